@@ -1,0 +1,94 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func env(pairs ...string) func(string) string {
+	return func(name string) string {
+		for _, p := range pairs {
+			if k, v, _ := strings.Cut(p, "="); k == name {
+				return v
+			}
+		}
+		return ""
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := Load(env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, _ := filepath.Abs("data")
+	example, _ := filepath.Abs("web-example/dist")
+	want := Config{
+		Mode: Development, Host: "127.0.0.1", Port: 8000, DataDir: data, ExampleDir: example,
+		MaxFileSize: 100 << 20, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
+		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test"},
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestThePythonServicesEnvironment(t *testing.T) {
+	c, err := Load(env("CONFIG=Production", "PORT=8002", "FRONTEND_URL=https://app.example.org/", "FORMS_URL=https://forms.example.org",
+		`ALLOWED_ORIGINS=["https://a.example.org", "https://b.example.org/"]`, "POSTGRES_HOST=db", "POSTGRES_USER=u", "POSTGRES_PASSWORD=p@ss/w",
+		"POSTGRES_DB=files", "STORAGE_TYPE=local", "SEAWEEDFS_S3_ENDPOINT=seaweedfs:8333", "SEAWEEDFS_S3_ACCESS_KEY=a",
+		"SEAWEEDFS_S3_SECRET_KEY=s", "SEAWEEDFS_S3_USE_SSL=False", "FASTAPI_BASE_URL=https://app.example.org/files/", "WORKERS=4",
+		"AUTH_REDIS_URL=redis://redis:6379/1", "CHUNK_SIZE=1048576", "DEBUG="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.PublicURL != "https://app.example.org/files" || c.Storage.Endpoint != "http://seaweedfs:8333" {
+		t.Errorf("%q %q", c.PublicURL, c.Storage.Endpoint)
+	}
+	if got := c.Postgres.DSN(); got != "postgres://u:p%40ss%2Fw@db:5432/files" {
+		t.Error(got)
+	}
+	want := []string{"https://a.example.org", "https://b.example.org", "https://app.example.org", "https://forms.example.org"}
+	if diff := cmp.Diff(want, c.AllowedOrigins); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"AUTH_REDIS_URL"}, c.Unused); diff != "" {
+		t.Error(diff)
+	}
+	if s := c.Redacted(); strings.Contains(s, "p@ss") {
+		t.Errorf("the password is shown: %s", s)
+	}
+}
+
+func TestAllFaultsAreNamedAtOnce(t *testing.T) {
+	_, err := Load(env("CONFIG=Prod", "PORT=99999", "DEBUG=maybe", "MAX_FILE_SIZE=-1", "READ_TIMEOUT=soon", "PUBLIC_URL=ftp://x",
+		"FRONTEND_URL=nonsense", "ALLOWED_ORIGINS=[1]", "POSTGRES_HOST=db", "STORAGE_TYPE=local", "BUCKET_PREFIX=Bad_Prefix",
+		"S3_PAYLOAD_SIGNING=perhaps", "CHUNK_SIZE=x", "SEAWEEDFS_S3_SECRET_KEY=topsecret"))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, name := range []string{"CONFIG", "PORT", "DEBUG", "MAX_FILE_SIZE", "READ_TIMEOUT", "PUBLIC_URL", "FRONTEND_URL", "ALLOWED_ORIGINS",
+		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE"} {
+		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
+			t.Errorf("%s is not named in:\n%v", name, err)
+		}
+	}
+	if strings.Contains(err.Error(), "topsecret") {
+		t.Error("a secret is shown")
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add("8000", "https://a.org", "a,b", "5m")
+	f.Add("-1", "://", `["x"`, "1e9h")
+	f.Fuzz(func(t *testing.T, port, u, list, d string) {
+		c, err := Load(env("PORT="+port, "PUBLIC_URL="+u, "ALLOWED_ORIGINS="+list, "READ_TIMEOUT="+d))
+		if err == nil && (c.Port < 0 || c.Port > 65535 || strings.HasSuffix(c.PublicURL, "/") || c.ReadTimeout <= 0) {
+			t.Errorf("%+v", c)
+		}
+	})
+}

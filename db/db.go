@@ -1,0 +1,158 @@
+// Package db holds all SQL: the records of files, the state of uploads, tokens, and
+// the migrations. One text for each query serves SQLite and PostgreSQL.
+//
+// # Errors
+//
+// What SQL can't answer is file.ErrDatabase (or file.ErrNoSpace, when its disk is
+// full); a row that is not there is file.ErrNotFound; a commit whose fence no longer
+// holds is file.ErrConflict, and has changed nothing.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"holdfast/file"
+)
+
+// DB is an open, migrated database. Its methods may be called from several goroutines.
+type DB struct {
+	sql *sql.DB
+	// now is the SQL for the database's own clock, in milliseconds: leases of several
+	// replicas are compared on one clock.
+	now string
+	dsn string // of PostgreSQL, for Listen; empty on SQLite
+}
+
+// OpenSQLite opens the database in the file at path and brings its tables up to date.
+// WAL lets readers go on beside a writer; synchronous=FULL makes a commit survive a
+// power cut, as an acknowledged offset must.
+func OpenSQLite(ctx context.Context, path string) (*DB, error) {
+	q := url.Values{
+		"_pragma":      {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
+		"_txlock":      {"immediate"}, // a transaction that begins by reading could not become a writer later
+		"_time_format": {"sqlite"},
+	}
+	conn, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	conn.SetMaxOpenConns(8)
+	d := &DB{sql: conn, now: "cast(unixepoch('subsec') * 1000 as integer)"}
+	return d, d.start(ctx, func() error { return migrateSQLite(ctx, conn, path) })
+}
+
+// OpenPostgres opens the database at dsn and brings its tables up to date.
+func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
+	conn, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	conn.SetMaxOpenConns(16)
+	conn.SetMaxIdleConns(8)
+	conn.SetConnMaxIdleTime(5 * time.Minute)
+	d := &DB{sql: conn, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint"}
+	return d, d.start(ctx, func() error { return migratePostgres(ctx, conn) })
+}
+
+func (d *DB) start(ctx context.Context, migrate func() error) error {
+	err := d.Ping(ctx)
+	if err == nil {
+		err = wrap("migrate", migrate())
+	}
+	if err != nil {
+		d.sql.Close()
+	}
+	return err
+}
+
+// Close ends all connections.
+func (d *DB) Close() error { return d.sql.Close() }
+
+// Ping asks whether the database answers.
+func (d *DB) Ping(ctx context.Context) error { return wrap("connect", d.sql.PingContext(ctx)) }
+
+// Shared says whether other processes may use this database at the same time.
+func (d *DB) Shared() bool { return d.dsn != "" }
+
+// text fills the database's clock into a query.
+func (d *DB) text(query string) string { return strings.ReplaceAll(query, "{now}", d.now) }
+
+func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (int64, error) {
+	return exec(ctx, d.sql, doing, d.text(query), args...)
+}
+
+type execer interface {
+	ExecContext(context.Context, string, ...any) (sql.Result, error)
+}
+
+func exec(ctx context.Context, on execer, doing, query string, args ...any) (int64, error) {
+	res, err := on.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, wrap(doing, err)
+	}
+	n, err := res.RowsAffected()
+	return n, wrap(doing, err)
+}
+
+// row reads one row; the error is file.ErrNotFound if there is none.
+func (d *DB) row(ctx context.Context, doing, query string, args []any, into ...any) error {
+	return wrap(doing, d.sql.QueryRowContext(ctx, d.text(query), args...).Scan(into...))
+}
+
+// rows calls each for every row.
+func (d *DB) rows(ctx context.Context, doing, query string, args []any, each func(scan func(...any) error) error) error {
+	rows, err := d.sql.QueryContext(ctx, d.text(query), args...)
+	if err != nil {
+		return wrap(doing, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return wrap(doing, err)
+		}
+	}
+	return wrap(doing, rows.Err())
+}
+
+// tx runs fn in a transaction, which is committed if fn returns no error.
+func (d *DB) tx(ctx context.Context, doing string, fn func(tx *sql.Tx) error) error {
+	tx, err := d.sql.BeginTx(ctx, nil)
+	if err != nil {
+		return wrap(doing, err)
+	}
+	defer tx.Rollback()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return wrap(doing, tx.Commit())
+}
+
+// wrap gives a SQL error its kind and says what was being done.
+func wrap(doing string, err error) error {
+	var lite *sqlite.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%s: %w", doing, file.ErrNotFound)
+	case errors.Is(err, file.ErrUnavailable), errors.Is(err, file.ErrNoSpace):
+		return err
+	case errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%s: %w: %w", doing, file.ErrNoSpace, err)
+	default:
+		return fmt.Errorf("%s: %w: %w", doing, file.ErrDatabase, err)
+	}
+}
+
+// stdlib registers the driver "pgx".
+var _ = stdlib.GetDefaultDriver

@@ -1,0 +1,101 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast/file"
+)
+
+const recordColumns = `file_id, size, content_type, filename, coalesce(user_id, 0), account_id, created_at,
+	coalesce(object_bucket, ''), coalesce(object_key, ''), coalesce(etag, ''), sha256`
+
+func scanRecord(scan func(...any) error) (r file.Record, err error) {
+	var created timestamp
+	err = scan(&r.ID, &r.Size, &r.Type, &r.Name, &r.UserID, &r.AccountID, &created,
+		&r.Location.Bucket, &r.Location.Key, &r.ETag, &r.SHA256)
+	r.CreatedAt = created.Time.UTC()
+	return r, err
+}
+
+// File reads the record of a file. Its Location is zero for a row that another
+// program wrote: the object then lies where the layout says.
+func (d *DB) File(ctx context.Context, id file.ID) (file.Record, error) {
+	r, err := scanRecord(func(into ...any) error {
+		return d.row(ctx, "read record", `select `+recordColumns+` from files where file_id = $1`, []any{id}, into...)
+	})
+	return r, missing(id, err)
+}
+
+// Files lists the records of one user, newest first, beginning behind the file
+// named by after (or with the newest, if after is empty).
+func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.ID, limit int) (records []file.Record, err error) {
+	query := `select ` + recordColumns + ` from files where user_id = $1 and account_id = $2`
+	args := []any{userID, accountID, limit}
+	if after != "" {
+		query += ` and (created_at, file_id) < (select created_at, file_id from files where file_id = $4)`
+		args = append(args, after)
+	}
+	err = d.rows(ctx, "list records", query+` order by created_at desc, file_id desc limit $3`, args,
+		func(scan func(...any) error) error {
+			r, err := scanRecord(scan)
+			records = append(records, r)
+			return err
+		})
+	return records, err
+}
+
+// DeleteFile removes a record and leaves a deleted upload in its place, so that its
+// object can be found and removed, at once or after a crash.
+func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {
+	return d.tx(ctx, "delete file", func(tx *sql.Tx) error {
+		n, err := exec(ctx, tx, "delete record", `delete from files where file_id = $1`, r.ID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return file.NotFound(r.ID)
+		}
+		_, err = exec(ctx, tx, "delete file", d.text(`
+			insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
+				name, type, metadata, size, deferred, part_size, state, created)
+			values ($1, '', $2, $3, '', $4, $5, $6, $7, '', $8, $9, 0, 'deleted', {now})
+			on conflict (id) do update set state = 'deleted', lease_epoch = uploads.lease_epoch + 1, lease_until = 0`),
+			r.ID, r.UserID, r.AccountID, r.Location.Bucket, r.Location.Key, r.Name, r.Type, r.Size, false)
+		return err
+	})
+}
+
+// missing turns "no row" into the refusal that names the id.
+func missing(id file.ID, err error) error {
+	if err != nil && isNotFound(err) {
+		return file.NotFound(id)
+	}
+	return err
+}
+
+func isNotFound(err error) bool { return errors.Is(err, file.ErrNotFound) }
+
+// timestamp reads a point in time from what either driver gives: SQLite has no such
+// type and keeps text, in the form of current_timestamp or of Go's driver.
+type timestamp struct{ time.Time }
+
+func (t *timestamp) Scan(v any) (err error) {
+	switch v := v.(type) {
+	case time.Time:
+		t.Time = v
+		return nil
+	case string:
+		for _, layout := range []string{"2006-01-02 15:04:05.999999999-07:00", time.DateTime, time.RFC3339Nano} {
+			if t.Time, err = time.Parse(layout, v); err == nil {
+				return nil
+			}
+		}
+		return err
+	default:
+		return fmt.Errorf("a %T is no point in time", v)
+	}
+}

@@ -1,0 +1,63 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	"github.com/pressly/goose/v3/lock"
+
+	"holdfast/internal/filelock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// versionTable is not goose's default, so that a database shared with another
+// goose user is no trouble.
+const versionTable = "holdfast_migrations"
+
+// migratePostgres holds an advisory lock meanwhile, so that replicas which start
+// together do the work once.
+func migratePostgres(ctx context.Context, conn *sql.DB) error {
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	return migrate(ctx, conn, database.DialectPostgres, goose.WithSessionLocker(locker))
+}
+
+// migrateSQLite holds a file lock meanwhile: the service and a command such as
+// "token create" may start together on one data folder.
+func migrateSQLite(ctx context.Context, conn *sql.DB, path string) error {
+	unlock, err := filelock.Wait(ctx, path+".migrate.lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return migrate(ctx, conn, database.DialectSQLite3)
+}
+
+func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, options ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	store, err := database.NewStore(dialect, versionTable)
+	if err != nil {
+		return err
+	}
+	options = append(options, goose.WithStore(store))
+	p, err := goose.NewProvider("", conn, files, options...)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("bring the tables up to date: %w", err)
+	}
+	return nil
+}

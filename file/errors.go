@@ -1,0 +1,60 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The kinds of failure Holdfast knows. An error's kind decides what a client is
+// told, never its text: wrap a kind with %w and say what was being done.
+// Package problem is the only place where a kind meets HTTP.
+var (
+	ErrUnauthenticated = errors.New("not authenticated")
+	ErrForbidden       = errors.New("forbidden")
+	ErrNotFound        = errors.New("not found")
+	ErrTooLarge        = errors.New("too large")
+	ErrInvalid         = errors.New("invalid")
+	ErrRange           = errors.New("range not satisfiable")
+	ErrConflict        = errors.New("conflict")
+	ErrLocked          = errors.New("locked")
+	ErrUnavailable     = errors.New("unavailable")
+	ErrTooMany         = errors.New("too many")
+	ErrNoSpace         = errors.New("no space left")
+	ErrMethod          = errors.New("method not allowed")
+	ErrMediaType       = errors.New("media type not supported")
+	ErrVersion         = errors.New("protocol version not supported")
+)
+
+// Closer kinds, for the cases that have a code of their own.
+var (
+	// ErrDatabase: SQL did not answer, or not in time.
+	ErrDatabase = fmt.Errorf("database: %w", ErrUnavailable)
+	// ErrStorageWrite: the object store did not take bytes.
+	ErrStorageWrite = fmt.Errorf("storage write: %w", ErrUnavailable)
+	// ErrStorageRead: the object store did not give bytes.
+	ErrStorageRead = fmt.Errorf("storage read: %w", ErrUnavailable)
+	// ErrObjectMissing: there is a record, but the object store has no such object.
+	ErrObjectMissing = fmt.Errorf("object missing in storage: %w", ErrNotFound)
+	// ErrDenied: this file is not for this identity.
+	ErrDenied = fmt.Errorf("access to file denied: %w", ErrForbidden)
+	// ErrCutOff: the body of a request ended before its time; what came is kept.
+	ErrCutOff = fmt.Errorf("body cut off: %w", ErrUnavailable)
+	// ErrStopping: the service is going down and lets its uploads go.
+	ErrStopping = fmt.Errorf("service is stopping: %w", ErrUnavailable)
+)
+
+// Refusal is an error whose reason is written for the client. Everything else an
+// error says stays in the log.
+type Refusal struct {
+	Kind   error
+	Reason string
+}
+
+// Refuse makes a Refusal; the reason must be fit for the one who asked.
+func Refuse(kind error, format string, args ...any) error {
+	return &Refusal{Kind: kind, Reason: fmt.Sprintf(format, args...)}
+}
+
+func (r *Refusal) Error() string { return r.Kind.Error() + ": " + r.Reason }
+
+func (r *Refusal) Unwrap() error { return r.Kind }

@@ -1,0 +1,53 @@
+// Package file holds Holdfast's nouns: the ID and Record of a file, the Upload it
+// came from, the Identity of who asks, clean names and types, and the kinds of
+// error. It depends on nothing but the standard library and Unicode
+// normalisation, and everything else depends on it.
+package file
+
+import "time"
+
+// Location is where an object lies in the store.
+type Location struct {
+	Bucket string
+	Key    string
+}
+
+// Record is a finished file. It exists if and only if its object is complete.
+type Record struct {
+	ID        ID
+	Name      string // clean, see CleanName
+	Type      string // clean, see CleanType
+	Size      int64  // bytes
+	UserID    int64  // 0: none (an anonymous upload)
+	AccountID int64
+	CreatedAt time.Time
+	Location  Location
+	ETag      string // the store's own tag of the object; empty if unknown
+	SHA256    []byte // of the whole content; nil if unknown
+}
+
+// Kind says how an identity was established.
+type Kind string
+
+// KindUser is a person with an account.
+const KindUser Kind = "user"
+
+// Identity is who is asking.
+type Identity struct {
+	Kind        Kind
+	UserID      int64 // 0: none
+	AccountID   int64
+	Fingerprint string // of the token, for identities without a user
+}
+
+// Token is a local token: kept as a hash, shown in clear once.
+type Token struct {
+	ID        string
+	Hash      []byte // SHA-256 of the token's text
+	Name      string
+	UserID    int64
+	AccountID int64
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
+	RevokedAt time.Time // zero: not revoked
+}

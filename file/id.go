@@ -1,0 +1,48 @@
+package file
+
+import (
+	"crypto/rand"
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxIDLength is the longest file id, in bytes. Ids that Holdfast gives out have
+// 36; ids of files that were brought over may be old object keys.
+const MaxIDLength = 512
+
+// ID names a file, and the upload it came from.
+type ID string
+
+// NewID returns a random UUID (RFC 9562, version 4) as an ID.
+func NewID() ID {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return ID(fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16]))
+}
+
+// ParseID checks a decoded path segment. What can't be an id can't name a file
+// either, so the error is ErrNotFound; the checks keep such input away from SQL
+// and from object keys.
+func ParseID(s string) (ID, error) {
+	if s == "" || len(s) > MaxIDLength || s == "." || s == ".." || !utf8.ValidString(s) {
+		return "", NotFound(s)
+	}
+	for _, r := range s {
+		if r == '/' || r == '\\' || unicode.IsControl(r) {
+			return "", NotFound(s)
+		}
+	}
+	return ID(s), nil
+}
+
+// NotFound is the refusal for an id that names nothing.
+func NotFound[S ~string](id S) error {
+	shown := string(id)
+	if len(shown) > MaxIDLength {
+		shown = shown[:MaxIDLength]
+	}
+	return Refuse(ErrNotFound, "File with ID '%s' not found", shown)
+}

@@ -1,0 +1,36 @@
+package filelock
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+)
+
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := Try(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Try(path); !errors.Is(err, ErrHeld) {
+		t.Fatalf("a second holder: %v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Wait(gone, path); !errors.Is(err, ErrHeld) || !errors.Is(err, context.Canceled) {
+		t.Fatalf("waiting in vain: %v", err)
+	}
+	got := make(chan error)
+	go func() {
+		_, err := Wait(t.Context(), path)
+		got <- err
+	}()
+	unlock()
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Try(filepath.Join(path, "below a file")); err == nil || errors.Is(err, ErrHeld) {
+		t.Fatalf("a path that can't be: %v", err)
+	}
+}

@@ -1,0 +1,146 @@
+// Holdfast is a self-hosted file service: resumable uploads into an S3 store, ranged
+// downloads, and one access decision for both. See README.md and docs/ARCHITECTURE.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"holdfast/admin"
+	"holdfast/config"
+)
+
+// Exit statuses.
+const (
+	ok      = 0
+	failed  = 1 // a dependency is missing, or something broke
+	misused = 2 // wrong settings or arguments; nothing was started
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// cli is what can be said on the command line. All settings are read from the
+// environment, by package config.
+type cli struct {
+	Serve       struct{} `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
+	Healthcheck struct{} `cmd:"" help:"Ask the service on HOST and PORT whether it is ready; status 0 if so."`
+	Token       struct {
+		Create struct {
+			User    int64         `required:"" help:"Number of the user."`
+			Account int64         `required:"" help:"Number of the user's account."`
+			TTL     time.Duration `name:"ttl" help:"How long the token is in force, such as 24h. Without it: until it is revoked."`
+			Name    string        `help:"A name for the list."`
+		} `cmd:"" help:"Make a token and print it. It is not shown again."`
+		List   struct{} `cmd:"" help:"List all tokens, without their texts."`
+		Revoke struct {
+			ID string `arg:"" help:"Id of the token, see list."`
+		} `cmd:"" help:"End a token."`
+	} `cmd:"" help:"Make, list and revoke local tokens."`
+}
+
+// run is the whole program: args without the program's name, settings by getenv. It
+// returns the exit status when it is done or ctx ends.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("A self-hosted file service. Settings are read from the environment, see README."),
+		kong.Writers(stdout, stderr), kong.Exit(func(status int) { exited = status }))
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	command, err := parser.Parse(args)
+	if exited == 0 { // --help
+		return ok
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "holdfast: %v\n", err)
+		return misused
+	}
+	settings, err := config.Load(getenv)
+	if err != nil {
+		fmt.Fprintf(stderr, "holdfast: wrong settings:\n  %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		return misused
+	}
+	switch command.Command() {
+	case "serve":
+		err = serve(ctx, settings, stdout, newLog(settings, stderr))
+	case "healthcheck":
+		err = healthcheck(ctx, settings)
+	default:
+		err = tokens(ctx, settings, &c, command.Command(), stdout)
+	}
+	switch {
+	case errors.Is(err, errMisused):
+		fmt.Fprintf(stderr, "holdfast: %v\n", err)
+		return misused
+	case err != nil:
+		fmt.Fprintf(stderr, "holdfast: %v\n", err)
+		return failed
+	}
+	return ok
+}
+
+var errMisused = errors.New("wrong arguments")
+
+// tokens runs the token commands on the service's database, beside the running service.
+func tokens(ctx context.Context, c config.Config, args *cli, command string, stdout io.Writer) error {
+	create := args.Token.Create
+	if command == "token create" && (create.User < 1 || create.Account < 1 || create.TTL < 0) {
+		return fmt.Errorf("%w: --user and --account must be positive numbers, --ttl a time", errMisused)
+	}
+	rows, err := openDatabase(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	switch command {
+	case "token create":
+		text, err := admin.NewToken(ctx, rows, create.Name, create.User, create.Account, create.TTL, time.Now())
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(stdout, text)
+		return err
+	case "token list":
+		return admin.ListTokens(ctx, rows, stdout, time.Now())
+	default:
+		return rows.RevokeToken(ctx, args.Token.Revoke.ID)
+	}
+}
+
+// healthcheck asks the service whether it is ready.
+func healthcheck(ctx context.Context, c config.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	host := c.Host
+	if host == "0.0.0.0" || host == "::" || host == "" {
+		host = "127.0.0.1"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address(host, c.Port)+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the service answered %s", resp.Status)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+// Package problem is the one table from an error to a status, a code and a body.
+// The bodies are those of the Python file service: {"code", "message", "details"}.
+package problem
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"holdfast/file"
+)
+
+// Problem is an answer that says what went wrong.
+type Problem struct {
+	Status     int           `json:"-"`
+	RetryAfter time.Duration `json:"-"` // 0: no such header
+	Code       string        `json:"code"`
+	Message    string        `json:"message"`
+	Details    *Details      `json:"details,omitempty"`
+}
+
+// Details hold the reason, where it is the client's business.
+type Details struct {
+	Reason string `json:"reason"`
+}
+
+// table is read from the top: closer kinds stand before the kinds they belong to.
+var table = []struct {
+	kind    error
+	problem Problem
+}{
+	{file.ErrStopping, Problem{Status: 503, RetryAfter: time.Second, Code: "INFRA_001", Message: "Service is restarting, try again"}},
+	// Not 408: clients take a 4xx for final, and this one should go on.
+	{file.ErrCutOff, Problem{Status: 503, RetryAfter: time.Second, Code: "UPLOAD_004", Message: "Request body was cut off, go on from the upload's offset"}},
+	{file.ErrDatabase, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "DB_001", Message: "Database connection failed"}},
+	{file.ErrStorageWrite, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_002", Message: "Failed to upload file to storage"}},
+	{file.ErrStorageRead, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_003", Message: "Failed to download file from storage"}},
+	{file.ErrNoSpace, Problem{Status: 507, RetryAfter: 30 * time.Second, Code: "STORAGE_004", Message: "No space left in storage, try again later"}},
+	{file.ErrObjectMissing, Problem{Status: 404, Code: "STORAGE_005", Message: "File not found in storage"}},
+	{file.ErrDenied, Problem{Status: 403, Code: "FILE_002", Message: "Access to file denied"}},
+	{file.ErrUnauthenticated, Problem{Status: 401, Code: "AUTH_001", Message: "Authentication failed"}},
+	{file.ErrForbidden, Problem{Status: 403, Code: "PERM_001", Message: "Permission denied"}},
+	{file.ErrNotFound, Problem{Status: 404, Code: "FILE_001", Message: "File not found"}},
+	{file.ErrTooLarge, Problem{Status: 413, Code: "FILE_003", Message: "File size exceeds limit"}},
+	{file.ErrRange, Problem{Status: 416, Code: "VAL_004", Message: "Range not satisfiable"}},
+	{file.ErrInvalid, Problem{Status: 400, Code: "VAL_003", Message: "Invalid request"}},
+	{file.ErrConflict, Problem{Status: 409, Code: "UPLOAD_001", Message: "Upload is in another state, ask for its offset"}},
+	{file.ErrLocked, Problem{Status: 423, RetryAfter: 2 * time.Second, Code: "UPLOAD_002", Message: "Upload is in use by another request, try again"}},
+	{file.ErrVersion, Problem{Status: 412, Code: "UPLOAD_003", Message: "Tus-Resumable must be 1.0.0"}},
+	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},
+	{file.ErrMethod, Problem{Status: 405, Code: "VAL_006", Message: "Method not allowed"}},
+	{file.ErrTooMany, Problem{Status: 429, RetryAfter: time.Second, Code: "RATE_001", Message: "Too many requests"}},
+	{file.ErrUnavailable, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "INFRA_002", Message: "Service unavailable, try again"}},
+}
+
+// Of finds the answer to an error. Only a file.Refusal brings its reason; the text of
+// any other error stays in the log.
+func Of(err error) Problem {
+	p := Problem{Status: 500, Code: "INFRA_005", Message: "Internal server error"}
+	for _, row := range table {
+		if errors.Is(err, row.kind) {
+			p = row.problem
+			break
+		}
+	}
+	var refusal *file.Refusal
+	if errors.As(err, &refusal) {
+		p.Details = &Details{Reason: refusal.Reason}
+	}
+	return p
+}
+
+// Header sets the answer's headers.
+func (p Problem) Header(h http.Header) {
+	// What a handler meant for its success does not describe this body.
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Content-Location",
+		"Etag", "Last-Modified", "Accept-Ranges", "Cache-Control"} {
+		h.Del(name)
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="holdfast"`) // RFC 9110, 11.6.1
+	}
+}
+
+// Body is the answer's body. It is JSON as the Python service writes it: compact, and
+// with nothing escaped that need not be.
+func (p Problem) Body() []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(p); err != nil { // strings and a pointer: can't be
+		panic(err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// Responder answers errors, and logs those that are the service's fault.
+type Responder struct {
+	Log *slog.Logger
+	// Debug shows the text of the service's own errors to clients.
+	Debug bool
+}
+
+// Of is like the function Of, with the error's text as reason if Debug is set.
+func (re Responder) Of(err error) Problem {
+	p := Of(err)
+	if re.Debug && p.Details == nil && p.Status >= 500 {
+		p.Details = &Details{Reason: err.Error()}
+	}
+	return p
+}
+
+// Write answers r with err. It must be the only answer.
+func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
+	p := re.Of(err)
+	re.LogError(r, p.Status, err)
+	p.Header(w.Header())
+	body := p.Body()
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
+}
+
+// LogError logs an error that is the service's fault; what a client did wrong is in
+// the line that every request has.
+func (re Responder) LogError(r *http.Request, status int, err error) {
+	if status < 500 {
+		return
+	}
+	path, _, _ := strings.Cut(r.RequestURI, "?") // as it came: routes cut prefixes off r.URL
+	re.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method), slog.String("path", path),
+		slog.Int("status", status), slog.Any("error", err))
+}

@@ -1,0 +1,51 @@
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+
+	"holdfast/file"
+)
+
+func TestAnswers(t *testing.T) {
+	secret := errors.New("dial tcp 10.0.0.7: password=hunter2")
+	for _, c := range []struct {
+		err    error
+		debug  bool
+		status int
+		body   string
+		retry  string
+	}{
+		{file.ErrUnauthenticated, false, 401, `{"code":"AUTH_001","message":"Authentication failed"}`, ""},
+		{file.NotFound("x<y"), false, 404, `{"code":"FILE_001","message":"File not found","details":{"reason":"File with ID 'x<y' not found"}}`, ""},
+		{file.Refuse(file.ErrDenied, "User 3 has no access to file 'x'"), false, 403,
+			`{"code":"FILE_002","message":"Access to file denied","details":{"reason":"User 3 has no access to file 'x'"}}`, ""},
+		{file.Refuse(file.ErrTooLarge, "File size 2 bytes exceeds limit 1 bytes"), false, 413,
+			`{"code":"FILE_003","message":"File size exceeds limit","details":{"reason":"File size 2 bytes exceeds limit 1 bytes"}}`, ""},
+		{fmt.Errorf("read upload: %w: %w", file.ErrDatabase, secret), false, 503, `{"code":"DB_001","message":"Database connection failed"}`, "2"},
+		{fmt.Errorf("put: %w: %w", file.ErrStorageWrite, secret), false, 503, `{"code":"STORAGE_002","message":"Failed to upload file to storage"}`, "2"},
+		{fmt.Errorf("get: %w: %w", file.ErrStorageRead, secret), false, 503, `{"code":"STORAGE_003","message":"Failed to download file from storage"}`, "2"},
+		{fmt.Errorf("get: %w: %w", file.ErrObjectMissing, secret), false, 404, `{"code":"STORAGE_005","message":"File not found in storage"}`, ""},
+		{secret, false, 500, `{"code":"INFRA_005","message":"Internal server error"}`, ""},
+		{errors.New("boom"), true, 500, `{"code":"INFRA_005","message":"Internal server error","details":{"reason":"boom"}}`, ""},
+	} {
+		w := httptest.NewRecorder()
+		w.Header().Set("ETag", `"of the file"`)
+		Responder{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Debug: c.debug}.Write(w, httptest.NewRequest("GET", "/x", nil), c.err)
+		if w.Code != c.status || w.Body.String() != c.body || w.Header().Get("Retry-After") != c.retry || w.Header().Get("ETag") != "" {
+			t.Errorf("%v:\n got %d %s %v\nwant %d %s", c.err, w.Code, w.Body, w.Header(), c.status, c.body)
+		}
+	}
+}
+
+func TestEveryKindHasAnAnswer(t *testing.T) {
+	for _, row := range table {
+		if got := Of(fmt.Errorf("doing: %w", row.kind)); got.Code != row.problem.Code {
+			t.Errorf("%v is answered with %s, want %s: a wider kind stands before it", row.kind, got.Code, row.problem.Code)
+		}
+	}
+}

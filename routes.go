@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/rs/cors"
+
+	"holdfast/auth"
+	"holdfast/config"
+	"holdfast/download"
+	"holdfast/file"
+	"holdfast/problem"
+	"holdfast/tus"
+)
+
+// routes is every way into the service. Each route answers under the path of base and
+// without it, because a proxy may strip the prefix.
+func routes(c config.Config, base string, uploads *tus.Handler, files *download.Handler, identify func(*http.Request) (file.Identity, error),
+	respond problem.Responder, ready func(context.Context) error, log *slog.Logger) http.Handler {
+	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
+	// one would let %2F divide segments.
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { respond.Write(w, r, file.ErrNotFound) })
+	router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { respond.Write(w, r, file.ErrMethod) })
+
+	// known hands a request on with its identity and the file it names.
+	known := func(next func(http.ResponseWriter, *http.Request, file.ID)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			who, err := identify(r)
+			if err != nil {
+				respond.Write(w, r, err)
+				return
+			}
+			var id file.ID
+			if segment, named := mux.Vars(r)["id"]; named {
+				if id, err = segmentID(segment); err != nil {
+					respond.Write(w, r, err)
+					return
+				}
+			}
+			next(w, r.WithContext(auth.NewContext(r.Context(), who)), id)
+		}
+	}
+	if hasExample(c.ExampleDir) {
+		example(router, c, base)
+	}
+	for _, prefix := range prefixes(base) {
+		router.HandleFunc(prefix+"/healthz", func(w http.ResponseWriter, r *http.Request) { answerHealth(w, nil) }).Methods("GET", "HEAD")
+		router.HandleFunc(prefix+"/readyz", func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+			defer cancel()
+			answerHealth(w, ready(ctx))
+		}).Methods("GET", "HEAD")
+		for _, path := range []string{"/tus", "/tus/", "/tus/{id}"} {
+			router.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
+				name, err := url.PathUnescape(mux.Vars(r)["id"])
+				if err != nil {
+					respond.Write(w, r, file.ErrNotFound)
+					return
+				}
+				r.URL.Path = "/" + name
+				uploads.ServeHTTP(w, r)
+			})
+		}
+		router.HandleFunc(prefix+"/", known(func(w http.ResponseWriter, r *http.Request, _ file.ID) { files.List(w, r) })).Methods("GET", "HEAD")
+		router.HandleFunc(prefix+"/{id}", known(files.Serve)).Methods("GET", "HEAD")
+		router.HandleFunc(prefix+"/{id}", known(files.Delete)).Methods("DELETE")
+	}
+	return logged(log, secured(crossOrigin(c, base).Handler(router)))
+}
+
+func prefixes(base string) []string {
+	if u, err := url.Parse(base); err == nil && u.Path != "" {
+		return []string{u.EscapedPath(), ""}
+	}
+	return []string{""}
+}
+
+func segmentID(segment string) (file.ID, error) {
+	name, err := url.PathUnescape(segment)
+	if err != nil {
+		return "", file.NotFound(segment)
+	}
+	return file.ParseID(name)
+}
+
+// example serves the built example page, and where the service is to be found for it.
+func example(router *mux.Router, c config.Config, base string) {
+	dir := os.DirFS(c.ExampleDir)
+	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		if name == "" { // a program that asks for "/" wants the list of files
+			return strings.Contains(r.Header.Get("Accept"), "text/html")
+		}
+		info, err := fs.Stat(dir, name)
+		return err == nil && info.Mode().IsRegular()
+	}
+	router.MatcherFunc(isFile).Methods("GET", "HEAD").Handler(http.FileServerFS(dir))
+	router.HandleFunc("/example.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		json.NewEncoder(w).Encode(map[string]any{"base": base, "max_file_size": c.MaxFileSize})
+	}).Methods("GET", "HEAD")
+}
+
+func answerHealth(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if err != nil {
+		w.Header().Set("Retry-After", "2")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		w.Write([]byte("not ready\n"))
+		return
+	}
+	w.Write([]byte("ok\n"))
+}
+
+// crossOrigin lets the pages of the allowed origins in (CORS), and reads errors too.
+func crossOrigin(c config.Config, base string) *cors.Cors {
+	allowed := append([]string{}, c.AllowedOrigins...)
+	if u, err := url.Parse(base); err == nil && net.ParseIP(u.Hostname()).IsLoopback() {
+		// Two names of one address: whoever opens the page by the other one.
+		allowed = append(allowed, u.Scheme+"://localhost:"+u.Port(), u.Scheme+"://127.0.0.1:"+u.Port())
+	}
+	o := cors.Options{
+		AllowedOrigins:   allowed,
+		AllowCredentials: true,
+		AllowedMethods:   []string{"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Guest-Authorization", "X-Public-Authorization", "X-Request-ID",
+			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
+			"If-Unmodified-Since", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat"},
+		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Upload-Offset", "Upload-Length",
+			"Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Content-Location", "Content-Range", "Content-Disposition", "ETag", "Retry-After"},
+		MaxAge: 3600,
+	}
+	if len(allowed) == 0 {
+		// The library takes an empty list for "everybody".
+		o.AllowOriginFunc = func(string) bool { return false }
+	}
+	return cors.New(o)
+}
+
+// secured sets headers that every answer has.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// logged writes one line for each request.
+func logged(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start, method, path := time.Now(), r.Method, r.URL.Path
+		s := &statusWriter{ResponseWriter: w}
+		defer func() {
+			log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", method), slog.String("path", path),
+				slog.Int("status", s.status), slog.Int64("bytes", s.bytes), slog.Duration("took", time.Since(start)))
+		}()
+		next.ServeHTTP(s, r)
+	})
+}
+
+// statusWriter sees what is answered.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 || w.status < 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

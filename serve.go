@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"holdfast/admin"
+	"holdfast/auth"
+	"holdfast/config"
+	"holdfast/db"
+	"holdfast/download"
+	"holdfast/file"
+	"holdfast/hooks"
+	"holdfast/internal/filelock"
+	"holdfast/problem"
+	"holdfast/storage"
+	"holdfast/tus"
+)
+
+const (
+	// stopTimeout is how long running requests have to end when the service stops.
+	stopTimeout = 10 * time.Second
+	// sweepInterval is how often uploads that were cut short are looked for.
+	sweepInterval = time.Minute
+)
+
+func newLog(c config.Config, w io.Writer) *slog.Logger {
+	if c.Mode == config.Production {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// serve runs the service until ctx ends: open the parts, wire them, serve, stop.
+func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logger) (err error) {
+	for _, name := range c.Unused {
+		log.Warn("this setting has no effect yet", "name", name)
+	}
+	p, err := open(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+
+	listener, err := net.Listen("tcp", address(c.Host, c.Port))
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	port := listener.Addr().(*net.TCPAddr).Port
+	base := c.PublicURL
+	if base == "" {
+		base = "http://" + address("127.0.0.1", port) + "/files"
+	}
+
+	layout := storage.Layout{BucketPrefix: c.Storage.BucketPrefix}
+	respond := problem.Responder{Log: log, Debug: c.Debug}
+	life := hooks.New(p.rows, layout, c.MaxFileSize, time.Now)
+	engine := tus.NewEngine(p.rows, p.objects, life, tus.DefaultLeaseTTL, log)
+	identify := auth.New(p.rows).Identify
+	files := &download.Handler{Records: p.rows, Objects: p.objects, Layout: layout, Respond: respond, Remove: engine.Remove, Base: base}
+	uploads, err := tus.NewHandler(tus.Options{
+		Engine: engine, Hooks: life, Respond: respond, Identify: identify, Base: base, ReadTimeout: c.ReadTimeout, Download: files.Serve,
+	})
+	if err != nil {
+		return err
+	}
+	ready := func(ctx context.Context) error {
+		return errors.Join(p.rows.Ping(ctx), p.objects.Ping(ctx, layout.Object(0, "").Bucket))
+	}
+	server := &http.Server{
+		Handler:           routes(c, base, uploads, files, identify, respond, ready, log),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+
+	running, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	engineDone := make(chan struct{})
+	go func() { defer close(engineDone); engine.Run(running, sweepInterval) }()
+	defer func() { stopEngine(); <-engineDone; engine.Wait() }()
+
+	if err := announce(ctx, c, p.rows, base, port, stdout); err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("serving", "address", listener.Addr().String(), "base", base, "settings", c.Redacted())
+
+	select {
+	case err := <-served:
+		return err
+	case err := <-p.broken:
+		return fmt.Errorf("the embedded store ended: %w", errors.Join(err, server.Close()))
+	case <-ctx.Done():
+	}
+	log.Info("stopping: running uploads commit what they have")
+	engine.LetGo()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		log.Warn("requests were cut off", "error", err)
+		return server.Close()
+	}
+	return nil
+}
+
+// parts are what the service stands on.
+type parts struct {
+	rows    *db.DB
+	objects *storage.Client
+	broken  <-chan error // the embedded store ended by itself
+	closers []func() error
+}
+
+// open opens database and store, and waits for those that are not there yet.
+func open(ctx context.Context, c config.Config, log *slog.Logger) (p *parts, err error) {
+	p = &parts{}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if c.Postgres == nil || c.Storage.Type == config.Embedded {
+		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+			return nil, err
+		}
+		unlock, err := filelock.Try(filepath.Join(c.DataDir, "lock"))
+		if err != nil {
+			return nil, fmt.Errorf("data folder %s: %w", c.DataDir, err)
+		}
+		p.closers = append(p.closers, func() error { unlock(); return nil })
+	}
+	err = wait(ctx, log, "database", c.StartTimeout, func(ctx context.Context) (err error) {
+		p.rows, err = openDatabase(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, p.rows.Close)
+	if !p.rows.Shared() {
+		// Whoever held a lease on this database is dead: its lock was free.
+		if err := p.rows.DropLeases(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.openStore(ctx, c, log)
+}
+
+func (p *parts) openStore(ctx context.Context, c config.Config, log *slog.Logger) error {
+	if c.Storage.Type == config.Embedded {
+		embedded, err := storage.StartEmbedded(ctx, c.DataDir, c.EmbeddedSync)
+		if err != nil {
+			return err
+		}
+		p.objects, p.broken = embedded.Client, embedded.Done()
+		p.closers = append(p.closers, embedded.Close)
+		return nil
+	}
+	p.objects = storage.New(storage.Options{
+		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
+		SignPayload: c.Storage.SignPayload, Google: c.Storage.Type == config.Google,
+	})
+	p.closers = append(p.closers, func() error { p.objects.Close(); return nil })
+	return wait(ctx, log, "object store", c.StartTimeout, func(ctx context.Context) error {
+		return p.objects.Ping(ctx, storage.Layout{BucketPrefix: c.Storage.BucketPrefix}.Object(0, "").Bucket)
+	})
+}
+
+// close closes the parts, the last opened first.
+func (p *parts) close() (err error) {
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.closers[i]())
+	}
+	p.closers = nil
+	return err
+}
+
+func openDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
+	if c.Postgres != nil {
+		return db.OpenPostgres(ctx, c.Postgres.DSN())
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, err
+	}
+	return db.OpenSQLite(ctx, filepath.Join(c.DataDir, "holdfast.db"))
+}
+
+// wait tries until it works, at most for limit: services that start together come up
+// in any order.
+func wait(ctx context.Context, log *slog.Logger, what string, limit time.Duration, try func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := try(limited)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		// Only what may come yet is waited for; a faulty migration won't.
+		if !errors.Is(err, file.ErrUnavailable) {
+			return err
+		}
+		log.Warn("waiting for the "+what, "for_at_most", limit.String(), "error", err)
+		select {
+		case <-limited.Done():
+			return fmt.Errorf("the %s did not come within %s: %w", what, limit, err)
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// announce prints where the service is to be found.
+func announce(ctx context.Context, c config.Config, rows *db.DB, base string, port int, stdout io.Writer) error {
+	page := "http://" + address("127.0.0.1", port) + "/"
+	fmt.Fprintln(stdout, "Holdfast is ready")
+	token := ""
+	if c.Postgres == nil && c.Storage.Type == config.Embedded && c.Mode != config.Production {
+		var err error
+		if token, err = admin.DevToken(ctx, rows, c.DataDir, time.Now()); err != nil {
+			return err
+		}
+	}
+	if hasExample(c.ExampleDir) {
+		fragment := ""
+		if token != "" {
+			fragment = "#token=" + token
+		}
+		fmt.Fprintf(stdout, "  page      %s%s\n", page, fragment)
+	}
+	fmt.Fprintf(stdout, "  uploads   %s/tus/\n", base)
+	fmt.Fprintf(stdout, "  data      %s\n", c.DataDir)
+	if token != "" {
+		fmt.Fprintf(stdout, "  token     %s   (user 1, account 1)\n", token)
+	}
+	return nil
+}
+
+func hasExample(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, "index.html"))
+	return err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,126 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/versity/versitygw/auth"
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+	"github.com/versity/versitygw/s3api"
+)
+
+// Embedded is an S3 server in this process, over a folder. There can be one in a
+// process, and it changes the process's working directory: use absolute paths.
+type Embedded struct {
+	*Client
+	stop context.CancelFunc
+	done chan error
+	dir  string // of the socket
+	sync *flusher
+}
+
+// StartEmbedded serves S3 over the folder dataDir, which must be absolute and used by
+// this process alone. It listens on a unix socket in a folder that only this user can
+// enter, with keys made for this run, so that nobody else on the machine has a way in.
+//
+// The gateway does not flush what it writes, so with flush set every write waits for
+// the file system to do so.
+func StartEmbedded(ctx context.Context, dataDir string, flush bool) (*Embedded, error) {
+	objects, sidecars := filepath.Join(dataDir, "objects"), filepath.Join(dataDir, "metadata")
+	for _, dir := range []string{objects, sidecars} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("embedded store: %w", err)
+		}
+	}
+	if err := recoverMultiparts(objects, sidecars); err != nil {
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	// A path of its own for the socket: it may have 107 bytes, and data folders lie deep.
+	socketDir, err := os.MkdirTemp("", "holdfast-s3-")
+	if err != nil {
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	e := &Embedded{done: make(chan error, 1), dir: socketDir}
+	if err := e.start(ctx, objects, sidecars, flush); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	return e, nil
+}
+
+func (e *Embedded) start(ctx context.Context, objects, sidecars string, flush bool) error {
+	// Metadata in files of its own, not in extended attributes, works on every file system.
+	sidecar, err := meta.NewSideCar(sidecars)
+	if err != nil {
+		return err
+	}
+	var options posix.PosixOpts
+	options.SetNewDirPerm(0o700)
+	options.SetNewFilePerm(0o600)
+	backend, err := posix.New(objects, sidecar, options)
+	if err != nil {
+		return err
+	}
+	socket := filepath.Join(e.dir, "s3")
+	access, secret := rand.Text(), rand.Text()
+	listening := make(chan struct{})
+	// The gateway outlives the caller's context: uploads that are being ended still need it.
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = stop
+	go func() {
+		e.done <- embedgw.RunVersityGW(run, backend, &embedgw.Config{
+			RootUserAccess: access, RootUserSecret: secret, Ports: []string{socket}, SocketPerm: "0600",
+			MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: MaxParts, KeepAlive: true, Quiet: true,
+			DisableStrictBucketNames: true, DisableACLs: true,
+			IAMService: auth.NewIAMServiceSingle(auth.Account{Access: access, Secret: secret, Role: auth.RoleAdmin}),
+			S3Options:  []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
+		})
+	}()
+	select {
+	case err := <-e.done:
+		e.done <- err
+		return fmt.Errorf("start the gateway: %w", err)
+	case <-listening:
+	}
+	durable := func(context.Context) error { return nil }
+	if flush {
+		if e.sync, err = newFlusher(objects, sidecars); err != nil {
+			return err
+		}
+		durable = e.sync.Flush
+	}
+	var dialer net.Dialer
+	e.Client = New(Options{
+		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, durable: durable,
+		dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	})
+	return nil
+}
+
+// Done gives the gateway's error when it ends by itself.
+func (e *Embedded) Done() <-chan error { return e.done }
+
+// Close stops the gateway.
+func (e *Embedded) Close() error {
+	var err error
+	if e.Client != nil {
+		e.Client.Close()
+	}
+	if e.stop != nil {
+		e.stop()
+		err = <-e.done
+	}
+	if e.sync != nil {
+		err = errors.Join(err, e.sync.Close())
+	}
+	return errors.Join(err, os.RemoveAll(e.dir))
+}

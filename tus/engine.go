@@ -1,0 +1,137 @@
+// Package tus is the tus endpoint: tusd's protocol handler over an upload engine of
+// our own. The engine keeps the state of every upload in SQL and its bytes in S3.
+//
+// What always holds:
+//
+//  1. An offset that was answered never goes back: its bytes are durable in S3 and
+//     committed in SQL.
+//  2. Committed parts are a gapless prefix; a tail begins where the parts end.
+//  3. A part number is given out once, from the row, and never again.
+//  4. Every commit is fenced by lease epoch and offset: a writer that lost its lease
+//     changes nothing, whatever it believes.
+//  5. A file can be seen if and only if its record is committed, and that happens only
+//     after the object is complete and its size was checked.
+//  6. Nothing is deleted before what replaces it is committed.
+//  7. Whatever lies in S3 can be traced to a row by its key.
+package tus
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// Rows is the state of uploads in SQL. Package db says what each method does.
+type Rows interface {
+	Upload(ctx context.Context, id file.ID) (*file.Upload, error)
+	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
+	TakePart(ctx context.Context, f file.Fence) (int32, error)
+	SetMultipart(ctx context.Context, f file.Fence, multipartID string) error
+	Commit(ctx context.Context, f file.Fence, p file.Progress) error
+	DeclareLength(ctx context.Context, f file.Fence, size int64) error
+	Advance(ctx context.Context, f file.Fence, from, to file.State, etag string) error
+	DeleteUpload(ctx context.Context, f file.Fence) error
+	Deleted(ctx context.Context, id file.ID) (*file.Upload, error)
+	ForgetUpload(ctx context.Context, id file.ID) error
+	CutShort(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	LeaseRows
+}
+
+// Objects is the S3 store. Package storage says what each method does.
+type Objects interface {
+	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
+	BeginMultipart(ctx context.Context, at file.Location, contentType string) (uploadID string, err error)
+	PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error)
+	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
+	Abort(ctx context.Context, at file.Location, uploadID string) error
+	Delete(ctx context.Context, at file.Location) error
+	Stat(ctx context.Context, at file.Location) (storage.Object, error)
+	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
+}
+
+// Finisher is called once an upload's object is complete: it writes the record. Its
+// work can be repeated.
+type Finisher interface {
+	PostFinish(ctx context.Context, u *file.Upload) error
+	// Fits refuses a size over the cap.
+	Fits(size int64) error
+	MaxSize() int64
+}
+
+// Engine moves the bytes of uploads. Its methods may be called from several goroutines;
+// for one upload the lease keeps them apart.
+type Engine struct {
+	rows     Rows
+	objects  Objects
+	finisher Finisher
+	leases   *leases
+	log      *slog.Logger
+
+	background sync.WaitGroup // removals that nobody waits for
+}
+
+// NewEngine returns an engine. leaseTTL is how long an upload stays locked after the
+// process that held it died; see DefaultLeaseTTL.
+func NewEngine(rows Rows, objects Objects, finisher Finisher, leaseTTL time.Duration, log *slog.Logger) *Engine {
+	return &Engine{rows: rows, objects: objects, finisher: finisher, leases: newLeases(rows, leaseTTL, log), log: log}
+}
+
+// Run listens for requests of other replicas to let uploads go, and finishes what was
+// cut short: now, and then every interval. It returns when ctx ends.
+func (e *Engine) Run(ctx context.Context, interval time.Duration) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		e.rows.Listen(ctx, e.leases.ask, func(err error) { e.log.Warn("lease requests of other replicas are not heard", "error", err) })
+	})
+	for {
+		if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
+			e.log.Warn("sweep", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			wg.Wait()
+			return
+		case <-time.After(interval):
+		}
+	}
+}
+
+// LetGo asks all running uploads to commit what they have and to end: the service stops.
+func (e *Engine) LetGo() { e.leases.stop() }
+
+// Wait returns when everything that goes on in the background is done.
+func (e *Engine) Wait() { e.background.Wait() }
+
+// load reads an upload as the holder of its lease sees it.
+func (e *Engine) load(ctx context.Context, l *lease) (*file.Upload, error) {
+	u, err := e.rows.Upload(ctx, l.id)
+	if err != nil {
+		return nil, err
+	}
+	if u.Epoch != l.epoch {
+		return nil, fmt.Errorf("upload %s is at epoch %d, the lease at %d: %w", u.ID, u.Epoch, l.epoch, file.ErrConflict)
+	}
+	return u, nil
+}
+
+// discard removes tails whose bytes are committed elsewhere. Nobody waits for it: what
+// it fails to remove is found by its key.
+func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) {
+	if len(tails) == 0 {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	e.background.Go(func() {
+		for _, t := range tails {
+			if err := e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}); err != nil {
+				e.log.Warn("a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
+			}
+		}
+	})
+}

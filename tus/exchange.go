@@ -1,0 +1,165 @@
+package tus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+
+	"holdfast/file"
+	"holdfast/problem"
+)
+
+// exchange is one request and its answer. It carries what the engine, which tusd calls
+// with a context only, has to say to the answer; and it writes the answer: the errors
+// in this service's words, and the headers that tusd does not know.
+type exchange struct {
+	http.ResponseWriter
+	r       *http.Request
+	respond problem.Responder
+	base    string // of files' URLs
+	body    *countingBody
+
+	lease  *lease
+	upload *file.Upload // as this request last saw it
+	err    error        // what the engine refused this request with
+
+	stopping func() bool
+	held     int  // the status of an error of tusd's own, until its body is seen
+	replaced bool // the answer was written here; what tusd writes is dropped
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+
+// failed stands in tusd for an error that the exchange answers.
+var failed = handler.NewError("ERR_HOLDFAST", "", http.StatusInternalServerError)
+
+// fail notes an error for the answer. tusd would show the text of a plain error to
+// the client.
+func fail(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	exchangeOf(ctx).err = err
+	return failed
+}
+
+// exceeds says whether the body had more bytes than left, when it has ended.
+func (x *exchange) exceeds(start, left int64, deferred bool) bool {
+	return !deferred && x.body.count()-start > left
+}
+
+// WriteHeader lets a success pass, with what tusd does not know, and answers an error
+// itself. The body of an error of tusd's own tells which it is.
+func (x *exchange) WriteHeader(status int) {
+	if status < 400 {
+		x.complete()
+		x.ResponseWriter.WriteHeader(status)
+		return
+	}
+	if x.err != nil {
+		x.answer(x.err)
+		return
+	}
+	x.held = status
+}
+
+// complete adds headers to a success.
+func (x *exchange) complete() {
+	u := x.upload
+	if u == nil {
+		return
+	}
+	if x.r.Method == http.MethodHead && u.Metadata != "" {
+		x.Header().Set("Upload-Metadata", u.Metadata) // as it was sent (tus 1.0.0, Creation)
+	}
+	if u.State == file.Recorded {
+		x.Header().Set("Content-Location", x.base+"/"+string(u.ID))
+	}
+}
+
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.held != 0 {
+		code, _, _ := bytes.Cut(b, []byte(":"))
+		x.answer(x.translate(string(code)))
+	}
+	if x.replaced {
+		return len(b), nil
+	}
+	return x.ResponseWriter.Write(b)
+}
+
+// end answers an error that came without a body.
+func (x *exchange) end() {
+	if x.held != 0 && !x.replaced {
+		x.answer(x.translate(""))
+	}
+}
+
+func (x *exchange) answer(err error) {
+	x.replaced = true
+	if x.r.Method == http.MethodPost && x.upload != nil {
+		// The upload was begun, though its first bytes failed: let the client go on with it.
+		x.Header().Set("Location", x.base+"/tus/"+string(x.upload.ID))
+	}
+	if errors.Is(err, file.ErrVersion) {
+		x.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
+	}
+	x.respond.Write(x.ResponseWriter, x.r, err)
+}
+
+// Unwrap lets http.ResponseController set deadlines.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// translate gives an error of tusd's own, by its code, one of this service's kinds.
+func (x *exchange) translate(code string) error {
+	h := x.r.Header
+	switch code {
+	case "ERR_UNSUPPORTED_VERSION":
+		return file.ErrVersion
+	case "ERR_INVALID_CONTENT_TYPE":
+		return file.Refuse(file.ErrMediaType, "Content-Type must be application/offset+octet-stream")
+	case "ERR_INVALID_OFFSET":
+		return file.Refuse(file.ErrInvalid, "Upload-Offset must be a number of bytes, not %q", h.Get("Upload-Offset"))
+	case "ERR_INVALID_UPLOAD_LENGTH":
+		return file.Refuse(file.ErrInvalid, "Upload-Length must be a number of bytes, not below the offset, and is given once")
+	case "ERR_INVALID_UPLOAD_LENGTH_DEFER":
+		return file.Refuse(file.ErrInvalid, "Upload-Defer-Length must be 1")
+	case "ERR_AMBIGUOUS_UPLOAD_LENGTH":
+		return file.Refuse(file.ErrInvalid, "Upload-Length and Upload-Defer-Length exclude each other")
+	case "ERR_MISMATCHED_OFFSET":
+		return file.Refuse(file.ErrConflict, "Upload-Offset is %s, the upload is at %d", h.Get("Upload-Offset"), x.upload.Offset)
+	case "ERR_UPLOAD_SIZE_EXCEEDED":
+		return file.Refuse(file.ErrTooLarge, "The body has more bytes than the upload's length leaves")
+	case "ERR_UPLOAD_INTERRUPTED":
+		if x.stopping() {
+			return file.ErrStopping
+		}
+		return file.Refuse(file.ErrConflict, "Another request took this upload over")
+	case "ERR_READ_TIMEOUT", "ERR_CONNECTION_RESET", "ERR_UNEXPECTED_EOF":
+		return file.Refuse(file.ErrCutOff, "%s", strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(code, "ERR_"), "_", " ")))
+	default:
+		return errors.New("tusd answered " + code)
+	}
+}
+
+// countingBody counts what the client sent.
+type countingBody struct {
+	io.ReadCloser
+	n atomic.Int64
+}
+
+func (b *countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(int64(n))
+	return n, err
+}
+
+func (b *countingBody) count() int64 { return b.n.Load() }

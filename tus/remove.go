@@ -1,0 +1,98 @@
+package tus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast/file"
+)
+
+// terminate ends an upload, finished or not: first for clients, then in the store.
+// ctx must be the lease's.
+func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
+	if err := e.rows.DeleteUpload(ctx, u.Fence()); err != nil {
+		return err
+	}
+	e.Remove(ctx, u.ID)
+	return nil
+}
+
+// Remove takes what a deleted upload left out of the store. For clients it is gone
+// already, so a failure is no error of theirs: the sweeper tries again.
+func (e *Engine) Remove(ctx context.Context, id file.ID) {
+	if err := e.remove(context.WithoutCancel(ctx), id); err != nil {
+		e.log.Warn("what a deleted file left in the store stays for now", "file", id, "error", err)
+	}
+}
+
+func (e *Engine) remove(ctx context.Context, id file.ID) error {
+	u, err := e.rows.Deleted(ctx, id)
+	if errors.Is(err, file.ErrNotFound) {
+		return nil // somebody else was faster
+	}
+	if err != nil {
+		return err
+	}
+	if u.MultipartID != "" {
+		err = e.objects.Abort(ctx, u.Location, u.MultipartID)
+	}
+	for _, t := range u.Tails {
+		err = errors.Join(err, e.objects.Delete(ctx, file.Location{Bucket: u.Location.Bucket, Key: t.Key}))
+	}
+	err = errors.Join(err, e.objects.Delete(ctx, u.Location))
+	if err != nil {
+		return err
+	}
+	return e.rows.ForgetUpload(ctx, id)
+}
+
+// Sweep finishes and removes what a crash or an outage cut short.
+func (e *Engine) Sweep(ctx context.Context) error {
+	const page = 100
+	var after file.ID
+	for {
+		ids, err := e.rows.CutShort(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := e.mend(ctx, id); err != nil {
+				e.log.Warn("an upload that was cut short stays so for now", "upload", id, "error", err)
+			}
+			after = id
+		}
+		if len(ids) < page {
+			return nil
+		}
+	}
+}
+
+func (e *Engine) mend(ctx context.Context, id file.ID) error {
+	row, err := e.rows.UploadRow(ctx, id)
+	if err != nil {
+		return err
+	}
+	if row.State == file.Deleted {
+		return e.remove(ctx, id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // who holds it finishes it
+	defer cancel()
+	l, err := e.leases.take(ctx, id, nil)
+	if err != nil {
+		return err
+	}
+	defer l.give()
+	u, err := e.load(l.ctx, l)
+	if err != nil {
+		return err
+	}
+	if !u.Complete() {
+		return fmt.Errorf("upload %s is not complete any more", id)
+	}
+	return e.finish(l.ctx, u)
+}
