@@ -1,0 +1,58 @@
+# The ways to work with Holdfast. `make run` needs Go and Node; `make test` also what
+# scripts/deps.sh installs.
+
+.DEFAULT_GOAL := build
+# One thing after the other: the steps share two cores, and CI reads the closing lines.
+.NOTPARALLEL:
+
+.PHONY: run build page deps test lint test-page test-go bench fuzz clean
+
+# run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
+# is replaced by it (exec), so that signals reach it and nothing else.
+run: build
+	@scripts/page.sh --optional
+	@exec ./holdfast serve
+
+build:
+	@scripts/tools.sh go
+	CGO_ENABLED=0 go build -o holdfast .
+
+page:
+	@scripts/page.sh
+
+deps:
+	@scripts/deps.sh
+
+# Go's tests come last: their closing lines are what CI reads.
+test: deps lint test-page test-go
+
+lint:
+	@scripts/tools.sh go
+	@unformatted=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+
+# Type check, then tus-js-client and a browser against the real program.
+test-page: build page
+	cd web-example && npm run typecheck </dev/null
+	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:tus </dev/null
+	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:browser </dev/null
+
+# The race detector needs cgo; the service itself does not.
+test-go:
+	@scripts/tools.sh go
+	CGO_ENABLED=1 go test -race -timeout 30m ./... </dev/null
+
+bench:
+	@scripts/tools.sh go
+	go test -run '^$$' -bench . -benchmem ./...
+
+# make fuzz FUZZTIME=1m
+FUZZTIME ?= 10s
+fuzz:
+	@scripts/tools.sh go
+	@scripts/fuzz.sh $(FUZZTIME)
+
+# data/ is somebody's files: it stays.
+clean:
+	rm -rf holdfast .cache web-example/dist web-example/test-results

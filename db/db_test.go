@@ -1,0 +1,443 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"holdfast/file"
+	"holdfast/internal/pgtest"
+)
+
+// each runs a test on every kind of database there is.
+func each(t *testing.T, test func(t *testing.T, d *DB)) {
+	t.Run("SQLite", func(t *testing.T) {
+		d, err := OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "a b?#.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.Close() })
+		test(t, d)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		d, err := OpenPostgres(t.Context(), pgtest.New(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.Close() })
+		test(t, d)
+	})
+}
+
+func newUpload() file.Upload {
+	id := file.NewID()
+	return file.Upload{
+		ID: id, Creator: file.Identity{Kind: file.KindUser, UserID: 3, AccountID: 4, Fingerprint: "f"},
+		Location: file.Location{Bucket: "b-4", Key: string(id)}, Name: "näme.txt", Type: "text/plain", Metadata: "name bsOkbWU=",
+		Size: 100, PartSize: 50, State: file.Open,
+	}
+}
+
+// leased creates an upload and takes its lease.
+func leased(t *testing.T, d *DB, u file.Upload) *file.Upload {
+	t.Helper()
+	if err := d.CreateUpload(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := d.TakeLease(t.Context(), u.ID, "test", time.Minute); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	return reload(t, d, u.ID)
+}
+
+func reload(t *testing.T, d *DB, id file.ID) *file.Upload {
+	t.Helper()
+	u, err := d.Upload(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func wantErr(t *testing.T, err, kind error) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Fatalf("%v, want %v", err, kind)
+	}
+}
+
+func noErr(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUploadFromRowToRecord(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		in := newUpload()
+		u := leased(t, d, in)
+		in.Epoch = 1
+		if diff := cmp.Diff(&in, u); diff != "" {
+			t.Fatal(diff)
+		}
+
+		// Two tails, then a part that takes their place.
+		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 10, HashState: []byte{1}, Tail: &file.Tail{Offset: 0, Size: 10, Key: "t1"}}))
+		u = reload(t, d, u.ID)
+		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 30, HashState: []byte{2}, Tail: &file.Tail{Offset: 10, Size: 20, Key: "t2"}}))
+		u = reload(t, d, u.ID)
+		if u.TailSize() != 30 || len(u.Tails) != 2 || u.Offset != 30 || !bytes.Equal(u.HashState, []byte{2}) {
+			t.Fatalf("%+v", u)
+		}
+		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 35, HashState: []byte{3}, Tail: &file.Tail{Offset: 0, Size: 35, Key: "t3"}, Merged: true}))
+		u = reload(t, d, u.ID)
+		if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 35, Key: "t3"}}, u.Tails); diff != "" {
+			t.Fatal(diff)
+		}
+		n, err := d.TakePart(ctx, u.Fence())
+		noErr(t, err)
+		noErr(t, d.SetMultipart(ctx, u.Fence(), "mp"))
+		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 50, HashState: []byte{4}, Part: &file.Part{Number: n, Offset: 0, Size: 50, ETag: "e1"}}))
+		u = reload(t, d, u.ID)
+		n2, err := d.TakePart(ctx, u.Fence())
+		noErr(t, err)
+		n3, err := d.TakePart(ctx, u.Fence()) // the second one failed: its number is burned
+		noErr(t, err)
+		if n != 1 || n2 != 2 || n3 != 3 {
+			t.Fatal(n, n2, n3)
+		}
+		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 100, HashState: []byte{5}, Part: &file.Part{Number: n3, Offset: 50, Size: 50, ETag: "e3"}}))
+		u = reload(t, d, u.ID)
+		if len(u.Tails) != 0 || len(u.Parts) != 2 || u.Parts[1].Number != 3 || u.MultipartID != "mp" || !u.Complete() {
+			t.Fatalf("%+v", u)
+		}
+
+		noErr(t, d.Advance(ctx, u.Fence(), file.Open, file.Completing, ""))
+		wantErr(t, d.Advance(ctx, u.Fence(), file.Open, file.Completing, ""), file.ErrConflict)
+		rec := file.Record{ID: u.ID, Name: u.Name, Type: u.Type, Size: 100, UserID: 3, AccountID: 4, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
+			Location: u.Location, ETag: "whole", SHA256: bytes.Repeat([]byte{7}, 32)}
+		wantErr(t, d.Record(ctx, u.Fence(), rec), file.ErrConflict) // not before the object is there
+		_, err = d.File(ctx, u.ID)
+		wantErr(t, err, file.ErrNotFound)
+		noErr(t, d.Advance(ctx, u.Fence(), file.Completing, file.Stored, "whole"))
+		noErr(t, d.Record(ctx, u.Fence(), rec))
+		got, err := d.File(ctx, u.ID)
+		noErr(t, err)
+		if diff := cmp.Diff(rec, got); diff != "" {
+			t.Fatal(diff)
+		}
+		if u = reload(t, d, u.ID); u.State != file.Recorded || u.ETag != "whole" {
+			t.Fatalf("%+v", u)
+		}
+	})
+}
+
+func TestWholeObjectAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		u := leased(t, d, newUpload())
+		noErr(t, d.Commit(t.Context(), u.Fence(), file.Progress{Offset: 100, HashState: []byte{1}, ETag: "e"}))
+		if u = reload(t, d, u.ID); u.State != file.Stored || u.Offset != 100 || u.ETag != "e" {
+			t.Fatalf("%+v", u)
+		}
+		ids, err := d.CutShort(t.Context(), "", 10)
+		if err != nil || len(ids) != 0 {
+			t.Fatalf("somebody holds it: %v %v", ids, err)
+		}
+		noErr(t, d.GiveLease(t.Context(), u.ID, u.Epoch))
+		ids, err = d.CutShort(t.Context(), "", 10)
+		if err != nil || len(ids) != 1 {
+			t.Fatalf("it was cut short: %v %v", ids, err)
+		}
+	})
+}
+
+// A writer that lost its lease changes nothing, whatever it believes.
+func TestStaleWriter(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		stale := leased(t, d, newUpload())
+		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch))
+		if _, ok, err := d.TakeLease(ctx, stale.ID, "other", time.Minute); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		before := reload(t, d, stale.ID)
+		for name, try := range map[string]func() error{
+			"take part":     func() error { _, err := d.TakePart(ctx, stale.Fence()); return err },
+			"set multipart": func() error { return d.SetMultipart(ctx, stale.Fence(), "mp") },
+			"commit part": func() error {
+				return d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Part: &file.Part{Number: 1, Size: 1}})
+			},
+			"commit tail": func() error {
+				return d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Tail: &file.Tail{Size: 1, Key: "k"}})
+			},
+			"commit whole": func() error { return d.Commit(ctx, stale.Fence(), file.Progress{Offset: 100, ETag: "e"}) },
+			"length":       func() error { return d.DeclareLength(ctx, stale.Fence(), 5) },
+			"advance":      func() error { return d.Advance(ctx, stale.Fence(), file.Open, file.Completing, "") },
+			"record":       func() error { return d.Record(ctx, stale.Fence(), file.Record{ID: stale.ID}) },
+			"delete":       func() error { return d.DeleteUpload(ctx, stale.Fence()) },
+			"renew":        func() error { return d.RenewLease(ctx, stale.ID, stale.Epoch, time.Minute) },
+		} {
+			if err := try(); !errors.Is(err, file.ErrConflict) {
+				t.Errorf("%s: %v, want a conflict", name, err)
+			}
+		}
+		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch))
+		if diff := cmp.Diff(before, reload(t, d, stale.ID)); diff != "" {
+			t.Error(diff)
+		}
+		if _, ok, _ := d.TakeLease(ctx, stale.ID, "third", time.Minute); ok {
+			t.Error("the stale holder gave the new one's lease away")
+		}
+		if _, err := d.File(ctx, stale.ID); !errors.Is(err, file.ErrNotFound) {
+			t.Error("a record was written")
+		}
+	})
+}
+
+func TestLeaseRunsOut(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		u := newUpload()
+		noErr(t, d.CreateUpload(ctx, u))
+		if _, ok, err := d.TakeLease(ctx, u.ID, "dead", time.Millisecond); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		var epoch int64
+		for ok := false; !ok; { // the database's clock goes on
+			var err error
+			if epoch, ok, err = d.TakeLease(ctx, u.ID, "next", time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if epoch != 2 {
+			t.Errorf("epoch %d", epoch)
+		}
+		if _, ok, err := d.TakeLease(ctx, u.ID, "third", time.Minute); ok || err != nil {
+			t.Error(ok, err)
+		}
+		_, _, err := d.TakeLease(ctx, "unknown", "x", time.Minute)
+		wantErr(t, err, file.ErrNotFound)
+	})
+}
+
+func TestOneOfManyGetsTheLease(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		u := newUpload()
+		noErr(t, d.CreateUpload(t.Context(), u))
+		var wg sync.WaitGroup
+		won := make(chan int64, 20)
+		for range 20 {
+			wg.Go(func() {
+				if epoch, ok, err := d.TakeLease(t.Context(), u.ID, "x", time.Minute); err != nil {
+					t.Error(err)
+				} else if ok {
+					won <- epoch
+				}
+			})
+		}
+		wg.Wait()
+		if len(won) != 1 {
+			t.Errorf("%d holders", len(won))
+		}
+	})
+}
+
+func TestDelete(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		u := leased(t, d, newUpload())
+		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 10, Tail: &file.Tail{Size: 10, Key: "t1"}}))
+		u = reload(t, d, u.ID)
+		noErr(t, d.DeleteUpload(ctx, u.Fence()))
+		_, err := d.Upload(ctx, u.ID)
+		wantErr(t, err, file.ErrNotFound)
+		_, _, err = d.TakeLease(ctx, u.ID, "x", time.Minute)
+		wantErr(t, err, file.ErrNotFound)
+		gone, err := d.Deleted(ctx, u.ID)
+		if err != nil || len(gone.Tails) != 1 {
+			t.Fatal(gone, err)
+		}
+		noErr(t, d.ForgetUpload(ctx, u.ID))
+		_, err = d.Deleted(ctx, u.ID)
+		wantErr(t, err, file.ErrNotFound)
+
+		// A live upload is not forgotten.
+		v := leased(t, d, newUpload())
+		noErr(t, d.ForgetUpload(ctx, v.ID))
+		reload(t, d, v.ID)
+	})
+}
+
+func TestFiles(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		// As Django's migration tool writes them: seven columns only.
+		insert := `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'text/plain', 'old', $2, 7)`
+		for _, id := range []string{"old-1", "old-2", "old-3"} {
+			if _, err := d.sql.ExecContext(ctx, insert, id, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := d.sql.ExecContext(ctx, insert, "nobody's", sql.NullInt64{})
+		noErr(t, err)
+		r, err := d.File(ctx, "old-2")
+		if err != nil || r.CreatedAt.IsZero() || time.Since(r.CreatedAt).Abs() > time.Hour || r.Location != (file.Location{}) {
+			t.Fatalf("%+v %v", r, err)
+		}
+		all, err := d.Files(ctx, 1, 7, "", 10)
+		if err != nil || len(all) != 3 {
+			t.Fatal(all, err)
+		}
+		// Page by page, also where the times are equal.
+		var paged []file.Record
+		after := file.ID("")
+		for range 3 {
+			page, err := d.Files(ctx, 1, 7, after, 1)
+			if err != nil || len(page) != 1 {
+				t.Fatal(page, err)
+			}
+			paged, after = append(paged, page...), page[0].ID
+		}
+		if diff := cmp.Diff(all, paged); diff != "" {
+			t.Error(diff)
+		}
+		if page, err := d.Files(ctx, 1, 7, after, 1); err != nil || len(page) != 0 {
+			t.Error(page, err)
+		}
+		if other, err := d.Files(ctx, 1, 8, "", 10); err != nil || len(other) != 0 {
+			t.Error("files of another account", other, err)
+		}
+
+		// Deleting a file that never was an upload leaves a trace for its object.
+		r.Location = file.Location{Bucket: "b", Key: "k"}
+		noErr(t, d.DeleteFile(ctx, r))
+		wantErr(t, d.DeleteFile(ctx, r), file.ErrNotFound)
+		gone, err := d.Deleted(ctx, r.ID)
+		if err != nil || gone.Location != r.Location {
+			t.Fatal(gone, err)
+		}
+		ids, err := d.CutShort(ctx, "", 10)
+		if diff := cmp.Diff([]file.ID{"old-2"}, ids); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+	})
+}
+
+func TestTokens(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "a", Hash: []byte("ha"), Name: "n", UserID: 1, AccountID: 2}))
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "b", Hash: []byte("hb"), UserID: 1, AccountID: 2, ExpiresAt: time.Now().Add(-time.Hour)}))
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "c", Hash: []byte("hc"), UserID: 1, AccountID: 2, ExpiresAt: time.Now().Add(time.Hour)}))
+		got, err := d.Token(ctx, []byte("ha"))
+		if err != nil || got.UserID != 1 || got.AccountID != 2 {
+			t.Fatal(got, err)
+		}
+		_, err = d.Token(ctx, []byte("hb"))
+		wantErr(t, err, file.ErrNotFound)
+		_, err = d.Token(ctx, []byte("hc"))
+		noErr(t, err)
+		noErr(t, d.RevokeToken(ctx, "a"))
+		wantErr(t, d.RevokeToken(ctx, "a"), file.ErrNotFound)
+		_, err = d.Token(ctx, []byte("ha"))
+		wantErr(t, err, file.ErrNotFound)
+		all, err := d.Tokens(ctx)
+		if err != nil || len(all) != 3 || all[0].CreatedAt.IsZero() {
+			t.Fatal(all, err)
+		}
+	})
+}
+
+// Several processes that start together on one new database do the work once.
+func TestMigrateTogether(t *testing.T) {
+	path, dsn := filepath.Join(t.TempDir(), "db"), pgtest.New(t)
+	for name, open := range map[string]func(context.Context) (*DB, error){
+		"SQLite":     func(ctx context.Context) (*DB, error) { return OpenSQLite(ctx, path) },
+		"PostgreSQL": func(ctx context.Context) (*DB, error) { return OpenPostgres(ctx, dsn) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					d, err := open(t.Context())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					d.Close()
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// The table of the Python service is adopted with its rows.
+func TestAdoptPythonsTable(t *testing.T) {
+	dsn := pgtest.New(t)
+	conn, err := sql.Open("pgx", dsn)
+	noErr(t, err)
+	defer conn.Close()
+	for _, q := range []string{
+		`create table alembic_version (version_num varchar(32) primary key)`,
+		`insert into alembic_version values ('5ba2db086f1a')`,
+		`create table files (file_id varchar primary key, size bigint not null, content_type varchar not null, filename varchar not null,
+			user_id integer null, account_id integer not null, created_at timestamptz not null default now())`,
+		`create index ix_files_user_id on files (user_id)`,
+		`create index ix_files_account_id on files (account_id)`,
+		`insert into files (file_id, size, content_type, filename, user_id, account_id) values ('old', 5, 'text/plain', 'a.txt', 1, 2)`,
+	} {
+		if _, err := conn.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := OpenPostgres(t.Context(), dsn)
+	noErr(t, err)
+	defer d.Close()
+	r, err := d.File(t.Context(), "old")
+	if err != nil || r.Size != 5 || r.UserID != 1 || r.AccountID != 2 {
+		t.Fatal(r, err)
+	}
+}
+
+func TestDatabaseIsGone(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		d.Close()
+		_, err := d.File(t.Context(), "x")
+		wantErr(t, err, file.ErrUnavailable)
+		_, err = d.Upload(t.Context(), "x")
+		wantErr(t, err, file.ErrUnavailable)
+		wantErr(t, d.Commit(t.Context(), file.Fence{}, file.Progress{}), file.ErrUnavailable)
+	})
+}
+
+func TestListen(t *testing.T) {
+	d, err := OpenPostgres(t.Context(), pgtest.New(t))
+	noErr(t, err)
+	defer d.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	asked, done := make(chan file.ID, 100), make(chan struct{})
+	go func() {
+		defer close(done)
+		d.Listen(ctx, func(id file.ID) { asked <- id }, func(err error) { t.Error(err) })
+	}()
+	for got := false; !got; { // until the listener is there
+		noErr(t, d.AskLetGo(ctx, "the-id"))
+		select {
+		case id := <-asked:
+			got = id == "the-id"
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	cancel()
+	<-done
+}

@@ -1,0 +1,179 @@
+package deploytest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/testproc"
+)
+
+// A file goes up in chunks through nginx, with the line cut in the middle of one, and
+// comes back whole and in ranges. nginx keeps nothing of it for itself.
+func TestUploadAndDownloadThroughNginx(t *testing.T) {
+	c, nginxLog := throughNginx(t)
+	const chunk = 8 << 20
+	body := make([]byte, 20<<20+123)
+	fill(body)
+
+	created := c.create(t, len(body))
+	location := created.Header.Get("Location")
+	if created.StatusCode != http.StatusCreated || !strings.HasPrefix(location, c.base+"/tus/") {
+		t.Fatalf("create: %s, Location %q", created.Status, location)
+	}
+	id := location[strings.LastIndex(location, "/")+1:]
+
+	if res := c.patch(t, location, 0, body[:chunk]); res.StatusCode != http.StatusNoContent {
+		t.Fatalf("first chunk: %s", res.Status)
+	}
+	offset := c.cutLine(t, location, chunk, body[chunk:2*chunk])
+	t.Logf("the line was cut; Holdfast kept %d of the bytes of the second chunk", offset-chunk)
+
+	var last *http.Response
+	for offset < len(body) {
+		end := min(offset+chunk, len(body))
+		last = c.patch(t, location, offset, body[offset:end])
+		if last.StatusCode != http.StatusNoContent || last.Header.Get("Upload-Offset") != strconv.Itoa(end) {
+			t.Fatalf("chunk at %d: %s, Upload-Offset %q", offset, last.Status, last.Header.Get("Upload-Offset"))
+		}
+		offset = end
+	}
+	file := c.base + "/" + id
+	if got := last.Header.Get("Content-Location"); got != file {
+		t.Errorf("Content-Location %q, want %q", got, file)
+	}
+	if head, _ := c.do(t, "HEAD", location, tus, nil); head.Header.Get("Upload-Offset") != strconv.Itoa(len(body)) {
+		t.Errorf("HEAD: %s, Upload-Offset %q", head.Status, head.Header.Get("Upload-Offset"))
+	}
+
+	res, got := c.do(t, "GET", file, nil, nil)
+	if res.StatusCode != http.StatusOK || sha256.Sum256(got) != sha256.Sum256(body) {
+		t.Errorf("GET: %s, %d of %d bytes, or others", res.Status, len(got), len(body))
+	}
+	res, got = c.do(t, "GET", file, header{"Range": "bytes=9000000-10999999"}, nil)
+	if res.StatusCode != http.StatusPartialContent || !bytes.Equal(got, body[9000000:11000000]) {
+		t.Errorf("a range: %s, %d bytes, or others", res.Status, len(got))
+	}
+	res, got = c.do(t, "GET", file, header{"Range": "bytes=-1000", "If-Range": res.Header.Get("ETag")}, nil)
+	if res.StatusCode != http.StatusPartialContent || !bytes.Equal(got, body[len(body)-1000:]) {
+		t.Errorf("the end, resumed: %s, %d bytes, or others", res.Status, len(got))
+	}
+
+	log, err := os.ReadFile(nginxLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(log), "temporary file") {
+		t.Errorf("nginx buffered on its disk:\n%s", log)
+	}
+	if strings.Contains(string(log), c.token) {
+		t.Error("the token is in nginx's log")
+	}
+	if !strings.Contains(string(log), `"PATCH /files/tus/`+id) {
+		t.Errorf("the requests are not in nginx's log:\n%s", log)
+	}
+}
+
+// nginx has no limit of its own: a file that is too large gets Holdfast's answer.
+func TestRefusalsComeThroughNginx(t *testing.T) {
+	c, _ := throughNginx(t)
+	if res := c.create(t, 104857601); res.StatusCode != http.StatusRequestEntityTooLarge ||
+		!strings.Contains(res.Header.Get("Content-Type"), "json") {
+		t.Errorf("too large: %s, %q", res.Status, res.Header.Get("Content-Type"))
+	}
+	wrong := client{base: c.base, token: "hf_wrong"}
+	if res, body := wrong.do(t, "GET", c.base+"/?limit=1", nil, nil); res.StatusCode != http.StatusUnauthorized ||
+		!strings.Contains(string(body), "AUTH_001") {
+		t.Errorf("a wrong token: %s %s", res.Status, body)
+	}
+	// As a browser asks: for a program the same address is the list of files.
+	page := strings.TrimSuffix(c.base, "/files") + "/"
+	if res, body := c.do(t, "GET", page, header{"Accept": "text/html"}, nil); res.StatusCode != http.StatusOK || !strings.Contains(string(body), "the page") {
+		t.Errorf("the page: %s %s", res.Status, body)
+	}
+}
+
+// throughNginx starts the program with deploy/nginx.conf in front of it. The string is
+// the path of what nginx logs.
+func throughNginx(t *testing.T) (client, string) {
+	t.Helper()
+	binary := build(t)
+	port, err := testproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := fmt.Sprintf("http://127.0.0.1:%d/files", port)
+	h := startHoldfast(t, binary, public)
+	return client{base: public, token: h.token}, startNginx(t, port, h.port)
+}
+
+func startNginx(t *testing.T, port, upstream int) (log string) {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx" // where Debian keeps it, out of a user's PATH
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Fatal("nginx is not installed: run `make deps` (Debian: apt-get install nginx)")
+	}
+	folder := testproc.TempFolder(t, "holdfast-nginx")
+	// Started as root, nginx works as nobody, who must reach its folders in here.
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(root, "deploy", "nginx.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := string(b)
+	for old, new := range map[string]string{
+		"server holdfast:8000;": fmt.Sprintf("server 127.0.0.1:%d;", upstream),
+		"listen 8080;":          fmt.Sprintf("listen 127.0.0.1:%d;", port),
+	} {
+		if strings.Count(conf, old) != 1 {
+			t.Fatalf("deploy/nginx.conf should have one line %q", old)
+		}
+		conf = strings.Replace(conf, old, new, 1)
+	}
+	path := filepath.Join(folder, "nginx.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	log = filepath.Join(folder, "nginx.log")
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(program, "-p", folder+"/", "-c", path, "-e", "stderr", "-g", "daemon off;")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, out, out
+	process, err := testproc.Start(cmd, syscall.SIGTERM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Stop(syscall.SIGTERM, 10*time.Second)
+		if t.Failed() {
+			t.Log(testproc.LogTail(log))
+		}
+	})
+	waitFor(t, fmt.Sprintf("http://127.0.0.1:%d/healthz", port), process, log)
+	return log
+}
+
+// fill makes bytes that no part of the way could compress or guess.
+func fill(b []byte) {
+	seed := [32]byte{1}
+	_, _ = io.ReadFull(rand.NewChaCha8(seed), b)
+}

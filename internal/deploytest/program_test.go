@@ -1,0 +1,164 @@
+package deploytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/testproc"
+)
+
+// build builds the real program, as `make build` does.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(testproc.TempFolder(t, "holdfast-deploy-bin"), "holdfast")
+	cmd := exec.Command("go", "build", "-o", binary, ".")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// holdfast is the program, running.
+type holdfast struct {
+	port  int
+	token string // of user 1, account 1
+	env   []string
+}
+
+// startHoldfast starts the program on the embedded default. Clients reach it at publicURL.
+func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
+	t.Helper()
+	folder := testproc.TempFolder(t, "holdfast-deploy")
+	page := filepath.Join(folder, "page")
+	data := filepath.Join(folder, "data")
+	if err := os.Mkdir(page, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(page, "index.html"), []byte("<!doctype html><title>the page</title>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "holdfast.log")
+	log, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+
+	port, err := testproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nothing of the developer's own settings.
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "HOST=127.0.0.1", "PORT=" + strconv.Itoa(port),
+		"DATA_DIR=" + data, "EXAMPLE_DIR=" + page, "PUBLIC_URL=" + publicURL}
+	cmd := exec.Command(binary, "serve")
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, env, log, log
+	process, err := testproc.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Stop(syscall.SIGTERM, 30*time.Second)
+		if err := process.Err(); err != nil {
+			t.Errorf("holdfast did not end cleanly: %v", err)
+		}
+		if t.Failed() {
+			t.Log(testproc.LogTail(path))
+		}
+	})
+	waitFor(t, fmt.Sprintf("http://127.0.0.1:%d/readyz", port), process, path)
+	token, err := os.ReadFile(filepath.Join(data, "dev-token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return holdfast{port: port, token: strings.TrimSpace(string(token)), env: env}
+}
+
+// waitFor waits until the address answers 200, for as long as the process lives.
+func waitFor(t *testing.T, address string, process *testproc.Process, log string) {
+	t.Helper()
+	client := &http.Client{Timeout: time.Second}
+	for end := time.Now().Add(time.Minute); ; {
+		if res, err := client.Get(address); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-process.Done():
+			t.Fatalf("it ended at once: %v\n%s", process.Err(), testproc.LogTail(log))
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no answer at %s\n%s", address, testproc.LogTail(log))
+		}
+	}
+}
+
+// What docker-compose.yml sets is understood: wrong settings would be exit code 2. Here
+// its PostgreSQL does not exist, so the program gives up waiting for it: exit code 1.
+func TestComposeEnvironmentIsAccepted(t *testing.T) {
+	binary := build(t)
+	folder := testproc.TempFolder(t, "holdfast-deploy")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "serve")
+	cmd.Dir = folder
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder}
+	for name, value := range project(t).Services["holdfast"].Environment {
+		if value != nil {
+			cmd.Env = append(cmd.Env, name+"="+*value)
+		}
+	}
+	cmd.Env = append(cmd.Env, "HOST=127.0.0.1", "PORT=0", "DATA_DIR="+folder, "START_TIMEOUT=1s",
+		// Names in .invalid never resolve (RFC 6761), so that no server of somebody's is asked.
+		"POSTGRES_HOST=postgres.invalid", "SEAWEEDFS_S3_ENDPOINT=http://seaweedfs.invalid:8333")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("%v, want exit code 1\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "postgres.invalid") {
+		t.Errorf("the log does not say what is missing:\n%s", out)
+	}
+}
+
+// The image's health check: good while the program runs, bad when nobody answers.
+func TestHealthcheck(t *testing.T) {
+	binary := build(t)
+	h := startHoldfast(t, binary, "")
+	check := func(env []string) error {
+		cmd := exec.CommandContext(t.Context(), binary, "healthcheck")
+		cmd.Env = env
+		cmd.Dir = t.TempDir()
+		return cmd.Run()
+	}
+	if err := check(h.env); err != nil {
+		t.Errorf("healthcheck of a running service: %v", err)
+	}
+	// As in the container, where it listens on every address.
+	if err := check(slices.Concat(h.env, []string{"HOST=0.0.0.0"})); err != nil {
+		t.Errorf("healthcheck with HOST=0.0.0.0: %v", err)
+	}
+	nobody, err := testproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check(slices.Concat(h.env, []string{"PORT=" + strconv.Itoa(nobody)})); err == nil {
+		t.Error("healthcheck is good where nobody answers")
+	}
+}

@@ -1,0 +1,235 @@
+// Package pgtest gives tests a real PostgreSQL (15 or newer): a throw-away server in
+// a temporary folder, on a free loopback port, that ends with the test process, also
+// when that is killed.
+//
+//	dsn := pgtest.New(t)    // a fresh, empty database on a server that all tests of this process share
+//	srv := pgtest.Start(t)  // a server of one's own, which can be stopped and started again
+//
+// Nothing is skipped where PostgreSQL is missing: the test fails and says what to do.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/testproc"
+)
+
+// Server is a running PostgreSQL. The fields are what POSTGRES_HOST, _PORT, _USER,
+// _PASSWORD and _DB take; the database is empty.
+type Server struct {
+	Host     string
+	Port     int
+	User     string
+	Password string
+	Database string
+
+	bin     binaries
+	folder  *testproc.Folder
+	data    string
+	process *testproc.Process
+}
+
+// shared is the one server that New uses. It is state of the process, on purpose: to
+// start a server takes a second, to make a database takes a tenth of that. Nobody
+// stops it; testproc ends it with the process.
+var shared struct {
+	sync.Mutex
+	server *Server
+	made   int
+}
+
+// New gives the DSN of a fresh, empty database.
+func New(t testing.TB) string {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		s, err := start()
+		if err != nil {
+			t.Fatal("pgtest: ", err)
+		}
+		shared.server = s
+	}
+	shared.made++
+	s := *shared.server
+	s.Database = fmt.Sprintf("holdfast_%d", shared.made)
+	if err := s.createDatabase(); err != nil {
+		t.Fatal("pgtest: ", err)
+	}
+	return s.DSN()
+}
+
+// Start starts a server for this test only; it is stopped and removed when the test ends.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s, err := start()
+	if err != nil {
+		t.Fatal("pgtest: ", err)
+	}
+	t.Cleanup(s.close)
+	s.Database = "holdfast"
+	if err := s.createDatabase(); err != nil {
+		t.Fatal("pgtest: ", err)
+	}
+	return s
+}
+
+// DSN is the connection URL of the database.
+func (s *Server) DSN() string {
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(s.User, s.Password), Path: "/" + s.Database,
+		Host: net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), RawQuery: "sslmode=disable"}
+	return u.String()
+}
+
+// Stop makes PostgreSQL go away: connections are cut, and new ones are refused until Restart.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.process.Stop(syscall.SIGINT, 15*time.Second) // "fast shutdown": it does not wait for clients
+}
+
+// Restart starts PostgreSQL again, on the same port and with the same data; one that
+// still runs is stopped first.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Stop(t)
+	if err := s.launch(); err != nil {
+		t.Fatal("pgtest: ", err)
+	}
+}
+
+func (s *Server) close() {
+	s.process.Stop(syscall.SIGQUIT, 15*time.Second) // "immediate shutdown": the data is thrown away anyhow
+	s.folder.Remove()
+}
+
+func start() (*Server, error) {
+	bin, err := find()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Host: "127.0.0.1", User: "holdfast", Password: rand.Text(), bin: bin}
+	if s.folder, err = testproc.NewFolder("holdfast-pg"); err != nil {
+		return nil, err
+	}
+	s.data = filepath.Join(s.folder.Path, "data")
+	if err = s.initialise(); err == nil {
+		// The port that was free may be taken a moment later, so one failure says little.
+		for range 5 {
+			if s.Port, err = testproc.FreePort(); err != nil {
+				break
+			}
+			if err = s.launch(); err == nil {
+				return s, nil
+			}
+		}
+	}
+	s.folder.Remove()
+	return nil, err
+}
+
+// initialise makes the data folder, with a password: a test would not notice a
+// forgotten one if everybody on loopback were trusted.
+func (s *Server) initialise() error {
+	password := filepath.Join(s.folder.Path, "password")
+	if err := os.WriteFile(password, []byte(s.Password+"\n"), 0o600); err != nil {
+		return err
+	}
+	if as := s.bin.as; as != nil {
+		for _, path := range []string{s.folder.Path, password} {
+			if err := os.Chown(path, int(as.Uid), int(as.Gid)); err != nil {
+				return err
+			}
+		}
+	}
+	err := s.run("initdb", "--pgdata="+s.data, "--username="+s.User, "--pwfile="+password,
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	if errors.Is(err, fs.ErrPermission) && s.bin.as != nil {
+		return fmt.Errorf("PostgreSQL's user may not enter %s: set TMPDIR to a folder open to all, such as /tmp: %w", s.folder.Path, err)
+	}
+	return err
+}
+
+// launch starts the server on s.Port and waits until it answers.
+func (s *Server) launch() error {
+	path := filepath.Join(s.folder.Path, "server.log")
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	// Without fsync a power cut would lose data; the end of the process, which is what
+	// tests try, does not. synchronous_commit stays on: without it that would lose data too.
+	cmd := s.command(context.Background(), "postgres", "-D", s.data, "-p", strconv.Itoa(s.Port),
+		"-c", "listen_addresses="+s.Host, "-c", "unix_socket_directories=",
+		"-c", "max_connections=200", "-c", "shared_buffers=16MB",
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "timezone=UTC")
+	cmd.Stdout, cmd.Stderr = log, log
+	if s.process, err = testproc.Start(cmd, syscall.SIGQUIT); err != nil {
+		return err
+	}
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+		// pg_isready alone could be answered by another server that took the port.
+		pid, _ := os.ReadFile(filepath.Join(s.data, "postmaster.pid"))
+		if strings.HasPrefix(string(pid), strconv.Itoa(s.process.Pid())+"\n") &&
+			s.run("pg_isready", "--quiet", "--host="+s.Host, "--port="+strconv.Itoa(s.Port)) == nil {
+			return nil
+		}
+		select {
+		case <-s.process.Done():
+			return fmt.Errorf("postgres ended at once: %w\n%s", s.process.Err(), testproc.LogTail(path))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	s.process.Stop(syscall.SIGQUIT, time.Second)
+	return fmt.Errorf("postgres did not answer within 30 s\n%s", testproc.LogTail(path))
+}
+
+func (s *Server) createDatabase() error {
+	return s.run("createdb", "--host="+s.Host, "--port="+strconv.Itoa(s.Port), "--username="+s.User,
+		"--no-password", "--maintenance-db=postgres", "--template=template0", s.Database)
+}
+
+// run runs one of PostgreSQL's own programs; the error has what it printed.
+func (s *Server) run(program string, args ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := s.command(ctx, program, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", program, err, out)
+	}
+	return nil
+}
+
+func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin.folder, program), args...)
+	cmd.Dir = s.folder.Path // the other user may not enter ours
+	cmd.Env = append(withoutPG(os.Environ()), "LC_ALL=C", "PGPASSWORD="+s.Password)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.bin.as}
+	return cmd
+}
+
+// withoutPG leaves out PGHOST, PGOPTIONS and the like, which would lead the programs
+// to the developer's own server.
+func withoutPG(env []string) (kept []string) {
+	for _, e := range env {
+		if !strings.HasPrefix(e, "PG") {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,5 @@
+package testproc
+
+import "syscall"
+
+func setDeathSignal(a *syscall.SysProcAttr, s syscall.Signal) { a.Pdeathsig = s }

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Installs what `make test` needs and is missing, by Debian's package manager. Silent
+# and quick where nothing is missing. Where it can't install, it lists what is missing
+# with the command to run, and fails: no test is skipped in silence.
+set -euo pipefail
+
+oldest_postgres=15
+
+# The newest PostgreSQL server here, as a number; 0 where there is none.
+postgres_version() {
+  local newest=0 program version
+  for program in /usr/lib/postgresql/*/bin/postgres "$(command -v postgres || true)"; do
+    [[ -x $program ]] || continue
+    version=$("$program" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+    if ((version > newest)); then newest=$version; fi
+  done
+  echo "$newest"
+}
+
+# The race detector needs a C compiler and the C library's headers.
+can_compile() {
+  command -v gcc >/dev/null && echo '#include <stdlib.h>' | gcc -E -x c -o /dev/null - 2>/dev/null
+}
+
+has_fonts() {
+  [[ -n $(find /usr/share/fonts -name '*.[to]tf' -print -quit 2>/dev/null) ]]
+}
+
+missing=()
+services=() # of the packages that we install
+if (($(postgres_version) < oldest_postgres)); then
+  missing+=(postgresql)
+  services+=(postgresql)
+fi
+# Debian keeps nginx where only root's PATH leads.
+if [[ ! -x /usr/sbin/nginx ]] && ! command -v nginx >/dev/null; then
+  missing+=(nginx)
+  services+=(nginx)
+fi
+command -v chromium >/dev/null || missing+=(chromium)
+has_fonts || missing+=(fonts-dejavu-core) # without one, chromium draws boxes for letters
+can_compile || missing+=(gcc libc6-dev)
+
+if ((${#missing[@]} == 0)); then exit 0; fi
+
+as_root=()
+if ((EUID != 0)); then as_root=(sudo -n); fi
+
+# Our packages must not start servers here: the tests start their own. A policy-rc.d
+# that is there already is the administrator's word, and is left alone.
+policy=/usr/sbin/policy-rc.d
+ours=
+forget_policy() {
+  if [[ -n $ours ]]; then "${as_root[@]}" rm -f "$policy"; fi
+}
+trap forget_policy EXIT
+
+explain() {
+  {
+    echo "Missing for the tests: ${missing[*]}"
+    echo "$1 Please run, as root:"
+    echo "    apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+    echo "(PostgreSQL $oldest_postgres or newer; on another system: its own packages of these.)"
+  } >&2
+  exit 1
+}
+
+command -v apt-get >/dev/null || explain "There is no apt-get here to install them."
+if ((EUID != 0)) && ! sudo -n true 2>/dev/null; then
+  explain "Only root can install them, and sudo would ask for a password."
+fi
+
+echo "Installing for the tests: ${missing[*]}"
+if [[ ! -e $policy ]]; then
+  ours=yes
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
+
+# Another apt may be at work, for instance a machine's first update: wait for it.
+apt() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get --quiet --yes -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+apt update || explain "apt-get update failed."
+apt install --no-install-recommends "${missing[@]}" || explain "apt-get install failed."
+
+# Nor at the next start of the machine.
+if [[ -d /run/systemd/system ]] && ((${#services[@]} > 0)); then
+  "${as_root[@]}" systemctl disable --now "${services[@]}" || true
+fi
+
+if (($(postgres_version) < oldest_postgres)); then
+  echo "This Debian has PostgreSQL $(postgres_version); $oldest_postgres or newer is needed (Debian 12)." >&2
+  exit 1
+fi

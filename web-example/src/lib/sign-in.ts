@@ -1,0 +1,48 @@
+/** Asks the user for a token. Several calls at once share one question. */
+
+import { ask, el } from './dom';
+import { Problem } from './problem';
+import { forgetToken, keepToken } from './token';
+
+let asking: Promise<void> | null = null;
+
+/** Resolves once there is a token to try; rejects if the user closes the form. */
+export function askForToken(why = ''): Promise<void> {
+  asking ??= question(why).finally(() => {
+    asking = null;
+  });
+  return asking;
+}
+
+/** Forgets a token that the server refused, says so, and asks for another. */
+export function tokenRefused(): Promise<void> {
+  forgetToken();
+  return askForToken('Token refused. It may have expired or been revoked.');
+}
+
+async function question(why: string): Promise<void> {
+  const input = el('input', {
+    id: 'token', name: 'token', type: 'password', required: true, autofocus: true,
+    autocomplete: 'off', spellcheck: 'false', placeholder: 'hf_…', 'aria-describedby': 'token-why',
+  });
+  const problem = el('p', { id: 'token-why', class: 'bad', role: 'alert', 'data-testid': 'token-why' }, why);
+  const form = el('form', { method: 'dialog', class: 'stack', 'data-testid': 'token-form' },
+    el('h2', { id: 'token-title' }, 'Who is asking?'),
+    el('p', {}, 'Holdfast prints a link with your token when it starts. Open that link, or paste the token here.'),
+    problem,
+    el('label', { class: 'field' }, el('span', {}, 'Token'), input),
+    el('div', { class: 'buttons end' },
+      el('button', { value: 'yes', class: 'primary', 'data-testid': 'token-submit' }, 'Continue')));
+
+  form.addEventListener('submit', (event) => {
+    // People paste the whole link as often as the token.
+    const pasted = input.value.trim().replace(/^.*#token=/, '');
+    if (keepToken(pasted)) return;
+    event.preventDefault();
+    problem.textContent = 'A token has no spaces or special characters.';
+    input.select();
+  });
+
+  const answer = await ask(el('dialog', { class: 'dialog', 'aria-labelledby': 'token-title' }, form));
+  if (answer !== 'yes') throw new Problem(401, 'Without a token nothing can be shown. Reload the page to enter one.');
+}

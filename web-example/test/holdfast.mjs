@@ -1,0 +1,110 @@
+// Starts the real binary for a test: on a free port, with a data folder of its own.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const webExample = resolve(import.meta.dirname, '..');
+export const binary = process.env.HOLDFAST_BIN ?? resolve(webExample, '../holdfast');
+export const pages = join(webExample, 'dist');
+
+const patience = 60_000; // milliseconds until a start or a stop counts as failed; never a pause
+
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/**
+ * Starts `holdfast` and waits until it says that it is ready.
+ *
+ * `port` and `env` are for tests that put something in front of it. The answer has what the ready
+ * lines tell (page, tus, base, token), and the means to end it. `stop()` also removes the data.
+ */
+export async function startHoldfast({ port, env = {} } = {}) {
+  await access(binary).catch(() => {
+    throw new Error(`${binary} is missing: build it first (go build . beside web-example), or set HOLDFAST_BIN`);
+  });
+  await access(join(pages, 'index.html')).catch(() => {
+    throw new Error(`${pages} is missing: build it first (npm run build)`);
+  });
+  port ??= await freePort();
+  const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-web-'));
+  const settings = {
+    ...process.env, HOST: '127.0.0.1', PORT: String(port), DATA_DIR: dataDir, EXAMPLE_DIR: pages, ADMIN_ADDR: '127.0.0.1:0', ...env,
+  };
+  let running = await launch(settings);
+
+  return {
+    port,
+    dataDir,
+    get page() { return running.page; },
+    get tus() { return running.tus; },
+    get base() { return running.tus.replace(/\/tus\/?$/, ''); },
+    get token() { return running.token; },
+    get pid() { return running.child.pid; },
+
+    /** Ends the process as a power cut would. */
+    async kill9() {
+      await end(running.child, 'SIGKILL');
+    },
+
+    /** Starts it again, on the same port and data. */
+    async restart() {
+      await end(running.child, 'SIGTERM');
+      running = await launch(settings);
+    },
+
+    /** Ends it as Ctrl-C would, and answers its exit code. */
+    async stop() {
+      const code = await end(running.child, 'SIGTERM');
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
+      return code;
+    },
+  };
+}
+
+async function launch(env) {
+  const child = spawn(binary, [], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  process.once('exit', () => child.kill('SIGKILL')); // a crashed test leaves nothing behind
+  let out = '';
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => { log = (log + text).slice(-8000); });
+  child.stdout.setEncoding('utf8');
+
+  return new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`holdfast ${why}\n--- standard output\n${out}\n--- standard error\n${log}`));
+    const tooLong = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail('is not ready in time');
+    }, patience);
+    child.once('error', (error) => { clearTimeout(tooLong); fail(`could not be started: ${error.message}`); });
+    child.once('exit', (code, signal) => { clearTimeout(tooLong); fail(`ended before it was ready (${signal ?? code})`); });
+    child.stdout.on('data', (text) => {
+      out += text;
+      const told = (what) => new RegExp(`^\\s+${what}\\s+(\\S+).*\\n`, 'm').exec(out)?.[1];
+      const [page, tus, token] = [told('page'), told('uploads'), told('token')];
+      if (!out.includes('Holdfast is ready') || !page || !tus || !token) return;
+      clearTimeout(tooLong);
+      child.removeAllListeners('exit');
+      resolve({ child, page, tus, token });
+    });
+  });
+}
+
+async function end(child, signal) {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  const tooLong = setTimeout(() => child.kill('SIGKILL'), patience);
+  const [code] = await exited;
+  clearTimeout(tooLong);
+  return code;
+}
