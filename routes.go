@@ -99,13 +99,21 @@ func example(router *mux.Router, c config.Config, base string) {
 	dir := os.DirFS(c.ExampleDir)
 	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
 		name := strings.TrimPrefix(r.URL.Path, "/")
-		if name == "" { // a program that asks for "/" wants the list of files
-			return strings.Contains(r.Header.Get("Accept"), "text/html")
+		if name == "" { // a program with a token that asks for "/" wants the list of files
+			return r.Header.Get("Authorization") == ""
 		}
 		info, err := fs.Stat(dir, name)
 		return err == nil && info.Mode().IsRegular()
 	}
-	router.MatcherFunc(isFile).Methods("GET", "HEAD").Handler(http.FileServerFS(dir))
+	pages := http.FileServerFS(dir)
+	router.MatcherFunc(isFile).Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Authorization")
+		w.Header().Set("Cache-Control", "no-cache")
+		if strings.HasPrefix(r.URL.Path, "/assets/") { // their names change with their content
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		}
+		pages.ServeHTTP(w, r)
+	})
 	router.HandleFunc("/example.json", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

@@ -2,6 +2,7 @@ package download
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -60,6 +61,11 @@ func (h *Handler) list(r *http.Request) (page, error) {
 		id, err := file.ParseID(s)
 		if err != nil {
 			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file")
+		}
+		if _, err := h.find(r, id); errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
+			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file of yours")
+		} else if err != nil {
+			return page{}, err
 		}
 		after = id
 	}

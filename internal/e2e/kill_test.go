@@ -1,0 +1,299 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"holdfast/internal/pgtest"
+	"holdfast/internal/s3test"
+)
+
+// TestKill9 kills the service at random moments while three clients upload: an answered
+// offset never goes back, every upload finishes, and every file is what was sent.
+func TestKill9(t *testing.T) {
+	s := start(t)
+	crash{server: s, kills: 50, longest: 350 * time.Millisecond}.run(t)
+}
+
+// TestKill9OnServers is the same on PostgreSQL and an S3 server.
+func TestKill9OnServers(t *testing.T) {
+	s := start(t, servers(pgtest.Start(t), s3test.Start(t))...)
+	s.token = s.run("token", "create", "--user", "1", "--account", "1")
+	// The leases of a dead process last for some seconds, since another replica could
+	// hold them: clients go on with other files, and with the old ones at the end.
+	crash{server: s, kills: 10, longest: 1500 * time.Millisecond, later: true}.run(t)
+}
+
+func servers(pg *pgtest.Server, s3 *s3test.Server) []string {
+	return append(postgres(pg), objectStore(s3)...)
+}
+
+func postgres(pg *pgtest.Server) []string {
+	return []string{"POSTGRES_HOST=" + pg.Host, "POSTGRES_PORT=" + strconv.Itoa(pg.Port), "POSTGRES_USER=" + pg.User,
+		"POSTGRES_PASSWORD=" + pg.Password, "POSTGRES_DB=" + pg.Database}
+}
+
+func objectStore(s3 *s3test.Server) []string {
+	return []string{"STORAGE_TYPE=s3", "S3_ENDPOINT=" + s3.Endpoint, "S3_ACCESS_KEY=" + s3.AccessKey, "S3_SECRET_KEY=" + s3.SecretKey, "S3_REGION=" + s3.Region}
+}
+
+type crash struct {
+	server  *server
+	kills   int
+	longest time.Duration // between two kills
+	later   bool          // clients leave an upload that broke off to the end
+}
+
+func (c crash) run(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	var over atomic.Bool
+	var wg sync.WaitGroup
+	clients := make([]*uploader, 3)
+	for i := range clients {
+		clients[i] = &uploader{s: c.server, t: t, rand: rand.New(rand.NewPCG(seed, uint64(i))), over: &over, later: c.later, files: map[string]string{}}
+		wg.Go(clients[i].run)
+	}
+	r := rand.New(rand.NewPCG(seed, 99))
+	for range c.kills {
+		time.Sleep(time.Duration(r.Int64N(int64(c.longest))))
+		c.server.kill9()
+		c.server.restart()
+	}
+	over.Store(true)
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	listed := c.server.list(t)
+	files, merges := 0, 0
+	for _, u := range clients {
+		merges += u.merges
+		for url, sum := range u.files {
+			files++
+			if _, there := listed[url]; !there {
+				t.Errorf("%s was finished and is not in the list", url)
+			} else if got := c.server.sum(t, url); got != sum {
+				t.Errorf("%s has SHA-256 %s, want %s", url, got, sum)
+			}
+			delete(listed, url)
+		}
+	}
+	// Empty files whose answer was lost, and files whose deletion was not answered.
+	for url, tag := range listed {
+		if sum := c.server.sum(t, url); `"`+sum+`"` != tag {
+			t.Errorf("%s is listed, has SHA-256 %s and the ETag %s", url, sum, tag)
+		}
+	}
+	t.Logf("%d kills; %d files kept, %d uploads with more than 16 small chunks, %d files that no client knows", c.kills, files, merges, len(listed))
+	if files == 0 {
+		t.Error("no file was finished")
+	}
+	c.server.stop()
+}
+
+// list gives the ETags of all own files by URL.
+func (s *server) list(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for after := ""; ; {
+		var page struct {
+			Files []struct{ URL string }
+			Next  *string
+		}
+		a := s.do(t, "GET", "/files/?limit=7&after="+after, nil)
+		if err := json.Unmarshal(a.body, &page); err != nil || a.status != 200 {
+			t.Fatalf("list: %v %v", a, err)
+		}
+		for _, f := range page.Files {
+			if _, twice := all[f.URL]; twice {
+				t.Errorf("%s is listed twice", f.URL)
+			}
+			head := s.do(t, "HEAD", f.URL, nil)
+			if head.status != 200 {
+				t.Errorf("%s is listed and HEAD gives %v", f.URL, head)
+			}
+			all[f.URL] = head.header.Get("ETag")
+		}
+		if page.Next == nil {
+			return all
+		}
+		after = *page.Next
+	}
+}
+
+func (s *server) sum(t *testing.T, url string) string {
+	t.Helper()
+	a := s.do(t, "GET", url, nil)
+	if a.status != 200 {
+		t.Errorf("GET %s: %v", url, a)
+	}
+	return digest(a.body)
+}
+
+func digest(b []byte) string { sum := sha256.Sum256(b); return hex.EncodeToString(sum[:]) }
+
+// uploader is one client. Its errors go to t, and it ends at the first.
+type uploader struct {
+	s      *server
+	t      *testing.T
+	rand   *rand.Rand
+	over   *atomic.Bool
+	later  bool
+	merges int
+	files  map[string]string // URL -> SHA-256 of the finished and not deleted ones
+}
+
+// sending is one upload as its client knows it.
+type sending struct {
+	location string
+	content  []byte
+	chunk    int
+	answered int // the highest offset ever answered
+	sent     int // no byte behind this was ever given to the network
+	url      string
+}
+
+func (u *uploader) run() {
+	var left []*sending
+	for !u.over.Load() && !u.t.Failed() {
+		f := u.begin()
+		for f != nil && f.url == "" && !u.t.Failed() {
+			if !u.step(f) && u.later && !u.over.Load() {
+				left = append(left, f)
+				break
+			}
+		}
+		if f != nil && f.url != "" {
+			u.finished(f)
+		}
+	}
+	for _, f := range left {
+		for f.url == "" && !u.t.Failed() {
+			u.step(f)
+		}
+		if !u.t.Failed() {
+			u.finished(f)
+		}
+	}
+}
+
+// insist repeats a request until it gets an answer that is not "try again".
+func (u *uploader) insist(method, url string, headers ...string) (a answer) {
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if a, err = u.s.ask(method, url, nil, headers...); err == nil && a.status != 503 && a.status != 423 {
+			return a
+		}
+	}
+	u.t.Errorf("%s %s: %v %v", method, url, a, err)
+	return a
+}
+
+func (u *uploader) begin() *sending {
+	const mebi = 1 << 20
+	kinds := []struct{ size, chunk int }{
+		{1 * mebi, 30 << 10},      // merges: more than 16 tails
+		{9 * mebi, 500 << 10},     // tails become parts
+		{20 * mebi, 8 * mebi},     // parts
+		{20 * mebi, 3*mebi + 777}, // parts of tails and body
+		{20 * mebi, 32 * mebi},    // one request
+		{200 << 10, 64 << 10},
+		{1, 1},
+	}
+	k := kinds[u.rand.IntN(len(kinds))]
+	size := u.rand.IntN(k.size + 1)
+	f := &sending{content: make([]byte, size), chunk: k.chunk}
+	if size/k.chunk > 16 {
+		u.merges++
+	}
+	rand.NewChaCha8([32]byte{byte(u.rand.Int()), byte(u.rand.Int()), byte(u.rand.Int())}).Read(f.content)
+	a := u.insist("POST", "/files/tus/", "Upload-Length: "+strconv.Itoa(size))
+	if a.status != 201 {
+		u.t.Errorf("create: %v", a)
+		return nil
+	}
+	f.location, f.url = a.header.Get("Location"), a.header.Get("Content-Location")
+	return f
+}
+
+// step sends a chunk, and when that fails asks where the upload is; it returns whether
+// the chunk was taken.
+func (u *uploader) step(f *sending) bool {
+	end := min(f.answered+f.chunk, len(f.content))
+	if f.answered < len(f.content) {
+		body := &counted{r: strings.NewReader(string(f.content[f.answered:end]))}
+		a, err := u.s.ask("PATCH", f.location, body, octets, fmt.Sprintf("Upload-Offset: %d", f.answered))
+		f.sent = max(f.sent, f.answered+int(body.n.Load()))
+		if err == nil && a.status == 204 {
+			if got := a.header.Get("Upload-Offset"); got != strconv.Itoa(end) {
+				u.t.Errorf("PATCH from %d to %d answered the offset %s", f.answered, end, got)
+			}
+			f.answered, f.url = end, a.header.Get("Content-Location")
+			if end == len(f.content) && f.url == "" {
+				u.t.Errorf("the last PATCH has no Content-Location: %v", a)
+			}
+			return true
+		}
+		if err == nil && a.status < 500 {
+			u.t.Errorf("PATCH %s from %d: %v", f.location, f.answered, a)
+			return false
+		}
+		if u.later && !u.over.Load() {
+			return false
+		}
+	}
+	a := u.insist("HEAD", f.location)
+	n, err := strconv.Atoi(a.header.Get("Upload-Offset"))
+	if a.status != 200 || err != nil || n < f.answered || n > f.sent {
+		u.t.Errorf("HEAD %s: %v; answered before: %d, sent: %d", f.location, a, f.answered, f.sent)
+		return false
+	}
+	f.answered = n
+	if n == len(f.content) {
+		f.url = strings.Replace(f.location, "/tus/", "/", 1)
+	}
+	return false
+}
+
+// finished reads the file back, and deletes some.
+func (u *uploader) finished(f *sending) {
+	want := digest(f.content)
+	a := u.insist("GET", f.url)
+	if got := digest(a.body); a.status != 200 || got != want {
+		u.t.Errorf("GET %s: status %d, %d bytes, SHA-256 %s; want %d bytes, %s", f.url, a.status, len(a.body), got, len(f.content), want)
+		return
+	}
+	if u.rand.IntN(2) == 0 {
+		u.files[f.url] = want
+		return
+	}
+	if a := u.insist("DELETE", f.url); a.status != 204 && a.status != 404 { // 404: the first answer was lost
+		u.t.Errorf("DELETE %s: %v", f.url, a)
+	}
+	if a := u.insist("GET", f.url); a.status != 404 {
+		u.t.Errorf("GET %s after DELETE: %d", f.url, a.status)
+	}
+}
+
+// counted counts what the network took of a body.
+type counted struct {
+	r io.Reader
+	n atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}

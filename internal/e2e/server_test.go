@@ -1,0 +1,312 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/testproc"
+)
+
+// binary is the program, built once by TestMain.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	folder, err := testproc.NewFolder("holdfast-e2e-bin")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer folder.Remove()
+	binary = filepath.Join(folder.Path, "holdfast")
+	if out, err := exec.Command("go", "build", "-race", "-o", binary, "holdfast").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// patience is for what must happen some time; no test hangs on how soon.
+const patience = 90 * time.Second
+
+// server is the program with a data folder and a port of its own, which outlive it.
+type server struct {
+	t      *testing.T
+	folder string // of this server, with everything below
+	data   string
+	log    string // standard error of all its runs
+	port   int
+	base   string
+	token  string // of user 1, account 1; empty before the first start
+	env    []string
+
+	process *testproc.Process
+}
+
+// newServer prepares a server that does not run yet. Later settings win.
+func newServer(t *testing.T, env ...string) *server {
+	t.Helper()
+	folder := testproc.TempFolder(t, "holdfast-e2e")
+	port, err := testproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, folder: folder, data: filepath.Join(folder, "data"), log: filepath.Join(folder, "stderr.log"), port: port,
+		base: fmt.Sprintf("http://127.0.0.1:%d/files", port)}
+	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "DATA_DIR=" + s.data, "PORT=" + strconv.Itoa(port),
+		"EXAMPLE_DIR=" + filepath.Join(folder, "nowhere"), "CONFIG=Testing"}, env...)
+	t.Cleanup(func() {
+		if s.process != nil {
+			s.process.Stop(syscall.SIGTERM, 30*time.Second)
+		}
+		s.checkLog()
+	})
+	return s
+}
+
+// start starts a server and waits until it serves.
+func start(t *testing.T, env ...string) *server {
+	t.Helper()
+	s := newServer(t, env...)
+	s.launch()
+	return s
+}
+
+func (s *server) checkLog() {
+	s.t.Helper()
+	b, _ := os.ReadFile(s.log)
+	for _, bad := range []string{"DATA RACE", "panic:"} {
+		if i := bytes.Index(b, []byte(bad)); i >= 0 {
+			s.t.Errorf("the server's log has %q:\n%s", bad, b[i:min(len(b), i+4000)])
+		}
+	}
+	if s.t.Failed() {
+		s.t.Log(testproc.LogTail(s.log))
+	}
+}
+
+// command is the program with the server's settings.
+func (s *server) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, args...)
+	cmd.Dir, cmd.Env = s.folder, s.env
+	return cmd
+}
+
+// begin starts the process and does not wait for anything.
+func (s *server) begin() (stdout string) {
+	s.t.Helper()
+	stdout = filepath.Join(s.folder, "stdout.log")
+	out, err := os.Create(stdout)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer out.Close()
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := s.command()
+	cmd.Stdout, cmd.Stderr = out, log
+	if s.process, err = testproc.Start(cmd, syscall.SIGKILL); err != nil {
+		s.t.Fatal(err)
+	}
+	return stdout
+}
+
+// launch starts the process and waits until it says that it is ready, and with what token.
+func (s *server) launch() {
+	s.t.Helper()
+	stdout := s.begin()
+	s.eventually("the server is ready", func() bool {
+		select {
+		case <-s.process.Done():
+			s.t.Fatalf("the server ended at once: %v\n%s", s.process.Err(), testproc.LogTail(s.log))
+		default:
+		}
+		b, _ := os.ReadFile(stdout)
+		said := string(b)
+		if !strings.Contains(said, "Holdfast is ready\n") || !strings.Contains(said, "  data      "+s.data+"\n") {
+			return false
+		}
+		if _, rest, found := strings.Cut(said, "  token     "); found {
+			s.token, _, _ = strings.Cut(rest, " ")
+		}
+		res, err := http.Get(s.base + "/healthz")
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+func (s *server) kill9() { s.process.Stop(syscall.SIGKILL, patience) }
+
+// restart starts the server again on the same port and data; stop or kill it before.
+func (s *server) restart() { s.t.Helper(); s.launch() }
+
+// stop asks the server to end and expects that it does so in peace.
+func (s *server) stop() {
+	s.t.Helper()
+	s.process.Stop(syscall.SIGTERM, 30*time.Second)
+	if err := s.process.Err(); err != nil {
+		s.t.Errorf("the server did not end with status 0: %v", err)
+	}
+}
+
+// run runs a command beside the server, such as "token list".
+func (s *server) run(args ...string) string {
+	s.t.Helper()
+	out, err := s.command(args...).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("holdfast %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// eventually waits until done says so.
+func (s *server) eventually(what string, done func() bool) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("not within %s: %s", patience, what)
+		}
+	}
+}
+
+// answer is what a request got.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// code is the code of an error's body.
+func (a answer) code() string {
+	var p struct{ Code string }
+	_ = json.Unmarshal(a.body, &p)
+	return p.Code
+}
+
+func (a answer) String() string {
+	return fmt.Sprintf("%d %v %.300q", a.status, a.header, a.body)
+}
+
+// ask sends a request. Headers are "Name: value"; the token and Tus-Resumable are added
+// where they are not given, and "Name: -" leaves one of them out. A body that is not a
+// string or []byte goes out chunked.
+func (s *server) ask(method, path string, body any, headers ...string) (answer, error) {
+	var reader io.Reader
+	switch b := body.(type) {
+	case string:
+		reader = strings.NewReader(b)
+	case []byte:
+		reader = bytes.NewReader(b)
+	case io.Reader:
+		reader = b
+	}
+	if strings.HasPrefix(path, "/") {
+		path = strings.TrimSuffix(s.base, "/files") + path
+	}
+	r, err := http.NewRequest(method, path, reader)
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Accept-Encoding", "identity")
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ":")
+		r.Header.Add(name, strings.TrimPrefix(value, " "))
+	}
+	for name, value := range map[string]string{"Authorization": "Bearer " + s.token, "Tus-Resumable": "1.0.0"} {
+		switch r.Header.Get(name) {
+		case "":
+			r.Header.Set(name, value)
+		case "-":
+			r.Header.Del(name)
+		}
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close()
+	a := answer{status: res.StatusCode, header: res.Header}
+	a.body, err = io.ReadAll(res.Body)
+	return a, err
+}
+
+var client = &http.Client{
+	Timeout:       patience,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// do is ask where the request itself must succeed.
+func (s *server) do(t *testing.T, method, path string, body any, headers ...string) answer {
+	t.Helper()
+	a, err := s.ask(method, path, body, headers...)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return a
+}
+
+// create begins an upload and returns its URL.
+func (s *server) create(t *testing.T, size int, headers ...string) string {
+	t.Helper()
+	a := s.do(t, "POST", "/files/tus/", nil, append([]string{"Upload-Length: " + strconv.Itoa(size)}, headers...)...)
+	if a.status != http.StatusCreated {
+		t.Fatalf("create: %v", a)
+	}
+	return a.header.Get("Location")
+}
+
+const octets = "Content-Type: application/offset+octet-stream"
+
+func (s *server) patch(t *testing.T, location string, offset int, body any, headers ...string) answer {
+	t.Helper()
+	return s.do(t, "PATCH", location, body, append([]string{octets, "Upload-Offset: " + strconv.Itoa(offset)}, headers...)...)
+}
+
+// offset is where HEAD says the upload is.
+func (s *server) offset(t *testing.T, location string) int {
+	t.Helper()
+	a := s.do(t, "HEAD", location, nil)
+	n, err := strconv.Atoi(a.header.Get("Upload-Offset"))
+	if a.status != http.StatusOK || err != nil {
+		t.Fatalf("HEAD %s: %v", location, a)
+	}
+	return n
+}
+
+// upload sends a whole file and returns its URL and the URL it was uploaded to.
+func (s *server) upload(t *testing.T, content []byte, headers ...string) (url, location string) {
+	t.Helper()
+	location = s.create(t, len(content), headers...)
+	a := s.patch(t, location, 0, content)
+	if a.status != http.StatusNoContent || a.header.Get("Content-Location") == "" {
+		t.Fatalf("upload: %v", a)
+	}
+	return a.header.Get("Content-Location"), location
+}
+
+// holds checks what a file's URL gives.
+func (s *server) holds(t *testing.T, url string, want []byte) {
+	t.Helper()
+	if a := s.do(t, "GET", url, nil); a.status != http.StatusOK || !bytes.Equal(a.body, want) {
+		t.Fatalf("GET %s: status %d, %d bytes, SHA-256 %x; want %d bytes, SHA-256 %x", url, a.status, len(a.body), sha256.Sum256(a.body), len(want), sha256.Sum256(want))
+	}
+}

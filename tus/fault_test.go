@@ -1,0 +1,192 @@
+package tus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// fault is what happens to one call to SQL or S3.
+type fault int
+
+const (
+	none        fault = iota
+	failBefore        // the call fails and does nothing
+	failAfter         // the call is done, its answer is lost
+	crashBefore       // the process dies before the call
+	crashAfter        // the process dies when the call is done, before its answer is seen
+	stall             // the call waits until somebody else has gone on, and is done then
+)
+
+func (f fault) String() string {
+	return [...]string{"none", "fail before", "fail after", "crash before", "crash after", "stall"}[f]
+}
+
+var errFault = errors.New("injected fault")
+
+// plan decides what happens to the calls of one engine, which it counts.
+type plan struct {
+	fault fault
+	at    int // the call, from 1
+
+	mu      sync.Mutex
+	calls   int
+	armed   bool
+	dead    bool
+	hit     string        // the call that was hit
+	stalled chan struct{} // closed when the call waits
+	release chan struct{} // closed to let it go on
+}
+
+func newPlan(f fault, at int) *plan {
+	return &plan{fault: f, at: at, armed: true, stalled: make(chan struct{}), release: make(chan struct{})}
+}
+
+// do lets a call happen as planned. The engines know nothing of it: they see an
+// answer, or an error.
+func (p *plan) do(name string, kind error, call func() error) error {
+	p.mu.Lock()
+	if p.dead {
+		p.mu.Unlock()
+		return errors.Join(kind, errFault)
+	}
+	if p.armed {
+		p.calls++
+	}
+	now := none
+	if p.armed && p.calls == p.at {
+		now, p.hit = p.fault, name
+	}
+	p.dead = now == crashBefore || now == crashAfter
+	p.mu.Unlock()
+	switch now {
+	case failBefore, crashBefore:
+		return errors.Join(kind, errFault)
+	case stall:
+		close(p.stalled)
+		<-p.release
+	}
+	err := call()
+	if now == failAfter || now == crashAfter {
+		err = errors.Join(kind, errFault)
+	}
+	return err
+}
+
+// over says whether the fault has struck already.
+func (p *plan) over() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.hit != "" }
+
+func (p *plan) arm() { p.mu.Lock(); p.armed = true; p.mu.Unlock() }
+
+func (p *plan) seen() (calls int, hit string, dead bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls, p.hit, p.dead
+}
+
+// rowsUnderFault is SQL, by plan.
+type rowsUnderFault struct {
+	Rows
+	*plan
+}
+
+func (r rowsUnderFault) sql(name string, call func() error) error {
+	return r.do(name, file.ErrDatabase, call)
+}
+
+func (r rowsUnderFault) Upload(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+	err = r.sql("Upload", func() (err error) { u, err = r.Rows.Upload(ctx, id); return })
+	return
+}
+func (r rowsUnderFault) UploadRow(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+	err = r.sql("UploadRow", func() (err error) { u, err = r.Rows.UploadRow(ctx, id); return })
+	return
+}
+func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence) (n int32, err error) {
+	err = r.sql("TakePart", func() (err error) { n, err = r.Rows.TakePart(ctx, f); return })
+	return
+}
+func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, id string) error {
+	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, id) })
+}
+func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) error {
+	return r.sql("Commit", func() error { return r.Rows.Commit(ctx, f, p) })
+}
+func (r rowsUnderFault) DeclareLength(ctx context.Context, f file.Fence, n int64) error {
+	return r.sql("DeclareLength", func() error { return r.Rows.DeclareLength(ctx, f, n) })
+}
+func (r rowsUnderFault) Advance(ctx context.Context, f file.Fence, from, to file.State, etag string) error {
+	return r.sql("Advance", func() error { return r.Rows.Advance(ctx, f, from, to, etag) })
+}
+func (r rowsUnderFault) DeleteUpload(ctx context.Context, f file.Fence) error {
+	return r.sql("DeleteUpload", func() error { return r.Rows.DeleteUpload(ctx, f) })
+}
+func (r rowsUnderFault) Deleted(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+	err = r.sql("Deleted", func() (err error) { u, err = r.Rows.Deleted(ctx, id); return })
+	return
+}
+func (r rowsUnderFault) ForgetUpload(ctx context.Context, id file.ID) error {
+	return r.sql("ForgetUpload", func() error { return r.Rows.ForgetUpload(ctx, id) })
+}
+func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (epoch int64, ok bool, err error) {
+	err = r.sql("TakeLease", func() (err error) { epoch, ok, err = r.Rows.TakeLease(ctx, id, holder, ttl); return })
+	return epoch, ok && err == nil, err
+}
+func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64) error {
+	return r.sql("GiveLease", func() error { return r.Rows.GiveLease(ctx, id, epoch) })
+}
+
+// finisherUnderFault writes the record, by plan.
+type finisherUnderFault struct {
+	Finisher
+	*plan
+}
+
+func (f finisherUnderFault) PostFinish(ctx context.Context, u *file.Upload) error {
+	return f.do("PostFinish", file.ErrDatabase, func() error { return f.Finisher.PostFinish(ctx, u) })
+}
+
+// objectsUnderFault is S3, by plan.
+type objectsUnderFault struct {
+	Objects
+	*plan
+}
+
+func (o objectsUnderFault) put(name string, call func() error) error {
+	return o.do(name, file.ErrStorageWrite, call)
+}
+
+func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string, body io.ReadSeeker, size int64) (etag string, err error) {
+	err = o.put("Put", func() (err error) { etag, err = o.Objects.Put(ctx, at, ct, body, size); return })
+	return
+}
+func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string) (id string, err error) {
+	err = o.put("BeginMultipart", func() (err error) { id, err = o.Objects.BeginMultipart(ctx, at, ct); return })
+	return
+}
+func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, id string, n int32, body io.ReadSeeker, size int64) (etag string, err error) {
+	err = o.put("PutPart", func() (err error) { etag, err = o.Objects.PutPart(ctx, at, id, n, body, size); return })
+	return
+}
+func (o objectsUnderFault) Complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {
+	return o.put("Complete", func() error { return o.Objects.Complete(ctx, at, id, parts) })
+}
+func (o objectsUnderFault) Abort(ctx context.Context, at file.Location, id string) error {
+	return o.put("Abort", func() error { return o.Objects.Abort(ctx, at, id) })
+}
+func (o objectsUnderFault) Delete(ctx context.Context, at file.Location) error {
+	return o.put("Delete", func() error { return o.Objects.Delete(ctx, at) })
+}
+func (o objectsUnderFault) Stat(ctx context.Context, at file.Location) (s storage.Object, err error) {
+	err = o.do("Stat", file.ErrStorageRead, func() (err error) { s, err = o.Objects.Stat(ctx, at); return })
+	return
+}
+func (o objectsUnderFault) Open(ctx context.Context, at file.Location, etag string, offset, length int64) (r io.ReadCloser, err error) {
+	err = o.do("Open", file.ErrStorageRead, func() (err error) { r, err = o.Objects.Open(ctx, at, etag, offset, length); return })
+	return
+}

@@ -1,0 +1,249 @@
+package tus
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"holdfast/db"
+	"holdfast/file"
+	"holdfast/hooks"
+	"holdfast/internal/pgtest"
+	"holdfast/problem"
+	"holdfast/storage"
+)
+
+// store is the one embedded S3 of this process.
+var s3 struct {
+	*storage.Embedded
+	dir string
+}
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "holdfast-tus-")
+	if err != nil {
+		panic(err)
+	}
+	s3.dir = dir
+	if s3.Embedded, err = storage.StartEmbedded(context.Background(), dir, false); err != nil {
+		panic(err)
+	}
+	status := m.Run()
+	s3.Close()
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// partSize is the smallest that S3 takes, so that little data makes several parts.
+const partSize = 5 << 20
+
+const maxSize = 64 << 20
+
+var alice = file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}
+
+// smallParts creates uploads with parts of partSize.
+type smallParts struct{ *db.DB }
+
+func (s smallParts) CreateUpload(ctx context.Context, u file.Upload) error {
+	u.PartSize = partSize
+	return s.DB.CreateUpload(ctx, u)
+}
+
+// world is a database, the store, and a service over them that can be replaced under
+// the same URL, as by a restart.
+type world struct {
+	t      *testing.T
+	rows   *db.DB
+	raw    *sql.DB
+	layout storage.Layout
+	url    string
+	serve  atomic.Pointer[http.Handler]
+}
+
+// worlds runs a test on each kind of database.
+func worlds(t *testing.T, test func(w *world)) {
+	t.Run("SQLite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "db")
+		rows, err := db.OpenSQLite(t.Context(), path)
+		build(t, rows, err, "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)", test)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		dsn := pgtest.New(t)
+		rows, err := db.OpenPostgres(t.Context(), dsn)
+		build(t, rows, err, "pgx", dsn, test)
+	})
+}
+
+func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w *world)) {
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, rows: rows, raw: raw, layout: storage.Layout{BucketPrefix: "w" + string(file.NewID())[:8]}}
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
+	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
+	w.url = server.URL
+	w.start(newPlan(none, 0))
+	test(w)
+}
+
+// start puts a fresh service in the place of the one before. It returns its engine.
+func (w *world) start(p *plan) *Engine {
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	life := hooks.New(smallParts{w.rows}, w.layout, maxSize, time.Now)
+	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{s3.Client, p}, finisherUnderFault{life, p}, 300*time.Millisecond, log)
+	h, err := NewHandler(Options{
+		Engine: engine, Hooks: life, Respond: problem.Responder{Log: log}, Base: w.url + "/files", ReadTimeout: time.Minute,
+		Identify: func(*http.Request) (file.Identity, error) { return alice, nil },
+		Download: func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var handler http.Handler = http.StripPrefix("/files/tus", h)
+	w.serve.Store(&handler)
+	return engine
+}
+
+// expireLeases does what time would: the holders are dead, or as good as dead.
+func (w *world) expireLeases() {
+	if _, err := w.raw.Exec("update uploads set lease_until = 0"); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) send(ctx context.Context, method, url string, body io.Reader, header ...string) (int, http.Header, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Tus-Resumable", "1.0.0")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, resp.Header, nil
+}
+
+func (w *world) create(size int) string {
+	w.t.Helper()
+	status, h, err := w.send(w.t.Context(), "POST", w.url+"/files/tus/", nil, "Upload-Length", strconv.Itoa(size))
+	if err != nil || status != http.StatusCreated {
+		w.t.Fatal(status, err)
+	}
+	return h.Get("Location")
+}
+
+// head asks for the offset until the service answers.
+func (w *world) head(url string) int64 {
+	w.t.Helper()
+	for range 50 {
+		status, h, err := w.send(w.t.Context(), "HEAD", url, nil)
+		if err == nil && status == http.StatusOK {
+			n, err := strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return n
+		}
+		if err == nil && status < 500 && status != http.StatusConflict {
+			w.t.Errorf("HEAD: %d", status)
+			return -1
+		}
+		w.expireLeases()
+	}
+	return -1 // of an engine that died: the caller goes on with another
+}
+
+func (w *world) patch(ctx context.Context, url string, offset int64, b []byte) (int, http.Header, error) {
+	return w.send(ctx, "PATCH", url, bytes.NewReader(b), "Upload-Offset", strconv.FormatInt(offset, 10), "Content-Type", "application/offset+octet-stream")
+}
+
+func content(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func idOf(url string) file.ID { return file.ID(url[strings.LastIndexByte(url, '/')+1:]) }
+
+// check looks at all that must hold of a finished upload.
+func (w *world) check(url string, want []byte) {
+	w.t.Helper()
+	id, ctx := idOf(url), w.t.Context()
+	rec, err := w.rows.File(ctx, id)
+	if err != nil {
+		w.t.Fatalf("no record: %v", err)
+	}
+	sum := sha256.Sum256(want)
+	if rec.Size != int64(len(want)) || !bytes.Equal(rec.SHA256, sum[:]) {
+		w.t.Fatalf("record of %d bytes with SHA-256 %x, want %d with %x", rec.Size, rec.SHA256, len(want), sum)
+	}
+	body, err := s3.Open(ctx, rec.Location, rec.ETag, 0, rec.Size)
+	if err != nil {
+		w.t.Fatalf("the object: %v", err)
+	}
+	defer body.Close()
+	if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, want) {
+		w.t.Fatalf("other bytes came back (%v)", err)
+	}
+	u, err := w.rows.Upload(ctx, id)
+	if err != nil || u.State != file.Recorded || len(u.Tails) != 0 {
+		w.t.Fatalf("%+v %v", u, err)
+	}
+	var end int64
+	var number int32
+	for _, p := range u.Parts {
+		if p.Offset != end || p.Number <= number {
+			w.t.Fatalf("parts with a hole or a number used twice: %+v", u.Parts)
+		}
+		end, number = end+p.Size, p.Number
+	}
+	w.traceable(id)
+}
+
+// traceable looks whether everything in the store leads back to the upload by its key.
+func (w *world) traceable(id file.ID) {
+	w.t.Helper()
+	root := filepath.Join(s3.dir, "objects", w.layout.Object(1, "").Bucket)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.Name() == ".sgwtmp" { // multipart uploads, under the hash of their key
+			return fs.SkipDir
+		}
+		if key, _ := filepath.Rel(root, path); !d.IsDir() && key != string(id) && !strings.HasPrefix(key, "tails/"+string(id)+"/") {
+			if _, err := w.rows.UploadRow(w.t.Context(), file.ID(strings.Split(strings.TrimPrefix(key, "tails/"), "/")[0])); err != nil {
+				w.t.Errorf("%s belongs to no row: %v", key, err)
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.t.Fatal(err)
+	}
+}
