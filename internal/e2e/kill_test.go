@@ -22,7 +22,7 @@ import (
 // offset never goes back, every upload finishes, and every file is what was sent.
 func TestKill9(t *testing.T) {
 	s := start(t)
-	crash{server: s, kills: 50, longest: 350 * time.Millisecond}.run(t)
+	crash{server: s, kills: 50, longest: 600 * time.Millisecond}.run(t)
 }
 
 // TestKill9OnServers is the same on PostgreSQL and an S3 server.
