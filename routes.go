@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +33,19 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 	// one would let %2F divide segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { respond.Write(w, r, file.ErrNotFound) })
-	router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { respond.Write(w, r, file.ErrMethod) })
+	// only answers other methods itself: a 405 has to name the right ones (RFC 9110, 15.5.6).
+	only := func(methods map[string]http.HandlerFunc) http.HandlerFunc {
+		allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+		return func(w http.ResponseWriter, r *http.Request) {
+			if handle := methods[r.Method]; handle != nil {
+				handle(w, r)
+				return
+			}
+			w.Header().Set("Allow", allow)
+			respond.Write(w, r, file.ErrMethod)
+		}
+	}
+	read := func(h http.HandlerFunc) http.HandlerFunc { return only(map[string]http.HandlerFunc{"GET": h, "HEAD": h}) }
 
 	// known hands a request on with its identity and the file it names.
 	known := func(next func(http.ResponseWriter, *http.Request, file.ID)) http.HandlerFunc {
@@ -55,12 +69,12 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 		example(router, c, base)
 	}
 	for _, prefix := range prefixes(base) {
-		router.HandleFunc(prefix+"/healthz", func(w http.ResponseWriter, r *http.Request) { answerHealth(w, nil) }).Methods("GET", "HEAD")
-		router.HandleFunc(prefix+"/readyz", func(w http.ResponseWriter, r *http.Request) {
+		router.HandleFunc(prefix+"/healthz", read(func(w http.ResponseWriter, r *http.Request) { answerHealth(w, nil) }))
+		router.HandleFunc(prefix+"/readyz", read(func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 			defer cancel()
 			answerHealth(w, ready(ctx))
-		}).Methods("GET", "HEAD")
+		}))
 		for _, path := range []string{"/tus", "/tus/", "/tus/{id}"} {
 			router.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
 				name, err := url.PathUnescape(mux.Vars(r)["id"])
@@ -72,9 +86,10 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 				uploads.ServeHTTP(w, r)
 			})
 		}
-		router.HandleFunc(prefix+"/", known(func(w http.ResponseWriter, r *http.Request, _ file.ID) { files.List(w, r) })).Methods("GET", "HEAD")
-		router.HandleFunc(prefix+"/{id}", known(files.Serve)).Methods("GET", "HEAD")
-		router.HandleFunc(prefix+"/{id}", known(files.Delete)).Methods("DELETE")
+		router.HandleFunc(prefix+"/", read(known(func(w http.ResponseWriter, r *http.Request, _ file.ID) { files.List(w, r) })))
+		router.HandleFunc(prefix+"/{id}", only(map[string]http.HandlerFunc{
+			"GET": known(files.Serve), "HEAD": known(files.Serve), "DELETE": known(files.Delete),
+		}))
 	}
 	return logged(log, secured(crossOrigin(c, base).Handler(router)))
 }

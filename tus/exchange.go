@@ -21,6 +21,7 @@ import (
 type exchange struct {
 	http.ResponseWriter
 	r       *http.Request
+	sent    string // the method as net/http knows it: HEAD has no body for it, an override to HEAD has
 	respond problem.Responder
 	base    string // of files' URLs
 	body    *countingBody
@@ -77,6 +78,9 @@ func (x *exchange) complete() {
 	if u == nil {
 		return
 	}
+	if x.r.Method == http.MethodHead && x.sent != http.MethodHead {
+		x.Header().Del("Content-Length") // tusd's, of a body that does not come
+	}
 	if x.r.Method == http.MethodHead && u.Metadata != "" {
 		x.Header().Set("Upload-Metadata", u.Metadata) // as it was sent (tus 1.0.0, Creation)
 	}
@@ -112,7 +116,9 @@ func (x *exchange) answer(err error) {
 	if errors.Is(err, file.ErrVersion) {
 		x.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
 	}
-	x.respond.Write(x.ResponseWriter, x.r, err)
+	r := *x.r
+	r.Method = x.sent
+	x.respond.Write(x.ResponseWriter, &r, err)
 }
 
 // Unwrap lets http.ResponseController set deadlines.

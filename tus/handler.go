@@ -85,6 +85,7 @@ func NewHandler(o Options) (*Handler, error) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// For clients that can send GET and POST only. Once here, so that everything behind
 	// judges the request by what it really does; tusd would do it again, after that.
+	sent := r.Method
 	if m := r.Header.Get("X-HTTP-Method-Override"); m != "" {
 		if r.Method == http.MethodPost {
 			r.Method = strings.ToUpper(m)
@@ -92,7 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Header.Del("X-HTTP-Method-Override")
 	}
 	w.Header().Set("Tus-Resumable", "1.0.0")
-	x := &exchange{ResponseWriter: w, r: r, respond: h.Respond, base: h.Base, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
+	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	r.Body = x.body
 	x.r = r

@@ -257,8 +257,8 @@ func TestDownload(t *testing.T) {
 		t.Errorf("Upload-Metadata is %q", got)
 	}
 	s.check(t, []line{
-		{"GET", "/files/?limit=1", "", "", 200, "", `"next":"`+path.Base(empty.header.Get("Location"))+`"`},
+		{"GET", "/files/?limit=1", "", "", 200, "", `"next":"` + path.Base(empty.header.Get("Location")) + `"`},
 		{"GET", "/files/?limit=1", "", "", 200, "", `"name":"a.txt","size":0`},
-		{"GET", "/files/?after="+path.Base(empty.header.Get("Location")), "", "", 200, "", `"name":"öff.txt"`},
+		{"GET", "/files/?after=" + path.Base(empty.header.Get("Location")), "", "", 200, "", `"name":"öff.txt"`},
 	})
 }

@@ -52,6 +52,7 @@ type server struct {
 	base   string
 	token  string // of user 1, account 1; empty before the first start
 	env    []string
+	within []string // a command that runs the program
 
 	process *testproc.Process
 }
@@ -120,6 +121,10 @@ func (s *server) begin() (stdout string) {
 	}
 	defer log.Close()
 	cmd := s.command()
+	if len(s.within) > 0 {
+		cmd = exec.Command(s.within[0], append(s.within[1:len(s.within):len(s.within)], binary)...)
+		cmd.Dir, cmd.Env = s.folder, s.env
+	}
 	cmd.Stdout, cmd.Stderr = out, log
 	if s.process, err = testproc.Start(cmd, syscall.SIGKILL); err != nil {
 		s.t.Fatal(err)

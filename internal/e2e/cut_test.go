@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stall begins a PATCH of 1000 bytes more than it sends, and returns when the server
+// has read those.
+func (s *server) stall(t *testing.T, location string, body []byte) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n%s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+		strings.TrimPrefix(location, strings.TrimSuffix(s.base, "/files")), s.token, octets, len(body)+1000)
+	in := bufio.NewReader(conn)
+	// This is said when the body is read for the first time.
+	if said, err := in.ReadString('\n'); err != nil || !strings.Contains(said, "100 Continue") {
+		t.Fatalf("%q %v", said, err)
+	}
+	if _, err := in.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	mine := conn.LocalAddr().(*net.TCPAddr).Port
+	s.eventually("the server read the bytes", func() bool { return unread(t, s.port, mine) == 0 })
+	return conn, in
+}
+
+// unread is how many bytes wait in the server's socket for the connection between two ports.
+func unread(t *testing.T, local, remote int) (n int) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range strings.Lines(string(b)) {
+		f := strings.Fields(row)
+		if strings.HasSuffix(f[1], fmt.Sprintf(":%04X", local)) && strings.HasSuffix(f[2], fmt.Sprintf(":%04X", remote)) {
+			_, queue, _ := strings.Cut(f[4], ":")
+			fmt.Sscanf(queue, "%x", &n)
+			return n
+		}
+	}
+	t.Fatal("no such connection")
+	return 0
+}
+
+func TestSilentClient(t *testing.T) {
+	s := start(t, "READ_TIMEOUT=1s")
+	content := random(301000)
+	at := s.create(t, len(content))
+	_, in := s.stall(t, at, content[:300000])
+	res, err := http.ReadResponse(in, nil)
+	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+		t.Errorf("a client that stopped sending: %v %v", res, err)
+	}
+	if n := s.offset(t, at); n != 300000 {
+		t.Errorf("the offset is %d, 300000 bytes came", n)
+	}
+	s.goesOn(t, at, 300000, content)
+}
+
+func TestCutConnection(t *testing.T) {
+	s := start(t)
+	content := random(9*mebi + 1000)
+	at := s.create(t, len(content))
+	conn, _ := s.stall(t, at, content[:9*mebi])
+	conn.Close()
+	s.eventually("all bytes that came are there", func() bool { return s.offset(t, at) == 9*mebi })
+	s.goesOn(t, at, 9*mebi, content)
+}
+
+func TestHeadDuringStalledPatch(t *testing.T) {
+	s := start(t)
+	content := random(301000)
+	at := s.create(t, len(content))
+	_, in := s.stall(t, at, content[:300000])
+	if n := s.offset(t, at); n != 300000 {
+		t.Errorf("the offset is %d, 300000 bytes came", n)
+	}
+	if res, err := http.ReadResponse(in, nil); err == nil && res.StatusCode < 400 {
+		t.Errorf("the PATCH that was taken over got %v", res.Status)
+	}
+	s.goesOn(t, at, 300000, content)
+}
+
+func TestStopDuringPatch(t *testing.T) {
+	s := start(t)
+	content := random(301000)
+	at := s.create(t, len(content))
+	_, in := s.stall(t, at, content[:300000])
+	s.process.Signal(syscall.SIGTERM)
+	if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+		t.Errorf("the PATCH got %v %v", res, err)
+	}
+	if err := s.process.Err(); err != nil { // no second signal: that would end it at once
+		t.Errorf("the server did not end with status 0: %v", err)
+	}
+	s.restart()
+	if n := s.offset(t, at); n != 300000 {
+		t.Errorf("the offset is %d, 300000 bytes came", n)
+	}
+	s.goesOn(t, at, 300000, content)
+}
