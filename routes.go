@@ -45,7 +45,9 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 			respond.Write(w, r, file.ErrMethod)
 		}
 	}
-	read := func(h http.HandlerFunc) http.HandlerFunc { return only(map[string]http.HandlerFunc{"GET": h, "HEAD": h}) }
+	read := func(h http.HandlerFunc) http.HandlerFunc {
+		return only(map[string]http.HandlerFunc{"GET": h, "HEAD": h})
+	}
 
 	// known hands a request on with its identity and the file it names.
 	known := func(next func(http.ResponseWriter, *http.Request, file.ID)) http.HandlerFunc {

@@ -91,7 +91,7 @@ func (s *server) checkLog() {
 	b, _ := os.ReadFile(s.log)
 	for _, bad := range []string{"DATA RACE", "panic:"} {
 		if i := bytes.Index(b, []byte(bad)); i >= 0 {
-			s.t.Errorf("the server's log has %q:\n%s", bad, b[i:min(len(b), i+4000)])
+			s.t.Errorf("the server's log has %q:\n%s", bad, b[i:min(len(b), i+1500)])
 		}
 	}
 	if s.t.Failed() {
