@@ -126,8 +126,8 @@ type parts struct {
 }
 
 // open opens database and store, and waits for those that are not there yet.
-func open(ctx context.Context, c config.Config, log *slog.Logger) (p *parts, err error) {
-	p = &parts{}
+func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *parts, err error) {
+	p := &parts{}
 	defer func() {
 		if err != nil {
 			p.close()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
@@ -156,15 +157,38 @@ func (x *exchange) translate(code string) error {
 	}
 }
 
-// countingBody counts what the client sent.
-type countingBody struct {
-	io.ReadCloser
-	n atomic.Int64
+// interrupt ends the request's body where it is, so that what came is committed and
+// the lease given back. tusd has a way of its own for that, which misses a request
+// whose body it has not begun to read.
+func (x *exchange) interrupt() {
+	x.body.interrupted.Store(true)
+	if !x.body.ended.Load() {
+		// Wakes a Read that waits for the client. An error is none: without a deadline to
+		// set, the next byte or its time-out ends the body.
+		http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now())
+	}
 }
 
-func (b *countingBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.n.Add(int64(n))
+// countingBody counts what the client sent, and can be interrupted.
+type countingBody struct {
+	io.ReadCloser
+	n           atomic.Int64
+	interrupted atomic.Bool
+	ended       atomic.Bool
+}
+
+func (b *countingBody) Read(p []byte) (n int, err error) {
+	// Looked at before each Read too: tusd puts the deadline off after each.
+	if !b.interrupted.Load() {
+		n, err = b.ReadCloser.Read(p)
+		b.n.Add(int64(n))
+	}
+	if b.interrupted.Load() && err != io.EOF {
+		err = handler.ErrUploadInterrupted
+	}
+	if err != nil {
+		b.ended.Store(true)
+	}
 	return n, err
 }
 

@@ -95,6 +95,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Tus-Resumable", "1.0.0")
 	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	x.body.ended.Store(r.Body == http.NoBody)
 	r.Body = x.body
 	x.r = r
 	if err := h.serve(x, r); err != nil {

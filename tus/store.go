@@ -141,14 +141,15 @@ type lock struct {
 	lease  *lease
 }
 
-// Lock waits until ctx ends. requestUnlock makes the request's body end, so that what
-// came is committed and the lock given back.
-func (k *lock) Lock(ctx context.Context, requestUnlock func()) error {
-	l, err := k.leases.take(ctx, k.id, requestUnlock)
+// Lock waits until ctx ends. Who wants the lock after that interrupts this request;
+// see exchange.interrupt for why not in tusd's own way.
+func (k *lock) Lock(ctx context.Context, _ func()) error {
+	x := exchangeOf(ctx)
+	l, err := k.leases.take(ctx, k.id, x.interrupt)
 	if err != nil {
 		return fail(ctx, err)
 	}
-	k.lease, exchangeOf(ctx).lease = l, l
+	k.lease, x.lease = l, l
 	return nil
 }
 
