@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -68,6 +69,7 @@ type Client struct {
 	s3      *s3.Client
 	durable func(context.Context) error
 	close   func()
+	buckets sync.Map // names of buckets that were there
 }
 
 // New returns a client. It does not connect; see Ping.
@@ -276,9 +278,13 @@ func (c *Client) Open(ctx context.Context, at file.Location, etag string, offset
 func (c *Client) write(ctx context.Context, doing, bucket string, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	err := call(ctx)
-	if bucket != "" && code(err) == "NoSuchBucket" {
-		if err = c.createBucket(ctx, bucket); err == nil {
+	err := c.ensureBucket(ctx, bucket)
+	if err == nil {
+		err = call(ctx)
+	}
+	if code(err) == "NoSuchBucket" { // somebody removed it meanwhile
+		c.buckets.Delete(bucket)
+		if err = c.ensureBucket(ctx, bucket); err == nil {
 			err = call(ctx)
 		}
 	}
@@ -288,11 +294,26 @@ func (c *Client) write(ctx context.Context, doing, bucket string, call func(cont
 	return wrap(file.ErrStorageWrite, doing, err)
 }
 
-func (c *Client) createBucket(ctx context.Context, bucket string) error {
-	_, err := c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket})
-	switch code(err) {
-	case "BucketAlreadyOwnedByYou", "BucketAlreadyExists": // somebody else was faster
+// ensureBucket looks once whether a bucket is there, and creates it if not. Before the
+// write and not after it failed: a store that refuses a large body for want of a bucket
+// may do so by cutting the connection, which tells nothing.
+func (c *Client) ensureBucket(ctx context.Context, bucket string) error {
+	if _, known := c.buckets.Load(bucket); known || bucket == "" {
 		return nil
+	}
+	_, err := c.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
+	switch status(err) {
+	case http.StatusNotFound:
+		_, err = c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket})
+		switch code(err) {
+		case "BucketAlreadyOwnedByYou", "BucketAlreadyExists": // somebody else was faster
+			err = nil
+		}
+	case http.StatusForbidden, http.StatusMovedPermanently: // it is there, and keys may be allowed no more than to write
+		err = nil
+	}
+	if err == nil {
+		c.buckets.Store(bucket, true)
 	}
 	return err
 }

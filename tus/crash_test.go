@@ -44,10 +44,10 @@ func TestFaultAtEveryCall(t *testing.T) {
 			for _, f := range []fault{failBefore, failAfter, crashBefore, crashAfter, stall} {
 				w.sub(fmt.Sprintf("%s/%s", s.name, f), func() {
 					// Megabytes take time, and so do many requests: of a large scenario each
-					// kind of fault takes every fifth call, beginning with another one.
+					// kind of fault takes every ninth call, beginning with another one.
 					first, step := 1, 1
 					if s.size() > 1<<20 || len(s.chunks) > maxTails {
-						first, step = int(f), 5
+						first, step = int(f), 9
 					}
 					for k := first; w.scene(s, f, k); k += step {
 						if k > 500 {
@@ -102,13 +102,19 @@ func (w *world) scene(s scenario, f fault, k int) (hit bool) {
 		end := sent + chunks[i]
 		var status int
 		var h http.Header
-		leave(p.orLeave(func() { status, h, _ = w.patch(context.Background(), url, int64(sent), body[sent:end]) }))
-		if status == http.StatusNoContent {
+		from := int64(sent)
+		stuck := p.orLeave(func() { status, h, _ = w.patch(context.Background(), url, from, body[from:end]) })
+		if stuck == nil && status == http.StatusNoContent {
 			answered, _ = strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
 		}
+		leave(stuck)
 		var now int64
 		for again := true; again; {
-			again = leave(p.orLeave(func() { now = w.head(url) }))
+			offset := new(int64) // of this request alone: one that was left may still answer
+			stuck := p.orLeave(func() { *offset = w.head(url) })
+			if again = leave(stuck); !again {
+				now = *offset
+			}
 		}
 		switch {
 		case now < answered:

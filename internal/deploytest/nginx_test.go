@@ -97,9 +97,9 @@ func TestRefusalsComeThroughNginx(t *testing.T) {
 		!strings.Contains(string(body), "AUTH_001") {
 		t.Errorf("a wrong token: %s %s", res.Status, body)
 	}
-	// As a browser asks: for a program the same address is the list of files.
+	// As a browser asks, without a token: with one the same address is the list of files.
 	page := strings.TrimSuffix(c.base, "/files") + "/"
-	if res, body := c.do(t, "GET", page, header{"Accept": "text/html"}, nil); res.StatusCode != http.StatusOK || !strings.Contains(string(body), "the page") {
+	if res, body := (client{}).do(t, "GET", page, nil, nil); res.StatusCode != http.StatusOK || !strings.Contains(string(body), "the page") {
 		t.Errorf("the page: %s %s", res.Status, body)
 	}
 }
