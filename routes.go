@@ -117,14 +117,14 @@ func example(router *mux.Router, c config.Config, base string) {
 	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
 		name := strings.TrimPrefix(r.URL.Path, "/")
 		if name == "" { // a program with a token that asks for "/" wants the list of files
-			return r.Header.Get("Authorization") == ""
+			return r.Header.Get("Authorization") == "" || strings.Contains(r.Header.Get("Accept"), "text/html")
 		}
 		info, err := fs.Stat(dir, name)
 		return err == nil && info.Mode().IsRegular()
 	}
 	pages := http.FileServerFS(dir)
 	router.MatcherFunc(isFile).Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Authorization")
+		w.Header().Add("Vary", "Authorization, Accept")
 		w.Header().Set("Cache-Control", "no-cache")
 		if strings.HasPrefix(r.URL.Path, "/assets/") { // their names change with their content
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")

@@ -162,6 +162,7 @@ type sending struct {
 	answered int // the highest offset ever answered
 	sent     int // no byte behind this was ever given to the network
 	url      string
+	unsure   bool // an answer was lost, and the offset not asked for since
 }
 
 func (u *uploader) run() {
@@ -231,7 +232,7 @@ func (u *uploader) begin() *sending {
 // the chunk was taken.
 func (u *uploader) step(f *sending) bool {
 	end := min(f.answered+f.chunk, len(f.content))
-	if f.answered < len(f.content) {
+	if !f.unsure && f.answered < len(f.content) {
 		body := &counted{r: strings.NewReader(string(f.content[f.answered:end]))}
 		a, err := u.s.ask("PATCH", f.location, body, octets, fmt.Sprintf("Upload-Offset: %d", f.answered))
 		f.sent = max(f.sent, f.answered+int(body.n.Load()))
@@ -250,6 +251,7 @@ func (u *uploader) step(f *sending) bool {
 			return false
 		}
 		if u.later && !u.over.Load() {
+			f.unsure = true
 			return false
 		}
 	}
@@ -259,7 +261,7 @@ func (u *uploader) step(f *sending) bool {
 		u.t.Errorf("HEAD %s: %v; answered before: %d, sent: %d", f.location, a, f.answered, f.sent)
 		return false
 	}
-	f.answered = n
+	f.answered, f.unsure = n, false
 	if n == len(f.content) {
 		f.url = strings.Replace(f.location, "/tus/", "/", 1)
 	}

@@ -145,7 +145,12 @@ func (s *server) launch() {
 			return false
 		}
 		if _, rest, found := strings.Cut(said, "  token     "); found {
-			s.token, _, _ = strings.Cut(rest, " ")
+			token, _, _ := strings.Cut(rest, " ")
+			if s.token == "" { // uploaders read it while the server is started again
+				s.token = token
+			} else if s.token != token {
+				s.t.Fatalf("the token was %s, after a restart it is %s", s.token, token)
+			}
 		}
 		res, err := http.Get(s.base + "/healthz")
 		if err != nil {
