@@ -163,9 +163,11 @@ func crossOrigin(c config.Config, base string) *cors.Cors {
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"},
 		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Guest-Authorization", "X-Public-Authorization", "X-Request-ID",
 			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
-			"If-Unmodified-Since", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat"},
-		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Upload-Offset", "Upload-Length",
-			"Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Content-Location", "Content-Range", "Content-Disposition", "ETag", "Retry-After"},
+			"If-Unmodified-Since", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
+			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest"},
+		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Tus-Checksum-Algorithm",
+			"Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Expires",
+			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "Content-Location", "Content-Range", "Content-Disposition", "ETag", "Retry-After"},
 		MaxAge: 3600,
 	}
 	if len(allowed) == 0 {

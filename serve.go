@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -40,6 +41,14 @@ func newLog(c config.Config, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
+// limitHeap has the garbage collector work harder before the heap is much larger than what
+// clients' bytes may take of it. GOMEMLIMIT, if it is set, is the operator's word.
+func limitHeap(budget int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(budget + 96<<20)
+	}
+}
+
 func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // serve runs the service until ctx ends: open the parts, wire them, serve, stop.
@@ -66,8 +75,13 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 
 	layout := storage.Layout{BucketPrefix: c.Storage.BucketPrefix}
 	respond := problem.Responder{Log: log, Debug: c.Debug}
-	life := hooks.New(p.rows, layout, c.MaxFileSize, time.Now)
-	engine := tus.NewEngine(p.rows, p.objects, life, tus.DefaultLeaseTTL, log)
+	life := hooks.New(p.rows, hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now})
+	if least := tus.MemoryFor(hooks.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
+		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d: they go to the store in parts of %d bytes",
+			errMisused, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
+	}
+	limitHeap(c.MemoryBudget)
+	engine := tus.NewEngine(p.rows, p.objects, life, tus.Settings{Memory: c.MemoryBudget}, log)
 	identify := auth.New(p.rows).Identify
 	files := &download.Handler{Records: p.rows, Objects: p.objects, Layout: layout, Respond: respond, Remove: engine.Remove, Base: base}
 	uploads, err := tus.NewHandler(tus.Options{

@@ -49,6 +49,8 @@ type Config struct {
 	AllowedOrigins []string
 
 	MaxFileSize  int64         // bytes
+	MemoryBudget int64         // bytes of uploads that may be in memory at the same time
+	UploadTTL    time.Duration // without a byte, until an unfinished upload is removed
 	ReadTimeout  time.Duration // without a byte from an uploading client
 	StartTimeout time.Duration // for SQL and S3 to appear
 	EmbeddedSync bool          // flush the file system before an offset is acknowledged
@@ -94,8 +96,10 @@ func Load(getenv func(string) string) (Config, error) {
 		PublicURL:    r.publicURL(),
 		ExampleDir:   r.path("EXAMPLE_DIR", filepath.Join("web-example", "dist")),
 		MaxFileSize:  r.int64("MAX_FILE_SIZE", 104857600, 1, 5<<40),
-		ReadTimeout:  r.duration("READ_TIMEOUT", 60*time.Second),
-		StartTimeout: r.duration("START_TIMEOUT", 30*time.Second),
+		MemoryBudget: r.int64("MEMORY_BUDGET", 256<<20, 17<<20, 1<<40),
+		UploadTTL:    r.duration("UPLOAD_TTL", 24*time.Hour, 365*24*time.Hour),
+		ReadTimeout:  r.duration("READ_TIMEOUT", 60*time.Second, 24*time.Hour),
+		StartTimeout: r.duration("START_TIMEOUT", 30*time.Second, 24*time.Hour),
 		EmbeddedSync: r.bool("EMBEDDED_SYNC", true),
 		Postgres:     r.postgres(),
 		Storage:      r.storage(),

@@ -83,7 +83,7 @@ func (r *reader) bool(name string, otherwise bool) bool {
 }
 
 // duration takes Go's notation ("90s", "1h30m") and plain seconds.
-func (r *reader) duration(name string, otherwise time.Duration) time.Duration {
+func (r *reader) duration(name string, otherwise, most time.Duration) time.Duration {
 	s := r.get(name)
 	if s == "" {
 		return otherwise
@@ -92,8 +92,8 @@ func (r *reader) duration(name string, otherwise time.Duration) time.Duration {
 	if n, nerr := strconv.Atoi(s); nerr == nil {
 		d, err = time.Duration(n)*time.Second, nil
 	}
-	if err != nil || d <= 0 || d > 24*time.Hour {
-		r.fault(name, fmt.Sprintf("must be a time such as 60s or 2m, at most 24h, not %q", s))
+	if err != nil || d <= 0 || d > most {
+		r.fault(name, fmt.Sprintf("must be a time such as 60s or 2m, at most %s, not %q", most, s))
 		return otherwise
 	}
 	return d

@@ -27,6 +27,9 @@ import (
 // DB is an open, migrated database. Its methods may be called from several goroutines.
 type DB struct {
 	sql *sql.DB
+	// write is for what changes rows. SQLite takes one writer at a time, and its way to
+	// wait for a turn is to sleep and try again; a pool of one connection is a queue.
+	write *sql.DB
 	// now is the SQL for the database's own clock, in milliseconds: leases of several
 	// replicas are compared on one clock.
 	now string
@@ -42,12 +45,18 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 		"_txlock":      {"immediate"}, // a transaction that begins by reading could not become a writer later
 		"_time_format": {"sqlite"},
 	}
-	conn, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	conn, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	conn.SetMaxOpenConns(8)
-	d := &DB{sql: conn, now: "cast(unixepoch('subsec') * 1000 as integer)"}
+	writer, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	writer.SetMaxOpenConns(1)
+	d := &DB{sql: conn, write: writer, now: "cast(unixepoch('subsec') * 1000 as integer)"}
 	return d, d.start(ctx, func() error { return migrateSQLite(ctx, conn, path) })
 }
 
@@ -60,7 +69,7 @@ func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
 	conn.SetMaxOpenConns(16)
 	conn.SetMaxIdleConns(8)
 	conn.SetConnMaxIdleTime(5 * time.Minute)
-	d := &DB{sql: conn, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint"}
+	d := &DB{sql: conn, write: conn, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint"}
 	return d, d.start(ctx, func() error { return migratePostgres(ctx, conn) })
 }
 
@@ -70,13 +79,13 @@ func (d *DB) start(ctx context.Context, migrate func() error) error {
 		err = wrap("migrate", migrate())
 	}
 	if err != nil {
-		d.sql.Close()
+		d.Close()
 	}
 	return err
 }
 
 // Close ends all connections.
-func (d *DB) Close() error { return d.sql.Close() }
+func (d *DB) Close() error { return errors.Join(d.write.Close(), d.sql.Close()) }
 
 // Ping asks whether the database answers.
 func (d *DB) Ping(ctx context.Context) error { return wrap("connect", d.sql.PingContext(ctx)) }
@@ -88,7 +97,7 @@ func (d *DB) Shared() bool { return d.dsn != "" }
 func (d *DB) text(query string) string { return strings.ReplaceAll(query, "{now}", d.now) }
 
 func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (int64, error) {
-	return exec(ctx, d.sql, doing, d.text(query), args...)
+	return exec(ctx, d.write, doing, d.text(query), args...)
 }
 
 type execer interface {
@@ -111,7 +120,11 @@ func (d *DB) row(ctx context.Context, doing, query string, args []any, into ...a
 
 // rows calls each for every row.
 func (d *DB) rows(ctx context.Context, doing, query string, args []any, each func(scan func(...any) error) error) error {
-	rows, err := d.sql.QueryContext(ctx, d.text(query), args...)
+	return rows(ctx, d.sql, doing, d.text(query), args, each)
+}
+
+func rows(ctx context.Context, on *sql.DB, doing, query string, args []any, each func(scan func(...any) error) error) error {
+	rows, err := on.QueryContext(ctx, query, args...)
 	if err != nil {
 		return wrap(doing, err)
 	}
@@ -126,7 +139,7 @@ func (d *DB) rows(ctx context.Context, doing, query string, args []any, each fun
 
 // tx runs fn in a transaction, which is committed if fn returns no error.
 func (d *DB) tx(ctx context.Context, doing string, fn func(tx *sql.Tx) error) error {
-	tx, err := d.sql.BeginTx(ctx, nil)
+	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return wrap(doing, err)
 	}

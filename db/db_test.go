@@ -41,28 +41,43 @@ func newUpload() file.Upload {
 	return file.Upload{
 		ID: id, Creator: file.Identity{Kind: file.KindUser, UserID: 3, AccountID: 4, Fingerprint: "f"},
 		Location: file.Location{Bucket: "b-4", Key: string(id)}, Name: "näme.txt", Type: "text/plain", Metadata: "name bsOkbWU=",
-		Size: 100, PartSize: 50, State: file.Open,
+		Size: 100, PartSize: 50, State: file.Open, TTL: time.Hour, Sources: []file.ID{"a", "b"}, Claim: []byte{9},
 	}
 }
 
 // leased creates an upload and takes its lease.
 func leased(t *testing.T, d *DB, u file.Upload) *file.Upload {
 	t.Helper()
-	if err := d.CreateUpload(t.Context(), u); err != nil {
+	if err := d.CreateUpload(t.Context(), u, "", 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := d.TakeLease(t.Context(), u.ID, "test", time.Minute); err != nil || !ok {
-		t.Fatal(ok, err)
+	return take(t, d, u.ID)
+}
+
+// take takes a lease that nobody has.
+func take(t *testing.T, d *DB, id file.ID) *file.Upload {
+	t.Helper()
+	u, err := d.TakeLease(t.Context(), id, "test", time.Minute)
+	if err != nil || u == nil {
+		t.Fatal(u, err)
 	}
+	return u
+}
+
+// commit commits p and returns the upload as it is then.
+func commit(t *testing.T, d *DB, u *file.Upload, p file.Progress) *file.Upload {
+	t.Helper()
+	_, err := d.Commit(t.Context(), u.Fence(), p)
+	noErr(t, err)
 	return reload(t, d, u.ID)
 }
 
 func reload(t *testing.T, d *DB, id file.ID) *file.Upload {
 	t.Helper()
-	u, err := d.Upload(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	u, err := d.UploadRow(t.Context(), id)
+	noErr(t, err)
+	u.Tails, err = d.tails(t.Context(), d.sql, id)
+	noErr(t, err)
 	return u
 }
 
@@ -85,58 +100,167 @@ func TestUploadFromRowToRecord(t *testing.T) {
 		ctx := t.Context()
 		in := newUpload()
 		u := leased(t, d, in)
-		in.Epoch = 1
+		in.Epoch, in.Held = 1, true
+		if left := time.Until(u.Expires); left < 50*time.Minute || left > 70*time.Minute || u.Expired {
+			t.Errorf("it expires in %s", left)
+		}
+		in.Expires = u.Expires
 		if diff := cmp.Diff(&in, u); diff != "" {
 			t.Fatal(diff)
 		}
 
-		// Two tails, then a part that takes their place.
-		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 10, HashState: []byte{1}, Tail: &file.Tail{Offset: 0, Size: 10, Key: "t1"}}))
-		u = reload(t, d, u.ID)
-		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 30, HashState: []byte{2}, Tail: &file.Tail{Offset: 10, Size: 20, Key: "t2"}}))
-		u = reload(t, d, u.ID)
+		// Two tails, put together, then parts that take their place, and a tail behind them.
+		u = commit(t, d, u, file.Progress{Offset: 10, HashState: []byte{1}, Tails: []file.Tail{{Offset: 0, Size: 10, Key: "t1"}}})
+		u = commit(t, d, u, file.Progress{Offset: 30, HashState: []byte{2}, Tails: []file.Tail{{Offset: 10, Size: 20, Key: "t2"}}})
 		if u.TailSize() != 30 || len(u.Tails) != 2 || u.Offset != 30 || !bytes.Equal(u.HashState, []byte{2}) {
 			t.Fatalf("%+v", u)
 		}
-		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 35, HashState: []byte{3}, Tail: &file.Tail{Offset: 0, Size: 35, Key: "t3"}, Merged: true}))
-		u = reload(t, d, u.ID)
-		if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 35, Key: "t3"}}, u.Tails); diff != "" {
+		u = commit(t, d, u, file.Progress{Offset: 35, HashState: []byte{3}, Tails: []file.Tail{{Offset: 10, Size: 25, Key: "t3"}}})
+		if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 10, Key: "t1"}, {Offset: 10, Size: 25, Key: "t3"}}, u.Tails); diff != "" {
 			t.Fatal(diff)
 		}
-		n, err := d.TakePart(ctx, u.Fence())
+		n1, err := d.TakePart(ctx, u.Fence())
 		noErr(t, err)
-		noErr(t, d.SetMultipart(ctx, u.Fence(), "mp"))
-		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 50, HashState: []byte{4}, Part: &file.Part{Number: n, Offset: 0, Size: 50, ETag: "e1"}}))
-		u = reload(t, d, u.ID)
-		n2, err := d.TakePart(ctx, u.Fence())
+		n2, err := d.TakePart(ctx, u.Fence()) // this one failed: its number is burned
 		noErr(t, err)
-		n3, err := d.TakePart(ctx, u.Fence()) // the second one failed: its number is burned
+		n3, err := d.TakePart(ctx, u.Fence())
 		noErr(t, err)
-		if n != 1 || n2 != 2 || n3 != 3 {
-			t.Fatal(n, n2, n3)
+		if n1 != 1 || n2 != 2 || n3 != 3 {
+			t.Fatal(n1, n2, n3)
 		}
-		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 100, HashState: []byte{5}, Part: &file.Part{Number: n3, Offset: 50, Size: 50, ETag: "e3"}}))
-		u = reload(t, d, u.ID)
-		if len(u.Tails) != 0 || len(u.Parts) != 2 || u.Parts[1].Number != 3 || u.MultipartID != "mp" || !u.Complete() {
-			t.Fatalf("%+v", u)
+		noErr(t, d.SetMultipart(ctx, u.Fence(), "mp"))
+		parts := []file.Part{{Number: 1, Offset: 0, Size: 50, ETag: "e1"}, {Number: 3, Offset: 50, Size: 40, ETag: "e3"}}
+		u = commit(t, d, u, file.Progress{Offset: 100, HashState: []byte{4}, Parts: parts, Tails: []file.Tail{{Offset: 90, Size: 10, Key: "t4"}}})
+		got, err := d.Parts(ctx, u.ID)
+		noErr(t, err)
+		if diff := cmp.Diff(parts, got); diff != "" || len(u.Tails) != 1 || u.MultipartID != "mp" || !u.Complete() {
+			t.Fatalf("%s %+v", diff, u)
 		}
 
-		noErr(t, d.Advance(ctx, u.Fence(), file.Open, file.Completing, ""))
-		wantErr(t, d.Advance(ctx, u.Fence(), file.Open, file.Completing, ""), file.ErrConflict)
+		noErr(t, d.Advance(ctx, u.Fence(), file.Completing, ""))
+		wantErr(t, d.Advance(ctx, u.Fence(), file.Completing, ""), file.ErrConflict)
+		was := u.Fence()
+		u = reload(t, d, u.ID)
+		u.ETag = "whole"
 		rec := file.Record{ID: u.ID, Name: u.Name, Type: u.Type, Size: 100, UserID: 3, AccountID: 4, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 			Location: u.Location, ETag: "whole", SHA256: bytes.Repeat([]byte{7}, 32)}
-		wantErr(t, d.Record(ctx, u.Fence(), rec), file.ErrConflict) // not before the object is there
+		wantErr(t, d.Record(ctx, was, u, rec), file.ErrConflict) // of the state before
 		_, err = d.File(ctx, u.ID)
 		wantErr(t, err, file.ErrNotFound)
-		noErr(t, d.Advance(ctx, u.Fence(), file.Completing, file.Stored, "whole"))
-		noErr(t, d.Record(ctx, u.Fence(), rec))
-		got, err := d.File(ctx, u.ID)
+		noErr(t, d.Record(ctx, u.Fence(), u, rec))
+		kept, err := d.File(ctx, u.ID)
 		noErr(t, err)
-		if diff := cmp.Diff(rec, got); diff != "" {
+		if diff := cmp.Diff(rec, kept); diff != "" {
 			t.Fatal(diff)
 		}
-		if u = reload(t, d, u.ID); u.State != file.Recorded || u.ETag != "whole" {
+		if u = reload(t, d, u.ID); u.State != file.Recorded || u.ETag != "whole" || u.Held || len(u.Tails) != 0 {
 			t.Fatalf("%+v", u)
+		}
+	})
+}
+
+// The last commit of a request gives the lease back; who is born with a lease has it.
+func TestLeaseAtBirthAndAtTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		u := newUpload()
+		noErr(t, d.CreateUpload(ctx, u, "me", time.Minute))
+		if other, err := d.TakeLease(ctx, u.ID, "other", time.Minute); err != nil || other != nil {
+			t.Fatal(other, err)
+		}
+		held := reload(t, d, u.ID)
+		if !held.Held || held.Epoch != 1 {
+			t.Fatalf("%+v", held)
+		}
+		free := commit(t, d, held, file.Progress{Offset: 10, Tails: []file.Tail{{Size: 10, Key: "t"}}, Release: true})
+		if free.Held {
+			t.Error("the lease was not given back")
+		}
+		wantErr(t, d.RenewLease(ctx, u.ID, 1, time.Minute), file.ErrConflict)
+		if u := take(t, d, u.ID); u.Epoch != 2 || u.TailSize() != 10 {
+			t.Errorf("%+v", u)
+		}
+	})
+}
+
+// Whoever has run out is found, and nobody else; every byte puts the end off.
+func TestExpiry(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		create := func(change func(*file.Upload)) file.ID {
+			u := newUpload()
+			u.TTL, u.Sources = time.Millisecond, nil
+			change(&u)
+			noErr(t, d.CreateUpload(ctx, u, "", 0))
+			return u.ID
+		}
+		gone := map[file.ID]bool{
+			create(func(u *file.Upload) {}):                   true,
+			create(func(u *file.Upload) { u.Deferred = true }): true,
+			create(func(u *file.Upload) { u.Partial = true }):  true,
+		}
+		alive := create(func(u *file.Upload) { u.TTL = time.Hour })
+		whole := create(func(u *file.Upload) {})
+		commit(t, d, take(t, d, whole), file.Progress{Offset: 100, Whole: true, ETag: "e", Release: true})
+		partial := create(func(u *file.Upload) { u.Partial = true })
+		commit(t, d, take(t, d, partial), file.Progress{Offset: 100, Whole: true, ETag: "e", Release: true})
+		gone[partial] = true
+		for id := range gone { // the database's clock goes on
+			for !reload(t, d, id).Expired {
+			}
+			if !reload(t, d, id).Gone() {
+				t.Errorf("%s is not gone", id)
+			}
+		}
+		ids, err := d.CutShort(ctx, "", 10)
+		noErr(t, err)
+		found := make(map[file.ID]bool)
+		for _, id := range ids {
+			found[id] = true
+		}
+		gone[whole] = true // not expired, but without its record
+		if diff := cmp.Diff(gone, found); diff != "" || reload(t, d, whole).Gone() || reload(t, d, alive).Expired {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestFinal(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		u := newUpload()
+		noErr(t, d.CreateUpload(ctx, u, "", 0))
+		same, err := d.Final(ctx, u.Creator, u.Sources)
+		if err != nil || same.ID != u.ID {
+			t.Fatal(same, err)
+		}
+		for _, other := range []struct {
+			who     file.Identity
+			sources []file.ID
+		}{{file.Identity{Kind: file.KindUser, UserID: 8, AccountID: 4}, u.Sources}, {u.Creator, []file.ID{"b", "a"}}, {u.Creator, []file.ID{"a"}}} {
+			_, err := d.Final(ctx, other.who, other.sources)
+			wantErr(t, err, file.ErrNotFound)
+		}
+		noErr(t, d.DeleteUpload(ctx, take(t, d, u.ID).Fence()))
+		_, err = d.Final(ctx, u.Creator, u.Sources)
+		wantErr(t, err, file.ErrNotFound)
+	})
+}
+
+func TestChore(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		take := func(holder string, ttl time.Duration) bool {
+			mine, err := d.TakeChore(t.Context(), "sweep", holder, ttl)
+			noErr(t, err)
+			return mine
+		}
+		if !take("a", time.Minute) || !take("a", time.Millisecond) {
+			t.Error("nobody else had it")
+		}
+		for !take("b", time.Minute) { // until a's time is over
+		}
+		if take("a", time.Minute) {
+			t.Error("two have it")
 		}
 	})
 }
@@ -144,8 +268,8 @@ func TestUploadFromRowToRecord(t *testing.T) {
 func TestWholeObjectAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		u := leased(t, d, newUpload())
-		noErr(t, d.Commit(t.Context(), u.Fence(), file.Progress{Offset: 100, HashState: []byte{1}, ETag: "e"}))
-		if u = reload(t, d, u.ID); u.State != file.Stored || u.Offset != 100 || u.ETag != "e" {
+		u = commit(t, d, u, file.Progress{Offset: 100, HashState: []byte{1}, Whole: true, ETag: "e"})
+		if u.State != file.Stored || u.Offset != 100 || u.ETag != "e" {
 			t.Fatalf("%+v", u)
 		}
 		ids, err := d.CutShort(t.Context(), "", 10)
@@ -166,23 +290,27 @@ func TestStaleWriter(t *testing.T) {
 		ctx := t.Context()
 		stale := leased(t, d, newUpload())
 		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch))
-		if _, ok, err := d.TakeLease(ctx, stale.ID, "other", time.Minute); !ok || err != nil {
-			t.Fatal(ok, err)
-		}
+		take(t, d, stale.ID)
 		before := reload(t, d, stale.ID)
 		for name, try := range map[string]func() error{
 			"take part":     func() error { _, err := d.TakePart(ctx, stale.Fence()); return err },
 			"set multipart": func() error { return d.SetMultipart(ctx, stale.Fence(), "mp") },
 			"commit part": func() error {
-				return d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Part: &file.Part{Number: 1, Size: 1}})
+				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Parts: []file.Part{{Number: 1, Size: 1}}})
+				return err
 			},
 			"commit tail": func() error {
-				return d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Tail: &file.Tail{Size: 1, Key: "k"}})
+				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Tails: []file.Tail{{Size: 1, Key: "k"}}})
+				return err
 			},
-			"commit whole": func() error { return d.Commit(ctx, stale.Fence(), file.Progress{Offset: 100, ETag: "e"}) },
+			"commit whole": func() error {
+				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 100, Whole: true, ETag: "e"})
+				return err
+			},
+			"claim": func() error { return d.SetClaim(ctx, stale.Fence(), []byte{1}) },
 			"length":       func() error { return d.DeclareLength(ctx, stale.Fence(), 5) },
-			"advance":      func() error { return d.Advance(ctx, stale.Fence(), file.Open, file.Completing, "") },
-			"record":       func() error { return d.Record(ctx, stale.Fence(), file.Record{ID: stale.ID}) },
+			"advance":      func() error { return d.Advance(ctx, stale.Fence(), file.Completing, "") },
+			"record":       func() error { return d.Record(ctx, stale.Fence(), stale, file.Record{ID: stale.ID}) },
 			"delete":       func() error { return d.DeleteUpload(ctx, stale.Fence()) },
 			"renew":        func() error { return d.RenewLease(ctx, stale.ID, stale.Epoch, time.Minute) },
 		} {
@@ -194,7 +322,7 @@ func TestStaleWriter(t *testing.T) {
 		if diff := cmp.Diff(before, reload(t, d, stale.ID)); diff != "" {
 			t.Error(diff)
 		}
-		if _, ok, _ := d.TakeLease(ctx, stale.ID, "third", time.Minute); ok {
+		if u, _ := d.TakeLease(ctx, stale.ID, "third", time.Minute); u != nil {
 			t.Error("the stale holder gave the new one's lease away")
 		}
 		if _, err := d.File(ctx, stale.ID); !errors.Is(err, file.ErrNotFound) {
@@ -207,24 +335,23 @@ func TestLeaseRunsOut(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
 		u := newUpload()
-		noErr(t, d.CreateUpload(ctx, u))
-		if _, ok, err := d.TakeLease(ctx, u.ID, "dead", time.Millisecond); !ok || err != nil {
-			t.Fatal(ok, err)
+		noErr(t, d.CreateUpload(ctx, u, "", 0))
+		if u, err := d.TakeLease(ctx, u.ID, "dead", time.Millisecond); u == nil || err != nil {
+			t.Fatal(u, err)
 		}
-		var epoch int64
-		for ok := false; !ok; { // the database's clock goes on
+		var next *file.Upload
+		for next == nil { // the database's clock goes on
 			var err error
-			if epoch, ok, err = d.TakeLease(ctx, u.ID, "next", time.Minute); err != nil {
-				t.Fatal(err)
-			}
+			next, err = d.TakeLease(ctx, u.ID, "next", time.Minute)
+			noErr(t, err)
 		}
-		if epoch != 2 {
-			t.Errorf("epoch %d", epoch)
+		if next.Epoch != 2 || !next.Held {
+			t.Errorf("%+v", next)
 		}
-		if _, ok, err := d.TakeLease(ctx, u.ID, "third", time.Minute); ok || err != nil {
-			t.Error(ok, err)
+		if u, err := d.TakeLease(ctx, u.ID, "third", time.Minute); u != nil || err != nil {
+			t.Error(u, err)
 		}
-		_, _, err := d.TakeLease(ctx, "unknown", "x", time.Minute)
+		_, err := d.TakeLease(ctx, "unknown", "x", time.Minute)
 		wantErr(t, err, file.ErrNotFound)
 	})
 }
@@ -232,15 +359,15 @@ func TestLeaseRunsOut(t *testing.T) {
 func TestOneOfManyGetsTheLease(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		u := newUpload()
-		noErr(t, d.CreateUpload(t.Context(), u))
+		noErr(t, d.CreateUpload(t.Context(), u, "", 0))
 		var wg sync.WaitGroup
 		won := make(chan int64, 20)
 		for range 20 {
 			wg.Go(func() {
-				if epoch, ok, err := d.TakeLease(t.Context(), u.ID, "x", time.Minute); err != nil {
+				if u, err := d.TakeLease(t.Context(), u.ID, "x", time.Minute); err != nil {
 					t.Error(err)
-				} else if ok {
-					won <- epoch
+				} else if u != nil {
+					won <- u.Epoch
 				}
 			})
 		}
@@ -255,12 +382,9 @@ func TestDelete(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
 		u := leased(t, d, newUpload())
-		noErr(t, d.Commit(ctx, u.Fence(), file.Progress{Offset: 10, Tail: &file.Tail{Size: 10, Key: "t1"}}))
-		u = reload(t, d, u.ID)
+		u = commit(t, d, u, file.Progress{Offset: 10, Tails: []file.Tail{{Size: 10, Key: "t1"}}})
 		noErr(t, d.DeleteUpload(ctx, u.Fence()))
-		_, err := d.Upload(ctx, u.ID)
-		wantErr(t, err, file.ErrNotFound)
-		_, _, err = d.TakeLease(ctx, u.ID, "x", time.Minute)
+		_, err := d.TakeLease(ctx, u.ID, "x", time.Minute)
 		wantErr(t, err, file.ErrNotFound)
 		gone, err := d.Deleted(ctx, u.ID)
 		if err != nil || len(gone.Tails) != 1 {
@@ -414,9 +538,10 @@ func TestDatabaseIsGone(t *testing.T) {
 		d.Close()
 		_, err := d.File(t.Context(), "x")
 		wantErr(t, err, file.ErrUnavailable)
-		_, err = d.Upload(t.Context(), "x")
+		_, err = d.UploadRow(t.Context(), "x")
 		wantErr(t, err, file.ErrUnavailable)
-		wantErr(t, d.Commit(t.Context(), file.Fence{}, file.Progress{}), file.ErrUnavailable)
+		_, err = d.Commit(t.Context(), file.Fence{}, file.Progress{})
+		wantErr(t, err, file.ErrUnavailable)
 	})
 }
 

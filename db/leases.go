@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -11,30 +12,33 @@ import (
 	"holdfast/file"
 )
 
-// TakeLease gives the upload to holder for ttl if nobody else has it. The epoch that
-// comes back fences every commit. If somebody has it, ok is false.
-func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (epoch int64, ok bool, err error) {
-	err = d.row(ctx, "take lease", `
+// TakeLease gives the upload to holder for ttl if nobody else has it, and returns it as
+// it now is. Its epoch fences every commit. If somebody has it, the upload is nil.
+func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error) {
+	u, err := d.uploadRow(ctx, d.write, "take lease", `
 		update uploads set lease_holder = $2, lease_epoch = lease_epoch + 1, lease_until = {now} + $3
 		where id = $1 and state <> 'deleted' and lease_until < {now}
-		returning lease_epoch`, []any{id, holder, ttl.Milliseconds()}, &epoch)
+		returning `+uploadColumns, id, holder, ttl.Milliseconds())
 	if err == nil {
-		return epoch, true, nil
+		// Nobody else can change them any more.
+		u.Tails, err = d.tails(ctx, d.write, id)
+		return u, err
 	}
 	if !isNotFound(err) {
-		return 0, false, err
+		return nil, err
 	}
 	var state file.State
 	err = d.row(ctx, "take lease", `select state from uploads where id = $1`, []any{id}, &state)
 	if err == nil && state == file.Deleted {
 		err = file.ErrNotFound
 	}
-	return 0, false, missing(id, err)
+	return nil, missing(id, err)
 }
 
-// RenewLease keeps the lease for another ttl: file.ErrConflict if it was lost.
+// RenewLease keeps the lease for another ttl: file.ErrConflict if it was lost or given back.
 func (d *DB) RenewLease(ctx context.Context, id file.ID, epoch int64, ttl time.Duration) error {
-	n, err := d.exec(ctx, "renew lease", `update uploads set lease_until = {now} + $3 where id = $1 and lease_epoch = $2`, id, epoch, ttl.Milliseconds())
+	n, err := d.exec(ctx, "renew lease", `update uploads set lease_until = {now} + $3 where id = $1 and lease_epoch = $2 and lease_until > 0`,
+		id, epoch, ttl.Milliseconds())
 	if err == nil && n == 0 {
 		err = lost(file.ErrNotFound)
 	}
@@ -47,14 +51,29 @@ func (d *DB) GiveLease(ctx context.Context, id file.ID, epoch int64) error {
 	return err
 }
 
-// DropLeases ends all leases. Only for a database that this process alone uses: what
+// DropLeases ends all leases and chores. Only for a database that this process alone uses: what
 // is held there was held by a process that is dead.
 func (d *DB) DropLeases(ctx context.Context) error {
 	if d.Shared() {
 		return errors.New("drop leases: other processes may hold them")
 	}
-	_, err := d.exec(ctx, "drop leases", `update uploads set lease_until = 0, lease_holder = '' where lease_until > 0`)
-	return err
+	return d.tx(ctx, "drop leases", func(tx *sql.Tx) error {
+		if _, err := exec(ctx, tx, "drop leases", `update uploads set lease_until = 0, lease_holder = '' where lease_until > 0`); err != nil {
+			return err
+		}
+		_, err := exec(ctx, tx, "drop chores", `delete from chores`)
+		return err
+	})
+}
+
+// TakeChore gives one replica the work of that name for ttl; false if another has it,
+// or had it less than ttl ago.
+func (d *DB) TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
+	n, err := d.exec(ctx, "take chore", `
+		insert into chores (name, holder, until) values ($1, $2, {now} + $3)
+		on conflict (name) do update set holder = excluded.holder, until = excluded.until
+			where chores.until < {now} or chores.holder = excluded.holder`, name, holder, ttl.Milliseconds())
+	return n > 0, err
 }
 
 // channel carries the ids of uploads whose holder is asked to let go.

@@ -4,63 +4,83 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"holdfast/file"
 )
 
-// CreateUpload writes the row of a new upload.
-func (d *DB) CreateUpload(ctx context.Context, u file.Upload) error {
+// CreateUpload writes the row of a new upload. With a holder it is born under a lease
+// of epoch 1, for the time of ttl.
+func (d *DB) CreateUpload(ctx context.Context, u file.Upload, holder string, ttl time.Duration) error {
+	epoch, until := int64(0), int64(0)
+	if holder != "" {
+		epoch, until = 1, ttl.Milliseconds()
+	}
 	_, err := d.exec(ctx, "create upload", `
 		insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
-			name, type, metadata, size, deferred, part_size, created)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, {now})`,
+			name, type, metadata, size, deferred, part_size, partial, sources, claim, ttl,
+			lease_holder, lease_epoch, lease_until, created, expires)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, {now}, {now} + $17)`,
 		u.ID, u.Creator.Kind, u.Creator.UserID, u.Creator.AccountID, u.Creator.Fingerprint, u.Location.Bucket, u.Location.Key,
-		u.Name, u.Type, u.Metadata, u.Size, u.Deferred, u.PartSize)
+		u.Name, u.Type, u.Metadata, u.Size, u.Deferred, u.PartSize, u.Partial, joinIDs(u.Sources), u.Claim, u.TTL.Milliseconds(),
+		holder, epoch, until)
 	return err
 }
 
-// Upload reads the row of an upload with its parts and tails. A deleted one is
-// not found. Only a reader that holds the upload's lease sees a state that stays.
-func (d *DB) Upload(ctx context.Context, id file.ID) (*file.Upload, error) {
-	u, err := d.UploadRow(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if u.State == file.Deleted {
-		return nil, file.NotFound(id)
-	}
-	err = d.rows(ctx, "read parts", `select number, "offset", size, etag from upload_parts where upload_id = $1 order by number`, []any{id},
-		func(scan func(...any) error) error {
-			var p file.Part
-			u.Parts = append(u.Parts, p)
-			p1 := &u.Parts[len(u.Parts)-1]
-			return scan(&p1.Number, &p1.Offset, &p1.Size, &p1.ETag)
-		})
-	if err != nil {
-		return nil, err
-	}
-	u.Tails, err = d.tails(ctx, id)
-	return u, err
-}
+// uploadColumns are read by uploadRow.
+const uploadColumns = `id, creator_kind, user_id, account_id, fingerprint, bucket, object_key, name, type, metadata,
+	size, deferred, committed_offset, part_size, partial, sources, claim, multipart_id, hash_state, etag, state,
+	lease_epoch, lease_until >= {now}, ttl, expires, coalesce(expires < {now}, false)`
 
-// UploadRow reads the row alone, in whatever state it is.
-func (d *DB) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
+// uploadRow runs a query that gives uploadColumns of one row.
+func (d *DB) uploadRow(ctx context.Context, on *sql.DB, doing, query string, args ...any) (*file.Upload, error) {
 	var u file.Upload
-	err := d.row(ctx, "read upload", `
-		select id, creator_kind, user_id, account_id, fingerprint, bucket, object_key, name, type, metadata,
-			size, deferred, committed_offset, part_size, multipart_id, hash_state, etag, state, lease_epoch
-		from uploads where id = $1`, []any{id},
+	var sources string
+	var ttl int64
+	var expires sql.NullInt64
+	err := wrap(doing, on.QueryRowContext(ctx, d.text(query), args...).Scan(
 		&u.ID, &u.Creator.Kind, &u.Creator.UserID, &u.Creator.AccountID, &u.Creator.Fingerprint, &u.Location.Bucket, &u.Location.Key,
-		&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.MultipartID, &u.HashState, &u.ETag, &u.State, &u.Epoch)
+		&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.Partial, &sources, &u.Claim, &u.MultipartID,
+		&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Held, &ttl, &expires, &u.Expired))
 	if err != nil {
-		return nil, missing(id, err)
+		return nil, err
 	}
+	u.Sources, u.TTL, u.Expires = splitIDs(sources), time.Duration(ttl)*time.Millisecond, fromMillis(expires)
 	return &u, nil
 }
 
-func (d *DB) tails(ctx context.Context, id file.ID) (tails []file.Tail, err error) {
-	err = d.rows(ctx, "read tails", `select "offset", size, object_key from upload_tails where upload_id = $1 order by "offset"`, []any{id},
+// UploadRow reads the row alone, in whatever state it is. Only a reader that holds the
+// upload's lease sees a state that stays.
+func (d *DB) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
+	u, err := d.uploadRow(ctx, d.sql, "read upload", `select `+uploadColumns+` from uploads where id = $1`, id)
+	return u, missing(id, err)
+}
+
+// Final finds the upload that one's creator began with these sources; file.ErrNotFound
+// if there is none.
+func (d *DB) Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error) {
+	return d.uploadRow(ctx, d.sql, "read final upload", `select `+uploadColumns+` from uploads
+		where sources = $1 and creator_kind = $2 and user_id = $3 and account_id = $4
+			and (user_id <> 0 or fingerprint = $5) and state <> 'deleted'`,
+		joinIDs(sources), who.Kind, who.UserID, who.AccountID, who.Fingerprint)
+}
+
+// Parts reads the committed parts of an upload, in order.
+func (d *DB) Parts(ctx context.Context, id file.ID) (parts []file.Part, err error) {
+	err = d.rows(ctx, "read parts", `select number, "offset", size, etag from upload_parts where upload_id = $1 order by number`, []any{id},
+		func(scan func(...any) error) error {
+			var p file.Part
+			err := scan(&p.Number, &p.Offset, &p.Size, &p.ETag)
+			parts = append(parts, p)
+			return err
+		})
+	return parts, err
+}
+
+func (d *DB) tails(ctx context.Context, on *sql.DB, id file.ID) (tails []file.Tail, err error) {
+	err = rows(ctx, on, "read tails", `select "offset", size, object_key from upload_tails where upload_id = $1 order by "offset"`, []any{id},
 		func(scan func(...any) error) error {
 			var t file.Tail
 			err := scan(&t.Offset, &t.Size, &t.Key)
@@ -71,69 +91,97 @@ func (d *DB) tails(ctx context.Context, id file.ID) (tails []file.Tail, err erro
 }
 
 // TakePart gives out the next part number. Whatever becomes of the part, the number
-// is never given out again.
+// is never given out again. The offset is not part of this fence: parts before may be
+// committed at any moment.
 func (d *DB) TakePart(ctx context.Context, f file.Fence) (number int32, err error) {
-	err = d.row(ctx, "take part number", `
+	err = wrap("take part number", d.write.QueryRowContext(ctx, `
 		update uploads set next_part = next_part + 1
-		where id = $1 and lease_epoch = $2 and committed_offset = $3 and state = 'open'
-		returning next_part - 1`, []any{f.ID, f.Epoch, f.Offset}, &number)
+		where id = $1 and lease_epoch = $2 and state = 'open'
+		returning next_part - 1`, f.ID, f.Epoch).Scan(&number))
 	return number, lost(err)
 }
 
 // SetMultipart notes the store's id of the multipart upload.
 func (d *DB) SetMultipart(ctx context.Context, f file.Fence, multipartID string) error {
 	return d.tx(ctx, "note multipart upload", func(tx *sql.Tx) error {
-		return fenced(ctx, tx, f, file.Open, `multipart_id = $5`, multipartID)
+		return fenced(ctx, tx, f, `multipart_id = $5`, multipartID)
 	})
 }
 
-// Commit makes progress known, if the fence still holds: file.ErrConflict if not.
-func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) error {
-	return d.tx(ctx, "commit", func(tx *sql.Tx) error {
-		state := file.Open
-		if p.Part == nil && p.Tail == nil {
+// Commit makes progress known, if the fence still holds: file.ErrConflict if not. It
+// puts the end of the upload off, and returns when that is.
+func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error) {
+	err = d.tx(ctx, "commit", func(tx *sql.Tx) error {
+		state := f.State
+		if p.Whole {
 			state = file.Stored
 		}
-		err := fenced(ctx, tx, f, file.Open, `committed_offset = $5, hash_state = $6, state = $7, etag = $8`,
-			p.Offset, p.HashState, state, p.ETag)
-		if err != nil {
+		set := `committed_offset = $5, hash_state = $6, state = $7, etag = $8, expires = {now} + ttl`
+		if p.Release {
+			set += releaseLease
+		}
+		var at sql.NullInt64
+		row := tx.QueryRowContext(ctx, d.text(`update uploads set `+set+fence+` returning expires`),
+			f.ID, f.Epoch, f.Offset, f.State, p.Offset, p.HashState, state, p.ETag)
+		if err := wrap("commit", row.Scan(&at)); err != nil {
+			return lost(err)
+		}
+		expires = fromMillis(at)
+		if err := dropTails(ctx, tx, f.ID, p.From()); err != nil {
 			return err
 		}
-		if p.Tail == nil || p.Merged {
-			if _, err := exec(ctx, tx, "drop tails", `delete from upload_tails where upload_id = $1`, f.ID); err != nil {
+		for _, t := range p.Tails {
+			if _, err := exec(ctx, tx, "add tail", `insert into upload_tails (upload_id, "offset", size, object_key) values ($1, $2, $3, $4)`,
+				f.ID, t.Offset, t.Size, t.Key); err != nil {
 				return err
 			}
 		}
-		if t := p.Tail; t != nil {
-			_, err = exec(ctx, tx, "add tail", `insert into upload_tails (upload_id, "offset", size, object_key) values ($1, $2, $3, $4)`,
-				f.ID, t.Offset, t.Size, t.Key)
+		for _, t := range p.Parts {
+			if _, err := exec(ctx, tx, "add part", `insert into upload_parts (upload_id, number, "offset", size, etag) values ($1, $2, $3, $4, $5)`,
+				f.ID, t.Number, t.Offset, t.Size, t.ETag); err != nil {
+				return err
+			}
 		}
-		if t := p.Part; t != nil {
-			_, err = exec(ctx, tx, "add part", `insert into upload_parts (upload_id, number, "offset", size, etag) values ($1, $2, $3, $4, $5)`,
-				f.ID, t.Number, t.Offset, t.Size, t.ETag)
-		}
-		return err
+		return nil
 	})
+	return expires, err
+}
+
+func dropTails(ctx context.Context, tx *sql.Tx, id file.ID, from int64) error {
+	_, err := exec(ctx, tx, "drop tails", `delete from upload_tails where upload_id = $1 and "offset" >= $2`, id, from)
+	return err
 }
 
 // DeclareLength sets the length of an upload that was begun without one.
 func (d *DB) DeclareLength(ctx context.Context, f file.Fence, size int64) error {
 	return d.tx(ctx, "declare length", func(tx *sql.Tx) error {
-		return fenced(ctx, tx, f, file.Open, `size = $5, deferred = $6`, size, false)
+		return fenced(ctx, tx, f, `size = $5, deferred = $6`, size, false)
 	})
 }
 
-// Advance moves an upload that has all its bytes to the next state.
-func (d *DB) Advance(ctx context.Context, f file.Fence, from, to file.State, etag string) error {
+// SetClaim notes the SHA-256 that the client says the whole file has.
+func (d *DB) SetClaim(ctx context.Context, f file.Fence, sum []byte) error {
+	return d.tx(ctx, "note claimed digest", func(tx *sql.Tx) error { return fenced(ctx, tx, f, `claim = $5`, sum) })
+}
+
+// Advance moves an upload that has all its bytes to the next state. Of a partial
+// upload that is done the lease is given back too.
+func (d *DB) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
 	return d.tx(ctx, "advance upload", func(tx *sql.Tx) error {
-		return fenced(ctx, tx, f, from, `state = $5, etag = $6`, to, etag)
+		return fenced(ctx, tx, f, `state = $5, etag = $6`, to, etag)
 	})
 }
 
-// Record makes a stored upload a file that can be seen.
-func (d *DB) Record(ctx context.Context, f file.Fence, r file.Record) error {
+// Record makes an upload a file that can be seen, and gives its lease back. u is the
+// upload as it is to be, f what its row must be before: stored, or still open when the
+// object was put whole a moment ago.
+func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error {
 	return d.tx(ctx, "record file", func(tx *sql.Tx) error {
-		if err := fenced(ctx, tx, f, file.Stored, `state = $5`, file.Recorded); err != nil {
+		if err := fenced(ctx, tx, f, `state = $5, committed_offset = $6, hash_state = $7, etag = $8`+releaseLease,
+			file.Recorded, u.Offset, u.HashState, u.ETag); err != nil {
+			return err
+		}
+		if err := dropTails(ctx, tx, f.ID, 0); err != nil {
 			return err
 		}
 		_, err := exec(ctx, tx, "record file", `
@@ -150,8 +198,8 @@ func (d *DB) Record(ctx context.Context, f file.Fence, r file.Record) error {
 // from now on nobody sees it, and a writer that still holds it can commit nothing.
 func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 	return d.tx(ctx, "delete upload", func(tx *sql.Tx) error {
-		n, err := exec(ctx, tx, "delete upload", `update uploads set state = $3, lease_epoch = lease_epoch + 1 where id = $1 and lease_epoch = $2`,
-			f.ID, f.Epoch, file.Deleted)
+		n, err := exec(ctx, tx, "delete upload", `update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
+			where id = $1 and lease_epoch = $2 and state <> 'deleted'`, f.ID, f.Epoch, file.Deleted)
 		if err != nil {
 			return err
 		}
@@ -188,17 +236,19 @@ func (d *DB) Deleted(ctx context.Context, id file.ID) (*file.Upload, error) {
 	if u.State != file.Deleted {
 		return nil, fmt.Errorf("upload %s is %s: %w", id, u.State, file.ErrConflict)
 	}
-	u.Tails, err = d.tails(ctx, id)
+	u.Tails, err = d.tails(ctx, d.sql, id)
 	return u, err
 }
 
 // CutShort lists, after the given id, uploads that nobody holds and that were left
-// in the middle of being finished or removed.
+// in the middle of being finished or removed, or that have run out.
 func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
 	err = d.rows(ctx, "list uploads cut short", `
 		select id from uploads
-		where id > $1 and lease_until < {now}
-			and (state in ('completing', 'stored', 'deleted') or state = 'open' and not deferred and committed_offset = size)
+		where id > $1 and lease_until < {now} and state <> 'recorded'
+			and (state in ('completing', 'deleted') or state = 'stored' and not partial
+				or state = 'open' and (not deferred and committed_offset = size or sources <> '')
+				or expires < {now} and (state = 'open' or partial))
 		order by id limit $2`, []any{after, limit},
 		func(scan func(...any) error) error {
 			var id file.ID
@@ -209,11 +259,16 @@ func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file
 	return ids, err
 }
 
-// fenced updates the row of an upload in the given state, or fails with file.ErrConflict
-// when its lease or offset is not what the writer believes.
-func fenced(ctx context.Context, tx *sql.Tx, f file.Fence, in file.State, set string, args ...any) error {
-	n, err := exec(ctx, tx, "commit", `update uploads set `+set+` where id = $1 and lease_epoch = $2 and committed_offset = $3 and state = $4`,
-		append([]any{f.ID, f.Epoch, f.Offset, in}, args...)...)
+// fence is the condition of every commit, with the fence's four values as $1 to $4.
+const fence = ` where id = $1 and lease_epoch = $2 and committed_offset = $3 and state = $4`
+
+// releaseLease gives the lease back within another update.
+const releaseLease = `, lease_until = 0, lease_holder = ''`
+
+// fenced updates the row of an upload, or fails with file.ErrConflict when its lease,
+// offset or state is not what the writer believes.
+func fenced(ctx context.Context, tx *sql.Tx, f file.Fence, set string, args ...any) error {
+	n, err := exec(ctx, tx, "commit", `update uploads set `+set+fence, append([]any{f.ID, f.Epoch, f.Offset, f.State}, args...)...)
 	if err == nil && n == 0 {
 		err = lost(file.ErrNotFound)
 	}
@@ -233,4 +288,19 @@ func fromMillis(ms sql.NullInt64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms.Int64).UTC()
+}
+
+func joinIDs(ids []file.ID) string {
+	parts := make([]string, len(ids))
+	for i, id := range ids {
+		parts[i] = string(id)
+	}
+	return strings.Join(parts, " ")
+}
+
+func splitIDs(s string) (ids []file.ID) {
+	for id := range strings.FieldsSeq(s) {
+		ids = append(ids, file.ID(id))
+	}
+	return ids
 }

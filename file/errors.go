@@ -23,6 +23,9 @@ var (
 	ErrMethod          = errors.New("method not allowed")
 	ErrMediaType       = errors.New("media type not supported")
 	ErrVersion         = errors.New("protocol version not supported")
+	ErrChecksum        = errors.New("checksum mismatch")
+	ErrGone            = errors.New("gone")
+	ErrDigest          = errors.New("content is not what was declared")
 )
 
 // Closer kinds, for the cases that have a code of their own.

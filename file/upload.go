@@ -1,11 +1,15 @@
 package file
 
+import "time"
+
 // State is how far an upload has come:
 //
 //	open -> completing -> stored -> recorded
-//	open -> deleted, recorded -> deleted
+//	open -> stored (-> recorded): a file that was put whole
+//	open, stored, recorded -> deleted
 //
-// Each step can be repeated, so that whoever touches an upload next can finish
+// A partial upload (tus 1.0.0, Concatenation) ends as stored: it never becomes a file of
+// its own. Each step can be repeated, so that whoever touches an upload next can finish
 // what a crash cut short.
 type State string
 
@@ -32,18 +36,41 @@ type Upload struct {
 	Offset   int64 // bytes that are durable and committed
 	PartSize int64 // bytes of every part but the last
 
+	// Partial uploads wait for a final one to put them together, and Sources are the
+	// partial uploads that a final one is made of (tus 1.0.0, Concatenation).
+	Partial bool
+	Sources []ID
+	// Claim is the SHA-256 that the client says the whole file has; nil if it says nothing.
+	Claim []byte
+
 	MultipartID string // the store's id of the multipart upload; empty before the first part
-	Parts       []Part // committed, gapless, in order
 	Tails       []Tail // committed bytes after the last part, gapless, in order
 	HashState   []byte // the running SHA-256 over Offset bytes; nil at 0
 	ETag        string // the store's tag, from Stored on
 
 	State State
 	Epoch int64 // counts the leases given on this upload; fences every commit
+	Held  bool  // somebody held the lease when the row was read
+
+	// TTL is how long an unfinished upload is kept after its last byte, and Expires when
+	// that ends, by the database's clock (tus 1.0.0, Expiration).
+	TTL     time.Duration
+	Expires time.Time
+	Expired bool // Expires had passed when the row was read
 }
 
 // Complete reports whether every byte is committed.
 func (u *Upload) Complete() bool { return !u.Deferred && u.Offset == u.Size }
+
+// Done reports whether nothing is left to do for the upload itself: it is a file, or a
+// partial upload with all its bytes.
+func (u *Upload) Done() bool { return u.State == Recorded || u.Partial && u.State == Stored }
+
+// Gone reports whether the upload has run out: it waited for too long for bytes or, a
+// partial one, for the final upload.
+func (u *Upload) Gone() bool {
+	return u.Expired && u.State != Recorded && (!u.Complete() || u.Partial)
+}
 
 // Part is one part of the store's multipart upload.
 type Part struct {
@@ -73,18 +100,36 @@ type Fence struct {
 	ID     ID
 	Epoch  int64
 	Offset int64
+	State  State
 }
 
 // Fence returns the fence of the upload as it is now.
-func (u *Upload) Fence() Fence { return Fence{u.ID, u.Epoch, u.Offset} }
+func (u *Upload) Fence() Fence { return Fence{u.ID, u.Epoch, u.Offset, u.State} }
 
-// Progress is what a commit of bytes adds to an upload: a part, a tail, or the whole
-// object at once.
+// Progress is what a commit of bytes adds to an upload: parts and tails, in order and
+// without a gap between them, or the whole object at once.
+//
+// They take the place of every tail that begins where the first of them begins, or
+// behind that: a part is often made of the tails before it.
 type Progress struct {
 	Offset    int64 // the new committed offset
 	HashState []byte
-	Part      *Part // takes the place of all tails
-	Tail      *Tail // with Merged it takes the place of all other tails
-	Merged    bool
-	ETag      string // with neither part nor tail: the object is there, whole, and the upload Stored
+	Parts     []Part
+	Tails     []Tail
+	Whole     bool   // with neither: the object is there, whole, and the upload Stored
+	ETag      string // with Whole: the store's tag of the object
+	Release   bool   // give the lease back as well: this is the last commit of a request
+}
+
+// From is where the bytes of p begin, in bytes from the start of the file. Tails from
+// here on are replaced.
+func (p Progress) From() int64 {
+	switch {
+	case len(p.Parts) > 0:
+		return p.Parts[0].Offset
+	case len(p.Tails) > 0:
+		return p.Tails[0].Offset
+	default:
+		return 0
+	}
 }

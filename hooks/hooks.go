@@ -22,31 +22,42 @@ import (
 
 // Store is what the hooks need of SQL.
 type Store interface {
-	CreateUpload(ctx context.Context, u file.Upload) error
-	Record(ctx context.Context, f file.Fence, r file.Record) error
+	CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error
+	Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error
+}
+
+// Settings of the hooks.
+type Settings struct {
+	Layout  storage.Layout
+	MaxSize int64         // of a file, in bytes
+	TTL     time.Duration // how long an unfinished upload is kept after its last byte
+	Now     func() time.Time
 }
 
 // Hooks decide with these settings.
 type Hooks struct {
-	store  Store
-	layout storage.Layout
-	// MaxSize is the longest file that is taken in, in bytes.
-	maxSize int64
-	now     func() time.Time
+	store Store
+	Settings
 }
 
-// New returns hooks that take files of up to maxSize bytes.
-func New(store Store, layout storage.Layout, maxSize int64, now func() time.Time) *Hooks {
-	return &Hooks{store: store, layout: layout, maxSize: maxSize, now: now}
-}
+// New returns hooks that write to store.
+func New(store Store, s Settings) *Hooks { return &Hooks{store, s} }
 
 // Creation is what a client says of the file it wants to send.
 type Creation struct {
-	Size     int64 // bytes
-	Deferred bool  // the size is not known yet
-	Metadata string
+	Size     int64  // bytes
+	Deferred bool   // the size is not known yet
+	Metadata string // the Upload-Metadata header as it came
 	Name     string
 	Type     string
+	Claim    []byte // the SHA-256 of the file, if the client says it
+
+	Partial bool      // to be put together with others (tus 1.0.0, Concatenation)
+	Sources []file.ID // of what it is put together
+
+	// Holder, if any, gets the upload's lease for the time of Lease at once.
+	Holder string
+	Lease  time.Duration
 }
 
 // PreCreate checks an upload that ctx's identity wants to begin, and writes its row.
@@ -64,12 +75,15 @@ func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) 
 	}
 	id := file.NewID()
 	u := file.Upload{
-		ID: id, Creator: who, Location: h.layout.Object(who.AccountID, id),
-		Name: file.CleanName(c.Name), Type: file.CleanType(c.Type), Metadata: c.Metadata,
-		Size: size, Deferred: c.Deferred, PartSize: h.partSize(c),
-		State: file.Open,
+		ID: id, Creator: who, Location: h.Layout.Object(who.AccountID, id),
+		Name: file.CleanName(c.Name), Type: file.CleanType(c.Type), Metadata: c.Metadata, Claim: c.Claim,
+		Size: size, Deferred: c.Deferred, PartSize: h.partSize(c), Partial: c.Partial, Sources: c.Sources,
+		State: file.Open, TTL: h.TTL, Expires: h.Now().Add(h.TTL),
 	}
-	if err := h.store.CreateUpload(ctx, u); err != nil {
+	if c.Holder != "" {
+		u.Epoch, u.Held = 1, true
+	}
+	if err := h.store.CreateUpload(ctx, u, c.Holder, c.Lease); err != nil {
 		return file.Upload{}, err
 	}
 	return u, nil
@@ -78,14 +92,14 @@ func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) 
 // Fits refuses a size over the cap. Every length that anybody declares, and every
 // byte beyond one, is checked here.
 func (h *Hooks) Fits(size int64) error {
-	if size > h.maxSize {
-		return file.Refuse(file.ErrTooLarge, "File size %d bytes exceeds limit %d bytes", size, h.maxSize)
+	if size > h.Settings.MaxSize {
+		return file.Refuse(file.ErrTooLarge, "File size %d bytes exceeds limit %d bytes", size, h.Settings.MaxSize)
 	}
 	return nil
 }
 
 // MaxSize is the cap, in bytes.
-func (h *Hooks) MaxSize() int64 { return h.maxSize }
+func (h *Hooks) MaxSize() int64 { return h.Settings.MaxSize }
 
 const (
 	mebibyte    = 1 << 20
@@ -94,34 +108,37 @@ const (
 	maxPlannedParts = 9000
 )
 
-// partSize is the size of all parts but the last, in bytes: whole mebibytes, so that
-// the longest this upload may become needs no more than maxPlannedParts of them.
 func (h *Hooks) partSize(c Creation) int64 {
-	longest := c.Size
 	if c.Deferred {
-		longest = h.maxSize
+		return PartSize(h.Settings.MaxSize)
 	}
+	return PartSize(c.Size)
+}
+
+// PartSize is the size of all parts but the last, in bytes: whole mebibytes, so that a
+// file of the given length needs no more than maxPlannedParts of them.
+func PartSize(longest int64) int64 {
 	size := (longest + maxPlannedParts - 1) / maxPlannedParts
 	size = (size + mebibyte - 1) / mebibyte * mebibyte
 	return max(size, minPartSize)
 }
 
-// PostFinish writes the record of an upload whose object is complete. It may be called
-// again after a failure; what was done stays.
-func (h *Hooks) PostFinish(ctx context.Context, u *file.Upload) error {
-	sum, err := digest(u.HashState)
+// PostFinish writes the record of an upload whose object is complete, if its row is
+// still as was says. It may be called again after a failure; what was done stays.
+func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
+	sum, err := Digest(u.HashState)
 	if err != nil {
 		return fmt.Errorf("finish upload %s: %w", u.ID, err)
 	}
-	return h.store.Record(ctx, u.Fence(), file.Record{
+	return h.store.Record(ctx, was, u, file.Record{
 		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID,
-		CreatedAt: h.now().UTC().Truncate(time.Microsecond), // as precise as PostgreSQL keeps it
+		CreatedAt: h.Now().UTC().Truncate(time.Microsecond), // as precise as PostgreSQL keeps it
 		Location:  u.Location, ETag: u.ETag, SHA256: sum,
 	})
 }
 
-// digest is the SHA-256 that a saved state has come to.
-func digest(state []byte) ([]byte, error) {
+// Digest is the SHA-256 that a saved state has come to.
+func Digest(state []byte) ([]byte, error) {
 	h := sha256.New()
 	if state != nil {
 		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {

@@ -21,19 +21,19 @@ type rows struct {
 	records []file.Record
 }
 
-func (r *rows) CreateUpload(_ context.Context, u file.Upload) error {
+func (r *rows) CreateUpload(_ context.Context, u file.Upload, _ string, _ time.Duration) error {
 	r.uploads = append(r.uploads, u)
 	return nil
 }
 
-func (r *rows) Record(_ context.Context, _ file.Fence, rec file.Record) error {
+func (r *rows) Record(_ context.Context, _ file.Fence, _ *file.Upload, rec file.Record) error {
 	r.records = append(r.records, rec)
 	return nil
 }
 
 func newHooks(cap int64) (*Hooks, *rows) {
 	r := &rows{}
-	return New(r, storage.Layout{BucketPrefix: "pre"}, cap, func() time.Time { return time.Unix(1, 0) }), r
+	return New(r, Settings{Layout: storage.Layout{BucketPrefix: "pre"}, MaxSize: cap, TTL: time.Hour, Now: func() time.Time { return time.Unix(1, 0) }}), r
 }
 
 func as(who file.Identity) context.Context { return auth.NewContext(context.Background(), who) }
@@ -47,7 +47,7 @@ func TestPreCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := file.Upload{ID: u.ID, Creator: user, Location: file.Location{Bucket: "pre-9", Key: string(u.ID)},
-		Name: "étoile.png", Type: "image/png", Metadata: "raw", Size: 100 << 20, PartSize: 8 << 20, State: file.Open}
+		Name: "étoile.png", Type: "image/png", Metadata: "raw", Size: 100 << 20, PartSize: 8 << 20, State: file.Open, TTL: time.Hour, Expires: time.Unix(3601, 0)}
 	if diff := cmp.Diff([]file.Upload{want}, r.uploads); diff != "" {
 		t.Error(diff)
 	}
@@ -92,14 +92,14 @@ func TestPartSize(t *testing.T) {
 func TestPostFinish(t *testing.T) {
 	h, r := newHooks(1)
 	u := &file.Upload{ID: "x", Creator: user, Name: "n", Type: "t", Location: file.Location{Bucket: "b", Key: "k"}, ETag: "e"}
-	if err := h.PostFinish(context.Background(), u); err != nil {
+	if err := h.PostFinish(context.Background(), u.Fence(), u); err != nil {
 		t.Fatal(err)
 	}
 	if len(r.records) != 1 || len(r.records[0].SHA256) != 32 || r.records[0].Location != u.Location {
 		t.Errorf("%+v", r.records)
 	}
 	u.HashState = []byte("not a state")
-	if err := h.PostFinish(context.Background(), u); err == nil {
+	if err := h.PostFinish(context.Background(), u.Fence(), u); err == nil {
 		t.Error("a broken hash state is taken")
 	}
 }

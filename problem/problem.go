@@ -51,6 +51,9 @@ var table = []struct {
 	{file.ErrInvalid, Problem{Status: 400, Code: "VAL_003", Message: "Invalid request"}},
 	{file.ErrConflict, Problem{Status: 409, Code: "UPLOAD_001", Message: "Upload is in another state, ask for its offset"}},
 	{file.ErrLocked, Problem{Status: 423, RetryAfter: 2 * time.Second, Code: "UPLOAD_002", Message: "Upload is in use by another request, try again"}},
+	{file.ErrChecksum, Problem{Status: 460, Code: "UPLOAD_005", Message: "Checksum mismatch"}}, // tus 1.0.0, Checksum
+	{file.ErrGone, Problem{Status: 410, Code: "UPLOAD_006", Message: "Upload has expired"}},
+	{file.ErrDigest, Problem{Status: 422, Code: "UPLOAD_007", Message: "Content does not match its declared digest, the upload was ended"}},
 	{file.ErrVersion, Problem{Status: 412, Code: "UPLOAD_003", Message: "Tus-Resumable must be 1.0.0"}},
 	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},
 	{file.ErrMethod, Problem{Status: 405, Code: "VAL_006", Message: "Method not allowed"}},

@@ -10,12 +10,7 @@ import (
 	"io"
 
 	"holdfast/file"
-	"holdfast/storage"
 )
-
-// maxTails is how many tails an upload may have before they are put together: each
-// costs a read when a part is made of them.
-const maxTails = 16
 
 // source is the body of a request.
 type source struct {
@@ -23,77 +18,135 @@ type source struct {
 	// exceeded says, once the reader has ended, whether the client had more to send
 	// than the upload's length allows.
 	exceeded func() bool
+	// interrupt makes a Read that waits for the client return.
+	interrupt func()
+	// check is the checksum that the client sends along; nil if there is none.
+	check check
+	// goesOn says that the request has more to do with the upload after its body, and
+	// needs the lease for it.
+	goesOn bool
 }
 
-// appender adds the bytes of one request to an upload. u is the upload as committed.
+// check compares the bytes of a request with a checksum (tus 1.0.0, Checksum).
+type check interface {
+	io.Writer
+	verify() error // once the body has ended
+}
+
+// appender adds the bytes of one request to an upload.
+//
+// The bytes go from the body into buf. A full part leaves as a flight, while the next
+// one fills; so does what is left at the end, as a tail. Flights land in any order and
+// are committed in that of their bytes.
 type appender struct {
 	*Engine
-	u    *file.Upload
-	hash hash.Hash // over all committed bytes
-	buf  buffer    // read, not committed
+	u     *file.Upload // as committed
+	src   source
+	pump  *pump
+	share *share
+	fast  bool // the client filled the last Read
+
+	hash     hash.Hash // of all bytes before hashed
+	hashed   int64     // bytes of buf that the hash has seen
+	buf      buffer    // read, and on no flight
+	lent     bool      // the pump reads into the last slab of buf
+	taken    int64     // bytes of the file that were read: the committed ones, those in flight and buf
+	tails    []file.Tail
+	flights  []*flight
+	pending  file.Progress // of flights that landed, not committed
+	replaced []file.Tail   // tails that pending makes needless
+	written  []file.Tail   // all tails of a request with a checksum, for when it is wrong
 }
 
 // append reads src to its end and commits what it read: whole parts as they fill, and
 // what is left as a tail. It returns how many bytes were committed, also with an
-// error: those are safe, whatever went wrong after them.
+// error: those are safe, whatever went wrong after them. With a checksum that is all
+// of them or none.
 //
 // ctx must be the lease's, so that it ends when the lease is lost, and not when the
 // client goes away: what came is kept.
 func (e *Engine) append(ctx context.Context, u *file.Upload, src source) (int64, error) {
 	start := u.Offset
-	a := &appender{Engine: e, u: u, hash: sha256.New()}
-	defer a.buf.free()
+	a := &appender{Engine: e, u: u, src: src, share: e.memory.join(), hash: sha256.New(), taken: u.Offset, tails: u.Tails}
 	if u.HashState != nil {
 		if err := a.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(u.HashState); err != nil {
 			return 0, fmt.Errorf("append to %s: saved SHA-256 state: %w", u.ID, err)
 		}
 	}
-	err := a.read(ctx, src)
+	err := a.run(ctx)
 	if err != nil {
 		err = fmt.Errorf("append to %s at %d: %w", u.ID, u.Offset, err)
 	}
 	return u.Offset - start, err
 }
 
-// end is where the upload must not go beyond, in bytes from its start.
-func (a *appender) end() int64 {
+// run reads, and leaves nothing running behind.
+func (a *appender) run(ctx context.Context) error {
+	flying, land := context.WithCancelCause(ctx)
+	a.pump = newPump(a.src)
+	err := a.read(flying)
+	a.pump.stop(a.src.interrupt)
+	if err == nil {
+		err = a.end(flying)
+	}
+	if err != nil {
+		// What landed before the fault is safe. What lies beyond it is dropped, and its
+		// part numbers with it.
+		land(err)
+		a.wait()
+		if a.src.check == nil {
+			err = errors.Join(err, a.settle(ctx))
+		} else {
+			// Nothing was to be committed before the checksum is known to be right. Where a
+			// commit was tried nothing may be removed: it may have been done.
+			a.discard(ctx, a.u.Location.Bucket, a.written)
+		}
+	}
+	land(nil)
+	for _, f := range a.flights {
+		a.drop(f)
+	}
+	a.buf.recycle()
+	a.share.close()
+	return err
+}
+
+// limit is where the upload must not go beyond, in bytes from its start.
+func (a *appender) limit() int64 {
 	if a.u.Deferred {
 		return a.finisher.MaxSize()
 	}
 	return a.u.Size
 }
 
-func (a *appender) read(ctx context.Context, src source) error {
+// read takes the body to its end.
+func (a *appender) read(ctx context.Context) error {
 	for {
-		toPart := a.u.PartSize - a.u.TailSize() - a.buf.size
-		toEnd := a.end() - a.u.Offset - a.buf.size
+		toPart := a.u.PartSize - sizeOf(a.tails) - a.buf.size
+		toEnd := a.limit() - a.taken
 		var err error
 		switch {
 		case toEnd <= 0:
 			// Whether the last bytes may be committed shows only when the body ends here.
-			var probe [1]byte
 			var n int
-			if n, err = src.Read(probe[:]); n > 0 {
+			if n, err = a.receive(ctx, a.pump.probe[:1]); n > 0 {
 				return a.tooLarge()
 			}
 		case toPart <= 0:
-			if err := a.commitPart(ctx); err != nil {
-				return err
-			}
+			err = a.launchPart(ctx)
 		default:
-			err = a.buf.fill(src, min(toPart, toEnd))
+			err = a.fill(ctx, min(toPart, toEnd))
 		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read body: %w", err)
+		switch {
+		case errors.Is(err, io.EOF):
+			if a.src.exceeded() {
+				return a.tooLarge()
+			}
+			return nil
+		case err != nil:
+			return err
 		}
 	}
-	if src.exceeded() {
-		return a.tooLarge()
-	}
-	return a.commitRest(ctx)
 }
 
 // tooLarge refuses a body that goes on behind the upload's end. What is not committed
@@ -102,83 +155,138 @@ func (a *appender) tooLarge() error {
 	if !a.u.Deferred {
 		return file.Refuse(file.ErrTooLarge, "The body has more bytes than the %d that the upload's length leaves", a.u.Size-a.u.Offset)
 	}
-	return a.finisher.Fits(a.end() + 1)
+	return a.finisher.Fits(a.limit() + 1)
 }
 
-// commitRest commits what the buffer holds at the end of a body.
-func (a *appender) commitRest(ctx context.Context) error {
-	offset := a.u.Offset + a.buf.size
-	last := !a.u.Deferred && offset == a.u.Size
-	switch {
-	case a.buf.size == 0:
-		return nil
-	case last && a.u.MultipartID == "":
-		return a.commitWhole(ctx)
-	case last || a.u.TailSize()+a.buf.size == a.u.PartSize:
-		return a.commitPart(ctx)
-	default:
-		return a.commitTail(ctx)
-	}
-}
-
-// commitPart makes a part of the tails and the buffer.
-func (a *appender) commitPart(ctx context.Context) error {
-	offset := a.absorb()
-	part, err := a.putPart(ctx, a.u, &a.buf)
-	if err != nil {
-		return err
-	}
-	return a.commit(ctx, file.Progress{Offset: offset, Part: &part})
-}
-
-// commitWhole makes the finished object of the tails and the buffer, in one call.
-func (a *appender) commitWhole(ctx context.Context) error {
-	offset := a.absorb()
-	etag, err := a.putWhole(ctx, a.u, &a.buf)
-	if err != nil {
-		return err
-	}
-	return a.commit(ctx, file.Progress{Offset: offset, ETag: etag})
-}
-
-// commitTail puts the buffer away as an object of its own, or, when there are many
-// such already, together with them.
-func (a *appender) commitTail(ctx context.Context) error {
-	tail := file.Tail{Offset: a.u.Offset}
-	offset := a.absorb()
-	merged := len(a.u.Tails) >= maxTails
-	if merged {
-		if err := a.gather(ctx, a.u, &a.buf); err != nil {
+// fill reads once, at most room bytes. It holds memory for a client that was not fast
+// only when its bytes are there.
+func (a *appender) fill(ctx context.Context, room int64) error {
+	into := a.pump.probe[:min(probeSize, room)]
+	if a.fast {
+		if err := a.reserve(ctx); err != nil {
 			return err
 		}
-		tail.Offset = a.u.Tails[0].Offset
+		space := a.buf.space()
+		into, a.lent = space[:min(int64(len(space)), room)], true
 	}
-	tail.Size = a.buf.size
-	tail.Key = storage.TailKey(a.u.ID, a.u.Epoch, offset)
-	at := file.Location{Bucket: a.u.Location.Bucket, Key: tail.Key}
-	if _, err := a.objects.Put(ctx, at, file.DefaultType, a.buf.reader(), a.buf.size); err != nil {
+	n, err := a.receive(ctx, into)
+	a.fast = n >= min(probeSize, len(into))
+	if a.lent {
+		a.lent = false
+		a.buf.extend(n)
+	} else if err := a.store(ctx, into[:n]); err != nil {
 		return err
 	}
-	return a.commit(ctx, file.Progress{Offset: offset, Tail: &tail, Merged: merged})
+	a.taken += int64(n)
+	if n > 0 {
+		a.share.filled()
+	}
+	return err
 }
 
-// absorb takes the buffer into the hash and returns the offset behind it.
-func (a *appender) absorb() int64 {
-	a.buf.writeTo(a.hash)
-	return a.u.Offset + a.buf.size
-}
-
-// commit makes progress known and empties the buffer.
-func (a *appender) commit(ctx context.Context, p file.Progress) error {
-	state, err := a.hash.(encoding.BinaryMarshaler).MarshalBinary()
-	if err != nil {
-		return fmt.Errorf("save SHA-256 state: %w", err)
+// store copies bytes into the buffer.
+func (a *appender) store(ctx context.Context, b []byte) error {
+	for len(b) > 0 {
+		if err := a.reserve(ctx); err != nil {
+			return err
+		}
+		n := copy(a.buf.space(), b)
+		a.buf.extend(n)
+		b = b[n:]
 	}
-	p.HashState = state
-	if err := a.rows.Commit(ctx, a.u.Fence(), p); err != nil {
-		return err
-	}
-	a.apply(ctx, a.u, p)
-	a.buf.free()
 	return nil
+}
+
+// reserve makes space in the buffer.
+func (a *appender) reserve(ctx context.Context) error {
+	for len(a.buf.space()) == 0 {
+		size := a.buf.next()
+		err := a.share.get(ctx, int64(size))
+		switch {
+		case errors.Is(err, errAsked):
+			if err := a.giveBack(ctx); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			a.buf.grow(size)
+		}
+	}
+	return nil
+}
+
+// receive has the pump read into b, and meanwhile does what else there is to do: hash
+// what came before, commit what landed, give memory back.
+func (a *appender) receive(ctx context.Context, b []byte) (int, error) {
+	a.pump.begin(b)
+	a.absorb()
+	for {
+		var landed <-chan struct{}
+		if len(a.flights) > 0 {
+			landed = a.flights[0].landed
+		}
+		var err error
+		select {
+		case r := <-a.pump.out:
+			a.pump.got()
+			if r.err != nil && !errors.Is(r.err, io.EOF) {
+				r.err = fmt.Errorf("read body: %w", r.err)
+			}
+			return r.n, r.err
+		case <-landed:
+			err = a.settle(ctx)
+		case <-a.share.asked:
+			err = a.giveBack(ctx)
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// absorb takes what came into the hash, and into the checksum.
+func (a *appender) absorb() {
+	a.buf.from(a.hashed, func(b []byte) {
+		a.hash.Write(b)
+		if a.src.check != nil {
+			a.src.check.Write(b)
+		}
+	})
+	a.hashed = a.buf.size
+}
+
+// end sends what is left of a body on its way, and commits it.
+func (a *appender) end(ctx context.Context) error {
+	a.absorb()
+	last := !a.u.Deferred && a.taken == a.u.Size
+	var err error
+	switch {
+	case a.buf.size == 0:
+	case last && a.u.MultipartID == "":
+		err = a.launchWhole(ctx)
+	case last || sizeOf(a.tails)+a.buf.size == a.u.PartSize:
+		err = a.launchPart(ctx)
+	default:
+		err = a.launchTail(ctx, true)
+	}
+	if err != nil {
+		return err
+	}
+	a.wait()
+	if a.src.check != nil {
+		if err := a.src.check.verify(); err != nil {
+			return err
+		}
+	}
+	return a.finally(ctx, last)
+}
+
+func sizeOf(tails []file.Tail) (n int64) {
+	for _, t := range tails {
+		n += t.Size
+	}
+	return n
 }

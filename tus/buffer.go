@@ -2,65 +2,142 @@ package tus
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"sync"
+
+	"holdfast/file"
 )
 
-// slabSize is the grain in which bodies are held in memory, in bytes: small enough
-// that a slow client does not hold a whole part while it sends little.
-const slabSize = 256 << 10
+// Bodies are held in slabs of these sizes, in bytes. The first ones of a buffer are
+// small, so that what is held is never much more than what has come.
+const (
+	smallSlab  = 4 << 10
+	middleSlab = 16 << 10
+	largeSlab  = 64 << 10
+)
 
 // slabs are kept between requests.
-var slabs = sync.Pool{New: func() any { return new([slabSize]byte) }}
+var slabs = map[int]*sync.Pool{
+	smallSlab:  {New: func() any { return new([smallSlab]byte) }},
+	middleSlab: {New: func() any { return new([middleSlab]byte) }},
+	largeSlab:  {New: func() any { return new([largeSlab]byte) }},
+}
 
+// slab holds bytes from one index to another. What is behind them is free.
 type slab struct {
-	mem *[slabSize]byte
-	n   int // bytes in use
+	mem      []byte
+	from, to int
+	borrowed bool // another buffer's: whoever frees this one leaves it alone
+}
+
+func newSlab(size int) slab {
+	switch b := slabs[size].Get().(type) {
+	case *[smallSlab]byte:
+		return slab{mem: b[:]}
+	case *[middleSlab]byte:
+		return slab{mem: b[:]}
+	default:
+		return slab{mem: b.(*[largeSlab]byte)[:]}
+	}
+}
+
+func (s slab) recycle() {
+	switch len(s.mem) {
+	case smallSlab:
+		slabs[smallSlab].Put((*[smallSlab]byte)(s.mem))
+	case middleSlab:
+		slabs[middleSlab].Put((*[middleSlab]byte)(s.mem))
+	case largeSlab:
+		slabs[largeSlab].Put((*[largeSlab]byte)(s.mem))
+	}
 }
 
 // buffer holds the bytes of one part or tail in slabs.
 type buffer struct {
 	slabs []slab
-	size  int64
+	size  int64 // bytes in use
+	held  int64 // bytes of memory
 }
 
-// fill reads from src until the buffer has room bytes more, or until src ends. Bytes
-// that came before an error are in the buffer. The end of src is io.EOF.
-func (b *buffer) fill(src io.Reader, room int64) error {
-	for room > 0 {
-		if len(b.slabs) == 0 || b.slabs[len(b.slabs)-1].n == slabSize {
-			b.slabs = append(b.slabs, slab{mem: slabs.Get().(*[slabSize]byte)})
-		}
-		s := &b.slabs[len(b.slabs)-1]
-		n, err := src.Read(s.mem[s.n:min(slabSize, int64(s.n)+room)])
-		s.n += n
-		b.size += int64(n)
-		room -= int64(n)
-		if err != nil {
-			return err
-		}
+// next is how large the next slab should be.
+func (b *buffer) next() int {
+	switch {
+	case b.size < middleSlab:
+		return smallSlab
+	case b.size < largeSlab:
+		return middleSlab
+	default:
+		return largeSlab
 	}
-	return nil
+}
+
+// grow adds a slab, for which the caller has the memory.
+func (b *buffer) grow(size int) {
+	b.slabs = append(b.slabs, newSlab(size))
+	b.held += int64(size)
+}
+
+// space is the free part of the last slab.
+func (b *buffer) space() []byte {
+	if len(b.slabs) == 0 {
+		return nil
+	}
+	s := b.slabs[len(b.slabs)-1]
+	return s.mem[s.to:]
+}
+
+// extend counts n bytes that were read into space.
+func (b *buffer) extend(n int) {
+	if n > 0 {
+		b.slabs[len(b.slabs)-1].to += n
+		b.size += int64(n)
+	}
+}
+
+// split takes the bytes out of b. With lent, somebody is still reading into the space
+// of the last slab: it stays with b, and what was taken borrows its bytes. Neither
+// touches the other's.
+func (b *buffer) split(lent bool) buffer {
+	taken := *b
+	*b = buffer{}
+	if lent && len(taken.slabs) > 0 {
+		last := &taken.slabs[len(taken.slabs)-1]
+		rest := slab{mem: last.mem, from: last.to, to: last.to, borrowed: last.borrowed}
+		last.borrowed = true
+		b.slabs = []slab{rest}
+		b.held = int64(len(rest.mem))
+		taken.held -= b.held
+	}
+	return taken
 }
 
 // take moves the bytes of other behind those of b.
-func (b *buffer) take(other *buffer) {
+func (b *buffer) take(other buffer) {
 	b.slabs = append(b.slabs, other.slabs...)
 	b.size += other.size
-	*other = buffer{}
+	b.held += other.held
 }
 
-// writeTo writes all bytes to w, which must not fail: a hash.
-func (b *buffer) writeTo(w io.Writer) {
+// from calls each with the bytes from a position on, slab by slab.
+func (b *buffer) from(pos int64, each func([]byte)) {
 	for _, s := range b.slabs {
-		w.Write(s.mem[:s.n])
+		n := int64(s.to - s.from)
+		if pos < n {
+			each(s.mem[s.from+int(pos) : s.to])
+			pos = 0
+		} else {
+			pos -= n
+		}
 	}
 }
 
-// free gives the memory back. Nobody may read the buffer any more.
-func (b *buffer) free() {
+// recycle gives the slabs to whoever needs some next. Nobody may read the buffer any more.
+func (b *buffer) recycle() {
 	for _, s := range b.slabs {
-		slabs.Put(s.mem)
+		if !s.borrowed {
+			s.recycle()
+		}
 	}
 	*b = buffer{}
 }
@@ -79,9 +156,9 @@ type bufferReader struct {
 func (r *bufferReader) Read(p []byte) (n int, err error) {
 	for n < len(p) && r.i < len(r.b.slabs) {
 		s := r.b.slabs[r.i]
-		c := copy(p[n:], s.mem[r.at:s.n])
+		c := copy(p[n:], s.mem[s.from+r.at:s.to])
 		n, r.at, r.pos = n+c, r.at+c, r.pos+int64(c)
-		if r.at == s.n {
+		if s.from+r.at == s.to {
 			r.i, r.at = r.i+1, 0
 		}
 	}
@@ -103,7 +180,7 @@ func (r *bufferReader) Seek(offset int64, whence int) (int64, error) {
 	}
 	r.pos, r.i, r.at = offset, 0, 0
 	for rest := offset; rest > 0; {
-		n := int64(r.b.slabs[r.i].n)
+		n := int64(r.b.slabs[r.i].to - r.b.slabs[r.i].from)
 		if rest < n {
 			r.at = int(rest)
 			break
@@ -111,4 +188,18 @@ func (r *bufferReader) Seek(offset int64, whence int) (int64, error) {
 		rest, r.i = rest-n, r.i+1
 	}
 	return offset, nil
+}
+
+// readFull fills the slabs that b was grown by, from the first one on, with size bytes.
+func (b *buffer) readFull(r io.Reader, size int64) error {
+	for i := range b.slabs {
+		s := &b.slabs[i]
+		n, err := io.ReadFull(r, s.mem[:min(int64(len(s.mem)), size-b.size)])
+		s.to = n
+		b.size += int64(n)
+		if err != nil {
+			return fmt.Errorf("%w: %w", file.ErrStorageRead, err)
+		}
+	}
+	return nil
 }

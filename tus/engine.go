@@ -16,8 +16,8 @@
 package tus
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -29,17 +29,20 @@ import (
 
 // Rows is the state of uploads in SQL. Package db says what each method does.
 type Rows interface {
-	Upload(ctx context.Context, id file.ID) (*file.Upload, error)
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	TakePart(ctx context.Context, f file.Fence) (int32, error)
 	SetMultipart(ctx context.Context, f file.Fence, multipartID string) error
-	Commit(ctx context.Context, f file.Fence, p file.Progress) error
+	Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error)
+	Parts(ctx context.Context, id file.ID) ([]file.Part, error)
+	Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error)
+	SetClaim(ctx context.Context, f file.Fence, sum []byte) error
 	DeclareLength(ctx context.Context, f file.Fence, size int64) error
-	Advance(ctx context.Context, f file.Fence, from, to file.State, etag string) error
+	Advance(ctx context.Context, f file.Fence, to file.State, etag string) error
 	DeleteUpload(ctx context.Context, f file.Fence) error
 	Deleted(ctx context.Context, id file.ID) (*file.Upload, error)
 	ForgetUpload(ctx context.Context, id file.ID) error
 	CutShort(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
 	LeaseRows
 }
 
@@ -48,6 +51,7 @@ type Objects interface {
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
 	BeginMultipart(ctx context.Context, at file.Location, contentType string) (uploadID string, err error)
 	PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error)
+	CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64, to file.Location, uploadID string, number int32) (etag string, err error)
 	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
 	Abort(ctx context.Context, at file.Location, uploadID string) error
 	Delete(ctx context.Context, at file.Location) error
@@ -58,11 +62,28 @@ type Objects interface {
 // Finisher is called once an upload's object is complete: it writes the record. Its
 // work can be repeated.
 type Finisher interface {
-	PostFinish(ctx context.Context, u *file.Upload) error
+	// PostFinish makes u a file, if its row is still as was says.
+	PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error
 	// Fits refuses a size over the cap.
 	Fits(size int64) error
 	MaxSize() int64
 }
+
+// Settings of an engine. The zero value of each is its default.
+type Settings struct {
+	// LeaseTTL is how long an upload stays locked after the process that held it died;
+	// DefaultLeaseTTL if it is 0.
+	LeaseTTL time.Duration
+	// Memory is what all requests together may hold of their clients' bytes, in bytes;
+	// DefaultMemory if it is 0. It must have room for two parts: see MemoryFor.
+	Memory int64
+}
+
+// DefaultMemory is 256 MiB.
+const DefaultMemory = 256 << 20
+
+// MemoryFor is the least memory with which parts of a size can be sent, in bytes.
+func MemoryFor(partSize int64) int64 { return 2*partSize + 16*largeSlab }
 
 // Engine moves the bytes of uploads. Its methods may be called from several goroutines;
 // for one upload the lease keeps them apart.
@@ -71,26 +92,31 @@ type Engine struct {
 	objects  Objects
 	finisher Finisher
 	leases   *leases
+	memory   *memory
 	log      *slog.Logger
 
 	background sync.WaitGroup // removals that nobody waits for
 }
 
-// NewEngine returns an engine. leaseTTL is how long an upload stays locked after the
-// process that held it died; see DefaultLeaseTTL.
-func NewEngine(rows Rows, objects Objects, finisher Finisher, leaseTTL time.Duration, log *slog.Logger) *Engine {
-	return &Engine{rows: rows, objects: objects, finisher: finisher, leases: newLeases(rows, leaseTTL, log), log: log}
+// NewEngine returns an engine.
+func NewEngine(rows Rows, objects Objects, finisher Finisher, s Settings, log *slog.Logger) *Engine {
+	return &Engine{rows: rows, objects: objects, finisher: finisher, log: log,
+		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log), memory: newMemory(cmp.Or(s.Memory, DefaultMemory))}
 }
 
-// Run listens for requests of other replicas to let uploads go, and finishes what was
-// cut short: now, and then every interval. It returns when ctx ends.
+// Run listens for requests of other replicas to let uploads go, and sweeps: now, and
+// then every interval, unless another replica did so meanwhile. It returns when ctx ends.
 func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		e.rows.Listen(ctx, e.leases.ask, func(err error) { e.log.Warn("lease requests of other replicas are not heard", "error", err) })
 	})
 	for {
-		if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
+		mine, err := e.rows.TakeChore(ctx, "sweep", e.leases.holder, interval)
+		if mine {
+			err = e.Sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			e.log.Warn("sweep", "error", err)
 		}
 		select {
@@ -108,23 +134,14 @@ func (e *Engine) LetGo() { e.leases.stop() }
 // Wait returns when everything that goes on in the background is done.
 func (e *Engine) Wait() { e.background.Wait() }
 
-// load reads an upload as the holder of its lease sees it.
-func (e *Engine) load(ctx context.Context, l *lease) (*file.Upload, error) {
-	u, err := e.rows.Upload(ctx, l.id)
-	if err != nil {
-		return nil, err
-	}
-	if u.Epoch != l.epoch {
-		return nil, fmt.Errorf("upload %s is at epoch %d, the lease at %d: %w", u.ID, u.Epoch, l.epoch, file.ErrConflict)
-	}
-	return u, nil
-}
-
 // discard removes tails whose bytes are committed elsewhere. Nobody waits for it: what
 // it fails to remove is found by its key.
 func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) {
 	if len(tails) == 0 {
 		return
+	}
+	for _, t := range tails {
+		e.memory.forget(t.Key)
 	}
 	ctx = context.WithoutCancel(ctx)
 	e.background.Go(func() {

@@ -25,7 +25,12 @@ type exchange struct {
 	sent    string // the method as net/http knows it: HEAD has no body for it, an override to HEAD has
 	respond problem.Responder
 	base    string // of files' URLs
+	maxSize int64  // of files, in bytes
 	body    *countingBody
+	draft   draft
+	check   check // the request's checksum; nil without one
+	partial bool  // Upload-Concat: partial
+	sources []file.ID
 
 	lease  *lease
 	upload *file.Upload // as this request last saw it
@@ -53,9 +58,21 @@ func fail(ctx context.Context, err error) error {
 	return failed
 }
 
-// exceeds says whether the body had more bytes than left, when it has ended.
-func (x *exchange) exceeds(start, left int64, deferred bool) bool {
-	return !deferred && x.body.count()-start > left
+// resumes reports whether the request is about an upload that was there before.
+func (x *exchange) resumes() bool { return x.r.Method != http.MethodPost }
+
+// reads reports whether the request only reads what nobody can change: HEAD and PATCH of
+// an upload that is done, and HEAD of one that nobody has and that needs no finishing.
+func (x *exchange) reads() bool {
+	u := x.upload
+	switch x.r.Method {
+	case http.MethodHead:
+		return u.Done() || !u.Held && !u.Complete() && len(u.Sources) == 0
+	case http.MethodPatch:
+		return u.Done()
+	default:
+		return false
+	}
 }
 
 // WriteHeader lets a success pass, with what tusd does not know, and answers an error
@@ -79,16 +96,45 @@ func (x *exchange) complete() {
 	if u == nil {
 		return
 	}
-	if x.r.Method == http.MethodHead && x.sent != http.MethodHead {
-		x.Header().Del("Content-Length") // tusd's, of a body that does not come
+	h := x.Header()
+	if x.draft != "" {
+		h.Set("Upload-Limit", x.draft.limits(x.maxSize))
 	}
-	if x.r.Method == http.MethodHead && u.Metadata != "" {
-		x.Header().Set("Upload-Metadata", u.Metadata) // as it was sent (tus 1.0.0, Creation)
+	if x.r.Method == http.MethodHead {
+		if x.sent != http.MethodHead {
+			h.Del("Content-Length") // tusd's, of a body that does not come
+		}
+		if u.Metadata != "" {
+			h.Set("Upload-Metadata", u.Metadata) // as it was sent (tus 1.0.0, Creation)
+		}
+		if concat := x.concat(u); concat != "" {
+			h.Set("Upload-Concat", concat)
+		}
 	}
 	if u.State == file.Recorded {
-		x.Header().Set("Content-Location", x.base+"/"+string(u.ID))
+		h.Set("Content-Location", x.base+"/"+string(u.ID))
+	} else if !u.Expires.IsZero() && u.State == file.Open {
+		h.Set("Upload-Expires", u.Expires.UTC().Format(http.TimeFormat)) // tus 1.0.0, Expiration
 	}
 }
+
+// concat is the Upload-Concat header (tus 1.0.0, Concatenation).
+func (x *exchange) concat(u *file.Upload) string {
+	switch {
+	case u.Partial:
+		return "partial"
+	case len(u.Sources) == 0:
+		return ""
+	}
+	urls := make([]string, len(u.Sources))
+	for i, id := range u.Sources {
+		urls[i] = x.location(id)
+	}
+	return "final;" + strings.Join(urls, " ")
+}
+
+// location is the URL of an upload.
+func (x *exchange) location(id file.ID) string { return x.base + "/tus/" + string(id) }
 
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.held != 0 {
@@ -112,7 +158,7 @@ func (x *exchange) answer(err error) {
 	x.replaced = true
 	if x.r.Method == http.MethodPost && x.upload != nil {
 		// The upload was begun, though its first bytes failed: let the client go on with it.
-		x.Header().Set("Location", x.base+"/tus/"+string(x.upload.ID))
+		x.Header().Set("Location", x.location(x.upload.ID))
 	}
 	if errors.Is(err, file.ErrVersion) {
 		x.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version

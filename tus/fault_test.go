@@ -99,8 +99,12 @@ func (r rowsUnderFault) sql(name string, call func() error) error {
 	return r.do(name, file.ErrDatabase, call)
 }
 
-func (r rowsUnderFault) Upload(ctx context.Context, id file.ID) (u *file.Upload, err error) {
-	err = r.sql("Upload", func() (err error) { u, err = r.Rows.Upload(ctx, id); return })
+func (r rowsUnderFault) Parts(ctx context.Context, id file.ID) (p []file.Part, err error) {
+	err = r.sql("Parts", func() (err error) { p, err = r.Rows.Parts(ctx, id); return })
+	return
+}
+func (r rowsUnderFault) Final(ctx context.Context, who file.Identity, sources []file.ID) (u *file.Upload, err error) {
+	err = r.sql("Final", func() (err error) { u, err = r.Rows.Final(ctx, who, sources); return })
 	return
 }
 func (r rowsUnderFault) UploadRow(ctx context.Context, id file.ID) (u *file.Upload, err error) {
@@ -114,14 +118,18 @@ func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence) (n int32, er
 func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, id string) error {
 	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, id) })
 }
-func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) error {
-	return r.sql("Commit", func() error { return r.Rows.Commit(ctx, f, p) })
+func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) (at time.Time, err error) {
+	err = r.sql("Commit", func() (err error) { at, err = r.Rows.Commit(ctx, f, p); return })
+	return
+}
+func (r rowsUnderFault) SetClaim(ctx context.Context, f file.Fence, sum []byte) error {
+	return r.sql("SetClaim", func() error { return r.Rows.SetClaim(ctx, f, sum) })
 }
 func (r rowsUnderFault) DeclareLength(ctx context.Context, f file.Fence, n int64) error {
 	return r.sql("DeclareLength", func() error { return r.Rows.DeclareLength(ctx, f, n) })
 }
-func (r rowsUnderFault) Advance(ctx context.Context, f file.Fence, from, to file.State, etag string) error {
-	return r.sql("Advance", func() error { return r.Rows.Advance(ctx, f, from, to, etag) })
+func (r rowsUnderFault) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
+	return r.sql("Advance", func() error { return r.Rows.Advance(ctx, f, to, etag) })
 }
 func (r rowsUnderFault) DeleteUpload(ctx context.Context, f file.Fence) error {
 	return r.sql("DeleteUpload", func() error { return r.Rows.DeleteUpload(ctx, f) })
@@ -133,9 +141,9 @@ func (r rowsUnderFault) Deleted(ctx context.Context, id file.ID) (u *file.Upload
 func (r rowsUnderFault) ForgetUpload(ctx context.Context, id file.ID) error {
 	return r.sql("ForgetUpload", func() error { return r.Rows.ForgetUpload(ctx, id) })
 }
-func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (epoch int64, ok bool, err error) {
-	err = r.sql("TakeLease", func() (err error) { epoch, ok, err = r.Rows.TakeLease(ctx, id, holder, ttl); return })
-	return epoch, ok && err == nil, err
+func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (u *file.Upload, err error) {
+	err = r.sql("TakeLease", func() (err error) { u, err = r.Rows.TakeLease(ctx, id, holder, ttl); return })
+	return u, err
 }
 func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64) error {
 	return r.sql("GiveLease", func() error { return r.Rows.GiveLease(ctx, id, epoch) })
@@ -147,8 +155,8 @@ type finisherUnderFault struct {
 	*plan
 }
 
-func (f finisherUnderFault) PostFinish(ctx context.Context, u *file.Upload) error {
-	return f.do("PostFinish", file.ErrDatabase, func() error { return f.Finisher.PostFinish(ctx, u) })
+func (f finisherUnderFault) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
+	return f.do("PostFinish", file.ErrDatabase, func() error { return f.Finisher.PostFinish(ctx, was, u) })
 }
 
 // objectsUnderFault is S3, by plan.
@@ -171,6 +179,13 @@ func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location,
 }
 func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, id string, n int32, body io.ReadSeeker, size int64) (etag string, err error) {
 	err = o.put("PutPart", func() (err error) { etag, err = o.Objects.PutPart(ctx, at, id, n, body, size); return })
+	return
+}
+func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag string, offset, length int64, to file.Location, id string, n int32) (etag string, err error) {
+	err = o.put("CopyPart", func() (err error) {
+		etag, err = o.Objects.CopyPart(ctx, from, tag, offset, length, to, id, n)
+		return
+	})
 	return
 }
 func (o objectsUnderFault) Complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {

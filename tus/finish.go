@@ -1,23 +1,33 @@
 package tus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 
 	"holdfast/file"
+	"holdfast/hooks"
 	"holdfast/storage"
 )
 
-// finish takes an upload that has all its bytes the rest of the way to its record.
-// Every step can be repeated and is committed before the next, so that whoever touches
-// the upload after a crash goes on where it stopped. ctx must be the lease's.
+// finish takes an upload that has all its bytes, or will have them from its sources, the
+// rest of the way to its record. Every step can be repeated and is committed before the
+// next, so that whoever touches the upload after a crash goes on where it stopped. ctx
+// must be the lease's.
 func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
-	for u.State != file.Recorded {
-		step := map[file.State]func(context.Context, *file.Upload) error{
-			file.Open: e.seal, file.Completing: e.complete, file.Stored: e.record,
-		}[u.State]
-		if step == nil {
+	for !u.Done() {
+		var step func(context.Context, *file.Upload) error
+		switch {
+		case u.State == file.Open && len(u.Sources) > 0 && !u.Complete():
+			step = e.assemble
+		case u.State == file.Open:
+			step = e.seal
+		case u.State == file.Completing:
+			step = e.complete
+		case u.State == file.Stored:
+			step = e.recordStored
+		default:
 			return file.NotFound(u.ID)
 		}
 		from := u.State
@@ -31,40 +41,49 @@ func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
 // seal brings bytes that still lie in tails to where they belong: into the object
 // itself if there are no parts (an empty file has neither), else into the last part.
 func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
-	var body buffer
-	defer body.free()
-	switch {
-	case u.MultipartID == "":
-		etag, err := e.putWhole(ctx, u, &body)
-		if err != nil {
-			return err
-		}
-		return e.commitSealed(ctx, u, file.Progress{ETag: etag})
-	case len(u.Tails) > 0:
-		part, err := e.putPart(ctx, u, &body)
-		if err != nil {
-			return err
-		}
-		return e.commitSealed(ctx, u, file.Progress{Part: &part})
-	default:
+	if u.MultipartID != "" && len(u.Tails) == 0 {
 		return e.advance(ctx, u, file.Completing, "")
 	}
-}
-
-// commitSealed commits progress that adds no bytes.
-func (e *Engine) commitSealed(ctx context.Context, u *file.Upload, p file.Progress) error {
-	p.Offset, p.HashState = u.Offset, u.HashState
-	if err := e.rows.Commit(ctx, u.Fence(), p); err != nil {
+	var refused error
+	body, err := e.gather(ctx, u.Location.Bucket, u.Tails, func(n int64) bool { refused = e.memory.take(ctx, n); return refused == nil })
+	if err = errors.Join(err, refused); err != nil {
 		return err
 	}
-	e.apply(ctx, u, p)
-	return nil
+	held := body.held
+	defer e.memory.free(held)
+	defer body.recycle()
+	p := file.Progress{Offset: u.Offset, HashState: u.HashState}
+	if u.MultipartID == "" {
+		if body.size != u.Size {
+			return fmt.Errorf("the tails of %s have %d bytes of %d", u.ID, body.size, u.Size)
+		}
+		p.Whole = true
+		p.ETag, err = e.objects.Put(ctx, u.Location, u.Type, body.reader(), body.size)
+	} else {
+		part := file.Part{Offset: u.Offset - body.size, Size: body.size}
+		if part.Number, err = e.nextPart(ctx, u); err != nil {
+			return err
+		}
+		part.ETag, err = e.putPart(ctx, u.Location, u.MultipartID, part.Number, &body)
+		p.Parts = []file.Part{part}
+	}
+	if err != nil {
+		return err
+	}
+	return e.commitProgress(ctx, u, p)
 }
 
 // complete has the store make one object of the parts, and looks at the result: a
 // store's word that it is done is not enough. It may have been done before.
 func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
-	completed := e.objects.Complete(ctx, u.Location, u.MultipartID, u.Parts)
+	if err := e.verify(ctx, u); err != nil {
+		return err
+	}
+	parts, err := e.rows.Parts(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	completed := e.objects.Complete(ctx, u.Location, u.MultipartID, parts)
 	object, err := e.objects.Stat(ctx, u.Location)
 	switch {
 	case errors.Is(err, file.ErrObjectMissing):
@@ -80,123 +99,156 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 			e.log.Warn("parts of a completed upload stay", "upload", u.ID, "error", err)
 		}
 	}
-	return e.advance(ctx, u, file.Stored, object.ETag)
-}
-
-// record makes the file visible.
-func (e *Engine) record(ctx context.Context, u *file.Upload) error {
-	if err := e.finisher.PostFinish(ctx, u); err != nil {
+	if u.Partial {
+		return e.advance(ctx, u, file.Stored, object.ETag)
+	}
+	was, next := u.Fence(), *u
+	next.State, next.ETag = file.Stored, object.ETag
+	if err := e.record(ctx, was, &next); err != nil {
 		return err
 	}
-	u.State = file.Recorded
+	*u = next
 	return nil
 }
 
+// recordStored records what an older version of this service left stored.
+func (e *Engine) recordStored(ctx context.Context, u *file.Upload) error {
+	return e.record(ctx, u.Fence(), u)
+}
+
+// record makes the file visible, and gives the lease back in the same commit: nothing is
+// left to do. was is the fence of the row before, u the upload with its object.
+func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) error {
+	if err := e.verify(ctx, u); err != nil {
+		return err
+	}
+	if err := e.finisher.PostFinish(ctx, was, u); err != nil {
+		return err
+	}
+	u.State, u.Held, u.Tails = file.Recorded, false, nil
+	return nil
+}
+
+// verify compares the file with what its client said it would be. If it is something
+// else the upload ends here, and never becomes a file.
+func (e *Engine) verify(ctx context.Context, u *file.Upload) error {
+	if u.Claim == nil || u.Partial {
+		return nil
+	}
+	sum, err := hooks.Digest(u.HashState)
+	if err != nil || bytes.Equal(sum, u.Claim) {
+		return err
+	}
+	if err := e.terminate(ctx, u); err != nil {
+		return err
+	}
+	return file.Refuse(file.ErrDigest, "The content has the SHA-256 %x, %x was declared", sum, u.Claim)
+}
+
 func (e *Engine) advance(ctx context.Context, u *file.Upload, to file.State, etag string) error {
-	if err := e.rows.Advance(ctx, u.Fence(), u.State, to, etag); err != nil {
+	if err := e.rows.Advance(ctx, u.Fence(), to, etag); err != nil {
 		return err
 	}
 	u.State, u.ETag = to, etag
 	return nil
 }
 
-// putPart stores the tails and then body as the upload's next part. body then holds
-// what the part holds.
-func (e *Engine) putPart(ctx context.Context, u *file.Upload, body *buffer) (file.Part, error) {
-	p := file.Part{Offset: u.Offset - u.TailSize()}
-	if err := e.gather(ctx, u, body); err != nil {
-		return p, err
+// nextPart gives out the number for one more part, and begins the multipart upload with
+// the first.
+func (e *Engine) nextPart(ctx context.Context, u *file.Upload) (int32, error) {
+	number, err := e.rows.TakePart(ctx, u.Fence())
+	if err != nil {
+		return 0, err
 	}
-	p.Size = body.size
-	var err error
-	if p.Number, err = e.rows.TakePart(ctx, u.Fence()); err != nil {
-		return p, err
-	}
-	if p.Number > storage.MaxParts {
-		return p, file.Refuse(file.ErrConflict, "This upload failed too often, begin a new one")
+	if number > storage.MaxParts {
+		return 0, file.Refuse(file.ErrConflict, "This upload failed too often, begin a new one")
 	}
 	if u.MultipartID == "" {
-		if err := e.beginMultipart(ctx, u); err != nil {
-			return p, err
+		id, err := e.objects.BeginMultipart(ctx, u.Location, u.Type)
+		if err != nil {
+			return 0, err
+		}
+		if err := e.rows.SetMultipart(ctx, u.Fence(), id); err != nil {
+			// It may have been noted all the same, unless somebody else has the upload now.
+			if errors.Is(err, file.ErrConflict) {
+				err = errors.Join(err, e.objects.Abort(ctx, u.Location, id))
+			}
+			return 0, err
+		}
+		u.MultipartID = id
+	}
+	return number, nil
+}
+
+// putPart stores a part, and tries once more where the store is to blame: under the same
+// number, which holds the same bytes whoever comes first.
+func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID string, number int32, body *buffer) (string, error) {
+	etag, err := e.objects.PutPart(ctx, at, multipartID, number, body.reader(), body.size)
+	if errors.Is(err, file.ErrUnavailable) && ctx.Err() == nil {
+		etag, err = e.objects.PutPart(ctx, at, multipartID, number, body.reader(), body.size)
+	}
+	if errors.Is(err, storage.ErrNoUpload) { // a rule of the bucket ended it, or somebody did by hand
+		return "", file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
+	}
+	return etag, err
+}
+
+// gather gets the bytes of tails: from memory, where they are still there, else back
+// from the store. enough says whether there may be n bytes of memory; if not, what comes
+// back is empty.
+func (e *Engine) gather(ctx context.Context, bucket string, tails []file.Tail, enough func(n int64) bool) (buffer, error) {
+	bodies, here := make([]buffer, len(tails)), make([]bool, len(tails))
+	missing := int64(0)
+	for i, t := range tails {
+		if bodies[i], here[i] = e.memory.recall(t.Key); !here[i] {
+			missing += roundUp(t.Size)
 		}
 	}
-	p.ETag, err = e.objects.PutPart(ctx, u.Location, u.MultipartID, p.Number, body.reader(), body.size)
-	return p, err
-}
-
-func (e *Engine) beginMultipart(ctx context.Context, u *file.Upload) error {
-	id, err := e.objects.BeginMultipart(ctx, u.Location, u.Type)
-	if err != nil {
-		return err
+	if missing > 0 && !enough(missing) {
+		for i, t := range tails {
+			if here[i] {
+				e.memory.keep(t.Key, bodies[i])
+			}
+		}
+		return buffer{}, nil
 	}
-	if err := e.rows.SetMultipart(ctx, u.Fence(), id); err != nil {
-		return errors.Join(err, e.objects.Abort(ctx, u.Location, id))
-	}
-	u.MultipartID = id
-	return nil
-}
-
-// putWhole stores the tails and then body as the finished object. The store takes it
-// whole or not at all, so its size needs no second look.
-func (e *Engine) putWhole(ctx context.Context, u *file.Upload, body *buffer) (etag string, err error) {
-	if err := e.gather(ctx, u, body); err != nil {
-		return "", err
-	}
-	if body.size != u.Size {
-		return "", fmt.Errorf("the tails of %s have %d bytes of %d", u.ID, body.size, u.Size)
-	}
-	return e.objects.Put(ctx, u.Location, u.Type, body.reader(), body.size)
-}
-
-// gather reads the upload's tails back, before what body holds.
-func (e *Engine) gather(ctx context.Context, u *file.Upload, body *buffer) error {
-	if len(u.Tails) == 0 {
-		return nil
-	}
+	var err error
 	var all buffer
-	for _, t := range u.Tails {
-		if err := e.readTail(ctx, file.Location{Bucket: u.Location.Bucket, Key: t.Key}, t.Size, &all); err != nil {
-			all.free()
-			return fmt.Errorf("read back %s: %w", t.Key, err)
+	for i, t := range tails {
+		if !here[i] {
+			for range roundUp(t.Size) / largeSlab {
+				bodies[i].grow(largeSlab)
+			}
+			if err == nil {
+				err = e.readTail(ctx, file.Location{Bucket: bucket, Key: t.Key}, t.Size, &bodies[i])
+			}
 		}
+		all.take(bodies[i])
 	}
-	all.take(body)
-	*body = all
-	return nil
+	if err != nil {
+		held := all.held
+		all.recycle()
+		e.memory.free(held)
+		return buffer{}, err
+	}
+	return all, nil
 }
 
-func (e *Engine) readTail(ctx context.Context, at file.Location, size int64, into *buffer) error {
+// roundUp is the memory that size bytes take.
+func roundUp(size int64) int64 { return (size + largeSlab - 1) / largeSlab * largeSlab }
+
+// readTail fills b, which has the slabs for it, with an object of size bytes.
+func (e *Engine) readTail(ctx context.Context, at file.Location, size int64, b *buffer) error {
 	r, err := e.objects.Open(ctx, at, "", 0, size)
 	if errors.Is(err, file.ErrObjectMissing) {
-		return fmt.Errorf("%w: a committed tail: %s", file.ErrStorageRead, err.Error()) // no 404 for the client
+		err = fmt.Errorf("%w: a committed tail: %s", file.ErrStorageRead, err.Error()) // no 404 for the client
+	}
+	if err == nil {
+		defer r.Close()
+		err = b.readFull(r, size)
 	}
 	if err != nil {
-		return err
-	}
-	defer r.Close()
-	before := into.size
-	if err := into.fill(r, size); into.size-before != size { // the last bytes may come with an io.EOF
-		return fmt.Errorf("%w: %w", file.ErrStorageRead, err)
+		return fmt.Errorf("read back %s: %w", at.Key, err)
 	}
 	return nil
-}
-
-// apply makes u what a commit made of its row, and removes tails that are not needed
-// any more.
-func (e *Engine) apply(ctx context.Context, u *file.Upload, p file.Progress) {
-	u.Offset, u.HashState = p.Offset, p.HashState
-	if p.Tail != nil && !p.Merged {
-		u.Tails = append(u.Tails, *p.Tail)
-		return
-	}
-	e.discard(ctx, u.Location.Bucket, u.Tails)
-	u.Tails = nil
-	switch {
-	case p.Part != nil:
-		u.Parts = append(u.Parts, *p.Part)
-	case p.Tail != nil:
-		u.Tails = []file.Tail{*p.Tail}
-	default:
-		u.State, u.ETag = file.Stored, p.ETag
-	}
 }

@@ -37,7 +37,8 @@ type Options struct {
 const lockTimeout = 18 * time.Second
 
 // Handler is the tus endpoint (tus 1.0.0 core, creation, creation-with-upload,
-// creation-defer-length, termination). It expects paths with the prefix cut: "/" for
+// creation-defer-length, termination, checksum, checksum-trailer, expiration, concatenation;
+// and the IETF's draft as far as tusd speaks it). It expects paths with the prefix cut: "/" for
 // creation, "/{id}" for an upload.
 type Handler struct {
 	Options
@@ -57,17 +58,18 @@ func NewHandler(o Options) (*Handler, error) {
 		StoreComposer: composer,
 		BasePath:      o.Base + "/tus/",
 		// The cap is not tusd's: hooks.Fits is the one place for it.
-		MaxSize:              0,
-		DisableDownload:      true,
-		DisableConcatenation: true,
-		Cors:                 &handler.CorsConfig{Disable: true},
+		MaxSize:         0,
+		DisableDownload: true,
+		Cors:            &handler.CorsConfig{Disable: true},
+		// Who speaks the IETF's draft says so in a header of its own.
+		EnableExperimentalProtocol: true,
 		// One line at the edge is enough; tusd writes one for each step of each request.
 		Logger:             xslog.New(xslog.NewTextHandler(io.Discard, nil)),
 		NetworkTimeout:     o.ReadTimeout,
 		AcquireLockTimeout: lockTimeout,
 		PreUploadCreateCallback: func(e handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
-			changes, err := o.Hooks.PreUploadCreate(e)
-			return handler.HTTPResponse{}, changes, fail(e.Context, err)
+			id, err := o.begin(e)
+			return handler.HTTPResponse{}, handler.FileInfoChanges{ID: string(id)}, fail(e.Context, err)
 		},
 	})
 	if err != nil {
@@ -81,6 +83,29 @@ func NewHandler(o Options) (*Handler, error) {
 	}}, nil
 }
 
+// begin writes the row of a new upload. Where the same request goes on with it, it is
+// born under its lease.
+func (o Options) begin(e handler.HookEvent) (file.ID, error) {
+	x := exchangeOf(e.Context)
+	c := hooks.Creation{Partial: x.partial}
+	since := time.Now()
+	if e.Upload.Size == 0 || x.draft != "" || x.r.Header.Get("Content-Type") == octets {
+		c.Holder, c.Lease = o.Engine.leases.holder, o.Engine.leases.ttl
+	}
+	u, err := o.Hooks.PreUploadCreate(e, c)
+	if err != nil {
+		return "", err
+	}
+	x.upload = &u
+	if u.Held {
+		x.lease = o.Engine.leases.hold(e.Context, u.ID, u.Epoch, since, x.interrupt)
+	}
+	return u.ID, nil
+}
+
+// octets is the Content-Type of bytes for an upload (tus 1.0.0, PATCH).
+const octets = "application/offset+octet-stream"
+
 // ServeHTTP decides who may do what before tusd sees the request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// For clients that can send GET and POST only. Once here, so that everything behind
@@ -92,8 +117,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		r.Header.Del("X-HTTP-Method-Override")
 	}
-	w.Header().Set("Tus-Resumable", "1.0.0")
-	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
+	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, maxSize: h.Hooks.MaxSize(), draft: draftOf(r),
+		body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
+	if x.draft == "" {
+		w.Header().Set("Tus-Resumable", "1.0.0")
+	}
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	x.body.ended.Store(r.Body == http.NoBody)
 	r.Body = x.body
@@ -102,6 +130,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.answer(err)
 	}
 	x.end()
+	if x.lease != nil { // of an upload that was born with it
+		x.lease.give()
+	}
 }
 
 func (h *Handler) serve(x *exchange, r *http.Request) error {
@@ -122,7 +153,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		x.Header().Set("Allow", "GET, HEAD, PATCH, DELETE, OPTIONS")
 		return file.ErrMethod
 	}
-	if err := checkHeaders(r); err != nil {
+	if err := x.readHeaders(r); err != nil {
 		return err
 	}
 	who, err := h.Identify(r)
@@ -140,72 +171,100 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 			h.Download(x.ResponseWriter, r, id)
 			return nil
 		}
-		if err := h.mayTouch(r.Context(), who, id); err != nil {
+		if x.upload, err = h.mayTouch(r, who, id); err != nil {
 			return err
 		}
+	} else if len(x.sources) > 0 {
+		return h.createFinal(x, r, who)
 	}
 	r.URL.RawPath = ""
 	next.ServeHTTP(x, r)
 	return nil
 }
 
-// mayTouch asks whether this identity may do anything with an upload.
-func (h *Handler) mayTouch(ctx context.Context, who file.Identity, id file.ID) error {
-	u, err := h.Engine.rows.UploadRow(ctx, id)
+// mayTouch asks whether this identity may do anything with an upload, and returns its row.
+func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*file.Upload, error) {
+	u, err := h.Engine.rows.UploadRow(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	if u.State == file.Deleted && !u.Gone() {
+		return nil, file.NotFound(id)
+	}
+	if err := access.Upload(who, u); err != nil {
+		return nil, err
+	}
+	switch {
+	case u.Gone():
+		return nil, expired(u)
+	case r.Method == http.MethodPatch && len(u.Sources) > 0:
+		return nil, file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own") // tus 1.0.0, Concatenation
+	}
+	return u, nil
+}
+
+// createFinal puts partial uploads together (tus 1.0.0, Concatenation). Who asks for the
+// same again, because the answer was lost, gets the same upload.
+func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) error {
+	if r.Header.Get("Content-Type") == octets {
+		return file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own")
+	}
+	if r.Header.Get("Upload-Length") != "" || r.Header.Get("Upload-Defer-Length") != "" {
+		return file.Refuse(file.ErrInvalid, "The length of a final upload is that of its parts: Upload-Length must not be given")
+	}
+	c, err := hooks.ReadCreation(r.Header)
 	if err != nil {
 		return err
 	}
-	if u.State == file.Deleted {
-		return file.NotFound(id)
+	c.Sources = x.sources
+	ctx, cancel := context.WithTimeout(r.Context(), lockTimeout)
+	defer cancel()
+	u, err := h.Engine.final(ctx, who, c, h.Hooks.PreCreate)
+	if err != nil {
+		return err
 	}
-	return access.Upload(who, u)
+	x.upload = u
+	x.Header().Set("Location", x.location(u.ID))
+	x.WriteHeader(http.StatusCreated)
+	return nil
 }
 
 // discover says what the endpoint can do (tus 1.0.0, OPTIONS).
 func (h *Handler) discover(x *exchange) {
 	x.Header().Set("Tus-Version", "1.0.0")
-	x.Header().Set("Tus-Extension", "creation,creation-with-upload,creation-defer-length,termination")
-	x.Header().Set("Tus-Max-Size", strconv.FormatInt(h.Hooks.MaxSize(), 10))
+	x.Header().Set("Tus-Extension", "creation,creation-with-upload,creation-defer-length,termination,checksum,checksum-trailer,expiration,concatenation")
+	x.Header().Set("Tus-Checksum-Algorithm", algorithms)
+	x.Header().Set("Tus-Max-Size", strconv.FormatInt(x.maxSize, 10))
+	if x.draft != "" {
+		x.Header().Set("Upload-Limit", x.draft.limits(x.maxSize))
+	}
 	x.ResponseWriter.WriteHeader(http.StatusNoContent)
 }
 
-// checkHeaders refuses what tusd would let pass or take for something else.
-func checkHeaders(r *http.Request) error {
+// readHeaders refuses what tusd would let pass or take for something else, and reads
+// what tusd does not know.
+func (x *exchange) readHeaders(r *http.Request) (err error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil // a browser may come here, without the header
 	}
-	if r.Header.Get("Tus-Resumable") != "1.0.0" {
+	if x.draft == "" && r.Header.Get("Tus-Resumable") != "1.0.0" {
 		return file.ErrVersion
 	}
 	for _, name := range []string{"Upload-Length", "Upload-Offset"} {
-		values := r.Header.Values(name)
-		if len(values) > 1 {
-			return file.Refuse(file.ErrInvalid, "%s is given twice", name)
-		}
-		if len(values) == 0 {
-			continue
-		}
-		v := values[0]
-		if v == "" || strings.Trim(v, "0123456789") != "" {
-			return file.Refuse(file.ErrInvalid, "%s must be a number of bytes, not %q", name, short(v))
-		}
-		if _, err := strconv.ParseInt(v, 10, 64); err != nil {
-			kind := file.ErrTooLarge
-			if name == "Upload-Offset" {
-				kind = file.ErrInvalid
-			}
-			return file.Refuse(kind, "%s %s is beyond any file", name, short(v))
+		if _, _, err := parseLength(r.Header, name); err != nil {
+			return err
 		}
 	}
-	if c := r.Header.Get("Upload-Concat"); c != "" {
-		return file.Refuse(file.ErrInvalid, "Upload-Concat: this service does not put uploads together")
+	if err := x.draft.check(r); err != nil {
+		return err
+	}
+	if r.Method == http.MethodPost && x.draft == "" {
+		if x.partial, x.sources, err = parseConcat(r.Header); err != nil {
+			return err
+		}
+	}
+	if x.check, err = readChecksum(r); err != nil {
+		return err
 	}
 	return nil
-}
-
-func short(s string) string {
-	if len(s) > 40 {
-		return s[:40] + "..."
-	}
-	return s
 }

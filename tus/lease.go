@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"holdfast/file"
@@ -17,7 +18,7 @@ const DefaultLeaseTTL = 15 * time.Second
 
 // LeaseRows keeps leases in SQL, by the database's clock.
 type LeaseRows interface {
-	TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (epoch int64, ok bool, err error)
+	TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error)
 	RenewLease(ctx context.Context, id file.ID, epoch int64, ttl time.Duration) error
 	GiveLease(ctx context.Context, id file.ID, epoch int64) error
 	AskLetGo(ctx context.Context, id file.ID) error
@@ -50,34 +51,37 @@ type lease struct {
 	of     *leases
 	// letGo asks the holder to commit what it has and to give the lease back; nil if
 	// the holder is quick anyway.
-	letGo    func()
+	letGo func()
+	// over says that the row knows already: the last commit gave the lease back.
+	over     atomic.Bool
 	given    chan struct{} // closed when the lease is given back
 	giveOnce sync.Once
 	renewing sync.WaitGroup
 }
 
 // take waits until ctx ends for the lease on an upload, asking whoever holds it to let
-// go. The error is file.ErrLocked if it does not in time.
-func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, error) {
+// go, and returns the upload as it is under the lease. The error is file.ErrLocked if
+// the holder does not let go in time.
+func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *file.Upload, error) {
 	const firstPause, longestPause = 25 * time.Millisecond, 500 * time.Millisecond
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		asked := time.Now()
-		epoch, ok, err := ls.rows.TakeLease(ctx, id, ls.holder, ls.ttl)
-		if ok {
-			return ls.hold(ctx, id, epoch, asked, letGo), nil
+		u, err := ls.rows.TakeLease(ctx, id, ls.holder, ls.ttl)
+		if err == nil && u != nil {
+			return ls.hold(ctx, id, u.Epoch, asked, letGo), u, nil
 		}
 		if err != nil && ctx.Err() == nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err == nil {
 			ls.ask(id)
 			if err := ls.rows.AskLetGo(ctx, id); err != nil && ctx.Err() == nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for the lease on %s: %w: %w", id, file.ErrLocked, ctx.Err())
+			return nil, nil, fmt.Errorf("wait for the lease on %s: %w: %w", id, file.ErrLocked, ctx.Err())
 		case <-ls.givenBack(id):
 		case <-time.After(pause):
 		}
@@ -116,7 +120,7 @@ func (l *lease) renew(since time.Time) {
 		switch {
 		case err == nil:
 			since = sent
-		case l.ctx.Err() != nil:
+		case l.ctx.Err() != nil || l.over.Load():
 			return
 		case errors.Is(err, file.ErrConflict), time.Since(since) >= l.of.ttl:
 			l.of.log.Warn("a lease was lost", "upload", l.id, "error", err)
@@ -134,8 +138,10 @@ func (l *lease) give() {
 		l.renewing.Wait()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), 5*time.Second)
 		defer cancel()
-		if err := l.of.rows.GiveLease(ctx, l.id, l.epoch); err != nil {
-			l.of.log.Warn("a lease could not be given back, it runs out by itself", "upload", l.id, "error", err)
+		if !l.over.Load() {
+			if err := l.of.rows.GiveLease(ctx, l.id, l.epoch); err != nil {
+				l.of.log.Warn("a lease could not be given back, it runs out by itself", "upload", l.id, "error", err)
+			}
 		}
 		l.of.mu.Lock()
 		if l.of.held[l.id] == l {

@@ -3,7 +3,6 @@ package tus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"holdfast/file"
@@ -35,6 +34,9 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	if err != nil {
 		return err
 	}
+	for _, t := range u.Tails {
+		e.memory.forget(t.Key)
+	}
 	if u.MultipartID != "" {
 		err = e.objects.Abort(ctx, u.Location, u.MultipartID)
 	}
@@ -48,7 +50,7 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	return e.rows.ForgetUpload(ctx, id)
 }
 
-// Sweep finishes and removes what a crash or an outage cut short.
+// Sweep finishes and removes what a crash or an outage cut short, and what has expired.
 func (e *Engine) Sweep(ctx context.Context) error {
 	const page = 100
 	var after file.ID
@@ -82,17 +84,18 @@ func (e *Engine) mend(ctx context.Context, id file.ID) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second) // who holds it finishes it
 	defer cancel()
-	l, err := e.leases.take(ctx, id, nil)
+	l, u, err := e.leases.take(ctx, id, nil)
 	if err != nil {
 		return err
 	}
 	defer l.give()
-	u, err := e.load(l.ctx, l)
-	if err != nil {
-		return err
+	switch {
+	case u.Gone():
+		e.log.Info("an upload has expired", "upload", id, "offset", u.Offset)
+		return e.terminate(l.ctx, u)
+	case u.Complete() || len(u.Sources) > 0:
+		return e.finish(l.ctx, u)
+	default:
+		return nil // somebody went on with it
 	}
-	if !u.Complete() {
-		return fmt.Errorf("upload %s is not complete any more", id)
-	}
-	return e.finish(l.ctx, u)
 }

@@ -1,102 +1,110 @@
 package tus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"holdfast/file"
+	"holdfast/hooks"
 )
 
 // store is the engine as tusd's DataStore, and the leases as its Locker. What tusd
 // does not hand from one to the other travels in the request's exchange.
 type store struct{ *Engine }
 
-// upload is one upload within one request.
+// upload is the one upload of a request.
 type upload struct {
 	*Engine
+	x *exchange
 	u *file.Upload
 }
 
 // NewUpload returns the upload whose row the PreCreate hook wrote.
-func (s store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
-	u, err := s.rows.Upload(ctx, file.ID(info.ID))
-	if err != nil {
-		return nil, fail(ctx, err)
-	}
-	return &upload{s.Engine, u}, nil
+func (s store) NewUpload(ctx context.Context, _ handler.FileInfo) (handler.Upload, error) {
+	return s.GetUpload(ctx, "")
 }
 
-// GetUpload reads the upload whose lease this request holds.
-func (s store) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
-	l := exchangeOf(ctx).lease
-	if l == nil {
-		return nil, fail(ctx, fmt.Errorf("read upload %s without its lease", id))
-	}
-	u, err := s.load(l.ctx, l)
-	if err != nil {
-		return nil, fail(ctx, err)
-	}
-	return &upload{s.Engine, u}, nil
+// GetUpload returns the upload as it is under the lease of this request, or as it was
+// when nobody had it.
+func (s store) GetUpload(ctx context.Context, _ string) (handler.Upload, error) {
+	x := exchangeOf(ctx)
+	return &upload{s.Engine, x, x.upload}, nil
 }
 
 // GetInfo says how far the upload is. One that has all its bytes is finished first:
 // tusd calls FinishUpload once, and never again after it failed.
 func (up *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
-	x := exchangeOf(ctx)
-	if x.lease != nil && up.u.Complete() {
-		if err := up.finish(x.lease.ctx, up.u); err != nil {
+	if !up.u.Done() && (up.u.Complete() && up.x.resumes() || len(up.u.Sources) > 0) {
+		if err := up.finish(up.x.lease.ctx, up.u); err != nil {
 			return handler.FileInfo{}, fail(ctx, err)
 		}
 	}
-	x.upload = up.u
 	return handler.FileInfo{ID: string(up.u.ID), Size: up.u.Size, SizeIsDeferred: up.u.Deferred, Offset: up.u.Offset}, nil
 }
 
 // WriteChunk appends the request's body.
 func (up *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int64, error) {
-	x := exchangeOf(ctx)
+	x := up.x
 	if x.lease == nil {
 		return 0, fail(ctx, fmt.Errorf("write to %s without its lease", up.u.ID))
-	}
-	if up.u.Epoch != x.lease.epoch { // a new upload, read before its lease was taken
-		u, err := up.load(x.lease.ctx, x.lease)
-		if err != nil {
-			return 0, fail(ctx, err)
-		}
-		up.u, x.upload = u, u
 	}
 	if up.u.Offset != offset || up.u.State != file.Open {
 		return 0, fail(ctx, fmt.Errorf("upload %s is %s at %d, not at %d: %w", up.u.ID, up.u.State, up.u.Offset, offset, file.ErrConflict))
 	}
-	start := x.body.count()
-	n, err := up.append(x.lease.ctx, up.u, source{src, func() bool { return x.exceeds(start, up.u.Size-offset, up.u.Deferred) }})
+	if err := up.claim(ctx); err != nil {
+		return 0, fail(ctx, err)
+	}
+	if err := x.draft.fits(x.r, up.u); err != nil {
+		return 0, fail(ctx, err)
+	}
+	start, left := x.body.count(), up.u.Size-offset
+	n, err := up.append(x.lease.ctx, up.u, source{
+		Reader:    src,
+		exceeded:  func() bool { return !up.u.Deferred && x.body.count()-start > left },
+		interrupt: x.interrupt,
+		check:     x.check,
+		goesOn:    x.draft.completes(x.r) && up.u.Deferred,
+	})
+	x.lease.over.Store(!up.u.Held)
 	if err != nil {
 		err = fail(ctx, err)
 	}
 	return n, err
 }
 
+// claim notes what the request says of the whole file (RFC 9530, Repr-Digest).
+func (up *upload) claim(ctx context.Context) error {
+	sum, err := hooks.ParseClaim(nil, up.x.r.Header.Values("Repr-Digest"))
+	switch {
+	case err != nil || sum == nil || bytes.Equal(sum, up.u.Claim):
+		return err
+	case up.u.Claim != nil:
+		return file.Refuse(file.ErrInvalid, "Repr-Digest is not the one that was declared before")
+	}
+	if err := up.rows.SetClaim(ctx, up.u.Fence(), sum); err != nil {
+		return err
+	}
+	up.u.Claim = sum
+	return nil
+}
+
 // FinishUpload takes an upload with all its bytes to its record.
 func (up *upload) FinishUpload(ctx context.Context) error {
-	x := exchangeOf(ctx)
-	if x.lease == nil { // an empty file, for which tusd takes no lock
-		l, err := up.leases.take(ctx, up.u.ID, nil)
-		if err != nil {
-			return fail(ctx, err)
-		}
-		defer l.give()
-		u, err := up.load(l.ctx, l)
-		if err != nil {
-			return fail(ctx, err)
-		}
-		up.u, x.upload = u, u
-		return fail(ctx, up.finish(l.ctx, u))
+	if up.u.Done() {
+		return nil
 	}
-	return fail(ctx, up.finish(x.lease.ctx, up.u))
+	if up.x.lease == nil {
+		return fail(ctx, fmt.Errorf("finish %s without its lease", up.u.ID))
+	}
+	err := up.finish(up.x.lease.ctx, up.u)
+	up.x.lease.over.Store(!up.u.Held)
+	return fail(ctx, err)
 }
 
 // GetReader is never called: downloads do not go through tusd.
@@ -109,7 +117,7 @@ func (s store) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload
 
 // Terminate ends the upload, or deletes the file it became.
 func (up *upload) Terminate(ctx context.Context) error {
-	return fail(ctx, up.terminate(exchangeOf(ctx).lease.ctx, up.u))
+	return fail(ctx, up.terminate(up.x.lease.ctx, up.u))
 }
 
 // AsLengthDeclarableUpload makes the creation-defer-length extension known to tusd.
@@ -145,16 +153,29 @@ type lock struct {
 // see exchange.interrupt for why not in tusd's own way.
 func (k *lock) Lock(ctx context.Context, _ func()) error {
 	x := exchangeOf(ctx)
-	l, err := k.leases.take(ctx, k.id, x.interrupt)
+	if x.lease != nil || x.reads() { // a new upload was born under its lease; a reader needs none
+		return nil
+	}
+	l, u, err := k.leases.take(ctx, k.id, x.interrupt)
 	if err != nil {
 		return fail(ctx, err)
 	}
-	k.lease, x.lease = l, l
+	k.lease, x.lease, x.upload = l, l, u
+	if u.Gone() {
+		l.give()
+		return fail(ctx, expired(u))
+	}
 	return nil
 }
 
 // Unlock gives the lease back.
 func (k *lock) Unlock() error {
-	k.lease.give()
+	if k.lease != nil {
+		k.lease.give()
+	}
 	return nil
+}
+
+func expired(u *file.Upload) error {
+	return file.Refuse(file.ErrGone, "This upload expired at %s, begin a new one", u.Expires.Format(time.RFC3339))
 }

@@ -59,9 +59,9 @@ var alice = file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}
 // smallParts creates uploads with parts of partSize.
 type smallParts struct{ *db.DB }
 
-func (s smallParts) CreateUpload(ctx context.Context, u file.Upload) error {
+func (s smallParts) CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error {
 	u.PartSize = partSize
-	return s.DB.CreateUpload(ctx, u)
+	return s.DB.CreateUpload(ctx, u, holder, lease)
 }
 
 // world is a database, the store, and a service over them that can be replaced under
@@ -72,6 +72,7 @@ type world struct {
 	raw    *sql.DB
 	layout storage.Layout
 	url    string
+	memory int64 // of the engines; 0 for the default
 	serve  atomic.Pointer[http.Handler]
 }
 
@@ -108,8 +109,9 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 // start puts a fresh service in the place of the one before. It returns its engine.
 func (w *world) start(p *plan) *Engine {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	life := hooks.New(smallParts{w.rows}, w.layout, maxSize, time.Now)
-	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{s3.Client, p}, finisherUnderFault{life, p}, 300*time.Millisecond, log)
+	life := hooks.New(smallParts{w.rows}, hooks.Settings{Layout: w.layout, MaxSize: maxSize, TTL: time.Hour, Now: time.Now})
+	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{s3.Client, p}, finisherUnderFault{life, p},
+		Settings{LeaseTTL: 300 * time.Millisecond, Memory: w.memory}, log)
 	h, err := NewHandler(Options{
 		Engine: engine, Hooks: life, Respond: problem.Responder{Log: log}, Base: w.url + "/files", ReadTimeout: time.Minute,
 		Identify: func(*http.Request) (file.Identity, error) { return alice, nil },
@@ -210,19 +212,32 @@ func (w *world) check(url string, want []byte) {
 	if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, want) {
 		w.t.Fatalf("other bytes came back (%v)", err)
 	}
-	u, err := w.rows.Upload(ctx, id)
-	if err != nil || u.State != file.Recorded || len(u.Tails) != 0 {
+	u, err := w.rows.UploadRow(ctx, id)
+	if err != nil || u.State != file.Recorded || u.Offset != rec.Size || w.count("upload_tails", id) != 0 {
 		w.t.Fatalf("%+v %v", u, err)
+	}
+	parts, err := w.rows.Parts(ctx, id)
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	var end int64
 	var number int32
-	for _, p := range u.Parts {
+	for _, p := range parts {
 		if p.Offset != end || p.Number <= number {
-			w.t.Fatalf("parts with a hole or a number used twice: %+v", u.Parts)
+			w.t.Fatalf("parts with a hole or a number used twice: %+v", parts)
 		}
 		end, number = end+p.Size, p.Number
 	}
 	w.traceable(id)
+}
+
+// count counts the rows of a table that belong to an upload.
+func (w *world) count(table string, id file.ID) (n int) {
+	w.t.Helper()
+	if err := w.raw.QueryRow("select count(*) from "+table+" where upload_id = $1", string(id)).Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }
 
 // traceable looks whether everything in the store leads back to the upload by its key.

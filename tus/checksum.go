@@ -1,0 +1,120 @@
+package tus
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"strings"
+
+	"holdfast/file"
+)
+
+// algorithms is the Tus-Checksum-Algorithm header (tus 1.0.0, Checksum).
+const algorithms = "sha1,sha256,crc32,md5"
+
+// newHash begins a checksum by its name in algorithms; nil if it is not there.
+func newHash(name string) hash.Hash {
+	switch name {
+	case "sha1":
+		return sha1.New()
+	case "sha256":
+		return sha256.New()
+	case "crc32":
+		return crc32.NewIEEE()
+	case "md5":
+		return md5.New()
+	default:
+		return nil
+	}
+}
+
+// checksum is what a client says of the body it sends: "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=".
+type checksum struct {
+	name string
+	want []byte
+}
+
+func parseChecksum(header string) (checksum, error) {
+	name, encoded, _ := strings.Cut(header, " ")
+	h := newHash(name)
+	if h == nil {
+		return checksum{}, file.Refuse(file.ErrInvalid, "Upload-Checksum: the algorithm must be one of %s, not %q", algorithms, short(name))
+	}
+	want, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil || len(want) != h.Size() {
+		return checksum{}, file.Refuse(file.ErrInvalid, "Upload-Checksum: after %s there must be %d bytes in base64", name, h.Size())
+	}
+	return checksum{name, want}, nil
+}
+
+func (c checksum) compare(sum []byte) error {
+	if bytes.Equal(c.want, sum) {
+		return nil
+	}
+	return file.Refuse(file.ErrChecksum, "The body has the %s checksum %s, %s was sent", c.name,
+		base64.StdEncoding.EncodeToString(sum), base64.StdEncoding.EncodeToString(c.want))
+}
+
+// readChecksum begins the check that a request asks for, or returns nil.
+func readChecksum(r *http.Request) (check, error) {
+	values := r.Header.Values("Upload-Checksum")
+	_, trailing := r.Trailer["Upload-Checksum"]
+	switch {
+	case len(values) == 0 && trailing:
+		return newTrailerCheck(r), nil
+	case len(values) == 0:
+		return nil, nil
+	case len(values) > 1 || trailing:
+		return nil, file.Refuse(file.ErrInvalid, "Upload-Checksum is given twice")
+	}
+	c, err := parseChecksum(values[0])
+	if err != nil {
+		return nil, err
+	}
+	return &headerCheck{newHash(c.name), c}, nil
+}
+
+// headerCheck knows from the beginning what to compare with.
+type headerCheck struct {
+	hash.Hash
+	checksum
+}
+
+func (c *headerCheck) verify() error { return c.compare(c.Sum(nil)) }
+
+// trailerCheck learns it at the end (tus 1.0.0, checksum-trailer), the algorithm too: it
+// has to keep all of them.
+type trailerCheck struct {
+	io.Writer
+	sums map[string]hash.Hash
+	r    *http.Request
+}
+
+func newTrailerCheck(r *http.Request) *trailerCheck {
+	c := &trailerCheck{sums: make(map[string]hash.Hash), r: r}
+	var all []io.Writer
+	for name := range strings.SplitSeq(algorithms, ",") {
+		c.sums[name] = newHash(name)
+		all = append(all, c.sums[name])
+	}
+	c.Writer = io.MultiWriter(all...)
+	return c
+}
+
+func (c *trailerCheck) verify() error {
+	values := c.r.Trailer.Values("Upload-Checksum")
+	if len(values) != 1 {
+		return file.Refuse(file.ErrInvalid, "The trailer Upload-Checksum was announced and is not there")
+	}
+	sum, err := parseChecksum(values[0])
+	if err != nil {
+		return err
+	}
+	return sum.compare(c.sums[sum.name].Sum(nil))
+}

@@ -1,0 +1,114 @@
+package tus
+
+import (
+	"context"
+	"slices"
+
+	"holdfast/file"
+)
+
+// settle takes the flights that landed, up to the first that has not, into what is to
+// be committed, and commits it. With a checksum the commit waits for the end of the body.
+func (a *appender) settle(ctx context.Context) error {
+	var fault error
+	for len(a.flights) > 0 && a.flights[0].hasLanded() {
+		f := a.flights[0]
+		if fault = f.err; fault != nil {
+			break // what is behind it lies beyond a hole
+		}
+		a.flights = a.flights[1:]
+		a.add(f)
+	}
+	if a.src.check == nil {
+		if err := a.commit(ctx); err != nil {
+			return err
+		}
+	}
+	return fault
+}
+
+// add takes a flight into what is to be committed.
+func (a *appender) add(f *flight) {
+	p := &a.pending
+	p.Offset, p.HashState = f.offset, f.hash
+	switch {
+	case f.part != nil:
+		a.replace(f.part.Offset)
+		p.Parts = append(p.Parts, *f.part)
+	case f.tail != nil:
+		a.replace(f.tail.Offset)
+		p.Tails = append(p.Tails, *f.tail)
+		a.memory.keep(f.tail.Key, f.body)
+		f.body = buffer{}
+	default:
+		p.Whole, p.ETag = true, f.etag
+		a.replace(0)
+	}
+}
+
+// replace drops the tails from an offset on out of what is to be committed: their bytes
+// came again, as part of something longer.
+func (a *appender) replace(from int64) {
+	a.pending.Tails, a.replaced = cutTails(a.pending.Tails, from, a.replaced)
+}
+
+// cutTails divides tails at an offset, and adds those behind it to gone.
+func cutTails(tails []file.Tail, from int64, gone []file.Tail) (left, all []file.Tail) {
+	i := slices.IndexFunc(tails, func(t file.Tail) bool { return t.Offset >= from })
+	if i < 0 {
+		return tails, gone
+	}
+	return tails[:i:i], append(gone, tails[i:]...)
+}
+
+// commit makes what landed known.
+func (a *appender) commit(ctx context.Context) error {
+	p := a.pending
+	if p.Offset == 0 {
+		return nil
+	}
+	if err := a.commitProgress(ctx, a.u, p); err != nil {
+		return err
+	}
+	a.discard(ctx, a.u.Location.Bucket, a.replaced)
+	a.pending, a.replaced = file.Progress{}, nil
+	return nil
+}
+
+// finally makes the last commit of a request, which gives the lease back as well where
+// nothing is left to do.
+func (a *appender) finally(ctx context.Context, last bool) error {
+	a.src.check = nil // it was right
+	a.pending.Release = !last && !a.src.goesOn
+	return a.settle(ctx)
+}
+
+// commitProgress commits p and makes u what its row then is. Tails that are not needed
+// any more are removed from the store.
+//
+// A file that was put whole is recorded in the same step.
+func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Progress) error {
+	was := u.Fence()
+	next := *u
+	next.Offset, next.HashState = p.Offset, p.HashState
+	if p.Whole {
+		next.State, next.ETag = file.Stored, p.ETag
+	}
+	if p.Whole && !u.Partial {
+		if err := e.record(ctx, was, &next); err != nil {
+			return err
+		}
+	} else {
+		var err error
+		if next.Expires, err = e.rows.Commit(ctx, was, p); err != nil {
+			return err
+		}
+		next.Held = u.Held && !p.Release
+	}
+	var gone []file.Tail
+	next.Tails, gone = cutTails(u.Tails, p.From(), nil)
+	next.Tails = append(next.Tails, p.Tails...)
+	*u = next
+	e.discard(ctx, u.Location.Bucket, gone)
+	return nil
+}

@@ -1,0 +1,64 @@
+package tus
+
+import (
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"holdfast/file"
+)
+
+// draft is the version of the IETF's resumable upload draft that a request speaks, as
+// interop versions count them (3 is draft -01, 6 is -04 and -05); empty for tus 1.0.0.
+// tusd's handler does the talking; here is what it leaves unchecked.
+type draft string
+
+func draftOf(r *http.Request) draft {
+	v := r.Header.Get("Upload-Draft-Interop-Version")
+	if slices.Contains([]string{"3", "4", "5", "6"}, v) {
+		return draft(v)
+	}
+	return ""
+}
+
+// completes reports whether the client says that the upload ends with this body.
+func (d draft) completes(r *http.Request) bool {
+	switch d {
+	case "":
+		return false
+	case "3":
+		return r.Header.Get("Upload-Incomplete") == "?0"
+	default:
+		return r.Header.Get("Upload-Complete") == "?1"
+	}
+}
+
+// check refuses what tusd would answer with an error of the server.
+func (d draft) check(r *http.Request) error {
+	if d == "" || r.Method != http.MethodPost {
+		return nil
+	}
+	for _, name := range []string{"Content-Type", "Content-Disposition"} {
+		if v := r.Header.Get(name); v != "" {
+			if _, _, err := mime.ParseMediaType(v); err != nil {
+				return file.Refuse(file.ErrInvalid, "%s can't be read", name)
+			}
+		}
+	}
+	return nil
+}
+
+// fits refuses a last body that does not end where the upload does: whoever sent it
+// would take the upload for complete.
+func (d draft) fits(r *http.Request, u *file.Upload) error {
+	if !d.completes(r) || u.Deferred || r.ContentLength < 0 || u.Offset+r.ContentLength == u.Size {
+		return nil
+	}
+	return file.Refuse(file.ErrInvalid, "The upload would be complete at %d bytes, its length is %d", u.Offset+r.ContentLength, u.Size)
+}
+
+// limits is the draft's Upload-Limit header.
+func (d draft) limits(maxSize int64) string {
+	return "min-size=0,max-size=" + strconv.FormatInt(maxSize, 10)
+}

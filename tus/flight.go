@@ -1,0 +1,223 @@
+package tus
+
+import (
+	"context"
+	"encoding"
+	"errors"
+	"fmt"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// parallel is how many flights of one request may be in the air.
+const parallel = 4
+
+// maxTails is how many tails an upload may have before some are put together: each
+// costs a read when a part is made of them.
+const maxTails = 16
+
+// flight is bytes on their way to the store: a part, a tail, or the whole file.
+type flight struct {
+	part   *file.Part
+	tail   *file.Tail
+	etag   string // of the whole file, with neither
+	offset int64  // behind its bytes
+	hash   []byte // the SHA-256 state there
+	body   buffer
+	lands  bool          // borrows a slab: nobody may free that before it has landed
+	landed chan struct{} // closed when err is there
+	err    error
+}
+
+func (f *flight) hasLanded() bool {
+	select {
+	case <-f.landed:
+		return true
+	default:
+		return false
+	}
+}
+
+// launchPart makes a part of the tails and the buffer.
+func (a *appender) launchPart(ctx context.Context) error {
+	tails, err := a.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	p := &file.Part{Offset: a.taken - a.buf.size - sizeOf(a.tails)}
+	f, err := a.prepare(tails)
+	if err != nil {
+		return err
+	}
+	f.part, p.Size, a.tails = p, f.body.size, nil
+	if p.Number, err = a.nextPart(ctx, a.u); err != nil {
+		a.drop(f)
+		return err
+	}
+	return a.launch(ctx, f, func(ctx context.Context) (err error) {
+		p.ETag, err = a.putPart(ctx, a.u.Location, a.u.MultipartID, p.Number, &f.body)
+		return err
+	})
+}
+
+// launchWhole makes the finished object of the tails and the buffer, in one call.
+func (a *appender) launchWhole(ctx context.Context) error {
+	tails, err := a.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := a.prepare(tails)
+	if err != nil {
+		return err
+	}
+	a.tails = nil
+	return a.launch(ctx, f, func(ctx context.Context) (err error) {
+		f.etag, err = a.objects.Put(ctx, a.u.Location, a.u.Type, f.body.reader(), f.body.size)
+		return err
+	})
+}
+
+// launchTail puts the buffer away as an object of its own. Of many tails some are put
+// together with it, if there is memory for that.
+func (a *appender) launchTail(ctx context.Context, merge bool) error {
+	var merged buffer
+	from := len(a.tails)
+	if merge && from >= maxTails {
+		from = mergeFrom(a.tails, a.buf.size)
+	}
+	if from < len(a.tails) {
+		if err := a.landAll(ctx); err != nil {
+			return err
+		}
+		var err error
+		if merged, err = a.gather(ctx, a.u.Location.Bucket, a.tails[from:], a.memory.tryTake); err != nil {
+			return err
+		}
+		if merged.size == 0 { // not enough memory for it now
+			from = len(a.tails)
+		}
+	}
+	f, err := a.prepare(merged)
+	if err != nil {
+		return err
+	}
+	t := &file.Tail{Offset: f.offset - f.body.size, Size: f.body.size, Key: storage.TailKey(a.u.ID, a.u.Epoch, f.offset)}
+	f.tail, a.tails = t, append(a.tails[:from:from], *t)
+	if a.src.check != nil {
+		a.written = append(a.written, *t)
+	}
+	at := file.Location{Bucket: a.u.Location.Bucket, Key: t.Key}
+	return a.launch(ctx, f, func(ctx context.Context) error {
+		_, err := a.objects.Put(ctx, at, file.DefaultType, f.body.reader(), f.body.size)
+		return err
+	})
+}
+
+// mergeFrom says which tails are put together with size more bytes: from the end, each
+// that is no longer than all behind it. So every byte is written again a few times
+// only, however short the tails are.
+func mergeFrom(tails []file.Tail, size int64) int {
+	i := len(tails)
+	for i > 0 && tails[i-1].Size <= size {
+		i--
+		size += tails[i].Size
+	}
+	return i
+}
+
+// giveBack puts away what the request holds, because the memory is needed elsewhere.
+func (a *appender) giveBack(ctx context.Context) error {
+	if a.buf.size == 0 {
+		a.share.leave(0)
+		return nil
+	}
+	a.absorb()
+	return a.launchTail(ctx, false)
+}
+
+// fetch gets the bytes of the tails. Where there is not enough memory for them beside
+// the buffer, that is put away first: who holds nothing can wait for any length of time.
+func (a *appender) fetch(ctx context.Context) (buffer, error) {
+	if len(a.tails) == 0 {
+		return buffer{}, nil
+	}
+	if err := a.landAll(ctx); err != nil { // a tail may still be in the air
+		return buffer{}, err
+	}
+	body, err := a.gather(ctx, a.u.Location.Bucket, a.tails, a.memory.tryTake)
+	if err != nil || body.size > 0 {
+		return body, err
+	}
+	if a.buf.size > 0 {
+		if err := a.launchTail(ctx, false); err != nil {
+			return buffer{}, err
+		}
+		if err := a.landAll(ctx); err != nil {
+			return buffer{}, err
+		}
+	}
+	enough := func(n int64) bool { err = a.memory.take(ctx, n); return err == nil }
+	body, gathered := a.gather(ctx, a.u.Location.Bucket, a.tails, enough)
+	return body, errors.Join(err, gathered)
+}
+
+// prepare takes the buffer for a flight, behind what begins it.
+func (a *appender) prepare(begin buffer) (*flight, error) {
+	a.absorb()
+	a.hashed = 0
+	state, err := a.hash.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("save SHA-256 state: %w", err)
+	}
+	f := &flight{offset: a.taken, hash: state, body: begin, lands: a.lent, landed: make(chan struct{})}
+	body := a.buf.split(a.lent)
+	a.share.leave(body.held)
+	f.body.take(body)
+	return f, nil
+}
+
+// launch waits for a free place and starts a flight.
+func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Context) error) error {
+	for len(a.flights) >= parallel || len(a.flights) > 0 && a.flights[len(a.flights)-1].lands {
+		select {
+		case <-a.flights[0].landed:
+		case <-ctx.Done():
+			a.drop(f)
+			return context.Cause(ctx)
+		}
+		if err := a.settle(ctx); err != nil {
+			a.drop(f)
+			return err
+		}
+	}
+	a.flights = append(a.flights, f)
+	go func() {
+		defer close(f.landed)
+		f.err = fly(ctx)
+		if f.tail == nil || f.err != nil { // a tail's bytes may be kept
+			a.drop(f)
+		}
+	}()
+	return nil
+}
+
+// drop frees what a flight holds.
+func (a *appender) drop(f *flight) {
+	held := f.body.held
+	f.body.recycle()
+	a.memory.free(held)
+}
+
+// wait waits until all flights have landed.
+func (a *appender) wait() {
+	for _, f := range a.flights {
+		<-f.landed
+	}
+}
+
+// landAll waits for all flights, and commits them.
+func (a *appender) landAll(ctx context.Context) error {
+	a.wait()
+	return a.settle(ctx)
+}
