@@ -195,7 +195,7 @@ func TestExpiry(t *testing.T) {
 			return u.ID
 		}
 		gone := map[file.ID]bool{
-			create(func(u *file.Upload) {}):                   true,
+			create(func(u *file.Upload) {}):                    true,
 			create(func(u *file.Upload) { u.Deferred = true }): true,
 			create(func(u *file.Upload) { u.Partial = true }):  true,
 		}
@@ -307,12 +307,12 @@ func TestStaleWriter(t *testing.T) {
 				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 100, Whole: true, ETag: "e"})
 				return err
 			},
-			"claim": func() error { return d.SetClaim(ctx, stale.Fence(), []byte{1}) },
-			"length":       func() error { return d.DeclareLength(ctx, stale.Fence(), 5) },
-			"advance":      func() error { return d.Advance(ctx, stale.Fence(), file.Completing, "") },
-			"record":       func() error { return d.Record(ctx, stale.Fence(), stale, file.Record{ID: stale.ID}) },
-			"delete":       func() error { return d.DeleteUpload(ctx, stale.Fence()) },
-			"renew":        func() error { return d.RenewLease(ctx, stale.ID, stale.Epoch, time.Minute) },
+			"claim":   func() error { return d.SetClaim(ctx, stale.Fence(), []byte{1}) },
+			"length":  func() error { return d.DeclareLength(ctx, stale.Fence(), 5) },
+			"advance": func() error { return d.Advance(ctx, stale.Fence(), file.Completing, "") },
+			"record":  func() error { return d.Record(ctx, stale.Fence(), stale, file.Record{ID: stale.ID}) },
+			"delete":  func() error { return d.DeleteUpload(ctx, stale.Fence()) },
+			"renew":   func() error { return d.RenewLease(ctx, stale.ID, stale.Epoch, time.Minute) },
 		} {
 			if err := try(); !errors.Is(err, file.ErrConflict) {
 				t.Errorf("%s: %v, want a conflict", name, err)

@@ -142,18 +142,36 @@ func (b *buffer) recycle() {
 	*b = buffer{}
 }
 
-// reader reads the buffer from its beginning.
-func (b *buffer) reader() io.ReadSeeker { return &bufferReader{b: b} }
+// reader reads the buffer from its beginning. End it before the buffer is recycled.
+func (b *buffer) reader() *bufferReader { return &bufferReader{b: b} }
 
 // bufferReader is at byte pos, which is at in slab i.
+//
+// An HTTP client may go on reading a body after the call that sends it has failed. Once
+// end has returned it gets nothing any more: what it would read may be another's.
 type bufferReader struct {
-	b   *buffer
-	pos int64
-	i   int
-	at  int
+	mu   sync.Mutex
+	over bool
+	b    *buffer
+	pos  int64
+	i    int
+	at   int
+}
+
+var errCallOver = errors.New("the call that sent these bytes is over")
+
+func (r *bufferReader) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
 }
 
 func (r *bufferReader) Read(p []byte) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return 0, errCallOver
+	}
 	for n < len(p) && r.i < len(r.b.slabs) {
 		s := r.b.slabs[r.i]
 		c := copy(p[n:], s.mem[s.from+r.at:s.to])
@@ -169,6 +187,11 @@ func (r *bufferReader) Read(p []byte) (n int, err error) {
 }
 
 func (r *bufferReader) Seek(offset int64, whence int) (int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return 0, errCallOver
+	}
 	switch whence {
 	case io.SeekCurrent:
 		offset += r.pos

@@ -2,6 +2,8 @@ package tus
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,17 +16,20 @@ import (
 
 // scenario is an upload in chunks of these sizes. Faults strike from chunk armed on.
 type scenario struct {
-	name   string
-	chunks []int
-	armed  int
+	name    string
+	chunks  []int
+	armed   int
+	checked bool // each chunk comes with its checksum, so it counts whole or not at all
 }
 
 var scenarios = []scenario{
-	{"whole", []int{1000}, 0},
-	{"parts and tails", []int{1 << 20, 2 << 20, 4 << 20, 100, 5<<20 - 7}, 0},
-	{"many tails", append(slices.Repeat([]int{10}, maxTails-1), 10, 10, 10), maxTails - 1},
-	{"only tails", []int{100, 200}, 0},
-	{"one full part", []int{partSize - 1, 1}, 0},
+	{name: "whole", chunks: []int{1000}},
+	{name: "parts at once", chunks: []int{2*partSize + 1000}},
+	{name: "parts and tails", chunks: []int{3 << 20, 3 << 20, 100, 5<<20 - 7}},
+	{name: "many tails", chunks: slices.Repeat([]int{10}, maxTails+2), armed: maxTails - 1},
+	{name: "only tails", chunks: []int{100, 200}},
+	{name: "one full part", chunks: []int{partSize - 1, 1}},
+	{name: "checked", chunks: []int{100, partSize}, checked: true},
 }
 
 func (s scenario) size() (n int) {
@@ -34,6 +39,8 @@ func (s scenario) size() (n int) {
 	return n
 }
 
+var faults = []fault{failBefore, failAfter, failThrice, late, crashBefore, crashAfter, stall}
+
 // TestFaultAtEveryCall runs each scenario with a fault at the first call to SQL or S3,
 // then at the second, and so on, for each kind of fault. Whatever happens: an offset
 // that was answered never goes back, the file is seen only when it is whole, and in the
@@ -41,15 +48,9 @@ func (s scenario) size() (n int) {
 func TestFaultAtEveryCall(t *testing.T) {
 	worlds(t, func(w *world) {
 		for _, s := range scenarios {
-			for _, f := range []fault{failBefore, failAfter, crashBefore, crashAfter, stall} {
+			for _, f := range faults {
 				w.sub(fmt.Sprintf("%s/%s", s.name, f), func() {
-					// Megabytes take time, and so do many requests: of a large scenario each
-					// kind of fault takes every ninth call, beginning with another one.
-					first, step := 1, 1
-					if s.size() > 1<<20 || len(s.chunks) > maxTails {
-						first, step = int(f), 9
-					}
-					for k := first; w.scene(s, f, k); k += step {
+					for k := 1; w.scene(s, f, k); k++ {
 						if k > 500 {
 							w.t.Fatal("the scenario never ends")
 						}
@@ -103,7 +104,12 @@ func (w *world) scene(s scenario, f fault, k int) (hit bool) {
 		var status int
 		var h http.Header
 		from := int64(sent)
-		stuck := p.orLeave(func() { status, h, _ = w.patch(context.Background(), url, from, body[from:end]) })
+		var checksum []string
+		if s.checked {
+			sum := sha1.Sum(body[from:end])
+			checksum = []string{"Upload-Checksum", "sha1 " + base64.StdEncoding.EncodeToString(sum[:])}
+		}
+		stuck := p.orLeave(func() { status, h, _ = w.patch(context.Background(), url, from, body[from:end], checksum...) })
 		if stuck == nil && status == http.StatusNoContent {
 			answered, _ = strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
 		}
@@ -119,6 +125,8 @@ func (w *world) scene(s scenario, f fault, k int) (hit bool) {
 		switch {
 		case now < answered:
 			w.t.Fatalf("%s %d: %d was answered, the offset is %d", f, k, answered, now)
+		case s.checked && now != from && now != int64(end):
+			w.t.Fatalf("%s %d: a part of a chunk with a checksum was taken, up to %d of %d", f, k, now, end)
 		case now > int64(end):
 			w.t.Fatalf("%s %d: %d bytes were sent, the offset is %d", f, k, end, now)
 		case now < int64(s.size()):
@@ -135,7 +143,7 @@ func (w *world) scene(s scenario, f fault, k int) (hit bool) {
 	}
 	w.check(url, body)
 	// The one that was left behind wakes up, believes what it believes, and changes nothing.
-	close(p.release)
+	p.end()
 	for _, wait := range waiting {
 		wait()
 	}
@@ -143,6 +151,11 @@ func (w *world) scene(s scenario, f fault, k int) (hit bool) {
 		e.Wait()
 	}
 	w.check(url, body)
+	for _, e := range engines {
+		if n := e.memory.inUse(); n != 0 {
+			w.t.Fatalf("%s %d: %d bytes of memory were not given back", f, k, n)
+		}
+	}
 	calls, at, _ := p.seen()
 
 	if w.t.Failed() {

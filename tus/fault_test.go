@@ -1,6 +1,7 @@
 package tus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -18,13 +19,15 @@ const (
 	none        fault = iota
 	failBefore        // the call fails and does nothing
 	failAfter         // the call is done, its answer is lost
+	failThrice        // it fails, and so do the next two calls
+	late              // the call times out, and is done all the same: after somebody else has gone on
 	crashBefore       // the process dies before the call
 	crashAfter        // the process dies when the call is done, before its answer is seen
 	stall             // the call waits until somebody else has gone on, and is done then
 )
 
 func (f fault) String() string {
-	return [...]string{"none", "fail before", "fail after", "crash before", "crash after", "stall"}[f]
+	return [...]string{"none", "fail before", "fail after", "fail thrice", "late", "crash before", "crash after", "stall"}[f]
 }
 
 var errFault = errors.New("injected fault")
@@ -41,6 +44,35 @@ type plan struct {
 	hit     string        // the call that was hit
 	stalled chan struct{} // closed when the call waits
 	release chan struct{} // closed to let it go on
+	later   func() error  // the call that is done late
+}
+
+// end lets what stalled or is late happen.
+func (p *plan) end() {
+	close(p.release)
+	if p.later != nil {
+		p.later()
+	}
+}
+
+// outlast is a context for calls that may be done late.
+func (p *plan) outlast(ctx context.Context) context.Context {
+	if p.fault == late {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
+
+// sent is a body that the network has taken already, where it may arrive late.
+func (p *plan) sent(body io.ReadSeeker) io.ReadSeeker {
+	if p.fault != late {
+		return body
+	}
+	b, err := io.ReadAll(body)
+	if err != nil {
+		panic(err) // it is in memory
+	}
+	return bytes.NewReader(b)
 }
 
 func newPlan(f fault, at int) *plan {
@@ -62,11 +94,19 @@ func (p *plan) do(name string, kind error, call func() error) error {
 	if p.armed && p.calls == p.at {
 		now, p.hit = p.fault, name
 	}
+	if p.fault == failThrice && p.armed && p.calls >= p.at && p.calls < p.at+3 {
+		now = failBefore
+	}
+	if now == late {
+		p.later = call
+	}
 	p.dead = now == crashBefore || now == crashAfter
 	p.mu.Unlock()
 	switch now {
 	case failBefore, crashBefore:
 		return errors.Join(kind, errFault)
+	case late:
+		return errors.Join(kind, errFault, context.DeadlineExceeded)
 	case stall:
 		close(p.stalled)
 		<-p.release
@@ -100,52 +140,66 @@ func (r rowsUnderFault) sql(name string, call func() error) error {
 }
 
 func (r rowsUnderFault) Parts(ctx context.Context, id file.ID) (p []file.Part, err error) {
+	ctx = r.outlast(ctx)
 	err = r.sql("Parts", func() (err error) { p, err = r.Rows.Parts(ctx, id); return })
 	return
 }
 func (r rowsUnderFault) Final(ctx context.Context, who file.Identity, sources []file.ID) (u *file.Upload, err error) {
+	ctx = r.outlast(ctx)
 	err = r.sql("Final", func() (err error) { u, err = r.Rows.Final(ctx, who, sources); return })
 	return
 }
 func (r rowsUnderFault) UploadRow(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+	ctx = r.outlast(ctx)
 	err = r.sql("UploadRow", func() (err error) { u, err = r.Rows.UploadRow(ctx, id); return })
 	return
 }
 func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence) (n int32, err error) {
+	ctx = r.outlast(ctx)
 	err = r.sql("TakePart", func() (err error) { n, err = r.Rows.TakePart(ctx, f); return })
 	return
 }
 func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, id string) error {
+	ctx = r.outlast(ctx)
 	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, id) })
 }
 func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) (at time.Time, err error) {
+	ctx = r.outlast(ctx)
 	err = r.sql("Commit", func() (err error) { at, err = r.Rows.Commit(ctx, f, p); return })
 	return
 }
 func (r rowsUnderFault) SetClaim(ctx context.Context, f file.Fence, sum []byte) error {
+	ctx = r.outlast(ctx)
 	return r.sql("SetClaim", func() error { return r.Rows.SetClaim(ctx, f, sum) })
 }
 func (r rowsUnderFault) DeclareLength(ctx context.Context, f file.Fence, n int64) error {
+	ctx = r.outlast(ctx)
 	return r.sql("DeclareLength", func() error { return r.Rows.DeclareLength(ctx, f, n) })
 }
 func (r rowsUnderFault) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
+	ctx = r.outlast(ctx)
 	return r.sql("Advance", func() error { return r.Rows.Advance(ctx, f, to, etag) })
 }
 func (r rowsUnderFault) DeleteUpload(ctx context.Context, f file.Fence) error {
+	ctx = r.outlast(ctx)
 	return r.sql("DeleteUpload", func() error { return r.Rows.DeleteUpload(ctx, f) })
 }
 func (r rowsUnderFault) Deleted(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+	ctx = r.outlast(ctx)
 	err = r.sql("Deleted", func() (err error) { u, err = r.Rows.Deleted(ctx, id); return })
 	return
 }
 func (r rowsUnderFault) ForgetUpload(ctx context.Context, id file.ID) error {
+	ctx = r.outlast(ctx)
 	return r.sql("ForgetUpload", func() error { return r.Rows.ForgetUpload(ctx, id) })
 }
 func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (u *file.Upload, err error) {
+	ctx = r.outlast(ctx)
 	err = r.sql("TakeLease", func() (err error) { u, err = r.Rows.TakeLease(ctx, id, holder, ttl); return })
 	return u, err
 }
 func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64) error {
+	ctx = r.outlast(ctx)
 	return r.sql("GiveLease", func() error { return r.Rows.GiveLease(ctx, id, epoch) })
 }
 
@@ -156,6 +210,7 @@ type finisherUnderFault struct {
 }
 
 func (f finisherUnderFault) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
+	ctx = f.outlast(ctx)
 	return f.do("PostFinish", file.ErrDatabase, func() error { return f.Finisher.PostFinish(ctx, was, u) })
 }
 
@@ -170,18 +225,24 @@ func (o objectsUnderFault) put(name string, call func() error) error {
 }
 
 func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string, body io.ReadSeeker, size int64) (etag string, err error) {
+	ctx = o.outlast(ctx)
+	body = o.sent(body)
 	err = o.put("Put", func() (err error) { etag, err = o.Objects.Put(ctx, at, ct, body, size); return })
 	return
 }
 func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string) (id string, err error) {
+	ctx = o.outlast(ctx)
 	err = o.put("BeginMultipart", func() (err error) { id, err = o.Objects.BeginMultipart(ctx, at, ct); return })
 	return
 }
 func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, id string, n int32, body io.ReadSeeker, size int64) (etag string, err error) {
+	ctx = o.outlast(ctx)
+	body = o.sent(body)
 	err = o.put("PutPart", func() (err error) { etag, err = o.Objects.PutPart(ctx, at, id, n, body, size); return })
 	return
 }
 func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag string, offset, length int64, to file.Location, id string, n int32) (etag string, err error) {
+	ctx = o.outlast(ctx)
 	err = o.put("CopyPart", func() (err error) {
 		etag, err = o.Objects.CopyPart(ctx, from, tag, offset, length, to, id, n)
 		return
@@ -189,19 +250,24 @@ func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag
 	return
 }
 func (o objectsUnderFault) Complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {
+	ctx = o.outlast(ctx)
 	return o.put("Complete", func() error { return o.Objects.Complete(ctx, at, id, parts) })
 }
 func (o objectsUnderFault) Abort(ctx context.Context, at file.Location, id string) error {
+	ctx = o.outlast(ctx)
 	return o.put("Abort", func() error { return o.Objects.Abort(ctx, at, id) })
 }
 func (o objectsUnderFault) Delete(ctx context.Context, at file.Location) error {
+	ctx = o.outlast(ctx)
 	return o.put("Delete", func() error { return o.Objects.Delete(ctx, at) })
 }
 func (o objectsUnderFault) Stat(ctx context.Context, at file.Location) (s storage.Object, err error) {
+	ctx = o.outlast(ctx)
 	err = o.do("Stat", file.ErrStorageRead, func() (err error) { s, err = o.Objects.Stat(ctx, at); return })
 	return
 }
 func (o objectsUnderFault) Open(ctx context.Context, at file.Location, etag string, offset, length int64) (r io.ReadCloser, err error) {
+	ctx = o.outlast(ctx)
 	err = o.do("Open", file.ErrStorageRead, func() (err error) { r, err = o.Objects.Open(ctx, at, etag, offset, length); return })
 	return
 }

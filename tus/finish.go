@@ -58,7 +58,7 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 			return fmt.Errorf("the tails of %s have %d bytes of %d", u.ID, body.size, u.Size)
 		}
 		p.Whole = true
-		p.ETag, err = e.objects.Put(ctx, u.Location, u.Type, body.reader(), body.size)
+		p.ETag, err = e.put(ctx, u.Location, u.Type, &body)
 	} else {
 		part := file.Part{Offset: u.Offset - body.size, Size: body.size}
 		if part.Number, err = e.nextPart(ctx, u); err != nil {
@@ -183,14 +183,27 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload) (int32, error) {
 // putPart stores a part, and tries once more where the store is to blame: under the same
 // number, which holds the same bytes whoever comes first.
 func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID string, number int32, body *buffer) (string, error) {
-	etag, err := e.objects.PutPart(ctx, at, multipartID, number, body.reader(), body.size)
-	if errors.Is(err, file.ErrUnavailable) && ctx.Err() == nil {
-		etag, err = e.objects.PutPart(ctx, at, multipartID, number, body.reader(), body.size)
+	var etag string
+	var err error
+	for try := 1; try <= 2; try++ {
+		r := body.reader()
+		etag, err = e.objects.PutPart(ctx, at, multipartID, number, r, body.size)
+		r.end()
+		if !errors.Is(err, file.ErrUnavailable) || ctx.Err() != nil {
+			break
+		}
 	}
 	if errors.Is(err, storage.ErrNoUpload) { // a rule of the bucket ended it, or somebody did by hand
 		return "", file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
 	}
 	return etag, err
+}
+
+// put stores an object whole.
+func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *buffer) (etag string, err error) {
+	r := body.reader()
+	defer r.end()
+	return e.objects.Put(ctx, at, contentType, r, body.size)
 }
 
 // gather gets the bytes of tails: from memory, where they are still there, else back

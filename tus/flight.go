@@ -73,7 +73,7 @@ func (a *appender) launchWhole(ctx context.Context) error {
 	}
 	a.tails = nil
 	return a.launch(ctx, f, func(ctx context.Context) (err error) {
-		f.etag, err = a.objects.Put(ctx, a.u.Location, a.u.Type, f.body.reader(), f.body.size)
+		f.etag, err = a.put(ctx, a.u.Location, a.u.Type, &f.body)
 		return err
 	})
 }
@@ -109,7 +109,7 @@ func (a *appender) launchTail(ctx context.Context, merge bool) error {
 	}
 	at := file.Location{Bucket: a.u.Location.Bucket, Key: t.Key}
 	return a.launch(ctx, f, func(ctx context.Context) error {
-		_, err := a.objects.Put(ctx, at, file.DefaultType, f.body.reader(), f.body.size)
+		_, err := a.put(ctx, at, file.DefaultType, &f.body)
 		return err
 	})
 }

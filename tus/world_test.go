@@ -180,8 +180,19 @@ func (w *world) head(url string) int64 {
 	return -1 // of an engine that died: the caller goes on with another
 }
 
-func (w *world) patch(ctx context.Context, url string, offset int64, b []byte) (int, http.Header, error) {
-	return w.send(ctx, "PATCH", url, bytes.NewReader(b), "Upload-Offset", strconv.FormatInt(offset, 10), "Content-Type", "application/offset+octet-stream")
+func (w *world) patch(ctx context.Context, url string, offset int64, b []byte, header ...string) (int, http.Header, error) {
+	return w.send(ctx, "PATCH", url, bytes.NewReader(b), append(header, "Upload-Offset", strconv.FormatInt(offset, 10), "Content-Type", octets)...)
+}
+
+// inUse is what is held of clients' bytes, without those that are only remembered.
+func (m *memory) inUse() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.used
+	for e := m.keeping.Front(); e != nil; e = e.Next() {
+		n -= e.Value.(*keptTail).body.held
+	}
+	return n
 }
 
 func content(n int) []byte {
