@@ -35,10 +35,12 @@ func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.
 	return nil, missing(id, err)
 }
 
-// RenewLease keeps the lease for another ttl: file.ErrConflict if it was lost or given back.
+// RenewLease keeps the lease for another ttl: file.ErrConflict if it was lost. One that
+// was given back stays so: a commit may do that while a renewal is on its way.
 func (d *DB) RenewLease(ctx context.Context, id file.ID, epoch int64, ttl time.Duration) error {
-	n, err := d.exec(ctx, "renew lease", `update uploads set lease_until = {now} + $3 where id = $1 and lease_epoch = $2 and lease_until > 0`,
-		id, epoch, ttl.Milliseconds())
+	n, err := d.exec(ctx, "renew lease", `
+		update uploads set lease_until = case when lease_until = 0 then 0 else {now} + $3 end
+		where id = $1 and lease_epoch = $2`, id, epoch, ttl.Milliseconds())
 	if err == nil && n == 0 {
 		err = lost(file.ErrNotFound)
 	}

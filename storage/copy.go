@@ -16,6 +16,9 @@ import (
 // MinCopy is the shortest part, but for the last one, that S3 takes, in bytes.
 const MinCopy = 5 << 20
 
+// MaxCopy is the longest object that S3 copies, in bytes.
+const MaxCopy = 5 << 30
+
 // ErrNoCopy says that the store can't copy a part by itself: its bytes have to be read
 // and sent.
 var ErrNoCopy = errors.New("the store can't copy parts")

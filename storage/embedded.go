@@ -62,6 +62,7 @@ func (e *Embedded) start(ctx context.Context, objects, sidecars string, flush bo
 		return err
 	}
 	var options posix.PosixOpts
+	options.CopyObjectThreshold = MaxCopy // its zero value forbids to copy
 	options.SetNewDirPerm(0o700)
 	options.SetNewFilePerm(0o600)
 	backend, err := posix.New(objects, sidecar, options)

@@ -68,20 +68,22 @@ func (e *Engine) goOn(ctx context.Context, u *file.Upload) error {
 	}
 	defer l.give()
 	*u = *now
-	return e.finish(l.ctx, u)
+	err = e.finish(l.ctx, u)
+	l.over.Store(!u.Held)
+	return err
 }
 
 // sources are the partial uploads of a final one (tus 1.0.0, Concatenation), and the
 // leases on them: nobody deletes or uses them meanwhile.
 type sources struct {
 	uploads []*file.Upload // in the order of their bytes
-	leases  []*lease
+	leases  []*lease       // of each; nil where it is not taken yet
 }
 
 // lockSources takes the leases on the partial uploads of a final one, and checks that
 // they may be used by who: own, partial, with all their bytes.
 func (e *Engine) lockSources(ctx context.Context, who file.Identity, ids []file.ID) (_ *sources, err error) {
-	s := &sources{uploads: make([]*file.Upload, len(ids))}
+	s := &sources{uploads: make([]*file.Upload, len(ids)), leases: make([]*lease, len(ids))}
 	defer func() {
 		if err != nil {
 			s.give()
@@ -93,8 +95,8 @@ func (e *Engine) lockSources(ctx context.Context, who file.Identity, ids []file.
 		if err != nil {
 			return nil, sourceError(id, err)
 		}
-		s.leases = append(s.leases, l)
-		s.uploads[slices.Index(ids, id)] = u
+		i := slices.Index(ids, id)
+		s.leases[i], s.uploads[i] = l, u
 		if err := access.Upload(who, u); err != nil {
 			return nil, err
 		}
@@ -122,7 +124,9 @@ func sourceError(id file.ID, err error) error {
 
 func (s *sources) give() {
 	for _, l := range s.leases {
-		l.give()
+		if l != nil {
+			l.give()
+		}
 	}
 }
 
@@ -143,10 +147,12 @@ func (e *Engine) concatenate(ctx context.Context, u *file.Upload, s *sources) er
 	if err := e.finish(ctx, u); err != nil {
 		return err
 	}
-	for _, source := range s.uploads {
-		if err := e.terminate(ctx, source); err != nil {
+	for i, source := range s.uploads {
+		if err := e.terminate(s.leases[i].ctx, source); err != nil {
 			e.log.Warn("a partial upload stays until it expires", "upload", source.ID, "error", err)
+			continue
 		}
+		s.leases[i].over.Store(true)
 	}
 	return nil
 }

@@ -125,7 +125,7 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 	if err := e.finisher.PostFinish(ctx, was, u); err != nil {
 		return err
 	}
-	u.State, u.Held, u.Tails = file.Recorded, false, nil
+	u.State, u.Held, u.Tails = file.Recorded, false, nil // as the row is now
 	return nil
 }
 

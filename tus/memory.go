@@ -44,6 +44,7 @@ type share struct {
 
 type wait struct {
 	size    int64
+	leaves  bool
 	ready   chan struct{} // closed when granted
 	granted bool
 }
@@ -53,7 +54,7 @@ func (m *memory) join() *share { return &share{m: m, asked: make(chan struct{}, 
 // get waits until n more bytes may be held. The error is errAsked if this very request
 // should give back what it holds, and that of ctx if that ends.
 func (s *share) get(ctx context.Context, n int64) error {
-	if err := s.m.acquire(ctx, n, s.asked); err != nil {
+	if err := s.m.acquire(ctx, n, false, s.asked); err != nil {
 		return err
 	}
 	s.m.mu.Lock()
@@ -113,13 +114,7 @@ func (s *share) settle() {
 
 // take waits for n bytes that are to leave at once. Who calls it must hold nothing.
 func (m *memory) take(ctx context.Context, n int64) error {
-	if err := m.acquire(ctx, n, nil); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	m.leaving += n
-	m.mu.Unlock()
-	return nil
+	return m.acquire(ctx, n, true, nil)
 }
 
 // tryTake is take, or false where it would have to wait.
@@ -129,9 +124,15 @@ func (m *memory) tryTake(n int64) bool {
 	if m.waiting.Len() > 0 || !m.fits(n) {
 		return false
 	}
-	m.used += n
-	m.leaving += n
+	m.grant(n, true)
 	return true
+}
+
+func (m *memory) grant(n int64, leaves bool) {
+	m.used += n
+	if leaves {
+		m.leaving += n
+	}
 }
 
 // free gives back n bytes that were leaving.
@@ -143,15 +144,15 @@ func (m *memory) free(n int64) {
 	m.wake()
 }
 
-func (m *memory) acquire(ctx context.Context, n int64, asked <-chan struct{}) error {
+func (m *memory) acquire(ctx context.Context, n int64, leaves bool, asked <-chan struct{}) error {
 	m.mu.Lock()
 	if m.waiting.Len() == 0 && m.fits(n) {
-		m.used += n
+		m.grant(n, leaves)
 		m.relieve()
 		m.mu.Unlock()
 		return nil
 	}
-	w := &wait{size: n, ready: make(chan struct{})}
+	w := &wait{size: n, leaves: leaves, ready: make(chan struct{})}
 	place := m.waiting.PushBack(w)
 	m.relieve()
 	m.mu.Unlock()
@@ -169,6 +170,9 @@ func (m *memory) acquire(ctx context.Context, n int64, asked <-chan struct{}) er
 	defer m.mu.Unlock()
 	if w.granted {
 		m.used -= n
+		if leaves {
+			m.leaving -= n
+		}
 	} else {
 		m.waiting.Remove(place)
 	}
@@ -191,7 +195,7 @@ func (m *memory) wake() {
 		if !m.fits(w.size) {
 			break
 		}
-		m.used += w.size
+		m.grant(w.size, w.leaves)
 		w.granted = true
 		close(w.ready)
 		m.waiting.Remove(first)

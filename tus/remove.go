@@ -14,6 +14,7 @@ func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
 	if err := e.rows.DeleteUpload(ctx, u.Fence()); err != nil {
 		return err
 	}
+	u.State, u.Held = file.Deleted, false
 	e.Remove(ctx, u.ID)
 	return nil
 }
@@ -92,10 +93,11 @@ func (e *Engine) mend(ctx context.Context, id file.ID) error {
 	switch {
 	case u.Gone():
 		e.log.Info("an upload has expired", "upload", id, "offset", u.Offset)
-		return e.terminate(l.ctx, u)
+		err = e.terminate(l.ctx, u)
 	case u.Complete() || len(u.Sources) > 0:
-		return e.finish(l.ctx, u)
-	default:
-		return nil // somebody went on with it
+		err = e.finish(l.ctx, u)
+	default: // somebody went on with it
 	}
+	l.over.Store(!u.Held)
+	return err
 }

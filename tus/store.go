@@ -117,7 +117,9 @@ func (s store) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload
 
 // Terminate ends the upload, or deletes the file it became.
 func (up *upload) Terminate(ctx context.Context) error {
-	return fail(ctx, up.terminate(up.x.lease.ctx, up.u))
+	err := up.terminate(up.x.lease.ctx, up.u)
+	up.x.lease.over.Store(!up.u.Held)
+	return fail(ctx, err)
 }
 
 // AsLengthDeclarableUpload makes the creation-defer-length extension known to tusd.

@@ -67,13 +67,14 @@ func (s smallParts) CreateUpload(ctx context.Context, u file.Upload, holder stri
 // world is a database, the store, and a service over them that can be replaced under
 // the same URL, as by a restart.
 type world struct {
-	t      *testing.T
-	rows   *db.DB
-	raw    *sql.DB
-	layout storage.Layout
-	url    string
-	memory int64 // of the engines; 0 for the default
-	serve  atomic.Pointer[http.Handler]
+	t       *testing.T
+	rows    *db.DB
+	raw     *sql.DB
+	layout  storage.Layout
+	url     string
+	memory  int64   // of the engines; 0 for the default
+	objects Objects // the store, as the engines see it
+	serve   atomic.Pointer[http.Handler]
 }
 
 // worlds runs a test on each kind of database.
@@ -101,7 +102,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 	w := &world{t: t, rows: rows, raw: raw, layout: storage.Layout{BucketPrefix: "w" + string(file.NewID())[:8]}}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
-	w.url = server.URL
+	w.url, w.objects = server.URL, s3.Client
 	w.start(newPlan(none, 0))
 	test(w)
 }
@@ -110,8 +111,8 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 func (w *world) start(p *plan) *Engine {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	life := hooks.New(smallParts{w.rows}, hooks.Settings{Layout: w.layout, MaxSize: maxSize, TTL: time.Hour, Now: time.Now})
-	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{s3.Client, p}, finisherUnderFault{life, p},
-		Settings{LeaseTTL: 300 * time.Millisecond, Memory: w.memory}, log)
+	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{w.objects, p}, finisherUnderFault{life, p},
+		Settings{LeaseTTL: 5 * time.Second, Memory: w.memory}, log)
 	h, err := NewHandler(Options{
 		Engine: engine, Hooks: life, Respond: problem.Responder{Log: log}, Base: w.url + "/files", ReadTimeout: time.Minute,
 		Identify: func(*http.Request) (file.Identity, error) { return alice, nil },
