@@ -95,7 +95,9 @@ func (a *appender) run(ctx context.Context) error {
 		land(err)
 		a.wait()
 		if a.src.check == nil {
-			err = errors.Join(err, a.settle(ctx))
+			if then := a.settle(ctx); then != nil {
+				err = fmt.Errorf("%w (and then: %v)", err, then) // the first decides what is answered
+			}
 		} else {
 			// Nothing was to be committed before the checksum is known to be right. Where a
 			// commit was tried nothing may be removed: it may have been done.

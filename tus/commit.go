@@ -2,6 +2,7 @@ package tus
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"holdfast/file"
@@ -68,6 +69,9 @@ func (a *appender) commit(ctx context.Context) error {
 		return nil
 	}
 	if err := a.commitProgress(ctx, a.u, p); err != nil {
+		if !errors.Is(err, file.ErrUnavailable) {
+			a.pending = file.Progress{} // it was refused, and would be again
+		}
 		return err
 	}
 	a.discard(ctx, a.u.Location.Bucket, a.replaced)

@@ -74,6 +74,8 @@ type world struct {
 	url     string
 	memory  int64   // of the engines; 0 for the default
 	objects Objects // the store, as the engines see it
+	maxSize int64
+	who     atomic.Pointer[file.Identity]
 	serve   atomic.Pointer[http.Handler]
 }
 
@@ -103,6 +105,8 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
 	w.url, w.objects = server.URL, s3.Client
+	w.maxSize = maxSize
+	w.who.Store(&alice)
 	w.start(newPlan(none, 0))
 	test(w)
 }
@@ -110,12 +114,12 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 // start puts a fresh service in the place of the one before. It returns its engine.
 func (w *world) start(p *plan) *Engine {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	life := hooks.New(smallParts{w.rows}, hooks.Settings{Layout: w.layout, MaxSize: maxSize, TTL: time.Hour, Now: time.Now})
+	life := hooks.New(smallParts{w.rows}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now})
 	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{w.objects, p}, finisherUnderFault{life, p},
 		Settings{LeaseTTL: 5 * time.Second, Memory: w.memory}, log)
 	h, err := NewHandler(Options{
 		Engine: engine, Hooks: life, Respond: problem.Responder{Log: log}, Base: w.url + "/files", ReadTimeout: time.Minute,
-		Identify: func(*http.Request) (file.Identity, error) { return alice, nil },
+		Identify: func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },
 		Download: func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
 	})
 	if err != nil {
@@ -247,6 +251,21 @@ func (w *world) check(url string, want []byte) {
 func (w *world) count(table string, id file.ID) (n int) {
 	w.t.Helper()
 	if err := w.raw.QueryRow("select count(*) from "+table+" where upload_id = $1", string(id)).Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// inStore counts the objects and multipart uploads whose path has the id in it.
+func (w *world) inStore(id string) (n int) {
+	w.t.Helper()
+	err := filepath.WalkDir(filepath.Join(s3.dir, "objects", w.layout.Object(1, "").Bucket), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && (strings.Contains(path, id) || strings.Contains(path, ".sgwtmp/multipart")) {
+			n++
+		}
+		return err
+	})
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	return n
