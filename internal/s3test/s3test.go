@@ -27,6 +27,10 @@ import (
 
 const command = "github.com/versity/versitygw/cmd/versitygw"
 
+// start is the folder that the test began in, within the module. The embedded gateway may
+// have changed the process's folder by the time a server is asked for.
+var start, startErr = os.Getwd()
+
 // Server is a running S3 server without buckets. The fields are what S3_ENDPOINT,
 // S3_ACCESS_KEY, S3_SECRET_KEY and S3_REGION take. Address it path-style.
 type Server struct {
@@ -176,7 +180,11 @@ func build() (string, error) {
 }
 
 func output(name string, args ...string) (string, error) {
+	if startErr != nil {
+		return "", startErr
+	}
 	cmd := exec.Command(name, args...)
+	cmd.Dir = start
 	var problem strings.Builder
 	cmd.Stderr = &problem
 	out, err := cmd.Output()
