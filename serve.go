@@ -186,7 +186,7 @@ func (p *parts) openStore(ctx context.Context, c config.Config, log *slog.Logger
 	}
 	p.objects = storage.New(storage.Options{
 		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
-		SignPayload: c.Storage.SignPayload, Google: c.Storage.Type == config.Google,
+		Signing: storage.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
 	})
 	p.closers = append(p.closers, func() error { p.objects.Close(); return nil })
 	return wait(ctx, log, "object store", c.StartTimeout, func(ctx context.Context) error {

@@ -7,6 +7,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -33,6 +34,15 @@ const (
 	Local    StorageType = "local"    // SeaweedFS
 	Google   StorageType = "google"   // Google Cloud Storage's S3 API
 	S3       StorageType = "s3"       // any S3
+)
+
+// Signing says whether requests to the store sign the bytes they carry.
+type Signing string
+
+const (
+	SigningDefault Signing = "" // as S3's SDK does it: over plain HTTP, not over TLS
+	Unsigned       Signing = "unsigned"
+	Signed         Signing = "signed"
 )
 
 // Config is every setting, typed and checked.
@@ -81,7 +91,7 @@ type Storage struct {
 	Type                                   StorageType
 	Endpoint, AccessKey, SecretKey, Region string
 	BucketPrefix                           string
-	SignPayload                            bool
+	Signing                                Signing
 }
 
 // Load reads the settings by getenv. The error, if any, has one line for each fault.
@@ -161,14 +171,14 @@ func (r *reader) storage() Storage {
 	s := Storage{
 		Type:         oneOf(r, "STORAGE_TYPE", Embedded, Embedded, Local, Google, S3),
 		BucketPrefix: r.string("BUCKET_PREFIX", "pneumatic-dev-test"),
-		SignPayload:  oneOf(r, "S3_PAYLOAD_SIGNING", "unsigned", "unsigned", "signed") == "signed",
+		Signing:      oneOf(r, "S3_PAYLOAD_SIGNING", SigningDefault, Unsigned, Signed),
 	}
 	if !validBucketPrefix(s.BucketPrefix) {
 		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.', beginning with a letter or digit")
 	}
 	prefix := map[StorageType]string{Local: "SEAWEEDFS_S3_", Google: "GCS_S3_", S3: "S3_"}[s.Type]
 	if prefix == "" {
-		s.Region = "us-east-1"
+		s.Region, s.Signing = "us-east-1", cmp.Or(s.Signing, Unsigned)
 		return s
 	}
 	why := "with STORAGE_TYPE=" + string(s.Type)
@@ -188,7 +198,10 @@ func (r *reader) storage() Storage {
 		s.Endpoint = scheme + s.Endpoint
 	}
 	if s.Endpoint != "" {
-		r.checkURL(prefix+"ENDPOINT", s.Endpoint)
+		// Who names a plain HTTP endpoint trusts the way to it: its bytes can be read there anyway.
+		if u := r.checkURL(prefix+"ENDPOINT", s.Endpoint); u != nil && u.Scheme == "http" {
+			s.Signing = cmp.Or(s.Signing, Unsigned)
+		}
 	}
 	s.AccessKey = r.required(prefix+"ACCESS_KEY", why)
 	s.SecretKey = r.required(prefix+"SECRET_KEY", why)

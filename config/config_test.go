@@ -30,7 +30,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Mode: Development, Host: "127.0.0.1", Port: 8000, DataDir: data, ExampleDir: example,
 		MaxFileSize: 100 << 20, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
-		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test"},
+		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -61,6 +61,32 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 	}
 	if s := c.Redacted(); strings.Contains(s, "p@ss") {
 		t.Errorf("the password is shown: %s", s)
+	}
+}
+
+func TestPayloadSigning(t *testing.T) {
+	for _, c := range []struct {
+		env  string // divided by spaces
+		want Signing
+	}{
+		{"", Unsigned},
+		{"S3_PAYLOAD_SIGNING=signed", Signed},
+		{"STORAGE_TYPE=local SEAWEEDFS_S3_ENDPOINT=weed:8333", Unsigned},
+		{"STORAGE_TYPE=local SEAWEEDFS_S3_ENDPOINT=weed:8333 SEAWEEDFS_S3_USE_SSL=true", SigningDefault},
+		{"STORAGE_TYPE=s3 S3_ENDPOINT=http://minio:9000", Unsigned},
+		{"STORAGE_TYPE=s3 S3_ENDPOINT=HTTP://minio:9000", Unsigned},
+		{"STORAGE_TYPE=s3 S3_ENDPOINT=http://minio:9000 S3_PAYLOAD_SIGNING=signed", Signed},
+		{"STORAGE_TYPE=s3 S3_ENDPOINT=https://s3.example.org", SigningDefault},
+		{"STORAGE_TYPE=s3 S3_ENDPOINT=https://s3.example.org S3_PAYLOAD_SIGNING=unsigned", Unsigned},
+		{"STORAGE_TYPE=s3", SigningDefault}, // AWS
+		{"STORAGE_TYPE=s3 S3_PAYLOAD_SIGNING=signed", Signed},
+		{"STORAGE_TYPE=google", SigningDefault},
+	} {
+		keys := " SEAWEEDFS_S3_ACCESS_KEY=a SEAWEEDFS_S3_SECRET_KEY=s S3_ACCESS_KEY=a S3_SECRET_KEY=s GCS_S3_ACCESS_KEY=a GCS_S3_SECRET_KEY=s"
+		got, err := Load(env(strings.Fields(c.env + keys)...))
+		if err != nil || got.Storage.Signing != c.want {
+			t.Errorf("%s: %q %v, want %q", c.env, got.Storage.Signing, err, c.want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -13,37 +14,44 @@ import (
 	"holdfast/file"
 )
 
-// MinCopy is the shortest part, but for the last one, that S3 takes, in bytes.
-const MinCopy = 5 << 20
+// What S3 copies as one part, in bytes: the least, if it is not the last part, and the most.
+const (
+	MinCopy = 5 << 20
+	MaxCopy = 5 << 30
+)
 
-// MaxCopy is the longest object that S3 copies, in bytes.
-const MaxCopy = 5 << 30
+// ErrNoCopy says that the store can't copy a part by itself: read and write it.
+var ErrNoCopy = errors.New("the store does not copy parts")
 
-// ErrNoCopy says that the store can't copy a part by itself: its bytes have to be read
-// and sent.
-var ErrNoCopy = errors.New("the store can't copy parts")
-
-// CopyPart makes a part of length bytes of another object, from offset on, without
-// sending them. An etag, if given, is what that object must still have.
-func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64,
-	to file.Location, uploadID string, number int32) (etag string, err error) {
-	in := &s3.UploadPartCopyInput{
-		Bucket: &to.Bucket, Key: &to.Key, UploadId: &uploadID, PartNumber: &number,
-		CopySource:      aws.String((&url.URL{Path: from.Bucket + "/" + from.Key}).EscapedPath()),
-		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)),
-	}
+// CopyPart has the store make a part of length bytes of the object from, from offset on.
+// fromETag, if given, is what that object must still have; if it has another, or is not
+// there, the error is file.ErrObjectMissing. ErrNoCopy if the store can't do it.
+func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64, to file.Location, uploadID string, number int32) (etag string, err error) {
+	in := &s3.UploadPartCopyInput{Bucket: &to.Bucket, Key: &to.Key, UploadId: &uploadID, PartNumber: &number,
+		CopySource: aws.String(escape(from.Bucket) + "/" + escape(from.Key)), CopySourceRange: byteRange(offset, length)}
 	if fromETag != "" {
 		in.CopySourceIfMatch = &fromETag
 	}
-	err = c.write(ctx, "copy part", "", func(ctx context.Context) error {
-		out, err := c.s3.UploadPartCopy(ctx, in)
-		if s := status(err); s == http.StatusNotImplemented || s == http.StatusMethodNotAllowed || code(err) == "NotImplemented" {
+	err = c.write(ctx, "copy part", "", c.limits.patient, func(ctx context.Context) error {
+		out, err := c.s3.UploadPartCopy(ctx, in, c.patient)
+		switch s := status(err); {
+		case s == http.StatusNotImplemented || s == http.StatusMethodNotAllowed || code(err) == "NotImplemented" || code(err) == "MethodNotAllowed":
 			return fmt.Errorf("%w: %w", ErrNoCopy, err)
+		case s == http.StatusPreconditionFailed:
+			return fmt.Errorf("%w: %w", file.ErrObjectMissing, err)
+		case err != nil:
+			return err
+		case out.CopyPartResult == nil:
+			return errors.New("an answer without a result: not the store's")
 		}
-		if err == nil && out.CopyPartResult != nil {
-			etag = aws.ToString(out.CopyPartResult.ETag)
-		}
+		etag, err = given("tag", out.CopyPartResult.ETag)
 		return err
 	})
 	return etag, err
+}
+
+// escape writes a bucket or a key for a URL in a header: all but unreserved characters
+// (RFC 3986, 2.3) and slashes. Some stores take a "+" there for a space.
+func escape(s string) string {
+	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(s))
 }

@@ -99,7 +99,7 @@ func (e *Embedded) start(ctx context.Context, objects, sidecars string, flush bo
 	}
 	var dialer net.Dialer
 	e.Client = New(Options{
-		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, durable: durable,
+		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: Unsigned, durable: durable,
 		dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},

@@ -176,7 +176,7 @@ func suite(t *testing.T, c *Client) {
 func TestEmbedded(t *testing.T) { suite(t, shared.Client) }
 
 func TestStoreThatIsNotThere(t *testing.T) {
-	c := New(Options{Endpoint: "http://127.0.0.1:1", Region: "us-east-1", AccessKey: "a", SecretKey: "s"})
+	c := New(Options{Endpoint: "http://127.0.0.1:1", Region: "us-east-1", AccessKey: "a", SecretKey: "s", limits: shortLimits})
 	defer c.Close()
 	at := file.Location{Bucket: "b-1", Key: "k"}
 	if err := c.Ping(t.Context(), "b-1"); !errors.Is(err, file.ErrUnavailable) {
