@@ -20,6 +20,9 @@ type source struct {
 	exceeded func() bool
 	// interrupt makes a Read that waits for the client return.
 	interrupt func()
+	// cut says, once the reader has ended, whether the body did not: it was interrupted,
+	// or the line broke.
+	cut func() bool
 	// check is the checksum that the client sends along; nil if there is none.
 	check check
 	// goesOn says that the request has more to do with the upload after its body, and
@@ -32,6 +35,9 @@ type check interface {
 	io.Writer
 	verify() error // once the body has ended
 }
+
+// errCut ends a body with a checksum that did not come to its end: nothing of it counts.
+var errCut = errors.New("the body was cut before its checksum could be compared")
 
 // appender adds the bytes of one request to an upload.
 //
@@ -74,6 +80,9 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, src source) (int64,
 		}
 	}
 	err := a.run(ctx)
+	if errors.Is(err, errCut) {
+		err = nil // who gave us the body knows best what happened to it
+	}
 	if err != nil {
 		err = fmt.Errorf("append to %s at %d: %w", u.ID, u.Offset, err)
 	}
@@ -279,6 +288,14 @@ func (a *appender) end(ctx context.Context) error {
 	}
 	a.wait()
 	if a.src.check != nil {
+		if a.src.cut() {
+			return errCut
+		}
+		for _, f := range a.flights {
+			if f.err != nil {
+				return f.err
+			}
+		}
 		if err := a.src.check.verify(); err != nil {
 			return err
 		}

@@ -39,8 +39,6 @@ func (a *appender) add(f *flight) {
 	case f.tail != nil:
 		a.replace(f.tail.Offset)
 		p.Tails = append(p.Tails, *f.tail)
-		a.memory.keep(f.tail.Key, f.body)
-		f.body = buffer{}
 	default:
 		p.Whole, p.ETag = true, f.etag
 		a.replace(0)

@@ -52,10 +52,20 @@ func (d draft) check(r *http.Request) error {
 // fits refuses a last body that does not end where the upload does: whoever sent it
 // would take the upload for complete.
 func (d draft) fits(r *http.Request, u *file.Upload) error {
-	if !d.completes(r) || u.Deferred || r.ContentLength < 0 || u.Offset+r.ContentLength == u.Size {
+	if r.ContentLength < 0 {
+		return nil // see ends
+	}
+	after := *u
+	after.Offset += r.ContentLength
+	return d.ends(r, &after)
+}
+
+// ends is fits for a body whose length shows only at its end.
+func (d draft) ends(r *http.Request, u *file.Upload) error {
+	if !d.completes(r) || u.Deferred || u.Offset == u.Size {
 		return nil
 	}
-	return file.Refuse(file.ErrInvalid, "The upload would be complete at %d bytes, its length is %d", u.Offset+r.ContentLength, u.Size)
+	return file.Refuse(file.ErrInvalid, "The upload would be complete at %d bytes, its length is %d", u.Offset, u.Size)
 }
 
 // limits is the draft's Upload-Limit header.

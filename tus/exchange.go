@@ -26,6 +26,7 @@ type exchange struct {
 	respond problem.Responder
 	base    string // of files' URLs
 	maxSize int64  // of files, in bytes
+	timeout time.Duration
 	body    *countingBody
 	draft   draft
 	check   check // the request's checksum; nil without one
@@ -78,6 +79,8 @@ func (x *exchange) reads() bool {
 // WriteHeader lets a success pass, with what tusd does not know, and answers an error
 // itself. The body of an error of tusd's own tells which it is.
 func (x *exchange) WriteHeader(status int) {
+	// tusd's deadline counts from the body's last byte; what came after may have taken long.
+	http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.timeout))
 	if status < 400 {
 		x.complete()
 		x.ResponseWriter.WriteHeader(status)
@@ -113,7 +116,7 @@ func (x *exchange) complete() {
 	}
 	if u.State == file.Recorded {
 		h.Set("Content-Location", x.base+"/"+string(u.ID))
-	} else if !u.Expires.IsZero() && u.State == file.Open {
+	} else if !u.Expires.IsZero() && (u.State == file.Open || u.Partial) {
 		h.Set("Upload-Expires", u.Expires.UTC().Format(http.TimeFormat)) // tus 1.0.0, Expiration
 	}
 }
@@ -218,13 +221,17 @@ func (x *exchange) interrupt() {
 // countingBody counts what the client sent, and can be interrupted.
 type countingBody struct {
 	io.ReadCloser
+	patience    func() // begins the time that the client has for its next byte
 	n           atomic.Int64
 	interrupted atomic.Bool
 	ended       atomic.Bool
+	cut         atomic.Bool // it ended before its time
 }
 
 func (b *countingBody) Read(p []byte) (n int, err error) {
-	// Looked at before each Read too: tusd puts the deadline off after each.
+	// Begun here, since we may not have read for long, for want of memory, which is not the
+	// client's fault. Then looked whether it was interrupted: that sets the deadline too.
+	b.patience()
 	if !b.interrupted.Load() {
 		n, err = b.ReadCloser.Read(p)
 		b.n.Add(int64(n))
@@ -233,6 +240,7 @@ func (b *countingBody) Read(p []byte) (n int, err error) {
 		err = handler.ErrUploadInterrupted
 	}
 	if err != nil {
+		b.cut.Store(err != io.EOF)
 		b.ended.Store(true)
 	}
 	return n, err

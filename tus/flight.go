@@ -195,9 +195,12 @@ func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Conte
 	go func() {
 		defer close(f.landed)
 		f.err = fly(ctx)
-		if f.tail == nil || f.err != nil { // a tail's bytes may be kept
-			a.drop(f)
+		// At once, and not when it is committed: its request may be waiting for memory.
+		if f.tail != nil && f.err == nil {
+			a.memory.keep(f.tail.Key, f.body)
+			f.body = buffer{}
 		}
+		a.drop(f)
 	}()
 	return nil
 }

@@ -118,7 +118,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Header.Del("X-HTTP-Method-Override")
 	}
 	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, maxSize: h.Hooks.MaxSize(), draft: draftOf(r),
-		body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
+		timeout: h.ReadTimeout, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
+	x.body.patience = func() { http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.ReadTimeout)) }
 	if x.draft == "" {
 		w.Header().Set("Tus-Resumable", "1.0.0")
 	}

@@ -68,14 +68,15 @@ func (up *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (
 		Reader:    src,
 		exceeded:  func() bool { return !up.u.Deferred && x.body.count()-start > left },
 		interrupt: x.interrupt,
+		cut:       x.body.cut.Load,
 		check:     x.check,
 		goesOn:    x.draft.completes(x.r) && up.u.Deferred,
 	})
 	x.lease.over.Store(!up.u.Held)
-	if err != nil {
-		err = fail(ctx, err)
+	if err == nil && !x.body.cut.Load() {
+		err = x.draft.ends(x.r, up.u)
 	}
-	return n, err
+	return n, fail(ctx, err)
 }
 
 // claim notes what the request says of the whole file (RFC 9530, Repr-Digest).
