@@ -185,17 +185,18 @@ func (a *appender) fill(ctx context.Context, room int64) error {
 	if a.lent {
 		a.lent = false
 		a.buf.extend(n)
+		a.taken += int64(n)
 	} else if err := a.store(ctx, into[:n]); err != nil {
 		return err
 	}
-	a.taken += int64(n)
 	if n > 0 {
 		a.share.filled()
 	}
 	return err
 }
 
-// store copies bytes into the buffer.
+// store copies bytes into the buffer. Each copy is counted at once: to make room for the
+// next one, what is there may be put away.
 func (a *appender) store(ctx context.Context, b []byte) error {
 	for len(b) > 0 {
 		if err := a.reserve(ctx); err != nil {
@@ -203,6 +204,7 @@ func (a *appender) store(ctx context.Context, b []byte) error {
 		}
 		n := copy(a.buf.space(), b)
 		a.buf.extend(n)
+		a.taken += int64(n)
 		b = b[n:]
 	}
 	return nil

@@ -187,7 +187,7 @@ func (e *Engine) join(ctx context.Context, u *file.Upload, s *sources) error {
 	defer stop()
 	body := &pieceReader{ctx: reading, objects: e.objects, pieces: pieces}
 	defer body.Close()
-	_, err := e.append(ctx, u, source{Reader: body, exceeded: func() bool { return false }, interrupt: stop})
+	_, err := e.append(ctx, u, source{Reader: body, exceeded: never, cut: never, interrupt: stop})
 	if err == nil && !u.Complete() {
 		err = fmt.Errorf("%w: the sources ended at %d of %d bytes", file.ErrStorageRead, u.Offset, u.Size)
 	}
@@ -312,3 +312,5 @@ func (r *pieceReader) Close() {
 		r.body.Close()
 	}
 }
+
+func never() bool { return false }

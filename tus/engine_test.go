@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -142,6 +143,71 @@ func TestLittleMemory(t *testing.T) {
 		e.Wait()
 		if n := e.memory.inUse(); n != 0 {
 			t.Errorf("%d bytes of memory were not given back", n)
+		}
+	})
+}
+
+// askAll asks every request that could be asked to give back what it holds, and waits
+// until it has.
+func (m *memory) askAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.filling.Len() > 0 {
+		s := m.filling.Remove(m.filling.Front()).(*share)
+		s.place, s.ask = nil, true
+		m.leaving += s.held
+		s.asked <- struct{}{}
+		for s.ask {
+			m.mu.Unlock()
+			runtime.Gosched()
+			m.mu.Lock()
+		}
+	}
+}
+
+// presser asks for the memory back while its bytes are being read.
+type presser struct {
+	trickle
+	m *memory
+}
+
+func (r presser) Read(p []byte) (int, error) {
+	n, err := r.trickle.Read(p[:len(p)/2+1])
+	r.m.askAll()
+	return n, err
+}
+
+// Whoever is asked for its memory in the middle of a Read puts away what it has, and
+// goes on: with small reads, and with such as go right into the slab of which the bytes
+// before are on their way to the store.
+func TestAskedForMemoryAtEveryRead(t *testing.T) {
+	worlds(t, func(w *world) {
+		for _, piece := range []int{700, 3000, 50000} {
+			e := w.start(newPlan(none, 0))
+			body := content(30*piece + 1)
+			url := w.create(len(body))
+			l, u, err := e.leases.take(t.Context(), idOf(url), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := e.append(l.ctx, u, source{Reader: presser{trickle{bytes.NewReader(body), piece}, e.memory},
+				exceeded: never, cut: never, interrupt: func() {}})
+			if err != nil || n != int64(len(body)) {
+				t.Fatal(n, err)
+			}
+			if len(u.Tails) < 10 {
+				t.Errorf("with pieces of %d bytes only %d tails were put away", piece, len(u.Tails))
+			}
+			err = e.finish(l.ctx, u)
+			l.give()
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Wait()
+			w.check(url, body)
+			if n := e.memory.inUse(); n != 0 {
+				t.Errorf("%d bytes of memory were not given back", n)
+			}
 		}
 	})
 }

@@ -25,9 +25,11 @@ type flight struct {
 	offset int64  // behind its bytes
 	hash   []byte // the SHA-256 state there
 	body   buffer
-	lands  bool          // borrows a slab: nobody may free that before it has landed
-	landed chan struct{} // closed when err is there
-	err    error
+	// borrows says that the last slab is still being filled, and will be another flight's,
+	// which may not start, and free it, before this one has landed.
+	borrows bool
+	landed  chan struct{} // closed when err is there
+	err     error
 }
 
 func (f *flight) hasLanded() bool {
@@ -55,8 +57,9 @@ func (a *appender) launchPart(ctx context.Context) error {
 		a.drop(f)
 		return err
 	}
+	at, id := a.u.Location, a.u.MultipartID // commits change a.u meanwhile
 	return a.launch(ctx, f, func(ctx context.Context) (err error) {
-		p.ETag, err = a.putPart(ctx, a.u.Location, a.u.MultipartID, p.Number, &f.body)
+		p.ETag, err = a.putPart(ctx, at, id, p.Number, &f.body)
 		return err
 	})
 }
@@ -72,8 +75,9 @@ func (a *appender) launchWhole(ctx context.Context) error {
 		return err
 	}
 	a.tails = nil
+	at, kind := a.u.Location, a.u.Type
 	return a.launch(ctx, f, func(ctx context.Context) (err error) {
-		f.etag, err = a.put(ctx, a.u.Location, a.u.Type, &f.body)
+		f.etag, err = a.put(ctx, at, kind, &f.body)
 		return err
 	})
 }
@@ -170,7 +174,7 @@ func (a *appender) prepare(begin buffer) (*flight, error) {
 	if err != nil {
 		return nil, fmt.Errorf("save SHA-256 state: %w", err)
 	}
-	f := &flight{offset: a.taken, hash: state, body: begin, lands: a.lent, landed: make(chan struct{})}
+	f := &flight{offset: a.taken, hash: state, body: begin, borrows: a.lent, landed: make(chan struct{})}
 	body := a.buf.split(a.lent)
 	a.share.leave(body.held)
 	f.body.take(body)
@@ -179,7 +183,7 @@ func (a *appender) prepare(begin buffer) (*flight, error) {
 
 // launch waits for a free place and starts a flight.
 func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Context) error) error {
-	for len(a.flights) >= parallel || len(a.flights) > 0 && a.flights[len(a.flights)-1].lands {
+	for len(a.flights) >= parallel || len(a.flights) > 0 && a.flights[len(a.flights)-1].borrows {
 		select {
 		case <-a.flights[0].landed:
 		case <-ctx.Done():
@@ -196,7 +200,7 @@ func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Conte
 		defer close(f.landed)
 		f.err = fly(ctx)
 		// At once, and not when it is committed: its request may be waiting for memory.
-		if f.tail != nil && f.err == nil {
+		if f.tail != nil && f.err == nil && !f.borrows {
 			a.memory.keep(f.tail.Key, f.body)
 			f.body = buffer{}
 		}
