@@ -8,14 +8,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
+	"holdfast/internal/nginxtest"
 	"holdfast/internal/testproc"
 )
 
@@ -115,61 +112,7 @@ func throughNginx(t *testing.T) (client, string) {
 	}
 	public := fmt.Sprintf("http://127.0.0.1:%d/files", port)
 	h := startHoldfast(t, binary, public)
-	return client{base: public, token: h.token}, startNginx(t, port, h.port)
-}
-
-func startNginx(t *testing.T, port, upstream int) (log string) {
-	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		program = "/usr/sbin/nginx" // where Debian keeps it, out of a user's PATH
-	}
-	if _, err := os.Stat(program); err != nil {
-		t.Fatal("nginx is not installed: run `make deps` (Debian: apt-get install nginx)")
-	}
-	folder := testproc.TempFolder(t, "holdfast-nginx")
-	// Started as root, nginx works as nobody, who must reach its folders in here.
-	if err := os.Chmod(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(filepath.Join(root, "deploy", "nginx.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf := string(b)
-	for old, new := range map[string]string{
-		"server holdfast:8000;": fmt.Sprintf("server 127.0.0.1:%d;", upstream),
-		"listen 8080;":          fmt.Sprintf("listen 127.0.0.1:%d;", port),
-	} {
-		if strings.Count(conf, old) != 1 {
-			t.Fatalf("deploy/nginx.conf should have one line %q", old)
-		}
-		conf = strings.Replace(conf, old, new, 1)
-	}
-	path := filepath.Join(folder, "nginx.conf")
-	if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	log = filepath.Join(folder, "nginx.log")
-	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	cmd := exec.Command(program, "-p", folder+"/", "-c", path, "-e", "stderr", "-g", "daemon off;")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, out, out
-	process, err := testproc.Start(cmd, syscall.SIGTERM)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		process.Stop(syscall.SIGTERM, 10*time.Second)
-		if t.Failed() {
-			t.Log(testproc.LogTail(log))
-		}
-	})
-	waitFor(t, fmt.Sprintf("http://127.0.0.1:%d/healthz", port), process, log)
-	return log
+	return client{base: public, token: h.token}, nginxtest.Start(t, port, h.port)
 }
 
 // fill makes bytes that no part of the way could compress or guess.

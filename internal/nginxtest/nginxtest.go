@@ -1,0 +1,111 @@
+// Package nginxtest starts a real nginx with deploy/nginx.conf in front of programs on
+// loopback: in front of one, as deployed, or of several, in turn and without stickiness.
+//
+// Nothing is skipped where nginx is missing: the test fails and says what to do.
+package nginxtest
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/testproc"
+)
+
+// conf is the configuration as it is deployed, seen from a package in internal/.
+var conf = filepath.Join("..", "..", "deploy", "nginx.conf")
+
+// Start starts nginx on a loopback port, in front of the programs that serve on the
+// ports given, and waits until one of them answers through it. It ends with the test.
+// The string is the path of what nginx logs.
+func Start(t testing.TB, port int, upstreams ...int) (log string) {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx" // where Debian keeps it, out of a user's PATH
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Fatal("nginx is not installed: run `make deps` (Debian: apt-get install nginx)")
+	}
+	folder := testproc.TempFolder(t, "holdfast-nginx")
+	// Started as root, nginx works as nobody, who must reach its folders in here.
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "nginx.conf")
+	if err := os.WriteFile(path, configure(t, port, upstreams), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	log = filepath.Join(folder, "nginx.log")
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(program, "-p", folder+"/", "-c", path, "-e", "stderr", "-g", "daemon off;")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, out, out
+	process, err := testproc.Start(cmd, syscall.SIGTERM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Stop(syscall.SIGTERM, 10*time.Second)
+		if t.Failed() {
+			t.Log(testproc.LogTail(log))
+		}
+	})
+	answers(t, fmt.Sprintf("http://127.0.0.1:%d/healthz", port), process, log)
+	return log
+}
+
+// configure is deploy/nginx.conf with these addresses in place of its own.
+func configure(t testing.TB, port int, upstreams []int) []byte {
+	t.Helper()
+	b, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var servers []string
+	for _, upstream := range upstreams {
+		servers = append(servers, fmt.Sprintf("server 127.0.0.1:%d;", upstream))
+	}
+	text := string(b)
+	for old, new := range map[string]string{
+		"server holdfast:8000;": strings.Join(servers, "\n        "),
+		"listen 8080;":          fmt.Sprintf("listen 127.0.0.1:%d;", port),
+	} {
+		if strings.Count(text, old) != 1 {
+			t.Fatalf("deploy/nginx.conf should have one line %q", old)
+		}
+		text = strings.Replace(text, old, new, 1)
+	}
+	return []byte(text)
+}
+
+// answers waits until the address answers 200, for as long as the process lives.
+func answers(t testing.TB, address string, process *testproc.Process, log string) {
+	t.Helper()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for end := time.Now().Add(time.Minute); ; {
+		if res, err := client.Get(address); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-process.Done():
+			t.Fatalf("nginx ended at once: %v\n%s", process.Err(), testproc.LogTail(log))
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no answer at %s\n%s", address, testproc.LogTail(log))
+		}
+	}
+}
