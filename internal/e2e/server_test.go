@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,8 +18,12 @@ import (
 	"holdfast/internal/testproc"
 )
 
-// binary is the program, built once by TestMain.
+// binary is the program, built once by TestMain, with the race detector.
 var binary string
+
+// beside is how many tests that call t.Parallel run at the same time. They are those
+// that mostly wait, for a lease or a fault to end, so there are more than processors.
+const beside = "8"
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
@@ -31,6 +37,11 @@ func buildAndRun(m *testing.M) int {
 	binary = filepath.Join(folder.Path, "holdfast")
 	if out, err := exec.Command("go", "build", "-race", "-o", binary, "holdfast").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", beside); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -50,6 +61,7 @@ type server struct {
 	token  string // of user 1, account 1; empty before the first start
 	env    []string
 	within []string // a command that runs the program
+	binary string   // the program, if it is not the one for all
 
 	process *testproc.Process
 }
@@ -98,7 +110,7 @@ func (s *server) checkLog() {
 
 // command is the program with the server's settings.
 func (s *server) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(cmp.Or(s.binary, binary), args...)
 	cmd.Dir, cmd.Env = s.folder, s.env
 	return cmd
 }
@@ -119,7 +131,7 @@ func (s *server) begin() (stdout string) {
 	defer log.Close()
 	cmd := s.command()
 	if len(s.within) > 0 {
-		cmd = exec.Command(s.within[0], append(s.within[1:len(s.within):len(s.within)], binary)...)
+		cmd = exec.Command(s.within[0], append(s.within[1:len(s.within):len(s.within)], cmd.Path)...)
 		cmd.Dir, cmd.Env = s.folder, s.env
 	}
 	cmd.Stdout, cmd.Stderr = out, log
