@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -75,31 +76,39 @@ func (c crash) run(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	listed := c.server.list(t)
-	files, merges := 0, 0
+	files, merges := map[string]string{}, 0
 	for _, u := range clients {
 		merges += u.merges
-		for url, sum := range u.files {
-			files++
-			if _, there := listed[url]; !there {
-				t.Errorf("%s was finished and is not in the list", url)
-			} else if got := c.server.sum(t, url); got != sum {
-				t.Errorf("%s has SHA-256 %s, want %s", url, got, sum)
-			}
-			delete(listed, url)
-		}
+		maps.Copy(files, u.files)
 	}
 	// Empty files whose answer was lost, and files whose deletion was not answered.
-	for url, tag := range listed {
-		if sum := c.server.sum(t, url); `"`+sum+`"` != tag {
-			t.Errorf("%s is listed, has SHA-256 %s and the ETag %s", url, sum, tag)
-		}
-	}
-	t.Logf("%d kills; %d files kept, %d uploads with more than 16 small chunks, %d files that no client knows", c.kills, files, merges, len(listed))
-	if files == 0 {
+	unknown := c.server.keeps(t, files)
+	t.Logf("%d kills; %d files kept, %d uploads with more than 16 small chunks, %d files that no client knows", c.kills, len(files), merges, unknown)
+	if len(files) == 0 {
 		t.Error("no file was finished")
 	}
 	c.server.stop()
+}
+
+// keeps checks that these files, SHA-256 by URL, are listed and are what was sent. Other
+// listed files, which no client knows, have to be what their ETag says; it returns their number.
+func (s *server) keeps(t *testing.T, files map[string]string) (unknown int) {
+	t.Helper()
+	listed := s.list(t)
+	for url, sum := range files {
+		if _, there := listed[url]; !there {
+			t.Errorf("%s was finished and is not in the list", url)
+		} else if got := s.sum(t, url); got != sum {
+			t.Errorf("%s has SHA-256 %s, want %s", url, got, sum)
+		}
+		delete(listed, url)
+	}
+	for url, tag := range listed {
+		if sum := s.sum(t, url); `"`+sum+`"` != tag {
+			t.Errorf("%s is listed, has SHA-256 %s and the ETag %s", url, sum, tag)
+		}
+	}
+	return len(listed)
 }
 
 // list gives the ETags of all own files by URL.

@@ -2,29 +2,22 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
-
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
 )
 
 // pair is two replicas: programs that share a PostgreSQL and an S3 server, and nothing else.
 type pair struct {
+	backing
 	a, b *server
-	pg   *pgtest.Server
-	s3   *s3test.Server
 }
 
 func startPair(t *testing.T, env ...string) *pair {
 	t.Helper()
-	p := &pair{pg: pgtest.Start(t), s3: s3test.Start(t)}
+	p := &pair{backing: startBacking(t)}
 	env = append(servers(p.pg, p.s3), env...)
 	p.a, p.b = start(t, env...), start(t, env...)
 	p.a.token = p.a.run("token", "create", "--user", "1", "--account", "1")
@@ -36,20 +29,6 @@ func startPair(t *testing.T, env ...string) *pair {
 func (p *pair) begin(t *testing.T, size int) string {
 	t.Helper()
 	return strings.TrimPrefix(p.a.create(t, size), strings.TrimSuffix(p.a.base, "/files"))
-}
-
-// count runs a query that gives a number, beside the service.
-func (p *pair) count(t *testing.T, query string) (n int) {
-	t.Helper()
-	c, err := pgx.Connect(t.Context(), p.pg.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(context.Background())
-	if err := c.QueryRow(t.Context(), query).Scan(&n); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return n
 }
 
 // takenOver checks what the client of a request saw that another request pushed aside.

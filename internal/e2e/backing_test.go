@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/jackc/pgx/v5"
+
+	"holdfast/internal/pgtest"
+	"holdfast/internal/s3test"
+)
+
+// backing is what programs under test stand on, looked at past them.
+type backing struct {
+	pg *pgtest.Server
+	s3 *s3test.Server
+}
+
+func startBacking(t *testing.T) backing {
+	t.Helper()
+	return backing{pgtest.Start(t), s3test.Start(t)}
+}
+
+// bucket is where the program puts the files of account 1.
+const bucket = "pneumatic-dev-test-1"
+
+// number runs a query that gives a number.
+func (b backing) number(t *testing.T, query string, args ...any) (n int) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), b.pg.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if err := c.QueryRow(t.Context(), query, args...).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+func (b backing) store() *s3.Client {
+	return s3.New(s3.Options{BaseEndpoint: aws.String(b.s3.Endpoint), Region: b.s3.Region, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(b.s3.AccessKey, b.s3.SecretKey, "")})
+}
+
+// objects are all that the bucket holds.
+func (b backing) objects(t *testing.T) (all []types.Object) {
+	t.Helper()
+	for pages := s3.NewListObjectsV2Paginator(b.store(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)}); pages.HasMorePages(); {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, page.Contents...)
+	}
+	return all
+}
+
+// multiparts are the multipart uploads that were begun and neither completed nor aborted.
+func (b backing) multiparts(t *testing.T) (all []types.MultipartUpload) {
+	t.Helper()
+	out, err := b.store().ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Uploads
+}
