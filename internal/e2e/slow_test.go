@@ -1,0 +1,213 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/testproc"
+)
+
+const (
+	slowClients = 2000
+	slowRate    = 1000 // bytes a second of each
+	// What each of them sends at once, when it begins. All together it is more than the
+	// smaller MEMORY_BUDGET here, so that it can't be held.
+	slowBurst = 40 << 10
+	slowSize  = 512 << 10 // bytes of each of their files; none comes to its end
+
+	fastFiles = 4
+	fastSize  = 96 * mebi
+)
+
+// 2,000 clients send 1 KB/s each, and beside them one is fast: it loses less than a quarter
+// of its speed, and the program's memory stays within its budget and 200 MiB.
+func TestFastBesideSlow(t *testing.T) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	if files.Cur = files.Max; files.Cur < 2*slowClients { // Go raises it at start, where it may
+		t.Fatalf("this needs %d open files, and the limit is %d: raise it (ulimit -n)", 2*slowClients, files.Max)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	program := buildPlain(t)
+	for _, budget := range []int{256 * mebi, 64 * mebi} {
+		t.Run(fmt.Sprintf("%d MiB", budget/mebi), func(t *testing.T) {
+			b := startBacking(t)
+			s := newServer(t, append(servers(b.pg, b.s3), fmt.Sprintf("MEMORY_BUDGET=%d", budget))...)
+			s.binary = program
+			s.launch()
+			s.token = s.run("token", "create", "--user", "1", "--account", "1")
+			s.fastBesideSlow(t, b, budget)
+			s.stop()
+		})
+	}
+}
+
+// buildPlain builds the program as it is deployed: the race detector would take the time
+// and the memory that are measured here.
+func buildPlain(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(testproc.TempFolder(t, "holdfast-e2e-plain"), "holdfast")
+	cmd := exec.Command("go", "build", "-o", path, "holdfast")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+func (s *server) fastBesideSlow(t *testing.T, b backing, budget int) {
+	const pairs, least = 3, 0.75
+	content := random(fastSize)
+	s.fast(t, content) // the first time everything is new, and slower
+	best := 0.0
+	for pair := 0; pair < pairs && best < least; pair++ {
+		alone := s.fast(t, content)
+		c := s.crowd(t)
+		if slowClients*slowBurst > budget {
+			s.eventually("bytes of slow clients are put away while they send", func() bool {
+				return b.number(t, `select count(*) from uploads where size = $1 and committed_offset > 0`, slowSize) > 0
+			})
+		}
+		beside := s.fast(t, content)
+		t.Logf("alone %.0f MB/s, beside %d slow clients %.0f MB/s: %.2f", alone/1e6, slowClients, beside/1e6, beside/alone)
+		best = max(best, beside/alone)
+		c.leave(t)
+	}
+	if best < least {
+		t.Errorf("the fast client keeps %.2f of its speed, want at least %.2f", best, least)
+	}
+	peak := s.memory(t, "VmHWM")
+	t.Logf("at most %d MiB resident", peak/mebi)
+	if limit := budget + 200*mebi; peak > limit {
+		t.Errorf("%d MiB resident, want at most %d MiB", peak/mebi, limit/mebi)
+	}
+}
+
+// memory is a line of /proc/PID/status, in bytes.
+func (s *server) memory(t *testing.T, name string) (n int) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "\n"+name+":")
+	if _, err := fmt.Sscanf(rest, "%d kB", &n); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n << 10
+}
+
+// fast uploads files, each in one PATCH, and gives the bytes a second.
+func (s *server) fast(t *testing.T, content []byte) float64 {
+	t.Helper()
+	begun := time.Now()
+	for range fastFiles {
+		conn, in := s.head(t, s.create(t, len(content)), len(content))
+		if _, err := conn.Write(content); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(in, nil)
+		if err != nil || res.StatusCode != http.StatusNoContent {
+			t.Fatalf("PATCH: %v %v", res, err)
+		}
+		conn.Close()
+	}
+	return float64(fastFiles*len(content)) / time.Since(begun).Seconds()
+}
+
+// head sends the head of a PATCH.
+func (s *server) head(t *testing.T, location string, length int) (net.Conn, *bufio.Reader) {
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n%s\r\nContent-Length: %d\r\n\r\n",
+		strings.TrimPrefix(location, strings.TrimSuffix(s.base, "/files")), s.token, octets, length)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, bufio.NewReader(conn)
+}
+
+// crowd are slow clients.
+type crowd struct {
+	conns []net.Conn
+	over  atomic.Bool
+	ended sync.WaitGroup
+}
+
+// crowd has them come and begin to send.
+func (s *server) crowd(t *testing.T) *crowd {
+	t.Helper()
+	c := &crowd{conns: make([]net.Conn, slowClients)}
+	burst := random(slowBurst)
+	var next atomic.Int64
+	var coming sync.WaitGroup
+	for range 16 {
+		coming.Go(func() {
+			for i := int(next.Add(1)) - 1; i < slowClients && !t.Failed(); i = int(next.Add(1)) - 1 {
+				a, err := s.ask("POST", "/files/tus/", nil, fmt.Sprintf("Upload-Length: %d", slowSize))
+				if err != nil || a.status != http.StatusCreated {
+					t.Errorf("create: %v %v", a, err)
+					return
+				}
+				c.conns[i], _ = s.head(t, a.header.Get("Location"), slowSize)
+				c.conns[i].Write(burst)
+			}
+		})
+	}
+	coming.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	c.ended.Go(func() { c.send(t) })
+	return c
+}
+
+// send sends what all of them send, for as long as they are there.
+func (c *crowd) send(t *testing.T) {
+	const turns = 20 // in each second, so that they don't all send at once
+	bytes := random(slowRate)
+	tick := time.NewTicker(time.Second / turns)
+	defer tick.Stop()
+	for turn := 0; !c.over.Load(); turn++ {
+		for i := turn % turns; i < len(c.conns); i += turns {
+			if _, err := c.conns[i].Write(bytes); err != nil {
+				t.Errorf("a slow client was thrown out: %v", err)
+				return
+			}
+		}
+		<-tick.C
+	}
+}
+
+// leave checks that each of them was still served, and has them go.
+func (c *crowd) leave(t *testing.T) {
+	t.Helper()
+	c.over.Store(true)
+	c.ended.Wait()
+	for _, conn := range c.conns {
+		conn.SetReadDeadline(time.Now()) // what is there already is read all the same
+		b := make([]byte, 200)
+		if n, err := conn.Read(b); n > 0 || !os.IsTimeout(err) {
+			t.Errorf("a slow client was answered %q %v", b[:n], err)
+			return
+		}
+		conn.Close()
+	}
+}
