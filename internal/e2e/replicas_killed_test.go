@@ -105,7 +105,7 @@ func startClients(t *testing.T, front *server, seed uint64, uploads int) (*testp
 	cmd.Dir = web
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(said), "NODE_NO_WARNINGS=1",
 		"TUS_ENDPOINT=" + front.base + "/tus/", "TUS_TOKEN=" + front.token, "TUS_CLIENTS=" + clients,
-		"TUS_SEED=" + strconv.FormatUint(seed, 10), "TUS_UPLOADS=" + strconv.Itoa(uploads), "TUS_LIMIT=300"}
+		"TUS_SEED=" + strconv.FormatUint(seed, 10), "TUS_UPLOADS=" + strconv.Itoa(uploads), "TUS_LIMIT=120"}
 	out, err := os.Create(said)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@
 // It gets its orders by environment, tells one JSON line on standard output for each file that
 // arrived ({url, sha256, size, client}), and ends with 0 when all of them did.
 
+import { globalAgent } from 'node:http';
 import { content, sha256 } from './files.mjs';
 import Uppy from '@uppy/core';
 import UppyTus from '@uppy/tus';
@@ -62,6 +63,8 @@ function tell(file, uploadUrl, bytes) {
 function fail(error) {
   console.error(error.stack);
   console.error('running:', [...running]);
+  const sockets = Object.values(globalAgent.sockets).flat();
+  console.error('without an answer:', sockets.map(({ _httpMessage: request }) => `${request.method} ${request.path}`));
   process.exit(1);
 }
 
@@ -81,7 +84,9 @@ function withTus(file, parallelUploads) {
 }
 
 async function withUppy(batch, parallelUploads) {
-  const uppy = new Uppy({ logger: { debug() {}, warn() {}, error() {} } }).use(UppyTus, { ...options, parallelUploads, limit: 2 });
+  // Uppy's own limit (20) must not be reached: where a retry has to wait for its turn, and another
+  // partial upload of the same file fails meanwhile, Uppy 6.0 forgets it, and waits for ever.
+  const uppy = new Uppy({ logger: { debug() {}, warn() {}, error() {} } }).use(UppyTus, { ...options, parallelUploads });
   const sent = new Map();
   for (const file of batch) {
     running.add(file);
