@@ -1,0 +1,229 @@
+package e2e
+
+import (
+	"bytes"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// partial uploads one part of a file that is put together later (tus 1.0.0,
+// Concatenation), and returns its URL.
+func (s *server) partial(t *testing.T, content []byte) string {
+	t.Helper()
+	at := s.create(t, len(content), "Upload-Concat: partial")
+	if len(content) == 0 {
+		return at
+	}
+	a := s.patch(t, at, 0, content)
+	if a.status != 204 || a.header.Get("Content-Location") != "" {
+		t.Fatalf("partial upload: %v; it is no file", a)
+	}
+	return at
+}
+
+// final has partial uploads put together.
+func (s *server) final(t *testing.T, partials ...string) answer {
+	t.Helper()
+	return s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+strings.Join(partials, " "), "Upload-Metadata: filename YS5iaW4=")
+}
+
+// Files of several partial uploads: large ones, whose bytes the store copies, and small
+// ones, an empty one and one of a byte, in an order that is not that of their making.
+func TestConcatenation(t *testing.T) {
+	s := start(t)
+	if offered := s.do(t, "OPTIONS", "/files/tus/", nil).header.Get("Tus-Extension"); !strings.Contains(","+offered+",", ",concatenation,") {
+		t.Errorf("Tus-Extension lacks concatenation: %q", offered)
+	}
+	for name, contents := range map[string][][]byte{
+		"large":         {random(6 * mebi), random(11*mebi + 1), random(5*mebi + 2)},
+		"small":         {random(300000), random(1), nil, random(70000)},
+		"mixed":         {random(9 * mebi), random(20), random(6*mebi + 3)},
+		"one":           {random(1000)},
+		"of few bytes":  {nil, nil, random(1)},
+		"of no byte":    {nil, nil},
+		"a thousand KB": {random(500001), random(499999)},
+	} {
+		var all []byte
+		urls := make([]string, len(contents))
+		for i := len(contents) - 1; i >= 0; i-- {
+			urls[i] = s.partial(t, contents[i])
+		}
+		for i, content := range contents {
+			all = append(all, content...)
+			if a := s.do(t, "HEAD", urls[i], nil); a.status != 200 || a.header.Get("Upload-Concat") != "partial" || a.header.Get("Upload-Offset") != strconv.Itoa(len(content)) {
+				t.Errorf("%s: HEAD of a partial upload: %v", name, a)
+			}
+			// It is no file, and nobody can read it.
+			for _, url := range []string{urls[i], strings.Replace(urls[i], "/tus/", "/", 1)} {
+				if a := s.do(t, "GET", url, nil); a.status != 404 {
+					t.Errorf("%s: GET of a partial upload: %v", name, a)
+				}
+			}
+		}
+		before := len(s.list(t))
+		a := s.final(t, urls...)
+		at, url := a.header.Get("Location"), a.header.Get("Content-Location")
+		if a.status != 201 || at == "" || url != strings.Replace(at, "/tus/", "/", 1) {
+			t.Fatalf("%s: final upload: %v", name, a)
+		}
+		s.holds(t, url, all)
+		head := s.do(t, "HEAD", at, nil)
+		for header, want := range map[string]string{"Upload-Concat": "final;" + strings.Join(urls, " "), "Upload-Length": strconv.Itoa(len(all)),
+			"Upload-Offset": strconv.Itoa(len(all)), "Upload-Metadata": "filename YS5iaW4="} {
+			if got := head.header.Get(header); head.status != 200 || got != want {
+				t.Errorf("%s: HEAD of a final upload: %s is %q, want %q", name, header, got, want)
+			}
+		}
+		listed := s.list(t)
+		if listed[url] != `"`+digest(all)+`"` || len(listed) != before+1 {
+			t.Errorf("%s: %d files more are listed; the ETag is %s", name, len(listed)-before, listed[url])
+		}
+		for _, url := range urls {
+			if a := s.do(t, "HEAD", url, nil); a.status != 404 {
+				t.Errorf("%s: HEAD of a partial upload that was used: %v", name, a)
+			}
+		}
+
+		// The answer was lost, and the client asks again.
+		if again := s.final(t, urls...); again.status != 201 || again.header.Get("Location") != at || again.header.Get("Content-Location") != url {
+			t.Errorf("%s: the same again: %v, want %s", name, again, at)
+		}
+		if n := len(s.list(t)); n != len(listed) {
+			t.Errorf("%s: after the same again %d files more are listed", name, n-len(listed))
+		}
+		s.check(t, []line{
+			{"PATCH", at[strings.Index(at, "/files/"):], octets + "|Upload-Offset: 0", "x", 403, "PERM_001", ""},
+			{"PATCH", at[strings.Index(at, "/files/"):], octets + "|Upload-Offset: " + strconv.Itoa(len(all)), "x", 403, "PERM_001", ""},
+			{"DELETE", at[strings.Index(at, "/files/"):], "", "", 204, "", ""},
+			{"GET", url[strings.Index(url, "/files/"):], "", "", 404, "FILE_001", ""},
+		})
+		if again := s.final(t, urls...); again.status != 404 {
+			t.Errorf("%s: once more, after the file was deleted: %v", name, again)
+		}
+	}
+}
+
+// Other ways to name partial uploads: a path alone, and the URL that another name of this
+// service would have.
+func TestConcatenationByPath(t *testing.T) {
+	s := start(t)
+	one, two, three := s.partial(t, []byte("one,")), s.partial(t, []byte("two,")), s.partial(t, []byte("three"))
+	a := s.final(t, one, two[strings.Index(two, "/files/"):], "https://files.example.com"+three[strings.Index(three, "/files/"):])
+	if a.status != 201 {
+		t.Fatalf("final upload: %v", a)
+	}
+	s.holds(t, a.header.Get("Content-Location"), []byte("one,two,three"))
+}
+
+func TestConcatenationRefused(t *testing.T) {
+	s := start(t, "MAX_FILE_SIZE=1000")
+	stranger := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
+	half, other := s.partial(t, bytes.Repeat([]byte("h"), 600)), s.partial(t, bytes.Repeat([]byte("o"), 500))
+	small := s.partial(t, []byte("abc"))
+	unfinished := s.create(t, 10, "Upload-Concat: partial")
+	if a := s.patch(t, unfinished, 0, "01234"); a.status != 204 {
+		t.Fatalf("unfinished: %v", a)
+	}
+	_, plain := s.upload(t, []byte("0123456789"))
+	deferred := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1", "Upload-Concat: partial").header.Get("Location")
+	if a := s.patch(t, deferred, 0, "0123"); a.status != 204 {
+		t.Fatalf("deferred: %v", a)
+	}
+	foreign := s.do(t, "POST", "/files/tus/", "secret", "Upload-Length: 6", "Upload-Concat: partial", octets, stranger).header.Get("Location")
+	if foreign == "" {
+		t.Fatal("the other user has no partial upload")
+	}
+	final := s.final(t, s.partial(t, []byte("done")))
+	if final.status != 201 {
+		t.Fatalf("final: %v", final)
+	}
+	before := len(s.list(t))
+
+	concat := func(urls ...string) string { return "Upload-Concat: final;" + strings.Join(urls, " ") }
+	unknown := strings.Replace(small, path.Base(small), "6ba7b810-9dad-41d1-80b4-00c04fd430c8", 1)
+	const tus = "/files/tus/"
+	s.check(t, []line{
+		{"POST", tus, concat(half, other), "", 413, "FILE_003", "1100"},
+		{"POST", tus, concat(small, unfinished), "", 400, "VAL_003", path.Base(unfinished)},
+		{"POST", tus, concat(small, deferred), "", 400, "VAL_003", path.Base(deferred)},
+		{"POST", tus, concat(small, plain), "", 400, "VAL_003", path.Base(plain)},
+		{"POST", tus, concat(small, final.header.Get("Location")), "", 400, "VAL_003", ""},
+		{"POST", tus, concat(small, small), "", 400, "VAL_003", "twice"},
+		{"POST", tus, concat(small, unknown), "", 404, "FILE_001", ""},
+		{"POST", tus, concat(), "", 400, "VAL_003", "Upload-Concat"},
+		{"POST", tus, concat("https://example.com/elsewhere/" + path.Base(small)), "", 400, "VAL_003", "Upload-Concat"},
+		{"POST", tus, concat(small) + "|Upload-Concat: partial", "", 400, "VAL_003", "Upload-Concat"},
+		{"POST", tus, concat(small) + "|Upload-Length: 3", "", 400, "VAL_003", "Upload-Length"},
+		{"POST", tus, concat(small) + "|" + octets, "abc", 403, "PERM_001", ""},
+		{"POST", tus, "Upload-Length: 1001|Upload-Concat: partial", "", 413, "FILE_003", ""},
+		{"POST", tus, "Upload-Length: 3|Upload-Concat: Partial", "", 400, "VAL_003", "Upload-Concat"},
+		// Somebody else's: refused, and nothing is said of it, neither here nor there.
+		{"POST", tus, concat(foreign), "", 403, "FILE_002", ""},
+		{"POST", tus, concat(small, foreign), "", 403, "FILE_002", ""},
+		{"POST", tus, concat(small, half) + "|" + stranger, "", 403, "FILE_002", ""},
+		{"HEAD", foreign[strings.Index(foreign, "/files/"):], "", "", 403, "", ""},
+		{"POST", tus, concat(small) + "|Authorization: -", "", 401, "AUTH_001", ""},
+	})
+	if n := len(s.list(t)); n != before {
+		t.Errorf("%d files more are listed", n-before)
+	}
+
+	// Nothing of all that changed them: each can still be used.
+	if a := s.patch(t, unfinished, 5, "56789"); a.status != 204 {
+		t.Errorf("the unfinished one goes on: %v", a)
+	}
+	if a := s.patch(t, deferred, 4, "", "Upload-Length: 4"); a.status != 204 {
+		t.Errorf("the deferred one is declared: %v", a)
+	}
+	a := s.final(t, half, small, unfinished, deferred)
+	if a.status != 201 {
+		t.Fatalf("final upload: %v", a)
+	}
+	s.holds(t, a.header.Get("Content-Location"), []byte(strings.Repeat("h", 600)+"abc"+"0123456789"+"0123"))
+	s.check(t, []line{{"POST", tus, concat(small, other), "", 404, "FILE_001", path.Base(small)}}) // used up
+	s.token = strings.TrimPrefix(stranger, "Authorization: Bearer ")
+	if a = s.final(t, foreign); a.status != 201 {
+		t.Fatalf("the other user's own: %v", a)
+	}
+	s.holds(t, a.header.Get("Content-Location"), []byte("secret"))
+}
+
+// A client lost the answer and asks both replicas, at the same time: it gets one file.
+func TestConcatenationAtBothReplicas(t *testing.T) {
+	p := startPair(t)
+	for _, contents := range [][][]byte{{random(6 * mebi), random(5 * mebi)}, {random(300000), random(200000)}, {random(10), random(20)}} {
+		urls := []string{p.a.partial(t, contents[0]), p.b.partial(t, contents[1])}
+		answers := make([]answer, 6)
+		var wg sync.WaitGroup
+		for i := range answers {
+			wg.Go(func() {
+				s := []*server{p.a, p.b}[i%2]
+				for { // in use by the other one: a client tries again
+					var err error
+					answers[i], err = s.ask("POST", "/files/tus/", nil, "Upload-Concat: final;"+strings.Join(urls, " "))
+					if err != nil {
+						t.Error(err)
+					}
+					if answers[i].status != 423 || t.Failed() {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for _, a := range answers {
+			// Each replica gives URLs of its own, for want of a PUBLIC_URL; the file is the same.
+			if a.status != 201 || path.Base(a.header.Get("Content-Location")) != path.Base(answers[0].header.Get("Content-Location")) {
+				t.Errorf("final upload: %v, want the file of %v", a, answers[0])
+			}
+		}
+		p.b.holds(t, "/files/"+path.Base(answers[0].header.Get("Content-Location")), append(contents[0], contents[1]...))
+	}
+	if n := p.number(t, `select count(*) from files`); n != 3 {
+		t.Errorf("%d files, want 3", n)
+	}
+	p.a.eventually("the partial uploads are gone", func() bool { return p.number(t, `select count(*) from uploads where partial`) == 0 })
+}
