@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"holdfast/bench/report"
+	"holdfast/bench/server"
+)
+
+// counted does each row once more, with little load, over a proxy that counts the calls to
+// the store.
+func (l *lab) counted(ctx context.Context, chosen []row, result *report.Report) (err error) {
+	calls, err := server.CountCalls(l.gateway.Endpoint)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, calls.Stop()) }()
+	c, err := l.start(ctx, l.holdfast, calls.URL, allPeers(chosen))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.stop()) }()
+	few := l.load.counted()
+	if err := c.warmUp(ctx, few); err != nil {
+		return err
+	}
+	for i, r := range chosen {
+		for _, name := range r.peers {
+			var counts map[string]int
+			p := c.peer(name)
+			p.around = func(begin bool) error {
+				if !begin {
+					// What a server does after its answer belongs to the row too.
+					time.Sleep(300 * time.Millisecond)
+				}
+				counts = calls.Take()
+				return nil
+			}
+			m, err := c.once(ctx, r, few, p)
+			if err != nil {
+				return err
+			}
+			each := map[string]float64{}
+			for kind, n := range counts {
+				each[kind] = float64(n) / float64(max(m.Operations, 1))
+			}
+			result.Rows[i].Peer(name).Calls = each
+		}
+	}
+	l.say("counted the calls to the store")
+	return nil
+}

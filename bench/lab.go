@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"holdfast/bench/proc"
+	"holdfast/bench/report"
+	"holdfast/bench/server"
+	"holdfast/bench/store"
+)
+
+// lab is where it is measured: the built programs, a folder on the RAM disk, the store.
+type lab struct {
+	log                       io.Writer
+	ram                       *proc.Folder
+	versitygw, tusd, holdfast server.Program
+	gateway                   *server.Gateway
+	load                      load
+	casts                     int
+}
+
+// need is what must be free on the RAM disk: a long upload lies there in parts, as an
+// object that is being joined from them, and in tusd's temporary files.
+const need = 6 << 30
+
+func openLab(ctx context.Context, o options, log io.Writer) (_ *lab, err error) {
+	l := &lab{log: log, load: fullLoad()}
+	space := uint64(need)
+	if o.short {
+		l.load, space = l.load.tenth(), space/6
+	}
+	if l.ram, err = proc.RAMFolder(o.ram, space); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.close())
+		}
+	}()
+	if l.versitygw, err = server.Versitygw(ctx); err != nil {
+		return nil, err
+	}
+	if l.tusd, err = server.Tusd(ctx); err != nil {
+		return nil, err
+	}
+	if l.holdfast, err = server.Holdfast(ctx, o.holdfast, l.ram.Path, ""); err != nil {
+		return nil, err
+	}
+	l.gateway, err = server.StartGateway(ctx, l.versitygw, l.ram.Path)
+	return l, err
+}
+
+func (l *lab) close() error {
+	if l.gateway != nil {
+		l.gateway.Stop()
+	}
+	return l.ram.Remove()
+}
+
+func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, format+"\n", args...) }
+
+// cast are peers that are running.
+type cast struct {
+	peers []*peer
+	store *store.Store // at the gateway itself
+}
+
+// peer is the peer of that name; nil if it is not there.
+func (c *cast) peer(name string) *peer {
+	for _, p := range c.peers {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// start starts the peers of that names, over the store at endpoint.
+func (l *lab) start(ctx context.Context, holdfast server.Program, endpoint string, names []string, env ...string) (_ *cast, err error) {
+	l.casts++
+	dir := filepath.Join(l.ram.Path, fmt.Sprintf("cast-%d", l.casts))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	at := l.gateway.Access
+	at.Endpoint = endpoint
+	c := &cast{store: store.New(l.gateway.Access)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.stop())
+		}
+	}()
+	for _, name := range names {
+		p := &peer{name: name, store: c.store, gateway: l.gateway}
+		switch name {
+		case report.Holdfast:
+			p.server, err = server.StartHoldfast(ctx, holdfast, at, dir, server.HoldfastOptions{MaxFileSize: 2 * l.load.stream, Env: env})
+		case report.Tusd:
+			p.server, err = server.StartTusd(ctx, l.tusd, at, dir)
+		case report.Direct:
+			p.store, p.bucket = store.New(at), "direct"
+			err = c.store.CreateBucket(ctx, p.bucket)
+		}
+		if err != nil {
+			return c, fmt.Errorf("start %s: %w", name, err)
+		}
+		if p.server != nil {
+			p.bucket = p.server.Bucket
+		}
+		c.peers = append(c.peers, p)
+	}
+	return c, nil
+}
+
+func (c *cast) stop() (err error) {
+	for _, p := range c.peers {
+		if p.server != nil {
+			err = errors.Join(err, p.server.Stop())
+		}
+	}
+	return err
+}
+
+// once has a peer do a row, and makes room again.
+func (c *cast) once(ctx context.Context, r row, l load, p *peer) (report.Measured, error) {
+	m, err := r.do(ctx, l, p)
+	if err != nil {
+		// A cut connection is what one sees of a run that was ended.
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return m, fmt.Errorf("%s: %s: %w", r.name, p.name, err)
+	}
+	return m, c.store.Empty(ctx, p.bucket)
+}

@@ -1,0 +1,132 @@
+// Bench measures Holdfast beside stock tusd, and beside the AWS SDK that puts the same
+// bytes into the same store with no server between. All of them run on this machine, on
+// loopback, over one versitygw whose folder is on a RAM disk, in turn and in one run.
+//
+//	cd bench && go run . [-rounds 3] [-only stream,head] [-short] [-json FILE] [-plot FILE.svg]
+//
+// It takes some minutes and up to 6 GiB of the RAM disk, ends by itself, and leaves
+// nothing behind. It is a module of its own, so that what it needs stays out of the
+// service.
+//
+// # How to read the numbers
+//
+// Client, server and store share the processor: who spends less of it is faster, and no
+// number says what a server would do alone on a machine. A round goes through all rows,
+// and the peers take turns in each; every second round they do so in the opposite order.
+// What is counted at the store is counted in a pass of its own, through a proxy.
+//
+// # Where is what
+//
+// rows.go has the table of rows; a new one is a line there and a function like those in
+// uploads.go and requests.go. rounds.go goes through them, lab.go starts and stops what
+// they need.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	holdfast   string
+	ram        string
+	rounds     int
+	only       string
+	short      bool
+	json, plot string
+	profile    string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string, stderr io.Writer) (o options, chosen []row, err error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.holdfast, "holdfast", "..", "Holdfast's source `folder`, or a built program")
+	f.StringVar(&o.ram, "ram", "/dev/shm", "a `folder` on a RAM disk")
+	f.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
+	f.StringVar(&o.only, "only", "", "only these `rows`, by comma: "+strings.Join(names(rows), ", "))
+	f.BoolVar(&o.short, "short", false, "a tenth of the sizes and one round: to see whether all works")
+	f.StringVar(&o.json, "json", "", "write everything to this `file`")
+	f.StringVar(&o.plot, "plot", "", "draw the ratios into this SVG `file`")
+	f.StringVar(&o.profile, "profile", "", "afterwards do each row once more under Holdfast's CPU profiler; `folder` for the profiles")
+	if err := f.Parse(args); err != nil {
+		return o, nil, err
+	}
+	if f.NArg() > 0 {
+		return o, nil, fmt.Errorf("unexpected %q", f.Args())
+	}
+	if o.short {
+		o.rounds = 1
+	}
+	if o.rounds < 1 || o.rounds > 100 {
+		return o, nil, errors.New("-rounds must be 1 to 100")
+	}
+	chosen, err = choose(o.only)
+	return o, chosen, err
+}
+
+// limit is the longest that a run may take: it must not hang on a server that does.
+func (o options) limit() time.Duration { return time.Duration(o.rounds+3) * 10 * time.Minute }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, chosen, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.limit(), errors.New("it took too long"))
+	defer cancel()
+	lab, err := openLab(ctx, o, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := lab.close(); err != nil {
+			fmt.Fprintln(stderr, "bench: clean up:", err)
+		}
+	}()
+
+	result := lab.begin(o, chosen)
+	// What was measured before something broke is shown all the same.
+	broken := lab.measure(ctx, o, chosen, result)
+	result.Finish(targets)
+	if err := result.WriteTable(stdout); err != nil {
+		return err
+	}
+	if broken != nil {
+		return broken
+	}
+	if err := write(o.json, result.WriteJSON); err != nil {
+		return err
+	}
+	return write(o.plot, result.WritePlot)
+}
+
+// write writes a file, unless it has no name.
+func write(name string, what func(io.Writer) error) (err error) {
+	if name == "" {
+		return nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return what(f)
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"holdfast/bench/report"
+)
+
+func TestChoose(t *testing.T) {
+	for list, want := range map[string][]string{"": names(rows), "head,stream": {"stream", "head"}, "post": {"post"}} {
+		got, err := choose(list)
+		if err != nil || !slices.Equal(names(got), want) {
+			t.Errorf("%q: %v, %v", list, names(got), err)
+		}
+	}
+	for _, list := range []string{"nothing", "stream,", "stream, head"} {
+		if _, err := choose(list); err == nil {
+			t.Errorf("%q was taken", list)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for bytes, want := range map[int64]string{0: "0 B", 7: "7 B", 10 << 10: "10 KiB", 1 << 20: "1 MiB", 1<<30 - 1: "1024 MiB", 1 << 30: "1 GiB",
+		(1 << 30) / 10: "102.4 MiB"} {
+		if got := size(bytes); got != want {
+			t.Errorf("%d: %s", bytes, got)
+		}
+	}
+}
+
+// Every row has a name of its own and says what it does; Holdfast takes part; every
+// target is one of a row.
+func TestRows(t *testing.T) {
+	full := fullLoad()
+	seen := map[string]bool{}
+	for _, r := range rows {
+		if r.name == "" || seen[r.name] || r.title(full) == "" || r.operation(full) == "" || r.do == nil {
+			t.Errorf("row %q", r.name)
+		}
+		if !slices.Contains(r.peers, report.Holdfast) {
+			t.Errorf("row %s without Holdfast", r.name)
+		}
+		if short := r.title(full.tenth()); short == r.title(full) && r.unit == report.Megabytes {
+			t.Errorf("a short run claims %q", short)
+		}
+		seen[r.name] = true
+	}
+	for _, target := range targets {
+		if !seen[target.Row] {
+			t.Errorf("a target for %q", target.Row)
+		}
+	}
+	if got := rows[0].title(full); got != "1 GiB in one stream" {
+		t.Error(got)
+	}
+}
+
+func TestLoads(t *testing.T) {
+	if short := fullLoad().tenth(); short.stream != (1<<30)/10 || short.lasting != 500*time.Millisecond {
+		t.Errorf("%+v", short)
+	}
+	if few := fullLoad().counted(); few.connections != 1 || few.requests == 0 {
+		t.Errorf("%+v", few)
+	}
+}
+
+func TestParse(t *testing.T) {
+	o, chosen, err := parse([]string{"-short", "-rounds", "9", "-only", "post"}, io.Discard)
+	if err != nil || o.rounds != 1 || len(chosen) != 1 || o.holdfast != ".." {
+		t.Error(o, err)
+	}
+	for _, args := range [][]string{{"-rounds", "0"}, {"-rounds", "101"}, {"-only", "x"}, {"more"}, {"-unknown"}} {
+		if _, _, err := parse(args, io.Discard); err == nil {
+			t.Errorf("%q was taken", args)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"holdfast/bench/proc"
+	"holdfast/bench/report"
+	"holdfast/bench/server"
+	"holdfast/bench/store"
+	"holdfast/bench/tempbytes"
+	"holdfast/bench/tus"
+)
+
+// peer is one of those who are compared.
+type peer struct {
+	name   string
+	server *server.Server // nil for the direct one
+	store  *store.Store   // what it puts its objects to
+	bucket string
+	// gateway is the process of the store.
+	gateway *server.Gateway
+	// hash has the next finished upload downloaded and its SHA-256 compared: once for each
+	// row in a run, since it takes as long as the upload.
+	hash bool
+	// around, if it is there, is called before and after what is timed.
+	around func(begin bool) error
+}
+
+// errWrong says that what lies in the store is not what was sent.
+var errWrong = errors.New("wrong content")
+
+// dial opens connections to the server.
+func (p *peer) dial(ctx context.Context, n int) (conns []*tus.Conn, hangUp func(), err error) {
+	hangUp = func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+	for range n {
+		c, err := p.server.Dial(ctx)
+		if err != nil {
+			hangUp()
+			return nil, nil, err
+		}
+		conns = append(conns, c)
+	}
+	return conns, hangUp, nil
+}
+
+// time does something and tells how long it took and what it took of whom.
+func (p *peer) time(do func() error) (m report.Measured, err error) {
+	if p.around != nil {
+		if err := p.around(true); err != nil {
+			return m, err
+		}
+		defer func() { err = errors.Join(err, p.around(false)) }()
+	}
+	var files tempbytes.Count
+	if p.server != nil {
+		if files, err = p.server.Temp.Count(); err != nil {
+			return m, err
+		}
+		proc.ForgetPeak(p.server.Pid())
+	}
+	before, err := p.usage()
+	if err != nil {
+		return m, err
+	}
+	begin := time.Now()
+	if err := do(); err != nil {
+		return m, err
+	}
+	m.Seconds = time.Since(begin).Seconds()
+	after, err := p.usage()
+	if err != nil {
+		return m, err
+	}
+	m.CPU = after.Sub(before)
+	if p.server == nil {
+		return m, nil
+	}
+	if m.PeakRSS, err = proc.PeakRSS(p.server.Pid()); err != nil {
+		return m, err
+	}
+	now, err := p.server.Temp.Count()
+	m.Temp = now.Sub(files)
+	return m, err
+}
+
+// usage is the processor time that everybody has used so far.
+func (p *peer) usage() (u report.Usage, err error) {
+	read := func(pid int) float64 {
+		t, failure := proc.CPU(pid)
+		err = errors.Join(err, failure)
+		return t.Seconds()
+	}
+	if p.server != nil {
+		u.Server = read(p.server.Pid())
+	}
+	u.Store, u.Client = read(p.gateway.Pid()), read(os.Getpid())
+	busy, failure := proc.Busy()
+	u.Others = busy.Seconds() - u.Server - u.Store - u.Client
+	return u, errors.Join(err, failure)
+}
+
+// check looks at a finished upload: the server's word, the object, and perhaps its bytes.
+func (p *peer) check(ctx context.Context, c *tus.Conn, l load, path string, length int64) error {
+	if err := p.server.Head(c, path, length); err != nil {
+		return err
+	}
+	if err := p.checkObject(ctx, p.server.Key(path), length); err != nil {
+		return err
+	}
+	if !p.hash {
+		return nil
+	}
+	p.hash = false
+	got, n, err := p.server.Get(ctx, path)
+	if err != nil {
+		return err
+	}
+	if want := l.content.SHA256(length); n != length || got != want {
+		return fmt.Errorf("%w: %d bytes of SHA-256 %s were downloaded, %d of %s were sent", errWrong, n, got, length, want)
+	}
+	return nil
+}
+
+func (p *peer) checkObject(ctx context.Context, key string, length int64) error {
+	n, err := p.store.Size(ctx, p.bucket, key)
+	if err == nil && n != length {
+		err = fmt.Errorf("%w: object %s has %d bytes, not %d", errWrong, key, n, length)
+	}
+	return err
+}

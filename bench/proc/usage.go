@@ -1,0 +1,105 @@
+package proc
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+)
+
+// tick is the unit of the times in /proc/PID/stat: the kernel tells them to programs in
+// hundredths of a second, whatever its own clock.
+const tick = 10 * time.Millisecond
+
+// CPU is the processor time a process has used so far, in its own code and in the
+// kernel for it.
+func CPU(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the CPU time: %w", err)
+	}
+	return cpuTime(stat)
+}
+
+// cpuTime reads utime and stime, fields 14 and 15 of proc_pid_stat(5). The second field
+// is the program's name in brackets, which may hold anything, brackets too.
+func cpuTime(stat []byte) (time.Duration, error) {
+	_, rest, _ := cutLast(stat, []byte(") "))
+	fields := bytes.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("read the CPU time: unknown form %q", stat)
+	}
+	var sum time.Duration
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the CPU time: %w", err)
+		}
+		sum += time.Duration(n) * tick
+	}
+	return sum, nil
+}
+
+// Busy is the time that all processors together have worked so far, for whomever.
+func Busy() (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, fmt.Errorf("read the processors' time: %w", err)
+	}
+	return busyTime(stat)
+}
+
+// busyTime reads the first line of proc_stat(5): user, nice, system, idle, iowait, irq,
+// softirq, and steal, which is what other virtual machines took.
+func busyTime(stat []byte) (time.Duration, error) {
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) < 9 || string(fields[0]) != "cpu" {
+		return 0, fmt.Errorf("read the processors' time: unknown form %q", line)
+	}
+	var sum time.Duration
+	for i, field := range fields[1:9] {
+		n, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the processors' time: %w", err)
+		}
+		if i != 3 && i != 4 { // idle, and waiting for a disk
+			sum += time.Duration(n) * tick
+		}
+	}
+	return sum, nil
+}
+
+func cutLast(s, sep []byte) (before, after []byte, found bool) {
+	if i := bytes.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, nil, false
+}
+
+// ForgetPeak makes PeakRSS begin again at what is resident now. Where the kernel does not
+// let us, the peak stays that of the whole life, and PeakRSS is an upper bound.
+func ForgetPeak(pid int) { _ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) }
+
+// PeakRSS is the largest resident memory, in bytes.
+func PeakRSS(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the peak memory: %w", err)
+	}
+	return peak(status)
+}
+
+func peak(status []byte) (int64, error) {
+	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+	fields := bytes.Fields(rest)
+	if len(fields) == 0 {
+		return 0, fmt.Errorf("read the peak memory: no VmHWM")
+	}
+	kib, err := strconv.ParseInt(string(fields[0]), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the peak memory: %w", err)
+	}
+	return kib << 10, nil
+}

@@ -1,0 +1,69 @@
+package proc
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+)
+
+func TestCPUTime(t *testing.T) {
+	for stat, want := range map[string]time.Duration{
+		"7 (holdfast) S 1 7 7 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 9 0 100":   2 * time.Second,
+		"7 (a) b) (c) R 1 7 7 0 -1 4194560 100 0 0 0 1 2 99 99 20 0 9 0 100 11": 30 * time.Millisecond,
+	} {
+		if got, err := cpuTime([]byte(stat)); got != want || err != nil {
+			t.Errorf("%s: %v, %v", stat, got, err)
+		}
+	}
+	for _, stat := range []string{"", "7 (x) S 1", "7 (x) S 1 7 7 0 -1 4194560 100 0 0 0 one 2 0 0"} {
+		if _, err := cpuTime([]byte(stat)); err == nil {
+			t.Errorf("%q was accepted", stat)
+		}
+	}
+}
+
+func TestBusyTime(t *testing.T) {
+	if got, err := busyTime([]byte("cpu  1 2 3 1000 1000 4 5 6 99 99\ncpu0 7 7 7 7 7 7 7 7\n")); got != 210*time.Millisecond || err != nil {
+		t.Error(got, err)
+	}
+	for _, stat := range []string{"", "cpu 1 2 3", "cpu0 1 2 3 4 5 6 7 8", "cpu one 2 3 4 5 6 7 8"} {
+		if _, err := busyTime([]byte(stat)); err == nil {
+			t.Errorf("%q was accepted", stat)
+		}
+	}
+}
+
+func TestPeak(t *testing.T) {
+	if got, err := peak([]byte("VmPeak:\t 9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n")); got != 2<<20 || err != nil {
+		t.Error(got, err)
+	}
+	if _, err := peak([]byte("Name:\tx\n")); err == nil {
+		t.Error("a status without VmHWM was accepted")
+	}
+}
+
+// The kernel's own files are of the form that the readers expect.
+func TestOwnProcess(t *testing.T) {
+	if _, err := CPU(os.Getpid()); err != nil {
+		t.Error(err)
+	}
+	if got, err := Busy(); got <= 0 || err != nil {
+		t.Error(got, err)
+	}
+	ForgetPeak(os.Getpid())
+	if got, err := PeakRSS(os.Getpid()); got < 1<<20 || err != nil {
+		t.Error(got, err)
+	}
+}
+
+func TestOnlyOnRAM(t *testing.T) {
+	for _, disk := range []string{"/proc", "/nonexistent"} {
+		if _, err := RAMFolder(disk, 0); !errors.Is(err, ErrNoRAM) {
+			t.Errorf("%s: %v", disk, err)
+		}
+	}
+	if _, err := RAMFolder("/dev/shm", 1<<62); !errors.Is(err, ErrNoRAM) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,249 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// WriteTable writes the report for people.
+func (r *Report) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	r.head(&b)
+	peers := r.peers()
+	t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	r.speeds(t, peers)
+	r.costs(t, peers)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	r.calls(&b)
+	if len(r.Targets) > 0 {
+		fmt.Fprintln(&b, "\nTargets")
+		for _, o := range r.Targets {
+			fmt.Fprintf(&b, "  %s\n", o)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r *Report) head(b *strings.Builder) {
+	var versions []string
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		versions = append(versions, name+" "+r.Versions[name])
+	}
+	fmt.Fprintf(b, "%s; %d cores, %s, %d MiB, Linux %s\n", r.Date, r.Machine.Cores, r.Machine.CPU,
+		r.Machine.Memory>>20, r.Machine.Kernel)
+	fmt.Fprintf(b, "%s\nmedians of %d round(s); others had %.0f %% of the processors meanwhile\n", strings.Join(versions, ", "), r.Rounds, 100*r.Others())
+	if r.Short {
+		fmt.Fprintln(b, "SHORT: a tenth of everything, only to see whether it works; these numbers say little")
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(b, "note: %s\n", n)
+	}
+	fmt.Fprintln(b)
+}
+
+// peers are all that took part, Holdfast first.
+func (r *Report) peers() (names []string) {
+	for _, row := range r.Rows {
+		for _, p := range row.Peers {
+			if !slices.Contains(names, p.Name) {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	return names
+}
+
+func (r *Report) speeds(w io.Writer, peers []string) {
+	fmt.Fprintf(w, "Speed\t\t%s", strings.Join(peers, "\t"))
+	for _, p := range peers {
+		if p != Holdfast {
+			fmt.Fprintf(w, "\t%s/%s", Holdfast, p)
+		}
+	}
+	fmt.Fprintln(w)
+	for _, row := range r.Rows {
+		fmt.Fprintf(w, "  %s\t%s", row.Title, row.Unit)
+		for _, name := range peers {
+			fmt.Fprintf(w, "\t%s", row.shown(name, Speed))
+		}
+		for _, name := range peers {
+			if name != Holdfast {
+				fmt.Fprintf(w, "\t%s", row.ratio(Speed, name))
+			}
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// costs are what was used.
+func (r *Report) costs(w io.Writer, peers []string) {
+	// The last columns are what the ratios of speed are when nothing but the processors is
+	// waited for; unlike the speed, they are much the same while others are at work too.
+	fmt.Fprintf(w, "\nCPU: server + store + client\t\t%s", strings.Join(peers, "\t"))
+	for _, name := range peers {
+		if name != Holdfast {
+			fmt.Fprintf(w, "\tsum of %s/%s", name, Holdfast)
+		}
+	}
+	fmt.Fprintln(w)
+	for _, row := range r.Rows {
+		fmt.Fprintf(w, "  %s\t%s", row.Title, row.perUnit())
+		for _, name := range peers {
+			fmt.Fprintf(w, "\t%s", row.allCPU(name))
+		}
+		for _, name := range peers {
+			if name != Holdfast {
+				fmt.Fprintf(w, "\t%s", row.sumRatio(name))
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	peers = slices.DeleteFunc(slices.Clone(peers), func(name string) bool { return name == Direct })
+	for _, m := range []struct {
+		metric Metric
+		title  string
+	}{
+		{CPU, "CPU of the server"},
+		{PeakRSS, "Peak RSS of the server"},
+		{TempBytes, "Written to temporary files"},
+	} {
+		fmt.Fprintf(w, "\n%s\t\t%s\t%s/%s\n", m.title, strings.Join(peers, "\t"), Holdfast, Tusd)
+		for _, row := range r.Rows {
+			unit := "MiB"
+			if m.metric == CPU {
+				unit = row.perUnit()
+			}
+			fmt.Fprintf(w, "  %s\t%s", row.Title, unit)
+			for _, name := range peers {
+				fmt.Fprintf(w, "\t%s", row.shown(name, m.metric))
+			}
+			fmt.Fprintf(w, "\t%s\n", row.ratio(m.metric, Tusd))
+		}
+	}
+}
+
+// perUnit is the unit of the row's CPU.
+func (r *Row) perUnit() string {
+	if r.Unit == Megabytes {
+		return "s/GiB"
+	}
+	return "ms/request"
+}
+
+// allCPU shows where the processors' time went. The direct put has no server.
+func (r *Row) allCPU(name string) string {
+	p := r.Peer(name)
+	if p == nil || len(p.Rounds) == 0 {
+		return "-"
+	}
+	text := number(p.Median[StoreCPU]) + " + " + number(p.Median[ClientCPU])
+	if name != Direct {
+		text = number(p.Median[CPU]) + " + " + text
+	}
+	return text
+}
+
+func (r *Row) sumRatio(beside string) string {
+	sum := func(name string) float64 {
+		p := r.Peer(name)
+		if p == nil {
+			return 0
+		}
+		return p.Median[CPU] + p.Median[StoreCPU] + p.Median[ClientCPU]
+	}
+	if sum(Holdfast) == 0 || sum(beside) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2fx", sum(beside)/sum(Holdfast))
+}
+
+func (r *Row) shown(name string, m Metric) string {
+	p := r.Peer(name)
+	if p == nil || len(p.Rounds) == 0 {
+		return "-"
+	}
+	text := number(p.Median[m])
+	if m == TempBytes {
+		var missed int64
+		for _, round := range p.Rounds {
+			missed += round.Temp.Missed
+		}
+		if missed > 0 {
+			text = fmt.Sprintf("%s (%d files were gone unseen)", text, missed)
+		}
+	}
+	return text
+}
+
+func (r *Row) ratio(m Metric, beside string) string {
+	if ratio, ok := r.Ratio(m, beside); ok {
+		return fmt.Sprintf("%.2fx", ratio)
+	}
+	return "-"
+}
+
+// number shows three digits or more.
+func number(v float64) string {
+	switch {
+	case v == 0:
+		return "0"
+	case v < 10:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	case v < 100:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 0, 64)
+}
+
+// calls has a line for each peer: their kinds are too many for columns.
+func (r *Report) calls(b *strings.Builder) {
+	first := true
+	for _, row := range r.Rows {
+		for _, p := range row.Peers {
+			if p.Calls == nil {
+				continue
+			}
+			if first {
+				fmt.Fprintln(b, "\nCalls to the store for one operation (counted apart, untimed)")
+				first = false
+			}
+			fmt.Fprintf(b, "  %-34s %-9s %s\n", row.Operation, p.Name, callList(p.Calls))
+		}
+	}
+}
+
+// callList is the sum and then each kind, the most frequent first.
+func callList(calls map[string]float64) string {
+	kinds := slices.SortedFunc(maps.Keys(calls), func(a, b string) int {
+		if calls[a] != calls[b] {
+			if calls[a] > calls[b] {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	sum := 0.0
+	var parts []string
+	for _, k := range kinds {
+		sum += calls[k]
+		parts = append(parts, k+" "+short(calls[k]))
+	}
+	if len(parts) == 0 {
+		return "0"
+	}
+	return short(sum) + ": " + strings.Join(parts, ", ")
+}
+
+// short has no more decimals than are needed, two at most.
+func short(v float64) string {
+	return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(v, 'f', 2, 64), "0"), ".")
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"holdfast/bench/report"
+)
+
+// begin is the report before anything is measured.
+func (l *lab) begin(o options, chosen []row) *report.Report {
+	r := &report.Report{Date: time.Now().UTC().Format("2006-01-02"), Machine: machine(), Rounds: o.rounds, Short: o.short,
+		Versions: map[string]string{
+			"Go":            runtime.Version(),
+			"versitygw":     l.versitygw.Version,
+			report.Holdfast: fmt.Sprintf("%s (AWS SDK %s)", l.holdfast.Version, l.holdfast.SDK),
+			report.Tusd:     fmt.Sprintf("%s (AWS SDK %s)", l.tusd.Version, l.tusd.SDK),
+			report.Direct:   "transfermanager " + ownVersion("github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"),
+		},
+		Notes: []string{
+			"client, servers and store share the processor and speak over loopback",
+			"the store's folder, tusd's temporary files and Holdfast's SQLite database are all on the RAM disk: a flush costs nothing. " +
+				"tusd keeps no state in SQL and flushes nothing, so Holdfast's state is work that tusd does not do, yet no disk slows it down here",
+			"tusd and Holdfast run with their default settings, request log included; the direct put does not hash its bytes for the signature",
+		},
+	}
+	for _, row := range chosen {
+		add := &report.Row{Name: row.name, Title: row.title(l.load), Unit: row.unit, Operation: row.operation(l.load.counted())}
+		for _, name := range row.peers {
+			add.Peers = append(add.Peers, &report.Peer{Name: name})
+		}
+		r.Rows = append(r.Rows, add)
+	}
+	return r
+}
+
+// measure fills the report: the timed rounds, the counted pass, the profiles.
+func (l *lab) measure(ctx context.Context, o options, chosen []row, result *report.Report) error {
+	if err := l.timed(ctx, o.rounds, chosen, result); err != nil {
+		return err
+	}
+	if err := l.counted(ctx, chosen, result); err != nil {
+		return err
+	}
+	if o.profile == "" {
+		return nil
+	}
+	return l.profiled(ctx, o, chosen)
+}
+
+// allPeers are those of all rows.
+func allPeers(chosen []row) (names []string) {
+	for _, r := range chosen {
+		for _, name := range r.peers {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func (l *lab) timed(ctx context.Context, rounds int, chosen []row, result *report.Report) (err error) {
+	c, err := l.start(ctx, l.holdfast, l.gateway.Endpoint, allPeers(chosen))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.stop()) }()
+	if err := c.warmUp(ctx, l.load); err != nil {
+		return err
+	}
+	for round := range rounds {
+		for i, r := range chosen {
+			turns := slices.Clone(r.peers)
+			if round%2 == 1 {
+				slices.Reverse(turns)
+			}
+			for _, name := range turns {
+				p := c.peer(name)
+				p.hash = round == 0
+				m, err := c.once(ctx, r, l.load, p)
+				if err != nil {
+					return fmt.Errorf("round %d: %w", round+1, err)
+				}
+				into := result.Rows[i].Peer(name)
+				into.Rounds = append(into.Rounds, m)
+				l.say("round %d of %d  %-9s %-9s %8.1f %s", round+1, rounds, r.name, name, m.Metric(report.Speed, r.unit), r.unit)
+			}
+		}
+	}
+	return nil
+}
+
+// warmUp has connections, buckets and heaps there before the first round.
+func (c *cast) warmUp(ctx context.Context, l load) error {
+	l.stream = 32 << 20
+	for _, p := range c.peers {
+		if _, err := c.once(ctx, row{name: "warm-up", do: uploadStream}, l, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast/bench/report"
+	"holdfast/bench/tus"
+)
+
+// load says how much is done.
+type load struct {
+	content     tus.Content
+	stream      int64         // bytes of the one long upload
+	file        int64         // bytes of each of several, and of the one that comes in pieces
+	files       int           // how many at once
+	small       int64         // bytes of a small file
+	connections int           // for requests
+	lasting     time.Duration // of a row of requests
+	requests    int           // the most for each connection; 0: as many as there is time for
+}
+
+func fullLoad() load {
+	return load{content: tus.NewContent(), stream: 1 << 30, file: 100 << 20, files: 8, small: 10 << 10, connections: 16, lasting: 5 * time.Second}
+}
+
+// tenth is for a look at whether all works.
+func (l load) tenth() load {
+	l.stream, l.file, l.lasting = l.stream/10, l.file/10, l.lasting/10
+	return l
+}
+
+// counted is for the pass in which calls to the store are counted: few operations, one
+// after the other.
+func (l load) counted() load {
+	l.stream, l.file = min(l.stream, 100<<20), min(l.file, 50<<20)
+	l.files, l.connections, l.requests = 2, 1, 20
+	l.lasting = time.Minute
+	return l
+}
+
+// row is a line of the table.
+type row struct {
+	name      string
+	title     func(load) string
+	operation func(load) string // for which calls are counted
+	unit      report.Unit
+	peers     []string
+	// do does it once for one peer: it prepares, has the peer time the rest, and checks
+	// what came out.
+	do func(context.Context, load, *peer) (report.Measured, error)
+}
+
+var both = []string{report.Holdfast, report.Tusd}
+
+// rows are all that is measured.
+var rows = []row{
+	{"stream", say("%s in one stream", stream), say("upload of %s", stream), report.Megabytes,
+		[]string{report.Holdfast, report.Tusd, report.Direct}, uploadStream},
+	{"parallel", func(l load) string { return fmt.Sprintf("%d x %s at once", l.files, size(l.file)) },
+		say("upload of %s", file), report.Megabytes, both, uploadSeveral},
+	{"patch1", say("%s in PATCHes of 1 MiB", file), fixed("PATCH of 1 MiB"), report.Megabytes, both, uploadIn(1 << 20)},
+	{"patch5", say("%s in PATCHes of 5 MiB", file), fixed("PATCH of 5 MiB"), report.Megabytes, both, uploadIn(5 << 20)},
+	{"post", at("POST with %s", small), say("POST with %s", small), report.Requests, both, createSmall},
+	{"head", at("HEAD of an unfinished upload", nil), fixed("HEAD"), report.Requests, both, askUnfinished},
+}
+
+// targets are what Holdfast shall reach.
+var targets = []report.Target{
+	{Row: "stream", Metric: report.Speed, Beside: report.Tusd, Value: 1.2},
+	{Row: "stream", Metric: report.Speed, Beside: report.Direct, Value: 0.9},
+	{Row: "patch1", Metric: report.Speed, Beside: report.Tusd, Value: 4},
+	{Row: "post", Metric: report.Speed, Beside: report.Tusd, Value: 3},
+	{Row: "head", Metric: report.Speed, Beside: report.Tusd, Value: 8},
+	{Row: "stream", Metric: report.CPU, Beside: report.Tusd, AtMost: true, Value: 0.5},
+	{Row: "stream", Metric: report.TempBytes, AtMost: true},
+	{Row: "parallel", Metric: report.TempBytes, AtMost: true},
+	{Row: "patch1", Metric: report.TempBytes, AtMost: true},
+	{Row: "patch5", Metric: report.TempBytes, AtMost: true},
+	{Row: "post", Metric: report.TempBytes, AtMost: true},
+}
+
+func names(rows []row) (all []string) {
+	for _, r := range rows {
+		all = append(all, r.name)
+	}
+	return all
+}
+
+// choose picks rows by their names, in the order of the table; all for an empty list.
+func choose(list string) (chosen []row, err error) {
+	if list == "" {
+		return rows, nil
+	}
+	wanted := strings.Split(list, ",")
+	for _, name := range wanted {
+		if !slices.Contains(names(rows), name) {
+			return nil, fmt.Errorf("-only: there is no row %q, but %s", name, strings.Join(names(rows), ", "))
+		}
+	}
+	for _, r := range rows {
+		if slices.Contains(wanted, r.name) {
+			chosen = append(chosen, r)
+		}
+	}
+	return chosen, nil
+}
+
+// The texts follow from the load, so that a short run doesn't claim more than it did.
+func stream(l load) int64 { return l.stream }
+func file(l load) int64   { return l.file }
+func small(l load) int64  { return l.small }
+
+func fixed(text string) func(load) string { return func(load) string { return text } }
+
+func say(format string, of func(load) int64) func(load) string {
+	return func(l load) string { return fmt.Sprintf(format, size(of(l))) }
+}
+
+func at(format string, of func(load) int64) func(load) string {
+	return func(l load) string {
+		text := format
+		if of != nil {
+			text = fmt.Sprintf(format, size(of(l)))
+		}
+		return fmt.Sprintf("%s, %d connections", text, l.connections)
+	}
+}
+
+// size is a number of bytes in the largest unit that leaves it whole, or with one decimal.
+func size(bytes int64) string {
+	unit, name := int64(1), "B"
+	for _, u := range []struct {
+		bytes int64
+		name  string
+	}{{1 << 10, "KiB"}, {1 << 20, "MiB"}, {1 << 30, "GiB"}} {
+		if bytes >= u.bytes {
+			unit, name = u.bytes, u.name
+		}
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(bytes)/float64(unit)), ".0") + " " + name
+}

@@ -1,0 +1,165 @@
+// Package server builds and starts what is measured and what it is measured on:
+// versitygw, tusd and Holdfast, each as it comes, on loopback.
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// Program is a built program.
+type Program struct {
+	Path    string
+	Version string
+	SDK     string // version of the AWS SDK in it, if any
+}
+
+// Versitygw builds the S3 store in the version that go.mod names.
+func Versitygw(ctx context.Context) (Program, error) {
+	const module = "github.com/versity/versitygw"
+	return tool(ctx, module, module+"/cmd/versitygw", "go.mod")
+}
+
+// Tusd builds tusd. It has a go.mod of its own, tusd.mod, since in the benchmark's it
+// would get newer libraries than it was released with, and would not be stock.
+func Tusd(ctx context.Context) (Program, error) {
+	const module = "github.com/tus/tusd/v2"
+	return tool(ctx, module, module+"/cmd/tusd", "tusd.mod")
+}
+
+// Holdfast builds the service into folder from the source in what, unless what is a built
+// program already. overlay may name a file for the compiler's -overlay.
+func Holdfast(ctx context.Context, what, folder, overlay string) (Program, error) {
+	info, err := os.Stat(what)
+	if err != nil {
+		return Program{}, fmt.Errorf("find Holdfast: %w", err)
+	}
+	if !info.IsDir() {
+		path, err := filepath.Abs(what)
+		if err != nil {
+			return Program{}, fmt.Errorf("find Holdfast: %w", err)
+		}
+		return inspect(path, "", filepath.Base(what))
+	}
+	path := filepath.Join(folder, "holdfast")
+	args := []string{"build", "-trimpath", "-o", path}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	if err := compile(ctx, what, append(args, ".")...); err != nil {
+		return Program{}, fmt.Errorf("build Holdfast: %w", err)
+	}
+	return inspect(path, "", commit(ctx, what))
+}
+
+// commit names the source, if git knows it.
+func commit(ctx context.Context, dir string) string {
+	cmd := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty")
+	cmd.Dir = dir
+	// Somebody may be at work in the same folder: git shall not touch its index.
+	cmd.Env = append(os.Environ(), "GIT_OPTIONAL_LOCKS=0")
+	out, err := cmd.Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// tool builds a command of a module in the version that a mod file here pins, and keeps it
+// in the user's cache folder: it takes a minute or two.
+func tool(ctx context.Context, module, command, modfile string) (Program, error) {
+	name := filepath.Base(command)
+	fail := func(err error) (Program, error) { return Program{}, fmt.Errorf("build %s: %w", name, err) }
+	key, err := fingerprint(modfile)
+	if err != nil {
+		return fail(err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return fail(err)
+	}
+	folder := filepath.Join(cache, "holdfast-bench")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fail(err)
+	}
+	// Two benchmarks at once: one builds, the other waits. The kernel frees the lock of
+	// a process that dies.
+	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return fail(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return fail(err)
+	}
+	path := filepath.Join(folder, name+"-"+key)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(os.Stderr, "building %s: this takes a minute or two, the first time\n", name)
+		// Renamed when it is whole: a build that was killed leaves no half program.
+		half := path + ".half"
+		if err := compile(ctx, ".", "build", "-trimpath", "-modfile", modfile, "-o", half, command); err != nil {
+			return fail(err)
+		}
+		if err := os.Rename(half, path); err != nil {
+			return fail(err)
+		}
+	}
+	return inspect(path, module, "")
+}
+
+// fingerprint changes with whatever may make another program of it.
+func fingerprint(modfile string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, runtime.Version(), noCgo)
+	for _, name := range []string{modfile, strings.TrimSuffix(modfile, ".mod") + ".sum"} {
+		text, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("%s is not here: run the benchmark in its own folder", name)
+		} else if err != nil {
+			return "", err
+		}
+		h.Write(text)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:8]), nil
+}
+
+// inspect reads from a program which versions are in it.
+func inspect(path, module, version string) (Program, error) {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return Program{}, fmt.Errorf("read the versions in %s: %w", path, err)
+	}
+	p := Program{Path: path, Version: version}
+	if info.Main.Path == module {
+		p.Version = info.Main.Version
+	}
+	for _, d := range info.Deps {
+		if d.Path == "github.com/aws/aws-sdk-go-v2" {
+			p.SDK = d.Version
+		}
+	}
+	return p, nil
+}
+
+// noCgo makes programs as they are released, without C.
+const noCgo = "CGO_ENABLED=0"
+
+func compile(ctx context.Context, dir string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), noCgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"holdfast/bench/proc"
+	"holdfast/bench/store"
+)
+
+// Gateway is a running S3 store.
+type Gateway struct {
+	store.Access
+	child *proc.Child
+}
+
+// StartGateway starts versitygw over a new folder below dir.
+func StartGateway(ctx context.Context, p Program, dir string) (*Gateway, error) {
+	dir, err := subfolders(dir, "versitygw", "objects", "metadata", "run")
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{Access: store.Access{Region: "us-east-1", AccessKey: "holdfast-bench", SecretKey: rand.Text()}}
+	// The port that was free may be taken a moment later, so one failure says little.
+	for range 5 {
+		if err = g.launch(ctx, p, dir); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return g, err
+}
+
+func (g *Gateway) launch(ctx context.Context, p Program, dir string) error {
+	address, err := proc.FreeAddress()
+	if err != nil {
+		return err
+	}
+	g.Endpoint = "http://" + address
+	// A path of its own: whoever else took the port won't answer it.
+	healthy := "/" + strings.ToLower(rand.Text())
+	// The sidecar keeps metadata in files of its own: not every tmpfs has extended
+	// attributes. Connections are kept open, as every S3 service does: versitygw by itself
+	// closes them after each answer, which is unfair to whoever has much to ask.
+	cmd := exec.Command(p.Path, "--port", address, "--region", g.Region, "--health", healthy, "--quiet", "--keep-alive",
+		"posix", "--sidecar", filepath.Join(dir, "metadata"), filepath.Join(dir, "objects"))
+	cmd.Dir = filepath.Join(dir, "run")
+	cmd.Env = environment(cmd.Dir, "ROOT_ACCESS_KEY="+g.AccessKey, "ROOT_SECRET_KEY="+g.SecretKey)
+	if g.child, err = proc.Start(cmd, filepath.Join(dir, "log")); err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}}
+	err = g.child.Await(ctx, func() bool {
+		res, err := client.Get(g.Endpoint + healthy)
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+	if err != nil {
+		g.child.Stop()
+	}
+	return err
+}
+
+// Pid is the store's process id.
+func (g *Gateway) Pid() int { return g.child.Pid() }
+
+// Stop ends the store.
+func (g *Gateway) Stop() { g.child.Stop() }
+
+// environment is all that a program gets: variables of the developer would change it.
+func environment(temp string, more ...string) []string {
+	return append([]string{"HOME=" + temp, "TMPDIR=" + temp, "PATH=" + os.Getenv("PATH")}, more...)
+}
+
+// subfolders makes dir/name and folders in it, and returns the former.
+func subfolders(dir, name string, below ...string) (string, error) {
+	dir = filepath.Join(dir, name)
+	for _, b := range below {
+		if err := os.MkdirAll(filepath.Join(dir, b), 0o700); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"holdfast/bench/proc"
+	"holdfast/bench/store"
+	"holdfast/bench/tempbytes"
+	"holdfast/bench/tus"
+)
+
+// Server is a running tus server.
+type Server struct {
+	tus.Endpoint
+	// Bucket is where its objects are.
+	Bucket string
+	// Temp counts what it writes to temporary files.
+	Temp *tempbytes.Counter
+
+	child *proc.Child
+}
+
+// Pid is the server's process id.
+func (s *Server) Pid() int { return s.child.Pid() }
+
+// Key is the key of the finished object of an upload. tusd joins the multipart upload's id
+// to it by a plus.
+func (s *Server) Key(upload string) string {
+	key, _, _ := strings.Cut(path.Base(upload), "+")
+	return key
+}
+
+// Stop ends the server.
+func (s *Server) Stop() error {
+	s.child.Stop()
+	return s.Temp.Close()
+}
+
+// start starts a tus server whose output tells, by pattern, where to create uploads.
+func start(ctx context.Context, cmd *exec.Cmd, dir, temp, pattern, bucket string) (s *Server, address string, err error) {
+	counter, err := tempbytes.Watch(temp)
+	if err != nil {
+		return nil, "", err
+	}
+	child, err := proc.Start(cmd, filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, "", errors.Join(err, counter.Close())
+	}
+	s = &Server{Bucket: bucket, Temp: counter, child: child}
+	address, err = child.AwaitLine(ctx, pattern)
+	if err != nil {
+		return nil, "", errors.Join(err, s.Stop())
+	}
+	return s, address, nil
+}
+
+// StartTusd starts tusd with its s3store over the store at. Where it listens and where the
+// bytes go is said by flags; all else is as it comes.
+func StartTusd(ctx context.Context, p Program, at store.Access, dir string) (*Server, error) {
+	dir, err := subfolders(dir, "tusd", "run", "tmp")
+	if err != nil {
+		return nil, err
+	}
+	const bucket = "tusd"
+	if err := store.New(at).CreateBucket(ctx, bucket); err != nil { // it does not do that itself
+		return nil, err
+	}
+	temp := filepath.Join(dir, "tmp")
+	cmd := exec.Command(p.Path, "-host", "127.0.0.1", "-port", "0", "-s3-bucket", bucket, "-s3-endpoint", at.Endpoint)
+	cmd.Dir = filepath.Join(dir, "run")
+	cmd.Env = environment(temp, "AWS_ACCESS_KEY_ID="+at.AccessKey, "AWS_SECRET_ACCESS_KEY="+at.SecretKey, "AWS_REGION="+at.Region)
+	s, address, err := start(ctx, cmd, dir, temp, `upload files to: (http://\S+/)`, bucket)
+	if err != nil {
+		return nil, err
+	}
+	if s.Endpoint, err = tus.NewEndpoint(address, ""); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// HoldfastOptions are what a run may change of Holdfast's settings.
+type HoldfastOptions struct {
+	MaxFileSize int64
+	Env         []string // further variables
+}
+
+// account is whose files the benchmark's are; Holdfast has a bucket for each account.
+const account = 1
+
+// StartHoldfast starts Holdfast over the store at. Its database is in dir too.
+func StartHoldfast(ctx context.Context, p Program, at store.Access, dir string, o HoldfastOptions) (*Server, error) {
+	dir, err := subfolders(dir, "holdfast", "run", "tmp", "data")
+	if err != nil {
+		return nil, err
+	}
+	const prefix = "holdfast"
+	temp := filepath.Join(dir, "tmp")
+	cmd := exec.Command(p.Path)
+	cmd.Dir = filepath.Join(dir, "run")
+	cmd.Env = append(environment(temp, "CONFIG=Testing", "PORT=0", "ADMIN_ADDR=127.0.0.1:0", "DATA_DIR="+filepath.Join(dir, "data"), "EXAMPLE_DIR="+cmd.Dir,
+		"MAX_FILE_SIZE="+strconv.FormatInt(o.MaxFileSize, 10), "BUCKET_PREFIX="+prefix, "STORAGE_TYPE=s3",
+		"S3_ENDPOINT="+at.Endpoint, "S3_ACCESS_KEY="+at.AccessKey, "S3_SECRET_KEY="+at.SecretKey, "S3_REGION="+at.Region), o.Env...)
+	s, address, err := start(ctx, cmd, dir, temp, `(?m)^ +uploads +(http://\S+/)`, prefix+"-"+strconv.Itoa(account))
+	if err != nil {
+		return nil, err
+	}
+	token, err := createToken(ctx, cmd)
+	if err == nil {
+		s.Endpoint, err = tus.NewEndpoint(address, token)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// createToken runs the program again, beside itself and with the same settings.
+func createToken(ctx context.Context, service *exec.Cmd) (string, error) {
+	cmd := exec.CommandContext(ctx, service.Path, "token", "create", "--user", "1", "--account", strconv.Itoa(account))
+	cmd.Dir, cmd.Env = service.Dir, service.Env
+	var problem strings.Builder
+	cmd.Stderr = &problem
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("create a token: %w\n%s", err, problem.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
