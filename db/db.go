@@ -26,10 +26,10 @@ import (
 
 // DB is an open, migrated database. Its methods may be called from several goroutines.
 type DB struct {
-	sql *sql.DB
+	sql *pool
 	// write is for what changes rows. SQLite takes one writer at a time, and its way to
 	// wait for a turn is to sleep and try again; a pool of one connection is a queue.
-	write *sql.DB
+	write *pool
 	// now is the SQL for the database's own clock, in milliseconds: leases of several
 	// replicas are compared on one clock.
 	now string
@@ -56,7 +56,7 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	writer.SetMaxOpenConns(1)
-	d := &DB{sql: conn, write: writer, now: "cast(unixepoch('subsec') * 1000 as integer)"}
+	d := &DB{sql: &pool{DB: conn, prepare: true}, write: &pool{DB: writer, prepare: true}, now: "cast(unixepoch('subsec') * 1000 as integer)"}
 	return d, d.start(ctx, func() error { return migrateSQLite(ctx, conn, path) })
 }
 
@@ -67,9 +67,10 @@ func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	conn.SetMaxOpenConns(16)
-	conn.SetMaxIdleConns(8)
+	conn.SetMaxIdleConns(16) // a new one costs more than a query
 	conn.SetConnMaxIdleTime(5 * time.Minute)
-	d := &DB{sql: conn, write: conn, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint"}
+	shared := &pool{DB: conn}
+	d := &DB{sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint"}
 	return d, d.start(ctx, func() error { return migratePostgres(ctx, conn) })
 }
 
@@ -123,7 +124,7 @@ func (d *DB) rows(ctx context.Context, doing, query string, args []any, each fun
 	return rows(ctx, d.sql, doing, d.text(query), args, each)
 }
 
-func rows(ctx context.Context, on *sql.DB, doing, query string, args []any, each func(scan func(...any) error) error) error {
+func rows(ctx context.Context, on *pool, doing, query string, args []any, each func(scan func(...any) error) error) error {
 	rows, err := on.QueryContext(ctx, query, args...)
 	if err != nil {
 		return wrap(doing, err)
@@ -138,16 +139,21 @@ func rows(ctx context.Context, on *sql.DB, doing, query string, args []any, each
 }
 
 // tx runs fn in a transaction, which is committed if fn returns no error.
-func (d *DB) tx(ctx context.Context, doing string, fn func(tx *sql.Tx) error) error {
-	tx, err := d.write.BeginTx(ctx, nil)
+func (d *DB) tx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
+	begun, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return wrap(doing, err)
 	}
-	defer tx.Rollback()
+	defer begun.Rollback()
+	tx := &transaction{Tx: begun, pool: d.write}
 	if err := fn(tx); err != nil {
 		return err
 	}
-	return wrap(doing, tx.Commit())
+	if err := begun.Commit(); err != nil {
+		return wrap(doing, err)
+	}
+	tx.done(ctx)
+	return nil
 }
 
 // wrap gives a SQL error its kind and says what was being done.

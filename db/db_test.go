@@ -176,9 +176,9 @@ func TestLeaseAtBirthAndAtTheEnd(t *testing.T) {
 		if free.Held {
 			t.Error("the lease was not given back")
 		}
-		noErr(t, d.RenewLease(ctx, u.ID, 1, time.Minute))
-		if reload(t, d, u.ID).Held {
-			t.Error("a renewal took back what was given away")
+		renewed, err := d.RenewLeases(ctx, "me", time.Minute)
+		if err != nil || len(renewed) != 0 || reload(t, d, u.ID).Held {
+			t.Error("a renewal took back what was given away", renewed, err)
 		}
 		if u := take(t, d, u.ID); u.Epoch != 2 || u.TailSize() != 10 {
 			t.Errorf("%+v", u)
@@ -315,7 +315,6 @@ func TestStaleWriter(t *testing.T) {
 			"advance": func() error { return d.Advance(ctx, stale.Fence(), file.Completing, "") },
 			"record":  func() error { return d.Record(ctx, stale.Fence(), stale, file.Record{ID: stale.ID}) },
 			"delete":  func() error { return d.DeleteUpload(ctx, stale.Fence()) },
-			"renew":   func() error { return d.RenewLease(ctx, stale.ID, stale.Epoch, time.Minute) },
 		} {
 			if err := try(); !errors.Is(err, file.ErrConflict) {
 				t.Errorf("%s: %v, want a conflict", name, err)
@@ -356,6 +355,34 @@ func TestLeaseRunsOut(t *testing.T) {
 		}
 		_, err := d.TakeLease(ctx, "unknown", "x", time.Minute)
 		wantErr(t, err, file.ErrNotFound)
+	})
+}
+
+// A process renews all that it holds at once, and learns what it has lost.
+func TestRenewLeases(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		mine := func(holder string, ttl time.Duration) *file.Upload {
+			u := newUpload()
+			noErr(t, d.CreateUpload(ctx, u, holder, ttl))
+			return &u
+		}
+		kept, given, lost := mine("me", time.Second), mine("me", time.Minute), mine("me", time.Millisecond)
+		other := mine("other", time.Millisecond)
+		noErr(t, d.GiveLease(ctx, given.ID, 1))
+		for reload(t, d, lost.ID).Held || reload(t, d, other.ID).Held { // the database's clock goes on
+		}
+		if u, err := d.TakeLease(ctx, lost.ID, "other", time.Minute); u == nil || err != nil {
+			t.Fatal(u, err)
+		}
+		held, err := d.RenewLeases(ctx, "me", time.Minute)
+		noErr(t, err)
+		if diff := cmp.Diff(map[file.ID]int64{kept.ID: 1}, held); diff != "" {
+			t.Error(diff)
+		}
+		if reload(t, d, other.ID).Held {
+			t.Error("another one's lease was renewed")
+		}
 	})
 }
 

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -51,7 +50,7 @@ func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.ID, 
 // DeleteFile removes a record and leaves a deleted upload in its place, so that its
 // object can be found and removed, at once or after a crash.
 func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {
-	return d.tx(ctx, "delete file", func(tx *sql.Tx) error {
+	return d.tx(ctx, "delete file", func(tx *transaction) error {
 		n, err := exec(ctx, tx, "delete record", `delete from files where file_id = $1`, r.ID)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -35,16 +34,20 @@ func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.
 	return nil, missing(id, err)
 }
 
-// RenewLease keeps the lease for another ttl: file.ErrConflict if it was lost. One that
-// was given back stays so: a commit may do that while a renewal is on its way.
-func (d *DB) RenewLease(ctx context.Context, id file.ID, epoch int64, ttl time.Duration) error {
-	n, err := d.exec(ctx, "renew lease", `
-		update uploads set lease_until = case when lease_until = 0 then 0 else {now} + $3 end
-		where id = $1 and lease_epoch = $2`, id, epoch, ttl.Milliseconds())
-	if err == nil && n == 0 {
-		err = lost(file.ErrNotFound)
-	}
-	return err
+// RenewLeases keeps all leases of a holder for another ttl, and returns the epoch of each.
+// What is not among them was lost, or given back meanwhile.
+func (d *DB) RenewLeases(ctx context.Context, holder string, ttl time.Duration) (map[file.ID]int64, error) {
+	held := make(map[file.ID]int64)
+	err := rows(ctx, d.write, "renew leases", d.text(`
+		update uploads set lease_until = {now} + $2 where lease_holder = $1 and lease_until > 0
+		returning id, lease_epoch`), []any{holder, ttl.Milliseconds()}, func(scan func(...any) error) error {
+		var id file.ID
+		var epoch int64
+		err := scan(&id, &epoch)
+		held[id] = epoch
+		return err
+	})
+	return held, err
 }
 
 // GiveLease gives the lease back. A lease that was lost is no error: it is not there.
@@ -59,7 +62,7 @@ func (d *DB) DropLeases(ctx context.Context) error {
 	if d.Shared() {
 		return errors.New("drop leases: other processes may hold them")
 	}
-	return d.tx(ctx, "drop leases", func(tx *sql.Tx) error {
+	return d.tx(ctx, "drop leases", func(tx *transaction) error {
 		if _, err := exec(ctx, tx, "drop leases", `update uploads set lease_until = 0, lease_holder = '' where lease_until > 0`); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ const uploadColumns = `id, creator_kind, user_id, account_id, fingerprint, bucke
 	lease_epoch, lease_until >= {now}, ttl, expires, coalesce(expires < {now}, false)`
 
 // uploadRow runs a query that gives uploadColumns of one row.
-func (d *DB) uploadRow(ctx context.Context, on *sql.DB, doing, query string, args ...any) (*file.Upload, error) {
+func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args ...any) (*file.Upload, error) {
 	var u file.Upload
 	var sources string
 	var ttl int64
@@ -79,7 +79,7 @@ func (d *DB) Parts(ctx context.Context, id file.ID) (parts []file.Part, err erro
 	return parts, err
 }
 
-func (d *DB) tails(ctx context.Context, on *sql.DB, id file.ID) (tails []file.Tail, err error) {
+func (d *DB) tails(ctx context.Context, on *pool, id file.ID) (tails []file.Tail, err error) {
 	err = rows(ctx, on, "read tails", `select "offset", size, object_key from upload_tails where upload_id = $1 order by "offset"`, []any{id},
 		func(scan func(...any) error) error {
 			var t file.Tail
@@ -103,7 +103,7 @@ func (d *DB) TakePart(ctx context.Context, f file.Fence) (number int32, err erro
 
 // SetMultipart notes the store's id of the multipart upload.
 func (d *DB) SetMultipart(ctx context.Context, f file.Fence, multipartID string) error {
-	return d.tx(ctx, "note multipart upload", func(tx *sql.Tx) error {
+	return d.tx(ctx, "note multipart upload", func(tx *transaction) error {
 		return fenced(ctx, tx, f, `multipart_id = $5`, multipartID)
 	})
 }
@@ -111,7 +111,7 @@ func (d *DB) SetMultipart(ctx context.Context, f file.Fence, multipartID string)
 // Commit makes progress known, if the fence still holds: file.ErrConflict if not. It
 // puts the end of the upload off, and returns when that is.
 func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error) {
-	err = d.tx(ctx, "commit", func(tx *sql.Tx) error {
+	err = d.tx(ctx, "commit", func(tx *transaction) error {
 		state := f.State
 		if p.Whole {
 			state = file.Stored
@@ -147,27 +147,27 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 	return expires, err
 }
 
-func dropTails(ctx context.Context, tx *sql.Tx, id file.ID, from int64) error {
+func dropTails(ctx context.Context, tx *transaction, id file.ID, from int64) error {
 	_, err := exec(ctx, tx, "drop tails", `delete from upload_tails where upload_id = $1 and "offset" >= $2`, id, from)
 	return err
 }
 
 // DeclareLength sets the length of an upload that was begun without one.
 func (d *DB) DeclareLength(ctx context.Context, f file.Fence, size int64) error {
-	return d.tx(ctx, "declare length", func(tx *sql.Tx) error {
+	return d.tx(ctx, "declare length", func(tx *transaction) error {
 		return fenced(ctx, tx, f, `size = $5, deferred = $6`, size, false)
 	})
 }
 
 // SetClaim notes the SHA-256 that the client says the whole file has.
 func (d *DB) SetClaim(ctx context.Context, f file.Fence, sum []byte) error {
-	return d.tx(ctx, "note claimed digest", func(tx *sql.Tx) error { return fenced(ctx, tx, f, `claim = $5`, sum) })
+	return d.tx(ctx, "note claimed digest", func(tx *transaction) error { return fenced(ctx, tx, f, `claim = $5`, sum) })
 }
 
 // Advance moves an upload that has all its bytes to the next state. Of a partial
 // upload that is done the lease is given back too.
 func (d *DB) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
-	return d.tx(ctx, "advance upload", func(tx *sql.Tx) error {
+	return d.tx(ctx, "advance upload", func(tx *transaction) error {
 		return fenced(ctx, tx, f, `state = $5, etag = $6`, to, etag)
 	})
 }
@@ -176,7 +176,7 @@ func (d *DB) Advance(ctx context.Context, f file.Fence, to file.State, etag stri
 // upload as it is to be, f what its row must be before: stored, or still open when the
 // object was put whole a moment ago.
 func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error {
-	return d.tx(ctx, "record file", func(tx *sql.Tx) error {
+	return d.tx(ctx, "record file", func(tx *transaction) error {
 		if err := fenced(ctx, tx, f, `state = $5, committed_offset = $6, hash_state = $7, etag = $8`+releaseLease,
 			file.Recorded, u.Offset, u.HashState, u.ETag); err != nil {
 			return err
@@ -197,7 +197,7 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 // DeleteUpload marks an upload as deleted and removes its record, if it has one:
 // from now on nobody sees it, and a writer that still holds it can commit nothing.
 func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
-	return d.tx(ctx, "delete upload", func(tx *sql.Tx) error {
+	return d.tx(ctx, "delete upload", func(tx *transaction) error {
 		n, err := exec(ctx, tx, "delete upload", `update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
 			where id = $1 and lease_epoch = $2 and state <> 'deleted'`, f.ID, f.Epoch, file.Deleted)
 		if err != nil {
@@ -213,7 +213,7 @@ func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 
 // ForgetUpload removes the row of a deleted upload, once the store holds nothing of it.
 func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
-	return d.tx(ctx, "forget upload", func(tx *sql.Tx) error {
+	return d.tx(ctx, "forget upload", func(tx *transaction) error {
 		for _, query := range []string{
 			`delete from upload_parts where upload_id in (select id from uploads where id = $1 and state = 'deleted')`,
 			`delete from upload_tails where upload_id in (select id from uploads where id = $1 and state = 'deleted')`,
@@ -267,7 +267,7 @@ const releaseLease = `, lease_until = 0, lease_holder = ''`
 
 // fenced updates the row of an upload, or fails with file.ErrConflict when its lease,
 // offset or state is not what the writer believes.
-func fenced(ctx context.Context, tx *sql.Tx, f file.Fence, set string, args ...any) error {
+func fenced(ctx context.Context, tx *transaction, f file.Fence, set string, args ...any) error {
 	n, err := exec(ctx, tx, "commit", `update uploads set `+set+fence, append([]any{f.ID, f.Epoch, f.Offset, f.State}, args...)...)
 	if err == nil && n == 0 {
 		err = lost(file.ErrNotFound)

@@ -3,9 +3,10 @@ package tus
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,7 @@ const DefaultLeaseTTL = 15 * time.Second
 // LeaseRows keeps leases in SQL, by the database's clock.
 type LeaseRows interface {
 	TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error)
-	RenewLease(ctx context.Context, id file.ID, epoch int64, ttl time.Duration) error
+	RenewLeases(ctx context.Context, holder string, ttl time.Duration) (map[file.ID]int64, error)
 	GiveLease(ctx context.Context, id file.ID, epoch int64) error
 	AskLetGo(ctx context.Context, id file.ID) error
 	Listen(ctx context.Context, asked func(file.ID), trouble func(error))
@@ -34,6 +35,7 @@ type leases struct {
 
 	mu       sync.Mutex
 	held     map[file.ID]*lease
+	renewing bool // a goroutine renews them, as long as there are any
 	stopping bool
 }
 
@@ -56,7 +58,8 @@ type lease struct {
 	over     atomic.Bool
 	given    chan struct{} // closed when the lease is given back
 	giveOnce sync.Once
-	renewing sync.WaitGroup
+	since    time.Time // when the last renewal that went well was sent; of leases.mu
+	missed   bool      // the last renewal did not find it; of leases.mu
 }
 
 // take waits until ctx ends for the lease on an upload, asking whoever holds it to let
@@ -89,59 +92,119 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 }
 
 func (ls *leases) hold(ctx context.Context, id file.ID, epoch int64, since time.Time, letGo func()) *lease {
-	l := &lease{id: id, epoch: epoch, of: ls, letGo: letGo, given: make(chan struct{})}
+	l := &lease{id: id, epoch: epoch, of: ls, letGo: letGo, given: make(chan struct{}), since: since}
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	ls.mu.Lock()
 	ls.held[id] = l
 	stopping := ls.stopping
+	if !ls.renewing {
+		ls.renewing = true
+		go ls.renew()
+	}
 	ls.mu.Unlock()
-	l.renewing.Go(func() { l.renew(since) })
 	if stopping {
 		l.ask()
 	}
 	return l
 }
 
-// renew keeps the lease while it is in use. What counts is when the last successful
-// renewal was sent: the database can't have begun to count before that.
-func (l *lease) renew(since time.Time) {
-	every := time.NewTicker(l.of.ttl / 3)
+// renew keeps all leases while there are any: with one statement for all of them, since a
+// process may hold thousands. What counts is when the last renewal that went well was
+// sent: the database can't have begun to count before that.
+func (ls *leases) renew() {
+	every := time.NewTicker(ls.ttl / 3)
 	defer every.Stop()
-	for {
-		select {
-		case <-l.ctx.Done():
-			return
-		case <-every.C:
+	var strays map[file.ID]int64
+	for range every.C {
+		before := ls.all()
+		if len(before) == 0 {
+			ls.mu.Lock()
+			ls.renewing = len(ls.held) > 0
+			over := !ls.renewing
+			ls.mu.Unlock()
+			if over {
+				return
+			}
+			continue
 		}
 		sent := time.Now()
-		ctx, cancel := context.WithTimeout(l.ctx, l.of.ttl/3)
-		err := l.of.rows.RenewLease(ctx, l.id, l.epoch, l.of.ttl)
+		ctx, cancel := context.WithTimeout(context.Background(), ls.ttl/3)
+		renewed, err := ls.rows.RenewLeases(ctx, ls.holder, ls.ttl)
 		cancel()
+		for _, l := range before {
+			if l.isLost(sent, renewed, err) {
+				ls.log.Warn("a lease was lost", "upload", l.id, "error", err)
+				l.cancel(fmt.Errorf("the lease on %s was lost: %w", l.id, file.ErrConflict))
+				l.ask()
+			}
+		}
+		strays = ls.giveStrays(renewed, strays)
+	}
+}
+
+// giveStrays gives back leases that the rows say we hold, and we know nothing of: the
+// answer to taking or giving them was lost. Renewed with all others they would last for
+// ever. One that is seen for the first time may be about to be known.
+func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int64 {
+	strays := make(map[file.ID]int64)
+	for id, epoch := range renewed {
+		ls.mu.Lock()
+		l := ls.held[id]
+		ls.mu.Unlock()
 		switch {
-		case err == nil:
-			since = sent
-		case l.ctx.Err() != nil || l.over.Load():
-			return
-		case errors.Is(err, file.ErrConflict), time.Since(since) >= l.of.ttl:
-			l.of.log.Warn("a lease was lost", "upload", l.id, "error", err)
-			l.cancel(fmt.Errorf("the lease on %s was lost: %w", l.id, file.ErrConflict))
-			l.ask()
-			return
+		case l != nil && l.epoch == epoch:
+		case before[id] == epoch:
+			ls.giveRow(id, epoch)
+		default:
+			strays[id] = epoch
 		}
 	}
+	return strays
+}
+
+// giveRow gives a lease back in its row.
+func (ls *leases) giveRow(id file.ID, epoch int64) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := ls.rows.GiveLease(ctx, id, epoch); err != nil {
+		ls.log.Warn("a lease could not be given back, it runs out by itself", "upload", id, "error", err)
+	}
+}
+
+// isLost takes note of a renewal. A lease that it did not find is lost when the next one
+// does not find it either: it may just have been given back, by a commit whose answer is
+// still on its way.
+func (l *lease) isLost(sent time.Time, renewed map[file.ID]int64, err error) bool {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	if l.ctx.Err() != nil || l.over.Load() {
+		return false
+	}
+	if err != nil {
+		return time.Since(l.since) >= l.of.ttl
+	}
+	if renewed[l.id] == l.epoch {
+		l.since, l.missed = sent, false
+		return false
+	}
+	lost := l.missed
+	l.missed = true
+	return lost
+}
+
+// all lists the leases that this process holds.
+func (ls *leases) all() []*lease {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return slices.Collect(maps.Values(ls.held))
 }
 
 // give gives the lease back. It may be called more than once.
 func (l *lease) give() {
 	l.giveOnce.Do(func() {
 		l.cancel(nil)
-		l.renewing.Wait()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), 5*time.Second)
-		defer cancel()
 		if !l.over.Load() {
-			if err := l.of.rows.GiveLease(ctx, l.id, l.epoch); err != nil {
-				l.of.log.Warn("a lease could not be given back, it runs out by itself", "upload", l.id, "error", err)
-			}
+			l.of.giveRow(l.id, l.epoch)
 		}
 		l.of.mu.Lock()
 		if l.of.held[l.id] == l {
@@ -183,12 +246,8 @@ func (ls *leases) givenBack(id file.ID) <-chan struct{} {
 func (ls *leases) stop() {
 	ls.mu.Lock()
 	ls.stopping = true
-	held := make([]*lease, 0, len(ls.held))
-	for _, l := range ls.held {
-		held = append(held, l)
-	}
 	ls.mu.Unlock()
-	for _, l := range held {
+	for _, l := range ls.all() {
 		l.ask()
 	}
 }

@@ -67,16 +67,17 @@ func (s smallParts) CreateUpload(ctx context.Context, u file.Upload, holder stri
 // world is a database, the store, and a service over them that can be replaced under
 // the same URL, as by a restart.
 type world struct {
-	t       *testing.T
-	rows    *db.DB
-	raw     *sql.DB
-	layout  storage.Layout
-	url     string
-	memory  int64   // of the engines; 0 for the default
-	objects Objects // the store, as the engines see it
-	maxSize int64
-	who     atomic.Pointer[file.Identity]
-	serve   atomic.Pointer[http.Handler]
+	t        *testing.T
+	rows     *db.DB
+	raw      *sql.DB
+	layout   storage.Layout
+	url      string
+	memory   int64   // of the engines; 0 for the default
+	objects  Objects // the store, as the engines see it
+	maxSize  int64
+	leaseTTL time.Duration
+	who      atomic.Pointer[file.Identity]
+	serve    atomic.Pointer[http.Handler]
 }
 
 // worlds runs a test on each kind of database.
@@ -105,7 +106,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
 	w.url, w.objects = server.URL, s3.Client
-	w.maxSize = maxSize
+	w.maxSize, w.leaseTTL = maxSize, 5*time.Second
 	w.who.Store(&alice)
 	w.start(newPlan(none, 0))
 	test(w)
@@ -116,7 +117,7 @@ func (w *world) start(p *plan) *Engine {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	life := hooks.New(smallParts{w.rows}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now})
 	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{w.objects, p}, finisherUnderFault{life, p},
-		Settings{LeaseTTL: 5 * time.Second, Memory: w.memory}, log)
+		Settings{LeaseTTL: w.leaseTTL, Memory: w.memory}, log)
 	h, err := NewHandler(Options{
 		Engine: engine, Hooks: life, Respond: problem.Responder{Log: log}, Base: w.url + "/files", ReadTimeout: time.Minute,
 		Identify: func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },

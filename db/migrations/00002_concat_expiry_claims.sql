@@ -16,6 +16,9 @@ alter table uploads add column ttl bigint not null default 86400000;
 update uploads set expires = created + 172800000 where state = 'open';
 create index uploads_expires on uploads (expires) where state <> 'recorded';
 
+-- A process renews all its leases with one statement.
+create index uploads_held on uploads (lease_holder) where lease_holder <> '';
+
 -- Work that one replica at a time does for all, such as sweeping.
 create table chores (
     name   varchar primary key,

@@ -1,0 +1,94 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// pool is connections that keep statements prepared: SQLite would parse a query each time
+// that it is asked, which costs more than to answer it. All queries are texts of this
+// package, so there are few. pgx prepares by itself.
+type pool struct {
+	*sql.DB
+	prepare  bool
+	prepared sync.Map // text -> *sql.Stmt
+}
+
+// statement is the prepared query, or nil where it is not to be prepared or can't be:
+// asked plainly, it then says what is wrong with it.
+func (p *pool) statement(ctx context.Context, query string) *sql.Stmt {
+	if !p.prepare {
+		return nil
+	}
+	if s, there := p.prepared.Load(query); there {
+		return s.(*sql.Stmt)
+	}
+	s, err := p.PrepareContext(ctx, query)
+	if err != nil {
+		return nil
+	}
+	if first, there := p.prepared.LoadOrStore(query, s); there {
+		s.Close()
+		return first.(*sql.Stmt)
+	}
+	return s
+}
+
+func (p *pool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if s := p.statement(ctx, query); s != nil {
+		return s.ExecContext(ctx, args...)
+	}
+	return p.DB.ExecContext(ctx, query, args...)
+}
+
+func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := p.statement(ctx, query); s != nil {
+		return s.QueryContext(ctx, args...)
+	}
+	return p.DB.QueryContext(ctx, query, args...)
+}
+
+func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := p.statement(ctx, query); s != nil {
+		return s.QueryRowContext(ctx, args...)
+	}
+	return p.DB.QueryRowContext(ctx, query, args...)
+}
+
+// transaction is a transaction that uses the pool's prepared statements. What it misses is
+// prepared when it is over: to prepare takes a connection, and this may be the only one.
+type transaction struct {
+	*sql.Tx
+	pool   *pool
+	missed []string
+}
+
+func (t *transaction) statement(ctx context.Context, query string) *sql.Stmt {
+	if s, there := t.pool.prepared.Load(query); there {
+		return t.StmtContext(ctx, s.(*sql.Stmt))
+	}
+	t.missed = append(t.missed, query)
+	return nil
+}
+
+func (t *transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if s := t.statement(ctx, query); s != nil {
+		return s.ExecContext(ctx, args...)
+	}
+	return t.Tx.ExecContext(ctx, query, args...)
+}
+
+func (t *transaction) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := t.statement(ctx, query); s != nil {
+		return s.QueryRowContext(ctx, args...)
+	}
+	return t.Tx.QueryRowContext(ctx, query, args...)
+}
+
+// done prepares what was missed, for the next one.
+func (t *transaction) done(ctx context.Context) {
+	for _, query := range t.missed {
+		t.pool.statement(ctx, query)
+	}
+}
