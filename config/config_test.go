@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	example, _ := filepath.Abs("web-example/dist")
 	want := Config{
 		Mode: Development, Host: "127.0.0.1", Port: 8000, DataDir: data, ExampleDir: example,
-		MaxFileSize: 100 << 20, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
+		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
 		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
