@@ -31,6 +31,7 @@ lint:
 	@unformatted=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
+	cd bench && go vet ./...
 
 # Type check, then tus-js-client and a browser against the real program.
 test-page: build page
@@ -41,11 +42,15 @@ test-page: build page
 # The race detector needs cgo; the service itself does not.
 test-go:
 	@scripts/tools.sh go
+	cd bench && CGO_ENABLED=1 go test -race ./... </dev/null
 	CGO_ENABLED=1 go test -race -timeout 30m ./... </dev/null
 
+# Beside stock tusd and a direct put into the same store: some minutes, and a RAM disk. A
+# module of its own, so that what it needs stays out of the service.
+#   make bench BENCH="-rounds 5 -only stream,head"
 bench:
 	@scripts/tools.sh go
-	go test -run '^$$' -bench . -benchmem ./...
+	cd bench && go run . $(BENCH)
 
 # make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s
