@@ -42,10 +42,13 @@ func newLog(c config.Config, w io.Writer) *slog.Logger {
 }
 
 // limitHeap has the garbage collector work harder before the heap is much larger than what
-// clients' bytes may take of it. GOMEMLIMIT, if it is set, is the operator's word.
+// clients' bytes may take of it: it lets garbage grow with the heap, which is large when
+// the budget is used up. The rest is for connections, some 50 KiB for each of thousands.
+// GOMEMLIMIT, if it is set, is the operator's word.
 func limitHeap(budget int64) {
+	const rest = 160 << 20
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(budget + 96<<20)
+		debug.SetMemoryLimit(budget + rest)
 	}
 }
 

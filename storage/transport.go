@@ -58,12 +58,12 @@ func (o Options) newTransport(p pace) *http.Transport {
 			}
 			return &stallConn{Conn: conn, read: p.read, write: p.write}, nil
 		},
-		MaxIdleConnsPerHost:   64,
+		MaxIdleConnsPerHost:   128,
 		IdleConnTimeout:       min(90*time.Second, p.read*3/4), // before an idle connection looks stalled
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: p.answer,
-		WriteBufferSize:       64 << 10,
-		ReadBufferSize:        64 << 10,
+		WriteBufferSize:       32 << 10, // there may be hundreds of connections
+		ReadBufferSize:        32 << 10,
 		DisableCompression:    true,
 	}
 	if o.transport != nil {
