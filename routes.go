@@ -28,7 +28,7 @@ import (
 // routes is every way into the service. Each route answers under the path of base and
 // without it, because a proxy may strip the prefix.
 func routes(c config.Config, base string, uploads *tus.Handler, files *download.Handler, identify func(*http.Request) (file.Identity, error),
-	respond problem.Responder, ready func(context.Context) error, log *slog.Logger) http.Handler {
+	links *auth.Links, respond problem.Responder, ready func(context.Context) error, log *slog.Logger) http.Handler {
 	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
 	// one would let %2F divide segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
@@ -67,6 +67,26 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 			next(w, r.WithContext(auth.NewContext(r.Context(), who)), id)
 		}
 	}
+	// opened is known for whoever comes with a signed link: the link says who that is.
+	opened := func(next func(http.ResponseWriter, *http.Request, file.ID)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			query := r.URL.Query()
+			if !auth.IsLink(query) {
+				known(next)(w, r)
+				return
+			}
+			id, err := segmentID(mux.Vars(r)["id"])
+			var who file.Identity
+			if err == nil {
+				who, err = links.Identify(id, query)
+			}
+			if err != nil {
+				respond.Write(w, r, err)
+				return
+			}
+			next(w, r.WithContext(auth.NewContext(r.Context(), who)), id)
+		}
+	}
 	if hasExample(c.ExampleDir) {
 		example(router, c, base)
 	}
@@ -90,8 +110,9 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 		}
 		router.HandleFunc(prefix+"/", read(known(func(w http.ResponseWriter, r *http.Request, _ file.ID) { files.List(w, r) })))
 		router.HandleFunc(prefix+"/{id}", only(map[string]http.HandlerFunc{
-			"GET": known(files.Serve), "HEAD": known(files.Serve), "DELETE": known(files.Delete),
+			"GET": opened(files.Serve), "HEAD": opened(files.Serve), "DELETE": known(files.Delete),
 		}))
+		router.HandleFunc(prefix+"/{id}/links", only(map[string]http.HandlerFunc{"POST": known(files.Link)}))
 	}
 	return logged(log, secured(crossOrigin(c, base).Handler(router)))
 }
@@ -163,11 +184,12 @@ func crossOrigin(c config.Config, base string) *cors.Cors {
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"},
 		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Guest-Authorization", "X-Public-Authorization", "X-Request-ID",
 			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
-			"If-Unmodified-Since", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
+			"If-Unmodified-Since", "Want-Repr-Digest", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
 			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest"},
 		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Tus-Checksum-Algorithm",
 			"Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Expires",
-			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "Content-Location", "Content-Range", "Content-Disposition", "ETag", "Retry-After"},
+			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "Content-Location", "Content-Range", "Content-Disposition", "Accept-Ranges", "ETag",
+			"Repr-Digest", "Retry-After"},
 		MaxAge: 3600,
 	}
 	if len(allowed) == 0 {

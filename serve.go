@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -78,15 +79,27 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 
 	layout := storage.Layout{BucketPrefix: c.Storage.BucketPrefix}
 	respond := problem.Responder{Log: log, Debug: c.Debug}
-	life := hooks.New(p.rows, hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now})
+	rows := db.Remember(p.rows, c.RememberTTL)
+	links, err := openLinks(ctx, c, p.rows)
+	if err != nil {
+		return err
+	}
+	life := hooks.New(rows, hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now})
 	if least := tus.MemoryFor(hooks.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
 		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d: they go to the store in parts of %d bytes",
 			errMisused, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
 	}
 	limitHeap(c.MemoryBudget)
-	engine := tus.NewEngine(p.rows, p.objects, life, tus.Settings{Memory: c.MemoryBudget}, log)
-	identify := auth.New(p.rows).Identify
-	files := &download.Handler{Records: p.rows, Objects: p.objects, Layout: layout, Respond: respond, Remove: engine.Remove, Base: base}
+	registry := newRegistry()
+	defer observe(c.AdminAddr, registry, log)()
+	engine := tus.NewEngine(rows, p.objects, life, tus.Settings{Memory: c.MemoryBudget}, log)
+	identify := auth.New(rows, c.RememberTTL).Identify
+	files := download.New(download.Options{
+		Records: rows, Objects: p.objects, Layout: layout, Respond: respond, Links: links, Metrics: download.NewMetrics(registry),
+		Remove: engine.Remove, Base: base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions,
+		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
+		Redirect: redirect(c, p.objects),
+	})
 	uploads, err := tus.NewHandler(tus.Options{
 		Engine: engine, Hooks: life, Respond: respond, Identify: identify, Base: base, ReadTimeout: c.ReadTimeout, Download: files.Serve,
 	})
@@ -97,7 +110,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return errors.Join(p.rows.Ping(ctx), p.objects.Ping(ctx, layout.Object(0, "").Bucket))
 	}
 	server := &http.Server{
-		Handler:           routes(c, base, uploads, files, identify, respond, ready, log),
+		Handler:           routes(c, base, uploads, files, identify, links, respond, ready, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -132,6 +145,30 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return server.Close()
 	}
 	return nil
+}
+
+// openLinks takes the keys of signed links from the settings, or else one from the
+// database, which is made by the first who needs it.
+func openLinks(ctx context.Context, c config.Config, rows *db.DB) (*auth.Links, error) {
+	keys := c.Links.Keys
+	if len(keys) == 0 {
+		fresh := make([]byte, 32)
+		rand.Read(fresh)
+		key, err := rows.Secret(ctx, "link key", fresh)
+		if err != nil {
+			return nil, err
+		}
+		keys = [][]byte{key}
+	}
+	return auth.NewLinks(keys, time.Now), nil
+}
+
+// redirect says which files clients fetch from the store itself; nil: none.
+func redirect(c config.Config, objects *storage.Client) *download.Redirect {
+	if !c.Download.Redirect {
+		return nil
+	}
+	return &download.Redirect{Above: c.Download.RedirectAbove, Presign: objects.Presigner(c.Download.RedirectEndpoint)}
 }
 
 // parts are what the service stands on.

@@ -23,7 +23,15 @@ func Upload(who file.Identity, u *file.Upload) error {
 	return denied(who, u.ID)
 }
 
-// File decides about a finished file, for every verb: for now it is its owner's alone.
+// Read decides who may see a finished file: who has a link to it, and whoever File lets.
+func Read(who file.Identity, r file.Record) error {
+	if who.Kind == file.KindLink && who.File == r.ID {
+		return nil
+	}
+	return File(who, r)
+}
+
+// File decides about a finished file, for every other verb: for now it is its owner's alone.
 func File(who file.Identity, r file.Record) error {
 	if who.UserID != 0 && who.UserID == r.UserID && who.AccountID == r.AccountID {
 		return nil

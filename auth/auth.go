@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"holdfast/file"
 )
@@ -31,21 +32,29 @@ type Tokens interface {
 
 // Authenticator tells identities from requests.
 type Authenticator struct {
-	tokens Tokens
+	tokens Tokens // as they are
+	known  Tokens // as they are or were a moment ago, for requests that change nothing
 }
 
-// New returns an Authenticator over local tokens.
-func New(tokens Tokens) *Authenticator { return &Authenticator{tokens} }
+// New returns an Authenticator over local tokens. A token that was in force may still
+// read, but change nothing, for the time given after it was revoked; 0 is none.
+func New(tokens Tokens, remembered time.Duration) *Authenticator {
+	a := &Authenticator{tokens, tokens}
+	if remembered > 0 {
+		a.known = remember(tokens, remembered)
+	}
+	return a
+}
 
 // Identify says who sent r. Cookies count for GET and HEAD alone, so that a foreign
 // page can't make a browser change anything.
 func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
-	candidates := headerTokens(r)
+	candidates, tokens := headerTokens(r), a.tokens
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		candidates = append(candidates, cookieTokens(r)...)
+		candidates, tokens = append(candidates, cookieTokens(r)...), a.known
 	}
 	for _, token := range candidates {
-		who, err := a.identify(r.Context(), token)
+		who, err := identify(r.Context(), tokens, token)
 		if err == nil || !errors.Is(err, file.ErrNotFound) {
 			return who, err
 		}
@@ -53,12 +62,12 @@ func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 	return file.Identity{}, fmt.Errorf("%d tokens tried: %w", len(candidates), file.ErrUnauthenticated)
 }
 
-func (a *Authenticator) identify(ctx context.Context, token string) (file.Identity, error) {
+func identify(ctx context.Context, tokens Tokens, token string) (file.Identity, error) {
 	if token == "" || len(token) > maxToken {
 		return file.Identity{}, file.ErrNotFound
 	}
 	hash := Hash(token)
-	t, err := a.tokens.Token(ctx, hash)
+	t, err := tokens.Token(ctx, hash)
 	if err != nil {
 		return file.Identity{}, fmt.Errorf("look up token: %w", err)
 	}

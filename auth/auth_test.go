@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/file"
 )
@@ -24,7 +25,7 @@ func (t tokens) Token(_ context.Context, hash []byte) (file.Token, error) {
 }
 
 func TestIdentify(t *testing.T) {
-	a := New(tokens{string(Hash("good")): {UserID: 7, AccountID: 3}})
+	a := New(tokens{string(Hash("good")): {UserID: 7, AccountID: 3}}, time.Minute)
 	for _, c := range []struct {
 		method, header, cookie string
 		user                   int64
@@ -64,7 +65,7 @@ func TestIdentify(t *testing.T) {
 func FuzzIdentify(f *testing.F) {
 	f.Add("Bearer good", "token=good")
 	f.Add("Token \x00", "a=b; token=\"x\"")
-	a := New(tokens{})
+	a := New(tokens{}, 0)
 	f.Fuzz(func(t *testing.T, header, cookie string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header["Authorization"] = []string{header}

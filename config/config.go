@@ -65,6 +65,12 @@ type Config struct {
 	StartTimeout time.Duration // for SQL and S3 to appear
 	EmbeddedSync bool          // flush the file system before an offset is acknowledged
 
+	AdminAddr    string        // where metrics are served; empty: nowhere
+	RememberTTL  time.Duration // of identities, permissions and records; 0: not at all
+	WriteTimeout time.Duration // of a downloading client, for 128 KiB
+	Download     Download
+	Links        Links
+
 	Postgres *Postgres // nil: SQLite in DataDir
 	Storage  Storage
 
@@ -94,6 +100,22 @@ type Storage struct {
 	Signing                                Signing
 }
 
+// Download is how files are handed out.
+type Download struct {
+	Redirect         bool          // large files come from the store itself
+	RedirectAbove    int64         // bytes
+	RedirectEndpoint string        // where clients reach the store; empty: where we do
+	StoreTimeout     time.Duration // without a byte from the store
+	CacheControl     string
+	FrameOptions     string // X-Frame-Options of a PDF that is to be shown
+}
+
+// Links are signed links to files. Without Keys one is made and kept in the database.
+type Links struct {
+	Keys   [][]byte // the first signs, all are accepted
+	MaxTTL time.Duration
+}
+
 // Load reads the settings by getenv. The error, if any, has one line for each fault.
 func Load(getenv func(string) string) (Config, error) {
 	r := reader{getenv: getenv}
@@ -111,11 +133,16 @@ func Load(getenv func(string) string) (Config, error) {
 		ReadTimeout:  r.duration("READ_TIMEOUT", 60*time.Second, 24*time.Hour),
 		StartTimeout: r.duration("START_TIMEOUT", 30*time.Second, 24*time.Hour),
 		EmbeddedSync: r.bool("EMBEDDED_SYNC", true),
+		AdminAddr:    r.address("ADMIN_ADDR", "127.0.0.1:9090"),
+		RememberTTL:  r.timeFrom("PERMISSION_CACHE_TTL", 10*time.Second, 0, time.Hour),
+		WriteTimeout: r.duration("WRITE_TIMEOUT", 2*time.Minute, 24*time.Hour),
+		Links:        r.links(),
 		Postgres:     r.postgres(),
 		Storage:      r.storage(),
 		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
 	}
 	c.AllowedOrigins = r.origins()
+	c.Download = r.download(c.Storage.Type)
 	r.int64("CHUNK_SIZE", 1048576, 1, 1<<40) // checked, so that a typing error is told; not needed
 	if err := r.err(); err != nil {
 		return Config{}, err

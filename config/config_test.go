@@ -29,6 +29,9 @@ func TestDefaults(t *testing.T) {
 	example, _ := filepath.Abs("web-example/dist")
 	want := Config{
 		Mode: Development, Host: "127.0.0.1", Port: 8000, DataDir: data, ExampleDir: example,
+		AdminAddr: "127.0.0.1:9090", RememberTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
+		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY"},
+		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
 		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 	}
@@ -93,18 +96,47 @@ func TestPayloadSigning(t *testing.T) {
 func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 	_, err := Load(env("CONFIG=Prod", "PORT=99999", "DEBUG=maybe", "MAX_FILE_SIZE=-1", "READ_TIMEOUT=soon", "PUBLIC_URL=ftp://x",
 		"FRONTEND_URL=nonsense", "ALLOWED_ORIGINS=[1]", "POSTGRES_HOST=db", "STORAGE_TYPE=local", "BUCKET_PREFIX=Bad_Prefix",
-		"S3_PAYLOAD_SIGNING=perhaps", "CHUNK_SIZE=x", "SEAWEEDFS_S3_SECRET_KEY=topsecret"))
+		"S3_PAYLOAD_SIGNING=perhaps", "CHUNK_SIZE=x", "SEAWEEDFS_S3_SECRET_KEY=topsecret",
+		"ADMIN_ADDR=9090", "PERMISSION_CACHE_TTL=2h", "WRITE_TIMEOUT=0", "DOWNLOAD_MODE=fast", "DOWNLOAD_REDIRECT_MIN=-1",
+		"DOWNLOAD_REDIRECT_ENDPOINT=s3.example.org", "DOWNLOAD_CACHE_CONTROL=a\nb", "PDF_FRAME_OPTIONS=ALLOWALL",
+		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0"))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, name := range []string{"CONFIG", "PORT", "DEBUG", "MAX_FILE_SIZE", "READ_TIMEOUT", "PUBLIC_URL", "FRONTEND_URL", "ALLOWED_ORIGINS",
-		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE"} {
+		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE",
+		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN", "DOWNLOAD_REDIRECT_ENDPOINT",
+		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
 		}
 	}
 	if strings.Contains(err.Error(), "topsecret") {
 		t.Error("a secret is shown")
+	}
+}
+
+func TestDownloads(t *testing.T) {
+	first, second := strings.Repeat("a", 32), strings.Repeat("b", 40)
+	c, err := Load(env("STORAGE_TYPE=s3", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "DOWNLOAD_MODE=redirect", "DOWNLOAD_REDIRECT_MIN=0",
+		"DOWNLOAD_REDIRECT_ENDPOINT=https://s3.example.org/", "LINK_KEYS="+first+", "+second, "LINK_MAX_TTL=720h",
+		"PDF_FRAME_OPTIONS=SAMEORIGIN", "PERMISSION_CACHE_TTL=0", "ADMIN_ADDR=off"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Download{Redirect: true, RedirectEndpoint: "https://s3.example.org", StoreTimeout: 30 * time.Second,
+		CacheControl: "private, no-cache", FrameOptions: "SAMEORIGIN"}
+	if diff := cmp.Diff(want, c.Download); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Links{[][]byte{[]byte(first), []byte(second)}, 720 * time.Hour}, c.Links); diff != "" {
+		t.Error(diff)
+	}
+	if c.RememberTTL != 0 || c.AdminAddr != "" {
+		t.Error(c.RememberTTL, c.AdminAddr)
+	}
+	if _, err := Load(env("DOWNLOAD_MODE=redirect")); err == nil || !strings.HasPrefix(err.Error(), "DOWNLOAD_MODE ") {
+		t.Errorf("the embedded store can't be reached by clients: %v", err)
 	}
 }
 

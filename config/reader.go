@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -82,8 +83,13 @@ func (r *reader) bool(name string, otherwise bool) bool {
 	}
 }
 
-// duration takes Go's notation ("90s", "1h30m") and plain seconds.
+// duration is a time of more than nothing.
 func (r *reader) duration(name string, otherwise, most time.Duration) time.Duration {
+	return r.timeFrom(name, otherwise, 1, most)
+}
+
+// timeFrom takes Go's notation ("90s", "1h30m") and plain seconds.
+func (r *reader) timeFrom(name string, otherwise, least, most time.Duration) time.Duration {
 	s := r.get(name)
 	if s == "" {
 		return otherwise
@@ -92,11 +98,23 @@ func (r *reader) duration(name string, otherwise, most time.Duration) time.Durat
 	if n, nerr := strconv.Atoi(s); nerr == nil {
 		d, err = time.Duration(n)*time.Second, nil
 	}
-	if err != nil || d <= 0 || d > most {
+	if err != nil || d < least || d > most {
 		r.fault(name, fmt.Sprintf("must be a time such as 60s or 2m, at most %s, not %q", most, s))
 		return otherwise
 	}
 	return d
+}
+
+// address is a host and a port; "off" is none.
+func (r *reader) address(name, otherwise string) string {
+	s := r.string(name, otherwise)
+	if s == "off" {
+		return ""
+	}
+	if _, port, err := net.SplitHostPort(s); err != nil || port == "" {
+		r.fault(name, fmt.Sprintf("must be an address such as 127.0.0.1:9090, or off, not %q", s))
+	}
+	return s
 }
 
 func (r *reader) httpURL(name string) *url.URL {

@@ -19,10 +19,12 @@ func (d *DB) CreateToken(ctx context.Context, t file.Token) error {
 // Token finds a token that is in force by its hash.
 func (d *DB) Token(ctx context.Context, hash []byte) (file.Token, error) {
 	t := file.Token{Hash: hash}
+	var expires sql.NullInt64
 	err := d.row(ctx, "read token", `
-		select id, name, user_id, account_id from tokens
+		select id, name, user_id, account_id, expires from tokens
 		where hash = $1 and revoked is null and (expires is null or expires > {now})`, []any{hash},
-		&t.ID, &t.Name, &t.UserID, &t.AccountID)
+		&t.ID, &t.Name, &t.UserID, &t.AccountID, &expires)
+	t.ExpiresAt = fromMillis(expires)
 	return t, err
 }
 

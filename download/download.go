@@ -1,23 +1,27 @@
-// Package download answers GET and HEAD of a file, lists files, and deletes them.
-// Ranges and conditions are net/http's business (RFC 9110); this package gives it
-// something to seek in that opens the store no sooner than bytes are needed.
+// Package download answers GET and HEAD of a file, lists files, deletes them, and makes
+// links that open them without a token. Ranges and conditions are net/http's business
+// (RFC 9110); this package gives it something to seek in that opens the store no sooner
+// than bytes are needed, and for no more of them.
 //
 // # Errors
 //
 // file.ErrNotFound for an id that names no file, file.ErrDenied for a file that is not
-// this identity's, file.ErrObjectMissing for a record without its object, and
-// file.ErrUnavailable when SQL or the store don't answer.
+// this identity's, file.ErrObjectMissing for a record without its object,
+// file.ErrObjectChanged for one with another object or less of it, and
+// file.ErrUnavailable when SQL or the store don't answer. When the store fails after the
+// answer has begun, and goes on failing, the connection is cut.
 package download
 
 import (
 	"context"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"holdfast/access"
 	"holdfast/auth"
@@ -28,7 +32,9 @@ import (
 
 // Records is what downloads need of SQL.
 type Records interface {
+	// File may answer from memory, Reload not.
 	File(ctx context.Context, id file.ID) (file.Record, error)
+	Reload(ctx context.Context, id file.ID) (file.Record, error)
 	Files(ctx context.Context, userID, accountID int64, after file.ID, limit int) ([]file.Record, error)
 	DeleteFile(ctx context.Context, r file.Record) error
 }
@@ -36,46 +42,85 @@ type Records interface {
 // Objects is what downloads need of the store.
 type Objects interface {
 	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
+	Stat(ctx context.Context, at file.Location) (storage.Object, error)
 }
 
-// Handler serves files.
-type Handler struct {
+// Links makes and knows signed links; auth.Links does it.
+type Links interface {
+	Sign(id file.ID, expires time.Time, disposition string) string
+}
+
+// Options are how files are served.
+type Options struct {
 	Records Records
 	Objects Objects
 	Layout  storage.Layout
 	Respond problem.Responder
+	Links   Links
+	Metrics *Metrics
 	// Remove takes what a deleted file left out of the store.
 	Remove func(context.Context, file.ID)
 	// Base is the URL under which files are seen, without a trailing slash.
 	Base string
+
+	CacheControl string // of files
+	FrameOptions string // X-Frame-Options of a PDF that is to be shown
+	// StoreTimeout is the longest that the store may send nothing; then it is asked again.
+	StoreTimeout time.Duration
+	// WriteTimeout is the longest that a client may take for one buffer of 128 KiB.
+	WriteTimeout time.Duration
+	// LinkMaxTTL is the longest life of a link.
+	LinkMaxTTL time.Duration
+	// Redirect sends clients of large files to the store; nil: never.
+	Redirect *Redirect
+	// Remember is how long the size of an object that another program wrote is remembered.
+	Remember time.Duration
 }
 
-// policy keeps whatever a file holds from running when a browser shows it.
-const policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+// Handler serves files.
+type Handler struct {
+	Options
+	found *otter.Cache[file.ID, storage.Object]
+}
+
+// New returns a Handler.
+func New(o Options) *Handler {
+	h := &Handler{Options: o}
+	if o.Remember > 0 {
+		h.found = otter.Must(&otter.Options[file.ID, storage.Object]{MaximumSize: 10_000,
+			ExpiryCalculator: otter.ExpiryWriting[file.ID, storage.Object](o.Remember)})
+	}
+	return h
+}
 
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
-	rec, err := h.find(r, id)
+	w.Header().Add("Vary", varies)
+	rec, err := h.find(r, id, access.Read)
+	if err == nil {
+		rec, err = h.locate(r.Context(), rec)
+	}
 	if err != nil {
 		h.Respond.Write(w, r, err)
 		return
 	}
-	header := w.Header()
-	header.Set("Content-Type", rec.Type)
-	header.Set("Content-Disposition", disposition(rec.Name))
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", policy)
-	header.Set("Cache-Control", "private, no-cache")
-	if tag := entityTag(rec); tag != "" {
-		header.Set("ETag", tag)
+	if h.redirected(w, r, rec) {
+		return
 	}
-	o := &object{ctx: r.Context(), objects: h.Objects, record: rec}
+	h.describe(w, r, rec)
+	ctx, cancel := context.WithCancel(r.Context())
+	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.Metrics.resumes.Inc,
+		spans: settle(r, rec.Size)}
+	answer := &response{ResponseWriter: w, h: h, r: r, object: o}
+	// It may panic, when it cuts the connection; and o is closed after nobody reads it any more.
+	defer answer.end()
 	defer o.Close()
-	http.ServeContent(&opener{ResponseWriter: w, r: r, respond: h.Respond, object: o}, r, "", rec.CreatedAt.Truncate(time.Second), o)
+	defer cancel()
+	http.ServeContent(answer, r, "", rec.CreatedAt.Truncate(time.Second), o)
 }
 
 // find reads a record and asks whether r's identity may have it.
-func (h *Handler) find(r *http.Request, id file.ID) (file.Record, error) {
+func (h *Handler) find(r *http.Request, id file.ID, may func(file.Identity, file.Record) error) (file.Record, error) {
 	who, ok := auth.FromContext(r.Context())
 	if !ok {
 		return file.Record{}, file.ErrUnauthenticated
@@ -84,7 +129,7 @@ func (h *Handler) find(r *http.Request, id file.ID) (file.Record, error) {
 	if err != nil {
 		return file.Record{}, err
 	}
-	if err := access.File(who, rec); err != nil {
+	if err := may(who, rec); err != nil {
 		return file.Record{}, err
 	}
 	if rec.Location == (file.Location{}) { // written by another program
@@ -93,10 +138,53 @@ func (h *Handler) find(r *http.Request, id file.ID) (file.Record, error) {
 	return rec, nil
 }
 
+// locate completes a record that another program wrote, whose size may be 0 or wrong, by
+// what the store says of the object.
+func (h *Handler) locate(ctx context.Context, rec file.Record) (file.Record, error) {
+	if rec.ETag != "" {
+		return rec, nil
+	}
+	look := func(ctx context.Context, _ file.ID) (storage.Object, error) { return h.Objects.Stat(ctx, rec.Location) }
+	var o storage.Object
+	var err error
+	if h.found != nil {
+		o, err = h.found.Get(ctx, rec.ID, otter.LoaderFunc[file.ID, storage.Object](look))
+	} else {
+		o, err = look(ctx, rec.ID)
+	}
+	if err != nil {
+		return rec, h.explain(ctx, rec, err)
+	}
+	rec.Size, rec.ETag = o.Size, o.ETag
+	return rec, nil
+}
+
+// explain finds out why an object is missing. In the replica that deleted a file its
+// record is gone at once; here it may have been remembered.
+func (h *Handler) explain(ctx context.Context, rec file.Record, err error) error {
+	if !errors.Is(err, file.ErrObjectMissing) {
+		return err
+	}
+	if h.found != nil {
+		h.found.Invalidate(rec.ID)
+	}
+	if _, now := h.Records.Reload(ctx, rec.ID); errors.Is(now, file.ErrNotFound) {
+		return now
+	}
+	if errors.Is(err, file.ErrObjectChanged) {
+		h.Metrics.faults.WithLabelValues("changed").Inc()
+		return fmt.Errorf("file %s: %w", rec.ID, err)
+	}
+	h.Metrics.faults.WithLabelValues("missing").Inc()
+	// A 404 is logged nowhere else.
+	h.Respond.Log.LogAttrs(ctx, slog.LevelError, "an object is missing", slog.String("file", string(rec.ID)), slog.Any("error", err))
+	return err
+}
+
 // Delete removes the file id: first its record, so that nobody sees it any more, then
 // its object.
 func (h *Handler) Delete(w http.ResponseWriter, r *http.Request, id file.ID) {
-	rec, err := h.find(r, id)
+	rec, err := h.find(r, id, access.File)
 	if err == nil {
 		err = h.Records.DeleteFile(r.Context(), rec)
 	}
@@ -106,22 +194,4 @@ func (h *Handler) Delete(w http.ResponseWriter, r *http.Request, id file.ID) {
 	}
 	h.Remove(r.Context(), id)
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// disposition names the file in UTF-8 (RFC 6266, RFC 8187).
-func disposition(name string) string {
-	// PathEscape leaves some characters that an attr-char is not.
-	escaped := strings.NewReplacer("@", "%40", ":", "%3A", "=", "%3D", "'", "%27", "(", "%28", ")", "%29", "*", "%2A").Replace(url.PathEscape(name))
-	return "attachment; filename*=utf-8''" + escaped
-}
-
-// entityTag is a strong tag that changes with the content only (RFC 9110, 8.8.3).
-func entityTag(r file.Record) string {
-	if len(r.SHA256) > 0 {
-		return `"` + hex.EncodeToString(r.SHA256) + `"`
-	}
-	if tag := strings.Trim(r.ETag, `"`); tag != "" {
-		return fmt.Sprintf("%q", tag)
-	}
-	return ""
 }

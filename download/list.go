@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"holdfast/access"
 	"holdfast/auth"
 	"holdfast/file"
 )
@@ -62,7 +63,7 @@ func (h *Handler) list(r *http.Request) (page, error) {
 		if err != nil {
 			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file")
 		}
-		if _, err := h.find(r, id); errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
+		if _, err := h.find(r, id, access.File); errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
 			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file of yours")
 		} else if err != nil {
 			return page{}, err
@@ -82,7 +83,7 @@ func (h *Handler) list(r *http.Request) (page, error) {
 		p.Next = &records[limit-1].ID
 	}
 	for _, rec := range records {
-		p.Files = append(p.Files, listed{rec.ID, rec.Name, rec.Size, rec.Type, rec.CreatedAt, h.Base + "/" + string(rec.ID)})
+		p.Files = append(p.Files, listed{rec.ID, rec.Name, rec.Size, rec.Type, rec.CreatedAt, h.Base + "/" + rec.ID.Escaped()})
 	}
 	return p, nil
 }

@@ -3,28 +3,44 @@ package download
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"net/http"
-	"strconv"
 	"sync"
+	"time"
 
 	"holdfast/file"
-	"holdfast/problem"
 )
 
+// maxResumes is how often an answer may go on after the store broke off.
+const maxResumes = 3
+
+// firstPause is how long the first of those waits; each further one doubles it.
+const firstPause = 100 * time.Millisecond
+
 // object is the content of a file as an io.ReadSeeker. Seeking costs nothing: the store
-// is opened at the first Read, or by open.
+// is opened at the first Read, or by open, and for no more than will be read. If it
+// breaks off, reading goes on with the byte that was reached, of the same object.
 type object struct {
 	ctx     context.Context
 	objects Objects
 	record  file.Record
+	stall   time.Duration // the longest without a byte from the store
+	resumes func()        // counts
 
-	pos  int64
-	end  int64 // where the open body ends
-	body io.ReadCloser
+	mu      sync.Mutex // net/http sends several ranges from a goroutine of its own
+	pos     int64
+	end     int64  // where the open body ends
+	spans   []span // that will be read, in this order, if not all of it
+	body    io.ReadCloser
+	cancel  context.CancelFunc // ends the body's request
+	watch   *time.Timer        // does so when the store stalls
+	resumed int
+	err     error // what ended the reading for good
 }
 
 func (o *object) Seek(offset int64, whence int) (int64, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	switch whence {
 	case io.SeekCurrent:
 		offset += o.pos
@@ -35,116 +51,132 @@ func (o *object) Seek(offset int64, whence int) (int64, error) {
 		return 0, errors.New("seek before the beginning")
 	}
 	if offset != o.pos {
-		o.Close()
+		o.close()
 	}
 	o.pos = offset
 	return offset, nil
 }
 
-// open opens the store for length bytes from here on.
-func (o *object) open(length int64) error {
-	o.Close()
-	length = min(length, o.record.Size-o.pos)
-	body, err := o.objects.Open(o.ctx, o.record.Location, o.record.ETag, o.pos, length)
-	if err != nil {
-		return err
+// begin opens the store for length bytes from here on. Of several ranges it opens the
+// first, and each further one is opened when it is reached.
+func (o *object) begin(length int64, several bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !several {
+		o.spans = nil
+		return o.open(o.pos + length)
 	}
-	o.body, o.end = body, o.pos+length
-	return nil
+	o.pos = o.spans[0].start
+	return o.open(o.next())
+}
+
+// next is the end of what begins here.
+func (o *object) next() int64 {
+	if len(o.spans) > 0 && o.spans[0].start == o.pos {
+		end := o.spans[0].end
+		o.spans = o.spans[1:]
+		return end
+	}
+	return o.record.Size
 }
 
 func (o *object) Read(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return 0, o.err
+	}
 	if o.pos >= o.record.Size {
 		return 0, io.EOF
 	}
 	if o.body == nil || o.pos >= o.end {
-		if err := o.open(o.record.Size - o.pos); err != nil {
+		if err := o.open(o.next()); err != nil {
+			o.err = err
 			return 0, err
 		}
 	}
-	n, err := o.body.Read(p)
-	o.pos += int64(n)
-	if err == io.EOF && o.pos < o.end {
-		err = io.ErrUnexpectedEOF
+	for {
+		n, err := o.read(p[:min(int64(len(p)), o.end-o.pos)])
+		o.pos += int64(n)
+		if n > 0 || err == nil {
+			return n, nil // an error comes again with the next Read, if there is one
+		}
+		if o.err = o.resume(err); o.err != nil {
+			return 0, o.err
+		}
 	}
+}
+
+// read reads from the open body, and ends it when nothing comes.
+func (o *object) read(p []byte) (int, error) {
+	o.watch.Reset(o.stall)
+	n, err := o.body.Read(p)
+	o.watch.Stop()
 	return n, err
 }
 
-// Close closes the store's body; the object can still be read after it.
-func (o *object) Close() error {
-	if o.body == nil {
-		return nil
-	}
-	body := o.body
-	o.body = nil
-	return body.Close()
-}
-
-// opener opens the store when net/http has decided to send bytes, and before it says
-// so: an object that is not there is an error, and not a body that breaks off.
-type opener struct {
-	http.ResponseWriter
-	r        *http.Request
-	respond  problem.Responder
-	object   *object
-	answered bool // with an error, in place of the body
-}
-
-func (w *opener) WriteHeader(status int) {
-	h := w.Header()
-	// Of several ranges, each is opened when it is reached.
-	oneBody := status == http.StatusOK || status == http.StatusPartialContent && h.Get("Content-Range") != ""
-	length, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64)
-	switch {
-	case status >= 400 && status != http.StatusPreconditionFailed:
-		w.fail(rangeError(status))
-		return
-	case w.r.Method == http.MethodGet && oneBody && err == nil:
-		if err := w.object.open(length); err != nil {
-			w.fail(err)
-			return
+// resume opens the store again where reading broke off. An object that is gone or
+// another one by now ends it at once.
+func (o *object) resume(broken error) error {
+	broken = fmt.Errorf("read object: %w: broken off at byte %d of %d: %w", file.ErrStorageRead, o.pos, o.end, broken)
+	for pause := firstPause; o.resumed < maxResumes; pause *= 2 {
+		o.resumed++
+		select {
+		case <-time.After(pause):
+		case <-o.ctx.Done():
+			return o.ctx.Err()
 		}
+		err := o.open(o.end)
+		if err == nil {
+			o.resumes()
+			return nil
+		}
+		if !errors.Is(err, file.ErrStorageRead) {
+			return err
+		}
+		broken = fmt.Errorf("%w; again: %w", broken, err)
 	}
-	w.ResponseWriter.WriteHeader(status)
+	return broken
 }
 
-// copyBuffers are larger than io.Copy's own: fewer trips between the store and the client.
-var copyBuffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
-
-// ReadFrom is how io.Copy hands the content over.
-func (w *opener) ReadFrom(r io.Reader) (int64, error) {
-	buf := copyBuffers.Get().(*[128 << 10]byte)
-	defer copyBuffers.Put(buf)
-	return io.CopyBuffer(struct{ io.Writer }{w}, r, buf[:])
+// open opens the store from here to end.
+func (o *object) open(end int64) error {
+	o.close()
+	ctx, cancel := context.WithCancel(o.ctx)
+	watch := time.AfterFunc(o.stall, cancel)
+	body, err := o.objects.Open(ctx, o.record.Location, o.record.ETag, o.pos, end-o.pos)
+	watch.Stop()
+	if err != nil {
+		cancel()
+		if o.ctx.Err() == nil && ctx.Err() != nil {
+			err = fmt.Errorf("%w: no answer within %s: %w", file.ErrStorageRead, o.stall, err)
+		}
+		return err
+	}
+	o.body, o.end, o.cancel, o.watch = body, end, cancel, watch
+	return nil
 }
 
-func (w *opener) fail(err error) {
-	w.answered = true
-	contentRange := w.Header().Get("Content-Range") // of a 416 (RFC 9110, 15.5.17)
-	w.Header().Del("Content-Security-Policy")
-	p := w.respond.Of(err)
-	p.Header(w.Header())
-	if p.Status == http.StatusRequestedRangeNotSatisfiable && contentRange != "" {
-		w.Header().Set("Content-Range", contentRange)
-	}
-	w.respond.LogError(w.r, p.Status, err)
-	w.ResponseWriter.WriteHeader(p.Status)
-	if w.r.Method != http.MethodHead {
-		w.ResponseWriter.Write(p.Body())
-	}
+// Close ends the request to the store. Cancel o's context first: a Read may be running.
+func (o *object) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.close()
+	return nil
 }
 
-func (w *opener) Write(b []byte) (int, error) {
-	if w.answered {
-		return 0, errors.New("answered with an error")
+func (o *object) close() {
+	if o.body == nil {
+		return
 	}
-	return w.ResponseWriter.Write(b)
+	o.body.Close() // whether it liked that says nothing about what was read
+	o.cancel()
+	o.body = nil
 }
 
-// rangeError is the error for a status that http.ServeContent refused a request with.
-func rangeError(status int) error {
-	if status == http.StatusRequestedRangeNotSatisfiable {
-		return file.ErrRange
-	}
-	return errors.New("http.ServeContent answered " + strconv.Itoa(status))
+// broken is what ended the reading before its end, if anything.
+func (o *object) broken() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
 }

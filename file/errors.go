@@ -26,6 +26,8 @@ var (
 	ErrChecksum        = errors.New("checksum mismatch")
 	ErrGone            = errors.New("gone")
 	ErrDigest          = errors.New("content is not what was declared")
+	ErrPrecondition    = errors.New("precondition failed")
+	ErrLinkExpired     = errors.New("link has expired")
 )
 
 // Closer kinds, for the cases that have a code of their own.
@@ -38,6 +40,11 @@ var (
 	ErrStorageRead = fmt.Errorf("storage read: %w", ErrUnavailable)
 	// ErrObjectMissing: there is a record, but the object store has no such object.
 	ErrObjectMissing = fmt.Errorf("object missing in storage: %w", ErrNotFound)
+	// ErrObjectChanged: the object store has another object there than the one that was
+	// recorded, or less of it.
+	ErrObjectChanged = fmt.Errorf("object is not what was uploaded: %w", ErrObjectMissing)
+	// ErrLink: this signed link was not made by us, or not for this.
+	ErrLink = fmt.Errorf("link is not valid: %w", ErrForbidden)
 	// ErrDenied: this file is not for this identity.
 	ErrDenied = fmt.Errorf("access to file denied: %w", ErrForbidden)
 	// ErrCutOff: the body of a request ended before its time; what came is kept.

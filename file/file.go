@@ -29,8 +29,10 @@ type Record struct {
 // Kind says how an identity was established.
 type Kind string
 
-// KindUser is a person with an account.
-const KindUser Kind = "user"
+const (
+	KindUser Kind = "user" // a person with an account
+	KindLink Kind = "link" // whoever has a signed link to one file
+)
 
 // Identity is who is asking.
 type Identity struct {
@@ -38,6 +40,7 @@ type Identity struct {
 	UserID      int64 // 0: none
 	AccountID   int64
 	Fingerprint string // of the token, for identities without a user
+	File        ID     // of KindLink: the one file it opens
 }
 
 // Token is a local token: kept as a hash, shown in clear once.

@@ -3,6 +3,7 @@ package file
 import (
 	"crypto/rand"
 	"fmt"
+	"net/url"
 	"unicode"
 	"unicode/utf8"
 )
@@ -37,6 +38,9 @@ func ParseID(s string) (ID, error) {
 	}
 	return ID(s), nil
 }
+
+// Escaped is the id as a segment of a URL's path.
+func (id ID) Escaped() string { return url.PathEscape(string(id)) }
 
 // NotFound is the refusal for an id that names nothing.
 func NotFound[S ~string](id S) error {

@@ -41,9 +41,13 @@ var table = []struct {
 	{file.ErrStorageWrite, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_002", Message: "Failed to upload file to storage"}},
 	{file.ErrStorageRead, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_003", Message: "Failed to download file from storage"}},
 	{file.ErrNoSpace, Problem{Status: 507, RetryAfter: 30 * time.Second, Code: "STORAGE_004", Message: "No space left in storage, try again later"}},
+	// Before the kind it is one of: the file is there, and asking again won't make it right.
+	{file.ErrObjectChanged, Problem{Status: 500, Code: "STORAGE_006", Message: "File in storage is not what was uploaded"}},
 	{file.ErrObjectMissing, Problem{Status: 404, Code: "STORAGE_005", Message: "File not found in storage"}},
 	{file.ErrDenied, Problem{Status: 403, Code: "FILE_002", Message: "Access to file denied"}},
 	{file.ErrUnauthenticated, Problem{Status: 401, Code: "AUTH_001", Message: "Authentication failed"}},
+	{file.ErrLink, Problem{Status: 403, Code: "LINK_001", Message: "Link is not valid"}},
+	{file.ErrLinkExpired, Problem{Status: 410, Code: "LINK_002", Message: "Link has expired"}},
 	{file.ErrForbidden, Problem{Status: 403, Code: "PERM_001", Message: "Permission denied"}},
 	{file.ErrNotFound, Problem{Status: 404, Code: "FILE_001", Message: "File not found"}},
 	{file.ErrTooLarge, Problem{Status: 413, Code: "FILE_003", Message: "File size exceeds limit"}},
@@ -55,6 +59,7 @@ var table = []struct {
 	{file.ErrGone, Problem{Status: 410, Code: "UPLOAD_006", Message: "Upload has expired"}},
 	{file.ErrDigest, Problem{Status: 422, Code: "UPLOAD_007", Message: "Content does not match its declared digest, the upload was ended"}},
 	{file.ErrVersion, Problem{Status: 412, Code: "UPLOAD_003", Message: "Tus-Resumable must be 1.0.0"}},
+	{file.ErrPrecondition, Problem{Status: 412, Code: "VAL_007", Message: "Precondition failed"}},
 	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},
 	{file.ErrMethod, Problem{Status: 405, Code: "VAL_006", Message: "Method not allowed"}},
 	{file.ErrTooMany, Problem{Status: 429, RetryAfter: time.Second, Code: "RATE_001", Message: "Too many requests"}},
@@ -82,7 +87,7 @@ func Of(err error) Problem {
 func (p Problem) Header(h http.Header) {
 	// What a handler meant for its success does not describe this body.
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Content-Location",
-		"Etag", "Last-Modified", "Accept-Ranges", "Cache-Control"} {
+		"Etag", "Last-Modified", "Accept-Ranges", "Cache-Control", "Repr-Digest"} {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "application/json")

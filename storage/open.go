@@ -17,7 +17,7 @@ import (
 )
 
 // Open reads length bytes of an object from offset on. An etag, if given, is what the
-// object must still have; file.ErrObjectMissing if it has another.
+// object must still have; file.ErrObjectChanged if it has another.
 //
 // A connection that breaks or stalls while the body is read is made again, and the body goes
 // on where it was, as long as the object is the same. ctx ends the body too.
@@ -66,7 +66,7 @@ func (b *body) open() error {
 	if got := aws.ToInt64(out.ContentLength); got != b.left {
 		out.Body.Close()
 		cancel(nil)
-		return fmt.Errorf("read object: %w: it has %d bytes from %d on, want %d", file.ErrStorageRead, got, b.offset, b.left)
+		return fmt.Errorf("read object: %w: it has %d bytes from %d on, want %d", file.ErrObjectChanged, got, b.offset, b.left)
 	}
 	if b.etag == "" {
 		b.etag = aws.ToString(out.ETag)

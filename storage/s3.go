@@ -5,7 +5,8 @@
 //
 // A write that fails is file.ErrStorageWrite, a read file.ErrStorageRead (both are
 // file.ErrUnavailable); a full store is file.ErrNoSpace; an object that is not
-// there is file.ErrObjectMissing; a multipart upload that is not there is ErrNoUpload.
+// there is file.ErrObjectMissing, one that is not the expected one file.ErrObjectChanged;
+// a multipart upload that is not there is ErrNoUpload.
 //
 // # Durability
 //

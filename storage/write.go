@@ -89,8 +89,10 @@ func wrap(kind error, doing string, err error) error {
 		kind = ErrNoUpload
 	case s == http.StatusInsufficientStorage || c == "XMinioStorageFull" || c == "QuotaExceeded":
 		kind = file.ErrNoSpace
-	case s == http.StatusNotFound || s == http.StatusPreconditionFailed && kind == file.ErrStorageRead:
+	case s == http.StatusNotFound:
 		kind = file.ErrObjectMissing
+	case kind == file.ErrStorageRead && (s == http.StatusPreconditionFailed || s == http.StatusRequestedRangeNotSatisfiable):
+		kind = file.ErrObjectChanged // another tag, or shorter than the range begins
 	}
 	return fmt.Errorf("%s: %w: %w", doing, kind, err)
 }

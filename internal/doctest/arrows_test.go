@@ -67,6 +67,7 @@ var owners = map[string][]string{
 	"github.com/pressly/goose":    {"db"},
 	"github.com/gorilla/mux":      {""},
 	"github.com/alecthomas/kong":  {""},
+	"github.com/prometheus/":      {"", "download"},
 	"github.com/golang-jwt/jwt/v": {"auth"},
 }
 

@@ -234,7 +234,7 @@ func TestDownload(t *testing.T) {
 	s.check(t, []line{
 		{"GET", file, "", "", 200, "", "Etag: " + tag},
 		{"GET", file, "", "", 200, "", "X-Content-Type-Options: nosniff"},
-		{"GET", file, "", "", 200, "", "Content-Disposition: attachment; filename*=utf-8''%C3%B6ff.txt"},
+		{"GET", file, "", "", 200, "", `Content-Disposition: attachment; filename="off.txt"; filename*=utf-8''%C3%B6ff.txt`},
 		{"GET", file, "Range: bytes=2-4", "", 206, "", "Content-Range: bytes 2-4/10"},
 		{"GET", file, "Range: bytes=2-4", "", 206, "", "\r\n234"},
 		{"GET", file, "Range: bytes=-3", "", 206, "", "789"},
@@ -242,7 +242,7 @@ func TestDownload(t *testing.T) {
 		{"GET", file, "Range: bytes=2-4|If-Range: " + tag, "", 206, "", "234"},
 		{"GET", file, `Range: bytes=2-4|If-Range: "other"`, "", 200, "", "0123456789"},
 		{"GET", file, "If-None-Match: " + tag, "", 304, "", ""},
-		{"GET", file, `If-Match: "other"`, "", 412, "", ""},
+		{"GET", file, `If-Match: "other"`, "", 412, "VAL_007", "Etag: " + tag},
 		{"HEAD", file, "", "", 200, "", "Content-Length: 10"},
 		{"GET", "/files/tus/{file}", "", "", 200, "", "0123456789"},
 		{"GET", "/files/tus/{open}", "", "", 404, "FILE_001", ""},

@@ -77,7 +77,7 @@ func newServer(t *testing.T, env ...string) *server {
 	s := &server{t: t, folder: folder, data: filepath.Join(folder, "data"), log: filepath.Join(folder, "stderr.log"), port: port,
 		base: fmt.Sprintf("http://127.0.0.1:%d/files", port)}
 	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "DATA_DIR=" + s.data, "PORT=" + strconv.Itoa(port),
-		"EXAMPLE_DIR=" + filepath.Join(folder, "nowhere"), "CONFIG=Testing"}, env...)
+		"EXAMPLE_DIR=" + filepath.Join(folder, "nowhere"), "CONFIG=Testing", "ADMIN_ADDR=127.0.0.1:0"}, env...)
 	t.Cleanup(func() {
 		if s.process != nil {
 			s.process.Stop(syscall.SIGTERM, 30*time.Second)

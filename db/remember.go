@@ -1,0 +1,66 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"holdfast/file"
+)
+
+// maxRemembered is how many records are remembered; one takes about 500 bytes.
+const maxRemembered = 10_000
+
+// Remembering is a DB that answers File from memory for a while. A record never changes,
+// so only its deletion can be missed: by this process never, since it forgets the record
+// with every deletion that it makes; by others for the time given.
+type Remembering struct {
+	*DB
+	records *otter.Cache[file.ID, file.Record] // nil: nothing is remembered
+}
+
+// Remember returns d with a memory of so long; 0 is none. What is missing is never
+// remembered: it may be there a moment later.
+func Remember(d *DB, ttl time.Duration) *Remembering {
+	r := &Remembering{DB: d}
+	if ttl > 0 {
+		r.records = otter.Must(&otter.Options[file.ID, file.Record]{MaximumSize: maxRemembered,
+			ExpiryCalculator: otter.ExpiryWriting[file.ID, file.Record](ttl)})
+	}
+	return r
+}
+
+// File reads the record of a file, or remembers it. Requests that come together share
+// one query. A query that a deletion overtakes is made again.
+func (r *Remembering) File(ctx context.Context, id file.ID) (file.Record, error) {
+	if r.records == nil {
+		return r.DB.File(ctx, id)
+	}
+	return r.records.Get(ctx, id, otter.LoaderFunc[file.ID, file.Record](r.DB.File))
+}
+
+// Reload reads the record of a file from the database.
+func (r *Remembering) Reload(ctx context.Context, id file.ID) (file.Record, error) {
+	r.forget(id)
+	return r.File(ctx, id)
+}
+
+// DeleteFile is DB's. The record is forgotten even after an error: a commit whose answer
+// was lost may have happened.
+func (r *Remembering) DeleteFile(ctx context.Context, rec file.Record) error {
+	defer r.forget(rec.ID)
+	return r.DB.DeleteFile(ctx, rec)
+}
+
+// DeleteUpload is DB's; see DeleteFile.
+func (r *Remembering) DeleteUpload(ctx context.Context, f file.Fence) error {
+	defer r.forget(f.ID)
+	return r.DB.DeleteUpload(ctx, f)
+}
+
+func (r *Remembering) forget(id file.ID) {
+	if r.records != nil {
+		r.records.Invalidate(id)
+	}
+}

@@ -1,0 +1,101 @@
+package download
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"holdfast/file"
+)
+
+const (
+	// policy keeps whatever a file holds from running when a browser shows it. An SVG in
+	// <img> runs nothing anyway; under this, neither does one that is opened by itself.
+	policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+	// mediaPolicy lets the page that a browser makes around a picture, a sound or a film
+	// show it: that page loads it from our origin.
+	mediaPolicy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; media-src 'self'"
+	// pdfPolicy has no sandbox: browsers show no PDF in one. Their viewers keep scripts
+	// in a PDF apart from the origin it comes from.
+	pdfPolicy = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
+)
+
+// varies are the headers that identity comes from (RFC 9110, 12.5.5).
+const varies = "Authorization, Cookie"
+
+// describe sets what an answer with this file says of it.
+func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Record) {
+	header := w.Header()
+	inline := r.URL.Query().Get("disposition") == "inline" && showable(rec.Type)
+	header.Set("Content-Type", rec.Type)
+	header.Set("Content-Disposition", disposition(inline, rec.Name))
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Security-Policy", policy)
+	header.Set("Cache-Control", h.CacheControl)
+	if tag := entityTag(rec); tag != "" {
+		header.Set("ETag", tag)
+	}
+	setDigest(w, r, rec)
+	switch {
+	case !inline:
+	case rec.Type == "application/pdf":
+		header.Set("Content-Security-Policy", pdfPolicy)
+		header.Set("X-Frame-Options", h.FrameOptions)
+	case rec.Type != "image/svg+xml" && rec.Type != "text/plain":
+		header.Set("Content-Security-Policy", mediaPolicy)
+	}
+}
+
+// showable says whether a browser may show this type in place of saving it.
+func showable(mediaType string) bool {
+	kind, _, _ := strings.Cut(mediaType, "/")
+	switch kind {
+	case "image", "audio", "video":
+		return true
+	}
+	return mediaType == "application/pdf" || mediaType == "text/plain"
+}
+
+// disposition names the file twice: in ASCII for old clients, and in UTF-8, which wins
+// where it is understood (RFC 6266, 4.3 and appendix D; RFC 8187).
+func disposition(inline bool, name string) string {
+	kind := "attachment"
+	if inline {
+		kind = "inline"
+	}
+	return fmt.Sprintf(`%s; filename="%s"; filename*=utf-8''%s`, kind, asciiName(name), notAttrChars.Replace(url.PathEscape(name)))
+}
+
+// notAttrChars are those that url.PathEscape leaves and an attr-char is not (RFC 8187, 3.2.1).
+var notAttrChars = strings.NewReplacer("@", "%40", ":", "%3A", "=", "%3D", "'", "%27", "(", "%28", ")", "%29", "*", "%2A",
+	",", "%2C", ";", "%3B")
+
+// asciiName is the name without accents, and "_" for what still is no plain character;
+// "%" too, which some clients decode.
+func asciiName(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case unicode.Is(unicode.Mn, c):
+			return -1
+		case c < ' ' || c > '~' || c == '"' || c == '\\' || c == '%':
+			return '_'
+		}
+		return c
+	}, norm.NFD.String(name))
+}
+
+// entityTag is a strong tag that changes with the content only (RFC 9110, 8.8.3).
+func entityTag(r file.Record) string {
+	if len(r.SHA256) > 0 {
+		return `"` + hex.EncodeToString(r.SHA256) + `"`
+	}
+	if tag := strings.Trim(r.ETag, `"`); tag != "" {
+		return fmt.Sprintf("%q", tag)
+	}
+	return ""
+}

@@ -1,0 +1,110 @@
+package download
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// maxRanges is how many ranges one request may ask for; each costs a call to the store.
+// A request for more is answered with the whole file (RFC 9110, 14.2 allows to ignore it).
+const maxRanges = 16
+
+// span is a range of bytes: the first, and the one behind the last.
+type span struct{ start, end int64 }
+
+// settle rewrites the Range header of r for a file of size bytes, so that nothing in it
+// is left to interpretation, and returns the spans it names, in order. Status,
+// conditions, If-Range and the answer's form stay http.ServeContent's business, which
+// also ignores ranges that add up to more than the file. It alone would
+//
+//   - answer a range with HEAD, for which RFC 9110, 14.2 defines none,
+//   - refuse other units, and "Bytes", instead of ignoring and understanding them (14.1),
+//   - send nothing with 206 for a suffix of 0 bytes, which is not satisfiable (14.1.2),
+//     and for any suffix of an empty file,
+//   - refuse positions beyond an int64, and take signs for digits,
+//   - serve any number of ranges.
+//
+// What remains is explicit ("bytes=2-4,7-9"), or refused by net/http.
+func settle(r *http.Request, size int64) []span {
+	fields := r.Header.Values("Range")
+	if len(fields) == 0 {
+		return nil
+	}
+	r.Header.Del("Range")
+	unit, set, ok := strings.Cut(fields[0], "=")
+	if r.Method != http.MethodGet || len(fields) > 1 || !ok || !strings.EqualFold(unit, "bytes") || size == 0 {
+		return nil
+	}
+	var specs []string
+	for spec := range strings.SplitSeq(set, ",") {
+		if spec = strings.Trim(spec, " \t"); spec != "" { // an empty list element counts for nothing (5.6.1.2)
+			specs = append(specs, spec)
+		}
+	}
+	if len(specs) > maxRanges {
+		return nil
+	}
+	const refused, beyond = "bytes=-", "bytes=%d-" // no range at all; none that the file has
+	var spans []span
+	var explicit []string
+	for _, spec := range specs {
+		s, valid := resolve(spec, size)
+		if !valid {
+			r.Header.Set("Range", refused)
+			return nil
+		}
+		if s.start < s.end {
+			spans = append(spans, s)
+			explicit = append(explicit, fmt.Sprintf("%d-%d", s.start, s.end-1))
+		}
+	}
+	switch {
+	case len(specs) == 0:
+		r.Header.Set("Range", refused)
+	case len(spans) == 0:
+		r.Header.Set("Range", fmt.Sprintf(beyond, size))
+	default:
+		r.Header.Set("Range", "bytes="+strings.Join(explicit, ","))
+	}
+	return spans
+}
+
+// resolve finds what "first-last", "first-" or "-suffix" means (RFC 9110, 14.1.2) in a
+// file of size bytes. A span without bytes is valid, and not satisfiable.
+func resolve(spec string, size int64) (s span, valid bool) {
+	first, last, ok := strings.Cut(spec, "-")
+	if !ok || strings.Trim(first+last, "0123456789") != "" || first+last == "" {
+		return span{}, false
+	}
+	if first == "" {
+		return span{size - min(number(last), size), size}, true
+	}
+	s = span{min(number(first), size), size}
+	if last != "" {
+		if less(last, first) {
+			return span{}, false
+		}
+		s.end = min(number(last), size-1) + 1
+	}
+	return s, true
+}
+
+// huge stands for whatever is beyond every file.
+const huge = 1 << 62
+
+// number reads digits; what does not fit is huge.
+func number(digits string) (n int64) {
+	for _, d := range []byte(digits) {
+		if n = n*10 + int64(d-'0'); n >= huge/16 {
+			return huge
+		}
+	}
+	return n
+}
+
+// less compares digits as numbers, however long they are.
+func less(a, b string) bool {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return len(a) < len(b) || len(a) == len(b) && a < b
+}

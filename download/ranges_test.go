@@ -1,0 +1,139 @@
+package download
+
+import (
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestSettle(t *testing.T) {
+	many := func(n int) string { return "bytes=" + strings.TrimSuffix(strings.Repeat("0-0,", n), ",") }
+	for _, c := range []struct {
+		given, want string
+		spans       []span
+	}{
+		{"bytes=2-4", "bytes=2-4", []span{{2, 5}}},
+		{"Bytes=2-4", "bytes=2-4", []span{{2, 5}}},
+		{"bytes=2-", "bytes=2-9", []span{{2, 10}}},
+		{"bytes=-3", "bytes=7-9", []span{{7, 10}}},
+		{"bytes=-30", "bytes=0-9", []span{{0, 10}}},
+		{"bytes=2-99999999999999999999999", "bytes=2-9", []span{{2, 10}}},
+		{"bytes=-99999999999999999999999", "bytes=0-9", []span{{0, 10}}},
+		{"bytes= 0-0 ,\t, -1", "bytes=0-0,9-9", []span{{0, 1}, {9, 10}}},
+		{"bytes=0-0,10-,-0,3-3", "bytes=0-0,3-3", []span{{0, 1}, {3, 4}}},
+		{"bytes=-0", "bytes=10-", nil},
+		{"bytes=10-", "bytes=10-", nil},
+		{"bytes=99999999999999999999999-", "bytes=10-", nil},
+		{"bytes=4-2", "bytes=-", nil},
+		{"bytes=99999999999999999999999-99999999999999999999998", "bytes=-", nil},
+		{"bytes=", "bytes=-", nil},
+		{"bytes=+2-4", "bytes=-", nil},
+		{"bytes=2-4-6", "bytes=-", nil},
+		{"bytes=0x2-", "bytes=-", nil},
+		{"bytes=2", "bytes=-", nil},
+		{"bytes=2 - 4", "bytes=-", nil},
+		{"bytes", "", nil},
+		{"bytes 2-4", "", nil},
+		{"bytes =2-4", "", nil},
+		{"lines=2-4", "", nil},
+		{many(16), many(16), slices.Repeat([]span{{0, 1}}, 16)},
+		{many(17), "", nil},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Range", c.given)
+		spans := settle(r, 10)
+		if got := r.Header.Get("Range"); got != c.want || !slices.Equal(spans, c.spans) {
+			t.Errorf("%q becomes %q %v, want %q %v", c.given, got, spans, c.want, c.spans)
+		}
+	}
+	for _, c := range []struct {
+		what, method string
+		size         int64
+		fields       []string
+	}{
+		{"HEAD", "HEAD", 10, []string{"bytes=2-4"}},
+		{"two lines", "GET", 10, []string{"bytes=2-4", "bytes=6-7"}},
+		{"an empty file", "GET", 0, []string{"bytes=-5"}},
+	} {
+		r := httptest.NewRequest(c.method, "/", nil)
+		r.Header["Range"] = c.fields
+		if spans := settle(r, c.size); spans != nil || r.Header.Get("Range") != "" {
+			t.Errorf("%s: %q %v is left", c.what, r.Header["Range"], spans)
+		}
+	}
+}
+
+// FuzzSettle compares with the grammar of RFC 9110, 14.1.1, read by a regular expression
+// and numbers of any size.
+func FuzzSettle(f *testing.F) {
+	for _, s := range []string{"bytes=0-0,-1", "bytes=-0", "bytes=5-", "bytes=9223372036854775807-9223372036854775808", "bytes=1-2,", "x=1-2"} {
+		f.Add(s, int64(10))
+		f.Add(s, int64(1)<<40)
+	}
+	spec := regexp.MustCompile(`^([0-9]+)-([0-9]*)$|^-([0-9]+)$`)
+	f.Fuzz(func(t *testing.T, header string, size int64) {
+		if size < 1 || size > 1<<45 || header == "" {
+			return
+		}
+		r := &http.Request{Method: "GET", Header: http.Header{"Range": {header}}}
+		got := settle(r, size)
+		unit, set, ok := strings.Cut(header, "=")
+		if !ok || !strings.EqualFold(unit, "bytes") {
+			if len(got) > 0 || r.Header.Get("Range") != "" {
+				t.Errorf("%q is not ignored", header)
+			}
+			return
+		}
+		var want []span
+		count, valid := 0, true
+		for _, s := range strings.Split(set, ",") {
+			if s = strings.Trim(s, " \t"); s == "" {
+				continue
+			}
+			count++
+			m := spec.FindStringSubmatch(s)
+			if m == nil {
+				valid = false
+				continue
+			}
+			n := func(s string) *big.Int { v, _ := new(big.Int).SetString(s, 10); return v }
+			first, last := big.NewInt(0), big.NewInt(size-1)
+			if m[1] != "" {
+				if first = n(m[1]); m[2] != "" {
+					if n(m[2]).Cmp(first) < 0 {
+						valid = false
+						continue
+					}
+					last = n(m[2])
+				}
+			} else if suffix := n(m[3]); suffix.Cmp(big.NewInt(size)) < 0 {
+				first = new(big.Int).Sub(big.NewInt(size), suffix)
+			}
+			if last.Cmp(big.NewInt(size)) >= 0 {
+				last = big.NewInt(size - 1)
+			}
+			if first.Cmp(last) <= 0 {
+				want = append(want, span{first.Int64(), last.Int64() + 1})
+			}
+		}
+		switch kept := r.Header.Get("Range"); {
+		case count > maxRanges:
+			if len(got) > 0 || kept != "" {
+				t.Errorf("%q: %d ranges are not ignored", header, count)
+			}
+		case !valid || count == 0:
+			if len(got) > 0 || kept != "bytes=-" {
+				t.Errorf("%q is invalid and becomes %q", header, kept)
+			}
+		case !slices.Equal(got, want):
+			t.Errorf("%q of %d is %v, want %v", header, size, got, want)
+		case len(want) == 0 && kept != fmt.Sprintf("bytes=%d-", size):
+			t.Errorf("%q can't be satisfied and becomes %q", header, kept)
+		}
+	})
+}

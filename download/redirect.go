@@ -1,0 +1,43 @@
+package download
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// redirectTTL is how long an address in the store works. It is looked at when a download
+// begins; one that goes on later begins here again.
+const redirectTTL = 15 * time.Minute
+
+// Redirect says which files clients fetch from the store itself.
+type Redirect struct {
+	// Above is the size in bytes over which a file is not served by us.
+	Above int64
+	// Presign makes an address in the store that opens one object for whoever has it.
+	Presign func(ctx context.Context, at file.Location, p storage.Presigned) (string, error)
+}
+
+// redirected sends the client to the store, if that is the way for this file. Who may
+// have the file is decided by then. Ranges and conditions are the store's business: its
+// entity tag is another one than ours, so a condition on ours gives the whole file.
+func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Record) bool {
+	if h.Redirect == nil || rec.Size <= h.Redirect.Above {
+		return false
+	}
+	inline := r.URL.Query().Get("disposition") == "inline" && showable(rec.Type)
+	address, err := h.Redirect.Presign(r.Context(), rec.Location, storage.Presigned{
+		Method: r.Method, TTL: redirectTTL, Disposition: disposition(inline, rec.Name), Type: rec.Type, CacheControl: h.CacheControl})
+	if err != nil {
+		h.Respond.Write(w, r, err)
+		return true
+	}
+	w.Header().Set("Location", address)
+	w.Header().Set("Cache-Control", "no-store") // the address opens the file to anybody
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusFound)
+	return true
+}

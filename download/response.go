@@ -1,0 +1,132 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"holdfast/file"
+)
+
+// response stands between http.ServeContent and the client. It opens the store when
+// net/http has decided to send bytes, and before it says so: an object that is not there
+// is an error, and not a body that breaks off.
+type response struct {
+	http.ResponseWriter
+	h        *Handler
+	r        *http.Request
+	object   *object
+	answered bool // with an error, in place of the body
+	slow     bool // the client took nothing for too long
+}
+
+func (w *response) WriteHeader(status int) {
+	switch {
+	case status >= 400:
+		w.fail(refusal(status))
+		return
+	case w.r.Method == http.MethodGet && (status == http.StatusOK || status == http.StatusPartialContent):
+		length, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64)
+		if err == nil {
+			several := status == http.StatusPartialContent && w.Header().Get("Content-Range") == ""
+			err = w.object.begin(length, several)
+		}
+		if err != nil {
+			w.fail(err)
+			return
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// fail answers with an error where the file's bytes would have been.
+func (w *response) fail(err error) {
+	w.answered = true
+	err = w.h.explain(w.r.Context(), w.object.record, err)
+	header := w.Header()
+	tag := header.Get("ETag")
+	header.Del("Content-Security-Policy")
+	p := w.h.Respond.Of(err)
+	p.Header(header)
+	switch p.Status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		header.Set("Content-Range", "bytes */"+strconv.FormatInt(w.object.record.Size, 10)) // RFC 9110, 15.5.17
+	case http.StatusPreconditionFailed:
+		if tag != "" {
+			header.Set("ETag", tag) // what it is now
+		}
+	}
+	w.h.Respond.LogError(w.r, p.Status, err)
+	body := p.Body()
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.ResponseWriter.WriteHeader(p.Status)
+	if w.r.Method != http.MethodHead {
+		w.ResponseWriter.Write(body)
+	}
+}
+
+// refusal is the error for a status that http.ServeContent refused a request with.
+func refusal(status int) error {
+	switch status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		return file.ErrRange
+	case http.StatusPreconditionFailed:
+		return file.ErrPrecondition
+	}
+	return errors.New("http.ServeContent answered " + strconv.Itoa(status))
+}
+
+// copyBuffers are larger than io.Copy's own: fewer trips between the store and the
+// client. One is all that a slow reader costs beside its two connections.
+var copyBuffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+
+// ReadFrom is how io.Copy hands the content over.
+func (w *response) ReadFrom(r io.Reader) (int64, error) {
+	if w.answered {
+		return 0, errAnswered
+	}
+	buf := copyBuffers.Get().(*[128 << 10]byte)
+	defer copyBuffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{w}, r, buf[:])
+}
+
+var errAnswered = errors.New("answered with an error")
+
+// Write sends a buffer, in WriteTimeout.
+func (w *response) Write(b []byte) (int, error) {
+	if w.answered {
+		return 0, errAnswered
+	}
+	// Not every ResponseWriter can do that; the server's can.
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.h.WriteTimeout))
+	n, err := w.ResponseWriter.Write(b)
+	w.slow = errors.Is(err, context.DeadlineExceeded) || isTimeout(err)
+	return n, err
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// end ends the answer: if the store did not give all that was promised, by cutting the
+// connection, so that nobody takes what came for the whole.
+func (w *response) end() {
+	// The connection may serve other requests after this one.
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Time{})
+	if w.slow {
+		w.h.Metrics.aborted.WithLabelValues("client").Inc()
+	}
+	err := w.object.broken()
+	if err == nil || w.answered || w.r.Context().Err() != nil {
+		return
+	}
+	err = w.h.explain(w.r.Context(), w.object.record, err)
+	w.h.Metrics.aborted.WithLabelValues("store").Inc()
+	w.h.Respond.LogError(w.r, http.StatusInternalServerError, err)
+	panic(http.ErrAbortHandler)
+}
