@@ -23,10 +23,16 @@ type span struct{ start, end int64 }
 //   - send nothing with 206 for a suffix of 0 bytes, which is not satisfiable (14.1.2),
 //     and for any suffix of an empty file,
 //   - refuse positions beyond an int64, and take signs for digits,
-//   - serve any number of ranges.
+//   - serve any number of ranges,
+//   - read only the first line of If-Match and If-None-Match, which are lists (5.3).
 //
 // What remains is explicit ("bytes=2-4,7-9"), or refused by net/http.
 func settle(r *http.Request, size int64) []span {
+	for _, list := range []string{"If-Match", "If-None-Match"} {
+		if lines := r.Header.Values(list); len(lines) > 1 {
+			r.Header.Set(list, strings.Join(lines, ", "))
+		}
+	}
 	fields := r.Header.Values("Range")
 	if len(fields) == 0 {
 		return nil
