@@ -147,8 +147,9 @@ func (o *object) open(end int64) error {
 	body, err := o.objects.Open(ctx, o.record.Location, o.record.ETag, o.pos, end-o.pos)
 	watch.Stop()
 	if err != nil {
+		stalled := ctx.Err() != nil && o.ctx.Err() == nil
 		cancel()
-		if o.ctx.Err() == nil && ctx.Err() != nil {
+		if stalled {
 			err = fmt.Errorf("%w: no answer within %s: %w", file.ErrStorageRead, o.stall, err)
 		}
 		return err
