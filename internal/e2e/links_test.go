@@ -1,0 +1,256 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/internal/pgtest"
+	"holdfast/internal/s3test"
+)
+
+// put uploads content under a name and a type, and returns its URL.
+func (s *server) put(t *testing.T, name, mediaType string, content []byte) string {
+	t.Helper()
+	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	url, _ := s.upload(t, content, "Upload-Metadata: filename "+encode(name)+",filetype "+encode(mediaType))
+	return url
+}
+
+// link makes a link to the file at address and returns it.
+func (s *server) link(t *testing.T, address, body string) string {
+	t.Helper()
+	a := s.do(t, "POST", address+"/links", body)
+	var l struct {
+		URL       string    `json:"url"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	if err := json.Unmarshal(a.body, &l); a.status != 201 || err != nil || !strings.HasPrefix(l.URL, address+"?") || time.Until(l.ExpiresAt) < 0 {
+		t.Fatalf("a link: %v %v", a, err)
+	}
+	return l.URL
+}
+
+const anonymous = "Authorization: -"
+
+func TestLinks(t *testing.T) {
+	s := start(t, "LINK_MAX_TTL=2h")
+	file, second := s.put(t, "a.txt", "text/plain", []byte("0123456789")), s.put(t, "b.txt", "text/plain", []byte("b"))
+	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
+	plain, inline := s.link(t, file, ""), s.link(t, file, `{"expires_in": 7200, "disposition": "inline"}`)
+	short := s.link(t, file, `{"expires_in": 1}`)
+
+	change := func(link, name, value string) string {
+		u, _ := url.Parse(link)
+		q := u.Query()
+		q.Set(name, value)
+		u.RawQuery = q.Encode()
+		return u.String()
+	}
+	time.Sleep(1100 * time.Millisecond) // the short one's life
+	s.check(t, []line{
+		{"GET", plain, anonymous, "", 200, "", "0123456789"},
+		{"GET", plain, anonymous, "", 200, "", "Content-Disposition: attachment; "},
+		{"GET", plain, anonymous + "|Range: bytes=2-4", "", 206, "", "\r\n234"},
+		{"HEAD", plain, anonymous, "", 200, "", "Content-Length: 10"},
+		{"GET", inline, anonymous, "", 200, "", "Content-Disposition: inline; "},
+		{"GET", plain, other, "", 200, "", "0123456789"},
+		{"GET", short, anonymous, "", 410, "LINK_002", ""},
+		{"HEAD", short, anonymous, "", 410, "", ""},
+		{"GET", short, "", "", 410, "LINK_002", ""}, // whoever comes with a link is judged by it
+		{"GET", change(plain, "disposition", "inline"), anonymous, "", 403, "LINK_001", ""},
+		{"GET", change(plain, "expires", "99999999999"), anonymous, "", 403, "LINK_001", ""},
+		{"GET", change(short, "expires", "99999999999"), anonymous, "", 403, "LINK_001", ""},
+		{"GET", change(plain, "signature", "x"), anonymous, "", 403, "LINK_001", ""},
+		{"GET", change(plain, "signature", ""), anonymous, "", 403, "LINK_001", ""},
+		{"GET", second + plain[strings.Index(plain, "?"):], anonymous, "", 403, "LINK_001", ""},
+		{"GET", file, anonymous, "", 401, "AUTH_001", ""},
+		// It opens the file for reading, and nothing else.
+		{"DELETE", plain, anonymous, "", 401, "AUTH_001", ""},
+		{"POST", strings.Replace(plain, "?", "/links?", 1), anonymous, "", 401, "AUTH_001", ""},
+		{"GET", strings.Replace(plain, path.Base(file), "", 1), anonymous, "", 401, "AUTH_001", ""},
+		{"GET", strings.Replace(plain, "/files/", "/files/tus/", 1), anonymous, "", 401, "AUTH_001", ""},
+		// Who may make one, and of what kind.
+		{"POST", file + "/links", anonymous, "", 401, "AUTH_001", ""},
+		{"POST", file + "/links", anonymous + "|Cookie: token=" + s.token, "", 401, "AUTH_001", ""},
+		{"POST", file + "/links", other, "", 403, "FILE_002", ""},
+		{"POST", "/files/unknown/links", "", "", 404, "FILE_001", ""},
+		{"GET", file + "/links", "", "", 405, "VAL_006", "Allow: POST"},
+		{"POST", file + "/links", "", `{"expires_in": 7201}`, 400, "VAL_003", "1 to 7200"},
+		{"POST", file + "/links", "", `{"expires_in": 0}`, 400, "VAL_003", "expires_in"},
+		{"POST", file + "/links", "", `{"expires_in": -1}`, 400, "VAL_003", "expires_in"},
+		{"POST", file + "/links", "", `{"expires_in": 1e30}`, 400, "VAL_003", "expires_in"},
+		{"POST", file + "/links", "", `{"expires_in": "3600"}`, 400, "VAL_003", "expires_in"},
+		{"POST", file + "/links", "", `{"disposition": "x"}`, 400, "VAL_003", "disposition"},
+		{"POST", file + "/links", "", `{"ttl": 5}`, 400, "VAL_003", "expires_in"},
+		{"POST", file + "/links", "", `[`, 400, "VAL_003", "JSON"},
+		{"POST", file + "/links", "", `{"disposition": "` + strings.Repeat("x", 5000) + `"}`, 400, "VAL_003", "JSON"},
+		{"GET", plain, anonymous, "", 200, "", "0123456789"},
+	})
+	s.stop()
+	s.restart() // the key that nobody gave is kept
+	s.check(t, []line{
+		{"GET", plain, anonymous, "", 200, "", "0123456789"},
+		{"DELETE", file, "", "", 204, "", ""},
+		{"GET", plain, anonymous, "", 404, "FILE_001", ""},
+	})
+}
+
+func TestLinkKeys(t *testing.T) {
+	a, b := strings.Repeat("a", 32), strings.Repeat("b", 32)
+	s := start(t, "LINK_KEYS="+a)
+	file := s.put(t, "a.txt", "text/plain", []byte("0123456789"))
+	old := s.link(t, file, "")
+	for _, c := range []struct {
+		keys   string
+		status int
+	}{{b + "," + a, 200}, {b, 403}, {a, 200}} {
+		s.stop()
+		s.env = append(s.env, "LINK_KEYS="+c.keys)
+		s.restart()
+		if got := s.do(t, "GET", old, nil, anonymous); got.status != c.status {
+			t.Errorf("with the keys %s: %v, want %d", c.keys, got, c.status)
+		}
+	}
+}
+
+func TestInline(t *testing.T) {
+	s := start(t, "PDF_FRAME_OPTIONS=SAMEORIGIN", "DOWNLOAD_CACHE_CONTROL=private, max-age=60")
+	for _, c := range []struct{ mediaType, disposition, policy, frames string }{
+		{"image/png", "inline", "sandbox; ", "DENY"},
+		{"image/svg+xml", "inline", "sandbox; default-src 'none'; style-src 'unsafe-inline'", "DENY"},
+		{"audio/mpeg", "inline", "sandbox; ", "DENY"},
+		{"video/webm", "inline", "sandbox; ", "DENY"},
+		{"text/plain", "inline", "sandbox; ", "DENY"},
+		{"application/pdf", "inline", "default-src 'none'; ", "SAMEORIGIN"},
+		{"application/json", "attachment", "sandbox; ", "DENY"},
+		{"application/xml", "attachment", "sandbox; ", "DENY"},
+		{"text/html", "attachment", "sandbox; ", "DENY"}, // it is kept as application/octet-stream
+		{"text/markdown", "attachment", "sandbox; ", "DENY"},
+	} {
+		file := s.put(t, "x", c.mediaType, []byte("0123456789"))
+		for query, disposition := range map[string]string{"": "attachment", "?disposition=attachment": "attachment", "?disposition=x": "attachment",
+			"?disposition=inline": c.disposition} {
+			a := s.do(t, "GET", file+query, nil)
+			policy, frames := c.policy, c.frames
+			if disposition == "attachment" {
+				policy, frames = "sandbox; default-src 'none'; style-src 'unsafe-inline'", "DENY"
+			}
+			if a.status != 200 || !strings.HasPrefix(a.header.Get("Content-Disposition"), disposition+"; filename=") ||
+				!strings.HasPrefix(a.header.Get("Content-Security-Policy"), policy) || a.header.Get("X-Frame-Options") != frames ||
+				a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Cache-Control") != "private, max-age=60" {
+				t.Errorf("%s%s: %v", c.mediaType, query, a)
+			}
+		}
+	}
+}
+
+// A file that is deleted is gone at once where it was deleted. Elsewhere its bytes are
+// gone with it, and what is remembered of it is gone a moment later.
+func TestDeletedInOneReplica(t *testing.T) {
+	env := append(objectStore(s3test.Start(t)), postgres(pgtest.Start(t))...)
+	env = append(env, "PERMISSION_CACHE_TTL=2s")
+	a := start(t, env...)
+	a.token = a.run("token", "create", "--user", "1", "--account", "1")
+	b := newServer(t, env...)
+	b.token = a.token
+	b.launch()
+	there := func(address string) string { return strings.Replace(address, a.base, b.base, 1) }
+
+	for what, address := range map[string]func(file, tus string) string{
+		"the file":   func(file, _ string) string { return file },
+		"the upload": func(_, tus string) string { return tus },
+	} {
+		file, tus := a.upload(t, []byte("0123456789"))
+		link := b.link(t, there(file), "")
+		for _, s := range []*server{a, b} {
+			s.holds(t, strings.Replace(file, a.base, s.base, 1), []byte("0123456789"))
+		}
+		if got := a.do(t, "DELETE", address(file, tus), nil); got.status != 204 {
+			t.Fatalf("DELETE %s: %v", what, got)
+		}
+		gone := []line{{"GET", file, "", "", 404, "FILE_001", ""}, {"HEAD", file, "", "", 404, "", ""},
+			{"GET", link, anonymous, "", 404, "FILE_001", ""}}
+		a.check(t, gone[:2])
+		// No alarm is raised for an object that is missing since its file was deleted.
+		b.check(t, []line{{"GET", there(file), "", "", 404, "FILE_001", ""}, gone[2]})
+		b.eventually("HEAD forgets "+what, func() bool { return b.do(t, "HEAD", there(file), nil).status == 404 })
+	}
+	if n := b.metric(`holdfast_download_object_faults_total{fault="missing"}`); n != 0 {
+		t.Errorf("%v objects are missing", n)
+	}
+}
+
+// A token that was revoked changes nothing from then on, and reads no longer than is
+// promised.
+func TestRevokedTokenInUse(t *testing.T) {
+	s := start(t, "PERMISSION_CACHE_TTL=2s")
+	file := s.put(t, "a.txt", "text/plain", []byte("0123456789"))
+	mine := "Authorization: Bearer " + s.run("token", "create", "--user", "1", "--account", "1", "--name", "lost")
+	s.check(t, []line{{"GET", file, mine, "", 200, "", ""}})
+	for row := range strings.Lines(s.run("token", "list")) {
+		if f := strings.Fields(row); f[1] == "lost" {
+			s.run("token", "revoke", f[0])
+		}
+	}
+	revoked := time.Now()
+	s.check(t, []line{
+		{"DELETE", file, mine, "", 401, "AUTH_001", ""},
+		{"POST", file + "/links", mine, "", 401, "AUTH_001", ""},
+		{"POST", "/files/tus/", mine + "|Upload-Length: 1", "", 401, "AUTH_001", ""},
+	})
+	s.eventually("it can't read any more", func() bool { return s.do(t, "GET", file, nil, mine).status == 401 })
+	if d := time.Since(revoked); d > 4*time.Second {
+		t.Errorf("it read for %s, want 2s", d)
+	}
+}
+
+func TestRedirect(t *testing.T) {
+	s3 := s3test.Start(t)
+	outside := strings.Replace(s3.Endpoint, "127.0.0.1", "localhost", 1)
+	s := start(t, append(objectStore(s3), "DOWNLOAD_MODE=redirect", "DOWNLOAD_REDIRECT_MIN=1000", "DOWNLOAD_REDIRECT_ENDPOINT="+outside)...)
+	s.token = s.run("token", "create", "--user", "1", "--account", "1")
+	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
+	content := random(2000)
+	small, large := s.put(t, "s.bin", "", content[:1000]), s.put(t, "öff.png", "image/png", content)
+	link := s.link(t, large, `{"disposition": "inline"}`)
+	s.check(t, []line{
+		{"GET", small, "", "", 200, "", ""},
+		{"GET", large, anonymous, "", 401, "AUTH_001", ""},
+		{"GET", large, other, "", 403, "FILE_002", ""},
+		{"GET", large, "", "", 302, "", "Cache-Control: no-store"},
+	})
+	for _, c := range []struct{ method, address, header, disposition string }{
+		{"GET", large, "Authorization: Bearer " + s.token, "attachment"},
+		{"HEAD", large, "Authorization: Bearer " + s.token, "attachment"},
+		{"GET", link, anonymous, "inline"},
+	} {
+		a := s.do(t, c.method, c.address, nil, c.header)
+		to := a.header.Get("Location")
+		if a.status != 302 || !strings.HasPrefix(to, outside+"/") {
+			t.Errorf("%s %s: %v", c.method, c.address, a)
+			continue
+		}
+		got := s.do(t, c.method, to, nil, anonymous, "Tus-Resumable: -")
+		if got.status != 200 || c.method == "GET" && !bytes.Equal(got.body, content) || got.header.Get("Content-Type") != "image/png" ||
+			got.header.Get("Content-Disposition") != c.disposition+`; filename="off.png"; filename*=utf-8''%C3%B6ff.png` {
+			t.Errorf("%s at the store: %v", c.method, got)
+		}
+		if c.method == "HEAD" {
+			continue
+		}
+		if got := s.do(t, "GET", to, nil, anonymous, "Tus-Resumable: -", "Range: bytes=5-9"); got.status != 206 || !bytes.Equal(got.body, content[5:10]) {
+			t.Errorf("a range at the store: %v", got)
+		}
+		for _, no := range []string{"HEAD", "PUT", "DELETE"} {
+			if got := s.do(t, no, to, nil, anonymous, "Tus-Resumable: -"); got.status != 403 {
+				t.Errorf("%s with an address for %s: %v", no, c.method, got)
+			}
+		}
+	}
+}
