@@ -46,6 +46,9 @@ func (w *response) WriteHeader(status int) {
 // fail answers with an error where the file's bytes would have been.
 func (w *response) fail(err error) {
 	w.answered = true
+	if w.r.Context().Err() != nil {
+		return // nobody is there any more; that is why it failed
+	}
 	err = w.h.explain(w.r.Context(), w.object.record, err)
 	header := w.Header()
 	tag := header.Get("ETag")

@@ -39,6 +39,10 @@ if [[ ! -x /usr/sbin/nginx ]] && ! command -v nginx >/dev/null; then
 fi
 command -v chromium >/dev/null || missing+=(chromium)
 has_fonts || missing+=(fonts-dejavu-core) # without one, chromium draws boxes for letters
+command -v curl >/dev/null || missing+=(curl)
+command -v wget >/dev/null || missing+=(wget)
+command -v aria2c >/dev/null || missing+=(aria2)
+command -v ffmpeg >/dev/null || missing+=(ffmpeg) # makes the film that Chromium plays
 can_compile || missing+=(gcc libc6-dev)
 
 if ((${#missing[@]} == 0)); then exit 0; fi
