@@ -18,11 +18,11 @@ const (
 	// <img> runs nothing anyway; under this, neither does one that is opened by itself.
 	policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 	// mediaPolicy lets the page that a browser makes around a picture, a sound or a film
-	// show it: that page loads it from our origin.
-	mediaPolicy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; media-src 'self'"
+	// show it: that page loads it from our origin, so it must have one. It runs nothing.
+	mediaPolicy = "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; media-src 'self'"
 	// pdfPolicy has no sandbox: browsers show no PDF in one. Their viewers keep scripts
 	// in a PDF apart from the origin it comes from.
-	pdfPolicy = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
+	pdfPolicy = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors "
 )
 
 // varies are the headers that identity comes from (RFC 9110, 12.5.5).
@@ -44,7 +44,11 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Reco
 	switch {
 	case !inline:
 	case rec.Type == "application/pdf":
-		header.Set("Content-Security-Policy", pdfPolicy)
+		ancestors := "'none'" // it overrides X-Frame-Options where it is known
+		if h.FrameOptions == "SAMEORIGIN" {
+			ancestors = "'self'"
+		}
+		header.Set("Content-Security-Policy", pdfPolicy+ancestors)
 		header.Set("X-Frame-Options", h.FrameOptions)
 	case rec.Type != "image/svg+xml" && rec.Type != "text/plain":
 		header.Set("Content-Security-Policy", mediaPolicy)

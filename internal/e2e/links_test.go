@@ -127,7 +127,7 @@ func TestInline(t *testing.T) {
 		{"audio/mpeg", "inline", "sandbox; ", "DENY"},
 		{"video/webm", "inline", "sandbox; ", "DENY"},
 		{"text/plain", "inline", "sandbox; ", "DENY"},
-		{"application/pdf", "inline", "default-src 'none'; ", "SAMEORIGIN"},
+		{"application/pdf", "inline", "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'", "SAMEORIGIN"},
 		{"application/json", "attachment", "sandbox; ", "DENY"},
 		{"application/xml", "attachment", "sandbox; ", "DENY"},
 		{"text/html", "attachment", "sandbox; ", "DENY"}, // it is kept as application/octet-stream
