@@ -41,7 +41,7 @@ type Records interface {
 
 // Objects is what downloads need of the store.
 type Objects interface {
-	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
+	Read(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
 	Stat(ctx context.Context, at file.Location) (storage.Object, error)
 }
 

@@ -144,7 +144,7 @@ func (o *object) open(end int64) error {
 	o.close()
 	ctx, cancel := context.WithCancel(o.ctx)
 	watch := time.AfterFunc(o.stall, cancel)
-	body, err := o.objects.Open(ctx, o.record.Location, o.record.ETag, o.pos, end-o.pos)
+	body, err := o.objects.Read(ctx, o.record.Location, o.record.ETag, o.pos, end-o.pos)
 	watch.Stop()
 	if err != nil {
 		stalled := ctx.Err() != nil && o.ctx.Err() == nil

@@ -58,6 +58,7 @@ type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 type Client struct {
 	s3      *s3.Client
 	limits  limits
+	reader  *reader // nil: the SDK reads
 	durable func(context.Context) error
 	close   func()
 	buckets sync.Map // names of buckets that were there
@@ -102,7 +103,7 @@ func New(o Options) *Client {
 		return func(o *s3.Options) { o.HTTPClient = client }
 	}
 	return &Client{
-		s3: s3.New(options), limits: l, durable: o.durable,
+		s3: s3.New(options), limits: l, reader: newReader(o), durable: o.durable,
 		payload: o.Signing.option(!o.Google), soon: by(soon), patient: by(patient),
 		close: func() {
 			for _, t := range []*http.Transport{normal, soon, patient} {
@@ -113,7 +114,12 @@ func New(o Options) *Client {
 }
 
 // Close gives idle connections back.
-func (c *Client) Close() { c.close() }
+func (c *Client) Close() {
+	c.close()
+	if c.reader != nil {
+		c.reader.wires.close()
+	}
+}
 
 // Ping asks whether the store answers. It looks at a bucket that need not exist:
 // any answer that is not the store's own failure will do, for keys that may be

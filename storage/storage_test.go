@@ -115,6 +115,16 @@ func suite(t *testing.T, c *Client) {
 		if got := read(t, c, at, 0, int64(len(body))); !bytes.Equal(got, body) {
 			t.Fatal("other bytes came back")
 		}
+		for offset, length := range map[int64]int64{0: 11 << 20, 5<<20 - 3: 7, 11<<20 - 1: 1} {
+			r, err := c.Read(ctx, at, "", offset, length)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(r)
+			if r.Close(); err != nil || !bytes.Equal(got, body[offset:offset+length]) {
+				t.Fatalf("Read of %d bytes from %d on: %d bytes, %v", length, offset, len(got), err)
+			}
+		}
 		if got := read(t, c, at, 5<<20-3, 7); !bytes.Equal(got, body[5<<20-3:5<<20+4]) {
 			t.Fatal("other bytes in a range")
 		}
@@ -144,6 +154,9 @@ func suite(t *testing.T, c *Client) {
 		if _, err := c.Open(ctx, at, "", 0, 1); !errors.Is(err, file.ErrObjectMissing) {
 			t.Error(err)
 		}
+		if _, err := c.Read(ctx, at, "", 0, 1); !errors.Is(err, file.ErrObjectMissing) || errors.Is(err, file.ErrObjectChanged) {
+			t.Error(err)
+		}
 		if _, err := c.Open(ctx, layout.Object(77, "x"), "", 0, 1); !errors.Is(err, file.ErrObjectMissing) {
 			t.Errorf("in a bucket that is missing too: %v", err)
 		}
@@ -161,8 +174,21 @@ func suite(t *testing.T, c *Client) {
 		if _, err := c.Open(ctx, at, etag, 0, 3); !errors.Is(err, file.ErrObjectMissing) {
 			t.Errorf("another object under the old tag: %v", err)
 		}
-		if _, err := c.Open(ctx, at, "", 0, 4); err == nil {
-			t.Error("a longer range than there is")
+		for what, read := range map[string]func(context.Context, file.Location, string, int64, int64) (io.ReadCloser, error){"Open": c.Open, "Read": c.Read} {
+			if _, err := read(ctx, at, etag, 0, 3); !errors.Is(err, file.ErrObjectChanged) {
+				t.Errorf("%s another object under the old tag: %v", what, err)
+			}
+			if _, err := read(ctx, at, "", 0, 4); !errors.Is(err, file.ErrObjectChanged) {
+				t.Errorf("%s a longer range than there is: %v", what, err)
+			}
+			if _, err := read(ctx, at, "", 4, 1); !errors.Is(err, file.ErrObjectChanged) {
+				t.Errorf("%s a range behind the end: %v", what, err)
+			}
+			if r, err := read(ctx, at, "", 1, 2); err != nil {
+				t.Errorf("%s after errors: %v", what, err)
+			} else {
+				r.Close()
+			}
 		}
 	})
 

@@ -42,11 +42,15 @@ type pace struct {
 	read, write time.Duration // see stallConn
 }
 
-func (o Options) newTransport(p pace) *http.Transport {
-	dial := o.dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+func (o Options) dialer() dialFunc {
+	if o.dial != nil {
+		return o.dial
 	}
+	return (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+}
+
+func (o Options) newTransport(p pace) *http.Transport {
+	dial := o.dialer()
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		// With a dialler of its own a transport speaks HTTP/1.1 only, and that is meant: parts
