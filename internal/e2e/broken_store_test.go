@@ -132,7 +132,7 @@ func TestStoreBreaksOff(t *testing.T) {
 	s3 := s3test.Start(t)
 	direct := *s3
 	line := behind(t, s3)
-	s := start(t, append(objectStore(s3), "DOWNLOAD_STORE_TIMEOUT=1s")...)
+	s := start(t, append(objectStore(s3), "DOWNLOAD_STORE_TIMEOUT=2s")...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	content := random(hundredMB)
 	url, _ := s.upload(t, content)
@@ -147,7 +147,7 @@ func TestStoreBreaksOff(t *testing.T) {
 		resumes float64 // as many at least
 	}{
 		{"nothing happens", func() {}, func() {}, true, 0},
-		{"the connection is closed each 30 MB", func() { line.spoil("limit_data", `{"bytes": 30000000}`) }, func() {}, true, 3},
+		{"the connection is closed each 40 MB", func() { line.spoil("limit_data", `{"bytes": 40000000}`) }, func() {}, true, 2},
 		{"the connection is closed each 10 MB", func() { line.spoil("limit_data", `{"bytes": 10000000}`) }, func() {}, false, 3},
 		{"the connection is reset", func() {}, func() { line.spoil("reset_peer", `{"timeout": 0}`); mendLater() }, true, 1},
 		{"every connection is reset", func() {}, func() { line.spoil("reset_peer", `{"timeout": 0}`) }, false, 0},

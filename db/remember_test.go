@@ -1,0 +1,105 @@
+package db
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"holdfast/file"
+)
+
+// record puts a record into the table as another program does.
+func record(t *testing.T, d *DB) file.Record {
+	t.Helper()
+	id := file.NewID()
+	_, err := d.exec(t.Context(), "insert", `insert into files (file_id, size, content_type, filename, user_id, account_id)
+		values ($1, 5, 'text/plain', 'a.txt', 3, 4)`, id)
+	noErr(t, err)
+	r, err := d.File(t.Context(), id)
+	noErr(t, err)
+	return r
+}
+
+func TestRemember(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		here, elsewhere := Remember(d, time.Hour), Remember(d, time.Hour)
+		r := record(t, d)
+		for _, m := range []*Remembering{here, elsewhere} {
+			_, err := m.File(t.Context(), r.ID)
+			noErr(t, err)
+		}
+		noErr(t, here.DeleteFile(t.Context(), r))
+		_, err := here.File(t.Context(), r.ID)
+		wantErr(t, err, file.ErrNotFound)
+		got, err := elsewhere.File(t.Context(), r.ID)
+		if err != nil || got.Name != "a.txt" {
+			t.Errorf("elsewhere it is remembered: %+v, %v", got, err)
+		}
+		_, err = elsewhere.Reload(t.Context(), r.ID)
+		wantErr(t, err, file.ErrNotFound)
+		_, err = elsewhere.File(t.Context(), r.ID)
+		wantErr(t, err, file.ErrNotFound)
+
+		none := Remember(d, 0)
+		r = record(t, d)
+		_, err = none.File(t.Context(), r.ID)
+		noErr(t, err)
+		noErr(t, d.DeleteFile(t.Context(), r))
+		_, err = none.File(t.Context(), r.ID)
+		wantErr(t, err, file.ErrNotFound)
+	})
+}
+
+// Whoever reads while a file is deleted may get it; nobody does once the deletion is done.
+func TestNobodyRemembersWhatIsDeletedHere(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		m := Remember(d, time.Hour)
+		for range 30 {
+			r := record(t, d)
+			stop := make(chan struct{})
+			var readers sync.WaitGroup
+			for range 4 {
+				readers.Go(func() {
+					for {
+						select {
+						case <-stop:
+							return
+						default:
+							m.File(t.Context(), r.ID)
+						}
+					}
+				})
+			}
+			noErr(t, m.DeleteFile(t.Context(), r))
+			for range 5 {
+				_, err := m.File(t.Context(), r.ID)
+				wantErr(t, err, file.ErrNotFound)
+			}
+			close(stop)
+			readers.Wait()
+		}
+	})
+}
+
+func TestSecret(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		var all sync.Map
+		var replicas sync.WaitGroup
+		for i := range 8 {
+			replicas.Go(func() {
+				key, err := d.Secret(t.Context(), "link key", []byte{byte(i)})
+				if err != nil || len(key) != 1 {
+					t.Errorf("%x, %v", key, err)
+				}
+				all.Store(string(key), true)
+			})
+		}
+		replicas.Wait()
+		n := 0
+		all.Range(func(any, any) bool { n++; return true })
+		other, err := d.Secret(t.Context(), "other", []byte{99})
+		if n != 1 || err != nil || string(other) != "c" {
+			t.Errorf("%d keys for 8 replicas; another secret is %x, %v", n, other, err)
+		}
+	})
+}
