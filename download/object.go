@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
 	"holdfast/file"
+	"holdfast/storage"
 )
 
 // maxResumes is how often an answer may go on after the store broke off.
@@ -105,6 +107,51 @@ func (o *object) Read(p []byte) (int, error) {
 			return 0, o.err
 		}
 	}
+}
+
+// passer is a body that can pass bytes on without a look at them; storage's is one.
+type passer interface {
+	Pass(w io.Writer, most int64, patience time.Duration) (int64, error)
+}
+
+const (
+	// slice is how many bytes are passed on at once.
+	slice = 1 << 20
+	// quick is how long that may take. A slower client is served by Read: that tells a
+	// client that stands still from a store that does.
+	quick = 2 * time.Second
+)
+
+// pass passes on to w what it can of the next length bytes; the rest is to be read.
+func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	body, ok := o.body.(passer)
+	for began := time.Now(); ok && n < length && time.Since(began) < quick; {
+		began = time.Now()
+		k, err := body.Pass(w, min(slice, length-n), o.stall)
+		n, o.pos = n+k, o.pos+k
+		if err == nil {
+			continue
+		}
+		o.close()
+		if errors.Is(err, storage.ErrTaker) {
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				return n, err
+			}
+			ok = false // slow, and not gone: the rest is read
+			if err = o.open(o.end); err == nil {
+				continue
+			}
+		}
+		if o.err = o.resume(err); o.err != nil {
+			return n, o.err
+		}
+		if ok {
+			body, ok = o.body.(passer)
+		}
+	}
+	return n, nil
 }
 
 // read reads from the open body, and ends it when nothing comes.

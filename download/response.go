@@ -1,10 +1,10 @@
 package download
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -92,9 +92,28 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	if w.answered {
 		return 0, errAnswered
 	}
+	var passed int64
+	if l, ok := r.(*io.LimitedReader); ok && l.R == io.Reader(w.object) { // one range, or all of the file
+		var err error
+		passed, err = w.object.pass(direct{w}, l.N)
+		if l.N -= passed; err != nil || l.N == 0 {
+			return passed, err
+		}
+	}
 	buf := copyBuffers.Get().(*[128 << 10]byte)
 	defer copyBuffers.Put(buf)
-	return io.CopyBuffer(struct{ io.Writer }{w}, r, buf[:])
+	n, err := io.CopyBuffer(struct{ io.Writer }{w}, r, buf[:])
+	return passed + n, err
+}
+
+// direct is the way to the client's socket: the server's ReadFrom leads there.
+type direct struct{ *response }
+
+func (d direct) ReadFrom(r io.Reader) (int64, error) {
+	d.allow()
+	n, err := io.Copy(d.ResponseWriter, r)
+	d.note(err)
+	return n, err
 }
 
 var errAnswered = errors.New("answered with an error")
@@ -104,17 +123,20 @@ func (w *response) Write(b []byte) (int, error) {
 	if w.answered {
 		return 0, errAnswered
 	}
-	// Not every ResponseWriter can do that; the server's can.
-	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.h.WriteTimeout))
+	w.allow()
 	n, err := w.ResponseWriter.Write(b)
-	w.slow = errors.Is(err, context.DeadlineExceeded) || isTimeout(err)
+	w.note(err)
 	return n, err
 }
 
-func isTimeout(err error) bool {
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
+// allow gives the client its time for the next bytes.
+func (w *response) allow() {
+	// Not every ResponseWriter can do that; the server's can.
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.h.WriteTimeout))
 }
+
+// note sees why a write failed.
+func (w *response) note(err error) { w.slow = errors.Is(err, os.ErrDeadlineExceeded) }
 
 // end ends the answer: if the store did not give all that was promised, by cutting the
 // connection, so that nobody takes what came for the whole.
