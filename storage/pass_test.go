@@ -1,0 +1,120 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"holdfast/file"
+)
+
+// sockets are both ends of a TCP connection.
+func sockets(t *testing.T) (here, there *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a.(*net.TCPConn), b.(*net.TCPConn)
+}
+
+func TestPass(t *testing.T) {
+	at := Layout{BucketPrefix: "pass"}.Object(1, file.NewID())
+	content := random(t, 3<<20)
+	if _, err := shared.Put(t.Context(), at, "", bytes.NewReader(content), int64(len(content))); err != nil {
+		t.Fatal(err)
+	}
+	open := func(offset, length int64) *rangeBody {
+		t.Helper()
+		r, err := shared.Read(t.Context(), at, "", offset, length)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Close() })
+		return r.(*rangeBody)
+	}
+	all := func(r *rangeBody, w io.Writer) {
+		t.Helper()
+		for r.left > 0 {
+			if n, err := r.Pass(w, 700_000, time.Minute); err != nil || n == 0 {
+				t.Fatalf("%d bytes, %v", n, err)
+			}
+		}
+	}
+
+	t.Run("to a socket, and through memory", func(t *testing.T) {
+		here, there := sockets(t)
+		got := make(chan []byte)
+		go func() { b, _ := io.ReadAll(there); got <- b }()
+		all(open(5, 2<<20), here)
+		here.Close()
+		if !bytes.Equal(<-got, content[5:5+2<<20]) {
+			t.Error("other bytes came through the socket")
+		}
+		var b bytes.Buffer
+		r := open(0, 3<<20)
+		if _, err := io.CopyN(&b, r, 1000); err != nil { // some are read before
+			t.Fatal(err)
+		}
+		all(r, &b)
+		if !bytes.Equal(b.Bytes(), content) {
+			t.Error("other bytes came")
+		}
+	})
+	t.Run("the taker goes away", func(t *testing.T) {
+		here, there := sockets(t)
+		there.SetLinger(0)
+		there.Close()
+		r := open(0, 3<<20)
+		var err error
+		for err == nil && r.left > 0 {
+			_, err = r.Pass(here, 100_000, time.Minute)
+		}
+		if !errors.Is(err, ErrTaker) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("the taker stands still", func(t *testing.T) {
+		here, _ := sockets(t)
+		here.SetWriteBuffer(16 << 10)
+		here.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+		_, err := open(0, 3<<20).Pass(here, 3<<20, time.Minute)
+		if !errors.Is(err, ErrTaker) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("wires are used again", func(t *testing.T) {
+		waiting := func() int {
+			shared.reader.wires.mu.Lock()
+			defer shared.reader.wires.mu.Unlock()
+			return len(shared.reader.wires.idle)
+		}
+		for range 20 {
+			r := open(0, 1000)
+			all(r, io.Discard)
+			r.Close()
+		}
+		before := waiting()
+		r := open(0, 3<<20)
+		if n := waiting(); n != before-1 {
+			t.Errorf("%d wires wait, %d did before", n, before)
+		}
+		r.Close() // not read to its end: it can't be used again
+		if n := waiting(); n != before-1 {
+			t.Errorf("%d wires wait, after one was dropped of %d", n, before)
+		}
+	})
+}
