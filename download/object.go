@@ -135,21 +135,20 @@ func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 			continue
 		}
 		o.close()
-		if errors.Is(err, storage.ErrTaker) {
-			if !errors.Is(err, os.ErrDeadlineExceeded) {
-				return n, err
-			}
-			ok = false // slow, and not gone: the rest is read
+		taker := errors.Is(err, storage.ErrTaker)
+		slow := errors.Is(err, os.ErrDeadlineExceeded) && (k > 0 || taker)
+		if taker && !slow {
+			return n, err
+		}
+		if slow { // one of both is, and neither is gone: the rest is read
 			if err = o.open(o.end); err == nil {
-				continue
+				return n, nil
 			}
 		}
 		if o.err = o.resume(err); o.err != nil {
 			return n, o.err
 		}
-		if ok {
-			body, ok = o.body.(passer)
-		}
+		body, ok = o.body.(passer)
 	}
 	return n, nil
 }

@@ -122,10 +122,10 @@ func TestLinkKeys(t *testing.T) {
 func TestInline(t *testing.T) {
 	s := start(t, "PDF_FRAME_OPTIONS=SAMEORIGIN", "DOWNLOAD_CACHE_CONTROL=private, max-age=60")
 	for _, c := range []struct{ mediaType, disposition, policy, frames string }{
-		{"image/png", "inline", "sandbox; ", "DENY"},
+		{"image/png", "inline", "sandbox allow-same-origin; ", "DENY"},
 		{"image/svg+xml", "inline", "sandbox; default-src 'none'; style-src 'unsafe-inline'", "DENY"},
-		{"audio/mpeg", "inline", "sandbox; ", "DENY"},
-		{"video/webm", "inline", "sandbox; ", "DENY"},
+		{"audio/mpeg", "inline", "sandbox allow-same-origin; ", "DENY"},
+		{"video/webm", "inline", "sandbox allow-same-origin; ", "DENY"},
 		{"text/plain", "inline", "sandbox; ", "DENY"},
 		{"application/pdf", "inline", "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'", "SAMEORIGIN"},
 		{"application/json", "attachment", "sandbox; ", "DENY"},
