@@ -117,6 +117,8 @@ type passer interface {
 const (
 	// slice is how many bytes are passed on at once.
 	slice = 1 << 20
+	// worthwhile is the fewest bytes for which it is less work than to read and write them.
+	worthwhile = 256 << 10
 	// quick is how long that may take. A slower client is served by Read: that tells a
 	// client that stands still from a store that does.
 	quick = 2 * time.Second
@@ -127,6 +129,9 @@ func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	body, ok := o.body.(passer)
+	if length < worthwhile {
+		return 0, nil
+	}
 	for began := time.Now(); ok && n < length && time.Since(began) < quick; {
 		began = time.Now()
 		k, err := body.Pass(w, min(slice, length-n), o.stall)
