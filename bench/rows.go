@@ -66,6 +66,10 @@ var rows = []row{
 	{"patch5", say("%s in PATCHes of 5 MiB", file), fixed("PATCH of 5 MiB"), report.Megabytes, both, uploadIn(5 << 20)},
 	{"post", at("POST with %s", small), say("POST with %s", small), report.Requests, both, createSmall},
 	{"head", at("HEAD of an unfinished upload", nil), fixed("HEAD"), report.Requests, both, askUnfinished},
+	{"get", say("download of %s", stream), say("download of %s", stream), report.Megabytes,
+		[]string{report.Holdfast, report.Tusd, report.Direct}, downloadWhole},
+	{"ranges", at("64 KiB at random places", nil), fixed("GET of 64 KiB"), report.Requests,
+		[]string{report.Holdfast, report.Tusd, report.Direct}, downloadRanges},
 }
 
 // targets are what Holdfast shall reach.
@@ -75,6 +79,11 @@ var targets = []report.Target{
 	{Row: "patch1", Metric: report.Speed, Beside: report.Tusd, Value: 4},
 	{Row: "post", Metric: report.Speed, Beside: report.Tusd, Value: 3},
 	{Row: "head", Metric: report.Speed, Beside: report.Tusd, Value: 8},
+	{Row: "get", Metric: report.Speed, Beside: report.Tusd, Value: 2.5},
+	{Row: "get", Metric: report.Speed, Beside: report.Direct, Value: 0.85},
+	{Row: "get", Metric: report.CPU, Beside: report.Tusd, AtMost: true, Value: 0.4},
+	{Row: "ranges", Metric: report.Speed, Beside: report.Tusd, Value: 4},
+	{Row: "ranges", Metric: report.Speed, Beside: report.Direct, Value: 0.85},
 	{Row: "stream", Metric: report.CPU, Beside: report.Tusd, AtMost: true, Value: 0.5},
 	{Row: "stream", Metric: report.TempBytes, AtMost: true},
 	{Row: "parallel", Metric: report.TempBytes, AtMost: true},

@@ -61,6 +61,17 @@ func (s *Store) Put(ctx context.Context, bucket, key string, body io.Reader) err
 	return nil
 }
 
+// Get reads length bytes of an object from offset on, as the SDK does by default. The body
+// must be closed.
+func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int64) (io.ReadCloser, error) {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key,
+		Range: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))})
+	if err != nil {
+		return nil, fmt.Errorf("get %s/%s: %w", bucket, key, err)
+	}
+	return out.Body, nil
+}
+
 // Size is the length of an object.
 func (s *Store) Size(ctx context.Context, bucket, key string) (int64, error) {
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})

@@ -46,6 +46,9 @@ type Section struct {
 // Len is how much is left.
 func (s *Section) Len() int64 { return s.end - s.pos }
 
+// Pos is where it begins.
+func (s *Section) Pos() int64 { return s.pos }
+
 // next is what lies at the position in one piece.
 func (s *Section) next() []byte {
 	piece := s.content.block[s.pos%blockLength:]

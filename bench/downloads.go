@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/bench/report"
+	"holdfast/bench/tus"
+)
+
+const (
+	// rangeLength is how many bytes of a file are asked for at random places.
+	rangeLength = 64 << 10
+	// fetchBuffer is what a client reads into.
+	fetchBuffer = 256 << 10
+)
+
+// fetcher downloads a section of what was stored; every byte is compared.
+type fetcher func(i int, want *tus.Section, whole bool, buf []byte) error
+
+// stored puts length bytes where the peer has them, and returns what fetches them over n
+// connections: the direct peer's own client, or the server's.
+func (p *peer) stored(ctx context.Context, l load, length int64, n int) (fetch fetcher, hangUp func(), err error) {
+	if p.server == nil {
+		const key = "download"
+		err := p.store.Put(ctx, p.bucket, key, l.content.Section(0, length))
+		return func(_ int, want *tus.Section, _ bool, buf []byte) error {
+			body, err := p.store.Get(ctx, p.bucket, key, want.Pos(), want.Len())
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			return want.Compare(body, buf)
+		}, func() {}, err
+	}
+	conns, hangUp, err := p.dial(ctx, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	path, err := p.server.Create(conns[0], length)
+	if err == nil {
+		err = p.server.Append(conns[0], path, 0, l.content.Section(0, length))
+	}
+	return func(i int, want *tus.Section, whole bool, buf []byte) error {
+		return p.server.Fetch(conns[i], path, want, whole, buf)
+	}, hangUp, err
+}
+
+// downloadWhole downloads a long file in one request.
+func downloadWhole(ctx context.Context, l load, p *peer) (report.Measured, error) {
+	fetch, hangUp, err := p.stored(ctx, l, l.stream, 1)
+	if hangUp != nil {
+		defer hangUp()
+	}
+	if err != nil {
+		return report.Measured{}, err
+	}
+	m, err := p.time(func() error { return fetch(0, l.content.Section(0, l.stream), true, make([]byte, fetchBuffer)) })
+	m.Bytes, m.Operations = l.stream, 1
+	return m, err
+}
+
+// downloadRanges asks for pieces of a file at random places.
+func downloadRanges(ctx context.Context, l load, p *peer) (report.Measured, error) {
+	fetch, hangUp, err := p.stored(ctx, l, l.file, l.connections)
+	if hangUp != nil {
+		defer hangUp()
+	}
+	if err != nil {
+		return report.Measured{}, err
+	}
+	var done atomic.Int64
+	m, err := p.time(func() error {
+		var g errgroup.Group
+		end := time.Now().Add(l.lasting)
+		for i := range l.connections {
+			g.Go(func() error {
+				buf := make([]byte, rangeLength)
+				for n := 0; time.Now().Before(end) && (l.requests == 0 || n < l.requests); n++ {
+					if err := fetch(i, l.content.Section(rand.Int64N(l.file-rangeLength), rangeLength), false, buf); err != nil {
+						return err
+					}
+					done.Add(1)
+				}
+				return nil
+			})
+		}
+		return g.Wait()
+	})
+	m.Operations = int(done.Load())
+	m.Bytes = rangeLength * int64(m.Operations)
+	return m, err
+}
