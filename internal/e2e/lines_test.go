@@ -138,7 +138,7 @@ func (s *server) uploadsDuring(t *testing.T, w *wire, f fault) {
 	for i := range clients {
 		clients[i] = &uploader{s: s, t: t, rand: rand.New(rand.NewPCG(uint64(i), 0)), rough: true, files: map[string]string{}}
 	}
-	chunks, parts := clients[0].create(6*mebi+1, mebi), clients[1].create(20*mebi, 5*mebi)
+	chunks, parts := clients[0].create(4*mebi+1, mebi), clients[1].create(12*mebi, 5*mebi)
 	if chunks == nil || parts == nil || !clients[0].step(chunks) || !clients[0].step(chunks) || !clients[1].step(parts) {
 		t.Fatal("nothing works even before the fault")
 	}
@@ -149,7 +149,7 @@ func (s *server) uploadsDuring(t *testing.T, w *wire, f fault) {
 	wg.Go(func() { <-begun; clients[1].finish(parts) })
 	wg.Go(func() {
 		<-begun
-		if late := clients[2].create(2*mebi, mebi); late != nil {
+		if late := clients[2].create(mebi+1, mebi); late != nil {
 			clients[2].finish(late)
 		}
 	})

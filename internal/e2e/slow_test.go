@@ -26,7 +26,7 @@ const (
 	slowBurst = 40 << 10
 	slowSize  = 512 << 10 // bytes of each of their files; none comes to its end
 
-	fastFiles = 4
+	fastFiles = 3
 	fastSize  = 96 * mebi
 )
 
@@ -86,7 +86,10 @@ func (s *server) fastBesideSlow(t *testing.T, b backing, budget int) {
 		beside := s.fast(t, content)
 		t.Logf("alone %.0f MB/s, beside %d slow clients %.0f MB/s: %.2f", alone/1e6, slowClients, beside/1e6, beside/alone)
 		best = max(best, beside/alone)
-		c.leave(t)
+		c.leave(t, s)
+		s.eventually("they are gone", func() bool {
+			return b.number(t, `select count(*) from uploads where lease_until > 0`) == 0
+		})
 	}
 	if best < least {
 		t.Errorf("the fast client keeps %.2f of its speed, want at least %.2f", best, least)
@@ -117,11 +120,14 @@ func (s *server) fast(t *testing.T, content []byte) float64 {
 	t.Helper()
 	begun := time.Now()
 	for range fastFiles {
-		conn, in := s.head(t, s.create(t, len(content)), len(content))
+		conn, err := s.head(s.create(t, len(content)), len(content))
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := conn.Write(content); err != nil {
 			t.Fatal(err)
 		}
-		res, err := http.ReadResponse(in, nil)
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || res.StatusCode != http.StatusNoContent {
 			t.Fatalf("PATCH: %v %v", res, err)
 		}
@@ -131,43 +137,42 @@ func (s *server) fast(t *testing.T, content []byte) float64 {
 }
 
 // head sends the head of a PATCH.
-func (s *server) head(t *testing.T, location string, length int) (net.Conn, *bufio.Reader) {
+func (s *server) head(location string, length int) (net.Conn, error) {
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	_, err = fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n%s\r\nContent-Length: %d\r\n\r\n",
 		strings.TrimPrefix(location, strings.TrimSuffix(s.base, "/files")), s.token, octets, length)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn, bufio.NewReader(conn)
+	return conn, err
 }
 
-// crowd are slow clients.
+// crowd are slow clients. All send the same.
 type crowd struct {
-	conns []net.Conn
-	over  atomic.Bool
-	ended sync.WaitGroup
+	content []byte
+	clients []slowClient
+	over    atomic.Bool
+	ended   sync.WaitGroup
+}
+
+type slowClient struct {
+	location string
+	conn     net.Conn
+	sent     int
 }
 
 // crowd has them come and begin to send.
 func (s *server) crowd(t *testing.T) *crowd {
 	t.Helper()
-	c := &crowd{conns: make([]net.Conn, slowClients)}
-	burst := random(slowBurst)
+	c := &crowd{content: random(slowSize), clients: make([]slowClient, slowClients)}
 	var next atomic.Int64
 	var coming sync.WaitGroup
 	for range 16 {
 		coming.Go(func() {
-			for i := int(next.Add(1)) - 1; i < slowClients && !t.Failed(); i = int(next.Add(1)) - 1 {
-				a, err := s.ask("POST", "/files/tus/", nil, fmt.Sprintf("Upload-Length: %d", slowSize))
-				if err != nil || a.status != http.StatusCreated {
-					t.Errorf("create: %v %v", a, err)
-					return
+			for i := next.Add(1) - 1; i < slowClients && !t.Failed(); i = next.Add(1) - 1 {
+				if err := c.clients[i].come(s, c.content); err != nil {
+					t.Errorf("a slow client could not begin: %v", err)
 				}
-				c.conns[i], _ = s.head(t, a.header.Get("Location"), slowSize)
-				c.conns[i].Write(burst)
 			}
 		})
 	}
@@ -179,15 +184,29 @@ func (s *server) crowd(t *testing.T) *crowd {
 	return c
 }
 
+func (c *slowClient) come(s *server, content []byte) error {
+	a, err := s.ask("POST", "/files/tus/", nil, fmt.Sprintf("Upload-Length: %d", slowSize))
+	if err != nil || a.status != http.StatusCreated {
+		return fmt.Errorf("create: %v %w", a, err)
+	}
+	c.location = a.header.Get("Location")
+	if c.conn, err = s.head(c.location, slowSize); err != nil {
+		return err
+	}
+	c.sent, err = c.conn.Write(content[:slowBurst])
+	return err
+}
+
 // send sends what all of them send, for as long as they are there.
 func (c *crowd) send(t *testing.T) {
 	const turns = 20 // in each second, so that they don't all send at once
-	bytes := random(slowRate)
 	tick := time.NewTicker(time.Second / turns)
 	defer tick.Stop()
 	for turn := 0; !c.over.Load(); turn++ {
-		for i := turn % turns; i < len(c.conns); i += turns {
-			if _, err := c.conns[i].Write(bytes); err != nil {
+		for i := turn % turns; i < len(c.clients); i += turns {
+			one := &c.clients[i]
+			n, err := one.conn.Write(c.content[one.sent:min(one.sent+slowRate, slowSize-1)])
+			if one.sent += n; err != nil {
 				t.Errorf("a slow client was thrown out: %v", err)
 				return
 			}
@@ -196,18 +215,22 @@ func (c *crowd) send(t *testing.T) {
 	}
 }
 
-// leave checks that each of them was still served, and has them go.
-func (c *crowd) leave(t *testing.T) {
+// leave checks that all of them were served until now, has them go, and some come back
+// to send the rest.
+func (c *crowd) leave(t *testing.T, s *server) {
 	t.Helper()
 	c.over.Store(true)
 	c.ended.Wait()
-	for _, conn := range c.conns {
+	for i := range c.clients {
+		conn := c.clients[i].conn
 		conn.SetReadDeadline(time.Now()) // what is there already is read all the same
 		b := make([]byte, 200)
 		if n, err := conn.Read(b); n > 0 || !os.IsTimeout(err) {
-			t.Errorf("a slow client was answered %q %v", b[:n], err)
-			return
+			t.Fatalf("a slow client was answered %q %v", b[:n], err)
 		}
 		conn.Close()
+	}
+	for i := 0; i < slowClients; i += slowClients / 4 {
+		s.goesOn(t, c.clients[i].location, 0, c.content)
 	}
 }
