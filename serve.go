@@ -60,6 +60,10 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	for _, name := range c.Unused {
 		log.Warn("this setting has no effect yet", "name", name)
 	}
+	if least := tus.MemoryFor(hooks.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
+		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in parts of %d bytes",
+			errMisused, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
+	}
 	p, err := open(ctx, c, log)
 	if err != nil {
 		return err
@@ -85,10 +89,6 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return err
 	}
 	life := hooks.New(rows, hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now})
-	if least := tus.MemoryFor(hooks.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
-		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d: they go to the store in parts of %d bytes",
-			errMisused, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
-	}
 	limitHeap(c.MemoryBudget)
 	registry := newRegistry()
 	defer observe(c.AdminAddr, registry, log)()

@@ -147,6 +147,15 @@ func TestStartWithout(t *testing.T) {
 	}
 }
 
+// Files whose parts would not fit into the memory are refused at start, not when one comes.
+func TestTooLittleMemory(t *testing.T) {
+	s := newServer(t, "MAX_FILE_SIZE=1099511627776", "MEMORY_BUDGET=200000000")
+	status, log := s.ends()
+	if _, err := os.Stat(s.data); status != 2 || !os.IsNotExist(err) || !strings.Contains(log, "MEMORY_BUDGET must be at least 246415360") {
+		t.Errorf("status %d, data folder: %v\n%s", status, err, log)
+	}
+}
+
 func TestWrongSettings(t *testing.T) {
 	s := newServer(t, "PORT=x", "MAX_FILE_SIZE=-1", "STORAGE_TYPE=ftp", "CONFIG=Live", "READ_TIMEOUT=soon", "PUBLIC_URL=ftp://x")
 	status, log := s.ends()
