@@ -39,10 +39,12 @@ test-page: build page
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:tus </dev/null
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:browser </dev/null
 
-# The race detector needs cgo; the service itself does not.
+# The race detector needs cgo; the service itself does not. A fault at every call is many
+# uploads: all of them without the detector, some with it.
 test-go:
 	@scripts/tools.sh go
 	cd bench && CGO_ENABLED=1 go test -race ./... </dev/null
+	CGO_ENABLED=0 go test -timeout 30m -run FaultAtEveryCall ./tus </dev/null
 	CGO_ENABLED=1 go test -race -timeout 30m ./... </dev/null
 
 # Beside stock tusd and a direct put into the same store: some minutes, and a RAM disk. A

@@ -110,11 +110,9 @@ func TestFaultAtEveryCallOfAConcatenation(t *testing.T) {
 		for name, bodies := range map[string][][]byte{"copied": {content(storage.MinCopy), content(10)}, "sent": {content(100), content(200)}} {
 			for _, f := range faults {
 				w.sub(fmt.Sprintf("%s/%s", name, f), func() {
-					// Megabytes take time: of those each kind of fault takes every third call,
-					// beginning with another one.
 					first, step := 1, 1
-					if name == "copied" {
-						first, step = 1+int(f)%3, 3
+					if race && name == "copied" {
+						first, step = 1+int(f), 9 // `make test` goes through all of them without it
 					}
 					for k := first; w.concatScene(bodies, f, k); k += step {
 						if k > 500 {

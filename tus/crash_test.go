@@ -50,7 +50,11 @@ func TestFaultAtEveryCall(t *testing.T) {
 		for _, s := range scenarios {
 			for _, f := range faults {
 				w.sub(fmt.Sprintf("%s/%s", s.name, f), func() {
-					for k := 1; w.scene(s, f, k); k++ {
+					first, step := 1, 1
+					if race && (s.size() > 1<<20 || len(s.chunks) > maxTails) {
+						first, step = 1+int(f), 9 // `make test` goes through all of them without it
+					}
+					for k := first; w.scene(s, f, k); k += step {
 						if k > 500 {
 							w.t.Fatal("the scenario never ends")
 						}
