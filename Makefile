@@ -5,7 +5,7 @@
 # One thing after the other: the steps share two cores, and CI reads the closing lines.
 .NOTPARALLEL:
 
-.PHONY: run build page deps test lint test-page test-go bench fuzz clean
+.PHONY: run build page deps test lint test-page test-go bench faults crowd fuzz clean
 
 # run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
 # is replaced by it (exec), so that signals reach it and nothing else.
@@ -39,12 +39,10 @@ test-page: build page
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:tus </dev/null
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:browser </dev/null
 
-# The race detector needs cgo; the service itself does not. A fault at every call is many
-# uploads: all of them without the detector, some with it.
+# The race detector needs cgo; the service itself does not.
 test-go:
 	@scripts/tools.sh go
 	cd bench && CGO_ENABLED=1 go test -race ./... </dev/null
-	CGO_ENABLED=0 go test -timeout 30m -run FaultAtEveryCall ./tus </dev/null
 	CGO_ENABLED=1 go test -race -timeout 30m ./... </dev/null
 
 # Beside stock tusd and a direct put into the same store: some minutes, and a RAM disk. A
@@ -53,6 +51,16 @@ test-go:
 bench:
 	@scripts/tools.sh go
 	cd bench && go run . $(BENCH)
+
+# A fault at every single call to SQL and S3, of seven kinds, on both databases. With the
+# race detector, in `make test`, those of the large scenarios are every ninth.
+faults: deps
+	CGO_ENABLED=0 go test -timeout 60m -count 1 -run FaultAtEveryCall -v ./tus </dev/null
+
+# Two thousand slow clients beside a fast one: its speed and the memory are measured, so
+# nothing else should run.
+crowd: deps
+	HOLDFAST_TEST_ALONE=yes go test -count 1 -run TestFastBesideSlow -v ./internal/e2e </dev/null
 
 # make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s

@@ -47,7 +47,7 @@ func newLog(c config.Config, w io.Writer) *slog.Logger {
 // the budget is used up. The rest is for connections, some 50 KiB for each of thousands.
 // GOMEMLIMIT, if it is set, is the operator's word.
 func limitHeap(budget int64) {
-	const rest = 160 << 20
+	const rest = 128 << 20
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(budget + rest)
 	}

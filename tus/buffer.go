@@ -17,11 +17,41 @@ const (
 	largeSlab  = 64 << 10
 )
 
-// slabs are kept between requests.
-var slabs = map[int]*sync.Pool{
-	smallSlab:  {New: func() any { return new([smallSlab]byte) }},
-	middleSlab: {New: func() any { return new([middleSlab]byte) }},
-	largeSlab:  {New: func() any { return new([largeSlab]byte) }},
+// free are slabs that nobody uses, by size. A sync.Pool would give them to the garbage
+// collector at every turn, and the next request would make new ones: with thousands of
+// clients that is most of what the collector has to do.
+var free = freeSlabs{lists: make(map[int][][]byte)}
+
+// maxFree is how much of them is kept, in bytes.
+const maxFree = 32 << 20
+
+type freeSlabs struct {
+	mu    sync.Mutex
+	lists map[int][][]byte
+	bytes int
+}
+
+func (f *freeSlabs) get(size int) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.lists[size]
+	if len(list) == 0 {
+		return make([]byte, size)
+	}
+	last := len(list) - 1
+	b := list[last]
+	list[last], f.lists[size] = nil, list[:last]
+	f.bytes -= size
+	return b
+}
+
+func (f *freeSlabs) put(b []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bytes+len(b) <= maxFree {
+		f.lists[len(b)] = append(f.lists[len(b)], b)
+		f.bytes += len(b)
+	}
 }
 
 // slab holds bytes from one index to another. What is behind them is free.
@@ -29,28 +59,6 @@ type slab struct {
 	mem      []byte
 	from, to int
 	borrowed bool // another buffer's: whoever frees this one leaves it alone
-}
-
-func newSlab(size int) slab {
-	switch b := slabs[size].Get().(type) {
-	case *[smallSlab]byte:
-		return slab{mem: b[:]}
-	case *[middleSlab]byte:
-		return slab{mem: b[:]}
-	default:
-		return slab{mem: b.(*[largeSlab]byte)[:]}
-	}
-}
-
-func (s slab) recycle() {
-	switch len(s.mem) {
-	case smallSlab:
-		slabs[smallSlab].Put((*[smallSlab]byte)(s.mem))
-	case middleSlab:
-		slabs[middleSlab].Put((*[middleSlab]byte)(s.mem))
-	case largeSlab:
-		slabs[largeSlab].Put((*[largeSlab]byte)(s.mem))
-	}
 }
 
 // buffer holds the bytes of one part or tail in slabs.
@@ -74,7 +82,7 @@ func (b *buffer) next() int {
 
 // grow adds a slab, for which the caller has the memory.
 func (b *buffer) grow(size int) {
-	b.slabs = append(b.slabs, newSlab(size))
+	b.slabs = append(b.slabs, slab{mem: free.get(size)})
 	b.held += int64(size)
 }
 
@@ -136,7 +144,7 @@ func (b *buffer) from(pos int64, each func([]byte)) {
 func (b *buffer) recycle() {
 	for _, s := range b.slabs {
 		if !s.borrowed {
-			s.recycle()
+			free.put(s.mem)
 		}
 	}
 	*b = buffer{}

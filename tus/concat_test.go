@@ -112,7 +112,7 @@ func TestFaultAtEveryCallOfAConcatenation(t *testing.T) {
 				w.sub(fmt.Sprintf("%s/%s", name, f), func() {
 					first, step := 1, 1
 					if race && name == "copied" {
-						first, step = 1+int(f), 9 // `make test` goes through all of them without it
+						first, step = 1+int(f), 9 // `make faults` goes through all of them
 					}
 					for k := first; w.concatScene(bodies, f, k); k += step {
 						if k > 500 {

@@ -165,10 +165,13 @@ func (w *world) create(size int) string {
 	return h.Get("Location")
 }
 
-// head asks for the offset until the service answers.
+// head asks for the offset until the service answers. Whoever had the upload has ended, or
+// is left behind: his lease, if a fault kept him from giving it back, is waited for by
+// nobody.
 func (w *world) head(url string) int64 {
 	w.t.Helper()
 	for range 50 {
+		w.expireLeases()
 		status, h, err := w.send(w.t.Context(), "HEAD", url, nil)
 		if err == nil && status == http.StatusOK {
 			n, err := strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
@@ -181,7 +184,6 @@ func (w *world) head(url string) int64 {
 			w.t.Errorf("HEAD: %d", status)
 			return -1
 		}
-		w.expireLeases()
 	}
 	return -1 // of an engine that died: the caller goes on with another
 }

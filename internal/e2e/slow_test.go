@@ -31,7 +31,9 @@ const (
 )
 
 // 2,000 clients send 1 KB/s each, and beside them one is fast: it loses less than a quarter
-// of its speed, and the program's memory stays within its budget and 200 MiB.
+// of its speed, and the program's memory stays within its budget and 200 MiB. Both are
+// judged by `make crowd`, which runs this test alone; beside others it sees only that all
+// get through.
 func TestFastBesideSlow(t *testing.T) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
@@ -45,6 +47,9 @@ func TestFastBesideSlow(t *testing.T) {
 	}
 	program := buildPlain(t)
 	for _, budget := range []int{256 * mebi, 64 * mebi} {
+		if budget < 256*mebi && os.Getenv("HOLDFAST_TEST_ALONE") == "" {
+			continue
+		}
 		t.Run(fmt.Sprintf("%d MiB", budget/mebi), func(t *testing.T) {
 			b := startBacking(t)
 			s := newServer(t, append(servers(b.pg, b.s3), fmt.Sprintf("MEMORY_BUDGET=%d", budget))...)
@@ -71,7 +76,11 @@ func buildPlain(t *testing.T) string {
 }
 
 func (s *server) fastBesideSlow(t *testing.T, b backing, budget int) {
-	const pairs, least = 3, 0.75
+	const least = 0.75
+	pairs := 3
+	if os.Getenv("HOLDFAST_TEST_ALONE") == "" {
+		pairs = 1
+	}
 	content := random(fastSize)
 	s.fast(t, content) // the first time everything is new, and slower
 	best := 0.0
@@ -91,11 +100,14 @@ func (s *server) fastBesideSlow(t *testing.T, b backing, budget int) {
 			return b.number(t, `select count(*) from uploads where lease_until > 0`) == 0
 		})
 	}
+	peak := s.memory(t, "VmHWM")
+	t.Logf("at most %d MiB resident", peak/mebi)
+	if os.Getenv("HOLDFAST_TEST_ALONE") == "" {
+		return // beside other tests that share the processors a rate says little
+	}
 	if best < least {
 		t.Errorf("the fast client keeps %.2f of its speed, want at least %.2f", best, least)
 	}
-	peak := s.memory(t, "VmHWM")
-	t.Logf("at most %d MiB resident", peak/mebi)
 	if limit := budget + 200*mebi; peak > limit {
 		t.Errorf("%d MiB resident, want at most %d MiB", peak/mebi, limit/mebi)
 	}
