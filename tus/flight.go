@@ -113,12 +113,6 @@ func (a *appender) launchTail(ctx context.Context, merge bool) error {
 	}
 	at := file.Location{Bucket: a.u.Location.Bucket, Key: t.Key}
 	return a.launch(ctx, f, func(ctx context.Context) error {
-		select {
-		case a.memory.away <- struct{}{}:
-			defer func() { <-a.memory.away }()
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
 		_, err := a.put(ctx, at, file.DefaultType, &f.body)
 		return err
 	})

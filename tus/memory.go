@@ -19,10 +19,9 @@ type memory struct {
 
 	mu      sync.Mutex
 	used    int64
-	leaving int64         // of used: going to the store, or asked for
-	away    chan struct{} // one for each request that may put bytes away at the same time
-	waiting list.List     // of *wait, first come, first served
-	filling list.List     // of *share that hold bytes and were not asked, oldest first
+	leaving int64     // of used: going to the store, or asked for
+	waiting list.List // of *wait, first come, first served
+	filling list.List // of *share that hold bytes and were not asked, oldest first
 	kept    map[string]*list.Element
 	keeping list.List // of *keptTail, oldest first
 }
