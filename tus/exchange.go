@@ -79,6 +79,11 @@ func (x *exchange) reads() bool {
 // WriteHeader lets a success pass, with what tusd does not know, and answers an error
 // itself. The body of an error of tusd's own tells which it is.
 func (x *exchange) WriteHeader(status int) {
+	// The draft's interim answer (104). Proxies that do not know it take it for the answer:
+	// nginx 1.22 sends what follows as its body, and the next request on the connection hangs.
+	if h := x.r.Header; status < 200 && (h.Get("X-Forwarded-For") != "" || h.Get("Forwarded") != "" || h.Get("Via") != "") {
+		return
+	}
 	// tusd's deadline counts from the body's last byte; what came after may have taken long.
 	http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.timeout))
 	if status < 400 {
