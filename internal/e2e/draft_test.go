@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"holdfast/internal/nginxtest"
+	"holdfast/internal/testproc"
 )
 
 // draft speaks the IETF's resumable upload draft in one of its interop versions: 3 is
@@ -244,5 +247,32 @@ func TestDraftRefused(t *testing.T) {
 			{"POST", "/files/tus/", speak + "|Authorization: -|Upload-Complete: ?1|Upload-Incomplete: ?0", "x", 401, "AUTH_001", ""},
 			{"HEAD", path, speak, "", 204, "", "Upload-Offset: " + strconv.Itoa(n)},
 		})
+	})
+}
+
+// nginx 1.22 takes the interim answer (104) for the answer, and what follows for its body:
+// the next request on the same connection gets none. Behind a proxy there must be no 104.
+func TestDraftThroughNginx(t *testing.T) {
+	port, err := testproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, fmt.Sprintf("PUBLIC_URL=http://127.0.0.1:%d/files", port))
+	nginxtest.Start(t, port, s.port)
+	front := &server{t: t, base: fmt.Sprintf("http://127.0.0.1:%d/files", port), token: s.token}
+	eachDraft(t, front, func(t *testing.T, d draft) {
+		content := random(300000)
+		a := d.post(t, false, content[:100])
+		at := a.header.Get("Location")
+		if a.status != 201 || at == "" {
+			t.Fatalf("the first bytes: %v", a)
+		}
+		if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != "100" {
+			t.Errorf("HEAD: %v", a)
+		}
+		if a := d.patch(t, at, 100, true, content[100:]); a.status/100 != 2 {
+			t.Errorf("PATCH: %v", a)
+		}
+		front.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 	})
 }

@@ -25,7 +25,7 @@ import (
 const (
 	seedSetting    = "HOLDFAST_TEST_SEED"    // of sizes, clients and times; a new one for each run if empty
 	clientsSetting = "HOLDFAST_TEST_CLIENTS" // which of allClients
-	allClients     = "tus uppy tus-parallel uppy-parallel"
+	allClients     = "tus uppy tus-parallel uppy-parallel tus-draft"
 )
 
 // Two replicas stand behind nginx, which gives each request to the next one. tus-js-client

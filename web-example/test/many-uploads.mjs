@@ -68,13 +68,14 @@ function fail(error) {
   process.exit(1);
 }
 
-function withTus(file, parallelUploads) {
+function withTus(file, parallelUploads, protocol = 'tus-v1') {
   running.add(file);
   const bytes = content(file.size, file.seed);
   return new Promise((resolve, reject) => {
     const upload = new tus.Upload(bytes, {
       ...options,
       parallelUploads,
+      protocol,
       metadata: { filename: file.name },
       onError: reject,
       onSuccess: () => resolve(tell(file, upload.url, bytes)),
@@ -106,6 +107,7 @@ const batches = new Map(); // Uppy takes several files at once
 for (const file of files) {
   if (file.client === 'tus') jobs.push(() => withTus(file, 1));
   if (file.client === 'tus-parallel') jobs.push(() => withTus(file, file.parallel));
+  if (file.client === 'tus-draft') jobs.push(() => withTus(file, 1, 'ietf-draft-05'));
   if (!file.client.startsWith('uppy')) continue;
   const parallel = file.client === 'uppy-parallel' ? file.parallel : 1;
   if (!batches.get(parallel)?.length || batches.get(parallel).length === 4) {
