@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // memory is what all requests together may hold of their clients' bytes. Who needs more
@@ -40,6 +41,9 @@ type share struct {
 	place *list.Element // in filling
 	ask   bool          // asked, and not put away since
 	asked chan struct{} // has room for one: the request should put away what it holds
+	// known says that it has its turn among those that could be asked, or was asked. Only
+	// the request itself ends that, so it may look without the lock: after every Read.
+	known atomic.Bool
 }
 
 type wait struct {
@@ -68,12 +72,14 @@ func (s *share) get(ctx context.Context, n int64) error {
 
 // filled says that the request holds bytes of its client's, which can be put away.
 func (s *share) filled() {
+	if s.known.Load() {
+		return
+	}
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	if s.place == nil && !s.ask {
-		s.place = s.m.filling.PushBack(s)
-		s.m.relieve()
-	}
+	s.known.Store(true)
+	s.place = s.m.filling.PushBack(s)
+	s.m.relieve()
 }
 
 // leave says that n of the bytes held are on their way to the store. Who sends them
@@ -98,6 +104,7 @@ func (s *share) close() {
 
 // settle ends the share's turn among those that could be asked.
 func (s *share) settle() {
+	s.known.Store(false)
 	if s.ask {
 		s.m.leaving -= s.held
 		s.ask = false
