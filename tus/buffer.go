@@ -22,8 +22,8 @@ const (
 // clients that is most of what the collector has to do.
 var free = freeSlabs{lists: make(map[int][][]byte)}
 
-// maxFree is how much of them is kept, in bytes.
-const maxFree = 32 << 20
+// maxFree is how much of them is kept, in bytes: little, as it comes on top of the budget.
+const maxFree = 8 << 20
 
 type freeSlabs struct {
 	mu    sync.Mutex

@@ -113,8 +113,10 @@ func (a *appender) launchTail(ctx context.Context, merge bool) error {
 	}
 	at := file.Location{Bucket: a.u.Location.Bucket, Key: t.Key}
 	return a.launch(ctx, f, func(ctx context.Context) error {
-		_, err := a.put(ctx, at, file.DefaultType, &f.body)
-		return err
+		return a.memory.putAway(ctx, func() error {
+			_, err := a.put(ctx, at, file.DefaultType, &f.body)
+			return err
+		})
 	})
 }
 

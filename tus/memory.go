@@ -25,10 +25,29 @@ type memory struct {
 	filling list.List // of *share that hold bytes and were not asked, oldest first
 	kept    map[string]*list.Element
 	keeping list.List // of *keptTail, oldest first
+
+	away chan struct{} // has room for those that put a tail away
 }
 
+// maxAway is how many tails go to the store at the same time. Each takes a connection and
+// what belongs to one: thousands at once, when a crowd is asked or leaves, would need
+// more memory than they give back. Only bytes that are here hold a place, and never a
+// client that is waited for.
+const maxAway = 32
+
 func newMemory(limit int64) *memory {
-	return &memory{limit: limit, kept: make(map[string]*list.Element)}
+	return &memory{limit: limit, kept: make(map[string]*list.Element), away: make(chan struct{}, maxAway)}
+}
+
+// putAway calls put when there is a place.
+func (m *memory) putAway(ctx context.Context, put func() error) error {
+	select {
+	case m.away <- struct{}{}:
+		defer func() { <-m.away }()
+		return put()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // errAsked says that whoever waits for memory should rather give some back.

@@ -157,3 +157,31 @@ func TestMemoryKeepsTailsUntilItIsNeeded(t *testing.T) {
 		t.Errorf("%d used, %d leaving, %d kept", m.used, m.leaving, len(m.kept))
 	}
 }
+
+// Who finds no place to put a tail away waits for one, at most as long as its upload is its own.
+func TestMemoryFewPutAwayAtOnce(t *testing.T) {
+	m := newMemory(100)
+	hold, in := make(chan struct{}), make(chan struct{}, 2*maxAway)
+	done := make(chan error)
+	for range 2 * maxAway {
+		go func() {
+			done <- m.putAway(context.Background(), func() error { in <- struct{}{}; <-hold; return nil })
+		}()
+	}
+	for range maxAway {
+		<-in
+	}
+	lost := errors.New("the lease was lost")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(lost)
+	if err := m.putAway(ctx, func() error { t.Error("one too many"); return nil }); !errors.Is(err, lost) {
+		t.Error(err)
+	}
+	if len(in) != 0 {
+		t.Error("more than there are places")
+	}
+	close(hold)
+	for range 2 * maxAway {
+		got(t, <-done)
+	}
+}
