@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,34 +78,12 @@ func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
 			t.Log(testproc.LogTail(path))
 		}
 	})
-	waitFor(t, fmt.Sprintf("http://127.0.0.1:%d/readyz", port), process, path)
+	testproc.WaitForOK(t, fmt.Sprintf("http://127.0.0.1:%d/readyz", port), process, path)
 	token, err := os.ReadFile(filepath.Join(data, "dev-token"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return holdfast{port: port, token: strings.TrimSpace(string(token)), env: env}
-}
-
-// waitFor waits until the address answers 200, for as long as the process lives.
-func waitFor(t *testing.T, address string, process *testproc.Process, log string) {
-	t.Helper()
-	client := &http.Client{Timeout: time.Second}
-	for end := time.Now().Add(time.Minute); ; {
-		if res, err := client.Get(address); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-process.Done():
-			t.Fatalf("it ended at once: %v\n%s", process.Err(), testproc.LogTail(log))
-		case <-time.After(50 * time.Millisecond):
-		}
-		if time.Now().After(end) {
-			t.Fatalf("no answer at %s\n%s", address, testproc.LogTail(log))
-		}
-	}
 }
 
 // What docker-compose.yml sets is understood: wrong settings would be exit code 2. Here

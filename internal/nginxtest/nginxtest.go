@@ -6,7 +6,6 @@ package nginxtest
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,7 +59,7 @@ func Start(t testing.TB, port int, upstreams ...int) (log string) {
 			t.Log(testproc.LogTail(log))
 		}
 	})
-	answers(t, fmt.Sprintf("http://127.0.0.1:%d/healthz", port), process, log)
+	testproc.WaitForOK(t, fmt.Sprintf("http://127.0.0.1:%d/healthz", port), process, log)
 	return log
 }
 
@@ -86,26 +85,4 @@ func configure(t testing.TB, port int, upstreams []int) []byte {
 		text = strings.Replace(text, old, new, 1)
 	}
 	return []byte(text)
-}
-
-// answers waits until the address answers 200, for as long as the process lives.
-func answers(t testing.TB, address string, process *testproc.Process, log string) {
-	t.Helper()
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	for end := time.Now().Add(time.Minute); ; {
-		if res, err := client.Get(address); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-process.Done():
-			t.Fatalf("nginx ended at once: %v\n%s", process.Err(), testproc.LogTail(log))
-		case <-time.After(50 * time.Millisecond):
-		}
-		if time.Now().After(end) {
-			t.Fatalf("no answer at %s\n%s", address, testproc.LogTail(log))
-		}
-	}
 }

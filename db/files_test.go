@@ -1,0 +1,120 @@
+package db
+
+import (
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"holdfast/file"
+	"holdfast/internal/pgtest"
+)
+
+func TestFiles(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		// As Django's migration tool writes them: seven columns only.
+		insert := `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'text/plain', 'old', $2, 7)`
+		for _, id := range []string{"old-1", "old-2", "old-3"} {
+			if _, err := d.sql.ExecContext(ctx, insert, id, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := d.sql.ExecContext(ctx, insert, "nobody's", sql.NullInt64{})
+		noErr(t, err)
+		r, err := d.File(ctx, "old-2")
+		if err != nil || r.CreatedAt.IsZero() || time.Since(r.CreatedAt).Abs() > time.Hour || r.Location != (file.Location{}) {
+			t.Fatalf("%+v %v", r, err)
+		}
+		all, err := d.Files(ctx, 1, 7, "", 10)
+		if err != nil || len(all) != 3 {
+			t.Fatal(all, err)
+		}
+		// Page by page, also where the times are equal.
+		var paged []file.Record
+		after := file.ID("")
+		for range 3 {
+			page, err := d.Files(ctx, 1, 7, after, 1)
+			if err != nil || len(page) != 1 {
+				t.Fatal(page, err)
+			}
+			paged, after = append(paged, page...), page[0].ID
+		}
+		if diff := cmp.Diff(all, paged); diff != "" {
+			t.Error(diff)
+		}
+		if page, err := d.Files(ctx, 1, 7, after, 1); err != nil || len(page) != 0 {
+			t.Error(page, err)
+		}
+		if other, err := d.Files(ctx, 1, 8, "", 10); err != nil || len(other) != 0 {
+			t.Error("files of another account", other, err)
+		}
+
+		// Deleting a file that never was an upload leaves a trace for its object.
+		r.Location = file.Location{Bucket: "b", Key: "k"}
+		noErr(t, d.DeleteFile(ctx, r))
+		wantErr(t, d.DeleteFile(ctx, r), file.ErrNotFound)
+		gone, err := d.Deleted(ctx, r.ID)
+		if err != nil || gone.Location != r.Location {
+			t.Fatal(gone, err)
+		}
+		ids, err := d.CutShort(ctx, "", 10)
+		if diff := cmp.Diff([]file.ID{"old-2"}, ids); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+	})
+}
+
+func TestTokens(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "a", Hash: []byte("ha"), Name: "n", UserID: 1, AccountID: 2}))
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "b", Hash: []byte("hb"), UserID: 1, AccountID: 2, ExpiresAt: time.Now().Add(-time.Hour)}))
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "c", Hash: []byte("hc"), UserID: 1, AccountID: 2, ExpiresAt: time.Now().Add(time.Hour)}))
+		got, err := d.Token(ctx, []byte("ha"))
+		if err != nil || got.UserID != 1 || got.AccountID != 2 {
+			t.Fatal(got, err)
+		}
+		_, err = d.Token(ctx, []byte("hb"))
+		wantErr(t, err, file.ErrNotFound)
+		_, err = d.Token(ctx, []byte("hc"))
+		noErr(t, err)
+		noErr(t, d.RevokeToken(ctx, "a"))
+		wantErr(t, d.RevokeToken(ctx, "a"), file.ErrNotFound)
+		_, err = d.Token(ctx, []byte("ha"))
+		wantErr(t, err, file.ErrNotFound)
+		all, err := d.Tokens(ctx)
+		if err != nil || len(all) != 3 || all[0].CreatedAt.IsZero() {
+			t.Fatal(all, err)
+		}
+	})
+}
+
+// The table of the Python service is adopted with its rows.
+func TestAdoptPythonsTable(t *testing.T) {
+	dsn := pgtest.New(t)
+	conn, err := sql.Open("pgx", dsn)
+	noErr(t, err)
+	defer conn.Close()
+	for _, q := range []string{
+		`create table alembic_version (version_num varchar(32) primary key)`,
+		`insert into alembic_version values ('5ba2db086f1a')`,
+		`create table files (file_id varchar primary key, size bigint not null, content_type varchar not null, filename varchar not null,
+			user_id integer null, account_id integer not null, created_at timestamptz not null default now())`,
+		`create index ix_files_user_id on files (user_id)`,
+		`create index ix_files_account_id on files (account_id)`,
+		`insert into files (file_id, size, content_type, filename, user_id, account_id) values ('old', 5, 'text/plain', 'a.txt', 1, 2)`,
+	} {
+		if _, err := conn.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := OpenPostgres(t.Context(), dsn)
+	noErr(t, err)
+	defer d.Close()
+	r, err := d.File(t.Context(), "old")
+	if err != nil || r.Size != 5 || r.UserID != 1 || r.AccountID != 2 {
+		t.Fatal(r, err)
+	}
+}

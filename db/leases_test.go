@@ -1,0 +1,202 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"holdfast/file"
+	"holdfast/internal/pgtest"
+)
+
+// The last commit of a request gives the lease back; who is born with a lease has it.
+func TestLeaseAtBirthAndAtTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		u := newUpload()
+		noErr(t, d.CreateUpload(ctx, u, "me", time.Minute))
+		if other, err := d.TakeLease(ctx, u.ID, "other", time.Minute); err != nil || other != nil {
+			t.Fatal(other, err)
+		}
+		held := reload(t, d, u.ID)
+		if !held.Held || held.Epoch != 1 {
+			t.Fatalf("%+v", held)
+		}
+		free := commit(t, d, held, file.Progress{Offset: 10, Tails: []file.Tail{{Size: 10, Key: "t"}}, Release: true})
+		if free.Held {
+			t.Error("the lease was not given back")
+		}
+		renewed, err := d.RenewLeases(ctx, "me", time.Minute)
+		if err != nil || len(renewed) != 0 || reload(t, d, u.ID).Held {
+			t.Error("a renewal took back what was given away", renewed, err)
+		}
+		if u := take(t, d, u.ID); u.Epoch != 2 || u.TailSize() != 10 {
+			t.Errorf("%+v", u)
+		}
+	})
+}
+
+func TestChore(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		take := func(holder string, ttl time.Duration) bool {
+			mine, err := d.TakeChore(t.Context(), "sweep", holder, ttl)
+			noErr(t, err)
+			return mine
+		}
+		if !take("a", time.Minute) || !take("a", time.Millisecond) {
+			t.Error("nobody else had it")
+		}
+		for !take("b", time.Minute) { // until a's time is over
+		}
+		if take("a", time.Minute) {
+			t.Error("two have it")
+		}
+	})
+}
+
+// A writer that lost its lease changes nothing, whatever it believes.
+func TestStaleWriter(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		stale := leased(t, d, newUpload())
+		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch))
+		take(t, d, stale.ID)
+		before := reload(t, d, stale.ID)
+		for name, try := range map[string]func() error{
+			"take part":     func() error { _, err := d.TakePart(ctx, stale.Fence()); return err },
+			"set multipart": func() error { return d.SetMultipart(ctx, stale.Fence(), "mp") },
+			"commit part": func() error {
+				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Parts: []file.Part{{Number: 1, Size: 1}}})
+				return err
+			},
+			"commit tail": func() error {
+				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Tails: []file.Tail{{Size: 1, Key: "k"}}})
+				return err
+			},
+			"commit whole": func() error {
+				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 100, Whole: true, ETag: "e"})
+				return err
+			},
+			"claim":   func() error { return d.SetClaim(ctx, stale.Fence(), []byte{1}) },
+			"length":  func() error { return d.DeclareLength(ctx, stale.Fence(), 5) },
+			"advance": func() error { return d.Advance(ctx, stale.Fence(), file.Completing, "") },
+			"record":  func() error { return d.Record(ctx, stale.Fence(), stale, file.Record{ID: stale.ID}) },
+			"delete":  func() error { return d.DeleteUpload(ctx, stale.Fence()) },
+		} {
+			if err := try(); !errors.Is(err, file.ErrConflict) {
+				t.Errorf("%s: %v, want a conflict", name, err)
+			}
+		}
+		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch))
+		if diff := cmp.Diff(before, reload(t, d, stale.ID)); diff != "" {
+			t.Error(diff)
+		}
+		if u, _ := d.TakeLease(ctx, stale.ID, "third", time.Minute); u != nil {
+			t.Error("the stale holder gave the new one's lease away")
+		}
+		if _, err := d.File(ctx, stale.ID); !errors.Is(err, file.ErrNotFound) {
+			t.Error("a record was written")
+		}
+	})
+}
+
+func TestLeaseRunsOut(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		u := newUpload()
+		noErr(t, d.CreateUpload(ctx, u, "", 0))
+		if u, err := d.TakeLease(ctx, u.ID, "dead", time.Millisecond); u == nil || err != nil {
+			t.Fatal(u, err)
+		}
+		var next *file.Upload
+		for next == nil { // the database's clock goes on
+			var err error
+			next, err = d.TakeLease(ctx, u.ID, "next", time.Minute)
+			noErr(t, err)
+		}
+		if next.Epoch != 2 || !next.Held {
+			t.Errorf("%+v", next)
+		}
+		if u, err := d.TakeLease(ctx, u.ID, "third", time.Minute); u != nil || err != nil {
+			t.Error(u, err)
+		}
+		_, err := d.TakeLease(ctx, "unknown", "x", time.Minute)
+		wantErr(t, err, file.ErrNotFound)
+	})
+}
+
+// A process renews all that it holds at once, and learns what it has lost.
+func TestRenewLeases(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		mine := func(holder string, ttl time.Duration) *file.Upload {
+			u := newUpload()
+			noErr(t, d.CreateUpload(ctx, u, holder, ttl))
+			return &u
+		}
+		kept, given, lost := mine("me", time.Second), mine("me", time.Minute), mine("me", time.Millisecond)
+		other := mine("other", time.Millisecond)
+		noErr(t, d.GiveLease(ctx, given.ID, 1))
+		for reload(t, d, lost.ID).Held || reload(t, d, other.ID).Held { // the database's clock goes on
+		}
+		if u, err := d.TakeLease(ctx, lost.ID, "other", time.Minute); u == nil || err != nil {
+			t.Fatal(u, err)
+		}
+		held, err := d.RenewLeases(ctx, "me", time.Minute)
+		noErr(t, err)
+		if diff := cmp.Diff(map[file.ID]int64{kept.ID: 1}, held); diff != "" {
+			t.Error(diff)
+		}
+		if reload(t, d, other.ID).Held {
+			t.Error("another one's lease was renewed")
+		}
+	})
+}
+
+func TestOneOfManyGetsTheLease(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		u := newUpload()
+		noErr(t, d.CreateUpload(t.Context(), u, "", 0))
+		var wg sync.WaitGroup
+		won := make(chan int64, 20)
+		for range 20 {
+			wg.Go(func() {
+				if u, err := d.TakeLease(t.Context(), u.ID, "x", time.Minute); err != nil {
+					t.Error(err)
+				} else if u != nil {
+					won <- u.Epoch
+				}
+			})
+		}
+		wg.Wait()
+		if len(won) != 1 {
+			t.Errorf("%d holders", len(won))
+		}
+	})
+}
+
+func TestListen(t *testing.T) {
+	d, err := OpenPostgres(t.Context(), pgtest.New(t))
+	noErr(t, err)
+	defer d.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	asked, done := make(chan file.ID, 100), make(chan struct{})
+	go func() {
+		defer close(done)
+		d.Listen(ctx, func(id file.ID) { asked <- id }, func(err error) { t.Error(err) })
+	}()
+	for got := false; !got; { // until the listener is there
+		noErr(t, d.AskLetGo(ctx, "the-id"))
+		select {
+		case id := <-asked:
+			got = id == "the-id"
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	cancel()
+	<-done
+}

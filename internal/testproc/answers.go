@@ -1,0 +1,30 @@
+package testproc
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// WaitForOK waits until the address answers 200, for as long as the process that writes
+// log lives. Each try has a connection of its own: one that breaks says nothing of the next.
+func WaitForOK(t testing.TB, address string, process *Process, log string) {
+	t.Helper()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for end := time.Now().Add(time.Minute); ; {
+		if res, err := client.Get(address); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-process.Done():
+			t.Fatalf("it ended at once: %v\n%s", process.Err(), LogTail(log))
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no answer at %s\n%s", address, LogTail(log))
+		}
+	}
+}
