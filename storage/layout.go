@@ -22,5 +22,8 @@ func (l Layout) Object(accountID int64, id file.ID) file.Location {
 // TailKey is the key, in the upload's bucket, of a tail that ends at offset end. With
 // the epoch of the lease under which it is written it is never used for other bytes.
 func TailKey(id file.ID, epoch, end int64) string {
-	return fmt.Sprintf("tails/%s/%d-%d", id, epoch, end)
+	return fmt.Sprintf("%s%d-%d", tailPrefix(id), epoch, end)
 }
+
+// tailPrefix begins the keys of all tails of an upload.
+func tailPrefix(id file.ID) string { return "tails/" + string(id) + "/" }

@@ -55,6 +55,7 @@ type Objects interface {
 	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
 	Abort(ctx context.Context, at file.Location, uploadID string) error
 	Delete(ctx context.Context, at file.Location) error
+	Leftovers(ctx context.Context, at file.Location, id file.ID) (tails, multiparts []string, err error)
 	Stat(ctx context.Context, at file.Location) (storage.Object, error)
 	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
 }

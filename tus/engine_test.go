@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"holdfast/file"
+	"holdfast/storage"
 )
 
 // losesPart is a store that leaves a part out and says that all is well.
@@ -222,6 +223,18 @@ func TestExpiredUpload(t *testing.T) {
 		if err != nil || status != http.StatusNoContent || h.Get("Upload-Expires") == "" {
 			t.Fatal(status, h, err)
 		}
+		// Of a replica that died no row names these.
+		u, err := w.rows.UploadRow(t.Context(), idOf(url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stray := file.Location{Bucket: u.Location.Bucket, Key: storage.TailKey(u.ID, 99, 7)}
+		if _, err := s3.Put(t.Context(), stray, file.DefaultType, strings.NewReader("stray"), 5); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s3.BeginMultipart(t.Context(), u.Location, u.Type); err != nil {
+			t.Fatal(err)
+		}
 		if status, h, _ := w.patch(t.Context(), recorded, 0, []byte("abc")); status != http.StatusNoContent || h.Get("Upload-Expires") != "" {
 			t.Fatal(status, h)
 		}
@@ -244,6 +257,9 @@ func TestExpiredUpload(t *testing.T) {
 		}
 		if n := w.inStore(string(idOf(url))); n != 0 {
 			t.Errorf("%d objects stay", n)
+		}
+		if tails, multiparts, err := s3.Leftovers(t.Context(), u.Location, u.ID); len(tails)+len(multiparts) != 0 || err != nil {
+			t.Error("what no row named stays:", tails, multiparts, err)
 		}
 		w.check(recorded, []byte("abc"))
 	})

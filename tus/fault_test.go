@@ -261,6 +261,14 @@ func (o objectsUnderFault) Delete(ctx context.Context, at file.Location) error {
 	ctx = o.outlast(ctx)
 	return o.put("Delete", func() error { return o.Objects.Delete(ctx, at) })
 }
+func (o objectsUnderFault) Leftovers(ctx context.Context, at file.Location, id file.ID) (tails, multiparts []string, err error) {
+	ctx = o.outlast(ctx)
+	err = o.do("Leftovers", file.ErrStorageRead, func() (err error) {
+		tails, multiparts, err = o.Objects.Leftovers(ctx, at, id)
+		return
+	})
+	return
+}
 func (o objectsUnderFault) Stat(ctx context.Context, at file.Location) (s storage.Object, err error) {
 	ctx = o.outlast(ctx)
 	err = o.do("Stat", file.ErrStorageRead, func() (err error) { s, err = o.Objects.Stat(ctx, at); return })

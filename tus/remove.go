@@ -3,6 +3,7 @@ package tus
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"holdfast/file"
@@ -38,13 +39,26 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	for _, t := range u.Tails {
 		e.memory.forget(t.Key)
 	}
-	if u.MultipartID != "" {
-		err = e.objects.Abort(ctx, u.Location, u.MultipartID)
+	// What the rows name is not all: a replica may have died between writing and noting it,
+	// or between noting that it is not needed any more and removing it.
+	keys, multiparts, err := e.objects.Leftovers(ctx, u.Location, id)
+	if err != nil {
+		return err
 	}
 	for _, t := range u.Tails {
-		err = errors.Join(err, e.objects.Delete(ctx, file.Location{Bucket: u.Location.Bucket, Key: t.Key}))
+		if !slices.Contains(keys, t.Key) {
+			keys = append(keys, t.Key)
+		}
 	}
-	err = errors.Join(err, e.objects.Delete(ctx, u.Location))
+	if u.MultipartID != "" && !slices.Contains(multiparts, u.MultipartID) {
+		multiparts = append(multiparts, u.MultipartID)
+	}
+	for _, m := range multiparts {
+		err = errors.Join(err, e.objects.Abort(ctx, u.Location, m))
+	}
+	for _, key := range append(keys, u.Location.Key) {
+		err = errors.Join(err, e.objects.Delete(ctx, file.Location{Bucket: u.Location.Bucket, Key: key}))
+	}
 	if err != nil {
 		return err
 	}

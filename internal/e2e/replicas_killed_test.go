@@ -173,8 +173,8 @@ func (p *pair) settles(t *testing.T) {
 	p.a.eventually("no upload has all its bytes and no record", func() bool { return p.number(t, complete) == 0 })
 }
 
-// matches compares rows and objects: each record has its object, of its size. What a replica
-// had put down when it was killed, and no row names, is found by its key; it is told here.
+// matches compares rows and objects: each record has its object, of its size; each object
+// has a row that leads to it.
 func (p *pair) matches(t *testing.T) {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), p.pg.DSN())
@@ -203,16 +203,15 @@ func (p *pair) matches(t *testing.T) {
 			t.Errorf("file %s of %d bytes: its object is there: %v, with %d bytes", r.ID, r.Size, ok, size)
 		}
 	}
-	strays := 0
+	unnamed := 0
 	for key := range sizes {
 		id, _, tail := strings.Cut(strings.TrimPrefix(key, "tails/"), "/")
-		query := `select count(*) from uploads where id = $1`
-		if tail {
-			query = `select count(*) from upload_tails where upload_id = $1 and object_key = '` + key + `'`
-		}
-		if p.number(t, query, id) == 0 {
-			strays++
+		if p.number(t, `select count(*) from uploads where id = $1`, id) == 0 {
+			t.Errorf("no row leads to the object %s", key)
+		} else if tail && p.number(t, `select count(*) from upload_tails where upload_id = $1 and object_key = $2`, id, key) == 0 {
+			unnamed++ // its key leads to the row
 		}
 	}
-	t.Logf("%d records; %d objects, %d of them in no row; %d multipart uploads are open", len(records), len(sizes), strays, len(p.multiparts(t)))
+	t.Logf("%d records; %d objects, %d of them tails that a replica left when it was killed; %d multipart uploads are open",
+		len(records), len(sizes), unnamed, len(p.multiparts(t)))
 }
