@@ -37,6 +37,10 @@ if [[ ! -x /usr/sbin/nginx ]] && ! command -v nginx >/dev/null; then
   missing+=(nginx)
   services+=(nginx)
 fi
+if ! command -v redis-server >/dev/null; then
+  missing+=(redis-server)
+  services+=(redis-server)
+fi
 command -v chromium >/dev/null || missing+=(chromium)
 has_fonts || missing+=(fonts-dejavu-core) # without one, chromium draws boxes for letters
 command -v curl >/dev/null || missing+=(curl)

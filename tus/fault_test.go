@@ -50,8 +50,11 @@ type plan struct {
 // end lets what stalled or is late happen.
 func (p *plan) end() {
 	close(p.release)
-	if p.later != nil {
-		p.later()
+	p.mu.Lock() // something may still go on in the background
+	later := p.later
+	p.mu.Unlock()
+	if later != nil {
+		later()
 	}
 }
 

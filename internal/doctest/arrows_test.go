@@ -63,7 +63,7 @@ var owners = map[string][]string{
 	"database/sql":                {"db"},
 	"github.com/aws/":             {"storage"},
 	"github.com/versity/":         {"storage"},
-	"github.com/redis/":           {"auth"},
+	"github.com/redis/":           {"auth", "limit"},
 	"github.com/pressly/goose":    {"db"},
 	"github.com/gorilla/mux":      {""},
 	"github.com/alecthomas/kong":  {""},
