@@ -72,6 +72,7 @@ type Config struct {
 	Links        Links
 
 	Postgres *Postgres // nil: SQLite in DataDir
+	Redis    string    // URL, which holds the password: never log it; empty: none
 	Storage  Storage
 
 	// Unused names settings that are given, belong to the Python service and have no
@@ -138,6 +139,7 @@ func Load(getenv func(string) string) (Config, error) {
 		WriteTimeout: r.duration("WRITE_TIMEOUT", 2*time.Minute, 24*time.Hour),
 		Links:        r.links(),
 		Postgres:     r.postgres(),
+		Redis:        r.redis(),
 		Storage:      r.storage(),
 		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
 	}
@@ -192,6 +194,17 @@ func (r *reader) postgres() *Postgres {
 		Password: r.get("POSTGRES_PASSWORD"),
 		Database: r.required("POSTGRES_DB", "with POSTGRES_HOST"),
 	}
+}
+
+func (r *reader) redis() string {
+	const name = "AUTH_REDIS_URL"
+	s := r.get(name)
+	u, err := url.Parse(s)
+	// The error of url.Parse repeats what it read, password and all.
+	if s != "" && (err != nil || (u.Scheme != "redis" && u.Scheme != "rediss") || u.Host == "") {
+		r.fault(name, "must be a redis or rediss URL, such as redis://host:6379/1")
+	}
+	return s
 }
 
 func (r *reader) storage() Storage {
