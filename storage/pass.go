@@ -20,7 +20,14 @@ var ErrTaker = errors.New("bytes were not taken")
 // more; it is os.ErrDeadlineExceeded as well if w was too slow, and may have failed in no
 // other way.
 func (b *rangeBody) Pass(w io.Writer, most int64, patience time.Duration) (n int64, err error) {
-	most = min(most, b.left)
+	if b.left == 0 {
+		return 0, nil
+	}
+	defer b.finish()
+	return b.pass(w, min(most, b.left), patience)
+}
+
+func (b *rangeBody) pass(w io.Writer, most int64, patience time.Duration) (n int64, err error) {
 	b.wire.wait(patience)
 	defer b.wire.wait(0)
 	if held := min(int64(b.wire.in.Buffered()), most); held > 0 {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -108,6 +109,26 @@ func TestPass(t *testing.T) {
 			r.Close()
 		}
 		before := waiting()
+		// As a handler does it: its context ends before the body is closed.
+		for _, readAll := range []func(io.Reader){
+			func(r io.Reader) { io.ReadFull(r, make([]byte, 1000)) },
+			func(r io.Reader) { all(r.(*rangeBody), io.Discard) },
+		} {
+			ctx, cancel := context.WithCancel(t.Context())
+			r, err := shared.Read(ctx, at, "", 0, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			readAll(r)
+			cancel()
+			r.Close()
+			if n := waiting(); n != before {
+				t.Errorf("%d wires wait after a request had all its bytes, %d did before", n, before)
+			}
+			if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+				t.Errorf("behind the end: %d bytes, %v", n, err)
+			}
+		}
 		r := open(0, 3<<20)
 		if n := waiting(); n != before-1 {
 			t.Errorf("%d wires wait, %d did before", n, before)

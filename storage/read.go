@@ -159,7 +159,17 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	if b.left -= int64(n); b.left > 0 && err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return n, b.wire.why(err)
+	err = b.wire.why(err)
+	b.finish()
+	return n, err
+}
+
+// finish gives the connection back with the last byte: a request that has its bytes ends
+// its context, and a connection under a context that has ended can't be used again.
+func (b *rangeBody) finish() {
+	if b.left == 0 {
+		b.Close()
+	}
 }
 
 // Close gives the connection back, or ends it if not all of the body was read.
