@@ -101,10 +101,11 @@ func (d *DB) TakePart(ctx context.Context, f file.Fence) (number int32, err erro
 	return number, lost(err)
 }
 
-// SetMultipart notes the store's id of the multipart upload.
-func (d *DB) SetMultipart(ctx context.Context, f file.Fence, multipartID string) error {
+// SetMultipart notes the store's id of the multipart upload, and how long its parts are, in
+// bytes.
+func (d *DB) SetMultipart(ctx context.Context, f file.Fence, multipartID string, partSize int64) error {
 	return d.tx(ctx, "note multipart upload", func(tx *transaction) error {
-		return fenced(ctx, tx, f, `multipart_id = $5`, multipartID)
+		return fenced(ctx, tx, f, `multipart_id = $5, part_size = $6`, multipartID, partSize)
 	})
 }
 

@@ -123,6 +123,24 @@ func PartSize(longest int64) int64 {
 	return max(size, minPartSize)
 }
 
+// ChunkedPartSize is the size of parts, in bytes, for a client that sends chunk bytes of an
+// upload with each request: an even share of them, if there is one that the store takes,
+// that is no longer than planned, and that gets by with maxPlannedParts for longest bytes.
+// Then no bytes are left over when a request ends, which would be stored twice: as a tail,
+// and again as the beginning of a part.
+func ChunkedPartSize(planned, chunk, longest int64) int64 {
+	const most = 64 // for more parts than that, a tail for each request matters little
+	if chunk < storage.MinPart || chunk > most*planned {
+		return planned
+	}
+	for n := (chunk + planned - 1) / planned; chunk/n >= storage.MinPart; n++ {
+		if size := chunk / n; chunk%n == 0 && size*maxPlannedParts >= longest {
+			return size
+		}
+	}
+	return planned
+}
+
 // PostFinish writes the record of an upload whose object is complete, if its row is
 // still as was says. It may be called again after a failure; what was done stays.
 func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {

@@ -16,7 +16,7 @@ import (
 
 // What S3 copies as one part, in bytes: the least, if it is not the last part, and the most.
 const (
-	MinCopy = 5 << 20
+	MinCopy = MinPart
 	MaxCopy = 5 << 30
 )
 

@@ -14,6 +14,9 @@ import (
 // MaxParts is the highest part number S3 takes.
 const MaxParts = 10000
 
+// MinPart is the shortest part that S3 takes, but for the last one, in bytes.
+const MinPart = 5 << 20
+
 // BeginMultipart begins a multipart upload and returns the store's id of it.
 func (c *Client) BeginMultipart(ctx context.Context, at file.Location, contentType string) (uploadID string, err error) {
 	err = c.write(ctx, "begin multipart upload", at.Bucket, c.limits.writing(0), func(ctx context.Context) error {

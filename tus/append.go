@@ -10,11 +10,14 @@ import (
 	"io"
 
 	"holdfast/file"
+	"holdfast/hooks"
 )
 
 // source is the body of a request.
 type source struct {
 	io.Reader
+	// length of the body in bytes, as the client declared it; -1 if it did not.
+	length int64
 	// exceeded says, once the reader has ended, whether the client had more to send
 	// than the upload's length allows.
 	exceeded func() bool
@@ -78,6 +81,10 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, src source) (int64,
 		if err := a.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(u.HashState); err != nil {
 			return 0, fmt.Errorf("append to %s: saved SHA-256 state: %w", u.ID, err)
 		}
+	}
+	if u.Offset == 0 && u.MultipartID == "" && src.length < a.limit() {
+		// Who sends the first bytes so is likely to go on like that. Noted with the first part.
+		u.PartSize = hooks.ChunkedPartSize(u.PartSize, src.length, a.limit())
 	}
 	err := a.run(ctx)
 	if errors.Is(err, errCut) {

@@ -1,6 +1,7 @@
 package tus
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
@@ -19,7 +20,8 @@ type scenario struct {
 	name    string
 	chunks  []int
 	armed   int
-	checked bool // each chunk comes with its checksum, so it counts whole or not at all
+	planned int64 // part size; 0: the smallest
+	checked bool  // each chunk comes with its checksum, so it counts whole or not at all
 }
 
 var scenarios = []scenario{
@@ -29,6 +31,7 @@ var scenarios = []scenario{
 	{name: "many tails", chunks: slices.Repeat([]int{10}, maxTails+2), armed: maxTails - 1},
 	{name: "only tails", chunks: []int{100, 200}},
 	{name: "one full part", chunks: []int{partSize - 1, 1}},
+	{name: "parts as long as chunks", chunks: []int{6 << 20, 6 << 20, 100}, planned: 8 << 20},
 	{name: "checked", chunks: []int{100, partSize}, checked: true},
 }
 
@@ -80,6 +83,7 @@ func (w *world) scene(s scenario, f fault, k int) (hit bool) {
 	w.t.Helper()
 	p := newPlan(f, k)
 	p.armed = s.armed == 0
+	w.planned = cmp.Or(s.planned, partSize)
 	engines := []*Engine{w.start(newPlan(none, 0))}
 	url, body := w.create(s.size()), content(s.size()) // creation is the hooks', tested there
 	engines = append(engines, w.start(p))

@@ -31,7 +31,7 @@ import (
 type Rows interface {
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	TakePart(ctx context.Context, f file.Fence) (int32, error)
-	SetMultipart(ctx context.Context, f file.Fence, multipartID string) error
+	SetMultipart(ctx context.Context, f file.Fence, multipartID string, partSize int64) error
 	Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error)
 	Parts(ctx context.Context, id file.ID) ([]file.Part, error)
 	Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error)

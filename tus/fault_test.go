@@ -162,9 +162,9 @@ func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence) (n int32, er
 	err = r.sql("TakePart", func() (err error) { n, err = r.Rows.TakePart(ctx, f); return })
 	return
 }
-func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, id string) error {
+func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, id string, partSize int64) error {
 	ctx = r.outlast(ctx)
-	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, id) })
+	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, id, partSize) })
 }
 func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) (at time.Time, err error) {
 	ctx = r.outlast(ctx)

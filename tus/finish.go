@@ -168,7 +168,7 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload) (int32, error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := e.rows.SetMultipart(ctx, u.Fence(), id); err != nil {
+		if err := e.rows.SetMultipart(ctx, u.Fence(), id, u.PartSize); err != nil {
 			// It may have been noted all the same, unless somebody else has the upload now.
 			if errors.Is(err, file.ErrConflict) {
 				err = errors.Join(err, e.objects.Abort(ctx, u.Location, id))

@@ -66,6 +66,7 @@ func (up *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (
 	start, left := x.body.count(), up.u.Size-offset
 	n, err := up.append(x.lease.ctx, up.u, source{
 		Reader:    src,
+		length:    x.r.ContentLength,
 		exceeded:  func() bool { return !up.u.Deferred && x.body.count()-start > left },
 		interrupt: x.interrupt,
 		cut:       x.body.cut.Load,

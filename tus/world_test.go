@@ -56,11 +56,14 @@ const maxSize = 64 << 20
 
 var alice = file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}
 
-// smallParts creates uploads with parts of partSize.
-type smallParts struct{ *db.DB }
+// smallParts creates uploads that are planned with parts of w.planned bytes.
+type smallParts struct {
+	*db.DB
+	w *world
+}
 
 func (s smallParts) CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error {
-	u.PartSize = partSize
+	u.PartSize = s.w.planned
 	return s.DB.CreateUpload(ctx, u, holder, lease)
 }
 
@@ -73,6 +76,7 @@ type world struct {
 	layout   storage.Layout
 	url      string
 	memory   int64   // of the engines; 0 for the default
+	planned  int64   // part size
 	objects  Objects // the store, as the engines see it
 	maxSize  int64
 	leaseTTL time.Duration
@@ -106,7 +110,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
 	w.url, w.objects = server.URL, s3.Client
-	w.maxSize, w.leaseTTL = maxSize, 5*time.Second
+	w.maxSize, w.leaseTTL, w.planned = maxSize, 5*time.Second, partSize
 	w.who.Store(&alice)
 	w.start(newPlan(none, 0))
 	test(w)
@@ -115,7 +119,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 // start puts a fresh service in the place of the one before. It returns its engine.
 func (w *world) start(p *plan) *Engine {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	life := hooks.New(smallParts{w.rows}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now})
+	life := hooks.New(smallParts{w.rows, w}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now})
 	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{w.objects, p}, finisherUnderFault{life, p},
 		Settings{LeaseTTL: w.leaseTTL, Memory: w.memory}, log)
 	h, err := NewHandler(Options{
