@@ -77,7 +77,7 @@ type Part struct {
 	Number int32
 	Offset int64 // bytes from the start of the file
 	Size   int64
-	ETag   string
+	ETag   string // the store's tag of it, as package storage gave it
 }
 
 // Tail is an object that holds committed bytes too few for a part.

@@ -25,9 +25,10 @@ var ErrNoCopy = errors.New("the store does not copy parts")
 
 // CopyPart has the store make a part of length bytes of the object from, from offset on.
 // fromETag, if given, is what that object must still have; if it has another, or is not
-// there, the error is file.ErrObjectMissing. ErrNoCopy if the store can't do it.
+// there, the error is file.ErrObjectMissing. The multipart upload must have been begun for
+// copies. ErrNoCopy if the store can't do it.
 func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64, to file.Location, uploadID string, number int32) (etag string, err error) {
-	in := &s3.UploadPartCopyInput{Bucket: &to.Bucket, Key: &to.Key, UploadId: &uploadID, PartNumber: &number,
+	in := &s3.UploadPartCopyInput{Bucket: &to.Bucket, Key: &to.Key, UploadId: ownID(uploadID), PartNumber: &number,
 		CopySource: aws.String(escape(from.Bucket) + "/" + escape(from.Key)), CopySourceRange: byteRange(offset, length)}
 	if fromETag != "" {
 		in.CopySourceIfMatch = &fromETag
@@ -35,7 +36,7 @@ func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag stri
 	err = c.write(ctx, "copy part", "", c.limits.patient, func(ctx context.Context) error {
 		out, err := c.s3.UploadPartCopy(ctx, in, c.patient)
 		switch s := status(err); {
-		case s == http.StatusNotImplemented || s == http.StatusMethodNotAllowed || code(err) == "NotImplemented" || code(err) == "MethodNotAllowed":
+		case notImplemented(err) || s == http.StatusMethodNotAllowed || code(err) == "MethodNotAllowed":
 			return fmt.Errorf("%w: %w", ErrNoCopy, err)
 		case s == http.StatusPreconditionFailed:
 			return fmt.Errorf("%w: %w", file.ErrObjectMissing, err)

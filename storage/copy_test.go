@@ -18,7 +18,7 @@ func TestCopyPart(t *testing.T) {
 			layout := Layout{BucketPrefix: "copy-" + string(file.NewID())[:8]}
 			content := random(t, MinCopy+1000)
 			to := layout.Object(1, file.NewID())
-			id, err := c.BeginMultipart(ctx, to, "x/y")
+			id, err := c.BeginMultipart(ctx, to, "x/y", true)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
-	"encoding/hex"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"os"
@@ -19,7 +21,7 @@ import (
 
 // upload makes a multipart object of body, in two parts, by what c does.
 func upload(ctx context.Context, c *Client, at file.Location, body []byte) error {
-	id, err := c.BeginMultipart(ctx, at, "video/mp4")
+	id, err := c.BeginMultipart(ctx, at, "video/mp4", false)
 	if err != nil {
 		return err
 	}
@@ -29,8 +31,9 @@ func upload(ctx context.Context, c *Client, at file.Location, body []byte) error
 		if err != nil {
 			return err
 		}
-		if sum := md5.Sum(b); etag != `"`+hex.EncodeToString(sum[:])+`"` {
-			return fmt.Errorf("part %d: the tag %s is not its MD5", i+1, etag)
+		crc := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b))
+		if want := fmt.Sprintf(`"%x" %s`, md5.Sum(b), base64.StdEncoding.EncodeToString(crc)); etag != want {
+			return fmt.Errorf("part %d: the tag is %s, its MD5 and CRC32 are %s", i+1, etag, want)
 		}
 		parts = append(parts, file.Part{Number: int32(i + 1), ETag: etag})
 	}
@@ -97,7 +100,7 @@ func TestFaultsThatPass(t *testing.T) {
 		{"Open", "GET", "faults-1/", func(ctx context.Context) error { return got(ctx, c, whole) }},
 		{"CopyPart", "PUT", "partNumber=1", func(ctx context.Context) error {
 			at := fresh()
-			id, err := c.BeginMultipart(ctx, at, "x/y")
+			id, err := c.BeginMultipart(ctx, at, "x/y", true)
 			if err != nil {
 				return err
 			}
@@ -125,7 +128,7 @@ func TestFaultsThatPass(t *testing.T) {
 		}},
 		{"Abort", "DELETE", "uploadId=", func(ctx context.Context) error {
 			at := fresh()
-			id, err := c.BeginMultipart(ctx, at, "x/y")
+			id, err := c.BeginMultipart(ctx, at, "x/y", false)
 			if err != nil {
 				return err
 			}

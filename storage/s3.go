@@ -59,6 +59,7 @@ type Client struct {
 	s3      *s3.Client
 	limits  limits
 	reader  *reader // nil: the SDK reads
+	sums    bool    // the store knows the SDK's checksums
 	durable func(context.Context) error
 	close   func()
 	buckets sync.Map // names of buckets that were there
@@ -103,7 +104,7 @@ func New(o Options) *Client {
 		return func(o *s3.Options) { o.HTTPClient = client }
 	}
 	return &Client{
-		s3: s3.New(options), limits: l, reader: newReader(o), durable: o.durable,
+		s3: s3.New(options), limits: l, reader: newReader(o), sums: !o.Google, durable: o.durable,
 		payload: o.Signing.option(!o.Google), soon: by(soon), patient: by(patient),
 		close: func() {
 			for _, t := range []*http.Transport{normal, soon, patient} {

@@ -43,7 +43,7 @@ func TestSigning(t *testing.T) {
 		p := newFaultyProxy(t, s, c.tls)
 		client := p.client(t, s, func(o *Options) { o.Signing, o.Google = c.signing, c.google })
 		at := file.Location{Bucket: "signing-1", Key: string(file.NewID())}
-		id, err := client.BeginMultipart(t.Context(), at, "x/y")
+		id, err := client.BeginMultipart(t.Context(), at, "x/y", false)
 		if err != nil {
 			t.Fatalf("%+v: %v", c, err)
 		}
@@ -87,7 +87,7 @@ func BenchmarkPutPart(b *testing.B) {
 			c := New(Options{Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey, Signing: signing})
 			defer c.Close()
 			at := file.Location{Bucket: "bench-1", Key: string(file.NewID())}
-			id, err := c.BeginMultipart(b.Context(), at, "x/y")
+			id, err := c.BeginMultipart(b.Context(), at, "x/y", false)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -91,7 +91,7 @@ func suite(t *testing.T, c *Client) {
 
 	t.Run("multipart", func(t *testing.T) {
 		at := layout.Object(2, file.NewID())
-		id, err := c.BeginMultipart(ctx, at, "video/mp4")
+		id, err := c.BeginMultipart(ctx, at, "video/mp4", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func suite(t *testing.T, c *Client) {
 
 	t.Run("abort", func(t *testing.T) {
 		at := layout.Object(2, file.NewID())
-		id, err := c.BeginMultipart(ctx, at, "video/mp4")
+		id, err := c.BeginMultipart(ctx, at, "video/mp4", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func TestStoreThatIsNotThere(t *testing.T) {
 func TestRecoverFromACrashWhileCompleting(t *testing.T) {
 	ctx := t.Context()
 	at := Layout{BucketPrefix: "crash"}.Object(1, file.NewID())
-	id, err := shared.BeginMultipart(ctx, at, "video/mp4")
+	id, err := shared.BeginMultipart(ctx, at, "video/mp4", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestRecoverFromACrashWhileCompleting(t *testing.T) {
 	parts := []file.Part{{Number: 1, Size: 5, ETag: etag}}
 	objects, sidecars := filepath.Join(shared.dir, "objects"), filepath.Join(shared.dir, "metadata")
 	for _, root := range []string{objects, sidecars} {
-		found, _ := filepath.Glob(filepath.Join(root, at.Bucket, ".sgwtmp/multipart/*", id))
+		found, _ := filepath.Glob(filepath.Join(root, at.Bucket, ".sgwtmp/multipart/*", *ownID(id)))
 		if len(found) != 1 {
 			t.Fatalf("%d folders of the multipart upload in %s", len(found), root)
 		}

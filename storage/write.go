@@ -97,6 +97,10 @@ func wrap(kind error, doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, kind, err)
 }
 
+func notImplemented(err error) bool {
+	return status(err) == http.StatusNotImplemented || code(err) == "NotImplemented"
+}
+
 func code(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {

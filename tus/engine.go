@@ -49,7 +49,7 @@ type Rows interface {
 // Objects is the S3 store. Package storage says what each method does.
 type Objects interface {
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
-	BeginMultipart(ctx context.Context, at file.Location, contentType string) (uploadID string, err error)
+	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (uploadID string, err error)
 	PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error)
 	CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64, to file.Location, uploadID string, number int32) (etag string, err error)
 	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error

@@ -232,7 +232,7 @@ func TestExpiredUpload(t *testing.T) {
 		if _, err := s3.Put(t.Context(), stray, file.DefaultType, strings.NewReader("stray"), 5); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s3.BeginMultipart(t.Context(), u.Location, u.Type); err != nil {
+		if _, err := s3.BeginMultipart(t.Context(), u.Location, u.Type, false); err != nil {
 			t.Fatal(err)
 		}
 		if status, h, _ := w.patch(t.Context(), recorded, 0, []byte("abc")); status != http.StatusNoContent || h.Get("Upload-Expires") != "" {

@@ -233,9 +233,9 @@ func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string,
 	err = o.put("Put", func() (err error) { etag, err = o.Objects.Put(ctx, at, ct, body, size); return })
 	return
 }
-func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string) (id string, err error) {
+func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string, copies bool) (id string, err error) {
 	ctx = o.outlast(ctx)
-	err = o.put("BeginMultipart", func() (err error) { id, err = o.Objects.BeginMultipart(ctx, at, ct); return })
+	err = o.put("BeginMultipart", func() (err error) { id, err = o.Objects.BeginMultipart(ctx, at, ct, copies); return })
 	return
 }
 func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, id string, n int32, body io.ReadSeeker, size int64) (etag string, err error) {

@@ -164,7 +164,7 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload) (int32, error) {
 		return 0, file.Refuse(file.ErrConflict, "This upload failed too often, begin a new one")
 	}
 	if u.MultipartID == "" {
-		id, err := e.objects.BeginMultipart(ctx, u.Location, u.Type)
+		id, err := e.objects.BeginMultipart(ctx, u.Location, u.Type, len(u.Sources) > 0)
 		if err != nil {
 			return 0, err
 		}

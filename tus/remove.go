@@ -50,7 +50,7 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 			keys = append(keys, t.Key)
 		}
 	}
-	if u.MultipartID != "" && !slices.Contains(multiparts, u.MultipartID) {
+	if u.MultipartID != "" { // which may be among those, under another name
 		multiparts = append(multiparts, u.MultipartID)
 	}
 	for _, m := range multiparts {
