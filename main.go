@@ -50,6 +50,8 @@ type cli struct {
 			ID string `arg:"" help:"Id of the token, see list."`
 		} `cmd:"" help:"End a token."`
 	} `cmd:"" help:"Make, list and revoke local tokens."`
+	Upload   uploadCommand   `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
+	Download downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
 }
 
 // run is the whole program: args without the program's name, settings by getenv. It
@@ -69,6 +71,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		fmt.Fprintf(stderr, "holdfast: %v\n", err)
 		return misused
+	}
+	switch name, _, _ := strings.Cut(command.Command(), " "); name { // these need no settings of a service
+	case "upload":
+		return c.Upload.run(ctx, getenv, stdout, stderr)
+	case "download":
+		return c.Download.run(ctx, getenv, stdout, stderr)
 	}
 	settings, err := config.Load(getenv)
 	if err != nil {

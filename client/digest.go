@@ -1,0 +1,62 @@
+package client
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+
+	"github.com/dunglas/httpsfv"
+)
+
+// wantDigest asks for the SHA-256 of a whole file (RFC 9530, 4).
+const wantDigest = "sha-256=10"
+
+// digest is the SHA-256 of a file from its beginning to some place.
+type digest struct {
+	hash.Hash
+	at int64
+}
+
+func newDigest() *digest { return &digest{Hash: sha256.New()} }
+
+// saw takes bytes that lie at offset; those that it has seen before count once.
+func (d *digest) saw(b []byte, offset int64) {
+	if end := offset + int64(len(b)); offset <= d.at && end > d.at {
+		d.Write(b[d.at-offset:])
+		d.at = end
+	}
+}
+
+// through reads what is missing up to an offset.
+func (d *digest) through(r io.ReaderAt, offset int64) error {
+	n, err := io.Copy(d.Hash, io.NewSectionReader(r, d.at, offset-d.at))
+	if d.at += n; err == nil && d.at < offset {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// compare compares it with what the service says. A service that says nothing knows nothing:
+// files that were brought over may have no sum.
+func (d *digest) compare(h http.Header) error {
+	said, err := httpsfv.UnmarshalDictionary(h.Values("Repr-Digest"))
+	if err != nil {
+		return nil
+	}
+	member, ok := said.Get("sha-256")
+	if !ok {
+		return nil
+	}
+	item, ok := member.(httpsfv.Item)
+	if !ok {
+		return nil
+	}
+	want, ok := item.Value.([]byte)
+	if ok && !bytes.Equal(want, d.Sum(nil)) {
+		return fmt.Errorf("%w: the service has %x, here it is %x", ErrDigest, want, d.Sum(nil))
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package config
+
+import (
+	"cmp"
+	"path/filepath"
+	"strings"
+)
+
+// Client is what the commands that send and fetch files need.
+type Client struct {
+	URL     string // of the service's files, without a trailing slash
+	Token   string
+	Uploads string // the folder where uploads that were interrupted are noted
+}
+
+// LoadClient reads the settings of a client by getenv. What is given on the command line
+// wins; empty is not given.
+func LoadClient(getenv func(string) string, url, token string) (Client, error) {
+	r := reader{getenv: func(name string) string {
+		if name == "HOLDFAST_URL" && url != "" {
+			return url
+		}
+		return getenv(name)
+	}}
+	c := Client{URL: "http://127.0.0.1:8000/files", Token: cmp.Or(token, r.get("HOLDFAST_TOKEN"))}
+	if u := r.httpURL("HOLDFAST_URL"); u != nil {
+		if u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			r.fault("HOLDFAST_URL", "must be a plain URL, without user, query and fragment")
+		}
+		c.URL = strings.TrimRight(u.String(), "/")
+	}
+	if strings.ContainsFunc(c.Token, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		r.fault("HOLDFAST_TOKEN", "must be plain ASCII without spaces")
+	}
+	// As the XDG Base Directory Specification has it.
+	state := r.get("XDG_STATE_HOME")
+	if home := r.get("HOME"); state == "" && home != "" {
+		state = filepath.Join(home, ".local", "state")
+	}
+	if state != "" {
+		c.Uploads = filepath.Join(state, "holdfast", "uploads")
+	}
+	return c, r.err()
+}
