@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit(), errors.New("it took too long"))
 	defer cancel()
-	lab, err := openLab(ctx, o, stderr)
+	lab, err := openLab(ctx, o, chosen, stderr)
 	if err != nil {
 		return err
 	}

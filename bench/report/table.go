@@ -115,7 +115,13 @@ func (r *Report) costs(w io.Writer, peers []string) {
 		{PeakRSS, "Peak RSS of the server"},
 		{TempBytes, "Written to temporary files"},
 	} {
-		fmt.Fprintf(w, "\n%s\t\t%s\t%s/%s\n", m.title, strings.Join(peers, "\t"), Holdfast, Tusd)
+		fmt.Fprintf(w, "\n%s\t\t%s", m.title, strings.Join(peers, "\t"))
+		for _, name := range peers {
+			if name != Holdfast {
+				fmt.Fprintf(w, "\t%s/%s", Holdfast, name)
+			}
+		}
+		fmt.Fprintln(w)
 		for _, row := range r.Rows {
 			unit := "MiB"
 			if m.metric == CPU {
@@ -125,7 +131,12 @@ func (r *Report) costs(w io.Writer, peers []string) {
 			for _, name := range peers {
 				fmt.Fprintf(w, "\t%s", row.shown(name, m.metric))
 			}
-			fmt.Fprintf(w, "\t%s\n", row.ratio(m.metric, Tusd))
+			for _, name := range peers {
+				if name != Holdfast {
+					fmt.Fprintf(w, "\t%s", row.ratio(m.metric, name))
+				}
+			}
+			fmt.Fprintln(w)
 		}
 	}
 }
@@ -138,15 +149,21 @@ func (r *Row) perUnit() string {
 	return "ms/request"
 }
 
-// allCPU shows where the processors' time went. The direct put has no server.
+// allCPU shows where the processors' time went. The direct put has no server; what the
+// permission service took stands in brackets beside the server that asks it.
 func (r *Row) allCPU(name string) string {
 	p := r.Peer(name)
 	if p == nil || len(p.Rounds) == 0 {
 		return "-"
 	}
 	text := number(p.Median[StoreCPU]) + " + " + number(p.Median[ClientCPU])
+	if asked := p.Median[PermissionCPU]; asked > 0 {
+		text = "(" + number(asked) + ") + " + text
+	} else if name != Direct {
+		text = "+ " + text
+	}
 	if name != Direct {
-		text = number(p.Median[CPU]) + " + " + text
+		text = number(p.Median[CPU]) + " " + text
 	}
 	return text
 }
@@ -157,7 +174,7 @@ func (r *Row) sumRatio(beside string) string {
 		if p == nil {
 			return 0
 		}
-		return p.Median[CPU] + p.Median[StoreCPU] + p.Median[ClientCPU]
+		return p.Median[CPU] + p.Median[PermissionCPU] + p.Median[StoreCPU] + p.Median[ClientCPU]
 	}
 	if sum(Holdfast) == 0 || sum(beside) == 0 {
 		return "-"
