@@ -20,11 +20,16 @@ import (
 	"holdfast/bench/tus"
 )
 
-// Nginx finds nginx, which nobody builds here.
+// Nginx finds the nginx that is installed.
 func Nginx(ctx context.Context) (Program, error) {
+	return nginxOr(ctx, "/usr/sbin/nginx") // where Debian keeps it, out of a user's PATH
+}
+
+// nginxOr finds nginx in PATH, or else there.
+func nginxOr(ctx context.Context, there string) (Program, error) {
 	path, err := exec.LookPath("nginx")
 	if err != nil {
-		path = "/usr/sbin/nginx" // where Debian keeps it, out of a user's PATH
+		path = there
 	}
 	if _, err := os.Stat(path); err != nil {
 		return Program{}, fmt.Errorf("nginx is not installed (Debian: apt-get install nginx): %w", err)
@@ -49,7 +54,7 @@ func Permission(ctx context.Context, folder string) (Program, error) {
 	return Program{Path: path}, nil
 }
 
-// nginxConf is a template of its configuration.
+// nginxConf is a template of nginx's configuration.
 //
 //go:embed nginx.conf
 var nginxConf string
@@ -65,6 +70,8 @@ const signedFor = 24 * time.Hour
 
 // StartNginx starts nginx over the store at, and the permission service that it asks. It
 // has no uploads: it serves the object named Object of its bucket, whoever puts it there.
+// nginx can't sign what it asks of the store, so the configuration has an address that is
+// signed already, for the whole run.
 func StartNginx(ctx context.Context, nginx, permission Program, at store.Access, dir string) (s *Server, err error) {
 	dir, err = subfolders(dir, "nginx", "run/tmp", "permission")
 	if err != nil {
