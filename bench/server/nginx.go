@@ -60,10 +60,10 @@ func Permission(ctx context.Context, folder string) (Program, error) {
 var nginxConf string
 
 // nginxSettings are what nginxConf needs: addresses without a scheme, and paths.
-type nginxSettings struct{ Listen, Ready, Store, Permission, Object string }
-
-// workers must be what nginx.conf says.
-const workers = 2
+type nginxSettings struct {
+	Workers                                  int
+	Listen, Ready, Store, Permission, Object string
+}
 
 // signedFor is longer than any run may take.
 const signedFor = 24 * time.Hour
@@ -99,7 +99,9 @@ func StartNginx(ctx context.Context, nginx, permission Program, at store.Access,
 	if err != nil {
 		return s, err
 	}
-	settings := nginxSettings{Ready: "/" + strings.ToLower(rand.Text()), Store: signed.Host, Permission: asked, Object: signed.RequestURI()}
+	// A path of its own: whoever else took the port won't answer it.
+	settings := nginxSettings{Workers: 2, Ready: "/" + strings.ToLower(rand.Text()),
+		Store: signed.Host, Permission: asked, Object: signed.RequestURI()}
 	err = onFreeAddress(ctx, func(address string) error {
 		settings.Listen = address
 		return s.launchNginx(ctx, nginx, filepath.Join(dir, "run"), settings)
@@ -138,8 +140,9 @@ func (s *Server) launchNginx(ctx context.Context, p Program, dir string, setting
 	}
 	ready := answers("http://" + settings.Listen + settings.Ready)
 	err = child.Await(ctx, func() bool {
-		s.workers, err = proc.Children(child.Pid())
-		return err == nil && len(s.workers) == workers && ready()
+		pids, err := proc.Children(child.Pid())
+		s.workers = pids
+		return err == nil && len(pids) == settings.Workers && ready()
 	})
 	if err != nil {
 		child.Stop()
