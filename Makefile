@@ -45,8 +45,8 @@ test-go:
 	cd bench && CGO_ENABLED=1 go test -race ./... </dev/null
 	CGO_ENABLED=1 go test -race -timeout 30m ./... </dev/null
 
-# Beside stock tusd and a direct put into the same store: some minutes, and a RAM disk. A
-# module of its own, so that what it needs stays out of the service.
+# Beside stock tusd, a direct put into the same store and nginx before it: some minutes, and
+# a RAM disk. A module of its own, so that what it needs stays out of the service.
 #   make bench BENCH="-rounds 5 -only stream,head"
 bench:
 	@scripts/tools.sh go

@@ -41,13 +41,21 @@ func (p *peer) stored(ctx context.Context, l load, length int64, n int) (fetch f
 	if err != nil {
 		return nil, nil, err
 	}
-	path, err := p.server.Create(conns[0], length)
-	if err == nil {
-		err = p.server.Append(conns[0], path, 0, l.content.Section(0, length))
-	}
+	path, err := p.give(ctx, conns[0], l.content.Section(0, length))
 	return func(i int, want *tus.Section, whole bool, buf []byte) error {
 		return p.server.Fetch(conns[i], path, want, whole, buf)
 	}, hangUp, err
+}
+
+// give gives the server something to serve, at the path that is returned.
+func (p *peer) give(ctx context.Context, c *tus.Conn, body *tus.Section) (path string, err error) {
+	if key := p.server.Object; key != "" {
+		return "/" + key, p.store.Put(ctx, p.bucket, key, body)
+	}
+	if path, err = p.server.Create(c, body.Len()); err != nil {
+		return "", err
+	}
+	return path, p.server.Append(c, path, 0, body)
 }
 
 // downloadWhole downloads a long file in one request.

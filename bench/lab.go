@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"holdfast/bench/proc"
 	"holdfast/bench/report"
@@ -19,6 +20,7 @@ type lab struct {
 	log                       io.Writer
 	ram                       *proc.Folder
 	versitygw, tusd, holdfast server.Program
+	nginx, permission         server.Program // only where a row has nginx in it
 	gateway                   *server.Gateway
 	load                      load
 	casts                     int
@@ -28,7 +30,7 @@ type lab struct {
 // object that is being joined from them, and in tusd's temporary files.
 const need = 6 << 30
 
-func openLab(ctx context.Context, o options, log io.Writer) (_ *lab, err error) {
+func openLab(ctx context.Context, o options, chosen []row, log io.Writer) (_ *lab, err error) {
 	l := &lab{log: log, load: fullLoad()}
 	space := uint64(need)
 	if o.short {
@@ -42,6 +44,14 @@ func openLab(ctx context.Context, o options, log io.Writer) (_ *lab, err error) 
 			err = errors.Join(err, l.close())
 		}
 	}()
+	if slices.Contains(allPeers(chosen), report.Nginx) {
+		if l.nginx, err = server.Nginx(ctx); err != nil {
+			return nil, err
+		}
+		if l.permission, err = server.Permission(ctx, l.ram.Path); err != nil {
+			return nil, err
+		}
+	}
 	if l.versitygw, err = server.Versitygw(ctx); err != nil {
 		return nil, err
 	}
@@ -102,6 +112,8 @@ func (l *lab) start(ctx context.Context, holdfast server.Program, endpoint strin
 			p.server, err = server.StartHoldfast(ctx, holdfast, at, dir, server.HoldfastOptions{MaxFileSize: 2 * l.load.stream, Env: env})
 		case report.Tusd:
 			p.server, err = server.StartTusd(ctx, l.tusd, at, dir)
+		case report.Nginx:
+			p.server, err = server.StartNginx(ctx, l.nginx, l.permission, at, dir)
 		case report.Direct:
 			p.store, p.bucket = store.New(at), "direct"
 			err = c.store.CreateBucket(ctx, p.bucket)

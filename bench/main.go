@@ -1,12 +1,14 @@
-// Bench measures Holdfast beside stock tusd, and beside the AWS SDK that puts the same
-// bytes into the same store with no server between. All of them run on this machine, on
-// loopback, over one versitygw whose folder is on a RAM disk, in turn and in one run.
+// Bench measures Holdfast beside stock tusd, beside the AWS SDK that puts the same bytes
+// into the same store with no server between, and, where files are downloaded, beside
+// nginx, which asks a permission service (auth_request) and passes the object on from the
+// store. All of them run on this machine, on loopback, over one versitygw whose folder is
+// on a RAM disk, in turn and in one run.
 //
 //	cd bench && go run . [-rounds 3] [-only stream,head] [-short] [-json FILE] [-plot FILE.svg]
 //
 // It takes some minutes and up to 6 GiB of the RAM disk, ends by itself, and leaves
-// nothing behind. It is a module of its own, so that what it needs stays out of the
-// service.
+// nothing behind. nginx must be installed, unless -only names rows without it. It is a
+// module of its own, so that what it needs stays out of the service.
 //
 // # How to read the numbers
 //
@@ -14,6 +16,10 @@
 // number says what a server would do alone on a machine. A round goes through all rows,
 // and the peers take turns in each; every second round they do so in the opposite order.
 // What is counted at the store is counted in a pass of its own, through a proxy.
+//
+// The CPU of nginx is that of its master and its workers. The permission service's is told
+// beside it and is part of the sums, but not of the server's: an application has that
+// service anyway, and another one than ours.
 //
 // # Where is what
 //
@@ -92,7 +98,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit(), errors.New("it took too long"))
 	defer cancel()
-	lab, err := openLab(ctx, o, stderr)
+	lab, err := openLab(ctx, o, chosen, stderr)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,9 @@ func (p *peer) time(do func() error) (m report.Measured, err error) {
 		if files, err = p.server.Temp.Count(); err != nil {
 			return m, err
 		}
-		proc.ForgetPeak(p.server.Pid())
+		for _, pid := range p.server.Pids() {
+			proc.ForgetPeak(pid)
+		}
 	}
 	before, err := p.usage()
 	if err != nil {
@@ -83,8 +85,13 @@ func (p *peer) time(do func() error) (m report.Measured, err error) {
 	if p.server == nil {
 		return m, nil
 	}
-	if m.PeakRSS, err = proc.PeakRSS(p.server.Pid()); err != nil {
-		return m, err
+	// Of several processes it is the sum, which counts what they share for each.
+	for _, pid := range p.server.Pids() {
+		peak, err := proc.PeakRSS(pid)
+		if err != nil {
+			return m, err
+		}
+		m.PeakRSS += peak
 	}
 	now, err := p.server.Temp.Count()
 	m.Temp = now.Sub(files)
@@ -93,17 +100,20 @@ func (p *peer) time(do func() error) (m report.Measured, err error) {
 
 // usage is the processor time that everybody has used so far.
 func (p *peer) usage() (u report.Usage, err error) {
-	read := func(pid int) float64 {
-		t, failure := proc.CPU(pid)
-		err = errors.Join(err, failure)
-		return t.Seconds()
+	read := func(pids ...int) (sum float64) {
+		for _, pid := range pids {
+			t, failure := proc.CPU(pid)
+			err = errors.Join(err, failure)
+			sum += t.Seconds()
+		}
+		return sum
 	}
 	if p.server != nil {
-		u.Server = read(p.server.Pid())
+		u.Server, u.Permission = read(p.server.Pids()...), read(p.server.PermissionPids()...)
 	}
 	u.Store, u.Client = read(p.gateway.Pid()), read(os.Getpid())
 	busy, failure := proc.Busy()
-	u.Others = busy.Seconds() - u.Server - u.Store - u.Client
+	u.Others = busy.Seconds() - u.Server - u.Permission - u.Store - u.Client
 	return u, errors.Join(err, failure)
 }
 

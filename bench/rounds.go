@@ -28,6 +28,11 @@ func (l *lab) begin(o options, chosen []row) *report.Report {
 			"tusd and Holdfast run with their default settings, request log included; the direct put does not hash its bytes for the signature",
 		},
 	}
+	if slices.Contains(allPeers(chosen), report.Nginx) {
+		r.Versions[report.Nginx] = l.nginx.Version
+		r.Notes = append(r.Notes, "nginx has two worker processes and logs each request. It asks a small permission service before each answer, whose CPU is told in brackets "+
+			"and is none of the server's; Holdfast looks its token up itself. nginx gets the object's address signed beforehand, and its RSS is the sum of its processes")
+	}
 	for _, row := range chosen {
 		add := &report.Row{Name: row.name, Title: row.title(l.load), Unit: row.unit, Operation: row.operation(l.load.counted())}
 		for _, name := range row.peers {
@@ -99,7 +104,11 @@ func (l *lab) timed(ctx context.Context, rounds int, chosen []row, result *repor
 func (c *cast) warmUp(ctx context.Context, l load) error {
 	l.stream = 32 << 20
 	for _, p := range c.peers {
-		if _, err := c.once(ctx, row{name: "warm-up", do: uploadStream}, l, p); err != nil {
+		do := uploadStream
+		if p.server != nil && p.server.Object != "" {
+			do = downloadWhole
+		}
+		if _, err := c.once(ctx, row{name: "warm-up", do: do}, l, p); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,10 @@ type row struct {
 	do func(context.Context, load, *peer) (report.Measured, error)
 }
 
-var both = []string{report.Holdfast, report.Tusd}
+var (
+	both        = []string{report.Holdfast, report.Tusd}
+	downloaders = []string{report.Holdfast, report.Tusd, report.Direct, report.Nginx}
+)
 
 // rows are all that is measured.
 var rows = []row{
@@ -66,10 +69,8 @@ var rows = []row{
 	{"patch5", say("%s in PATCHes of 5 MiB", file), fixed("PATCH of 5 MiB"), report.Megabytes, both, uploadIn(5 << 20)},
 	{"post", at("POST with %s", small), say("POST with %s", small), report.Requests, both, createSmall},
 	{"head", at("HEAD of an unfinished upload", nil), fixed("HEAD"), report.Requests, both, askUnfinished},
-	{"get", say("download of %s", stream), say("download of %s", stream), report.Megabytes,
-		[]string{report.Holdfast, report.Tusd, report.Direct}, downloadWhole},
-	{"ranges", at("64 KiB at random places", nil), fixed("GET of 64 KiB"), report.Requests,
-		[]string{report.Holdfast, report.Tusd, report.Direct}, downloadRanges},
+	{"get", say("download of %s", stream), say("download of %s", stream), report.Megabytes, downloaders, downloadWhole},
+	{"ranges", at("64 KiB at random places", nil), fixed("GET of 64 KiB"), report.Requests, downloaders, downloadRanges},
 }
 
 // targets are what Holdfast shall reach.

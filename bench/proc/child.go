@@ -4,7 +4,7 @@
 //
 //   - A child gets SIGKILL from the kernel when this process dies.
 //   - A folder on the RAM disk has a janitor, a shell that waits for the end of this
-//     process and then removes the folder.
+//     process, ends what still logs into the folder, and then removes it.
 //
 // Linux only, as everything that is read from /proc.
 package proc

@@ -21,10 +21,15 @@ type Folder struct {
 	janitor  *exec.Cmd
 }
 
-// sweep reads until nobody holds the other end any more. It tries several times since a
-// server may still be writing while it dies.
+// sweep reads until nobody holds the other end any more. It ends who still logs into
+// the folder, since the kernel ends our children and not theirs, such as nginx's workers;
+// somebody's shell that looks around in there stays. It tries several times since a server
+// may still be writing while it dies.
 const sweep = `cat >/dev/null
 for try in 1 2 3 4 5 6 7 8 9 10; do
+	for p in /proc/[0-9]*; do
+		case $(readlink "$p/fd/2" 2>/dev/null) in "$1"/*) kill -KILL "${p#/proc/}" 2>/dev/null ;; esac
+	done
 	rm -rf -- "$1" 2>/dev/null && [ ! -e "$1" ] && exit
 	sleep 0.3
 done`

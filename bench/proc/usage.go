@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -39,6 +40,43 @@ func cpuTime(stat []byte) (time.Duration, error) {
 		sum += time.Duration(n) * tick
 	}
 	return sum, nil
+}
+
+// Children are the processes that a process started. The list in /proc/PID/task is not in
+// every kernel, so all processes are asked for their parent.
+func Children(pid int) (all []int, err error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, fmt.Errorf("list the processes: %w", err)
+	}
+	for _, name := range stats {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		child, parent, err := family(stat)
+		if err != nil {
+			return nil, err
+		}
+		if parent == pid {
+			all = append(all, child)
+		}
+	}
+	return all, nil
+}
+
+// family reads pid and ppid, fields 1 and 4 of proc_pid_stat(5).
+func family(stat []byte) (pid, parent int, err error) {
+	var state string
+	own, _, _ := bytes.Cut(stat, []byte(" "))
+	_, rest, _ := cutLast(stat, []byte(") "))
+	if pid, err = strconv.Atoi(string(own)); err == nil {
+		_, err = fmt.Sscan(string(rest), &state, &parent)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the parent: unknown form %q: %w", stat, err)
+	}
+	return pid, parent, nil
 }
 
 // Busy is the time that all processors together have worked so far, for whomever.

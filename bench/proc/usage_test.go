@@ -2,7 +2,12 @@ package proc
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -54,6 +59,70 @@ func TestOwnProcess(t *testing.T) {
 	ForgetPeak(os.Getpid())
 	if got, err := PeakRSS(os.Getpid()); got < 1<<20 || err != nil {
 		t.Error(got, err)
+	}
+}
+
+func TestFamily(t *testing.T) {
+	if pid, parent, err := family([]byte("7 (a) b) (c) R 3 7 7 0 -1")); pid != 7 || parent != 3 || err != nil {
+		t.Error(pid, parent, err)
+	}
+	for _, stat := range []string{"", "7 (x) S", "x (x) S 1", "7 (x) S one"} {
+		if _, _, err := family([]byte(stat)); err == nil {
+			t.Errorf("%q was accepted", stat)
+		}
+	}
+}
+
+func TestChildren(t *testing.T) {
+	child := exec.Command("sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Children(os.Getpid())
+	if err != nil || !slices.Contains(all, child.Process.Pid) {
+		t.Errorf("%v, %v", all, err)
+	}
+	_ = child.Process.Kill()
+	_ = child.Wait()
+	if all, err := Children(os.Getpid()); err != nil || slices.Contains(all, child.Process.Pid) {
+		t.Errorf("%v, %v", all, err)
+	}
+}
+
+// When the benchmark is gone, so is who logs into its folder, though no child of it, and
+// not who only looks around in there.
+func TestJanitorEndsWhoIsLeft(t *testing.T) {
+	f, err := RAMFolder("/dev/shm", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left [2]*exec.Cmd
+	for i, log := range []string{filepath.Join(f.Path, "log"), os.DevNull} {
+		out, err := os.Create(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		left[i] = exec.Command("sleep", "60")
+		left[i].Dir, left[i].Stderr = f.Path, out
+		if err := left[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The janitor sees of a killed benchmark that the other end is closed.
+	if err := errors.Join(f.lifeline.Close(), f.janitor.Wait()); err != nil {
+		t.Error(err)
+	}
+	if err := left[0].Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("who logs into the folder: %v", err)
+	}
+	if err := left[1].Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("who looks around: %v", err)
+	}
+	_ = left[1].Process.Kill()
+	_ = left[1].Wait()
+	if _, err := os.Stat(f.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder: %v", err)
 	}
 }
 

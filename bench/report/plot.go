@@ -23,7 +23,7 @@ type bar struct {
 	target *Outcome // nil: nothing is asked of it
 }
 
-// bars are all ratios of speed, then those of CPU that have a target.
+// bars are all ratios of speed, then those of CPU that have a target, and nginx's.
 func (r *Report) bars() (all []bar) {
 	for _, row := range r.Rows {
 		for _, p := range row.Peers {
@@ -33,8 +33,11 @@ func (r *Report) bars() (all []bar) {
 		}
 	}
 	for _, row := range r.Rows {
-		if o := r.outcome(row.Name, CPU, Tusd); o != nil {
-			all = append(all, bar{row.Title + ", CPU beside " + Tusd + " (less is better)", o.Got, o})
+		for _, p := range row.Peers {
+			o := r.outcome(row.Name, CPU, p.Name)
+			if ratio, ok := row.Ratio(CPU, p.Name); ok && (o != nil || p.Name == Nginx) {
+				all = append(all, bar{row.Title + ", CPU beside " + p.Name + " (less is better)", ratio, o})
+			}
 		}
 	}
 	return all

@@ -19,6 +19,7 @@ const (
 	Holdfast = "Holdfast"
 	Tusd     = "tusd"
 	Direct   = "direct" // the SDK at the store, with no server between
+	Nginx    = "nginx"  // before the store, and it asks who may read; it has no uploads
 )
 
 // Unit is how the speed of a row is told.
@@ -39,32 +40,34 @@ type Measured struct {
 	Temp       tempbytes.Count `json:"temporary_files"`
 }
 
-// Usage is processor time in seconds: of the server, of the store behind it, of the
-// client that sends, and of all else on the machine.
+// Usage is processor time in seconds: of the server, of the permission service that it
+// asks, of the store behind it, of the client that sends, and of all else on the machine.
 type Usage struct {
-	Server float64 `json:"server"`
-	Store  float64 `json:"store"`
-	Client float64 `json:"client"`
-	Others float64 `json:"others"`
+	Server     float64 `json:"server"`
+	Permission float64 `json:"permission,omitempty"`
+	Store      float64 `json:"store"`
+	Client     float64 `json:"client"`
+	Others     float64 `json:"others"`
 }
 
 // Sub is what was used since an earlier reading.
 func (u Usage) Sub(earlier Usage) Usage {
 	// The kernel counts in hundredths; what a float adds to that is noise.
 	minus := func(a, b float64) float64 { return math.Round((a-b)*100) / 100 }
-	return Usage{minus(u.Server, earlier.Server), minus(u.Store, earlier.Store), minus(u.Client, earlier.Client), minus(u.Others, earlier.Others)}
+	return Usage{minus(u.Server, earlier.Server), minus(u.Permission, earlier.Permission), minus(u.Store, earlier.Store), minus(u.Client, earlier.Client), minus(u.Others, earlier.Others)}
 }
 
 // Metric is what can be told of a measurement.
 type Metric string
 
 const (
-	Speed     Metric = "speed" // in the row's unit
-	CPU       Metric = "CPU"   // of the server: seconds for a GiB, or milliseconds for a request
-	StoreCPU  Metric = "CPU of the store"
-	ClientCPU Metric = "CPU of the client"
-	PeakRSS   Metric = "peak RSS"        // MiB
-	TempBytes Metric = "temporary bytes" // MiB
+	Speed         Metric = "speed" // in the row's unit
+	CPU           Metric = "CPU"   // of the server: seconds for a GiB, or milliseconds for a request
+	PermissionCPU Metric = "CPU of the permission service"
+	StoreCPU      Metric = "CPU of the store"
+	ClientCPU     Metric = "CPU of the client"
+	PeakRSS       Metric = "peak RSS"        // MiB
+	TempBytes     Metric = "temporary bytes" // MiB
 )
 
 // Metric is one number of the measurement, in the unit that Metric names.
@@ -77,6 +80,8 @@ func (m Measured) Metric(of Metric, unit Unit) float64 {
 		return per(float64(m.Operations), m.Seconds)
 	case CPU:
 		return m.each(m.CPU.Server, unit)
+	case PermissionCPU:
+		return m.each(m.CPU.Permission, unit)
 	case StoreCPU:
 		return m.each(m.CPU.Store, unit)
 	case ClientCPU:
@@ -166,7 +171,7 @@ func (r *Report) Finish(targets []Target) {
 	for _, row := range r.Rows {
 		for _, p := range row.Peers {
 			p.Median = map[Metric]float64{}
-			for _, m := range []Metric{Speed, CPU, StoreCPU, ClientCPU, PeakRSS, TempBytes} {
+			for _, m := range []Metric{Speed, CPU, PermissionCPU, StoreCPU, ClientCPU, PeakRSS, TempBytes} {
 				var all []float64
 				for _, round := range p.Rounds {
 					all = append(all, round.Metric(m, row.Unit))

@@ -158,6 +158,40 @@ Targets
 	}
 }
 
+// nginx has ratios of speed and CPU, too. What it asks somebody else to do stands in
+// brackets, counts in the sum, and not as the server's.
+func TestNginxInTableAndPlot(t *testing.T) {
+	r := sample()
+	ask := func(server, permission float64) []report.Measured {
+		return []report.Measured{{Seconds: 1, Operations: 1000, CPU: report.Usage{Server: server, Permission: permission, Store: 1, Client: 0.5}}}
+	}
+	r.Rows = []*report.Row{{Name: "ranges", Title: "Ranges", Unit: report.Requests, Peers: []*report.Peer{
+		{Name: report.Holdfast, Rounds: ask(0.5, 0)}, {Name: report.Direct, Rounds: ask(0, 0)}, {Name: report.Nginx, Rounds: ask(0.4, 0.1)}}}}
+	r.Finish(nil)
+	var table, svg bytes.Buffer
+	if err := errors.Join(r.WriteTable(&table), r.WritePlot(&svg)); err != nil {
+		t.Fatal(err)
+	}
+	_, rows, _ := strings.Cut(trimLines(table.String()), "\n\n")
+	rows, _, _ = strings.Cut(rows, "\n\nPeak")
+	const want = `Speed              Holdfast   direct   nginx   Holdfast/direct   Holdfast/nginx
+  Ranges   req/s   1000       1000     1000    1.00x             1.00x
+
+CPU: server + store + client                Holdfast             direct        nginx                       sum of direct/Holdfast   sum of nginx/Holdfast
+  Ranges                       ms/request   0.50 + 1.00 + 0.50   1.00 + 0.50   0.40 (0.10) + 1.00 + 0.50   0.75x                    1.00x
+
+CPU of the server                Holdfast   nginx   Holdfast/nginx
+  Ranges            ms/request   0.50       0.40    1.25x`
+	if rows != want {
+		t.Errorf("got:\n%s\nwant:\n%s", rows, want)
+	}
+	for _, text := range []string{"Ranges, beside nginx", "Ranges, CPU beside nginx (less is better)", "1.25x"} {
+		if !bytes.Contains(svg.Bytes(), []byte(">"+text+"<")) {
+			t.Errorf("%q is not in the plot", text)
+		}
+	}
+}
+
 // trimLines removes spaces at the ends of lines.
 func trimLines(s string) string {
 	lines := strings.Split(s, "\n")

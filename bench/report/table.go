@@ -62,49 +62,39 @@ func (r *Report) peers() (names []string) {
 }
 
 func (r *Report) speeds(w io.Writer, peers []string) {
-	fmt.Fprintf(w, "Speed\t\t%s", strings.Join(peers, "\t"))
-	for _, p := range peers {
-		if p != Holdfast {
-			fmt.Fprintf(w, "\t%s/%s", Holdfast, p)
+	heading(w, "Speed", peers, func(name string) string { return Holdfast + "/" + name })
+	for _, row := range r.Rows {
+		line(w, "  "+row.Title, string(row.Unit), peers, func(name string) string { return row.shown(name, Speed) },
+			func(name string) string { return row.ratio(Speed, name) })
+	}
+}
+
+// heading is the line over a part of the table; ratio names a column for each other peer.
+func heading(w io.Writer, title string, peers []string, ratio func(peer string) string) {
+	line(w, title, "", peers, func(peer string) string { return peer }, ratio)
+}
+
+// line has a column for each peer, and then one for each but Holdfast.
+func line(w io.Writer, title, unit string, peers []string, shown, ratio func(peer string) string) {
+	fmt.Fprintf(w, "%s\t%s", title, unit)
+	for _, name := range peers {
+		fmt.Fprintf(w, "\t%s", shown(name))
+	}
+	for _, name := range peers {
+		if name != Holdfast {
+			fmt.Fprintf(w, "\t%s", ratio(name))
 		}
 	}
 	fmt.Fprintln(w)
-	for _, row := range r.Rows {
-		fmt.Fprintf(w, "  %s\t%s", row.Title, row.Unit)
-		for _, name := range peers {
-			fmt.Fprintf(w, "\t%s", row.shown(name, Speed))
-		}
-		for _, name := range peers {
-			if name != Holdfast {
-				fmt.Fprintf(w, "\t%s", row.ratio(Speed, name))
-			}
-		}
-		fmt.Fprintln(w)
-	}
 }
 
 // costs are what was used.
 func (r *Report) costs(w io.Writer, peers []string) {
 	// The last columns are what the ratios of speed are when nothing but the processors is
 	// waited for; unlike the speed, they are much the same while others are at work too.
-	fmt.Fprintf(w, "\nCPU: server + store + client\t\t%s", strings.Join(peers, "\t"))
-	for _, name := range peers {
-		if name != Holdfast {
-			fmt.Fprintf(w, "\tsum of %s/%s", name, Holdfast)
-		}
-	}
-	fmt.Fprintln(w)
+	heading(w, "\nCPU: server + store + client", peers, func(name string) string { return "sum of " + name + "/" + Holdfast })
 	for _, row := range r.Rows {
-		fmt.Fprintf(w, "  %s\t%s", row.Title, row.perUnit())
-		for _, name := range peers {
-			fmt.Fprintf(w, "\t%s", row.allCPU(name))
-		}
-		for _, name := range peers {
-			if name != Holdfast {
-				fmt.Fprintf(w, "\t%s", row.sumRatio(name))
-			}
-		}
-		fmt.Fprintln(w)
+		line(w, "  "+row.Title, row.perUnit(), peers, row.allCPU, row.sumRatio)
 	}
 	peers = slices.DeleteFunc(slices.Clone(peers), func(name string) bool { return name == Direct })
 	for _, m := range []struct {
@@ -115,17 +105,14 @@ func (r *Report) costs(w io.Writer, peers []string) {
 		{PeakRSS, "Peak RSS of the server"},
 		{TempBytes, "Written to temporary files"},
 	} {
-		fmt.Fprintf(w, "\n%s\t\t%s\t%s/%s\n", m.title, strings.Join(peers, "\t"), Holdfast, Tusd)
+		heading(w, "\n"+m.title, peers, func(name string) string { return Holdfast + "/" + name })
 		for _, row := range r.Rows {
 			unit := "MiB"
 			if m.metric == CPU {
 				unit = row.perUnit()
 			}
-			fmt.Fprintf(w, "  %s\t%s", row.Title, unit)
-			for _, name := range peers {
-				fmt.Fprintf(w, "\t%s", row.shown(name, m.metric))
-			}
-			fmt.Fprintf(w, "\t%s\n", row.ratio(m.metric, Tusd))
+			line(w, "  "+row.Title, unit, peers, func(name string) string { return row.shown(name, m.metric) },
+				func(name string) string { return row.ratio(m.metric, name) })
 		}
 	}
 }
@@ -138,15 +125,21 @@ func (r *Row) perUnit() string {
 	return "ms/request"
 }
 
-// allCPU shows where the processors' time went. The direct put has no server.
+// allCPU shows where the processors' time went. The direct put has no server; what the
+// permission service took stands in brackets beside the server that asks it.
 func (r *Row) allCPU(name string) string {
 	p := r.Peer(name)
 	if p == nil || len(p.Rounds) == 0 {
 		return "-"
 	}
 	text := number(p.Median[StoreCPU]) + " + " + number(p.Median[ClientCPU])
+	if asked := p.Median[PermissionCPU]; asked > 0 {
+		text = "(" + number(asked) + ") + " + text
+	} else if name != Direct {
+		text = "+ " + text
+	}
 	if name != Direct {
-		text = number(p.Median[CPU]) + " + " + text
+		text = number(p.Median[CPU]) + " " + text
 	}
 	return text
 }
@@ -157,7 +150,7 @@ func (r *Row) sumRatio(beside string) string {
 		if p == nil {
 			return 0
 		}
-		return p.Median[CPU] + p.Median[StoreCPU] + p.Median[ClientCPU]
+		return p.Median[CPU] + p.Median[PermissionCPU] + p.Median[StoreCPU] + p.Median[ClientCPU]
 	}
 	if sum(Holdfast) == 0 || sum(beside) == 0 {
 		return "-"

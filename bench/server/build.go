@@ -1,5 +1,5 @@
 // Package server builds and starts what is measured and what it is measured on:
-// versitygw, tusd and Holdfast, each as it comes, on loopback.
+// versitygw, tusd and Holdfast, each as it comes, and nginx, on loopback.
 package server
 
 import (

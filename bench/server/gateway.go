@@ -28,20 +28,10 @@ func StartGateway(ctx context.Context, p Program, dir string) (*Gateway, error) 
 		return nil, err
 	}
 	g := &Gateway{Access: store.Access{Region: "us-east-1", AccessKey: "holdfast-bench", SecretKey: rand.Text()}}
-	// The port that was free may be taken a moment later, so one failure says little.
-	for range 5 {
-		if err = g.launch(ctx, p, dir); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	return g, err
+	return g, onFreeAddress(ctx, func(address string) error { return g.launch(ctx, p, dir, address) })
 }
 
-func (g *Gateway) launch(ctx context.Context, p Program, dir string) error {
-	address, err := proc.FreeAddress()
-	if err != nil {
-		return err
-	}
+func (g *Gateway) launch(ctx context.Context, p Program, dir, address string) (err error) {
 	g.Endpoint = "http://" + address
 	// A path of its own: whoever else took the port won't answer it.
 	healthy := "/" + strings.ToLower(rand.Text())
@@ -55,16 +45,7 @@ func (g *Gateway) launch(ctx context.Context, p Program, dir string) error {
 	if g.child, err = proc.Start(cmd, filepath.Join(dir, "log")); err != nil {
 		return err
 	}
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}}
-	err = g.child.Await(ctx, func() bool {
-		res, err := client.Get(g.Endpoint + healthy)
-		if err != nil {
-			return false
-		}
-		res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	})
-	if err != nil {
+	if err = g.child.Await(ctx, answers(g.Endpoint+healthy)); err != nil {
 		g.child.Stop()
 	}
 	return err
@@ -75,6 +56,34 @@ func (g *Gateway) Pid() int { return g.child.Pid() }
 
 // Stop ends the store.
 func (g *Gateway) Stop() { g.child.Stop() }
+
+// onFreeAddress starts a server that must be told where to listen. The port that was free
+// may be taken a moment later, so one failure says little.
+func onFreeAddress(ctx context.Context, launch func(address string) error) (err error) {
+	for range 5 {
+		var address string
+		if address, err = proc.FreeAddress(); err != nil {
+			return err
+		}
+		if err = launch(address); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
+// answers says whether what is asked for at url is there.
+func answers(url string) func() bool {
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}}
+	return func() bool {
+		res, err := client.Get(url)
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode/100 == 2
+	}
+}
 
 // environment is all that a program gets: variables of the developer would change it.
 func environment(temp string, more ...string) []string {

@@ -16,19 +16,32 @@ import (
 	"holdfast/bench/tus"
 )
 
-// Server is a running tus server.
+// Server is a running server.
 type Server struct {
 	tus.Endpoint
 	// Bucket is where its objects are.
 	Bucket string
+	// Object is the key of the one object that a server without uploads serves, and its path
+	// there; it is put into the bucket by others. Empty: the server takes uploads.
+	Object string
 	// Temp counts what it writes to temporary files.
 	Temp *tempbytes.Counter
 
-	child *proc.Child
+	child      *proc.Child
+	workers    []int       // its further processes
+	permission *proc.Child // whom it asks; nil: it decides by itself
 }
 
-// Pid is the server's process id.
-func (s *Server) Pid() int { return s.child.Pid() }
+// Pids are the server's processes.
+func (s *Server) Pids() []int { return append([]int{s.child.Pid()}, s.workers...) }
+
+// PermissionPids is the process of the permission service that the server asks, if any.
+func (s *Server) PermissionPids() []int {
+	if s.permission == nil {
+		return nil
+	}
+	return []int{s.permission.Pid()}
+}
 
 // Key is the key of the finished object of an upload. tusd joins the multipart upload's id
 // to it by a plus.
@@ -39,7 +52,11 @@ func (s *Server) Key(upload string) string {
 
 // Stop ends the server.
 func (s *Server) Stop() error {
-	s.child.Stop()
+	for _, c := range []*proc.Child{s.child, s.permission} {
+		if c != nil {
+			c.Stop()
+		}
+	}
 	return s.Temp.Close()
 }
 

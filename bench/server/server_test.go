@@ -84,3 +84,12 @@ func TestKey(t *testing.T) {
 		}
 	}
 }
+
+// Where there is no nginx, the error names the package.
+func TestNoNginx(t *testing.T) {
+	empty := t.TempDir()
+	t.Setenv("PATH", empty)
+	if _, err := nginxOr(t.Context(), empty+"/nginx"); err == nil || !strings.Contains(err.Error(), "apt-get install nginx") {
+		t.Error(err)
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -70,6 +72,24 @@ func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int6
 		return nil, fmt.Errorf("get %s/%s: %w", bucket, key, err)
 	}
 	return out.Body, nil
+}
+
+// Presign returns the address at which whoever has it may read an object, or a range of
+// it, for so long. The object need not be there yet.
+func (s *Store) Presign(ctx context.Context, bucket, key string, lasting time.Duration) (*url.URL, error) {
+	presign := s3.NewPresignClient(s.client, s3.WithPresignExpires(lasting), s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
+		// Else the SDK signs that it asks for checksums, in a header that all would have to send.
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	}))
+	r, err := presign.PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, fmt.Errorf("sign the address of %s/%s: %w", bucket, key, err)
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return nil, fmt.Errorf("sign the address of %s/%s: %w", bucket, key, err)
+	}
+	return u, nil
 }
 
 // Size is the length of an object.
