@@ -96,6 +96,9 @@ func (c *Client) request(ctx context.Context, method, url string, body io.Reader
 	if err != nil {
 		return nil, err
 	}
+	if r.URL.Scheme != "http" && r.URL.Scheme != "https" || r.URL.Host == "" {
+		return nil, fmt.Errorf("%q is no http or https URL", url)
+	}
 	r.Header.Set("User-Agent", "holdfast")
 	if c.Token != "" && (url == c.Base || strings.HasPrefix(url, c.Base+"/")) {
 		r.Header.Set("Authorization", "Bearer "+c.Token)

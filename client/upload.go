@@ -106,6 +106,9 @@ func (u *upload) create(ctx context.Context) error {
 	if err != nil || res.StatusCode != http.StatusCreated {
 		return fmt.Errorf("%s is no tus service: it answered %s to a creation", u.Base, res.Status)
 	}
+	if at := location.String(); !strings.HasPrefix(at, u.Base+"/") {
+		return fmt.Errorf("the service sends uploads to %s, which is not under %s: use the URL that it has for its files", at, u.Base)
+	}
 	u.url, u.sure, u.at, u.sum = location.String(), true, 0, newDigest()
 	u.finished(res)
 	return u.Uploads.keep(u.Base, u.path, u.info, u.url)

@@ -164,8 +164,8 @@ func (w *world) scene(s scenario, f fault, k int) (hit bool) {
 			w.t.Fatalf("%s %d: %d bytes of memory were not given back", f, k, n)
 		}
 	}
+	w.makeRoom(url)
 	calls, at, _ := p.seen()
-
 	if w.t.Failed() {
 		w.t.Fatalf("%s at call %d (%s)", f, k, at)
 	}

@@ -24,6 +24,7 @@ import (
 	"holdfast/file"
 	"holdfast/hooks"
 	"holdfast/internal/pgtest"
+	"holdfast/internal/testproc"
 	"holdfast/problem"
 	"holdfast/storage"
 )
@@ -35,17 +36,17 @@ var s3 struct {
 }
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "holdfast-tus-")
+	folder, err := testproc.NewFolder("holdfast-tus") // gigabytes, which go even if this process is killed
 	if err != nil {
 		panic(err)
 	}
-	s3.dir = dir
-	if s3.Embedded, err = storage.StartEmbedded(context.Background(), dir, false); err != nil {
+	s3.dir = folder.Path
+	if s3.Embedded, err = storage.StartEmbedded(context.Background(), s3.dir, false); err != nil {
 		panic(err)
 	}
 	status := m.Run()
 	s3.Close()
-	os.RemoveAll(dir)
+	folder.Remove()
 	os.Exit(status)
 }
 
@@ -252,6 +253,14 @@ func (w *world) check(url string, want []byte) {
 		end, number = end+p.Size, p.Number
 	}
 	w.traceable(id)
+}
+
+// makeRoom removes the object of a file that was looked at: thousands of scenes would fill a disk.
+func (w *world) makeRoom(url string) {
+	w.t.Helper()
+	if err := s3.Delete(w.t.Context(), w.layout.Object(1, idOf(url))); err != nil {
+		w.t.Error(err)
+	}
 }
 
 // count counts the rows of a table that belong to an upload.

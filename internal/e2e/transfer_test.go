@@ -27,14 +27,17 @@ type person struct {
 	line *toxiproxy.Proxy
 }
 
-func newPerson(t *testing.T, s *server) *person {
+func newPerson(t *testing.T, env ...string) *person {
 	t.Helper()
+	s := newServer(t, env...)
 	line := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "service", "127.0.0.1:0",
 		fmt.Sprintf("127.0.0.1:%d", s.port))
 	if err := line.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(line.Stop)
+	s.env = append(s.env, "PUBLIC_URL=http://"+line.Listen+"/files")
+	s.launch()
 	return &person{s, t, testproc.TempFolder(t, "holdfast-person"), line}
 }
 
@@ -91,9 +94,9 @@ func (p *person) holds(name string, want []byte) {
 	}
 }
 
-// through is a file's URL by way of the person's line.
-func (p *person) through(url string) string {
-	return strings.Replace(strings.TrimSpace(url), fmt.Sprintf("127.0.0.1:%d", p.port), p.line.Listen, 1)
+// direct is a URL that does not lead over the person's line.
+func (p *person) direct(url string) string {
+	return strings.Replace(strings.TrimSpace(url), p.line.Listen, fmt.Sprintf("127.0.0.1:%d", p.port), 1)
 }
 
 // unfinished counts the uploads that were noted and not forgotten.
@@ -103,7 +106,7 @@ func (p *person) unfinished() int {
 }
 
 func TestCommandsSendAndFetchFiles(t *testing.T) {
-	p := newPerson(t, start(t))
+	p := newPerson(t)
 	contents := map[string][]byte{"empty.txt": {}, "größe 1.png": random(1), "film.mp4": random(21 << 20), "notes.md": []byte("# hello\n")}
 	names := []string{"film.mp4", "empty.txt", "größe 1.png", "notes.md"}
 	for name, b := range contents {
@@ -118,10 +121,9 @@ func TestCommandsSendAndFetchFiles(t *testing.T) {
 		t.Errorf("%d uploads are still noted", n)
 	}
 	for i, url := range urls {
-		if a := p.do(t, "GET", url, nil, "Authorization: Bearer "+p.token); a.status != http.StatusOK || !bytes.Equal(a.body, contents[names[i]]) {
+		if a := p.do(t, "GET", p.direct(url), nil, "Authorization: Bearer "+p.token); a.status != http.StatusOK || !bytes.Equal(a.body, contents[names[i]]) {
 			t.Errorf("%s: %d, %d bytes", names[i], a.status, len(a.body))
 		}
-		urls[i] = p.through(url)
 	}
 
 	if err := os.Mkdir(filepath.Join(p.dir, "here"), 0o700); err != nil {
@@ -150,7 +152,7 @@ func TestCommandsSendAndFetchFiles(t *testing.T) {
 
 // With Ctrl-C in the middle, the same command goes on where it was.
 func TestCommandsGoOnAfterCtrlC(t *testing.T) {
-	p := newPerson(t, start(t))
+	p := newPerson(t)
 	content := random(30 << 20)
 	p.write("film.mp4", content)
 	// interrupt ends a command when bytes have come through.
@@ -175,8 +177,7 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 			return ""
 		}
 		url, _ := os.ReadFile(noted[0])
-		at := strings.Replace(strings.TrimSpace(string(url)), p.line.Listen, fmt.Sprintf("127.0.0.1:%d", p.port), 1)
-		return p.do(t, "HEAD", at, nil, "Authorization: Bearer "+p.token, "Tus-Resumable: 1.0.0").header.Get("Upload-Offset")
+		return p.do(t, "HEAD", p.direct(string(url)), nil, "Authorization: Bearer "+p.token, "Tus-Resumable: 1.0.0").header.Get("Upload-Offset")
 	}
 	begun := time.Now()
 	interrupt("upstream", func() bool { return p.unfinished() == 1 && time.Since(begun) > 2*time.Second }, "upload", "film.mp4")
@@ -193,7 +194,7 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 		t.Errorf("%d uploads were created", n)
 	}
 
-	url := p.through(sent.out)
+	url := strings.TrimSpace(sent.out)
 	part := filepath.Join(p.dir, "copy.mp4.part")
 	interrupt("downstream", func() bool { info, err := os.Stat(part); return err == nil && info.Size() > 1<<20 }, "download", "-o", "copy.mp4", url)
 	if got := p.runs("download", "-o", "copy.mp4", url); got.status != 0 || got.out != "copy.mp4\n" {
@@ -208,8 +209,7 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 
 // A line that breaks again and again, and a server that dies, are no more than a delay.
 func TestCommandsOverABadLine(t *testing.T) {
-	s := start(t)
-	p := newPerson(t, s)
+	p := newPerson(t)
 	content := random(30 << 20)
 	p.write("film.mp4", content)
 	p.spoil(`{"type": "limit_data", "stream": "upstream", "attributes": {"bytes": 7000000}}`)
@@ -218,7 +218,7 @@ func TestCommandsOverABadLine(t *testing.T) {
 	if sent.status != 0 || sent.errors != "" {
 		t.Fatalf("%+v", sent)
 	}
-	if got := p.runs("download", "-q", "-o", "copy.mp4", p.through(sent.out)); got.status != 0 || got.errors != "" {
+	if got := p.runs("download", "-q", "-o", "copy.mp4", strings.TrimSpace(sent.out)); got.status != 0 || got.errors != "" {
 		t.Fatalf("%+v", got)
 	}
 	p.holds("copy.mp4", content)
@@ -231,23 +231,23 @@ func TestCommandsOverABadLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.eventually("it is on its way", func() bool { return p.unfinished() == 1 })
-	s.kill9()
-	s.restart()
+	p.kill9()
+	p.restart()
 	p.mend()
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, errs.String())
 	}
-	a := p.do(t, "GET", strings.TrimSpace(out.String()), nil, "Authorization: Bearer "+p.token)
+	a := p.do(t, "GET", p.direct(out.String()), nil, "Authorization: Bearer "+p.token)
 	if a.status != http.StatusOK || !bytes.Equal(a.body, content) {
 		t.Errorf("%d, %d bytes", a.status, len(a.body))
 	}
 }
 
 func TestCommandsSayWhatIsWrong(t *testing.T) {
-	p := newPerson(t, start(t, "MAX_FILE_SIZE=1000"))
+	p := newPerson(t, "MAX_FILE_SIZE=1000")
 	p.write("large", random(1001))
 	p.write("small", random(10))
-	url := p.through(p.runs("upload", "small").out)
+	url := strings.TrimSpace(p.runs("upload", "small").out)
 	for _, c := range []struct {
 		args   []string
 		status int
@@ -263,6 +263,7 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 		{[]string{"upload", "large"}, 3, "File size 1001 bytes exceeds limit 1000 bytes"},
 		{[]string{"upload", "--url", "http://127.0.0.1:1/files", "--patience", "1s", "small"}, 4, "can't be reached"},
 		{[]string{"download", "-o", "x", url, url}, 2, "need a folder"},
+		{[]string{"download", "-o", "x", "nonsense"}, 1, "no http or https URL"},
 		{[]string{"download", "-o", "x", url + "0"}, 3, "404"},
 		{[]string{"download", "-o", "x", "--token", "wrong", url}, 3, "401"},
 		{[]string{"download", "-o", "nowhere/x", url}, 1, "no such file"},
