@@ -44,7 +44,7 @@ func (c *Client) Download(ctx context.Context, from string, to Target) (string, 
 	err := c.persist(ctx, func() (bool, bool, error) {
 		var err error
 		head, err = d.look(ctx)
-		return true, true, err
+		return true, false, err
 	})
 	var path string
 	if err == nil {

@@ -52,7 +52,8 @@ var arrows = map[string]string{
 	"tus":      "access auth file hooks problem storage",
 	"download": "access auth file problem storage",
 	"admin":    "auth file",
-	"":         "admin auth config db download file hooks internal/filelock problem storage tus",
+	"client":   "",
+	"":         "admin auth client config db download file hooks internal/filelock problem storage tus",
 }
 
 // owners are the packages that alone may import what begins so.

@@ -1,0 +1,236 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A service that keeps to the protocol is met in internal/e2e. Here are those that don't.
+
+func service(t *testing.T, h http.HandlerFunc) *Client {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	c := New(s.URL+"/files/", "secret")
+	c.Patience, c.Pause = time.Second, time.Millisecond
+	c.Uploads = NewUploads(filepath.Join(t.TempDir(), "noted"))
+	return c
+}
+
+func local(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func digestOf(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+}
+
+// tusService answers as told: the header of each kind of request, as "Name: value" lines.
+func tusService(answers map[string]string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		kind := r.Method
+		if kind == "HEAD" && !strings.Contains(r.URL.Path, "/tus/") {
+			kind = "file"
+		}
+		status := map[string]int{"POST": 201, "PATCH": 204, "HEAD": 200, "file": 200}[kind]
+		for line := range strings.Lines(answers[kind]) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			if name == "Status" {
+				fmt.Sscan(value, &status)
+			} else {
+				w.Header().Set(name, value)
+			}
+		}
+		w.WriteHeader(status)
+	}
+}
+
+func TestServicesThatAnswerNonsense(t *testing.T) {
+	path := local(t, "hello")
+	good := map[string]string{"POST": "Location: /files/tus/1", "PATCH": "Upload-Offset: 5", "HEAD": "Upload-Offset: 0\nUpload-Length: 5",
+		"file": "Repr-Digest: " + digestOf("hello")}
+	for _, c := range []struct {
+		name, kind, answer string
+		want               error  // its kind, or
+		says               string // its text
+	}{
+		{"nothing is wrong", "", "", nil, ""},
+		{"no digest is known", "file", "", nil, ""},
+		{"a digest in another form", "file", "Repr-Digest: sha-256=abc", nil, ""},
+		{"another file is there", "file", "Repr-Digest: " + digestOf("other"), ErrDigest, ""},
+		{"no tus", "POST", "Status: 200", nil, "no tus service"},
+		{"no location", "POST", "", nil, "no tus service"},
+		{"a location elsewhere", "POST", "Location: http://127.0.0.1:1/files/tus/1", nil, "not under"},
+		{"a refusal", "POST", "Status: 403", new(Refusal), ""},
+		{"an offset that is none", "PATCH", "Upload-Offset: x", nil, "answered offset"},
+		{"an offset beyond the file", "PATCH", "Upload-Offset: 6", nil, "answered offset"},
+		{"an offset that stands still", "PATCH", "Upload-Offset: 0", nil, "answered offset"},
+		{"the upload is forgotten each time", "PATCH", "Status: 404", nil, "forgets"},
+		{"always too busy", "PATCH", "Status: 503\nRetry-After: 0", ErrLine, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			answers := map[string]string{}
+			for kind, a := range good {
+				answers[kind] = a
+			}
+			if c.kind != "" {
+				answers[c.kind] = c.answer
+			}
+			if strings.Contains(c.name, "forgotten") {
+				answers["HEAD"] = "Status: 404"
+			}
+			url, err := service(t, tusService(answers)).Upload(t.Context(), path)
+			var no *Refusal
+			switch {
+			case c.want == nil && c.says == "":
+				if err != nil || !strings.HasSuffix(url, "/files/1") {
+					t.Errorf("%q %v", url, err)
+				}
+			case err == nil || !strings.Contains(err.Error(), c.says):
+				t.Errorf("%v, want %q", err, c.says)
+			case errors.As(c.want, &no) && !errors.As(err, &no):
+				t.Errorf("%v is no refusal", err)
+			case c.want != nil && no == nil && !errors.Is(err, c.want):
+				t.Errorf("%v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// What a service says of another upload is not taken for this one's.
+func TestAnUploadThatWasNotedButIsAnother(t *testing.T) {
+	path := local(t, "hello")
+	c := service(t, tusService(map[string]string{"HEAD": "Upload-Offset: 2\nUpload-Length: 7"}))
+	info, err := os.Stat(path)
+	if err == nil {
+		err = c.Uploads.keep(c.Base, path, info, c.Base+"/tus/1")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Upload(t.Context(), path); err == nil || !strings.Contains(err.Error(), `of "7" bytes`) {
+		t.Error(err)
+	}
+}
+
+func TestDownloadsThatAreNotWhatTheyShouldBe(t *testing.T) {
+	const content = "0123456789"
+	for _, c := range []struct {
+		name   string
+		serve  http.HandlerFunc
+		want   error
+		says   string
+		remain bool // the part stays, to go on with
+	}{
+		{"other bytes", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", `"a"`)
+			w.Header().Set("Repr-Digest", digestOf("other"))
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
+		}, ErrDigest, "", false},
+		{"another file halfway", func() http.HandlerFunc {
+			n := 0
+			return func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == "GET" {
+					if n++; n == 1 {
+						w.Header().Set("ETag", `"a"`)
+						w.Header().Set("Content-Length", "10")
+						w.Write([]byte(content[:4]))
+						http.NewResponseController(w).Flush()
+						panic(http.ErrAbortHandler)
+					}
+				}
+				w.Header().Set("ETag", map[bool]string{true: `"b"`, false: `"a"`}[n > 0])
+				http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
+			}
+		}(), new(Refusal), "", true},
+		{"ranges are not understood", func() http.HandlerFunc {
+			n := 0
+			return func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("ETag", `"a"`)
+				w.Header().Set("Content-Length", "10")
+				if r.Method == "GET" {
+					if n++; n == 1 {
+						w.Write([]byte(content[:4]))
+						http.NewResponseController(w).Flush()
+						panic(http.ErrAbortHandler)
+					}
+					w.Write([]byte(content))
+				}
+			}
+		}(), nil, "from byte 4 on", true},
+		{"a name that leads elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Disposition", `attachment; filename=".."`)
+			w.Header().Set("Content-Length", "10")
+		}, nil, "no name", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := service(t, c.serve)
+			_, err := s.Download(context.Background(), s.Base+"/1", Target{Path: dir})
+			var no *Refusal
+			switch {
+			case err == nil || !strings.Contains(err.Error(), c.says):
+				t.Errorf("%v, want %q", err, c.says)
+			case errors.As(c.want, &no) && !errors.As(err, &no):
+				t.Errorf("%v is no refusal", err)
+			case c.want != nil && no == nil && !errors.Is(err, c.want):
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			left, _ := filepath.Glob(filepath.Join(dir, "*"))
+			if remain := len(left) > 0; remain != c.remain {
+				t.Errorf("left: %q", left)
+			}
+		})
+	}
+}
+
+// Whatever the service calls a file, it lands in the folder that was named.
+func TestNamesStayInTheirFolder(t *testing.T) {
+	dir := t.TempDir()
+	for header, want := range map[string]string{
+		`attachment; filename="a.txt"`:                         "a.txt",
+		`attachment; filename="../../etc/passwd"`:              "passwd",
+		`attachment; filename="c:\\x\\y.txt"`:                  "y.txt",
+		`attachment; filename="a.txt"; filename*=utf-8''b.txt`: "b.txt",
+		"":                              "1",
+		`attachment; filename*=utf-8''`: "1",
+	} {
+		got, err := Target{Path: dir}.path("http://h/files/1?signature=x", http.Header{"Content-Disposition": {header}})
+		if err != nil || got != filepath.Join(dir, want) {
+			t.Errorf("%s: %q %v, want %q", header, got, err, want)
+		}
+	}
+}
+
+// The token is for the service that it is of.
+func TestTheTokenGoesNowhereElse(t *testing.T) {
+	c := New("https://files.example.org/files", "secret")
+	for url, want := range map[string]string{
+		"https://files.example.org/files/1":        "Bearer secret",
+		"https://files.example.org/files":          "Bearer secret",
+		"https://files.example.org/filesystem/1":   "",
+		"https://files.example.org.evil.com/files": "",
+		"http://files.example.org/files/1":         "",
+	} {
+		r, err := c.request(t.Context(), "GET", url, nil)
+		if err != nil || r.Header.Get("Authorization") != want {
+			t.Errorf("%s: %q %v", url, r.Header.Get("Authorization"), err)
+		}
+	}
+}
