@@ -52,7 +52,7 @@ var arrows = map[string]string{
 	"tus":      "access auth file hooks problem storage",
 	"download": "access auth file problem storage",
 	"admin":    "auth file",
-	"":         "admin auth config db download file hooks internal/filelock problem storage tus",
+	"":         "access admin auth config db download file hooks internal/filelock problem storage tus",
 }
 
 // owners are the packages that alone may import what begins so.
@@ -69,6 +69,7 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":  {""},
 	"github.com/prometheus/":      {"", "download"},
 	"github.com/golang-jwt/jwt/v": {"auth"},
+	"github.com/MicahParks/":      {"auth"},
 }
 
 func TestArrows(t *testing.T) {
