@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"holdfast/file"
@@ -20,7 +21,7 @@ const (
 // Grant reads to whom a file is open. A file that nothing was said of is private.
 func (d *DB) Grant(ctx context.Context, id file.ID) (file.Grant, error) {
 	g := file.Grant{Access: file.Private}
-	err := d.rows(ctx, "read grant", `select kind, name from grants where file_id = $1 order by kind, name`, []any{id},
+	err := d.rows(ctx, "read grant", `select kind, name from grants where file_id = $1`, []any{id},
 		func(scan func(...any) error) error {
 			var kind, name string
 			if err := scan(&kind, &name); err != nil {
@@ -31,6 +32,10 @@ func (d *DB) Grant(ctx context.Context, id file.ID) (file.Grant, error) {
 	if err != nil {
 		return file.Grant{}, err
 	}
+	// Not by SQL: how that compares texts depends on the database, and users are numbers.
+	slices.Sort(g.Users)
+	slices.Sort(g.Groups)
+	slices.Sort(g.Tokens)
 	return g, nil
 }
 
