@@ -44,7 +44,7 @@ type cli struct {
 		Create struct {
 			User    int64         `help:"Number of the user."`
 			Account int64         `required:"" help:"Number of the account."`
-			Service bool          `help:"For a program of the account in place of a user: it may read and grant all files of the account."`
+			Service bool          `help:"For a program of the account in place of a user: it may read, grant and delete all files of the account."`
 			Group   []string      `sep:"none" help:"A group of the user's, which grants may name. May be repeated."`
 			TTL     time.Duration `name:"ttl" help:"How long the token is in force, such as 24h. Without it: until it is revoked."`
 			Name    string        `help:"A name for the list."`

@@ -179,6 +179,24 @@ func TestWhatIsRemembered(t *testing.T) {
 	})
 }
 
+// What the backend said to one of somebody's tokens it did not say to the other.
+func TestRememberedByCredential(t *testing.T) {
+	backend := &answering{}
+	d := New(&kept{g: file.Grant{Access: file.Private}}, backend, time.Minute)
+	with := func(token string) error {
+		who := guest
+		who.Credential = file.NewCredential("X-Guest-Authorization", token)
+		return d.Read(t.Context(), who, file.Record{ID: "r", UserID: 1, AccountID: 1})
+	}
+	if err := errors.Join(with("a"), with("a")); err != nil || backend.asked != 1 {
+		t.Fatalf("%v, asked %d times", err, backend.asked)
+	}
+	backend.err = file.ErrDenied
+	if err := with("b"); !errors.Is(err, file.ErrDenied) {
+		t.Errorf("for another task: %v", err)
+	}
+}
+
 // A grant is taken away while a decision by it is on its way.
 func TestDecisionOvertakenByAChange(t *testing.T) {
 	begun, proceed := make(chan struct{}), make(chan struct{})

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/sha256"
 	"hash/maphash"
 	"strings"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type visit struct {
 	kind          file.Kind
 	fingerprint   string // of the token of who has no user
 	groups        string
+	credential    [sha256.Size]byte // two of one guest's may be for two tasks: the backend tells them apart
 	changes       uint64
 }
 
@@ -43,8 +45,10 @@ func remember(ttl time.Duration) *memory {
 // find asks whether who may read r, or remembers that they may. Requests that come
 // together share one question.
 func (m *memory) find(ctx context.Context, who file.Identity, r file.Record, ask func(context.Context) error) error {
+	name, value := who.Credential.Reveal()
 	v := visit{file: r.ID, account: who.AccountID, user: who.UserID, kind: who.Kind, fingerprint: who.Fingerprint,
-		groups: strings.Join(who.Groups, "\n"), changes: m.count(r.ID).Load()}
+		groups:     strings.Join(who.Groups, "\n"),
+		credential: sha256.Sum256([]byte(name + " " + value)), changes: m.count(r.ID).Load()}
 	_, err := m.allowed.Get(ctx, v, otter.LoaderFunc[visit, struct{}](
 		func(ctx context.Context, _ visit) (struct{}, error) { return struct{}{}, ask(ctx) }))
 	return err

@@ -41,15 +41,20 @@ type Redis struct {
 func OpenRedis(o RedisOptions) (*Redis, error) {
 	parsed, err := redis.ParseURL(o.URL)
 	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err) // it does not show the URL
+		return nil, fmt.Errorf("redis: %w", err) // of a URL that can be parsed it shows no password
 	}
 	parsed.DialTimeout, parsed.ReadTimeout, parsed.WriteTimeout, parsed.PoolTimeout = redisTimeout, redisTimeout, redisTimeout, redisTimeout
 	parsed.ContextTimeoutEnabled = true // or a Redis that hangs would be waited for longer
 	parsed.PoolSize, parsed.MaxActiveConns, parsed.MaxRetries, parsed.DialerRetries = redisConnections, redisConnections, 1, 1
 	parsed.DisableIdentity = true
 	parsed.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	redis.SetLogger(quiet{}) // the library writes past our log what it returns as well
 	return &Redis{o, redis.NewClient(parsed)}, nil
 }
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 // Ping asks whether Redis answers.
 func (r *Redis) Ping(ctx context.Context) error {

@@ -1,7 +1,12 @@
 package e2e
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
+	"maps"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"holdfast/internal/pgtest"
+	"holdfast/internal/testproc"
 )
 
 const (
@@ -160,4 +166,55 @@ func TestMethodOverride(t *testing.T) {
 		}
 	}
 	me.sees(id, "x")
+}
+
+// The keys of a provider are there only after the service has started.
+func TestProviderThatComesLater(t *testing.T) {
+	t.Parallel()
+	port, err := testproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	s := start(t, "AUTH_JWKS_URL=http://"+address+"/keys", "AUTH_JWT_ISSUER=https://id.example.org", "AUTH_JWT_AUDIENCE=files")
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := func(claims jwt.MapClaims, key ed25519.PrivateKey) caller {
+		all := jwt.MapClaims{"exp": time.Now().Add(time.Hour).Unix(), "iss": "https://id.example.org", "aud": "files", "user_id": "31", "account_id": 1, "groups": "staff"}
+		maps.Copy(all, claims)
+		unsigned := jwt.NewWithClaims(jwt.SigningMethodEdDSA, all)
+		unsigned.Header["kid"] = "k"
+		signed, err := unsigned.SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.as("provider's", "Authorization: Bearer "+signed)
+	}
+	me := token(nil, private)
+	me.gets("POST", "/files/tus/", 503, `{"code":"EXT_002","message":"Token provider not available"}`, "Upload-Length: 1")
+	s.as("owner", "Authorization: Bearer "+s.token).brings("of the local user") // needs no provider
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": %q}]}`, base64.RawURLEncoding.EncodeToString(public))
+	})}
+	go provider.Serve(l)
+	t.Cleanup(func() { provider.Close() })
+	s.eventually("who has the provider's token is let in", func() bool { return me.do("GET", "/files/", nil).status == 200 })
+	id := me.brings("the provider's")
+	me.sees(id, "the provider's")
+	_, stranger, _ := ed25519.GenerateKey(rand.Reader)
+	for name, c := range map[string]caller{"a stranger's": token(nil, stranger), "another issuer's": token(jwt.MapClaims{"iss": "x"}, private),
+		"for others": token(jwt.MapClaims{"aud": "x"}, private), "old": token(jwt.MapClaims{"exp": 1_600_000_000}, private)} {
+		c.name = name
+		c.gets("GET", "/files/"+id, 401, unauthorized)
+	}
+	other := token(jwt.MapClaims{"user_id": 32, "groups": []string{"x", "staff"}}, private)
+	other.gets("GET", "/files/"+id, 403, noAccess("32", id))
+	me.do("PUT", "/files/"+id+"/grants", `{"access": "restricted", "groups": ["staff"]}`)
+	other.sees(id, "the provider's")
 }
