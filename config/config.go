@@ -66,18 +66,15 @@ type Config struct {
 	EmbeddedSync bool          // flush the file system before an offset is acknowledged
 
 	AdminAddr    string        // where metrics are served; empty: nowhere
-	RememberTTL  time.Duration // of identities, permissions and records; 0: not at all
+	RememberTTL  time.Duration // of permissions and records; 0: not at all
 	WriteTimeout time.Duration // of a downloading client, for 128 KiB
 	Download     Download
 	Links        Links
 
 	Postgres *Postgres // nil: SQLite in DataDir
-	Redis    string    // URL, which holds the password: never log it; empty: none
 	Storage  Storage
-
-	// Unused names settings that are given, belong to the Python service and have no
-	// effect yet.
-	Unused []string
+	Auth     Auth
+	Backend  string // URL of the backend that knows permissions; empty: none
 }
 
 // Postgres is where the database is.
@@ -139,9 +136,9 @@ func Load(getenv func(string) string) (Config, error) {
 		WriteTimeout: r.duration("WRITE_TIMEOUT", 2*time.Minute, 24*time.Hour),
 		Links:        r.links(),
 		Postgres:     r.postgres(),
-		Redis:        r.redis(),
 		Storage:      r.storage(),
-		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
+		Auth:         r.auth(),
+		Backend:      r.backend(),
 	}
 	c.AllowedOrigins = r.origins()
 	c.Download = r.download(c.Storage.Type)
@@ -262,15 +259,6 @@ func validBucketPrefix(s string) bool {
 		}
 	}
 	return true
-}
-
-func (r *reader) unused(names ...string) (given []string) {
-	for _, name := range names {
-		if r.get(name) != "" {
-			given = append(given, name)
-		}
-	}
-	return given
 }
 
 // Redacted describes the settings for a log line, without any secret.

@@ -186,11 +186,12 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 			return err
 		}
 		_, err := exec(ctx, tx, "record file", `
-			insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+			insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256, uploader)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 			on conflict (file_id) do nothing`,
 			r.ID, r.Size, r.Type, r.Name, sql.NullInt64{Int64: r.UserID, Valid: r.UserID != 0}, r.AccountID, r.CreatedAt.UTC(),
-			r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256)
+			r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256,
+			sql.NullString{String: r.Uploader, Valid: r.Uploader != ""})
 		return err
 	})
 }

@@ -53,7 +53,7 @@ var arrows = map[string]string{
 	"download": "access auth file problem storage",
 	"admin":    "auth file",
 	"client":   "",
-	"":         "admin auth client config db download file hooks internal/filelock problem storage tus",
+	"":         "access admin auth client config db download file hooks internal/filelock problem storage tus",
 }
 
 // owners are the packages that alone may import what begins so.
@@ -70,6 +70,7 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":  {""},
 	"github.com/prometheus/":      {"", "download"},
 	"github.com/golang-jwt/jwt/v": {"auth"},
+	"github.com/MicahParks/":      {"auth"},
 }
 
 func TestArrows(t *testing.T) {
