@@ -21,6 +21,7 @@ import (
 	"holdfast/db"
 	"holdfast/download"
 	"holdfast/file"
+	"holdfast/form"
 	"holdfast/hooks"
 	"holdfast/internal/filelock"
 	"holdfast/problem"
@@ -106,11 +107,17 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	if err != nil {
 		return err
 	}
+	forms := form.New(form.Options{
+		Receive: func(ctx context.Context, c hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
+			return engine.Receive(ctx, life.PreCreate, c, body, interrupt)
+		},
+		Fits: life.Fits, Keys: p.rows, Respond: respond, Base: base, ReadTimeout: c.ReadTimeout,
+	})
 	ready := func(ctx context.Context) error {
 		return errors.Join(p.rows.Ping(ctx), p.objects.Ping(ctx, layout.Object(0, "").Bucket))
 	}
 	server := &http.Server{
-		Handler:           routes(c, base, uploads, files, identify, links, respond, ready, log),
+		Handler:           routes(c, base, uploads, files, forms, identify, links, respond, ready, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
