@@ -130,7 +130,7 @@ func Load(getenv func(string) string) (Config, error) {
 		ExampleDir:   r.path("EXAMPLE_DIR", filepath.Join("web-example", "dist")),
 		MaxFileSize:  r.int64("MAX_FILE_SIZE", 104857600, 1, 5<<40),
 		MemoryBudget: r.int64("MEMORY_BUDGET", 256<<20, 17<<20, 1<<40),
-		UploadTTL:    r.duration("UPLOAD_TTL", 24*time.Hour, 365*24*time.Hour),
+		UploadTTL:    r.timeFrom("UPLOAD_TTL", 24*time.Hour, time.Millisecond, 365*24*time.Hour),
 		ReadTimeout:  r.duration("READ_TIMEOUT", 60*time.Second, 24*time.Hour),
 		StartTimeout: r.duration("START_TIMEOUT", 30*time.Second, 24*time.Hour),
 		EmbeddedSync: r.bool("EMBEDDED_SYNC", true),

@@ -253,7 +253,7 @@ func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file
 		where id > $1 and lease_until < {now} and state <> 'recorded'
 			and (state in ('completing', 'deleted') or state = 'stored' and not partial
 				or state = 'open' and (not deferred and committed_offset = size or sources <> '')
-				or expires < {now} and (state = 'open' or partial))
+				or (expires < {now} or ttl = 0) and (state = 'open' or partial))
 		order by id limit $2`, []any{after, limit},
 		func(scan func(...any) error) error {
 			var id file.ID

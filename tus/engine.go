@@ -42,6 +42,7 @@ type Rows interface {
 	Deleted(ctx context.Context, id file.ID) (*file.Upload, error)
 	ForgetUpload(ctx context.Context, id file.ID) error
 	CutShort(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	DropOldKeys(ctx context.Context) error
 	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
 	LeaseRows
 }

@@ -68,6 +68,9 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 // Sweep finishes and removes what a crash or an outage cut short, and what has expired.
 func (e *Engine) Sweep(ctx context.Context) error {
 	const page = 100
+	if err := e.rows.DropOldKeys(ctx); err != nil {
+		return err
+	}
 	var after file.ID
 	for {
 		ids, err := e.rows.CutShort(ctx, after, page)
