@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -57,6 +58,9 @@ type Config struct {
 	PublicURL      string
 	ExampleDir     string
 	AllowedOrigins []string
+	FrontendURL    string // where browsers are sent to sign in; empty: nowhere
+	Limits         Limits
+	TrustedProxies []netip.Prefix // whose X-Real-IP is believed
 
 	MaxFileSize  int64         // bytes
 	MemoryBudget int64         // bytes of uploads that may be in memory at the same time
@@ -144,6 +148,9 @@ func Load(getenv func(string) string) (Config, error) {
 		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
 	}
 	c.AllowedOrigins = r.origins()
+	c.FrontendURL = r.frontend()
+	c.Limits = r.limits(c.Mode)
+	c.TrustedProxies = r.proxies()
 	c.Download = r.download(c.Storage.Type)
 	r.int64("CHUNK_SIZE", 1048576, 1, 1<<40) // checked, so that a typing error is told; not needed
 	if err := r.err(); err != nil {
