@@ -73,6 +73,8 @@ type Options struct {
 	LinkMaxTTL time.Duration
 	// Redirect sends clients of large files to the store; nil: never.
 	Redirect *Redirect
+	// Limit refuses a download that comes too soon after others; nil: never.
+	Limit func(*http.Request, file.Identity, file.ID) error
 	// Remember is how long the size of an object that another program wrote is remembered.
 	Remember time.Duration
 }
@@ -97,6 +99,10 @@ func New(o Options) *Handler {
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Add("Vary", varies)
 	rec, err := h.find(r, id, access.Read)
+	if err == nil && h.Limit != nil {
+		who, _ := auth.FromContext(r.Context())
+		err = h.Limit(r, who, id)
+	}
 	if err == nil {
 		rec, err = h.locate(r.Context(), rec)
 	}

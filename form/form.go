@@ -39,7 +39,9 @@ type Options struct {
 	// interrupt ends a body that the service can't wait for.
 	Receive func(ctx context.Context, c hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error)
 	// Fits refuses a size over the cap.
-	Fits    func(size int64) error
+	Fits func(size int64) error
+	// Limit refuses an upload that somebody begins too soon after others; nil: never.
+	Limit   func(*http.Request, file.Identity) error
 	Keys    Keys
 	Respond problem.Responder
 	// Base is the URL under which files are seen, without a trailing slash.
@@ -89,9 +91,14 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	if h.Fits(r.ContentLength-maxBeside) != nil {
 		return nil, h.Fits(r.ContentLength)
 	}
+	who, _ := auth.FromContext(r.Context())
+	if h.Limit != nil {
+		if err := h.Limit(r, who); err != nil {
+			return nil, err
+		}
+	}
 	s := newStream(w, r, h.ReadTimeout)
 	if key != "" {
-		who, _ := auth.FromContext(r.Context())
 		u, err := h.Keys.Keyed(r.Context(), who, key)
 		switch {
 		case err == nil && u.State != file.Recorded:

@@ -92,6 +92,9 @@ func Of(err error) Problem {
 	return p
 }
 
+// Policy is the Content-Security-Policy of answers that are data, and nothing to look at.
+const Policy = "default-src 'none'; frame-ancestors 'none'"
+
 // Header sets the answer's headers.
 func (p Problem) Header(h http.Header) {
 	// What a handler meant for its success does not describe this body.
@@ -100,6 +103,7 @@ func (p Problem) Header(h http.Header) {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "application/json")
+	h.Set("Content-Security-Policy", Policy)
 	h.Set("Cache-Control", "no-store")
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))
@@ -133,6 +137,11 @@ type Responder struct {
 	Log *slog.Logger
 	// Debug shows the text of the service's own errors to clients.
 	Debug bool
+	// Frontend is the URL of the pages that people are sent to in place of an answer that
+	// only programs understand, without a trailing slash; empty: nowhere.
+	Frontend string
+	// Prefix is the path of the base URL, which requests may have or not.
+	Prefix string
 }
 
 // Of is like the function Of, with the error's text as reason if Debug is set.
@@ -149,6 +158,15 @@ func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
 	p := re.Of(err)
 	re.LogError(r, p.Status, err)
 	p.Header(w.Header())
+	re.Send(w, r, p)
+}
+
+// Send is the last step of Write: the answer's headers are set.
+func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
+	if to := re.page(r, p); to != "" {
+		redirect(w, to)
+		return
+	}
 	body := p.Body()
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(p.Status)
