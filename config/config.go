@@ -145,7 +145,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Postgres:     r.postgres(),
 		Redis:        r.redis(),
 		Storage:      r.storage(),
-		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
+		Unused:       r.unused("DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
 	}
 	c.AllowedOrigins = r.origins()
 	c.FrontendURL = r.frontend()
