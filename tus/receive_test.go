@@ -16,7 +16,7 @@ import (
 
 // receive sends a file that comes whole. The last bytes come with the end.
 func (w *world) receive(e *Engine, body io.Reader) (*file.Upload, error) {
-	life := hooks.New(smallParts{w.rows}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now})
+	life := hooks.New(smallParts{w.rows, w}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now})
 	return e.Receive(auth.NewContext(context.Background(), alice), life.PreCreate, hooks.Creation{Name: "a"}, body, func() {})
 }
 
