@@ -51,5 +51,5 @@ func examplePolicy(c config.Config, base string) string {
 	}
 	sources := strings.Join(from, " ")
 	return "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; manifest-src 'self'; connect-src " + sources +
-		"; img-src " + sources + " blob: data:; media-src " + sources + " blob:; frame-src " + sources + " blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+		"; img-src " + sources + " blob: data:; media-src " + sources + " blob:; frame-src " + sources + " blob:; object-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 }

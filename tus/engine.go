@@ -149,7 +149,7 @@ func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) 
 	e.background.Go(func() {
 		for _, t := range tails {
 			if err := e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}); err != nil {
-				e.log.Warn("a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
+				e.log.WarnContext(ctx, "a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
 			}
 		}
 	})
