@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,7 +36,12 @@ func TestDefaults(t *testing.T) {
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
 		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Auth:    Auth{RedisPrefix: ":1:", Iterations: 1, RememberTTL: 5 * time.Second},
+		Limits:  Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute}, Failures: Rate{100, time.Minute}},
 	}
+	if len(c.TrustedProxies) != 8 {
+		t.Error(c.TrustedProxies)
+	}
+	c.TrustedProxies = nil
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
@@ -72,6 +78,26 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 	}
 }
 
+func TestTheEdge(t *testing.T) {
+	c, err := Load(env("CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=120", "TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,2001:db8::/32",
+		"FRONTEND_URL=https://app.example.org/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Limits{true, Rate{3, 2 * time.Minute}, Rate{100, time.Minute}, Rate{100, time.Minute}}
+	if c.Limits != want || fmt.Sprint(c.TrustedProxies) != "[10.0.0.0/8 192.0.2.7/32 2001:db8::/32]" || c.FrontendURL != "https://app.example.org" {
+		t.Errorf("%+v %v %q", c.Limits, c.TrustedProxies, c.FrontendURL)
+	}
+	for _, e := range []string{"CONFIG=Testing", "CONFIG=Development", "CONFIG=Production RATE_LIMIT_ENABLED=off"} {
+		if c, err := Load(env(strings.Fields(e)...)); err != nil || c.Limits.On {
+			t.Errorf("%s: %+v %v", e, c.Limits, err)
+		}
+	}
+	if c, err := Load(env("TRUSTED_PROXIES=none", "RATE_LIMIT_ENABLED=on")); err != nil || c.TrustedProxies != nil || !c.Limits.On {
+		t.Errorf("%v %v", c.TrustedProxies, err)
+	}
+}
+
 func TestPayloadSigning(t *testing.T) {
 	for _, c := range []struct {
 		env  string // divided by spaces
@@ -104,14 +130,16 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"S3_PAYLOAD_SIGNING=perhaps", "CHUNK_SIZE=x", "SEAWEEDFS_S3_SECRET_KEY=topsecret",
 		"ADMIN_ADDR=9090", "PERMISSION_CACHE_TTL=2h", "WRITE_TIMEOUT=0", "DOWNLOAD_MODE=fast", "DOWNLOAD_REDIRECT_MIN=-1",
 		"DOWNLOAD_REDIRECT_ENDPOINT=s3.example.org", "DOWNLOAD_CACHE_CONTROL=a\nb", "PDF_FRAME_OPTIONS=ALLOWALL",
-		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "AUTH_REDIS_URL=redis://:topsecret@:x"))
+		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "RATE_LIMIT_ENABLED=maybe", "RATE_LIMIT_UPLOAD_REQUESTS=0", "RATE_LIMIT_DOWNLOAD_WINDOW=0",
+		"TRUSTED_PROXIES=10.0.0.0/8,localhost", "AUTH_REDIS_URL=redis://:topsecret@:x"))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, name := range []string{"CONFIG", "PORT", "DEBUG", "MAX_FILE_SIZE", "READ_TIMEOUT", "PUBLIC_URL", "FRONTEND_URL", "ALLOWED_ORIGINS",
 		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE",
 		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN", "DOWNLOAD_REDIRECT_ENDPOINT",
-		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL"} {
+		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL",
+		"RATE_LIMIT_ENABLED", "RATE_LIMIT_UPLOAD_REQUESTS", "RATE_LIMIT_DOWNLOAD_WINDOW", "TRUSTED_PROXIES"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
 		}

@@ -13,16 +13,20 @@ import (
 // CreateUpload writes the row of a new upload. With a holder it is born under a lease
 // of epoch 1, for the time of ttl.
 func (d *DB) CreateUpload(ctx context.Context, u file.Upload, holder string, ttl time.Duration) error {
+	return d.createUpload(ctx, d.write, u, holder, ttl)
+}
+
+func (d *DB) createUpload(ctx context.Context, on execer, u file.Upload, holder string, ttl time.Duration) error {
 	epoch, until := int64(0), int64(0)
 	if holder != "" {
 		epoch, until = 1, ttl.Milliseconds()
 	}
-	_, err := d.exec(ctx, "create upload", `
+	_, err := exec(ctx, on, "create upload", d.text(`
 		insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
 			name, type, metadata, size, deferred, part_size, partial, sources, claim, ttl,
 			lease_holder, lease_epoch, lease_until, created, expires)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, {now}, {now} + $17)`,
+			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, {now}, {now} + $17)`),
 		u.ID, u.Creator.Kind, u.Creator.UserID, u.Creator.AccountID, u.Creator.Fingerprint, u.Location.Bucket, u.Location.Key,
 		u.Name, u.Type, u.Metadata, u.Size, u.Deferred, u.PartSize, u.Partial, joinIDs(u.Sources), u.Claim, u.TTL.Milliseconds(),
 		holder, epoch, until)
@@ -250,7 +254,7 @@ func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file
 		where id > $1 and lease_until < {now} and state <> 'recorded'
 			and (state in ('completing', 'deleted') or state = 'stored' and not partial
 				or state = 'open' and (not deferred and committed_offset = size or sources <> '')
-				or expires < {now} and (state = 'open' or partial))
+				or (expires < {now} or ttl = 0) and (state = 'open' or partial))
 		order by id limit $2`, []any{after, limit},
 		func(scan func(...any) error) error {
 			var id file.ID

@@ -51,9 +51,11 @@ var arrows = map[string]string{
 	"hooks":    "access auth file storage",
 	"tus":      "access auth file hooks problem storage",
 	"download": "access auth file problem storage",
+	"form":     "auth file hooks problem",
+	"limit":    "file",
 	"admin":    "auth file",
 	"client":   "",
-	"":         "access admin auth client config db download file hooks internal/filelock problem storage tus",
+	"":         "access admin auth client config db download file form hooks internal/filelock limit problem storage tus",
 }
 
 // owners are the packages that alone may import what begins so.
