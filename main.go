@@ -50,8 +50,9 @@ type cli struct {
 			ID string `arg:"" help:"Id of the token, see list."`
 		} `cmd:"" help:"End a token."`
 	} `cmd:"" help:"Make, list and revoke local tokens."`
-	Upload   uploadCommand   `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
-	Download downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Upload    uploadCommand   `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
+	Download  downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Reconcile reconcileArgs   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
 }
 
 // run is the whole program: args without the program's name, settings by getenv. It
@@ -88,6 +89,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = serve(ctx, settings, stdout, newLog(settings, stderr))
 	case "healthcheck":
 		err = healthcheck(ctx, settings)
+	case "reconcile":
+		err = runReconcile(ctx, settings, c.Reconcile, stdout, newLog(settings, stderr))
 	default:
 		err = tokens(ctx, settings, &c, command.Command(), stdout)
 	}

@@ -121,6 +121,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	engineDone := make(chan struct{})
 	go func() { defer close(engineDone); engine.Run(running, sweepInterval) }()
 	defer func() { stopEngine(); <-engineDone; engine.Wait() }()
+	defer sweepLeftovers(ctx, c, p, log)()
 
 	if err := announce(ctx, c, p.rows, base, port, stdout); err != nil {
 		return err
