@@ -94,7 +94,9 @@ func sweepLeftovers(ctx context.Context, c config.Config, p *parts, log *slog.Lo
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newChecker(c, p).Sweep(ctx, p.rows, sweepInterval, log)
+		check := newChecker(c, p)
+		check.Fix = true
+		check.Sweep(ctx, p.rows, sweepInterval, log)
 	}()
 	return func() { cancel(); <-done }
 }

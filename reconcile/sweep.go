@@ -19,8 +19,8 @@ type Chores interface {
 const chore = "leftovers"
 
 // Sweep does the safe part in small steps beside the service: every interval, in one replica,
-// it removes what is left over in one account's bucket, and no row needs. It returns when ctx
-// ends.
+// it removes, with Fix, what is left over in one account's bucket, and no row needs. It returns
+// when ctx ends.
 func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Duration, log *slog.Logger) {
 	holder := string(file.NewID())
 	for ctx.Err() == nil {
@@ -60,7 +60,7 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 		if f.young || f.Kind != LeftTail && f.Kind != LeftParts {
 			return nil // what no row knows is an operator's to judge
 		}
-		if err := c.repair(ctx, &f); err != nil {
+		if err := c.repair(ctx, &f); err != nil || f.Done == "" {
 			return err
 		}
 		log.Info("what an upload left in the store was removed", "kind", f.Kind, "file", f.ID, "detail", f.Detail)

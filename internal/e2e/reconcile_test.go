@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
 	"os"
 	"path"
 	"slices"
@@ -217,7 +216,6 @@ func TestReconcile(t *testing.T) {
 	for id, content := range kept {
 		s.holds(t, s.base+"/"+file.ID(id).Escaped(), content)
 	}
-	t.Log(slices.Sorted(maps.Keys(want)))
 
 	// The service itself removes what a row proves to be left over, and nothing else.
 	b.s3.Age(t, 72*time.Hour)
