@@ -52,6 +52,7 @@ type cli struct {
 	} `cmd:"" help:"Make, list and revoke local tokens."`
 	Upload    uploadCommand   `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
 	Download  downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Import    importArgs      `cmd:"" help:"Bring files over from another store."`
 	Reconcile reconcileArgs   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
 }
 
@@ -89,6 +90,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = serve(ctx, settings, stdout, newLog(settings, stderr))
 	case "healthcheck":
 		err = healthcheck(ctx, settings)
+	case "import files":
+		err = runImport(ctx, settings, c.Import.Files, stdout, stderr, newLog(settings, stderr))
+	case "import links", "import links <files>":
+		err = runImportLinks(ctx, settings, c.Import.Links, os.Stdin, stdout)
 	case "reconcile":
 		err = runReconcile(ctx, settings, c.Reconcile, stdout, newLog(settings, stderr))
 	default:

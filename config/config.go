@@ -74,6 +74,7 @@ type Config struct {
 	Postgres *Postgres // nil: SQLite in DataDir
 	Redis    string    // URL, which holds the password: never log it; empty: none
 	Storage  Storage
+	Import   Import
 
 	// Unused names settings that are given, belong to the Python service and have no
 	// effect yet.
@@ -141,6 +142,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Postgres:     r.postgres(),
 		Redis:        r.redis(),
 		Storage:      r.storage(),
+		Import:       r.imports(),
 		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
 	}
 	c.AllowedOrigins = r.origins()

@@ -34,6 +34,7 @@ func TestDefaults(t *testing.T) {
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
 		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
+		Import:  Import{Region: "us-east-1"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)

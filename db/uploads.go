@@ -185,12 +185,7 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 		if err := dropTails(ctx, tx, f.ID, 0); err != nil {
 			return err
 		}
-		_, err := exec(ctx, tx, "record file", `
-			insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-			on conflict (file_id) do nothing`,
-			r.ID, r.Size, r.Type, r.Name, sql.NullInt64{Int64: r.UserID, Valid: r.UserID != 0}, r.AccountID, r.CreatedAt.UTC(),
-			r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256)
+		_, err := insertRecord(ctx, tx, r, ` on conflict (file_id) do nothing`)
 		return err
 	})
 }

@@ -132,6 +132,9 @@ func (c *Checker) alone(ctx context.Context, account int64, bucket string, o sto
 		case err != nil && !gone(err):
 			return err
 		}
+		if begun, err := c.Rows.Importing(ctx, id); begun || err != nil {
+			return err
+		}
 	}
 	return c.settle(ctx, f)
 }

@@ -123,4 +123,3 @@ func compareMany(t *testing.T, n int, rows *db.DB, err error, driver, dsn, fill 
 	}
 	t.Logf("%d files in %s, %d MiB", n, time.Since(begin).Round(time.Millisecond), most>>20)
 }
-

@@ -79,6 +79,7 @@ type Rows interface {
 	OpenUploads(ctx context.Context, accountID int64, after file.ID, limit int) ([]file.ID, error)
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error)
+	Importing(ctx context.Context, id file.ID) (bool, error)
 	Heal(ctx context.Context, r file.Record) error
 }
 

@@ -68,6 +68,9 @@ func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b
 		return found(ctx, f)
 	}
 	f.ID = id
+	if begun, err := c.Rows.Importing(ctx, id); begun || err != nil {
+		return err
+	}
 	u, err := c.Rows.UploadRow(ctx, id)
 	if gone(err) {
 		return found(ctx, f)
@@ -75,7 +78,7 @@ func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b
 	if err != nil || u.State == file.Deleted || u.Location != f.At {
 		return err
 	}
-	if u.MultipartID == b.ID && u.State != file.Recorded && u.State != file.Stored {
+	if storage.SameUpload(u.MultipartID, b.ID) && u.State != file.Recorded && u.State != file.Stored {
 		return nil
 	}
 	f.Kind = LeftParts
@@ -145,7 +148,7 @@ func (c *Checker) lost(ctx context.Context, account int64, id file.ID) (all []Fi
 				Detail: fmt.Sprintf("%s, bytes %d to %d", t.Key, t.Offset, t.Offset+t.Size)})
 		}
 	}
-	if u.MultipartID != "" && !slices.Contains(multiparts, u.MultipartID) {
+	if u.MultipartID != "" && !slices.ContainsFunc(multiparts, func(id string) bool { return storage.SameUpload(id, u.MultipartID) }) {
 		all = append(all, Finding{Kind: LostParts, Account: account, ID: id, At: u.Location,
 			Detail: fmt.Sprintf("the first %d bytes", u.Offset-u.TailSize())})
 	}

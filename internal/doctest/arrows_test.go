@@ -53,8 +53,9 @@ var arrows = map[string]string{
 	"download":  "access auth file problem storage",
 	"admin":     "auth file",
 	"client":    "",
-	"":          "admin auth client config db download file hooks internal/filelock problem reconcile storage tus",
+	"":          "admin auth client config db download file hooks importer internal/filelock problem reconcile storage tus",
 	"reconcile": "file storage",
+	"importer":  "file storage",
 }
 
 // owners are the packages that alone may import what begins so.
