@@ -71,7 +71,7 @@ func (t *Texts) Rewrite(ctx context.Context, words []string, each func(key, text
 	const page = 200
 	after := (*string)(nil)
 	for {
-		rows, err := t.conn.Query(ctx, `select `+t.key+`::text, `+t.column+`::text from `+t.table+`
+		rows, err := t.conn.Query(ctx, `select `+t.key+`::text as a_key, `+t.column+`::text as a_text from `+t.table+`
 			where ($1::text is null or `+t.key+` > $1::text::`+t.keyType+`)
 				and exists (select from unnest($2::text[]) w where position(w in `+t.column+`::text) > 0)
 			order by `+t.key+` limit $3`, after, words, page)

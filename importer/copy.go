@@ -79,11 +79,13 @@ func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, er
 		return Failed, err
 	}
 	id, done, err := im.Rows.BeginImport(ctx, it.Source, it.Account, it.ID)
-	if r.ID = id; err != nil || done {
-		return There, err
-	}
-	if id != it.ID {
+	switch {
+	case err != nil:
+		return Failed, err
+	case id != it.ID:
 		return Failed, file.Refuse(file.ErrConflict, "this source was begun with the id %s", id)
+	case done:
+		return There, nil
 	}
 	// The object of a file must not be written over, whoever recorded it. Of another program's
 	// record the object may be what this import has put there before it was cut short.
@@ -118,17 +120,13 @@ func (im *Importer) transfer(ctx context.Context, it *Item, r *Result) error {
 		return err
 	}
 	got, err := hash(ctx, im.Objects, to, o)
+	if err == nil {
+		err = it.check(o.Size, got, want)
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, im.Objects.Delete(ctx, to))
 	}
-	switch {
-	case it.Size >= 0 && o.Size != it.Size:
-		return fmt.Errorf("the manifest says %d bytes, the source has %d", it.Size, o.Size)
-	case !bytes.Equal(got, want):
-		return fmt.Errorf("%w: the store gives back the SHA-256 %x, the source has %x", file.ErrStorageWrite, got, want)
-	case it.SHA256 != nil && !bytes.Equal(got, it.SHA256):
-		return fmt.Errorf("the manifest says the SHA-256 %x, the source has %x", it.SHA256, got)
-	}
+
 	r.Bytes = o.Size
 	rec := file.Record{ID: it.ID, Name: file.CleanName(it.Name), Type: contentType(it, was), Size: o.Size, UserID: it.User, AccountID: it.Account,
 		CreatedAt: it.Created, Location: to, ETag: o.ETag, SHA256: got}
@@ -136,6 +134,19 @@ func (im *Importer) transfer(ctx context.Context, it *Item, r *Result) error {
 		rec.CreatedAt = earlier(im.Now(), was.Modified)
 	}
 	return im.Rows.FinishImport(ctx, it.Source, rec)
+}
+
+// check compares what the store gives back with the source and with the manifest.
+func (it *Item) check(size int64, got, want []byte) error {
+	switch {
+	case it.Size >= 0 && size != it.Size:
+		return fmt.Errorf("the manifest says %d bytes, the source has %d", it.Size, size)
+	case !bytes.Equal(got, want):
+		return fmt.Errorf("%w: the store gives back the SHA-256 %x, the source has %x", file.ErrStorageWrite, got, want)
+	case it.SHA256 != nil && !bytes.Equal(got, it.SHA256):
+		return fmt.Errorf("the manifest says the SHA-256 %x, the source has %x", it.SHA256, got)
+	}
+	return nil
 }
 
 // contentType is the manifest's word on the type, or else the source's.
@@ -181,6 +192,18 @@ func (im *Importer) move(ctx context.Context, it *Item, to file.Location) (was s
 	return o.Object, sum, err
 }
 
+// whole tells the end of a body from one that was cut: readers say io.ErrUnexpectedEOF of
+// both.
+type whole struct{ io.Reader }
+
+func (w whole) Read(b []byte) (int, error) {
+	n, err := w.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%w: %s", file.ErrStorageRead, err.Error())
+	}
+	return n, err
+}
+
 // partSize is that of sources which need no longer parts, in bytes.
 const partSize = 8 << 20
 
@@ -194,7 +217,7 @@ func (im *Importer) stream(ctx context.Context, o opened, to file.Location, cont
 		size = o.Size + 1 // one more, to see the end
 	}
 	h := sha256.New()
-	body, buf := io.TeeReader(o.body, h), make([]byte, size)
+	body, buf := io.TeeReader(whole{o.body}, h), make([]byte, size)
 	n, err := io.ReadFull(body, buf)
 	if err == io.EOF || err == io.ErrUnexpectedEOF { // all of it
 		if o.Size >= 0 && int64(n) != o.Size {
@@ -204,7 +227,7 @@ func (im *Importer) stream(ctx context.Context, o opened, to file.Location, cont
 		return h.Sum(nil), err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", file.ErrStorageRead, err)
+		return nil, err
 	}
 	id, err := im.Objects.BeginMultipart(ctx, to, contentType, false)
 	if err != nil {
@@ -239,7 +262,7 @@ func (im *Importer) parts(ctx context.Context, body io.Reader, buf []byte, to fi
 		}
 		n, err = io.ReadFull(body, buf)
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return nil, fmt.Errorf("%w: %w", file.ErrStorageRead, err)
+			return nil, err
 		}
 		last = err != nil
 	}

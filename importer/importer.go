@@ -56,6 +56,7 @@ type Objects interface {
 	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (uploadID string, err error)
 	PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error)
 	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
+	Delete(ctx context.Context, at file.Location) error
 	Abort(ctx context.Context, at file.Location, uploadID string) error
 	Leftovers(ctx context.Context, at file.Location, id file.ID) (tails, multiparts []string, err error)
 }
