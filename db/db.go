@@ -36,6 +36,7 @@ type DB struct {
 	// byBytes is the collation that orders texts as S3 orders keys.
 	byBytes string
 	dsn     string // of PostgreSQL, for Listen; empty on SQLite
+	quota   file.Quota
 }
 
 // OpenSQLite opens the database in the file at path and brings its tables up to date.
@@ -128,7 +129,11 @@ func (d *DB) rows(ctx context.Context, doing, query string, args []any, each fun
 	return rows(ctx, d.sql, doing, d.text(query), args, each)
 }
 
-func rows(ctx context.Context, on *pool, doing, query string, args []any, each func(scan func(...any) error) error) error {
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func rows(ctx context.Context, on queryer, doing, query string, args []any, each func(scan func(...any) error) error) error {
 	rows, err := on.QueryContext(ctx, query, args...)
 	if err != nil {
 		return wrap(doing, err)

@@ -49,13 +49,16 @@ func (d *DB) BeginImport(ctx context.Context, source string, accountID int64, id
 // program has written already. file.ErrConflict if this service has recorded a file of that id.
 func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) error {
 	return d.tx(ctx, "finish import", func(tx *transaction) error {
-		n, err := insertRecord(ctx, tx, r, ` on conflict (file_id) do update set size = excluded.size, content_type = excluded.content_type,
+		n, err := insertRecord(ctx, tx, r, nil, ` on conflict (file_id) do update set size = excluded.size, content_type = excluded.content_type,
 			object_bucket = excluded.object_bucket, object_key = excluded.object_key, etag = excluded.etag, sha256 = excluded.sha256
 			where files.account_id = excluded.account_id and coalesce(files.etag, '') = ''`)
 		if err == nil && n == 0 {
 			err = file.Refuse(file.ErrConflict, "there is a file %s already", r.ID)
 		}
 		if err != nil {
+			return err
+		}
+		if err := d.countRecord(ctx, tx, r.ID); err != nil {
 			return err
 		}
 		_, err = exec(ctx, tx, "finish import", d.text(`update imports set state = 'done', reason = '', updated = {now}
@@ -111,11 +114,12 @@ func (d *DB) idsBy(ctx context.Context, query string, keys []string) (map[string
 	return found, err
 }
 
-// insertRecord writes a record; conflict says what to do if there is one of that id.
-func insertRecord(ctx context.Context, tx *transaction, r file.Record, conflict string) (int64, error) {
+// insertRecord writes a record for which so many bytes are counted, or nil if it will be counted
+// later; conflict says what to do if there is one of that id.
+func insertRecord(ctx context.Context, tx *transaction, r file.Record, counted any, conflict string) (int64, error) {
 	return exec(ctx, tx, "record file", `
-		insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`+conflict,
+		insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256, counted)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`+conflict,
 		r.ID, r.Size, r.Type, r.Name, sql.NullInt64{Int64: r.UserID, Valid: r.UserID != 0}, r.AccountID, r.CreatedAt.UTC(),
-		r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256)
+		r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256, counted)
 }

@@ -57,15 +57,20 @@ func (d *DB) OpenUploads(ctx context.Context, accountID int64, after file.ID, li
 // object, and by its SHA-256 if r has one. What this service recorded itself is never changed:
 // file.ErrConflict.
 func (d *DB) Heal(ctx context.Context, r file.Record) error {
-	n, err := d.exec(ctx, "heal record", `
-		update files set size = $2, content_type = $3, created_at = $4, object_bucket = $5, object_key = $6, etag = $7,
-			sha256 = coalesce($8, sha256)
-		where file_id = $1 and (etag is null or etag = '' or sha256 is null and etag = $7)`,
-		r.ID, r.Size, r.Type, r.CreatedAt.UTC(), r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256)
-	if err == nil && n == 0 {
-		err = file.ErrConflict
-	}
-	return err
+	return d.tx(ctx, "heal record", func(tx *transaction) error {
+		n, err := exec(ctx, tx, "heal record", `
+			update files set size = $2, content_type = $3, created_at = $4, object_bucket = $5, object_key = $6, etag = $7,
+				sha256 = coalesce($8, sha256)
+			where file_id = $1 and (etag is null or etag = '' or sha256 is null and etag = $7)`,
+			r.ID, r.Size, r.Type, r.CreatedAt.UTC(), r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256)
+		if err == nil && n == 0 {
+			err = file.ErrConflict
+		}
+		if err != nil {
+			return err
+		}
+		return d.countRecord(ctx, tx, r.ID)
+	})
 }
 
 // ChorePlace is how far a chore has come; empty before its first step.

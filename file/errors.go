@@ -43,6 +43,8 @@ var (
 	// ErrObjectChanged: the object store has another object there than the one that was
 	// recorded, or less of it.
 	ErrObjectChanged = fmt.Errorf("object is not what was uploaded: %w", ErrObjectMissing)
+	// ErrQuota: the account may not use so much. Not ErrNoSpace: clients try that again.
+	ErrQuota = fmt.Errorf("quota exceeded: %w", ErrTooLarge)
 	// ErrLink: this signed link was not made by us, or not for this.
 	ErrLink = fmt.Errorf("link is not valid: %w", ErrForbidden)
 	// ErrDenied: this file is not for this identity.

@@ -54,3 +54,15 @@ type Token struct {
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: not revoked
 }
+
+// Usage is what an account uses, with what unfinished uploads have reserved.
+type Usage struct {
+	Bytes int64
+	Files int64
+}
+
+// Quota is what an account may use; 0 is no limit.
+type Quota struct {
+	Bytes int64
+	Files int64
+}
