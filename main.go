@@ -54,6 +54,7 @@ type cli struct {
 	Download  downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
 	Import    importArgs      `cmd:"" help:"Bring files over from another store."`
 	Reconcile reconcileArgs   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
+	Quota     quotaArgs       `cmd:"" help:"What accounts may use: show, list, set, clear."`
 }
 
 // run is the whole program: args without the program's name, settings by getenv. It
@@ -94,6 +95,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = runImport(ctx, settings, c.Import.Files, stdout, stderr, newLog(settings, stderr))
 	case "import links", "import links <files>":
 		err = runImportLinks(ctx, settings, c.Import.Links, os.Stdin, stdout)
+	case "quota set", "quota clear", "quota show", "quota list":
+		err = runQuota(ctx, settings, &c.Quota, command.Command(), stdout)
 	case "reconcile":
 		err = runReconcile(ctx, settings, c.Reconcile, stdout, newLog(settings, stderr))
 	default:

@@ -110,7 +110,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return errors.Join(p.rows.Ping(ctx), p.objects.Ping(ctx, layout.Object(0, "").Bucket))
 	}
 	server := &http.Server{
-		Handler:           routes(c, base, uploads, files, identify, links, respond, ready, log),
+		Handler:           routes(c, base, uploads, files, usage(p.rows, respond), identify, links, respond, ready, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -244,14 +244,17 @@ func (p *parts) close() (err error) {
 	return err
 }
 
-func openDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
+func openDatabase(ctx context.Context, c config.Config) (rows *db.DB, err error) {
 	if c.Postgres != nil {
-		return db.OpenPostgres(ctx, c.Postgres.DSN())
+		rows, err = db.OpenPostgres(ctx, c.Postgres.DSN())
+	} else if err = os.MkdirAll(c.DataDir, 0o700); err == nil {
+		rows, err = db.OpenSQLite(ctx, filepath.Join(c.DataDir, "holdfast.db"))
 	}
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return db.OpenSQLite(ctx, filepath.Join(c.DataDir, "holdfast.db"))
+	rows.Limit(file.Quota(c.Quota))
+	return rows, nil
 }
 
 // wait tries until it works, at most for limit: services that start together come up

@@ -14,6 +14,9 @@ func Create(who file.Identity) error {
 	return nil
 }
 
+// Usage decides who may see what an account uses: whoever is of the account.
+func Usage(who file.Identity) error { return Create(who) }
+
 // Upload decides about an upload in progress, for every verb: it belongs to who
 // began it, and to nobody else.
 func Upload(who file.Identity, u *file.Upload) error {

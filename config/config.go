@@ -75,6 +75,7 @@ type Config struct {
 	Redis    string    // URL, which holds the password: never log it; empty: none
 	Storage  Storage
 	Import   Import
+	Quota    Quota
 
 	// Unused names settings that are given, belong to the Python service and have no
 	// effect yet.
@@ -143,6 +144,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Redis:        r.redis(),
 		Storage:      r.storage(),
 		Import:       r.imports(),
+		Quota:        r.quotas(),
 		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
 	}
 	c.AllowedOrigins = r.origins()

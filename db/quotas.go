@@ -47,10 +47,9 @@ func (d *DB) reserve(ctx context.Context, tx *transaction, accountID, bytes, fil
 		if err != nil || n > 0 {
 			return err
 		}
-		if n, err = exec(ctx, tx, "reserve", `insert into account_usage (account_id) values ($1) on conflict do nothing`, accountID); err != nil {
+		// It is full, or was not there. If another is making it, this waits for that.
+		if _, err := exec(ctx, tx, "reserve", `insert into account_usage (account_id) values ($1) on conflict do nothing`, accountID); err != nil {
 			return err
-		} else if n == 0 {
-			break // it was there, and is full
 		}
 	}
 	return d.exceeded(ctx, tx, accountID, bytes)
@@ -62,10 +61,10 @@ func (d *DB) exceeded(ctx context.Context, tx *transaction, accountID, bytes int
 	if err != nil {
 		return err
 	}
-	if quota.Bytes > 0 && bytes > 0 && used.Bytes+bytes > quota.Bytes {
-		return file.Refuse(file.ErrQuota, "Quota of %d bytes exceeded: account %d uses %d bytes, %d more are asked for", quota.Bytes, accountID, used.Bytes, bytes)
+	if quota.Bytes == 0 || bytes == 0 || quota.Files > 0 && used.Files >= quota.Files {
+		return file.Refuse(file.ErrQuota, "Quota of %d files exceeded: account %d has %d files", quota.Files, accountID, used.Files)
 	}
-	return file.Refuse(file.ErrQuota, "Quota of %d files exceeded: account %d has %d files", quota.Files, accountID, used.Files)
+	return file.Refuse(file.ErrQuota, "Quota of %d bytes exceeded: account %d uses %d bytes, %d more are asked for", quota.Bytes, accountID, used.Bytes, bytes)
 }
 
 type rower interface {
@@ -85,22 +84,14 @@ func (d *DB) Usage(ctx context.Context, accountID int64) (file.Usage, file.Quota
 	return d.usage(ctx, d.sql, accountID)
 }
 
-// Account is one account's use of the service.
-type Account struct {
-	ID    int64
-	Usage file.Usage
-	Quota file.Quota
-	Own   bool // the quota is an exception
-}
-
 // Usages lists accounts that use something or have a quota of their own, behind after.
-func (d *DB) Usages(ctx context.Context, after int64, limit int) (all []Account, err error) {
+func (d *DB) Usages(ctx context.Context, after int64, limit int) (all []file.Account, err error) {
 	err = d.rows(ctx, "list usage", `
 		select i.id, coalesce(u.bytes, 0), coalesce(u.files, 0), coalesce(q.max_bytes, $3), coalesce(q.max_files, $4), q.account_id is not null
 		from (select account_id as id from account_usage union select account_id from account_quotas) i
 			left join account_usage u on u.account_id = i.id left join account_quotas q on q.account_id = i.id
 		where i.id > $1 order by i.id limit $2`, []any{after, limit, d.quota.Bytes, d.quota.Files}, func(scan func(...any) error) error {
-		var a Account
+		var a file.Account
 		err := scan(&a.ID, &a.Usage.Bytes, &a.Usage.Files, &a.Quota.Bytes, &a.Quota.Files, &a.Own)
 		all = append(all, a)
 		return err

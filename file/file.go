@@ -61,6 +61,14 @@ type Usage struct {
 	Files int64
 }
 
+// Account is one account's use of the service.
+type Account struct {
+	ID    int64
+	Usage Usage
+	Quota Quota
+	Own   bool // the quota is an exception
+}
+
 // Quota is what an account may use; 0 is no limit.
 type Quota struct {
 	Bytes int64

@@ -54,6 +54,7 @@ const (
 	LeftParts     Kind = "left-multipart"       // its upload has no use for it any more
 	UnknownParts  Kind = "unknown-multipart"    // no row knows its upload
 	LostTail      Kind = "upload-without-tail"  // an upload's acknowledged bytes are gone
+	WrongUsage    Kind = "wrong-usage"          // what is counted for the account's quota is not what it adds up to
 	LostParts     Kind = "upload-without-parts" // an upload's acknowledged bytes are gone
 )
 
@@ -81,6 +82,8 @@ type Rows interface {
 	UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error)
 	Importing(ctx context.Context, id file.ID) (bool, error)
 	Heal(ctx context.Context, r file.Record) error
+	CountNew(ctx context.Context, accountID int64) error
+	Recount(ctx context.Context, accountID int64, fix bool) (counted, used file.Usage, err error)
 }
 
 // Objects is what is needed of the store. Package storage says what each method does.
@@ -198,7 +201,20 @@ func (c *Checker) account(ctx context.Context, id int64) error {
 	if err := c.uploads(ctx, id); err != nil {
 		return fmt.Errorf("account %d: %w", id, err)
 	}
-	return nil
+	return c.usage(ctx, id)
+}
+
+// usage adds up what the account uses.
+func (c *Checker) usage(ctx context.Context, id int64) error {
+	counted, used, err := c.Rows.Recount(ctx, id, c.Fix)
+	if err != nil || counted == used {
+		return err
+	}
+	f := Finding{Kind: WrongUsage, Account: id, Detail: fmt.Sprintf("%d bytes and %d files are counted, it has %d and %d", counted.Bytes, counted.Files, used.Bytes, used.Files)}
+	if c.Fix {
+		f.Done = "corrected"
+	}
+	return c.settle(ctx, f)
 }
 
 // settle repairs what may be repaired, and reports.

@@ -19,8 +19,8 @@ type Chores interface {
 const chore = "leftovers"
 
 // Sweep does the safe part in small steps beside the service: every interval, in one replica,
-// it removes, with Fix, what is left over in one account's bucket, and no row needs. It returns
-// when ctx ends.
+// it counts the records that another program has written for one account, and removes, with
+// Fix, what is left over in its bucket and no row needs. It returns when ctx ends.
 func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Duration, log *slog.Logger) {
 	holder := string(file.NewID())
 	for ctx.Err() == nil {
@@ -54,6 +54,9 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 		return chores.PlaceChore(ctx, chore, holder, "", interval)
 	}
 	if err := chores.PlaceChore(ctx, chore, holder, strconv.FormatInt(ids[0], 10), interval); err != nil {
+		return err
+	}
+	if err := c.Rows.CountNew(ctx, ids[0]); err != nil {
 		return err
 	}
 	return c.leftovers(ctx, ids[0], func(ctx context.Context, f Finding) error {

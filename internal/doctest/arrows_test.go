@@ -56,6 +56,7 @@ var arrows = map[string]string{
 	"":          "admin auth client config db download file hooks importer internal/filelock problem reconcile storage tus",
 	"reconcile": "file storage",
 	"importer":  "file storage",
+	"":          "access admin auth config db download file hooks importer internal/filelock problem reconcile storage tus",
 }
 
 // owners are the packages that alone may import what begins so.

@@ -165,6 +165,7 @@ func TestReconcile(t *testing.T) {
 		"unhealed-record " + foreign: "", "unknown-object " + unknown: "", "unknown-object " + stranger: "", "unrecorded-object " + unrecorded: "",
 		"left-tail " + good: "", "unknown-tail " + unknown: "", "left-multipart " + good: "", "unknown-multipart " + unknown: "",
 		"upload-without-tail " + withoutTail: "", "upload-without-parts " + withoutParts: "",
+		"wrong-usage ": "", // of the record that somebody deleted by hand
 	}
 	before := b.objects(t)
 	compare := func(args ...string) {
@@ -179,8 +180,9 @@ func TestReconcile(t *testing.T) {
 		t.Error("looking has changed the store: ", diff)
 	}
 	want["unhealed-record "+foreign], want["left-tail "+good], want["left-multipart "+good] = "healed", "removed", "removed"
+	want["wrong-usage "] = "corrected"
 	compare("--deep", "--fix")
-	for _, repaired := range []string{"unhealed-record " + foreign, "left-tail " + good, "left-multipart " + good} {
+	for _, repaired := range []string{"unhealed-record " + foreign, "left-tail " + good, "left-multipart " + good, "wrong-usage "} {
 		delete(want, repaired)
 	}
 	compare("--deep")
