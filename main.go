@@ -55,6 +55,7 @@ type cli struct {
 	Import    importArgs      `cmd:"" help:"Bring files over from another store."`
 	Reconcile reconcileArgs   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
 	Quota     quotaArgs       `cmd:"" help:"What accounts may use: show, list, set, clear."`
+	Events    eventsArgs      `cmd:"" help:"Events that could not be told to WEBHOOK_URL."`
 }
 
 // run is the whole program: args without the program's name, settings by getenv. It
@@ -97,6 +98,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = runImportLinks(ctx, settings, c.Import.Links, os.Stdin, stdout)
 	case "quota set", "quota clear", "quota show", "quota list":
 		err = runQuota(ctx, settings, &c.Quota, command.Command(), stdout)
+	case "events list", "events resend", "events resend <file>":
+		err = runEvents(ctx, settings, &c.Events, command.Command(), stdout)
 	case "reconcile":
 		err = runReconcile(ctx, settings, c.Reconcile, stdout, newLog(settings, stderr))
 	default:

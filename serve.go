@@ -88,7 +88,11 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	if err != nil {
 		return err
 	}
-	life := hooks.New(rows, hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now})
+	rules := hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
+	if err := outside(c, p.objects, &rules); err != nil {
+		return err
+	}
+	life := hooks.New(rows, rules)
 	limitHeap(c.MemoryBudget)
 	registry := newRegistry()
 	defer observe(c.AdminAddr, registry, log)()
@@ -122,6 +126,11 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	go func() { defer close(engineDone); engine.Run(running, sweepInterval) }()
 	defer func() { stopEngine(); <-engineDone; engine.Wait() }()
 	defer sweepLeftovers(ctx, c, p, log)()
+	stopTelling, err := tellEvents(ctx, c, p.rows, log)
+	if err != nil {
+		return err
+	}
+	defer stopTelling()
 
 	if err := announce(ctx, c, p.rows, base, port, stdout); err != nil {
 		return err
@@ -254,6 +263,9 @@ func openDatabase(ctx context.Context, c config.Config) (rows *db.DB, err error)
 		return nil, err
 	}
 	rows.Limit(file.Quota(c.Quota))
+	if c.Events.URL != "" {
+		rows.KeepEvents()
+	}
 	return rows, nil
 }
 

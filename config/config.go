@@ -76,6 +76,7 @@ type Config struct {
 	Storage  Storage
 	Import   Import
 	Quota    Quota
+	Events   Events
 
 	// Unused names settings that are given, belong to the Python service and have no
 	// effect yet.
@@ -145,6 +146,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Storage:      r.storage(),
 		Import:       r.imports(),
 		Quota:        r.quotas(),
+		Events:       r.events(),
 		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
 	}
 	c.AllowedOrigins = r.origins()

@@ -37,6 +37,7 @@ type DB struct {
 	byBytes string
 	dsn     string // of PostgreSQL, for Listen; empty on SQLite
 	quota   file.Quota
+	events  bool // they are kept
 }
 
 // OpenSQLite opens the database in the file at path and brings its tables up to date.

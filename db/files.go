@@ -68,6 +68,9 @@ func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {
 		if err != nil {
 			return err
 		}
+		if err := d.emit(ctx, tx, file.EventDeleted, subject(r)); err != nil {
+			return err
+		}
 		return d.count(ctx, tx, r.AccountID, -bytes, -n)
 	})
 }

@@ -58,6 +58,9 @@ func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) err
 		if err != nil {
 			return err
 		}
+		if err := d.emit(ctx, tx, file.EventCreated, subject(r)); err != nil {
+			return err
+		}
 		if err := d.countRecord(ctx, tx, r.ID); err != nil {
 			return err
 		}

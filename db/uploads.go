@@ -241,6 +241,11 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 		if err != nil {
 			return err
 		}
+		if n > 0 {
+			if err := d.emit(ctx, tx, file.EventCreated, subject(r)); err != nil {
+				return err
+			}
+		}
 		return d.count(ctx, tx, account, n*r.Size-reserved, n-slots)
 	})
 }
@@ -249,18 +254,28 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 // from now on nobody sees it, and a writer that still holds it can commit nothing.
 func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 	return d.tx(ctx, "delete upload", func(tx *transaction) error {
-		var account, reserved, slots int64
-		err := wrap("delete upload", tx.QueryRowContext(ctx, `update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
-			where id = $1 and lease_epoch = $2 and state <> 'deleted' returning account_id, reserved, slots`, f.ID, f.Epoch, file.Deleted).
-			Scan(&account, &reserved, &slots))
+		var s file.Subject
+		var reserved, slots int64
+		var expired bool
+		err := wrap("delete upload", tx.QueryRowContext(ctx, d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
+			where id = $1 and lease_epoch = $2 and state <> 'deleted'
+			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(expires < {now}, false)`), f.ID, f.Epoch, file.Deleted).
+			Scan(&s.ID, &s.AccountID, &s.UserID, &s.Name, &s.Type, &s.Size, &reserved, &slots, &expired))
 		if err != nil {
 			return lost(err)
 		}
-		bytes, n, _, err := deleteRecord(ctx, tx, f.ID)
+		bytes, n, there, err := deleteRecord(ctx, tx, f.ID)
+		switch {
+		case err != nil:
+		case there:
+			err = d.emit(ctx, tx, file.EventDeleted, s)
+		case expired && f.State == file.Open:
+			err = d.emit(ctx, tx, file.EventExpired, s)
+		}
 		if err != nil {
 			return err
 		}
-		return d.count(ctx, tx, account, -reserved-bytes, -slots-n)
+		return d.count(ctx, tx, s.AccountID, -reserved-bytes, -slots-n)
 	})
 }
 

@@ -26,6 +26,7 @@ var (
 	ErrChecksum        = errors.New("checksum mismatch")
 	ErrGone            = errors.New("gone")
 	ErrDigest          = errors.New("content is not what was declared")
+	ErrInfected        = errors.New("infected")
 	ErrPrecondition    = errors.New("precondition failed")
 	ErrLinkExpired     = errors.New("link has expired")
 )

@@ -53,10 +53,11 @@ var arrows = map[string]string{
 	"download":  "access auth file problem storage",
 	"admin":     "auth file",
 	"client":    "",
-	"":          "admin auth client config db download file hooks importer internal/filelock problem reconcile storage tus",
+	"":          "access admin auth client config db download events file hooks importer internal/filelock problem reconcile scan storage tus",
 	"reconcile": "file storage",
 	"importer":  "file storage",
-	"":          "access admin auth config db download file hooks importer internal/filelock problem reconcile storage tus",
+	"events":    "file",
+	"scan":      "file",
 }
 
 // owners are the packages that alone may import what begins so.
