@@ -39,8 +39,8 @@ const (
 
 	// The one replica that tells has this lease. A round is over before it ends.
 	chore    = "events"
-	choreTTL = 45 * time.Second
-	round    = 2 * together
+	choreTTL = 24 * time.Second
+	round    = together
 )
 
 // Rows is the outbox in SQL. Package db says what each method does.
