@@ -53,11 +53,11 @@ var arrows = map[string]string{
 	"download":  "access auth file problem storage",
 	"admin":     "auth file",
 	"client":    "",
-	"":          "access admin auth client config db download events file hooks importer internal/filelock problem reconcile scan storage tus",
 	"reconcile": "file storage",
 	"importer":  "file storage",
 	"events":    "file",
 	"scan":      "file",
+	"":          "access admin auth client config db download events file hooks importer internal/filelock problem reconcile scan storage tus",
 }
 
 // owners are the packages that alone may import what begins so.
