@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"holdfast/file"
@@ -81,9 +82,12 @@ func (d *DB) EventFailed(ctx context.Context, e file.Event, reason string, again
 		state = "dead"
 	}
 	_, err := d.exec(ctx, "put event off", `update events set tries = tries + 1, reason = $3, state = $4, due = {now} + $5
-		where file_id = $1 and kind = $2`, e.File, e.Kind, reason, state, again.Milliseconds())
+		where file_id = $1 and kind = $2`, e.File, e.Kind, plain(reason), state, again.Milliseconds())
 	return err
 }
+
+// plain is a text that PostgreSQL takes: others' errors may have anything in them.
+func plain(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "") }
 
 // Events lists those that are dead, or those that wait, oldest first.
 func (d *DB) Events(ctx context.Context, dead bool, limit int) ([]file.Event, error) {

@@ -73,7 +73,7 @@ func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) err
 // FailImport notes why source did not become a file this time.
 func (d *DB) FailImport(ctx context.Context, source string, accountID int64, reason string) error {
 	_, err := d.exec(ctx, "note failed import", `update imports set state = 'failed', reason = $3, updated = {now}
-		where source = $1 and account_id = $2 and state <> 'done'`, source, accountID, reason)
+		where source = $1 and account_id = $2 and state <> 'done'`, source, accountID, plain(reason))
 	return err
 }
 

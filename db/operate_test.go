@@ -102,7 +102,7 @@ func TestImports(t *testing.T) {
 		}
 		importing("one", true)
 		importing("none", false)
-		noErr(t, d.FailImport(ctx, "s", 1, "why"))
+		noErr(t, d.FailImport(ctx, "s", 1, "why \x00 \xff"))
 		begin("s", 1, "one", "one", false)
 		r := file.Record{ID: "one", AccountID: 1, Size: 7, Name: "n", Type: "t", ETag: "e", CreatedAt: time.Now(), Location: file.Location{Bucket: "b", Key: "one"}}
 		noErr(t, d.FinishImport(ctx, "s", r))

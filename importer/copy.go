@@ -44,6 +44,12 @@ func (im *Importer) Copy(ctx context.Context, open func() (io.ReadCloser, error)
 // copyOne brings one file over. Its error is one that ends everything.
 func (im *Importer) copyOne(ctx context.Context, it Item) error {
 	r := Result{Source: it.Source, ID: it.ID}
+	if err := im.enter(it.ID); err != nil {
+		r.Outcome, r.Err = Failed, err
+		im.tell(r)
+		return nil
+	}
+	defer im.leave(it.ID)
 	r.Outcome, r.Err = im.bring(ctx, &it, &r)
 	if r.Err != nil && fatal(ctx, r.Err) {
 		return r.Err

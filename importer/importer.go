@@ -101,7 +101,8 @@ type Importer struct {
 
 	Counts map[Outcome]int64 // after a run
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	busy map[file.ID]bool // what is on its way
 }
 
 const (
@@ -114,7 +115,7 @@ const (
 // alone runs do while no other import runs, waiting for one that does. A lease that can't be
 // renewed ends it.
 func (im *Importer) alone(ctx context.Context, do func(context.Context) error) error {
-	im.Counts = make(map[Outcome]int64)
+	im.Counts, im.busy = make(map[Outcome]int64), make(map[file.ID]bool)
 	if im.DryRun {
 		return do(ctx)
 	}
@@ -173,6 +174,24 @@ func (im *Importer) tell(r Result) {
 	if im.Report != nil {
 		im.Report(r)
 	}
+}
+
+// enter takes an id for the work on it, and leave gives it back: a manifest may name one source
+// twice, and both at the same time would spoil each other's object.
+func (im *Importer) enter(id file.ID) error {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if im.busy[id] {
+		return file.Refuse(file.ErrConflict, "the manifest names it twice")
+	}
+	im.busy[id] = true
+	return nil
+}
+
+func (im *Importer) leave(id file.ID) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	delete(im.busy, id)
 }
 
 // begin says how many files there will be.

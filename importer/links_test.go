@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"holdfast/file"
 )
@@ -126,24 +127,26 @@ func TestManifest(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":                                    "empty",
-		"account,colour\n1,red\n":             `"colour" is not one of`,
-		"account,path\n0,x\n":                 "line 2: account must be a number of at least 1",
-		"account,path\n,x\n":                  "account is needed",
-		"account,path\n1,\n":                  "one source is needed",
-		"account,path,url\n1,a,http://b\n":    "one source is needed",
-		"account,bucket\n1,b\n":               "bucket and key belong together",
-		"account,source\n1,s3://b\n":          "must be s3://bucket/key",
-		"account,path,size\n1,x,-2\n":         "size must be",
-		"account,path,sha256\n1,x,abc\n":      "sha256 must have 64",
-		"account,path,created\n1,x,today\n":   "created must be a time",
-		"account,path,id\n1,x,a/b\n":          "can't be an id",
-		"account,path\n1,x,y\n":               "wrong number of fields",
-		"{\"account\": 1, \"path\": [1]}\n":   "must be a text or a number",
-		"{\"account\": 1, \"x\": \"y\"}\n":    `"x" is not one of`,
-		"{\"account\": 1, \n":                 "line 1: unexpected EOF",
-		"{" + strings.Repeat("x", maxLine+10): "more than",
-		"account,path\n0,x\n1,\n":             "line 3: one source",
+		"":                                      "empty",
+		"account,colour\n1,red\n":               `"colour" is not one of`,
+		"account,path\n0,x\n":                   "line 2: account must be a number of at least 1",
+		"account,path\n,x\n":                    "account is needed",
+		"account,path\n1,\n":                    "one source is needed",
+		"account,path,url\n1,a,http://b\n":      "one source is needed",
+		"account,bucket\n1,b\n":                 "bucket and key belong together",
+		"account,source\n1,s3://b\n":            "must be s3://bucket/key",
+		"account,path,size\n1,x,-2\n":           "size must be",
+		"account,path,sha256\n1,x,abc\n":        "sha256 must have 64",
+		"account,path,created\n1,x,today\n":     "created must be a time",
+		"account,path,id\n1,x,a/b\n":            "can't be an id",
+		"account,path\n1,\xff\n":                "path must be text in UTF-8",
+		"{\"account\":1,\"path\":\"a\\u0000\"}": "path must be text in UTF-8",
+		"account,path\n1,x,y\n":                 "wrong number of fields",
+		"{\"account\": 1, \"path\": [1]}\n":     "must be a text or a number",
+		"{\"account\": 1, \"x\": \"y\"}\n":      `"x" is not one of`,
+		"{\"account\": 1, \n":                   "line 1: unexpected EOF",
+		"{" + strings.Repeat("x", maxLine+10):   "more than",
+		"account,path\n0,x\n1,\n":               "line 3: one source",
 	} {
 		err := ReadManifest(strings.NewReader(text), func(Item) error { return nil })
 		if _, ok := err.(Faults); !ok || !strings.Contains(err.Error(), want) {
@@ -157,7 +160,7 @@ func FuzzManifest(f *testing.F) {
 	f.Add(`{"account":1,"url":"http://a/b?c"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		_ = ReadManifest(strings.NewReader(text), func(it Item) error {
-			if _, err := file.ParseID(string(it.ID)); err != nil || it.Account < 1 || it.Source == "" {
+			if _, err := file.ParseID(string(it.ID)); err != nil || it.Account < 1 || it.Source == "" || !utf8.ValidString(it.Source+it.Name) || strings.ContainsRune(it.Source+it.Name, 0) {
 				t.Errorf("%+v", it)
 			}
 			return nil

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"holdfast/file"
 )
@@ -155,6 +157,11 @@ func readJSON(in io.Reader, item func(int, map[string]string) error) error {
 
 func parseItem(f map[string]string) (it Item, err error) {
 	it.Size = -1
+	for name, v := range f {
+		if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
+			err = errors.Join(err, fmt.Errorf("%s must be text in UTF-8 without control characters, not %q", name, v))
+		}
+	}
 	number := func(name string, least int64, otherwise int64) int64 {
 		if f[name] == "" {
 			return otherwise
