@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -144,51 +145,32 @@ func (c *Checker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var strangers []int64
+	strangers := make(map[int64]bool)
 	for _, b := range buckets {
 		if id, ours := c.Layout.Account(b); ours {
-			strangers = append(strangers, id)
+			strangers[id] = true
 		}
 	}
-	slices.Sort(strangers)
-	return c.accounts(ctx, func(id int64) error {
-		i, found := slices.BinarySearch(strangers, id)
-		for _, s := range strangers[:i] {
-			if err := c.account(ctx, s); err != nil {
-				return err
-			}
-		}
-		if strangers = strangers[i:]; found {
-			strangers = strangers[1:]
-		}
-		return c.account(ctx, id)
-	}, func() error {
-		for _, s := range strangers {
-			if err := c.account(ctx, s); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// accounts calls each for every account that SQL knows, by their numbers, and then last.
-func (c *Checker) accounts(ctx context.Context, each func(int64) error, last func() error) error {
-	for after := int64(0); ; {
+	for after, more := int64(0), true; more; {
 		ids, err := c.Rows.Accounts(ctx, after, page)
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
-			if err := each(id); err != nil {
+			if err := c.account(ctx, id); err != nil {
 				return err
 			}
+			delete(strangers, id)
 			after = id
 		}
-		if len(ids) < page {
-			return last()
+		more = len(ids) == page
+	}
+	for _, id := range slices.Sorted(maps.Keys(strangers)) {
+		if err := c.account(ctx, id); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func (c *Checker) account(ctx context.Context, id int64) error {
