@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"holdfast/admin"
 	"holdfast/config"
+	"holdfast/file"
 )
 
 // Exit statuses.
@@ -40,8 +42,10 @@ type cli struct {
 	Healthcheck struct{} `cmd:"" help:"Ask the service on HOST and PORT whether it is ready; status 0 if so."`
 	Token       struct {
 		Create struct {
-			User    int64         `required:"" help:"Number of the user."`
-			Account int64         `required:"" help:"Number of the user's account."`
+			User    int64         `help:"Number of the user."`
+			Account int64         `required:"" help:"Number of the account."`
+			Service bool          `help:"For a program of the account in place of a user: it may read, grant and delete all files of the account."`
+			Group   []string      `sep:"none" help:"A group of the user's, which grants may name. May be repeated."`
 			TTL     time.Duration `name:"ttl" help:"How long the token is in force, such as 24h. Without it: until it is revoked."`
 			Name    string        `help:"A name for the list."`
 		} `cmd:"" help:"Make a token and print it. It is not shown again."`
@@ -120,9 +124,12 @@ var errMisused = errors.New("wrong arguments")
 
 // tokens runs the token commands on the service's database, beside the running service.
 func tokens(ctx context.Context, c config.Config, args *cli, command string, stdout io.Writer) error {
-	create := args.Token.Create
-	if command == "token create" && (create.User < 1 || create.Account < 1 || create.TTL < 0) {
-		return fmt.Errorf("%w: --user and --account must be positive numbers, --ttl a time", errMisused)
+	var fresh file.Token
+	if command == "token create" {
+		var err error
+		if fresh, err = args.token(time.Now()); err != nil {
+			return err
+		}
 	}
 	rows, err := openDatabase(ctx, c)
 	if err != nil {
@@ -131,7 +138,7 @@ func tokens(ctx context.Context, c config.Config, args *cli, command string, std
 	defer rows.Close()
 	switch command {
 	case "token create":
-		text, err := admin.NewToken(ctx, rows, create.Name, create.User, create.Account, create.TTL, time.Now())
+		text, err := admin.NewToken(ctx, rows, fresh)
 		if err != nil {
 			return err
 		}
@@ -142,6 +149,24 @@ func tokens(ctx context.Context, c config.Config, args *cli, command string, std
 	default:
 		return rows.RevokeToken(ctx, args.Token.Revoke.ID)
 	}
+}
+
+// token is what "token create" was asked for.
+func (c *cli) token(now time.Time) (file.Token, error) {
+	asked := c.Token.Create
+	switch {
+	case asked.Service && (asked.User != 0 || len(asked.Group) > 0):
+		return file.Token{}, fmt.Errorf("%w: --service goes without --user and --group", errMisused)
+	case !asked.Service && asked.User < 1 || asked.Account < 1 || asked.TTL < 0:
+		return file.Token{}, fmt.Errorf("%w: --user (or --service) and --account must be given, as positive numbers, --ttl as a time", errMisused)
+	case slices.ContainsFunc(asked.Group, func(name string) bool { return !file.ValidGroup(name) }):
+		return file.Token{}, fmt.Errorf("%w: --group must be a name of 1 to %d bytes", errMisused, file.MaxGroupName)
+	}
+	t := file.Token{Name: asked.Name, UserID: asked.User, AccountID: asked.Account, Groups: asked.Group}
+	if asked.TTL > 0 {
+		t.ExpiresAt = now.Add(asked.TTL)
+	}
+	return t, nil
 }
 
 // healthcheck asks the service whether it is ready.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -69,24 +70,28 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 			next(w, r.WithContext(auth.NewContext(r.Context(), who)), id)
 		}
 	}
-	// opened is known for whoever comes with a signed link: the link says who that is.
+	// opened is known for whoever comes with a signed link: the link says who that is. Who
+	// can't be told goes on as nobody: the file may be open to everybody.
 	opened := func(next func(http.ResponseWriter, *http.Request, file.ID)) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			query := r.URL.Query()
-			if !auth.IsLink(query) {
-				known(next)(w, r)
-				return
-			}
 			id, err := segmentID(mux.Vars(r)["id"])
 			var who file.Identity
-			if err == nil {
+			query := r.URL.Query()
+			switch {
+			case err != nil:
+			case auth.IsLink(query):
 				who, err = links.Identify(id, query)
+			default:
+				who, err = identify(r)
 			}
-			if err != nil {
+			switch {
+			case err == nil:
+				r = r.WithContext(auth.NewContext(r.Context(), who))
+			case !errors.Is(err, file.ErrUnauthenticated):
 				respond.Write(w, r, err)
 				return
 			}
-			next(w, r.WithContext(auth.NewContext(r.Context(), who)), id)
+			next(w, r, id)
 		}
 	}
 	if hasExample(c.ExampleDir) {
@@ -116,6 +121,9 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 			"GET": opened(files.Serve), "HEAD": opened(files.Serve), "DELETE": known(files.Delete),
 		}))
 		router.HandleFunc(prefix+"/{id}/links", only(map[string]http.HandlerFunc{"POST": known(files.Link)}))
+		router.HandleFunc(prefix+"/{id}/grants", only(map[string]http.HandlerFunc{
+			"GET": known(files.Grant), "HEAD": known(files.Grant), "PUT": known(files.SetGrant),
+		}))
 	}
 	return logged(log, secured(crossOrigin(c, base).Handler(router)))
 }
@@ -184,7 +192,7 @@ func crossOrigin(c config.Config, base string) *cors.Cors {
 	o := cors.Options{
 		AllowedOrigins:   allowed,
 		AllowCredentials: true,
-		AllowedMethods:   []string{"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"},
+		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
 		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Guest-Authorization", "X-Public-Authorization", "X-Request-ID",
 			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
 			"If-Unmodified-Since", "Want-Repr-Digest", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",

@@ -57,9 +57,6 @@ func address(host string, port int) string { return net.JoinHostPort(host, strco
 
 // serve runs the service until ctx ends: open the parts, wire them, serve, stop.
 func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logger) (err error) {
-	for _, name := range c.Unused {
-		log.Warn("this setting has no effect yet", "name", name)
-	}
 	if least := tus.MemoryFor(hooks.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
 		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in parts of %d bytes",
 			errMisused, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
@@ -97,9 +94,9 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	registry := newRegistry()
 	defer observe(c.AdminAddr, registry, log)()
 	engine := tus.NewEngine(rows, p.objects, life, tus.Settings{Memory: c.MemoryBudget}, log)
-	identify := auth.New(rows, c.RememberTTL).Identify
+	identify := authenticator(c.Auth, p).Identify
 	files := download.New(download.Options{
-		Records: rows, Objects: p.objects, Layout: layout, Respond: respond, Links: links, Metrics: download.NewMetrics(registry),
+		Records: rows, Grants: rows, Access: p.decider(c), Objects: p.objects, Layout: layout, Respond: respond, Links: links, Metrics: download.NewMetrics(registry),
 		Remove: engine.Remove, Base: base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
 		Redirect: redirect(c, p.objects),
@@ -111,7 +108,11 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return err
 	}
 	ready := func(ctx context.Context) error {
-		return errors.Join(p.rows.Ping(ctx), p.objects.Ping(ctx, layout.Object(0, "").Bucket))
+		err := errors.Join(p.rows.Ping(ctx), p.objects.Ping(ctx, layout.Object(0, "").Bucket))
+		if p.redis != nil {
+			err = errors.Join(err, p.redis.Ping(ctx))
+		}
+		return err
 	}
 	server := &http.Server{
 		Handler:           routes(c, base, uploads, files, usage(p.rows, respond), identify, links, respond, ready, log),
@@ -185,6 +186,7 @@ func redirect(c config.Config, objects *storage.Client) *download.Redirect {
 type parts struct {
 	rows    *db.DB
 	objects *storage.Client
+	redis   *auth.Redis  // nil: none
 	broken  <-chan error // the embedded store ended by itself
 	closers []func() error
 }
@@ -220,6 +222,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *parts, err
 		if err := p.rows.DropLeases(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.openRedis(c.Auth); err != nil {
+		return nil, err
 	}
 	return p, p.openStore(ctx, c, log)
 }
@@ -302,7 +307,7 @@ func announce(ctx context.Context, c config.Config, rows *db.DB, base string, po
 	token := ""
 	if c.Postgres == nil && c.Storage.Type == config.Embedded && c.Mode != config.Production {
 		var err error
-		if token, err = admin.DevToken(ctx, rows, c.DataDir, time.Now()); err != nil {
+		if token, err = admin.DevToken(ctx, rows, c.DataDir); err != nil {
 			return err
 		}
 	}

@@ -1,15 +1,69 @@
 // Package access is the only access decision: may this identity do this to that.
 // Every verb of every route comes through here.
+//
+//   - An upload in progress is its creator's alone.
+//   - A file is its owner's: to read, to grant, to delete. A service may do that with all
+//     files of its account.
+//   - Others may read a file if it is granted to them: by the grants that are kept with
+//     it, or where there is a backend, by that. Of another account, only if the grant is
+//     public; so what a backend says is no way into another account.
+//   - A public grant lets anybody read, whoever they are and whether they could be told or
+//     not.
+//
+// # Errors
+//
+// file.ErrDenied for who may not, file.ErrUnauthenticated for who can't begin an upload
+// without a name. file.ErrDatabase, file.ErrBackend and file.ErrBackendTimeout when it
+// could not be found out.
 package access
 
 import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"time"
+
 	"holdfast/file"
 )
+
+// Grants is what access needs of SQL.
+type Grants interface {
+	// Grant says to whom a file is open; private if nothing was said.
+	Grant(ctx context.Context, id file.ID) (file.Grant, error)
+}
+
+// Permissions is somebody else who knows to whom a file is open; Backend does it.
+type Permissions interface {
+	// Check returns nil or file.ErrDenied.
+	Check(ctx context.Context, who file.Identity, id file.ID) error
+}
+
+// Decider decides about finished files.
+type Decider struct {
+	grants  Grants
+	backend Permissions // nil: none
+	memory  *memory     // nil: nothing is remembered
+}
+
+// New returns a Decider. Where there is a backend it decides, and of the grants only the
+// public ones count. What was allowed is remembered for the time given; 0 is not at all.
+func New(grants Grants, backend Permissions, remembered time.Duration) *Decider {
+	d := &Decider{grants: grants, backend: backend}
+	if remembered > 0 {
+		d.memory = remember(remembered)
+	}
+	return d
+}
 
 // Create decides who may begin an upload: whoever could be told apart.
 func Create(who file.Identity) error {
 	if who.Kind == "" || who.AccountID == 0 {
 		return file.ErrUnauthenticated
+	}
+	// The table of files, which other programs share, has no room for more.
+	if max(who.UserID, who.AccountID) > math.MaxInt32 {
+		return file.Refuse(file.ErrForbidden, "Numbers of users and accounts above %d can't own files", math.MaxInt32)
 	}
 	return nil
 }
@@ -26,20 +80,91 @@ func Upload(who file.Identity, u *file.Upload) error {
 	return denied(who, u.ID)
 }
 
-// Read decides who may see a finished file: who has a link to it, and whoever File lets.
-func Read(who file.Identity, r file.Record) error {
-	if who.Kind == file.KindLink && who.File == r.ID {
-		return nil
-	}
-	return File(who, r)
-}
-
-// File decides about a finished file, for every other verb: for now it is its owner's alone.
-func File(who file.Identity, r file.Record) error {
-	if who.UserID != 0 && who.UserID == r.UserID && who.AccountID == r.AccountID {
+// Own decides whether a file is one's own: the same user's of the same account, by
+// whatever token, or the same token's where there is no user.
+func Own(who file.Identity, r file.Record) error {
+	mine := who.UserID == r.UserID && who.AccountID == r.AccountID
+	if mine && (who.UserID != 0 || who.Fingerprint != "" && who.Fingerprint == r.Uploader) {
 		return nil
 	}
 	return denied(who, r.ID)
+}
+
+// Change decides who may delete a file, and say to whom it is open: its owner, and a
+// service of its account.
+func Change(who file.Identity, r file.Record) error {
+	if who.Kind == file.KindService && who.AccountID == r.AccountID {
+		return nil
+	}
+	return Own(who, r)
+}
+
+// Read decides who may see a finished file.
+func (d *Decider) Read(ctx context.Context, who file.Identity, r file.Record) error {
+	if who.Kind == file.KindLink && who.File == r.ID || Change(who, r) == nil {
+		return nil
+	}
+	return d.granted(ctx, who, r)
+}
+
+// Grantable refuses a grant that would change nothing.
+func (d *Decider) Grantable(g file.Grant) error {
+	if d.backend != nil && (g.Access == file.Account || g.Access == file.Restricted) {
+		return file.Refuse(file.ErrInvalid, "The backend decides who of the account may read a file: access must be private or public")
+	}
+	return nil
+}
+
+// Changed has to be called when the grant of a file was changed: what was decided by the
+// old one is forgotten.
+func (d *Decider) Changed(id file.ID) {
+	if d.memory != nil {
+		d.memory.forget(id)
+	}
+}
+
+// granted decides about who has to be let in by somebody else, or remembers it.
+func (d *Decider) granted(ctx context.Context, who file.Identity, r file.Record) error {
+	ask := func(ctx context.Context) error { return d.ask(ctx, who, r) }
+	if d.memory == nil {
+		return ask(ctx)
+	}
+	return d.memory.find(ctx, who, r, ask)
+}
+
+// ask asks the grant that is kept with the file, and then the backend.
+func (d *Decider) ask(ctx context.Context, who file.Identity, r file.Record) error {
+	g, err := d.grants.Grant(ctx, r.ID)
+	switch {
+	case err != nil:
+		return err
+	case g.Access == file.Public:
+		return nil
+	case who.Kind == "" || who.Kind == file.KindLink || who.AccountID != r.AccountID:
+		return denied(who, r.ID)
+	case d.backend == nil && lets(g, who):
+		return nil
+	case d.backend == nil:
+		return denied(who, r.ID)
+	}
+	err = d.backend.Check(ctx, who, r.ID)
+	if errors.Is(err, file.ErrDenied) {
+		return denied(who, r.ID)
+	}
+	return err
+}
+
+// lets says whether a grant lets in somebody of the file's own account.
+func lets(g file.Grant, who file.Identity) bool {
+	switch g.Access {
+	case file.Account:
+		return true
+	case file.Restricted:
+		return who.UserID != 0 && slices.Contains(g.Users, who.UserID) ||
+			who.Kind == file.KindPublic && slices.Contains(g.Tokens, who.Fingerprint) ||
+			slices.ContainsFunc(who.Groups, func(name string) bool { return slices.Contains(g.Groups, name) })
+	}
+	return false
 }
 
 // same says whether two identities are one: the same user of the same account by

@@ -1,8 +1,12 @@
 package access
 
 import (
+	"context"
 	"errors"
+	"math"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"holdfast/file"
 )
@@ -10,37 +14,216 @@ import (
 var (
 	owner     = file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}
 	other     = file.Identity{Kind: file.KindUser, UserID: 2, AccountID: 1}
-	elsewhere = file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 2}
-	public    = file.Identity{Kind: "public", AccountID: 1, Fingerprint: "f"}
-	public2   = file.Identity{Kind: "public", AccountID: 1, Fingerprint: "g"}
+	staff     = file.Identity{Kind: file.KindUser, UserID: 3, AccountID: 1, Groups: []string{"x", "staff"}}
+	elsewhere = file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 2, Groups: []string{"staff"}}
+	guest     = file.Identity{Kind: file.KindGuest, UserID: 4, AccountID: 1}
+	public    = file.Identity{Kind: file.KindPublic, AccountID: 1, Fingerprint: "f"}
+	public2   = file.Identity{Kind: file.KindPublic, AccountID: 1, Fingerprint: "g"}
+	publicOut = file.Identity{Kind: file.KindPublic, AccountID: 2, Fingerprint: "g"}
+	service   = file.Identity{Kind: file.KindService, AccountID: 1, Fingerprint: "s"}
+	serviceTo = file.Identity{Kind: file.KindService, AccountID: 2, Fingerprint: "t"}
+	link      = file.Identity{Kind: file.KindLink, File: "r"}
+	wrongLink = file.Identity{Kind: file.KindLink, File: "q"}
 	nobody    = file.Identity{}
 )
 
-func TestDecisions(t *testing.T) {
+func TestDecisionsWithoutGrants(t *testing.T) {
 	mine := file.Record{ID: "r", UserID: 1, AccountID: 1}
 	ownerless := file.Record{ID: "r", AccountID: 1}
+	publics := file.Record{ID: "r", AccountID: 1, Uploader: "f"}
 	for _, c := range []struct {
 		name string
 		err  error
 		want error
 	}{
-		{"the owner's file", File(owner, mine), nil},
-		{"a colleague's file", File(other, mine), file.ErrDenied},
-		{"the same number in another account", File(elsewhere, mine), file.ErrDenied},
-		{"nobody", File(nobody, mine), file.ErrDenied},
-		{"nobody and a file of no user", File(nobody, ownerless), file.ErrDenied},
-		{"public and a file of no user", File(public, ownerless), file.ErrDenied},
+		{"the owner's file", Change(owner, mine), nil},
+		{"a colleague's file", Change(other, mine), file.ErrDenied},
+		{"the same number in another account", Change(elsewhere, mine), file.ErrDenied},
+		{"nobody", Change(nobody, mine), file.ErrDenied},
+		{"nobody and a file of no user", Change(nobody, ownerless), file.ErrDenied},
+		{"public and a file of no user", Change(public, ownerless), file.ErrDenied},
+		{"public and what the same token brought", Change(public, publics), nil},
+		{"public and what another token brought", Change(public2, publics), file.ErrDenied},
+		{"a service of the account", Change(service, mine), nil},
+		{"a service of another account", Change(serviceTo, mine), file.ErrDenied},
+		{"a service is not the owner", Own(service, mine), file.ErrDenied},
+		{"a link changes nothing", Change(link, mine), file.ErrDenied},
 		{"the creator's upload", Upload(owner, &file.Upload{Creator: owner}), nil},
 		{"a colleague's upload", Upload(other, &file.Upload{Creator: owner}), file.ErrDenied},
 		{"an upload in another account", Upload(elsewhere, &file.Upload{Creator: owner}), file.ErrDenied},
+		{"a service and an upload in progress", Upload(service, &file.Upload{Creator: owner}), file.ErrDenied},
 		{"the same public token", Upload(public, &file.Upload{Creator: public}), nil},
 		{"another public token", Upload(public2, &file.Upload{Creator: public}), file.ErrDenied},
 		{"nobody's upload", Upload(nobody, &file.Upload{}), file.ErrDenied},
 		{"create", Create(owner), nil},
+		{"create as a public token", Create(public), nil},
 		{"create as nobody", Create(nobody), file.ErrUnauthenticated},
+		{"create by a link", Create(link), file.ErrUnauthenticated},
+		{"create with a number that has no room", Create(file.Identity{Kind: file.KindUser, UserID: math.MaxInt32 + 1, AccountID: 1}), file.ErrForbidden},
+		{"create in an account that has no room", Create(file.Identity{Kind: file.KindUser, UserID: 1, AccountID: math.MaxInt32 + 1}), file.ErrForbidden},
 	} {
 		if !errors.Is(c.err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, c.err, c.want)
+		}
+	}
+}
+
+// kept is the grant of every file.
+type kept struct {
+	g     file.Grant
+	err   error
+	asked int
+}
+
+func (k *kept) Grant(context.Context, file.ID) (file.Grant, error) { k.asked++; return k.g, k.err }
+
+// answering is a backend that always says the same.
+type answering struct {
+	err   error
+	asked int
+}
+
+func (a *answering) Check(context.Context, file.Identity, file.ID) error { a.asked++; return a.err }
+
+func TestWhoMayRead(t *testing.T) {
+	callers := []file.Identity{owner, other, staff, elsewhere, guest, public, public2, publicOut, service, serviceTo, link, wrongLink, nobody}
+	private := file.Grant{Access: file.Private}
+	everybody := file.Grant{Access: file.Public}
+	account := file.Grant{Access: file.Account}
+	named := file.Grant{Access: file.Restricted, Users: []int64{2, 4}}
+	groups := file.Grant{Access: file.Restricted, Groups: []string{"board", "staff"}}
+	tokens := file.Grant{Access: file.Restricted, Tokens: []string{"g", "s"}}
+	yes, no, down := &answering{}, &answering{err: file.ErrDenied}, &answering{err: file.ErrBackend}
+	for _, c := range []struct {
+		name    string
+		grant   file.Grant
+		backend Permissions
+		want    string // of each caller: y may, n may not, ! can't be found out
+	}{
+		//                               o o s e g p p p s s l w n
+		{"private", private, nil /*   */, "ynnnnnnnynynn"},
+		{"public", everybody, nil /*  */, "yyyyyyyyyyyyy"},
+		{"account", account, nil /*   */, "yyynyyynynynn"},
+		{"users", named, nil /*       */, "yynnynnnynynn"},
+		{"groups", groups, nil /*     */, "ynynnnnnynynn"},
+		{"tokens", tokens, nil /*     */, "ynnnnnynynynn"},
+		{"backend allows", private, yes, "yyynyyynynynn"},
+		{"backend denies", private, no, "ynnnnnnnynynn"},
+		{"backend denies, public", everybody, no, "yyyyyyyyyyyyy"},
+		{"backend denies, account", account, no, "ynnnnnnnynynn"},
+		{"backend is down", private, down, "y!!n!!!nynynn"},
+	} {
+		for _, remembered := range []time.Duration{0, time.Minute} {
+			d := New(&kept{g: c.grant}, c.backend, remembered)
+			for i, who := range callers {
+				for range 2 {
+					want := map[byte]error{'y': nil, 'n': file.ErrDenied, '!': file.ErrBackend}[c.want[i]]
+					if err := d.Read(t.Context(), who, file.Record{ID: "r", UserID: 1, AccountID: 1}); !errors.Is(err, want) {
+						t.Errorf("%s, remembered for %s: %+v: %v, want %v", c.name, remembered, who, err, want)
+					}
+				}
+			}
+		}
+	}
+	d := New(&kept{err: file.ErrDatabase}, yes, 0)
+	if err := d.Read(t.Context(), other, file.Record{ID: "r", UserID: 1, AccountID: 1}); !errors.Is(err, file.ErrDatabase) {
+		t.Errorf("with the database down: %v", err)
+	}
+}
+
+// However well the backend knows somebody: what lies in another account stays closed, and
+// it is not even asked.
+func TestAnotherAccountsFileGrantedByTheBackend(t *testing.T) {
+	backend := &answering{}
+	d := New(&kept{g: file.Grant{Access: file.Private}}, backend, time.Minute)
+	for _, who := range []file.Identity{elsewhere, publicOut, serviceTo, {Kind: file.KindGuest, UserID: 9, AccountID: 2}} {
+		if err := d.Read(t.Context(), who, file.Record{ID: "r", UserID: 1, AccountID: 1}); !errors.Is(err, file.ErrDenied) {
+			t.Errorf("%+v: %v", who, err)
+		}
+	}
+	if backend.asked != 0 {
+		t.Errorf("the backend was asked %d times", backend.asked)
+	}
+}
+
+func TestWhatIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		grants := &kept{g: file.Grant{Access: file.Restricted, Users: []int64{2}}}
+		d := New(grants, nil, 10*time.Second)
+		defer d.memory.allowed.StopAllGoroutines()
+		r := file.Record{ID: "r", UserID: 1, AccountID: 1}
+		read := func(who file.Identity) error { return d.Read(t.Context(), who, r) }
+		if err := errors.Join(read(other), read(other), read(other)); err != nil || grants.asked != 1 {
+			t.Fatalf("%v, asked %d times", err, grants.asked)
+		}
+		// No is never remembered, nor anybody else's yes taken for mine.
+		if err := read(guest); !errors.Is(err, file.ErrDenied) {
+			t.Errorf("somebody else: %v", err)
+		}
+		grants.g.Users = []int64{4}
+		if err := read(guest); err != nil {
+			t.Errorf("who is let in is let in at once: %v", err)
+		}
+		if err := read(other); err != nil {
+			t.Errorf("within the time: %v", err)
+		}
+		d.Changed("r")
+		if err := read(other); !errors.Is(err, file.ErrDenied) {
+			t.Errorf("when the grant was changed here: %v", err)
+		}
+		grants.g.Users = nil
+		time.Sleep(11 * time.Second)
+		if err := read(guest); !errors.Is(err, file.ErrDenied) {
+			t.Errorf("when the time is over: %v", err)
+		}
+	})
+}
+
+// What the backend said to one of somebody's tokens it did not say to the other.
+func TestRememberedByCredential(t *testing.T) {
+	backend := &answering{}
+	d := New(&kept{g: file.Grant{Access: file.Private}}, backend, time.Minute)
+	with := func(token string) error {
+		who := guest
+		who.Credential = file.NewCredential("X-Guest-Authorization", token)
+		return d.Read(t.Context(), who, file.Record{ID: "r", UserID: 1, AccountID: 1})
+	}
+	if err := errors.Join(with("a"), with("a")); err != nil || backend.asked != 1 {
+		t.Fatalf("%v, asked %d times", err, backend.asked)
+	}
+	backend.err = file.ErrDenied
+	if err := with("b"); !errors.Is(err, file.ErrDenied) {
+		t.Errorf("for another task: %v", err)
+	}
+}
+
+// A grant is taken away while a decision by it is on its way.
+func TestDecisionOvertakenByAChange(t *testing.T) {
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	m := remember(time.Minute)
+	r := file.Record{ID: "r"}
+	done := make(chan error)
+	go func() {
+		done <- m.find(t.Context(), other, r, func(context.Context) error { close(begun); <-proceed; return nil })
+	}()
+	<-begun
+	m.forget("r")
+	close(proceed)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := m.find(t.Context(), other, r, func(context.Context) error { return file.ErrDenied }); !errors.Is(err, file.ErrDenied) {
+		t.Errorf("the old decision is remembered: %v", err)
+	}
+}
+
+func TestGrantable(t *testing.T) {
+	for access, want := range map[file.Access]error{file.Private: nil, file.Public: nil, file.Account: file.ErrInvalid, file.Restricted: file.ErrInvalid} {
+		if err := New(&kept{}, nil, 0).Grantable(file.Grant{Access: access}); err != nil {
+			t.Errorf("%s without a backend: %v", access, err)
+		}
+		if err := New(&kept{}, &answering{}, 0).Grantable(file.Grant{Access: access}); !errors.Is(err, want) {
+			t.Errorf("%s with a backend: %v", access, err)
 		}
 	}
 }

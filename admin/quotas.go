@@ -11,7 +11,7 @@ import (
 
 // QuotaRows keeps what accounts may use in SQL.
 type QuotaRows interface {
-	Usages(ctx context.Context, after int64, limit int) ([]file.Account, error)
+	Usages(ctx context.Context, after int64, limit int) ([]file.AccountUse, error)
 	Usage(ctx context.Context, accountID int64) (file.Usage, file.Quota, error)
 }
 
@@ -39,10 +39,10 @@ func ShowQuota(ctx context.Context, rows QuotaRows, w io.Writer, accountID int64
 	if err != nil {
 		return err
 	}
-	return printQuotas(w, []file.Account{{ID: accountID, Usage: usage, Quota: quota}}, true)
+	return printQuotas(w, []file.AccountUse{{ID: accountID, Usage: usage, Quota: quota}}, true)
 }
 
-func printQuotas(w io.Writer, accounts []file.Account, head bool) error {
+func printQuotas(w io.Writer, accounts []file.AccountUse, head bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if head {
 		fmt.Fprintln(t, "ACCOUNT\tBYTES\tOF\tFILES\tOF\tQUOTA")

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,20 +26,17 @@ type TokenRows interface {
 	RevokeToken(ctx context.Context, id string) error
 }
 
-// NewToken makes a token for a user, in force for ttl (0: for ever), and returns its
-// text, which is kept nowhere.
-func NewToken(ctx context.Context, rows TokenRows, name string, userID, accountID int64, ttl time.Duration, now time.Time) (string, error) {
+// NewToken makes a token for whom t says, or for a service if t names no user, and returns
+// its text, which is kept nowhere.
+func NewToken(ctx context.Context, rows TokenRows, t file.Token) (string, error) {
 	text := auth.NewToken()
-	t := file.Token{ID: string(file.NewID())[:8], Hash: auth.Hash(text), Name: name, UserID: userID, AccountID: accountID}
-	if ttl > 0 {
-		t.ExpiresAt = now.Add(ttl)
-	}
+	t.ID, t.Hash = string(file.NewID())[:8], auth.Hash(text)
 	return text, rows.CreateToken(ctx, t)
 }
 
 // DevToken returns the token of user 1 in account 1 that lies in dir for whoever tries
 // the service out, and makes one if there is none in force.
-func DevToken(ctx context.Context, rows TokenRows, dir string, now time.Time) (string, error) {
+func DevToken(ctx context.Context, rows TokenRows, dir string) (string, error) {
 	path := filepath.Join(dir, "dev-token")
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -53,7 +51,7 @@ func DevToken(ctx context.Context, rows TokenRows, dir string, now time.Time) (s
 			return "", err
 		}
 	}
-	text, err := NewToken(ctx, rows, "dev", 1, 1, 0, now)
+	text, err := NewToken(ctx, rows, file.Token{Name: "dev", UserID: 1, AccountID: 1})
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +70,7 @@ func ListTokens(ctx context.Context, rows TokenRows, w io.Writer, now time.Time)
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tNAME\tUSER\tACCOUNT\tCREATED\tEXPIRES\tSTATE")
+	fmt.Fprintln(t, "ID\tNAME\tUSER\tACCOUNT\tGROUPS\tCREATED\tEXPIRES\tSTATE")
 	for _, k := range tokens {
 		state, expires := "in force", "never"
 		if !k.ExpiresAt.IsZero() {
@@ -84,7 +82,11 @@ func ListTokens(ctx context.Context, rows TokenRows, w io.Writer, now time.Time)
 		if !k.RevokedAt.IsZero() {
 			state = "revoked " + k.RevokedAt.Format(time.RFC3339)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", k.ID, k.Name, k.UserID, k.AccountID, k.CreatedAt.Format(time.RFC3339), expires, state)
+		user := "service"
+		if k.UserID != 0 {
+			user = strconv.FormatInt(k.UserID, 10)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", k.ID, k.Name, user, k.AccountID, strings.Join(k.Groups, ","), k.CreatedAt.Format(time.RFC3339), expires, state)
 	}
 	return t.Flush()
 }

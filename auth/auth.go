@@ -4,108 +4,112 @@
 // # Errors
 //
 // file.ErrUnauthenticated for whoever can't be told; file.ErrUnavailable when that
-// could not be found out, which is never taken for "nobody".
+// could not be found out, which is never taken for "nobody": file.ErrRedis if it is Redis
+// that does not answer, file.ErrDatabase for SQL, file.ErrProvider for the keys of signed
+// tokens.
 package auth
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"holdfast/file"
 )
 
-// maxToken is the longest token looked up, in bytes.
-const maxToken = 4096
+// lookupTimeout is the longest that it may take to find one token, wherever it is.
+const lookupTimeout = 5 * time.Second
 
-// Tokens finds local tokens by the SHA-256 of their text. A token that is not there
-// or no longer in force is file.ErrNotFound.
-type Tokens interface {
-	Token(ctx context.Context, hash []byte) (file.Token, error)
+// source finds the identity behind a token, and until when it is good at most; a zero time
+// is no end that is known. A token that it does not know is file.ErrNotFound, and one that
+// is not good (any more) too.
+type source interface {
+	find(ctx context.Context, token string) (found, error)
+}
+
+type found struct {
+	who   file.Identity
+	until time.Time
+}
+
+// Options say where tokens are found. All but Local may be missing.
+type Options struct {
+	Local  Tokens
+	Redis  *Redis
+	Guests []byte // the key of guests' signed tokens
+	Signed *Signed
+	// Remember is how long a token that was good may still read, but change nothing, after
+	// it was revoked; 0 is not at all.
+	Remember time.Duration
 }
 
 // Authenticator tells identities from requests.
 type Authenticator struct {
-	tokens Tokens // as they are
-	known  Tokens // as they are or were a moment ago, for requests that change nothing
+	sources map[scheme][]source
+	memory  *memory // nil: nothing is remembered
 }
 
-// New returns an Authenticator over local tokens. A token that was in force may still
-// read, but change nothing, for the time given after it was revoked; 0 is none.
-func New(tokens Tokens, remembered time.Duration) *Authenticator {
-	a := &Authenticator{tokens, tokens}
-	if remembered > 0 {
-		a.known = remember(tokens, remembered)
+// New returns an Authenticator.
+func New(o Options) *Authenticator {
+	users := []source{local{o.Local}}
+	var guests, publics []source
+	if o.Signed != nil {
+		users = append(users, o.Signed)
+	}
+	if o.Redis != nil {
+		users = append(users, redisUsers{o.Redis})
+		publics = append(publics, redisPublics{o.Redis})
+	}
+	if len(o.Guests) > 0 {
+		guests = append(guests, guestTokens(o.Guests))
+	}
+	a := &Authenticator{sources: map[scheme][]source{userScheme: users, guestScheme: guests, publicScheme: publics}}
+	if o.Remember > 0 {
+		a.memory = remember(a.find, o.Remember)
 	}
 	return a
 }
 
-// Identify says who sent r. Cookies count for GET and HEAD alone, so that a foreign
-// page can't make a browser change anything.
+// Identify says who sent r: of the tokens that came with it the first one that is good.
+// Cookies count for GET and HEAD alone, so that a foreign page can't make a browser change
+// anything.
 func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
-	candidates, tokens := headerTokens(r), a.tokens
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		candidates, tokens = append(candidates, cookieTokens(r)...), a.known
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	tokens, find := read(r, reads), a.find
+	if reads && a.memory != nil {
+		find = a.memory.find
 	}
-	for _, token := range candidates {
-		who, err := identify(r.Context(), tokens, token)
-		if err == nil || !errors.Is(err, file.ErrNotFound) {
-			return who, err
+	for _, p := range tokens {
+		f, err := find(r.Context(), p)
+		if err == nil {
+			return f.who, nil
+		}
+		if !errors.Is(err, file.ErrNotFound) {
+			return file.Identity{}, fmt.Errorf("look up %s token: %w", p.scheme, err)
 		}
 	}
-	return file.Identity{}, fmt.Errorf("%d tokens tried: %w", len(candidates), file.ErrUnauthenticated)
+	return file.Identity{}, fmt.Errorf("%d tokens tried: %w", len(tokens), file.ErrUnauthenticated)
 }
 
-func identify(ctx context.Context, tokens Tokens, token string) (file.Identity, error) {
-	if token == "" || len(token) > maxToken {
-		return file.Identity{}, file.ErrNotFound
-	}
-	hash := Hash(token)
-	t, err := tokens.Token(ctx, hash)
-	if err != nil {
-		return file.Identity{}, fmt.Errorf("look up token: %w", err)
-	}
-	return file.Identity{Kind: file.KindUser, UserID: t.UserID, AccountID: t.AccountID}, nil
-}
-
-// headerTokens takes "Bearer <t>" and "Token <t>", the scheme in any case (RFC 9110, 11.1).
-func headerTokens(r *http.Request) (tokens []string) {
-	for _, h := range r.Header.Values("Authorization") {
-		scheme, token, ok := strings.Cut(strings.TrimSpace(h), " ")
-		if ok && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "Token")) {
-			tokens = append(tokens, strings.TrimSpace(token))
+// find asks every source for a token.
+func (a *Authenticator) find(ctx context.Context, p presented) (found, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	for _, s := range a.sources[p.scheme] {
+		f, err := s.find(ctx, p.token)
+		if err == nil {
+			if _, inHouse := s.(local); !inHouse { // the backend knows nothing of ours
+				f.who.Credential = p.credential()
+			}
+			return f, nil
+		}
+		if !errors.Is(err, file.ErrNotFound) {
+			return found{}, err
 		}
 	}
-	return tokens
-}
-
-func cookieTokens(r *http.Request) (tokens []string) {
-	for _, name := range []string{"file_service_auth", "token"} {
-		if c, err := r.Cookie(name); err == nil {
-			tokens = append(tokens, c.Value)
-		}
-	}
-	return tokens
-}
-
-// NewToken makes the text of a token, with 256 random bits. The prefix lets people
-// and secret scanners see what it is.
-func NewToken() string {
-	var b [32]byte
-	rand.Read(b[:])
-	return "hf_" + base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// Hash is what is kept of a token. A plain hash is enough for a random text.
-func Hash(token string) []byte {
-	sum := sha256.Sum256([]byte(token))
-	return sum[:]
+	return found{}, file.ErrNotFound
 }
 
 type identityKey struct{}

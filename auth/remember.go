@@ -6,37 +6,36 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
-
-	"holdfast/file"
 )
 
-// maxRemembered is how many tokens are remembered; one takes about 300 bytes.
+// maxRemembered is how many tokens are remembered; one takes about 500 bytes.
 const maxRemembered = 10_000
 
-// memory keeps tokens that were found in force for a while, and never those that were
-// not. It is asked for reading alone: what changes something asks the database.
+// memory keeps the identities behind tokens that were good for a while, and nothing of
+// those that were not: whoever sends wrong ones fills no memory. It is asked for reading
+// alone: what changes something asks where the token is kept.
 type memory struct {
-	tokens Tokens
-	known  *otter.Cache[[sha256.Size]byte, file.Token]
+	ask   func(context.Context, presented) (found, error)
+	known *otter.Cache[[sha256.Size]byte, found]
 }
 
-func remember(tokens Tokens, ttl time.Duration) Tokens {
-	type entry = otter.Entry[[sha256.Size]byte, file.Token]
-	return &memory{tokens, otter.Must(&otter.Options[[sha256.Size]byte, file.Token]{
+func remember(ask func(context.Context, presented) (found, error), ttl time.Duration) *memory {
+	type entry = otter.Entry[[sha256.Size]byte, found]
+	return &memory{ask, otter.Must(&otter.Options[[sha256.Size]byte, found]{
 		MaximumSize: maxRemembered,
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e entry) time.Duration {
-			if e.Value.ExpiresAt.IsZero() {
+			if e.Value.until.IsZero() {
 				return ttl
 			}
-			return max(1, min(ttl, time.Until(e.Value.ExpiresAt)))
+			return max(1, min(ttl, time.Until(e.Value.until)))
 		}),
 	})}
 }
 
-// Token finds a token that is in force, or was a moment ago.
-func (m *memory) Token(ctx context.Context, hash []byte) (file.Token, error) {
-	return m.known.Get(ctx, [sha256.Size]byte(hash), otter.LoaderFunc[[sha256.Size]byte, file.Token](
-		func(ctx context.Context, hash [sha256.Size]byte) (file.Token, error) {
-			return m.tokens.Token(ctx, hash[:])
-		}))
+// find finds who is behind a token that is good, or was a moment ago. Requests that come
+// together with the same token share one lookup.
+func (m *memory) find(ctx context.Context, p presented) (found, error) {
+	key := sha256.Sum256([]byte(string(p.scheme) + " " + p.token))
+	return m.known.Get(ctx, key, otter.LoaderFunc[[sha256.Size]byte, found](
+		func(ctx context.Context, _ [sha256.Size]byte) (found, error) { return m.ask(ctx, p) }))
 }

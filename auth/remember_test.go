@@ -3,7 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/http/httptest"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,24 +24,22 @@ func (c *counted) Token(ctx context.Context, hash []byte) (file.Token, error) {
 // A token that was good reads on for as long as is promised, and changes nothing.
 func TestRevokedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &counted{tokens: tokens{string(Hash("good")): {UserID: 7, AccountID: 3}}}
-		a := New(c, 10*time.Second)
-		defer a.known.(*memory).known.StopAllGoroutines()
+		c := &counted{tokens: locals()}
+		a := New(Options{Local: c, Remember: 10 * time.Second})
+		defer a.memory.known.StopAllGoroutines()
 		try := func(method string) error {
-			r := httptest.NewRequest(method, "/", nil)
-			r.Header.Set("Authorization", "Bearer good")
-			_, err := a.Identify(r)
+			_, err := a.Identify(request(method, "Authorization: Bearer hf_good"))
 			return err
 		}
 		if err := errors.Join(try("GET"), try("HEAD"), try("GET")); err != nil || c.asked != 1 {
 			t.Fatalf("%v, the database was asked %d times", err, c.asked)
 		}
-		delete(c.tokens, string(Hash("good")))
+		delete(c.tokens, string(Hash("hf_good")))
 		time.Sleep(9 * time.Second)
 		if err := try("GET"); err != nil {
 			t.Errorf("after 9 of 10 seconds: %v", err)
 		}
-		for _, method := range []string{"PATCH", "POST", "DELETE"} {
+		for _, method := range []string{"PATCH", "POST", "PUT", "DELETE"} {
 			if err := try(method); !errors.Is(err, file.ErrUnauthenticated) {
 				t.Errorf("%s with a revoked token: %v", method, err)
 			}
@@ -61,20 +59,51 @@ func TestRevokedToken(t *testing.T) {
 
 func TestTokenExpiresWhileRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &counted{tokens: tokens{string(Hash("good")): {UserID: 7, ExpiresAt: time.Now().Add(3 * time.Second)}}}
-		m := remember(c, time.Minute).(*memory)
-		defer m.known.StopAllGoroutines()
-		if _, err := m.Token(t.Context(), Hash("good")); err != nil {
+		c := &counted{tokens: tokens{string(Hash("hf_good")): {UserID: 7, ExpiresAt: time.Now().Add(3 * time.Second)}}}
+		a := New(Options{Local: c, Remember: time.Minute})
+		defer a.memory.known.StopAllGoroutines()
+		try := func() error { _, err := a.memory.find(t.Context(), presented{userScheme, "hf_good"}); return err }
+		if err := try(); err != nil {
 			t.Fatal(err)
 		}
-		delete(c.tokens, string(Hash("good")))
+		delete(c.tokens, string(Hash("hf_good")))
 		time.Sleep(2 * time.Second)
-		if _, err := m.Token(t.Context(), Hash("good")); err != nil {
+		if err := try(); err != nil {
 			t.Errorf("a second before it expires: %v", err)
 		}
 		time.Sleep(2 * time.Second)
-		if _, err := m.Token(t.Context(), Hash("good")); !errors.Is(err, file.ErrNotFound) {
+		if err := try(); !errors.Is(err, file.ErrNotFound) {
 			t.Errorf("a second after it expired: %v", err)
 		}
 	})
+}
+
+// The same text is another token under another scheme.
+func TestRememberedByScheme(t *testing.T) {
+	m := remember(func(_ context.Context, p presented) (found, error) {
+		if p.scheme == publicScheme {
+			return found{}, nil
+		}
+		return found{}, file.ErrNotFound
+	}, time.Minute)
+	if _, err := m.find(t.Context(), presented{publicScheme, "abcdefgh"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.find(t.Context(), presented{userScheme, "abcdefgh"}); !errors.Is(err, file.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+// Wrong tokens, however many, fill no memory.
+func TestWrongTokensAreNotRemembered(t *testing.T) {
+	a := New(Options{Local: locals(), Remember: time.Minute})
+	for i := range 100_000 {
+		if _, err := a.memory.find(t.Context(), presented{userScheme, fmt.Sprintf("hf_%d", i)}); !errors.Is(err, file.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	a.memory.known.CleanUp()
+	if n := a.memory.known.EstimatedSize(); n != 0 {
+		t.Errorf("%d are remembered", n)
+	}
 }

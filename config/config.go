@@ -66,21 +66,18 @@ type Config struct {
 	EmbeddedSync bool          // flush the file system before an offset is acknowledged
 
 	AdminAddr    string        // where metrics are served; empty: nowhere
-	RememberTTL  time.Duration // of identities, permissions and records; 0: not at all
+	RememberTTL  time.Duration // of permissions and records; 0: not at all
 	WriteTimeout time.Duration // of a downloading client, for 128 KiB
 	Download     Download
 	Links        Links
 
 	Postgres *Postgres // nil: SQLite in DataDir
-	Redis    string    // URL, which holds the password: never log it; empty: none
 	Storage  Storage
 	Import   Import
 	Quota    Quota
 	Events   Events
-
-	// Unused names settings that are given, belong to the Python service and have no
-	// effect yet.
-	Unused []string
+	Auth     Auth
+	Backend  string // URL of the backend that knows permissions; empty: none
 }
 
 // Postgres is where the database is.
@@ -142,12 +139,12 @@ func Load(getenv func(string) string) (Config, error) {
 		WriteTimeout: r.duration("WRITE_TIMEOUT", 2*time.Minute, 24*time.Hour),
 		Links:        r.links(),
 		Postgres:     r.postgres(),
-		Redis:        r.redis(),
 		Storage:      r.storage(),
 		Import:       r.imports(),
 		Quota:        r.quotas(),
 		Events:       r.events(),
-		Unused:       r.unused("AUTH_REDIS_URL", "DJANGO_SECRET_KEY", "BACKEND_PRIVATE_URL"),
+		Auth:         r.auth(),
+		Backend:      r.backend(),
 	}
 	c.AllowedOrigins = r.origins()
 	c.Download = r.download(c.Storage.Type)
@@ -268,15 +265,6 @@ func validBucketPrefix(s string) bool {
 		}
 	}
 	return true
-}
-
-func (r *reader) unused(names ...string) (given []string) {
-	for _, name := range names {
-		if r.get(name) != "" {
-			given = append(given, name)
-		}
-	}
-	return given
 }
 
 // Redacted describes the settings for a log line, without any secret.

@@ -35,6 +35,7 @@ func TestDefaults(t *testing.T) {
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
 		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Import:  Import{Region: "us-east-1"},
+		Auth:    Auth{RedisPrefix: ":1:", Iterations: 1, RememberTTL: 5 * time.Second},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -46,7 +47,8 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 		`ALLOWED_ORIGINS=["https://a.example.org", "https://b.example.org/"]`, "POSTGRES_HOST=db", "POSTGRES_USER=u", "POSTGRES_PASSWORD=p@ss/w",
 		"POSTGRES_DB=files", "STORAGE_TYPE=local", "SEAWEEDFS_S3_ENDPOINT=seaweedfs:8333", "SEAWEEDFS_S3_ACCESS_KEY=a",
 		"SEAWEEDFS_S3_SECRET_KEY=s", "SEAWEEDFS_S3_USE_SSL=False", "FASTAPI_BASE_URL=https://app.example.org/files/", "WORKERS=4",
-		"AUTH_REDIS_URL=redis://redis:6379/1", "CHUNK_SIZE=1048576", "DEBUG="))
+		"AUTH_REDIS_URL=redis://:re%2Fdis@redis:6379/1", "DJANGO_SECRET_KEY=django secret", "AUTH_TOKEN_ITERATIONS=2",
+		"KEY_PREFIX_REDIS=:2:", "BACKEND_PRIVATE_URL=http://backend:8000/", "CHUNK_SIZE=1048576", "DEBUG="))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +62,14 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 	if diff := cmp.Diff(want, c.AllowedOrigins); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"AUTH_REDIS_URL"}, c.Unused); diff != "" {
-		t.Error(diff)
+	auth := Auth{Redis: "redis://:re%2Fdis@redis:6379/1", RedisPrefix: ":2:", Secret: "django secret", Iterations: 2, RememberTTL: 5 * time.Second}
+	if diff := cmp.Diff(auth, c.Auth); diff != "" || c.Backend != "http://backend:8000" {
+		t.Error(diff, c.Backend)
 	}
-	if s := c.Redacted(); strings.Contains(s, "p@ss") {
-		t.Errorf("the password is shown: %s", s)
+	for _, secret := range []string{"p@ss", "re%2Fdis", "re/dis", "django secret"} {
+		if s := c.Redacted(); strings.Contains(s, secret) {
+			t.Errorf("%q is shown: %s", secret, s)
+		}
 	}
 }
 

@@ -11,12 +11,12 @@ import (
 )
 
 const recordColumns = `file_id, size, content_type, filename, coalesce(user_id, 0), account_id, created_at,
-	coalesce(object_bucket, ''), coalesce(object_key, ''), coalesce(etag, ''), sha256`
+	coalesce(object_bucket, ''), coalesce(object_key, ''), coalesce(etag, ''), sha256, coalesce(uploader, '')`
 
 func scanRecord(scan func(...any) error) (r file.Record, err error) {
 	var created timestamp
 	err = scan(&r.ID, &r.Size, &r.Type, &r.Name, &r.UserID, &r.AccountID, &created,
-		&r.Location.Bucket, &r.Location.Key, &r.ETag, &r.SHA256)
+		&r.Location.Bucket, &r.Location.Key, &r.ETag, &r.SHA256, &r.Uploader)
 	r.CreatedAt = created.Time.UTC()
 	return r, err
 }

@@ -121,8 +121,9 @@ func (d *DB) idsBy(ctx context.Context, query string, keys []string) (map[string
 // later; conflict says what to do if there is one of that id.
 func insertRecord(ctx context.Context, tx *transaction, r file.Record, counted any, conflict string) (int64, error) {
 	return exec(ctx, tx, "record file", `
-		insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256, counted)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`+conflict,
+		insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256, counted, uploader)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`+conflict,
 		r.ID, r.Size, r.Type, r.Name, sql.NullInt64{Int64: r.UserID, Valid: r.UserID != 0}, r.AccountID, r.CreatedAt.UTC(),
-		r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256, counted)
+		r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256, counted,
+		sql.NullString{String: r.Uploader, Valid: r.Uploader != ""})
 }

@@ -85,13 +85,13 @@ func (d *DB) Usage(ctx context.Context, accountID int64) (file.Usage, file.Quota
 }
 
 // Usages lists accounts that use something or have a quota of their own, behind after.
-func (d *DB) Usages(ctx context.Context, after int64, limit int) (all []file.Account, err error) {
+func (d *DB) Usages(ctx context.Context, after int64, limit int) (all []file.AccountUse, err error) {
 	err = d.rows(ctx, "list usage", `
 		select i.id, coalesce(u.bytes, 0), coalesce(u.files, 0), coalesce(q.max_bytes, $3), coalesce(q.max_files, $4), q.account_id is not null
 		from (select account_id as id from account_usage union select account_id from account_quotas) i
 			left join account_usage u on u.account_id = i.id left join account_quotas q on q.account_id = i.id
 		where i.id > $1 order by i.id limit $2`, []any{after, limit, d.quota.Bytes, d.quota.Files}, func(scan func(...any) error) error {
-		var a file.Account
+		var a file.AccountUse
 		err := scan(&a.ID, &a.Usage.Bytes, &a.Usage.Files, &a.Quota.Bytes, &a.Quota.Files, &a.Own)
 		all = append(all, a)
 		return err

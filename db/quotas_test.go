@@ -165,7 +165,7 @@ func TestQuota(t *testing.T) {
 		noErr(t, d.SetQuota(ctx, 4, &more, nil))
 		noErr(t, try(4, 500))
 		all, err := d.Usages(ctx, 0, 10)
-		want := []file.Account{{ID: 4, Usage: file.Usage{Bytes: 1500, Files: 13}, Quota: file.Quota{Bytes: 1500}, Own: true},
+		want := []file.AccountUse{{ID: 4, Usage: file.Usage{Bytes: 1500, Files: 13}, Quota: file.Quota{Bytes: 1500}, Own: true},
 			{ID: 5, Usage: file.Usage{Bytes: 1000, Files: 1}, Quota: file.Quota{Bytes: 1000, Files: 50}}}
 		if diff := cmp.Diff(want, all); err != nil || diff != "" {
 			t.Error(err, diff)

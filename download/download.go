@@ -1,5 +1,5 @@
 // Package download answers GET and HEAD of a file, lists files, deletes them, and makes
-// links that open them without a token. Ranges and conditions are net/http's business
+// links that open them without a token, and keeps to whom they are granted. Ranges and conditions are net/http's business
 // (RFC 9110); this package gives it something to seek in that opens the store no sooner
 // than bytes are needed, and for no more of them.
 //
@@ -53,6 +53,8 @@ type Links interface {
 // Options are how files are served.
 type Options struct {
 	Records Records
+	Grants  Grants
+	Access  *access.Decider
 	Objects Objects
 	Layout  storage.Layout
 	Respond problem.Responder
@@ -96,7 +98,7 @@ func New(o Options) *Handler {
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Add("Vary", varies)
-	rec, err := h.find(r, id, access.Read)
+	rec, err := h.readable(r, id)
 	if err == nil {
 		rec, err = h.locate(r.Context(), rec)
 	}
@@ -119,17 +121,22 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	http.ServeContent(answer, r, "", rec.CreatedAt.Truncate(time.Second), o)
 }
 
+// readable reads a record that r's identity, which may be nobody, may read the file of.
+func (h *Handler) readable(r *http.Request, id file.ID) (file.Record, error) {
+	return h.find(r, id, func(who file.Identity, rec file.Record) error { return h.Access.Read(r.Context(), who, rec) })
+}
+
 // find reads a record and asks whether r's identity may have it.
 func (h *Handler) find(r *http.Request, id file.ID, may func(file.Identity, file.Record) error) (file.Record, error) {
-	who, ok := auth.FromContext(r.Context())
-	if !ok {
-		return file.Record{}, file.ErrUnauthenticated
-	}
+	who, known := auth.FromContext(r.Context())
 	rec, err := h.Records.File(r.Context(), id)
-	if err != nil {
-		return file.Record{}, err
+	if err == nil {
+		err = may(who, rec)
 	}
-	if err := may(who, rec); err != nil {
+	if !known && (errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied)) {
+		err = file.ErrUnauthenticated // and not a word on whether there is such a file
+	}
+	if err != nil {
 		return file.Record{}, err
 	}
 	if rec.Location == (file.Location{}) { // written by another program
@@ -184,7 +191,7 @@ func (h *Handler) explain(ctx context.Context, rec file.Record, err error) error
 // Delete removes the file id: first its record, so that nobody sees it any more, then
 // its object.
 func (h *Handler) Delete(w http.ResponseWriter, r *http.Request, id file.ID) {
-	rec, err := h.find(r, id, access.File)
+	rec, err := h.find(r, id, access.Change)
 	if err == nil {
 		err = h.Records.DeleteFile(r.Context(), rec)
 	}

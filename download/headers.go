@@ -26,7 +26,7 @@ const (
 )
 
 // varies are the headers that identity comes from (RFC 9110, 12.5.5).
-const varies = "Authorization, Cookie"
+const varies = "Authorization, X-Guest-Authorization, X-Public-Authorization, Cookie"
 
 // describe sets what an answer with this file says of it.
 func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Record) {

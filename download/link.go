@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"holdfast/access"
 	"holdfast/file"
 )
 
@@ -44,7 +43,7 @@ func (h *Handler) Link(w http.ResponseWriter, r *http.Request, id file.ID) {
 }
 
 func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link, error) {
-	if _, err := h.find(r, id, access.Read); err != nil {
+	if _, err := h.readable(r, id); err != nil {
 		return link{}, err
 	}
 	var asked linkRequest

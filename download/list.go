@@ -63,7 +63,7 @@ func (h *Handler) list(r *http.Request) (page, error) {
 		if err != nil {
 			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file")
 		}
-		if _, err := h.find(r, id, access.File); errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
+		if _, err := h.find(r, id, access.Own); errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
 			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file of yours")
 		} else if err != nil {
 			return page{}, err

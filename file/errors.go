@@ -35,6 +35,14 @@ var (
 var (
 	// ErrDatabase: SQL did not answer, or not in time.
 	ErrDatabase = fmt.Errorf("database: %w", ErrUnavailable)
+	// ErrRedis: Redis, where tokens are, did not answer, or not in time.
+	ErrRedis = fmt.Errorf("redis: %w", ErrUnavailable)
+	// ErrProvider: the keys of the provider of tokens could not be had.
+	ErrProvider = fmt.Errorf("token provider: %w", ErrUnavailable)
+	// ErrBackend: the backend, which knows permissions, did not answer as it should.
+	ErrBackend = fmt.Errorf("backend: %w", ErrUnavailable)
+	// ErrBackendTimeout: the backend did not answer in time.
+	ErrBackendTimeout = fmt.Errorf("no answer in time: %w", ErrBackend)
 	// ErrStorageWrite: the object store did not take bytes.
 	ErrStorageWrite = fmt.Errorf("storage write: %w", ErrUnavailable)
 	// ErrStorageRead: the object store did not give bytes.

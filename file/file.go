@@ -20,36 +20,22 @@ type Record struct {
 	Size      int64  // bytes
 	UserID    int64  // 0: none (an anonymous upload)
 	AccountID int64
+	Uploader  string // fingerprint of the token that brought it; empty where UserID says who it was
 	CreatedAt time.Time
 	Location  Location
 	ETag      string // the store's own tag of the object; empty if unknown
 	SHA256    []byte // of the whole content; nil if unknown
 }
 
-// Kind says how an identity was established.
-type Kind string
-
-const (
-	KindUser Kind = "user" // a person with an account
-	KindLink Kind = "link" // whoever has a signed link to one file
-)
-
-// Identity is who is asking.
-type Identity struct {
-	Kind        Kind
-	UserID      int64 // 0: none
-	AccountID   int64
-	Fingerprint string // of the token, for identities without a user
-	File        ID     // of KindLink: the one file it opens
-}
-
-// Token is a local token: kept as a hash, shown in clear once.
+// Token is a local token: kept as a hash, shown in clear once. One without a user is a
+// service's.
 type Token struct {
 	ID        string
 	Hash      []byte // SHA-256 of the token's text
 	Name      string
 	UserID    int64
 	AccountID int64
+	Groups    []string
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: not revoked
@@ -61,8 +47,8 @@ type Usage struct {
 	Files int64
 }
 
-// Account is one account's use of the service.
-type Account struct {
+// AccountUse is one account's use of the service.
+type AccountUse struct {
 	ID    int64
 	Usage Usage
 	Quota Quota

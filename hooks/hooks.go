@@ -172,7 +172,7 @@ func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) 
 		}
 	}
 	return h.store.Record(ctx, was, u, file.Record{
-		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID,
+		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID, Uploader: u.Creator.Fingerprint,
 		CreatedAt: h.Now().UTC().Truncate(time.Microsecond), // as precise as PostgreSQL keeps it
 		Location:  u.Location, ETag: u.ETag, SHA256: sum,
 	})

@@ -38,6 +38,10 @@ var table = []struct {
 	// Not 408: clients take a 4xx for final, and this one should go on.
 	{file.ErrCutOff, Problem{Status: 503, RetryAfter: time.Second, Code: "UPLOAD_004", Message: "Request body was cut off, go on from the upload's offset"}},
 	{file.ErrDatabase, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "DB_001", Message: "Database connection failed"}},
+	{file.ErrRedis, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "EXT_001", Message: "Redis connection failed"}},
+	{file.ErrProvider, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "EXT_002", Message: "Token provider not available"}},
+	{file.ErrBackendTimeout, Problem{Status: 504, Code: "EXT_004", Message: "Permission check timed out"}},
+	{file.ErrBackend, Problem{Status: 502, Code: "EXT_003", Message: "Permission check failed"}},
 	{file.ErrStorageWrite, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_002", Message: "Failed to upload file to storage"}},
 	{file.ErrStorageRead, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_003", Message: "Failed to download file from storage"}},
 	{file.ErrNoSpace, Problem{Status: 507, RetryAfter: 30 * time.Second, Code: "STORAGE_004", Message: "No space left in storage, try again later"}},

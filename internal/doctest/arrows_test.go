@@ -74,6 +74,7 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":  {""},
 	"github.com/prometheus/":      {"", "download"},
 	"github.com/golang-jwt/jwt/v": {"auth"},
+	"github.com/MicahParks/":      {"auth"},
 }
 
 func TestArrows(t *testing.T) {

@@ -19,7 +19,7 @@ func TestForeignRows(t *testing.T) {
 	s3, pg := s3test.Start(t), pgtest.Start(t)
 	direct := *s3
 	w := watch(t, s3)
-	s := start(t, append(append(objectStore(s3), postgres(pg)...), "PERMISSION_CACHE_TTL=10m")...)
+	s := start(t, append(append(objectStore(s3), postgres(pg)...), "PERMISSION_CACHE_TTL=10m", "AUTH_CACHE_TTL=10m")...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	store := storage.New(storage.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey, SecretKey: direct.SecretKey})
 	defer store.Close()

@@ -77,7 +77,7 @@ func (w *watcher) take() (calls []string, n int64) {
 func TestHotRange(t *testing.T) {
 	s3, pg := s3test.Start(t), pgtest.Start(t)
 	w := watch(t, s3)
-	s := start(t, append(append(objectStore(s3), postgres(pg)...), "PERMISSION_CACHE_TTL=10m")...)
+	s := start(t, append(append(objectStore(s3), postgres(pg)...), "PERMISSION_CACHE_TTL=10m", "AUTH_CACHE_TTL=10m")...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	content := random(9*mebi + 5)
 	file, _ := s.upload(t, content)

@@ -189,7 +189,7 @@ func TestDeletedInOneReplica(t *testing.T) {
 // A token that was revoked changes nothing from then on, and reads no longer than is
 // promised.
 func TestRevokedTokenInUse(t *testing.T) {
-	s := start(t, "PERMISSION_CACHE_TTL=2s")
+	s := start(t, "AUTH_CACHE_TTL=2s")
 	file := s.put(t, "a.txt", "text/plain", []byte("0123456789"))
 	mine := "Authorization: Bearer " + s.run("token", "create", "--user", "1", "--account", "1", "--name", "lost")
 	s.check(t, []line{{"GET", file, mine, "", 200, "", ""}})

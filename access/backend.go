@@ -1,0 +1,88 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"holdfast/file"
+)
+
+const (
+	backendTimeout        = 10 * time.Second // for a question, with waiting for a turn
+	backendConnectTimeout = 5 * time.Second
+	// backendConnections is how many questions are asked at the same time.
+	backendConnections = 32
+)
+
+// Backend asks the backend, which knows who may see what, about one file at a time.
+type Backend struct {
+	url     string
+	client  *http.Client
+	timeout time.Duration
+}
+
+// NewBackend returns a Backend at the URL base, which has no trailing slash.
+func NewBackend(base string) *Backend {
+	return &Backend{url: base + "/attachments/check-permission", timeout: backendTimeout, client: &http.Client{
+		// No Jar: the cookies of one must not come with the question about another.
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: backendConnectTimeout}).DialContext,
+			TLSHandshakeTimeout: backendConnectTimeout,
+			MaxConnsPerHost:     backendConnections, MaxIdleConnsPerHost: backendConnections, IdleConnTimeout: time.Minute,
+			MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the credential goes nowhere else
+	}}
+}
+
+// Close ends connections that are not in use.
+func (b *Backend) Close() { b.client.CloseIdleConnections() }
+
+// Check asks whether who may see a file. Who has no credential that the backend knows may
+// not.
+func (b *Backend) Check(ctx context.Context, who file.Identity, id file.ID) error {
+	header, value := who.Credential.Reveal()
+	if header == "" {
+		return file.ErrDenied
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url, strings.NewReader(url.Values{"file_id": {string(id)}}.Encode()))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set(header, value)
+	// To net/http, and not on the wire: this can be asked again on a fresh connection, when
+	// the backend has closed the old one a moment ago.
+	r.Header["Idempotency-Key"] = nil
+	res, err := b.client.Do(r)
+	if err != nil {
+		return unanswered(err)
+	}
+	defer res.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // or the connection could not be used again
+	switch res.StatusCode {
+	case http.StatusNoContent:
+		return nil
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		return file.ErrDenied
+	}
+	return fmt.Errorf("ask for permission: %w: answered with %s", file.ErrBackend, res.Status)
+}
+
+// unanswered is the error for a question that got no answer.
+func unanswered(err error) error {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return fmt.Errorf("ask for permission: %w: %w", file.ErrBackendTimeout, err)
+	}
+	return fmt.Errorf("ask for permission: %w: %w", file.ErrBackend, err)
+}

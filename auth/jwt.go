@@ -1,0 +1,80 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"holdfast/file"
+)
+
+// guestTokens finds the signed tokens of guests, which Django makes: JWTs (RFC 7519) with
+// HMAC-SHA256 under this key, and nothing else.
+type guestTokens []byte
+
+func (key guestTokens) find(_ context.Context, token string) (found, error) {
+	claims, err := verify(token, []string{"HS256"}, func(*jwt.Token) (any, error) { return []byte(key), nil })
+	if err != nil {
+		return found{}, err
+	}
+	if claims["token_type"] != "Guest" {
+		return found{}, fmt.Errorf("not a guest's token: %w", file.ErrNotFound)
+	}
+	f, err := identity(claims, "user_id", "account_id")
+	f.who.Kind = file.KindGuest
+	return f, err
+}
+
+// verify checks a JWT: signed in one of these ways, with an end that has not come, and
+// neither made nor beginning in the future.
+func verify(token string, methods []string, key jwt.Keyfunc, more ...jwt.ParserOption) (jwt.MapClaims, error) {
+	claims := jwt.MapClaims{}
+	// Numbers as they stand: a float would take one id for another.
+	options := append([]jwt.ParserOption{jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithJSONNumber()}, more...)
+	_, err := jwt.NewParser(options...).ParseWithClaims(token, claims, key)
+	switch {
+	case errors.Is(err, file.ErrUnavailable):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", file.ErrNotFound, err)
+	}
+	return claims, nil
+}
+
+// identity reads user and account from the claims of these names.
+func identity(claims jwt.MapClaims, user, account string) (found, error) {
+	who := file.Identity{Kind: file.KindUser, UserID: claimedID(claims[user]), AccountID: claimedID(claims[account])}
+	if who.UserID == 0 || who.AccountID == 0 {
+		return found{}, fmt.Errorf("no user and account in the token: %w", file.ErrNotFound)
+	}
+	end, err := claims.GetExpirationTime()
+	if err != nil || end == nil {
+		return found{}, fmt.Errorf("no end: %w", file.ErrNotFound)
+	}
+	return found{who, end.Time}, nil
+}
+
+// claimedID reads an id: a whole number above 0, or a text of its digits; 0 if it is
+// anything else.
+func claimedID(claim any) int64 {
+	var text string
+	switch claim := claim.(type) {
+	case json.Number:
+		text = string(claim)
+	case string:
+		text = claim
+	}
+	if strings.Trim(text, "0123456789") != "" {
+		return 0 // ParseInt takes signs, too
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,114 @@
+package download
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"holdfast/access"
+	"holdfast/auth"
+	"holdfast/file"
+)
+
+// Grants keeps to whom files are open.
+type Grants interface {
+	Grant(ctx context.Context, id file.ID) (file.Grant, error)
+	SetGrant(ctx context.Context, id file.ID, g file.Grant) error
+}
+
+// maxGrantRequest is the longest grant taken, in bytes: the most names, all long.
+const maxGrantRequest = 512 << 10
+
+// fingerprinted stands before the fingerprint of a token whose text is not known any more.
+const fingerprinted = "sha256:"
+
+// grant is a file.Grant as clients see it. Tokens go in as they are, or in the form in
+// which they come out.
+type grant struct {
+	Access file.Access `json:"access"`
+	Users  []int64     `json:"users"`
+	Groups []string    `json:"groups"`
+	Tokens []string    `json:"tokens"`
+}
+
+// Grant answers with to whom the file id is open, for its owner and for services.
+func (h *Handler) Grant(w http.ResponseWriter, r *http.Request, id file.ID) {
+	_, err := h.find(r, id, access.Change)
+	var g file.Grant
+	if err == nil {
+		g, err = h.Grants.Grant(r.Context(), id)
+	}
+	if err != nil {
+		h.Respond.Write(w, r, err)
+		return
+	}
+	answerGrant(w, g)
+}
+
+// SetGrant says to whom the file id is open from now on. In other processes those who
+// could read it a moment ago may do so until that is forgotten.
+func (h *Handler) SetGrant(w http.ResponseWriter, r *http.Request, id file.ID) {
+	_, err := h.find(r, id, access.Change)
+	var g file.Grant
+	if err == nil {
+		g, err = h.readGrant(http.MaxBytesReader(w, r.Body, maxGrantRequest))
+	}
+	if err == nil {
+		err = h.Grants.SetGrant(r.Context(), id, g)
+		h.Access.Changed(id) // even after an error: a commit whose answer was lost may have happened
+	}
+	if err != nil {
+		h.Respond.Write(w, r, err)
+		return
+	}
+	answerGrant(w, g)
+}
+
+func (h *Handler) readGrant(body io.Reader) (file.Grant, error) {
+	var asked grant
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&asked); err != nil {
+		return file.Grant{}, file.Refuse(file.ErrInvalid, `want JSON like {"access": "restricted", "users": [7], "groups": ["staff"], "tokens": []}`)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return file.Grant{}, file.Refuse(file.ErrInvalid, "want one JSON object, and nothing behind it")
+	}
+	g := file.Grant{Access: asked.Access, Users: asked.Users, Groups: asked.Groups}
+	for _, token := range asked.Tokens {
+		fingerprint, err := fingerprint(token)
+		if err != nil {
+			return file.Grant{}, err
+		}
+		g.Tokens = append(g.Tokens, fingerprint)
+	}
+	if err := g.Clean(); err != nil {
+		return file.Grant{}, err
+	}
+	return g, h.Access.Grantable(g)
+}
+
+// fingerprint takes the token of a public form, or what stands for one.
+func fingerprint(token string) (string, error) {
+	known, ok := strings.CutPrefix(token, fingerprinted)
+	switch {
+	case ok && len(known) == len(auth.Fingerprint("")) && strings.Trim(known, "0123456789abcdef") == "":
+		return known, nil
+	case auth.IsPublicToken(token):
+		return auth.Fingerprint(token), nil
+	}
+	return "", file.Refuse(file.ErrInvalid, "tokens must be those of public forms, with 8 or 32 characters, or %s and 32 hexadecimal digits", fingerprinted)
+}
+
+func answerGrant(w http.ResponseWriter, g file.Grant) {
+	shown := grant{Access: g.Access, Users: append([]int64{}, g.Users...), Groups: append([]string{}, g.Groups...), Tokens: []string{}}
+	for _, fingerprint := range g.Tokens {
+		shown.Tokens = append(shown.Tokens, fingerprinted+fingerprint)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	json.NewEncoder(w).Encode(shown)
+}

@@ -1,0 +1,49 @@
+package file
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Kind says how an identity was established.
+type Kind string
+
+const (
+	KindUser    Kind = "user"    // a person with an account
+	KindGuest   Kind = "guest"   // a person with a token for one task, who is a user as well
+	KindPublic  Kind = "public"  // whoever fills in a public or embedded form of an account
+	KindService Kind = "service" // a program of an account, such as a backend
+	KindLink    Kind = "link"    // whoever has a signed link to one file
+)
+
+// Identity is who is asking. The zero Identity is nobody.
+type Identity struct {
+	Kind        Kind
+	UserID      int64 // 0: none
+	AccountID   int64
+	Fingerprint string   // of the token, for identities without a user
+	Groups      []string // of KindUser: what grants may name
+	File        ID       // of KindLink: the one file it opens
+	// Credential is what they came with, where the backend knows it too.
+	Credential Credential
+}
+
+// Credential is a request header with a token in it, in the form in which the backend
+// takes it. However it is printed or logged, it does not show.
+type Credential struct{ header, value string }
+
+// NewCredential returns the credential in a request header.
+func NewCredential(header, value string) Credential { return Credential{header, value} }
+
+// Reveal returns the header's name and value; both are empty if there is none.
+func (c Credential) Reveal() (header, value string) { return c.header, c.value }
+
+// Equal says whether two are the same.
+func (c Credential) Equal(other Credential) bool { return c == other }
+
+// Format hides the token from every verb of fmt.
+func (c Credential) Format(s fmt.State, _ rune) { io.WriteString(s, "[hidden]") }
+
+// LogValue hides the token from logs.
+func (c Credential) LogValue() slog.Value { return slog.StringValue("[hidden]") }

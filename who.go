@@ -1,0 +1,41 @@
+package main
+
+import (
+	"holdfast/access"
+	"holdfast/auth"
+	"holdfast/config"
+)
+
+// openRedis prepares the way to Redis, where one is set. It is not waited for: people with
+// tokens there are let in as soon as it comes.
+func (p *parts) openRedis(c config.Auth) (err error) {
+	if c.Redis == "" {
+		return nil
+	}
+	p.redis, err = auth.OpenRedis(auth.RedisOptions{URL: c.Redis, Prefix: c.RedisPrefix, Secret: c.Secret, Iterations: c.Iterations})
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.redis.Close)
+	return nil
+}
+
+// authenticator tells people apart by local tokens, and by all else that there is.
+func authenticator(c config.Auth, p *parts) *auth.Authenticator {
+	o := auth.Options{Local: p.rows, Redis: p.redis, Guests: []byte(c.Secret), Remember: c.RememberTTL}
+	if t := c.JWT; t != nil {
+		o.Signed = auth.NewSigned(auth.SignedOptions{KeysURL: t.KeysURL, Secret: []byte(t.Secret), Issuer: t.Issuer, Audience: t.Audience,
+			UserClaim: t.UserClaim, AccountClaim: t.AccountClaim, GroupsClaim: t.GroupsClaim})
+	}
+	return auth.New(o)
+}
+
+// decider decides by the grants in the database and, where there is one, by the backend.
+func (p *parts) decider(c config.Config) *access.Decider {
+	if c.Backend == "" {
+		return access.New(p.rows, nil, c.RememberTTL)
+	}
+	backend := access.NewBackend(c.Backend)
+	p.closers = append(p.closers, func() error { backend.Close(); return nil })
+	return access.New(p.rows, backend, c.RememberTTL)
+}
