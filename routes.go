@@ -2,34 +2,31 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
-	"github.com/rs/cors"
 
 	"holdfast/auth"
 	"holdfast/config"
 	"holdfast/download"
 	"holdfast/file"
+	"holdfast/form"
+	"holdfast/limit"
 	"holdfast/problem"
 	"holdfast/tus"
 )
 
-// routes is every way into the service. Each route answers under the path of base and
-// without it, because a proxy may strip the prefix.
-func routes(c config.Config, base string, uploads *tus.Handler, files *download.Handler,
+// routes is every way into the service, and what every request and answer goes through.
+// Each route answers under the path of base and without it, because a proxy may strip the
+// prefix.
+func routes(c config.Config, base string, uploads *tus.Handler, files *download.Handler, forms *form.Handler,
 	usage func(http.ResponseWriter, *http.Request, file.ID), identify func(*http.Request) (file.Identity, error),
 	links *auth.Links, respond problem.Responder, ready func(context.Context) error, log *slog.Logger) http.Handler {
 	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
@@ -117,6 +114,9 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 		}
 		router.HandleFunc(prefix+"/", read(known(func(w http.ResponseWriter, r *http.Request, _ file.ID) { files.List(w, r) })))
 		router.HandleFunc(prefix+"/usage", read(known(usage)))
+		router.HandleFunc(prefix+"/upload", only(map[string]http.HandlerFunc{
+			"POST": known(func(w http.ResponseWriter, r *http.Request, _ file.ID) { forms.Serve(w, r) }),
+		}))
 		router.HandleFunc(prefix+"/{id}", only(map[string]http.HandlerFunc{
 			"GET": opened(files.Serve), "HEAD": opened(files.Serve), "DELETE": known(files.Delete),
 		}))
@@ -125,7 +125,11 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 			"GET": known(files.Grant), "HEAD": known(files.Grant), "PUT": known(files.SetGrant),
 		}))
 	}
-	return logged(log, secured(crossOrigin(c, base).Handler(router)))
+	origins := crossOrigin(c, base)
+	var h http.Handler = protected(origins, respond, router)
+	h = origins.Handler(recovered(respond, h))
+	h = secured(c.Mode.HSTS(), patient(c.ReadTimeout, c.WriteTimeout, h))
+	return named(logged(log, limit.Proxies(c.TrustedProxies), h))
 }
 
 func prefixes(base string) []string {
@@ -143,33 +147,6 @@ func segmentID(segment string) (file.ID, error) {
 	return file.ParseID(name)
 }
 
-// example serves the built example page, and where the service is to be found for it.
-func example(router *mux.Router, c config.Config, base string) {
-	dir := os.DirFS(c.ExampleDir)
-	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
-		name := strings.TrimPrefix(r.URL.Path, "/")
-		if name == "" { // a program with a token that asks for "/" wants the list of files
-			return r.Header.Get("Authorization") == "" || strings.Contains(r.Header.Get("Accept"), "text/html")
-		}
-		info, err := fs.Stat(dir, name)
-		return err == nil && info.Mode().IsRegular()
-	}
-	pages := http.FileServerFS(dir)
-	router.MatcherFunc(isFile).Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Authorization, Accept")
-		w.Header().Set("Cache-Control", "no-cache")
-		if strings.HasPrefix(r.URL.Path, "/assets/") { // their names change with their content
-			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		}
-		pages.ServeHTTP(w, r)
-	})
-	router.HandleFunc("/example.json", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		json.NewEncoder(w).Encode(map[string]any{"base": base, "max_file_size": c.MaxFileSize})
-	}).Methods("GET", "HEAD")
-}
-
 func answerHealth(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -181,92 +158,3 @@ func answerHealth(w http.ResponseWriter, err error) {
 	}
 	w.Write([]byte("ok\n"))
 }
-
-// crossOrigin lets the pages of the allowed origins in (CORS), and reads errors too.
-func crossOrigin(c config.Config, base string) *cors.Cors {
-	allowed := append([]string{}, c.AllowedOrigins...)
-	if u, err := url.Parse(base); err == nil && net.ParseIP(u.Hostname()).IsLoopback() {
-		// Two names of one address: whoever opens the page by the other one.
-		allowed = append(allowed, u.Scheme+"://localhost:"+u.Port(), u.Scheme+"://127.0.0.1:"+u.Port())
-	}
-	o := cors.Options{
-		AllowedOrigins:   allowed,
-		AllowCredentials: true,
-		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Guest-Authorization", "X-Public-Authorization", "X-Request-ID",
-			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
-			"If-Unmodified-Since", "Want-Repr-Digest", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
-			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest"},
-		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Tus-Checksum-Algorithm",
-			"Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Expires",
-			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "Content-Location", "Content-Range", "Content-Disposition", "Accept-Ranges", "ETag",
-			"Repr-Digest", "Retry-After"},
-		MaxAge: 3600,
-	}
-	if len(allowed) == 0 {
-		// The library takes an empty list for "everybody".
-		o.AllowOriginFunc = func(string) bool { return false }
-	}
-	return cors.New(o)
-}
-
-// secured sets headers that every answer has.
-func secured(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
-		next.ServeHTTP(w, r)
-	})
-}
-
-// logged writes one line for each request.
-func logged(log *slog.Logger, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, method, path := time.Now(), r.Method, r.URL.Path
-		s := &statusWriter{ResponseWriter: w}
-		defer func() {
-			log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", method), slog.String("path", path),
-				slog.Int("status", s.status), slog.Int64("bytes", s.bytes), slog.Duration("took", time.Since(start)))
-		}()
-		next.ServeHTTP(s, r)
-	})
-}
-
-// statusWriter sees what is answered.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 || w.status < 200 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(b)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// ReadFrom leads to the connection's own: what comes from a socket or a file need not
-// pass through this process.
-func (w *statusWriter) ReadFrom(r io.Reader) (int64, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := io.Copy(w.ResponseWriter, r)
-	w.bytes += n
-	return n, err
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

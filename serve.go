@@ -21,6 +21,7 @@ import (
 	"holdfast/db"
 	"holdfast/download"
 	"holdfast/file"
+	"holdfast/form"
 	"holdfast/hooks"
 	"holdfast/internal/filelock"
 	"holdfast/problem"
@@ -34,13 +35,6 @@ const (
 	// sweepInterval is how often uploads that were cut short are looked for.
 	sweepInterval = time.Minute
 )
-
-func newLog(c config.Config, w io.Writer) *slog.Logger {
-	if c.Mode == config.Production {
-		return slog.New(slog.NewJSONHandler(w, nil))
-	}
-	return slog.New(slog.NewTextHandler(w, nil))
-}
 
 // limitHeap has the garbage collector work harder before the heap is much larger than what
 // clients' bytes may take of it: it lets garbage grow with the heap, which is large when
@@ -79,7 +73,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	}
 
 	layout := storage.Layout{BucketPrefix: c.Storage.BucketPrefix}
-	respond := problem.Responder{Log: log, Debug: c.Debug}
+	respond := problem.Responder{Log: log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: prefixes(base)[0]}
 	rows := db.Remember(p.rows, c.RememberTTL)
 	links, err := openLinks(ctx, c, p.rows)
 	if err != nil {
@@ -94,19 +88,30 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	registry := newRegistry()
 	defer observe(c.AdminAddr, registry, log)()
 	engine := tus.NewEngine(rows, p.objects, life, tus.Settings{Memory: c.MemoryBudget}, log)
-	identify := authenticator(c.Auth, p).Identify
+	limits, err := openLimits(c, p)
+	if err != nil {
+		return err
+	}
+	identify := guarded(authenticator(c.Auth, p).Identify, limits)
 	files := download.New(download.Options{
 		Records: rows, Grants: rows, Access: p.decider(c), Objects: p.objects, Layout: layout, Respond: respond, Links: links, Metrics: download.NewMetrics(registry),
 		Remove: engine.Remove, Base: base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
-		Redirect: redirect(c, p.objects),
+		Redirect: redirect(c, p.objects), Limit: limits.Download,
 	})
 	uploads, err := tus.NewHandler(tus.Options{
 		Engine: engine, Hooks: life, Respond: respond, Identify: identify, Base: base, ReadTimeout: c.ReadTimeout, Download: files.Serve,
+		Limit: limits.Upload,
 	})
 	if err != nil {
 		return err
 	}
+	forms := form.New(form.Options{
+		Receive: func(ctx context.Context, c hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
+			return engine.Receive(ctx, life.PreCreate, c, body, interrupt)
+		},
+		Fits: life.Fits, Keys: p.rows, Respond: respond, Base: base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
+	})
 	ready := func(ctx context.Context) error {
 		err := errors.Join(p.rows.Ping(ctx), p.objects.Ping(ctx, layout.Object(0, "").Bucket))
 		if p.redis != nil {
@@ -115,7 +120,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return err
 	}
 	server := &http.Server{
-		Handler:           routes(c, base, uploads, files, usage(p.rows, respond), identify, links, respond, ready, log),
+		Handler:           routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, respond, ready, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -188,12 +193,13 @@ type parts struct {
 	objects *storage.Client
 	redis   *auth.Redis  // nil: none
 	broken  <-chan error // the embedded store ended by itself
+	log     *slog.Logger
 	closers []func() error
 }
 
 // open opens database and store, and waits for those that are not there yet.
 func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *parts, err error) {
-	p := &parts{}
+	p := &parts{log: log}
 	defer func() {
 		if err != nil {
 			p.close()

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -57,6 +58,9 @@ type Config struct {
 	PublicURL      string
 	ExampleDir     string
 	AllowedOrigins []string
+	FrontendURL    string // where browsers are sent to sign in; empty: nowhere
+	Limits         Limits
+	TrustedProxies []netip.Prefix // whose X-Real-IP is believed
 
 	MaxFileSize  int64         // bytes
 	MemoryBudget int64         // bytes of uploads that may be in memory at the same time
@@ -130,7 +134,7 @@ func Load(getenv func(string) string) (Config, error) {
 		ExampleDir:   r.path("EXAMPLE_DIR", filepath.Join("web-example", "dist")),
 		MaxFileSize:  r.int64("MAX_FILE_SIZE", 104857600, 1, 5<<40),
 		MemoryBudget: r.int64("MEMORY_BUDGET", 256<<20, 17<<20, 1<<40),
-		UploadTTL:    r.duration("UPLOAD_TTL", 24*time.Hour, 365*24*time.Hour),
+		UploadTTL:    r.timeFrom("UPLOAD_TTL", 24*time.Hour, time.Millisecond, 365*24*time.Hour),
 		ReadTimeout:  r.duration("READ_TIMEOUT", 60*time.Second, 24*time.Hour),
 		StartTimeout: r.duration("START_TIMEOUT", 30*time.Second, 24*time.Hour),
 		EmbeddedSync: r.bool("EMBEDDED_SYNC", true),
@@ -147,6 +151,9 @@ func Load(getenv func(string) string) (Config, error) {
 		Backend:      r.backend(),
 	}
 	c.AllowedOrigins = r.origins()
+	c.FrontendURL = r.frontend()
+	c.Limits = r.limits(c.Mode)
+	c.TrustedProxies = r.proxies()
 	c.Download = r.download(c.Storage.Type)
 	r.int64("CHUNK_SIZE", 1048576, 1, 1<<40) // checked, so that a typing error is told; not needed
 	if err := r.err(); err != nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,7 +37,12 @@ func TestDefaults(t *testing.T) {
 		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Import:  Import{Region: "us-east-1"},
 		Auth:    Auth{RedisPrefix: ":1:", Iterations: 1, RememberTTL: 5 * time.Second},
+		Limits:  Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute}, Failures: Rate{100, time.Minute}},
 	}
+	if len(c.TrustedProxies) != 8 {
+		t.Error(c.TrustedProxies)
+	}
+	c.TrustedProxies = nil
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
@@ -70,6 +76,26 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 		if s := c.Redacted(); strings.Contains(s, secret) {
 			t.Errorf("%q is shown: %s", secret, s)
 		}
+	}
+}
+
+func TestTheEdge(t *testing.T) {
+	c, err := Load(env("CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=120", "TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,2001:db8::/32",
+		"FRONTEND_URL=https://app.example.org/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Limits{true, Rate{3, 2 * time.Minute}, Rate{100, time.Minute}, Rate{100, time.Minute}}
+	if c.Limits != want || fmt.Sprint(c.TrustedProxies) != "[10.0.0.0/8 192.0.2.7/32 2001:db8::/32]" || c.FrontendURL != "https://app.example.org" {
+		t.Errorf("%+v %v %q", c.Limits, c.TrustedProxies, c.FrontendURL)
+	}
+	for _, e := range []string{"CONFIG=Testing", "CONFIG=Development", "CONFIG=Production RATE_LIMIT_ENABLED=off"} {
+		if c, err := Load(env(strings.Fields(e)...)); err != nil || c.Limits.On {
+			t.Errorf("%s: %+v %v", e, c.Limits, err)
+		}
+	}
+	if c, err := Load(env("TRUSTED_PROXIES=none", "RATE_LIMIT_ENABLED=on")); err != nil || c.TrustedProxies != nil || !c.Limits.On {
+		t.Errorf("%v %v", c.TrustedProxies, err)
 	}
 }
 
@@ -107,7 +133,8 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"DOWNLOAD_REDIRECT_ENDPOINT=s3.example.org", "DOWNLOAD_CACHE_CONTROL=a\nb", "PDF_FRAME_OPTIONS=ALLOWALL",
 		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "QUOTA_BYTES=-1", "QUOTA_FILES=many", "WEBHOOK_URL=here", "PRE_CREATE_URL=https://a.example.org",
 		"WEBHOOK_SECRET=topsecret", "SCAN_CLAMD=nowhere", "IMPORT_S3_TYPE=ftp", "IMPORT_S3_ENDPOINT=here", "IMPORT_S3_SECRET_KEY=topsecret",
-		"IMPORT_TEXTS_URL=mysql://u:topsecret@h/d", "AUTH_REDIS_URL=redis://:topsecret@:x"))
+		"IMPORT_TEXTS_URL=mysql://u:topsecret@h/d", "RATE_LIMIT_ENABLED=maybe", "RATE_LIMIT_UPLOAD_REQUESTS=0", "RATE_LIMIT_DOWNLOAD_WINDOW=0",
+		"TRUSTED_PROXIES=10.0.0.0/8,localhost", "AUTH_REDIS_URL=redis://:topsecret@:x"))
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -115,7 +142,8 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE",
 		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN", "DOWNLOAD_REDIRECT_ENDPOINT",
 		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL",
-		"QUOTA_BYTES", "QUOTA_FILES", "WEBHOOK_URL", "WEBHOOK_SECRET", "SCAN_CLAMD", "IMPORT_S3_TYPE", "IMPORT_S3_ENDPOINT", "IMPORT_S3_ACCESS_KEY", "IMPORT_TEXTS_URL"} {
+		"QUOTA_BYTES", "QUOTA_FILES", "WEBHOOK_URL", "WEBHOOK_SECRET", "SCAN_CLAMD", "IMPORT_S3_TYPE", "IMPORT_S3_ENDPOINT", "IMPORT_S3_ACCESS_KEY", "IMPORT_TEXTS_URL",
+		"RATE_LIMIT_ENABLED", "RATE_LIMIT_UPLOAD_REQUESTS", "RATE_LIMIT_DOWNLOAD_WINDOW", "TRUSTED_PROXIES"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
 		}

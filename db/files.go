@@ -48,6 +48,17 @@ func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.ID, 
 	return records, err
 }
 
+// Heal corrects the size of a file, in bytes, in a row that another program wrote.
+func (d *DB) Heal(ctx context.Context, id file.ID, size int64) error {
+	return d.tx(ctx, "heal record", func(tx *transaction) error {
+		n, err := exec(ctx, tx, "heal record", `update files set size = $2 where file_id = $1 and etag is null`, id, size)
+		if err != nil || n == 0 {
+			return err
+		}
+		return d.countRecord(ctx, tx, id)
+	})
+}
+
 // DeleteFile removes a record and leaves a deleted upload in its place, so that its
 // object can be found and removed, at once or after a crash.
 func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {

@@ -53,10 +53,10 @@ func (d *DB) OpenUploads(ctx context.Context, accountID int64, after file.ID, li
 	return ids, err
 }
 
-// Heal completes the record of a file that another program wrote by what the store says of its
+// HealRecord completes the record of a file that another program wrote by what the store says of its
 // object, and by its SHA-256 if r has one. What this service recorded itself is never changed:
 // file.ErrConflict.
-func (d *DB) Heal(ctx context.Context, r file.Record) error {
+func (d *DB) HealRecord(ctx context.Context, r file.Record) error {
 	return d.tx(ctx, "heal record", func(tx *transaction) error {
 		n, err := exec(ctx, tx, "heal record", `
 			update files set size = $2, content_type = $3, created_at = $4, object_bucket = $5, object_key = $6, etag = $7,

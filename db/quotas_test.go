@@ -95,12 +95,12 @@ func TestUsageOfForeignRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Size, r.ETag, r.Location = 1000, "e", file.Location{Bucket: "b", Key: "two"}
-		noErr(t, d.Heal(ctx, r))
+		noErr(t, d.HealRecord(ctx, r))
 		if u, _, _ := d.Usage(ctx, 4); u != (file.Usage{Bytes: 1000, Files: 1}) {
 			t.Errorf("%+v", u)
 		}
 		r.ETag = "other"
-		wantErr(t, d.Heal(ctx, r), file.ErrConflict)
+		wantErr(t, d.HealRecord(ctx, r), file.ErrConflict)
 		noErr(t, d.CountNew(ctx, 4))
 		uses(t, d, 4, 1007, 2)
 		_, err = d.exec(ctx, "test", `delete from files where file_id = 'three'`)

@@ -12,8 +12,8 @@ import (
 // maxRemembered is how many records are remembered; one takes about 500 bytes.
 const maxRemembered = 10_000
 
-// Remembering is a DB that answers File from memory for a while. A record never changes,
-// so only its deletion can be missed: by this process never, since it forgets the record
+// Remembering is a DB that answers File from memory for a while. A record never changes
+// (but for a size that is healed), so only its deletion can be missed: by this process never, since it forgets the record
 // with every deletion that it makes; by others for the time given.
 type Remembering struct {
 	*DB
@@ -44,6 +44,12 @@ func (r *Remembering) File(ctx context.Context, id file.ID) (file.Record, error)
 func (r *Remembering) Reload(ctx context.Context, id file.ID) (file.Record, error) {
 	r.forget(id)
 	return r.File(ctx, id)
+}
+
+// Heal is DB's.
+func (r *Remembering) Heal(ctx context.Context, id file.ID, size int64) error {
+	defer r.forget(id)
+	return r.DB.Heal(ctx, id, size)
 }
 
 // DeleteFile is DB's. The record is forgotten even after an error: a commit whose answer

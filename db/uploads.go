@@ -13,26 +13,28 @@ import (
 // CreateUpload writes the row of a new upload. With a holder it is born under a lease
 // of epoch 1, for the time of ttl. file.ErrQuota if its account has no room for it.
 func (d *DB) CreateUpload(ctx context.Context, u file.Upload, holder string, ttl time.Duration) error {
+	return d.tx(ctx, "create upload", func(tx *transaction) error { return d.createUpload(ctx, tx, u, holder, ttl) })
+}
+
+func (d *DB) createUpload(ctx context.Context, tx *transaction, u file.Upload, holder string, ttl time.Duration) error {
 	epoch, until := int64(0), int64(0)
 	if holder != "" {
 		epoch, until = 1, ttl.Milliseconds()
 	}
 	bytes, slots := reserves(u)
-	return d.tx(ctx, "create upload", func(tx *transaction) error {
-		if err := d.reserve(ctx, tx, u.Creator.AccountID, bytes, slots); err != nil {
-			return err
-		}
-		_, err := exec(ctx, tx, "create upload", d.text(`
-			insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
-				name, type, metadata, size, deferred, part_size, partial, sources, claim, ttl,
-				lease_holder, lease_epoch, lease_until, reserved, slots, created, expires)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-				case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, $21, $22, {now}, {now} + $17)`),
-			u.ID, u.Creator.Kind, u.Creator.UserID, u.Creator.AccountID, u.Creator.Fingerprint, u.Location.Bucket, u.Location.Key,
-			u.Name, u.Type, u.Metadata, u.Size, u.Deferred, u.PartSize, u.Partial, joinIDs(u.Sources), u.Claim, u.TTL.Milliseconds(),
-			holder, epoch, until, bytes, slots)
+	if err := d.reserve(ctx, tx, u.Creator.AccountID, bytes, slots); err != nil {
 		return err
-	})
+	}
+	_, err := exec(ctx, tx, "create upload", d.text(`
+		insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
+			name, type, metadata, size, deferred, part_size, partial, sources, claim, ttl,
+			lease_holder, lease_epoch, lease_until, reserved, slots, created, expires)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, $21, $22, {now}, {now} + $17)`),
+		u.ID, u.Creator.Kind, u.Creator.UserID, u.Creator.AccountID, u.Creator.Fingerprint, u.Location.Bucket, u.Location.Key,
+		u.Name, u.Type, u.Metadata, u.Size, u.Deferred, u.PartSize, u.Partial, joinIDs(u.Sources), u.Claim, u.TTL.Milliseconds(),
+		holder, epoch, until, bytes, slots)
+	return err
 }
 
 // reserves is what an upload takes of its account's quota when it is begun. One whose length
@@ -316,7 +318,7 @@ func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file
 		where id > $1 and lease_until < {now} and state <> 'recorded'
 			and (state in ('completing', 'deleted') or state = 'stored' and not partial
 				or state = 'open' and (not deferred and committed_offset = size or sources <> '')
-				or expires < {now} and (state = 'open' or partial))
+				or (expires < {now} or ttl = 0) and (state = 'open' or partial))
 		order by id limit $2`, []any{after, limit},
 		func(scan func(...any) error) error {
 			var id file.ID

@@ -37,6 +37,8 @@ type Records interface {
 	Reload(ctx context.Context, id file.ID) (file.Record, error)
 	Files(ctx context.Context, userID, accountID int64, after file.ID, limit int) ([]file.Record, error)
 	DeleteFile(ctx context.Context, r file.Record) error
+	// Heal corrects the size of a file that another program recorded.
+	Heal(ctx context.Context, id file.ID, size int64) error
 }
 
 // Objects is what downloads need of the store.
@@ -75,6 +77,8 @@ type Options struct {
 	LinkMaxTTL time.Duration
 	// Redirect sends clients of large files to the store; nil: never.
 	Redirect *Redirect
+	// Limit refuses a download that comes too soon after others; nil: never.
+	Limit func(*http.Request, file.Identity, file.ID) error
 	// Remember is how long the size of an object that another program wrote is remembered.
 	Remember time.Duration
 }
@@ -99,6 +103,10 @@ func New(o Options) *Handler {
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Add("Vary", varies)
 	rec, err := h.readable(r, id)
+	if err == nil && h.Limit != nil {
+		who, _ := auth.FromContext(r.Context())
+		err = h.Limit(r, who, id)
+	}
 	if err == nil {
 		rec, err = h.locate(r.Context(), rec)
 	}
@@ -146,7 +154,7 @@ func (h *Handler) find(r *http.Request, id file.ID, may func(file.Identity, file
 }
 
 // locate completes a record that another program wrote, whose size may be 0 or wrong, by
-// what the store says of the object.
+// what the store says of the object, and has SQL know it from then on.
 func (h *Handler) locate(ctx context.Context, rec file.Record) (file.Record, error) {
 	if rec.ETag != "" {
 		return rec, nil
@@ -161,6 +169,11 @@ func (h *Handler) locate(ctx context.Context, rec file.Record) (file.Record, err
 	}
 	if err != nil {
 		return rec, h.explain(ctx, rec, err)
+	}
+	if rec.Size != o.Size {
+		if err := h.Records.Heal(ctx, rec.ID, o.Size); err != nil { // the next download tries again
+			h.Respond.Log.WarnContext(ctx, "the true size of a file could not be kept", "file", rec.ID, "error", err)
+		}
 	}
 	rec.Size, rec.ETag = o.Size, o.ETag
 	return rec, nil

@@ -52,7 +52,6 @@ func (w *response) fail(err error) {
 	err = w.h.explain(w.r.Context(), w.object.record, err)
 	header := w.Header()
 	tag := header.Get("ETag")
-	header.Del("Content-Security-Policy")
 	p := w.h.Respond.Of(err)
 	p.Header(header)
 	switch p.Status {
@@ -64,12 +63,7 @@ func (w *response) fail(err error) {
 		}
 	}
 	w.h.Respond.LogError(w.r, p.Status, err)
-	body := p.Body()
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	w.ResponseWriter.WriteHeader(p.Status)
-	if w.r.Method != http.MethodHead {
-		w.ResponseWriter.Write(body)
-	}
+	w.h.Respond.Send(w.ResponseWriter, w.r, p)
 }
 
 // refusal is the error for a status that http.ServeContent refused a request with.

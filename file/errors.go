@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // The kinds of failure Holdfast knows. An error's kind decides what a client is
@@ -29,6 +30,10 @@ var (
 	ErrInfected        = errors.New("infected")
 	ErrPrecondition    = errors.New("precondition failed")
 	ErrLinkExpired     = errors.New("link has expired")
+	ErrMissingField    = errors.New("required field is missing")
+	ErrSize            = errors.New("size is not valid")
+	ErrSlow            = errors.New("client is too slow")
+	ErrKeyReused       = errors.New("idempotency key is another file's")
 )
 
 // Closer kinds, for the cases that have a code of their own.
@@ -60,9 +65,21 @@ var (
 	ErrDenied = fmt.Errorf("access to file denied: %w", ErrForbidden)
 	// ErrCutOff: the body of a request ended before its time; what came is kept.
 	ErrCutOff = fmt.Errorf("body cut off: %w", ErrUnavailable)
+	// ErrInFlight: a request with the same idempotency key is running.
+	ErrInFlight = fmt.Errorf("same request is running: %w", ErrConflict)
 	// ErrStopping: the service is going down and lets its uploads go.
 	ErrStopping = fmt.Errorf("service is stopping: %w", ErrUnavailable)
 )
+
+// Later is an error that passes: who asked may ask again after a time.
+type Later struct {
+	Kind  error
+	After time.Duration
+}
+
+func (l *Later) Error() string { return fmt.Sprintf("%v: not before %s", l.Kind, l.After) }
+
+func (l *Later) Unwrap() error { return l.Kind }
 
 // Refusal is an error whose reason is written for the client. Everything else an
 // error says stays in the log.

@@ -4,12 +4,13 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/url"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// MaxIDLength is the longest file id, in bytes. Ids that Holdfast gives out have
-// 36; ids of files that were brought over may be old object keys.
+// MaxIDLength is the longest file id, in characters. Ids that Holdfast gives out have
+// 36; ids of files that were brought over may be old object keys, with a "/" in them.
 const MaxIDLength = 512
 
 // ID names a file, and the upload it came from.
@@ -28,11 +29,16 @@ func NewID() ID {
 // either, so the error is ErrNotFound; the checks keep such input away from SQL
 // and from object keys.
 func ParseID(s string) (ID, error) {
-	if s == "" || len(s) > MaxIDLength || s == "." || s == ".." || !utf8.ValidString(s) {
+	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxIDLength {
 		return "", NotFound(s)
 	}
+	for segment := range strings.SplitSeq(s, "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return "", NotFound(s)
+		}
+	}
 	for _, r := range s {
-		if r == '/' || r == '\\' || unicode.IsControl(r) {
+		if r == '\\' || unicode.IsControl(r) {
 			return "", NotFound(s)
 		}
 	}
@@ -45,8 +51,8 @@ func (id ID) Escaped() string { return url.PathEscape(string(id)) }
 // NotFound is the refusal for an id that names nothing.
 func NotFound[S ~string](id S) error {
 	shown := string(id)
-	if len(shown) > MaxIDLength {
-		shown = shown[:MaxIDLength]
+	if utf8.RuneCountInString(shown) > MaxIDLength {
+		shown = string([]rune(shown)[:MaxIDLength])
 	}
 	return Refuse(ErrNotFound, "File with ID '%s' not found", shown)
 }

@@ -67,8 +67,12 @@ func (u *Upload) Complete() bool { return !u.Deferred && u.Offset == u.Size }
 func (u *Upload) Done() bool { return u.State == Recorded || u.Partial && u.State == Stored }
 
 // Gone reports whether the upload has run out: it waited for too long for bytes or, a
-// partial one, for the final upload.
+// partial one, for the final upload. One that was to come in one request (TTL 0) is nobody's
+// to go on with.
 func (u *Upload) Gone() bool {
+	if u.TTL == 0 {
+		return u.State != Recorded
+	}
 	return u.Expired && u.State != Recorded && (!u.Complete() || u.Partial)
 }
 

@@ -26,6 +26,7 @@ import (
 // Store is what the hooks need of SQL.
 type Store interface {
 	CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error
+	CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, keep time.Duration) error
 	Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error
 	Emit(ctx context.Context, kind file.EventKind, s file.Subject) error
 }
@@ -66,6 +67,12 @@ type Creation struct {
 	Partial bool      // to be put together with others (tus 1.0.0, Concatenation)
 	Sources []file.ID // of what it is put together
 
+	// Once says that all of the file comes with this request: nobody can go on with what is
+	// left of it, so that it runs out as soon as the request has ended.
+	Once bool
+	// Key, if any, stands for this upload for KeyTTL: whoever sends it again gets the same one.
+	Key string
+
 	// Holder, if any, gets the upload's lease for the time of Lease at once.
 	Holder string
 	Lease  time.Duration
@@ -98,14 +105,26 @@ func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) 
 		Size: size, Deferred: c.Deferred, PartSize: h.partSize(c), Partial: c.Partial, Sources: c.Sources,
 		State: file.Open, TTL: h.TTL, Expires: h.Now().Add(h.TTL),
 	}
+	if c.Once {
+		u.TTL, u.Expires = 0, h.Now()
+	}
 	if c.Holder != "" {
 		u.Epoch, u.Held = 1, true
 	}
-	if err := h.store.CreateUpload(ctx, u, c.Holder, c.Lease); err != nil {
+	var err error
+	if c.Key != "" {
+		err = h.store.CreateKeyedUpload(ctx, u, c.Holder, c.Lease, c.Key, KeyTTL)
+	} else {
+		err = h.store.CreateUpload(ctx, u, c.Holder, c.Lease)
+	}
+	if err != nil {
 		return file.Upload{}, err
 	}
 	return u, nil
 }
+
+// KeyTTL is how long an idempotency key stands for an upload.
+const KeyTTL = 24 * time.Hour
 
 // Fits refuses a size over the cap. Every length that anybody declares, and every
 // byte beyond one, is checked here.

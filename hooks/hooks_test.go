@@ -19,11 +19,17 @@ import (
 type rows struct {
 	uploads []file.Upload
 	records []file.Record
+	keys    []string
 }
 
 func (r *rows) CreateUpload(_ context.Context, u file.Upload, _ string, _ time.Duration) error {
 	r.uploads = append(r.uploads, u)
 	return nil
+}
+
+func (r *rows) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, _ time.Duration) error {
+	r.keys = append(r.keys, key)
+	return r.CreateUpload(ctx, u, holder, lease)
 }
 
 func (r *rows) Record(_ context.Context, _ file.Fence, _ *file.Upload, rec file.Record) error {
@@ -95,6 +101,17 @@ func TestChunkedPartSize(t *testing.T) {
 		if got := ChunkedPartSize(c.planned, c.chunk, c.longest); got != c.want {
 			t.Errorf("ChunkedPartSize(%d, %d, %d) = %d, want %d", c.planned, c.chunk, c.longest, got, c.want)
 		}
+	}
+}
+
+func TestPreCreateOfWhatComesAtOnce(t *testing.T) {
+	h, r := newHooks(100 << 20)
+	u, err := h.PreCreate(as(user), Creation{Deferred: true, Once: true, Key: "k", Holder: "me", Lease: time.Second})
+	if err != nil || u.TTL != 0 || !u.Expires.Equal(time.Unix(1, 0)) || !u.Held || u.Epoch != 1 {
+		t.Errorf("%+v %v: it should run out with its lease", u, err)
+	}
+	if diff := cmp.Diff([]string{"k"}, r.keys); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -68,7 +68,7 @@ func (im *Importer) heal(ctx context.Context, r *file.Record) (Outcome, error) {
 	if r.SHA256, err = hash(ctx, im.Objects, r.Location, o); err != nil {
 		return Failed, err
 	}
-	return Healed, im.Rows.Heal(ctx, *r)
+	return Healed, im.Rows.HealRecord(ctx, *r)
 }
 
 // bestType is the store's word on the type, where it has one that says something.

@@ -33,7 +33,7 @@ import (
 type Rows interface {
 	Unhealed(ctx context.Context, after file.ID, limit int) ([]file.Record, error)
 	CountUnhealed(ctx context.Context) (int64, error)
-	Heal(ctx context.Context, r file.Record) error
+	HealRecord(ctx context.Context, r file.Record) error
 	File(ctx context.Context, id file.ID) (file.Record, error)
 	Importing(ctx context.Context, id file.ID) (bool, error)
 	BeginImport(ctx context.Context, source string, accountID int64, id file.ID) (as file.ID, done bool, err error)

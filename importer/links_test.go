@@ -138,7 +138,7 @@ func TestManifest(t *testing.T) {
 		"account,path,size\n1,x,-2\n":           "size must be",
 		"account,path,sha256\n1,x,abc\n":        "sha256 must have 64",
 		"account,path,created\n1,x,today\n":     "created must be a time",
-		"account,path,id\n1,x,a/b\n":            "can't be an id",
+		"account,path,id\n1,x,a//b\n":           "can't be an id",
 		"account,path\n1,\xff\n":                "path must be text in UTF-8",
 		"{\"account\":1,\"path\":\"a\\u0000\"}": "path must be text in UTF-8",
 		"account,path\n1,x,y\n":                 "wrong number of fields",

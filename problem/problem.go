@@ -58,6 +58,11 @@ var table = []struct {
 	{file.ErrTooLarge, Problem{Status: 413, Code: "FILE_003", Message: "File size exceeds limit"}},
 	{file.ErrRange, Problem{Status: 416, Code: "VAL_004", Message: "Range not satisfiable"}},
 	{file.ErrInvalid, Problem{Status: 400, Code: "VAL_003", Message: "Invalid request"}},
+	{file.ErrMissingField, Problem{Status: 422, Code: "VAL_002", Message: "Missing required field"}},
+	{file.ErrSize, Problem{Status: 422, Code: "VAL_001", Message: "Invalid file size"}},
+	{file.ErrSlow, Problem{Status: 408, Code: "UPLOAD_008", Message: "Request body came too slowly"}},
+	{file.ErrKeyReused, Problem{Status: 422, Code: "UPLOAD_010", Message: "Idempotency-Key belongs to another file"}},
+	{file.ErrInFlight, Problem{Status: 409, RetryAfter: time.Second, Code: "UPLOAD_009", Message: "A request with this Idempotency-Key is running, try again"}},
 	{file.ErrConflict, Problem{Status: 409, Code: "UPLOAD_001", Message: "Upload is in another state, ask for its offset"}},
 	{file.ErrLocked, Problem{Status: 423, RetryAfter: 2 * time.Second, Code: "UPLOAD_002", Message: "Upload is in use by another request, try again"}},
 	{file.ErrChecksum, Problem{Status: 460, Code: "UPLOAD_005", Message: "Checksum mismatch"}}, // tus 1.0.0, Checksum
@@ -68,7 +73,7 @@ var table = []struct {
 	{file.ErrPrecondition, Problem{Status: 412, Code: "VAL_007", Message: "Precondition failed"}},
 	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},
 	{file.ErrMethod, Problem{Status: 405, Code: "VAL_006", Message: "Method not allowed"}},
-	{file.ErrTooMany, Problem{Status: 429, RetryAfter: time.Second, Code: "RATE_001", Message: "Too many requests"}},
+	{file.ErrTooMany, Problem{Status: 429, RetryAfter: time.Second, Code: "RATE_001", Message: "Rate limit exceeded"}},
 	{file.ErrUnavailable, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "INFRA_002", Message: "Service unavailable, try again"}},
 }
 
@@ -82,12 +87,19 @@ func Of(err error) Problem {
 			break
 		}
 	}
+	var later *file.Later
+	if errors.As(err, &later) {
+		p.RetryAfter = max(time.Second, (later.After + time.Second - 1).Truncate(time.Second)) // the header knows whole seconds
+	}
 	var refusal *file.Refusal
 	if errors.As(err, &refusal) {
 		p.Details = &Details{Reason: refusal.Reason}
 	}
 	return p
 }
+
+// Policy is the Content-Security-Policy of answers that are data, and nothing to look at.
+const Policy = "default-src 'none'; frame-ancestors 'none'"
 
 // Header sets the answer's headers.
 func (p Problem) Header(h http.Header) {
@@ -97,6 +109,7 @@ func (p Problem) Header(h http.Header) {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "application/json")
+	h.Set("Content-Security-Policy", Policy)
 	h.Set("Cache-Control", "no-store")
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))
@@ -112,7 +125,14 @@ func (p Problem) Body() []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(p); err != nil { // strings and a pointer: can't be
+	var body any = p
+	if p.Status == http.StatusTooManyRequests { // the Python service's limiter has a form of its own
+		body = struct {
+			Detail     string `json:"detail"`
+			RetryAfter int    `json:"retry_after"` // seconds
+		}{p.Message, int(p.RetryAfter.Seconds())}
+	}
+	if err := e.Encode(body); err != nil { // strings and a pointer: can't be
 		panic(err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
@@ -123,6 +143,11 @@ type Responder struct {
 	Log *slog.Logger
 	// Debug shows the text of the service's own errors to clients.
 	Debug bool
+	// Frontend is the URL of the pages that people are sent to in place of an answer that
+	// only programs understand, without a trailing slash; empty: nowhere.
+	Frontend string
+	// Prefix is the path of the base URL, which requests may have or not.
+	Prefix string
 }
 
 // Of is like the function Of, with the error's text as reason if Debug is set.
@@ -139,6 +164,15 @@ func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
 	p := re.Of(err)
 	re.LogError(r, p.Status, err)
 	p.Header(w.Header())
+	re.Send(w, r, p)
+}
+
+// Send is the last step of Write: the answer's headers are set.
+func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
+	if to := re.page(r, p); to != "" {
+		redirect(w, to)
+		return
+	}
 	body := p.Body()
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(p.Status)

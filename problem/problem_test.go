@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"holdfast/file"
 )
@@ -34,6 +35,11 @@ func TestAnswers(t *testing.T) {
 		{fmt.Errorf("put: %w: %w", file.ErrStorageWrite, secret), false, 503, `{"code":"STORAGE_002","message":"Failed to upload file to storage"}`, "2"},
 		{fmt.Errorf("get: %w: %w", file.ErrStorageRead, secret), false, 503, `{"code":"STORAGE_003","message":"Failed to download file from storage"}`, "2"},
 		{fmt.Errorf("get: %w: %w", file.ErrObjectMissing, secret), false, 404, `{"code":"STORAGE_005","message":"File not found in storage"}`, ""},
+		{file.Refuse(file.ErrMissingField, "Field 'file' is required"), false, 422,
+			`{"code":"VAL_002","message":"Missing required field","details":{"reason":"Field 'file' is required"}}`, ""},
+		{file.ErrSize, false, 422, `{"code":"VAL_001","message":"Invalid file size"}`, ""},
+		{&file.Later{Kind: file.ErrTooMany, After: 1100 * time.Millisecond}, false, 429, `{"detail":"Rate limit exceeded","retry_after":2}`, "2"},
+		{&file.Later{Kind: file.ErrTooMany}, false, 429, `{"detail":"Rate limit exceeded","retry_after":1}`, "1"},
 		{secret, false, 500, `{"code":"INFRA_005","message":"Internal server error"}`, ""},
 		{errors.New("boom"), true, 500, `{"code":"INFRA_005","message":"Internal server error","details":{"reason":"boom"}}`, ""},
 	} {

@@ -171,7 +171,7 @@ func (c *Checker) pair(ctx context.Context, r file.Record, o storage.Object, d *
 // heal completes the record of another program, and tells.
 func (c *Checker) heal(ctx context.Context, f Finding, r file.Record) error {
 	if c.Fix {
-		if err := c.Rows.Heal(ctx, r); err == nil {
+		if err := c.Rows.HealRecord(ctx, r); err == nil {
 			f.Done = "healed"
 		} else if !errors.Is(err, file.ErrConflict) {
 			return err

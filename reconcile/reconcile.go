@@ -82,7 +82,7 @@ type Rows interface {
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error)
 	Importing(ctx context.Context, id file.ID) (bool, error)
-	Heal(ctx context.Context, r file.Record) error
+	HealRecord(ctx context.Context, r file.Record) error
 	CountNew(ctx context.Context, accountID int64) error
 	Recount(ctx context.Context, accountID int64, fix bool) (counted, used file.Usage, err error)
 }

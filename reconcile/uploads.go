@@ -45,6 +45,10 @@ func (c *Checker) tail(ctx context.Context, account int64, bucket string, t stor
 	f.ID = id
 	u, err := c.Rows.UploadRow(ctx, id)
 	if gone(err) {
+		// The key of another program's file may look like a tail's.
+		if r, err := c.Rows.File(ctx, file.ID(t.Key)); !gone(err) && (err != nil || c.place(r) == f.At) {
+			return err
+		}
 		return found(ctx, f)
 	}
 	if err != nil || u.State == file.Deleted || u.Location.Bucket != bucket { // what is deleted, the engine removes

@@ -124,12 +124,12 @@ func TestTraces(t *testing.T) {
 			t.Errorf("%s: %d %v", bucket, id, ours)
 		}
 	}
-	for key, want := range map[string]string{"a b": "a b", "tails/u/1-2": "u", TailKey("v", 1, 2): "v"} {
+	for key, want := range map[string]string{"a b": "a b", "a/b": "a/b", "tails/u/1-2": "u", TailKey("v", 1, 2): "v"} {
 		if id, tail, err := Owner(key); err != nil || string(id) != want || tail != (key[0] == 't') {
 			t.Errorf("%s: %s %v %v", key, id, tail, err)
 		}
 	}
-	for _, key := range []string{"", "a/b", "tails/", "tails//1-2", ".."} {
+	for _, key := range []string{"", "a/", "tails/", "tails//1-2", ".."} {
 		if id, _, err := Owner(key); err == nil {
 			t.Errorf("%q is %q's", key, id)
 		}

@@ -28,6 +28,9 @@ type source struct {
 	cut func() bool
 	// check is the checksum that the client sends along; nil if there is none.
 	check check
+	// all says that the body has the file's last byte, wherever that is: an upload whose
+	// length is not known gets it when the body has ended.
+	all bool
 	// goesOn says that the request has more to do with the upload after its body, and
 	// needs the lease for it.
 	goesOn bool
@@ -281,6 +284,11 @@ func (a *appender) absorb() {
 // end sends what is left of a body on its way, and commits it.
 func (a *appender) end(ctx context.Context) error {
 	a.absorb()
+	if a.src.all && a.u.Deferred {
+		if err := a.declare(ctx, a.u, a.taken); err != nil {
+			return err
+		}
+	}
 	last := !a.u.Deferred && a.taken == a.u.Size
 	var err error
 	switch {

@@ -149,7 +149,7 @@ func (e *Engine) concatenate(ctx context.Context, u *file.Upload, s *sources) er
 	}
 	for i, source := range s.uploads {
 		if err := e.terminate(s.leases[i].ctx, source); err != nil {
-			e.log.Warn("a partial upload stays until it expires", "upload", source.ID, "error", err)
+			e.log.WarnContext(ctx, "a partial upload stays until it expires", "upload", source.ID, "error", err)
 			continue
 		}
 		s.leases[i].over.Store(true)

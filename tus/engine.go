@@ -42,6 +42,7 @@ type Rows interface {
 	Deleted(ctx context.Context, id file.ID) (*file.Upload, error)
 	ForgetUpload(ctx context.Context, id file.ID) error
 	CutShort(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	DropOldKeys(ctx context.Context) error
 	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
 	LeaseRows
 }
@@ -148,7 +149,7 @@ func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) 
 	e.background.Go(func() {
 		for _, t := range tails {
 			if err := e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}); err != nil {
-				e.log.Warn("a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
+				e.log.WarnContext(ctx, "a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
 			}
 		}
 	})

@@ -96,7 +96,7 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	case completed != nil && !errors.Is(completed, storage.ErrNoUpload):
 		// It is there from an attempt before, and this one left its parts lying about.
 		if err := e.objects.Abort(ctx, u.Location, u.MultipartID); err != nil {
-			e.log.Warn("parts of a completed upload stay", "upload", u.ID, "error", err)
+			e.log.WarnContext(ctx, "parts of a completed upload stay", "upload", u.ID, "error", err)
 		}
 	}
 	if u.Partial {

@@ -27,6 +27,8 @@ type Options struct {
 	Identify func(*http.Request) (file.Identity, error)
 	// Download answers GET of a finished upload.
 	Download func(http.ResponseWriter, *http.Request, file.ID)
+	// Limit refuses an upload that somebody begins too soon after others; nil: never.
+	Limit func(*http.Request, file.Identity) error
 	// Base is the URL under which files are seen, without a trailing slash.
 	Base string
 	// ReadTimeout ends a request that sends no byte for so long.
@@ -176,7 +178,11 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 			return err
 		}
 	} else if len(x.sources) > 0 {
-		return h.createFinal(x, r, who)
+		return h.createFinal(x, r, who) // not limited: its parts were
+	} else if h.Limit != nil {
+		if err := h.Limit(r, who); err != nil {
+			return err
+		}
 	}
 	r.URL.RawPath = ""
 	next.ServeHTTP(x, r)

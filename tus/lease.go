@@ -133,7 +133,7 @@ func (ls *leases) renew() {
 		cancel()
 		for _, l := range before {
 			if l.isLost(sent, renewed, err) {
-				ls.log.Warn("a lease was lost", "upload", l.id, "error", err)
+				ls.log.WarnContext(l.ctx, "a lease was lost", "upload", l.id, "error", err)
 				l.cancel(fmt.Errorf("the lease on %s was lost: %w", l.id, file.ErrConflict))
 				l.ask()
 			}

@@ -24,7 +24,7 @@ func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
 // already, so a failure is no error of theirs: the sweeper tries again.
 func (e *Engine) Remove(ctx context.Context, id file.ID) {
 	if err := e.remove(context.WithoutCancel(ctx), id); err != nil {
-		e.log.Warn("what a deleted file left in the store stays for now", "file", id, "error", err)
+		e.log.WarnContext(ctx, "what a deleted file left in the store stays for now", "file", id, "error", err)
 	}
 }
 
@@ -68,6 +68,9 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 // Sweep finishes and removes what a crash or an outage cut short, and what has expired.
 func (e *Engine) Sweep(ctx context.Context) error {
 	const page = 100
+	if err := e.rows.DropOldKeys(ctx); err != nil {
+		return err
+	}
 	var after file.ID
 	for {
 		ids, err := e.rows.CutShort(ctx, after, page)

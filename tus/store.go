@@ -131,13 +131,18 @@ func (s store) AsLengthDeclarableUpload(u handler.Upload) handler.LengthDeclarab
 
 // DeclareLength sets the length of an upload that was begun without one.
 func (up *upload) DeclareLength(ctx context.Context, length int64) error {
-	if err := up.finisher.Fits(length); err != nil {
-		return fail(ctx, err)
+	return fail(ctx, up.declare(ctx, up.u, length))
+}
+
+// declare sets the length of an upload that was begun without one.
+func (e *Engine) declare(ctx context.Context, u *file.Upload, length int64) error {
+	if err := e.finisher.Fits(length); err != nil {
+		return err
 	}
-	if err := up.rows.DeclareLength(ctx, up.u.Fence(), length); err != nil {
-		return fail(ctx, err)
+	if err := e.rows.DeclareLength(ctx, u.Fence(), length); err != nil {
+		return err
 	}
-	up.u.Size, up.u.Deferred = length, false
+	u.Size, u.Deferred = length, false
 	return nil
 }
 

@@ -281,7 +281,7 @@ func (w *world) inStore(id string) (n int) {
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // no bucket yet
 		w.t.Fatal(err)
 	}
 	return n

@@ -53,11 +53,13 @@ var arrows = map[string]string{
 	"download":  "access auth file problem storage",
 	"admin":     "auth file",
 	"client":    "",
+	"form":      "auth file hooks problem",
+	"limit":     "file",
 	"reconcile": "file storage",
 	"importer":  "file storage",
 	"events":    "file",
 	"scan":      "file",
-	"":          "access admin auth client config db download events file hooks importer internal/filelock problem reconcile scan storage tus",
+	"":          "access admin auth client config db download events file form hooks importer internal/filelock limit problem reconcile scan storage tus",
 }
 
 // owners are the packages that alone may import what begins so.

@@ -25,6 +25,22 @@ var conf = filepath.Join("..", "..", "deploy", "nginx.conf")
 // The string is the path of what nginx logs.
 func Start(t testing.TB, port int, upstreams ...int) (log string) {
 	t.Helper()
+	return start(t, port, configure(t, port, upstreams))
+}
+
+// StartWith is Start with another block in the place of `location /files/`. In it
+// file-service:8000 stands for the program.
+func StartWith(t testing.TB, location string, port, upstream int) (log string) {
+	t.Helper()
+	text := string(configure(t, port, []int{upstream}))
+	begin := strings.Index(text, "location /files/ {")
+	end := begin + strings.Index(text[begin:], "}") + 1
+	location = strings.ReplaceAll(location, "file-service:8000", fmt.Sprintf("127.0.0.1:%d", upstream))
+	return start(t, port, []byte(text[:begin]+location+text[end:]))
+}
+
+func start(t testing.TB, port int, configuration []byte) (log string) {
+	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
 		program = "/usr/sbin/nginx" // where Debian keeps it, out of a user's PATH
@@ -38,7 +54,7 @@ func Start(t testing.TB, port int, upstreams ...int) (log string) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(folder, "nginx.conf")
-	if err := os.WriteFile(path, configure(t, port, upstreams), 0o644); err != nil {
+	if err := os.WriteFile(path, configuration, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	log = filepath.Join(folder, "nginx.log")

@@ -1,0 +1,77 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Limits say how often may be asked.
+type Limits struct {
+	On        bool
+	Uploads   Rate
+	Downloads Rate
+	Failures  Rate // of tokens, from one address
+}
+
+// Rate is so many events in a window.
+type Rate struct {
+	Count  int
+	Window time.Duration
+}
+
+// HSTS says whether browsers are told to come by TLS only.
+func (m Mode) HSTS() bool { return m == Production }
+
+func (r *reader) limits(m Mode) Limits {
+	rate := func(name, count string, otherwise int) Rate {
+		return Rate{
+			Count:  r.int("RATE_LIMIT_"+name+"_"+count, otherwise, 1, 1_000_000),
+			Window: r.timeFrom("RATE_LIMIT_"+name+"_WINDOW", time.Minute, time.Second, 24*time.Hour),
+		}
+	}
+	return Limits{
+		On:        r.bool("RATE_LIMIT_ENABLED", m == Production),
+		Uploads:   rate("UPLOAD", "REQUESTS", 10),
+		Downloads: rate("DOWNLOAD", "REQUESTS", 100),
+		Failures:  rate("AUTH", "FAILURES", 100),
+	}
+}
+
+// privateNetworks are where a proxy of one's own usually stands: loopback, the private
+// ranges (RFC 1918, RFC 4193), and link-local.
+const privateNetworks = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
+
+// proxies are networks whose X-Real-IP is believed; "none" is nobody's.
+func (r *reader) proxies() (all []netip.Prefix) {
+	const name = "TRUSTED_PROXIES"
+	list := r.list(name)
+	switch {
+	case len(list) == 0:
+		list = strings.Split(privateNetworks, ",")
+	case len(list) == 1 && list[0] == "none":
+		return nil
+	}
+	for _, s := range list {
+		p, err := netip.ParsePrefix(s)
+		if addr, bad := netip.ParseAddr(s); bad == nil {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			r.fault(name, fmt.Sprintf("must be networks such as 10.0.0.0/8, or none, not %q", s))
+			continue
+		}
+		all = append(all, p.Masked())
+	}
+	return all
+}
+
+// frontend is where browsers are sent to sign in, without a trailing slash; empty: nowhere.
+func (r *reader) frontend() string {
+	u := r.httpURL("FRONTEND_URL")
+	if u == nil {
+		return ""
+	}
+	return strings.TrimRight(u.String(), "/")
+}

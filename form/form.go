@@ -1,0 +1,165 @@
+// Package form answers POST of a multipart form (RFC 7578) with one file in it, as clients
+// of the Python file service send it. The file streams through the same hooks and the same
+// engine as every upload: nothing of it is kept in a temporary file, and in memory no more
+// than of others.
+//
+// # Errors
+//
+// file.ErrMissingField for a form without a file, file.ErrSize for an empty one,
+// file.ErrTooLarge, file.ErrMediaType for what is no form, file.ErrInvalid for a broken one,
+// file.ErrSlow for a client that stops sending, file.ErrInFlight and file.ErrKeyReused for
+// an Idempotency-Key. After an error the connection is closed: the rest is not read.
+package form
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"holdfast/auth"
+	"holdfast/file"
+	"holdfast/hooks"
+	"holdfast/problem"
+)
+
+// Keys finds the upload that stands for an identity's key: file.ErrNotFound if none does.
+type Keys interface {
+	Keyed(ctx context.Context, who file.Identity, key string) (*file.Upload, error)
+}
+
+// Options of the endpoint.
+type Options struct {
+	// Receive makes a file of what body gives until io.EOF, or leaves nothing of it.
+	// interrupt ends a body that the service can't wait for.
+	Receive func(ctx context.Context, c hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error)
+	// Fits refuses a size over the cap.
+	Fits func(size int64) error
+	// Limit refuses an upload that somebody begins too soon after others; nil: never.
+	Limit   func(*http.Request, file.Identity) error
+	Keys    Keys
+	Respond problem.Responder
+	// Base is the URL under which files are seen, without a trailing slash.
+	Base string
+	// ReadTimeout ends a request that sends no byte for so long.
+	ReadTimeout time.Duration
+}
+
+// Handler is the endpoint.
+type Handler struct{ Options }
+
+// New returns a Handler.
+func New(o Options) *Handler { return &Handler{o} }
+
+// Serve takes the file in r's form for the identity in r's context.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) {
+	u, err := h.receive(w, r)
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		h.Respond.Write(w, r, err)
+		return
+	}
+	body, err := json.Marshal(struct {
+		URL string  `json:"public_url"`
+		ID  file.ID `json:"file_id"`
+	}{h.Base + "/" + u.ID.Escaped(), u.ID})
+	if err != nil { // two strings: can't be
+		panic(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Write(body)
+}
+
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload, error) {
+	boundary, err := parseContentType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseKey(r.Header.Values("Idempotency-Key"))
+	if err != nil {
+		return nil, err
+	}
+	// Whatever else is in the form: a file of this length is in it. How long it is exactly
+	// is not known, and needs no reading.
+	if h.Fits(r.ContentLength-maxBeside) != nil {
+		return nil, h.Fits(r.ContentLength)
+	}
+	who, _ := auth.FromContext(r.Context())
+	if h.Limit != nil {
+		if err := h.Limit(r, who); err != nil {
+			return nil, err
+		}
+	}
+	s := newStream(w, r, h.ReadTimeout)
+	if key != "" {
+		u, err := h.Keys.Keyed(r.Context(), who, key)
+		switch {
+		case err == nil && u.State != file.Recorded:
+			return nil, file.ErrInFlight
+		case err == nil:
+			return u, again(u, s, boundary)
+		case !errors.Is(err, file.ErrNotFound):
+			return nil, err
+		}
+	}
+	f, err := find(s, boundary)
+	if err != nil {
+		return nil, err
+	}
+	var first [1]byte // nothing is begun for an empty file
+	if _, err := io.ReadFull(f, first[:]); errors.Is(err, io.EOF) {
+		return nil, file.ErrSize
+	} else if err != nil {
+		return nil, err
+	}
+	return h.Receive(r.Context(), hooks.Creation{Name: f.name, Type: f.mediaType, Key: key},
+		io.MultiReader(bytes.NewReader(first[:]), f), s.interrupt)
+}
+
+// again reads a form whose key stands for the file u already, and says whether the file in
+// it is the same.
+func again(u *file.Upload, s *stream, boundary string) error {
+	f, err := find(s, boundary)
+	if err != nil {
+		return err
+	}
+	want, err := hooks.Digest(u.HashState)
+	if err != nil {
+		return err
+	}
+	got := sha256.New()
+	n, err := io.Copy(got, io.LimitReader(f, u.Size+1))
+	if err != nil {
+		return err
+	}
+	if n != u.Size || !bytes.Equal(got.Sum(nil), want) || file.CleanName(f.name) != u.Name {
+		return file.ErrKeyReused
+	}
+	return nil
+}
+
+// maxKey is the longest Idempotency-Key, in bytes.
+const maxKey = 255
+
+// parseKey reads the Idempotency-Key header; empty if there is none.
+func parseKey(values []string) (string, error) {
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	good := len(values) == 1 && key != "" && len(key) <= maxKey
+	for _, c := range []byte(key) {
+		good = good && c >= ' ' && c <= '~'
+	}
+	if !good {
+		return "", file.Refuse(file.ErrInvalid, "Idempotency-Key must be 1 to %d characters of plain ASCII, given once", maxKey)
+	}
+	return key, nil
+}

@@ -1,0 +1,118 @@
+package form
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/file"
+	"holdfast/hooks"
+	"holdfast/problem"
+)
+
+// FuzzForm sends any body under any Content-Type. Whatever it is, it is a file or refused;
+// never more is read beside the file than is allowed; and a file is what the standard
+// library, reading all of it at once, makes of the form.
+func FuzzForm(f *testing.F) {
+	const form = "multipart/form-data; boundary=b"
+	part := func(headers, content string) string { return "--b\r\n" + headers + "\r\n\r\n" + content + "\r\n" }
+	head := `Content-Disposition: form-data; name="file"; filename="a.txt"`
+	for _, body := range []string{
+		part(head, "hello") + "--b--\r\n", part(head, "hello"), part(head, "") + "--b--", "--b--", "",
+		part(head+"\r\nContent-Type: text/html", "<b>") + part(`Content-Disposition: form-data; name="x"`, "y") + "--b--\r\nbehind",
+		part(head, "1") + part(head, "2") + "--b--", "before\r\n" + part(head, "\r\n--b\r") + "--b--",
+		part(`Content-Disposition: form-data; name="file"; filename="a%22b%0D%0Ac"`, "x") + "--b--",
+		part(`Content-Disposition: form-data; name="file"; filename*=utf-8''%e2%82%ac`, "x") + "--b--",
+		part(head+"\r\nContent-Transfer-Encoding: quoted-printable", "=41") + "--b--",
+	} {
+		f.Add(form, []byte(body))
+	}
+	f.Add("multipart/form-data", []byte("x"))
+	f.Add("text/plain; boundary=b", []byte("x"))
+	f.Add(";", []byte{})
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		var got []byte
+		var name string
+		h := New(Options{Respond: problem.Responder{}, ReadTimeout: time.Minute,
+			Fits: func(int64) error { return nil },
+			Receive: func(_ context.Context, c hooks.Creation, body io.Reader, _ func()) (*file.Upload, error) {
+				b, err := io.ReadAll(body)
+				got, name = b, c.Name
+				return &file.Upload{ID: "id"}, err
+			}})
+		r := httptest.NewRequest("POST", "/upload", bytes.NewReader(body))
+		r.Header["Content-Type"] = []string{contentType}
+		w := httptest.NewRecorder()
+		h.Serve(w, r)
+		if w.Code >= 500 || w.Code != 200 && (w.Code < 400 || w.Header().Get("Connection") != "close") {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if w.Code != 200 {
+			return
+		}
+		want, there := stdlib(t, contentType, body)
+		if !there || !bytes.Equal(got, want) || name == "" {
+			t.Fatalf("%q %q, want %q", name, got, want)
+		}
+	})
+}
+
+// stdlib is the field "file" as mime/multipart reads it when it has everything.
+func stdlib(t *testing.T, contentType string, body []byte) (content []byte, there bool) {
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m := multipart.NewReader(bytes.NewReader(body), params["boundary"]); ; {
+		p, err := m.NextRawPart()
+		if err == io.EOF {
+			return nil, false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.FormName() == "file" {
+			return b, true
+		}
+	}
+}
+
+// An upload ends with the service: its client is told to try again.
+func TestInterrupt(t *testing.T) {
+	began, interrupted := make(chan func(), 1), make(chan struct{})
+	h := New(Options{ReadTimeout: time.Minute, Fits: func(int64) error { return nil },
+		Receive: func(_ context.Context, _ hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
+			began <- interrupt
+			defer close(interrupted)
+			_, err := io.Copy(io.Discard, body)
+			if !errors.Is(err, file.ErrStopping) {
+				t.Errorf("%v", err)
+			}
+			return nil, err
+		}})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.Respond.Log = nil
+		if _, err := h.receive(w, r); err == nil {
+			t.Error("no error")
+		}
+	}))
+	defer server.Close()
+	in, out := io.Pipe()
+	defer out.Close()
+	go http.Post(server.URL, "multipart/form-data; boundary=b", in)
+	io.Copy(out, strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nxxx"))
+	(<-began)()
+	<-interrupted
+}

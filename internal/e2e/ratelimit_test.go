@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"holdfast/internal/redistest"
+)
+
+func TestRateLimits(t *testing.T) {
+	limits := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=3h", "RATE_LIMIT_DOWNLOAD_REQUESTS=3",
+		"RATE_LIMIT_DOWNLOAD_WINDOW=3h", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h"}
+	t.Run("memory", func(t *testing.T) { testRateLimits(t, start(t, limits...)) })
+	t.Run("Redis", func(t *testing.T) {
+		redis := redistest.Start(t)
+		s := start(t, append(limits, "AUTH_REDIS_URL="+redis.URL())...)
+		testRateLimits(t, s)
+		if log, _ := os.ReadFile(s.log); strings.Contains(string(log), redis.Password) || strings.Contains(string(log), "does not answer") {
+			t.Errorf("%s", log)
+		}
+		redis.Stop(t) // a limit is no reason that files can't be had
+		if a := s.do(t, "GET", "/files/nothing", nil); a.status != 404 {
+			t.Errorf("without Redis: %v", a)
+		}
+	})
+}
+
+func testRateLimits(t *testing.T, s *server) {
+	// limited looks at an answer that says "too often", byte for byte.
+	limited := func(a answer, hours int) {
+		t.Helper()
+		n, err := strconv.Atoi(a.header.Get("Retry-After"))
+		want := fmt.Sprintf(`{"detail":"Rate limit exceeded","retry_after":%d}`, n)
+		if a.status != 429 || string(a.body) != want || err != nil || n < hours*3600-600 || n > hours*3600 ||
+			a.header.Get("Content-Type") != "application/json" || a.header.Get("Access-Control-Allow-Origin") == "" {
+			t.Errorf("%v, want 429 %s", a, want)
+		}
+	}
+	origin := "Origin: " + strings.TrimSuffix(s.base, "/files")
+
+	// One upload by form and two by tus; the third is not begun, and those that run go on.
+	content := random(100)
+	form, header := formOf(t, "a", "", content)
+	if a := s.do(t, "POST", "/files/upload", form, header); a.status != 200 {
+		t.Fatal(a)
+	}
+	film, location := s.upload(t, content)
+	open := s.create(t, 100)
+	limited(s.do(t, "POST", "/files/upload", form, header, origin), 1)
+	limited(s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 1", origin), 1)
+	for i := range 20 {
+		if a := s.patch(t, open, i, "x"); a.status != 204 {
+			t.Fatal(a)
+		}
+		s.offset(t, open)
+	}
+
+	// A film in many ranges, and another file: then it is enough.
+	for i := range 10 {
+		if a := s.do(t, "GET", film, nil, fmt.Sprintf("Range: bytes=%d-%d", i, i+5)); a.status != 206 {
+			t.Fatalf("range %d: %v", i, a)
+		}
+	}
+	for range 2 {
+		if a := s.do(t, "GET", location, nil); a.status != 200 {
+			t.Fatal(a)
+		}
+	}
+	limited(s.do(t, "GET", film, nil, origin), 1)
+	limited(s.do(t, "GET", location, nil, origin), 1) // by the other address
+	if a := s.do(t, "GET", film, nil, "Range: bytes=7-9"); a.status != 206 {
+		t.Errorf("the film stops: %v", a)
+	}
+	if a := s.do(t, "HEAD", film, nil); a.status != 200 {
+		t.Errorf("HEAD has no bytes: %v", a)
+	}
+	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
+	if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 1", other); a.status != 201 {
+		t.Errorf("another user: %v", a)
+	}
+
+	// Wrong tokens, a few and then none is looked at any more; from elsewhere they are.
+	from := func(address string) string { return "X-Real-IP: " + address }
+	for range 5 {
+		if a := s.do(t, "GET", film, nil, "Authorization: Bearer no", from("192.0.2.1")); a.status != 401 {
+			t.Fatal(a)
+		}
+	}
+	for _, method := range []string{"GET", "DELETE", "PATCH", "HEAD"} {
+		if a := s.do(t, method, location, nil, "Authorization: Bearer no", from("192.0.2.1"), octets, "Upload-Offset: 0"); a.status != 429 {
+			t.Errorf("%s: %v", method, a)
+		}
+	}
+	limited(s.do(t, "GET", film, nil, "Authorization: Bearer no", from("192.0.2.1"), origin), 1)
+	if a := s.do(t, "GET", film, nil, "Authorization: Bearer no", from("192.0.2.2")); a.status != 401 {
+		t.Errorf("from elsewhere: %v", a)
+	}
+	if a := s.do(t, "GET", film, nil, "Authorization: -", from("192.0.2.1")); a.status != 401 {
+		t.Errorf("who has no token tries none: %v", a)
+	}
+}

@@ -1,0 +1,250 @@
+package limit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"holdfast/file"
+	"holdfast/internal/redistest"
+	"holdfast/problem"
+)
+
+// counters runs a test on each kind of counter.
+func counters(t *testing.T, test func(t *testing.T, c Counter)) {
+	t.Run("memory", func(t *testing.T) { test(t, NewMemory()) })
+	t.Run("Redis", func(t *testing.T) {
+		c, err := NewRedis(redistest.Start(t).URL(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		test(t, c)
+		if c.down.Load() {
+			t.Error("it did not ask Redis")
+		}
+	})
+}
+
+func TestTake(t *testing.T) {
+	counters(t, func(t *testing.T, c Counter) {
+		r := Rate{Count: 3, Window: time.Hour}
+		for range 3 {
+			if wait := c.Take(t.Context(), "a", r); wait != 0 {
+				t.Fatal(wait)
+			}
+		}
+		for range 3 { // a refusal is not counted, or nobody would ever get in again
+			if wait := c.Take(t.Context(), "a", r); wait <= 19*time.Minute || wait > 20*time.Minute {
+				t.Fatal(wait)
+			}
+		}
+		if wait := c.Take(t.Context(), "b", r); wait != 0 {
+			t.Fatal("another key: ", wait)
+		}
+		if c.Marked(t.Context(), "m") {
+			t.Error("marked before")
+		}
+		c.Mark(t.Context(), "m", time.Hour)
+		if !c.Marked(t.Context(), "m") {
+			t.Error("not marked")
+		}
+		c.Mark(t.Context(), "short", 20*time.Millisecond)
+		for end := time.Now().Add(time.Minute); c.Marked(t.Context(), "short"); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("a mark does not end")
+			}
+		}
+		var got atomic.Int32
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if c.Take(t.Context(), "many", Rate{Count: 10, Window: time.Hour}) == 0 {
+					got.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if got.Load() != 10 {
+			t.Errorf("%d of 50 at once got in, want 10", got.Load())
+		}
+	})
+}
+
+// As time goes by there is room again, and never for more than the limit.
+func TestMemoryOverTime(t *testing.T) {
+	m, now := NewMemory(), time.Now()
+	m.now = func() time.Time { return now }
+	r := Rate{Count: 4, Window: time.Minute}
+	took := 0
+	for range 600 { // ten minutes, a second each
+		if m.wait("k", r) == 0 != (m.Take(t.Context(), "k", r) == 0) {
+			t.Fatal("wait and Take differ")
+		}
+		now = now.Add(time.Second)
+	}
+	now = now.Add(time.Hour)
+	for m.Take(t.Context(), "k", r) == 0 {
+		took++
+	}
+	if took != 4 {
+		t.Errorf("%d after a long time, want 4", took)
+	}
+	if wait := m.wait("k", r); wait != 15*time.Second {
+		t.Error(wait)
+	}
+}
+
+// While Redis is away each replica counts alone, and says so once; then it goes on there.
+func TestRedisGoesAndComes(t *testing.T) {
+	server := redistest.Start(t)
+	var log lines
+	c, err := NewRedis(server.URL(), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := Rate{Count: 2, Window: time.Hour}
+	take := func(want int) {
+		t.Helper()
+		got := 0
+		for range 5 {
+			if c.Take(t.Context(), "k", r) == 0 {
+				got++
+			}
+		}
+		if got != want {
+			t.Fatalf("%d got in, want %d", got, want)
+		}
+	}
+	take(2)
+	server.Stop(t)
+	take(2) // of this replica's own budget
+	take(0)
+	if n := strings.Count(log.String(), "does not answer"); n != 1 {
+		t.Errorf("it was said %d times:\n%s", n, log.String())
+	}
+	server.Restart(t)
+	for end := time.Now().Add(time.Minute); c.down.Load(); time.Sleep(10 * time.Millisecond) {
+		c.Marked(t.Context(), "k")
+		if time.Now().After(end) {
+			t.Fatal("it does not come back")
+		}
+	}
+	take(0) // Redis knows what it counted before
+	if strings.Contains(log.String(), server.Password) {
+		t.Error("the password is in the log")
+	}
+}
+
+// lines is a log that may be read meanwhile.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(b) }
+
+func (l *lines) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
+
+func TestClient(t *testing.T) {
+	trusted := Proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	for _, c := range []struct {
+		peer string
+		said []string
+		want string
+	}{
+		{"10.1.2.3:4", []string{"192.0.2.1"}, "192.0.2.1"},
+		{"[::1]:4", []string{"2001:db8::1"}, "2001:db8::1"},
+		{"[::ffff:10.1.2.3]:4", []string{"::ffff:192.0.2.1"}, "192.0.2.1"},
+		{"192.0.2.9:4", []string{"192.0.2.1"}, "192.0.2.9"}, // forged
+		{"192.0.2.9:4", nil, "192.0.2.9"},
+		{"10.1.2.3:4", nil, "10.1.2.3"},
+		{"10.1.2.3:4", []string{"192.0.2.1", "192.0.2.2"}, "10.1.2.3"},
+		{"10.1.2.3:4", []string{"nobody"}, "10.1.2.3"},
+		{"10.1.2.3:4", []string{"192.0.2.1, 192.0.2.2"}, "10.1.2.3"},
+		{"@", []string{"192.0.2.1"}, "invalid IP"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr, r.Header["X-Real-Ip"] = c.peer, c.said
+		r.Header.Set("X-Forwarded-For", "192.0.2.77") // never looked at
+		if got := trusted.Client(r).String(); got != c.want {
+			t.Errorf("%s %q: %s, want %s", c.peer, c.said, got, c.want)
+		}
+	}
+	if a, b := address(netip.MustParseAddr("2001:db8::1")), address(netip.MustParseAddr("2001:db8::2")); a != b {
+		t.Errorf("%s and %s are one client's", a, b)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	counters(t, func(t *testing.T, c Counter) {
+		two := Rate{Count: 2, Window: time.Hour}
+		l := New(c, Settings{Uploads: two, Downloads: two, Failures: two})
+		request := func(address string, headers ...string) *http.Request {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.RemoteAddr = address + ":1"
+			for _, h := range headers {
+				name, value, _ := strings.Cut(h, ": ")
+				r.Header.Set(name, value)
+			}
+			return r
+		}
+		user := func(id int64) file.Identity { return file.Identity{Kind: file.KindUser, UserID: id, AccountID: 1} }
+		guest := file.Identity{Kind: "guest", AccountID: 1, Fingerprint: "f"}
+		ranged, plain := request("192.0.2.1", "Range: bytes=0-9"), request("192.0.2.1")
+		for i, step := range []struct {
+			err error
+			ok  bool
+		}{
+			{l.Upload(plain, user(1)), true}, {l.Upload(plain, user(1)), true}, {l.Upload(plain, user(1)), false},
+			{l.Upload(request("192.0.2.2"), user(1)), false}, // from wherever
+			{l.Upload(plain, user(2)), true},
+			{l.Upload(plain, guest), true}, {l.Upload(plain, guest), true}, {l.Upload(plain, guest), false},
+			// A film.
+			{l.Download(ranged, user(1), "film"), true}, {l.Download(ranged, user(1), "film"), true}, {l.Download(ranged, user(1), "film"), true},
+			{l.Download(ranged, user(1), "film"), true}, {l.Download(ranged, user(1), "second"), true},
+			{l.Download(ranged, user(1), "third"), false}, {l.Download(ranged, user(1), "third"), false}, // a refused one is not free the next time
+			{l.Download(ranged, user(1), "film"), true},
+			{l.Download(plain, user(1), "film"), false}, // all of it is another download
+			// Links have no identity.
+			{l.Download(plain, file.Identity{Kind: file.KindLink}, "a"), true}, {l.Download(plain, file.Identity{Kind: file.KindLink}, "a"), true},
+			{l.Download(plain, file.Identity{Kind: file.KindLink}, "b"), false},
+			{l.Download(request("192.0.2.3"), file.Identity{Kind: file.KindLink}, "a"), true},
+			{l.Failing(plain), true},
+		} {
+			if (step.err == nil) != step.ok || step.err != nil && !errors.Is(step.err, file.ErrTooMany) {
+				t.Errorf("step %d: %v", i, step.err)
+			}
+		}
+		l.Failed(plain)
+		if err := l.Failing(plain); err != nil {
+			t.Error(err)
+		}
+		l.Failed(plain)
+		if err := l.Failing(plain); !errors.Is(err, file.ErrTooMany) {
+			t.Error("two wrong tokens are enough: ", err)
+		}
+		if err := l.Failing(request("192.0.2.2")); err != nil {
+			t.Error(err)
+		}
+		p := problem.Of(l.Failing(plain))
+		if want := fmt.Sprintf(`{"detail":"Rate limit exceeded","retry_after":%d}`, int(p.RetryAfter.Seconds())); string(p.Body()) != want || p.RetryAfter < 29*time.Minute {
+			t.Errorf("%s %s", p.Body(), p.RetryAfter)
+		}
+		var none *Limits
+		if err := errors.Join(none.Failing(plain), none.Upload(plain, user(1)), none.Download(plain, user(1), "x")); err != nil {
+			t.Error(err)
+		}
+		none.Failed(plain)
+	})
+}

@@ -1,0 +1,103 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// prefix keeps the keys apart from those of others in this Redis.
+	prefix = "holdfast:limit:"
+	// redisTimeout is how long a request waits for Redis before it is counted here.
+	redisTimeout = 500 * time.Millisecond
+	// redisPause is how long Redis is left alone after it failed.
+	redisPause = time.Second
+)
+
+// Redis counts for all replicas together. While Redis does not answer each counts for
+// itself: a limit must not be why files can't be had.
+type Redis struct {
+	client  *redis.Client
+	limiter *redis_rate.Limiter
+	memory  *Memory
+	log     *slog.Logger
+	down    atomic.Bool
+	retry   atomic.Int64 // when Redis may be asked again, in nanoseconds since 1970
+}
+
+// NewRedis returns a Redis at a URL. It need not be there yet.
+func NewRedis(url string, log *slog.Logger) (*Redis, error) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, errors.New("AUTH_REDIS_URL: this is no Redis URL") // the error may have the password in it
+	}
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
+	o.MaxRetries, o.ContextTimeoutEnabled = -1, true
+	client := redis.NewClient(o)
+	return &Redis{client: client, limiter: redis_rate.NewLimiter(client), memory: NewMemory(), log: log}, nil
+}
+
+// Close ends the connections.
+func (c *Redis) Close() error { return c.client.Close() }
+
+// Take counts an event if there is room for it.
+func (c *Redis) Take(ctx context.Context, key string, r Rate) (wait time.Duration) {
+	if !c.ask(ctx, func(ctx context.Context) error {
+		res, err := c.limiter.Allow(ctx, prefix+key, redis_rate.Limit{Rate: r.Count, Burst: r.Count, Period: r.Window})
+		if err == nil && res.Allowed == 0 {
+			wait = max(1, res.RetryAfter)
+		}
+		return err
+	}) {
+		return c.memory.Take(ctx, key, r)
+	}
+	return wait
+}
+
+// Mark makes Marked true for a time.
+func (c *Redis) Mark(ctx context.Context, key string, ttl time.Duration) {
+	if !c.ask(ctx, func(ctx context.Context) error { return c.client.Set(ctx, prefix+key, 1, ttl).Err() }) {
+		c.memory.Mark(ctx, key, ttl)
+	}
+}
+
+// Marked says whether Mark was called, less than its time ago.
+func (c *Redis) Marked(ctx context.Context, key string) (marked bool) {
+	if !c.ask(ctx, func(ctx context.Context) error {
+		n, err := c.client.Exists(ctx, prefix+key).Result()
+		marked = n > 0
+		return err
+	}) {
+		return c.memory.Marked(ctx, key)
+	}
+	return marked
+}
+
+// ask makes a call to Redis, and says whether it did what it should. The first failure is
+// logged, and that it is over.
+func (c *Redis) ask(ctx context.Context, call func(context.Context) error) bool {
+	if time.Now().UnixNano() < c.retry.Load() {
+		return false
+	}
+	limited, cancel := context.WithTimeout(ctx, redisTimeout)
+	defer cancel()
+	err := call(limited)
+	switch {
+	case err == nil:
+		if c.down.Swap(false) {
+			c.log.Info("rate limits are counted in Redis again")
+		}
+	case ctx.Err() == nil: // else nobody waits any more, and Redis is not to blame
+		c.retry.Store(time.Now().Add(redisPause).UnixNano())
+		if !c.down.Swap(true) {
+			c.log.Warn("Redis does not answer: each replica counts its rate limits for itself", "error", err)
+		}
+	}
+	return err == nil
+}
