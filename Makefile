@@ -5,7 +5,7 @@
 # One thing after the other: the steps share two cores, and CI reads the closing lines.
 .NOTPARALLEL:
 
-.PHONY: run build page deps test lint test-page test-go bench faults crowd fuzz clean
+.PHONY: run build page deps test lint test-page test-go bench faults crowd million fuzz clean
 
 # run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
 # is replaced by it (exec), so that signals reach it and nothing else.
@@ -61,6 +61,10 @@ faults: deps
 # nothing else should run.
 crowd: deps
 	HOLDFAST_TEST_ALONE=yes go test -count 1 -run TestFastBesideSlow -v ./internal/e2e </dev/null
+
+# A million files in both databases compared with the listing of a store: the memory is measured.
+million: deps
+	HOLDFAST_TEST_ALONE=yes go test -count 1 -run TestMany -v ./reconcile </dev/null
 
 # make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s

@@ -54,8 +54,12 @@ type cli struct {
 			ID string `arg:"" help:"Id of the token, see list."`
 		} `cmd:"" help:"End a token."`
 	} `cmd:"" help:"Make, list and revoke local tokens."`
-	Upload   uploadCommand   `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
-	Download downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Upload    uploadCommand   `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
+	Download  downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Import    importArgs      `cmd:"" help:"Bring files over from another store."`
+	Reconcile reconcileArgs   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
+	Quota     quotaArgs       `cmd:"" help:"What accounts may use: show, list, set, clear."`
+	Events    eventsArgs      `cmd:"" help:"Events that could not be told to WEBHOOK_URL."`
 }
 
 // run is the whole program: args without the program's name, settings by getenv. It
@@ -92,6 +96,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = serve(ctx, settings, stdout, newLog(settings, stderr))
 	case "healthcheck":
 		err = healthcheck(ctx, settings)
+	case "import files":
+		err = runImport(ctx, settings, c.Import.Files, stdout, stderr, newLog(settings, stderr))
+	case "import links", "import links <files>":
+		err = runImportLinks(ctx, settings, c.Import.Links, os.Stdin, stdout)
+	case "quota set", "quota clear", "quota show", "quota list":
+		err = runQuota(ctx, settings, &c.Quota, command.Command(), stdout)
+	case "events list", "events resend", "events resend <file>":
+		err = runEvents(ctx, settings, &c.Events, command.Command(), stdout)
+	case "reconcile":
+		err = runReconcile(ctx, settings, c.Reconcile, stdout, newLog(settings, stderr))
 	default:
 		err = tokens(ctx, settings, &c, command.Command(), stdout)
 	}

@@ -26,7 +26,8 @@ import (
 // routes is every way into the service, and what every request and answer goes through.
 // Each route answers under the path of base and without it, because a proxy may strip the
 // prefix.
-func routes(c config.Config, base string, uploads *tus.Handler, files *download.Handler, forms *form.Handler, identify func(*http.Request) (file.Identity, error),
+func routes(c config.Config, base string, uploads *tus.Handler, files *download.Handler, forms *form.Handler,
+	usage func(http.ResponseWriter, *http.Request, file.ID), identify func(*http.Request) (file.Identity, error),
 	links *auth.Links, respond problem.Responder, ready func(context.Context) error, log *slog.Logger) http.Handler {
 	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
 	// one would let %2F divide segments.
@@ -112,6 +113,7 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 			})
 		}
 		router.HandleFunc(prefix+"/", read(known(func(w http.ResponseWriter, r *http.Request, _ file.ID) { files.List(w, r) })))
+		router.HandleFunc(prefix+"/usage", read(known(usage)))
 		router.HandleFunc(prefix+"/upload", only(map[string]http.HandlerFunc{
 			"POST": known(func(w http.ResponseWriter, r *http.Request, _ file.ID) { forms.Serve(w, r) }),
 		}))

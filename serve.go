@@ -79,7 +79,11 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	if err != nil {
 		return err
 	}
-	life := hooks.New(rows, hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now})
+	rules := hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
+	if err := outside(c, p.objects, &rules); err != nil {
+		return err
+	}
+	life := hooks.New(rows, rules)
 	limitHeap(c.MemoryBudget)
 	registry := newRegistry()
 	defer observe(c.AdminAddr, registry, log)()
@@ -116,7 +120,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return err
 	}
 	server := &http.Server{
-		Handler:           routes(c, base, uploads, files, forms, identify, links, respond, ready, log),
+		Handler:           routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, respond, ready, log),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -127,6 +131,12 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	engineDone := make(chan struct{})
 	go func() { defer close(engineDone); engine.Run(running, sweepInterval) }()
 	defer func() { stopEngine(); <-engineDone; engine.Wait() }()
+	defer sweepLeftovers(ctx, c, p, log)()
+	stopTelling, err := tellEvents(ctx, c, p.rows, log)
+	if err != nil {
+		return err
+	}
+	defer stopTelling()
 
 	if err := announce(ctx, c, p.rows, base, port, stdout); err != nil {
 		return err
@@ -254,14 +264,20 @@ func (p *parts) close() (err error) {
 	return err
 }
 
-func openDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
+func openDatabase(ctx context.Context, c config.Config) (rows *db.DB, err error) {
 	if c.Postgres != nil {
-		return db.OpenPostgres(ctx, c.Postgres.DSN())
+		rows, err = db.OpenPostgres(ctx, c.Postgres.DSN())
+	} else if err = os.MkdirAll(c.DataDir, 0o700); err == nil {
+		rows, err = db.OpenSQLite(ctx, filepath.Join(c.DataDir, "holdfast.db"))
 	}
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return db.OpenSQLite(ctx, filepath.Join(c.DataDir, "holdfast.db"))
+	rows.Limit(file.Quota(c.Quota))
+	if c.Events.URL != "" {
+		rows.KeepEvents()
+	}
+	return rows, nil
 }
 
 // wait tries until it works, at most for limit: services that start together come up

@@ -68,6 +68,18 @@ func Create(who file.Identity) error {
 	return nil
 }
 
+// Usage decides who may see what an account uses: its people and programs, and not whoever
+// fills in a form of it.
+func Usage(who file.Identity) error {
+	switch {
+	case who.Kind == "" || who.AccountID == 0:
+		return file.ErrUnauthenticated
+	case who.Kind == file.KindPublic || who.Kind == file.KindLink:
+		return file.ErrForbidden
+	}
+	return nil
+}
+
 // Upload decides about an upload in progress, for every verb: it belongs to who
 // began it, and to nobody else.
 func Upload(who file.Identity, u *file.Upload) error {

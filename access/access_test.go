@@ -227,3 +227,12 @@ func TestGrantable(t *testing.T) {
 		}
 	}
 }
+
+func TestUsage(t *testing.T) {
+	for kind, want := range map[file.Kind]error{"": file.ErrUnauthenticated, file.KindUser: nil, file.KindGuest: nil, file.KindService: nil,
+		file.KindPublic: file.ErrForbidden, file.KindLink: file.ErrForbidden} {
+		if err := Usage(file.Identity{Kind: kind, AccountID: 1}); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", kind, err, want)
+		}
+	}
+}

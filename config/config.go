@@ -77,6 +77,9 @@ type Config struct {
 
 	Postgres *Postgres // nil: SQLite in DataDir
 	Storage  Storage
+	Import   Import
+	Quota    Quota
+	Events   Events
 	Auth     Auth
 	Backend  string // URL of the backend that knows permissions; empty: none
 }
@@ -141,6 +144,9 @@ func Load(getenv func(string) string) (Config, error) {
 		Links:        r.links(),
 		Postgres:     r.postgres(),
 		Storage:      r.storage(),
+		Import:       r.imports(),
+		Quota:        r.quotas(),
+		Events:       r.events(),
 		Auth:         r.auth(),
 		Backend:      r.backend(),
 	}

@@ -35,6 +35,7 @@ func TestDefaults(t *testing.T) {
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
 		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
+		Import:  Import{Region: "us-east-1"},
 		Auth:    Auth{RedisPrefix: ":1:", Iterations: 1, RememberTTL: 5 * time.Second},
 		Limits:  Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute}, Failures: Rate{100, time.Minute}},
 	}
@@ -130,7 +131,9 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"S3_PAYLOAD_SIGNING=perhaps", "CHUNK_SIZE=x", "SEAWEEDFS_S3_SECRET_KEY=topsecret",
 		"ADMIN_ADDR=9090", "PERMISSION_CACHE_TTL=2h", "WRITE_TIMEOUT=0", "DOWNLOAD_MODE=fast", "DOWNLOAD_REDIRECT_MIN=-1",
 		"DOWNLOAD_REDIRECT_ENDPOINT=s3.example.org", "DOWNLOAD_CACHE_CONTROL=a\nb", "PDF_FRAME_OPTIONS=ALLOWALL",
-		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "RATE_LIMIT_ENABLED=maybe", "RATE_LIMIT_UPLOAD_REQUESTS=0", "RATE_LIMIT_DOWNLOAD_WINDOW=0",
+		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "QUOTA_BYTES=-1", "QUOTA_FILES=many", "WEBHOOK_URL=here", "PRE_CREATE_URL=https://a.example.org",
+		"WEBHOOK_SECRET=topsecret", "SCAN_CLAMD=nowhere", "IMPORT_S3_TYPE=ftp", "IMPORT_S3_ENDPOINT=here", "IMPORT_S3_SECRET_KEY=topsecret",
+		"IMPORT_TEXTS_URL=mysql://u:topsecret@h/d", "RATE_LIMIT_ENABLED=maybe", "RATE_LIMIT_UPLOAD_REQUESTS=0", "RATE_LIMIT_DOWNLOAD_WINDOW=0",
 		"TRUSTED_PROXIES=10.0.0.0/8,localhost", "AUTH_REDIS_URL=redis://:topsecret@:x"))
 	if err == nil {
 		t.Fatal("no error")
@@ -139,6 +142,7 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE",
 		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN", "DOWNLOAD_REDIRECT_ENDPOINT",
 		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL",
+		"QUOTA_BYTES", "QUOTA_FILES", "WEBHOOK_URL", "WEBHOOK_SECRET", "SCAN_CLAMD", "IMPORT_S3_TYPE", "IMPORT_S3_ENDPOINT", "IMPORT_S3_ACCESS_KEY", "IMPORT_TEXTS_URL",
 		"RATE_LIMIT_ENABLED", "RATE_LIMIT_UPLOAD_REQUESTS", "RATE_LIMIT_DOWNLOAD_WINDOW", "TRUSTED_PROXIES"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
@@ -170,6 +174,26 @@ func TestDownloads(t *testing.T) {
 	}
 	if _, err := Load(env("DOWNLOAD_MODE=redirect")); err == nil || !strings.HasPrefix(err.Error(), "DOWNLOAD_MODE ") {
 		t.Errorf("the embedded store can't be reached by clients: %v", err)
+	}
+}
+
+func TestOperating(t *testing.T) {
+	c, err := Load(env("QUOTA_BYTES=1000", "QUOTA_FILES=5", "WEBHOOK_URL=https://a.example.org/hook?x=1", "PRE_CREATE_URL=http://b:80/", "WEBHOOK_SECRET="+strings.Repeat("s", 24),
+		"SCAN_CLAMD=unix:/run/clamd", "IMPORT_S3_TYPE=google", "IMPORT_S3_ACCESS_KEY=a", "IMPORT_S3_SECRET_KEY=b", "IMPORT_TEXTS_URL=postgres://u:p@h/d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Quota{1000, 5}, c.Quota); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Events{"https://a.example.org/hook?x=1", strings.Repeat("s", 24), "http://b:80/", "unix:/run/clamd"}, c.Events); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Import{"https://storage.googleapis.com", "a", "b", "us-east-1", true, "postgres://u:p@h/d"}, c.Import); diff != "" {
+		t.Error(diff)
+	}
+	if s := c.Redacted(); strings.Contains(s, "sss") || strings.Contains(s, "u:p@") {
+		t.Errorf("a secret is shown: %s", s)
 	}
 }
 

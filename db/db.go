@@ -33,7 +33,11 @@ type DB struct {
 	// now is the SQL for the database's own clock, in milliseconds: leases of several
 	// replicas are compared on one clock.
 	now string
-	dsn string // of PostgreSQL, for Listen; empty on SQLite
+	// byBytes is the collation that orders texts as S3 orders keys.
+	byBytes string
+	dsn     string // of PostgreSQL, for Listen; empty on SQLite
+	quota   file.Quota
+	events  bool // they are kept
 }
 
 // OpenSQLite opens the database in the file at path and brings its tables up to date.
@@ -56,7 +60,7 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	writer.SetMaxOpenConns(1)
-	d := &DB{sql: &pool{DB: conn, prepare: true}, write: &pool{DB: writer, prepare: true}, now: "cast(unixepoch('subsec') * 1000 as integer)"}
+	d := &DB{sql: &pool{DB: conn, prepare: true}, write: &pool{DB: writer, prepare: true}, now: "cast(unixepoch('subsec') * 1000 as integer)", byBytes: "binary"}
 	return d, d.start(ctx, func() error { return migrateSQLite(ctx, conn, path) })
 }
 
@@ -70,7 +74,7 @@ func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
 	conn.SetMaxIdleConns(16) // a new one costs more than a query
 	conn.SetConnMaxIdleTime(5 * time.Minute)
 	shared := &pool{DB: conn}
-	d := &DB{sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint"}
+	d := &DB{sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint", byBytes: `"C"`}
 	return d, d.start(ctx, func() error { return migratePostgres(ctx, conn) })
 }
 
@@ -94,8 +98,10 @@ func (d *DB) Ping(ctx context.Context) error { return wrap("connect", d.sql.Ping
 // Shared says whether other processes may use this database at the same time.
 func (d *DB) Shared() bool { return d.dsn != "" }
 
-// text fills the database's clock into a query.
-func (d *DB) text(query string) string { return strings.ReplaceAll(query, "{now}", d.now) }
+// text fills the database's clock and its order of bytes into a query.
+func (d *DB) text(query string) string {
+	return strings.NewReplacer("{now}", d.now, "{bytes}", d.byBytes).Replace(query)
+}
 
 func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (int64, error) {
 	return exec(ctx, d.write, doing, d.text(query), args...)
@@ -124,7 +130,11 @@ func (d *DB) rows(ctx context.Context, doing, query string, args []any, each fun
 	return rows(ctx, d.sql, doing, d.text(query), args, each)
 }
 
-func rows(ctx context.Context, on *pool, doing, query string, args []any, each func(scan func(...any) error) error) error {
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func rows(ctx context.Context, on queryer, doing, query string, args []any, each func(scan func(...any) error) error) error {
 	rows, err := on.QueryContext(ctx, query, args...)
 	if err != nil {
 		return wrap(doing, err)

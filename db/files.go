@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -49,19 +50,24 @@ func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.ID, 
 
 // Heal corrects the size of a file, in bytes, in a row that another program wrote.
 func (d *DB) Heal(ctx context.Context, id file.ID, size int64) error {
-	_, err := d.exec(ctx, "heal record", `update files set size = $2 where file_id = $1 and etag is null`, id, size)
-	return err
+	return d.tx(ctx, "heal record", func(tx *transaction) error {
+		n, err := exec(ctx, tx, "heal record", `update files set size = $2 where file_id = $1 and etag is null`, id, size)
+		if err != nil || n == 0 {
+			return err
+		}
+		return d.countRecord(ctx, tx, id)
+	})
 }
 
 // DeleteFile removes a record and leaves a deleted upload in its place, so that its
 // object can be found and removed, at once or after a crash.
 func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {
 	return d.tx(ctx, "delete file", func(tx *transaction) error {
-		n, err := exec(ctx, tx, "delete record", `delete from files where file_id = $1`, r.ID)
+		bytes, n, there, err := deleteRecord(ctx, tx, r.ID)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !there {
 			return file.NotFound(r.ID)
 		}
 		_, err = exec(ctx, tx, "delete file", d.text(`
@@ -70,8 +76,28 @@ func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {
 			values ($1, '', $2, $3, '', $4, $5, $6, $7, '', $8, $9, 0, 'deleted', {now})
 			on conflict (id) do update set state = 'deleted', lease_epoch = uploads.lease_epoch + 1, lease_until = 0`),
 			r.ID, r.UserID, r.AccountID, r.Location.Bucket, r.Location.Key, r.Name, r.Type, r.Size, false)
-		return err
+		if err != nil {
+			return err
+		}
+		if err := d.emit(ctx, tx, file.EventDeleted, subject(r)); err != nil {
+			return err
+		}
+		return d.count(ctx, tx, r.AccountID, -bytes, -n)
 	})
+}
+
+// deleteRecord removes a record, if it is there, and returns what was counted for it: nothing
+// for another program's that nobody has counted yet.
+func deleteRecord(ctx context.Context, tx *transaction, id file.ID) (bytes, files int64, there bool, err error) {
+	var counted sql.NullInt64
+	err = wrap("delete record", tx.QueryRowContext(ctx, `delete from files where file_id = $1 returning counted`, id).Scan(&counted))
+	if isNotFound(err) {
+		return 0, 0, false, nil
+	}
+	if counted.Valid {
+		files = 1
+	}
+	return counted.Int64, files, true, err
 }
 
 // missing turns "no row" into the refusal that names the id.

@@ -28,7 +28,7 @@ func migratePostgres(ctx context.Context, conn *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	return migrate(ctx, conn, database.DialectPostgres, goose.WithSessionLocker(locker))
+	return migrate(ctx, conn, database.DialectPostgres, `"C"`, goose.WithSessionLocker(locker))
 }
 
 // migrateSQLite holds a file lock meanwhile: the service and a command such as
@@ -39,10 +39,12 @@ func migrateSQLite(ctx context.Context, conn *sql.DB, path string) error {
 		return err
 	}
 	defer unlock()
-	return migrate(ctx, conn, database.DialectSQLite3)
+	return migrate(ctx, conn, database.DialectSQLite3, "binary")
 }
 
-func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, options ...goose.ProviderOption) error {
+// migrate brings the tables up to date. byBytes is the database's name for the collation that
+// compares bytes, as S3 does.
+func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, byBytes string, options ...goose.ProviderOption) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -51,7 +53,7 @@ func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, option
 	if err != nil {
 		return err
 	}
-	options = append(options, goose.WithStore(store))
+	options = append(options, goose.WithStore(store), goose.WithGoMigrations(filesInOrder(byBytes)))
 	p, err := goose.NewProvider("", conn, files, options...)
 	if err != nil {
 		return err
@@ -60,4 +62,16 @@ func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, option
 		return fmt.Errorf("bring the tables up to date: %w", err)
 	}
 	return nil
+}
+
+// filesInOrder is the index by which an account's files are read in the order in which S3 lists
+// their objects. Its text is the one that differs between the databases.
+func filesInOrder(byBytes string) *goose.Migration {
+	return goose.NewGoMigration(40, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `create index files_in_order on files (account_id, file_id collate `+byBytes+`)`)
+		return err
+	}}, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `drop index files_in_order`)
+		return err
+	}})
 }

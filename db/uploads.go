@@ -11,26 +11,42 @@ import (
 )
 
 // CreateUpload writes the row of a new upload. With a holder it is born under a lease
-// of epoch 1, for the time of ttl.
+// of epoch 1, for the time of ttl. file.ErrQuota if its account has no room for it.
 func (d *DB) CreateUpload(ctx context.Context, u file.Upload, holder string, ttl time.Duration) error {
-	return d.createUpload(ctx, d.write, u, holder, ttl)
+	return d.tx(ctx, "create upload", func(tx *transaction) error { return d.createUpload(ctx, tx, u, holder, ttl) })
 }
 
-func (d *DB) createUpload(ctx context.Context, on execer, u file.Upload, holder string, ttl time.Duration) error {
+func (d *DB) createUpload(ctx context.Context, tx *transaction, u file.Upload, holder string, ttl time.Duration) error {
 	epoch, until := int64(0), int64(0)
 	if holder != "" {
 		epoch, until = 1, ttl.Milliseconds()
 	}
-	_, err := exec(ctx, on, "create upload", d.text(`
+	bytes, slots := reserves(u)
+	if err := d.reserve(ctx, tx, u.Creator.AccountID, bytes, slots); err != nil {
+		return err
+	}
+	_, err := exec(ctx, tx, "create upload", d.text(`
 		insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
 			name, type, metadata, size, deferred, part_size, partial, sources, claim, ttl,
-			lease_holder, lease_epoch, lease_until, created, expires)
+			lease_holder, lease_epoch, lease_until, reserved, slots, created, expires)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, {now}, {now} + $17)`),
+			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, $21, $22, {now}, {now} + $17)`),
 		u.ID, u.Creator.Kind, u.Creator.UserID, u.Creator.AccountID, u.Creator.Fingerprint, u.Location.Bucket, u.Location.Key,
 		u.Name, u.Type, u.Metadata, u.Size, u.Deferred, u.PartSize, u.Partial, joinIDs(u.Sources), u.Claim, u.TTL.Milliseconds(),
-		holder, epoch, until)
+		holder, epoch, until, bytes, slots)
 	return err
+}
+
+// reserves is what an upload takes of its account's quota when it is begun. One whose length
+// is not known takes what comes; see the migration for final and partial ones.
+func reserves(u file.Upload) (bytes, slots int64) {
+	if !u.Deferred && len(u.Sources) == 0 {
+		bytes = u.Size
+	}
+	if !u.Partial {
+		slots = 1
+	}
+	return bytes, slots
 }
 
 // uploadColumns are read by uploadRow.
@@ -114,7 +130,8 @@ func (d *DB) SetMultipart(ctx context.Context, f file.Fence, multipartID string,
 }
 
 // Commit makes progress known, if the fence still holds: file.ErrConflict if not. It
-// puts the end of the upload off, and returns when that is.
+// puts the end of the upload off, and returns when that is. file.ErrQuota if the length of the
+// upload is not known, and its account has no room for so much.
 func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error) {
 	err = d.tx(ctx, "commit", func(tx *transaction) error {
 		state := f.State
@@ -126,12 +143,19 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 			set += releaseLease
 		}
 		var at sql.NullInt64
-		row := tx.QueryRowContext(ctx, d.text(`update uploads set `+set+fence+` returning expires`),
+		var deferred bool
+		var account, reserved int64
+		row := tx.QueryRowContext(ctx, d.text(`update uploads set `+set+fence+` returning expires, deferred, account_id, reserved`),
 			f.ID, f.Epoch, f.Offset, f.State, p.Offset, p.HashState, state, p.ETag)
-		if err := wrap("commit", row.Scan(&at)); err != nil {
+		if err := wrap("commit", row.Scan(&at, &deferred, &account, &reserved)); err != nil {
 			return lost(err)
 		}
 		expires = fromMillis(at)
+		if deferred {
+			if err := d.grow(ctx, tx, f.ID, account, reserved, p.Offset); err != nil {
+				return err
+			}
+		}
 		if err := dropTails(ctx, tx, f.ID, p.From()); err != nil {
 			return err
 		}
@@ -152,16 +176,38 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 	return expires, err
 }
 
+// grow reserves more for an upload, whose quota is locked last.
+func (d *DB) grow(ctx context.Context, tx *transaction, id file.ID, account, reserved, size int64) error {
+	if _, err := exec(ctx, tx, "reserve", `update uploads set reserved = $2 where id = $1`, id, size); err != nil {
+		return err
+	}
+	return d.reserve(ctx, tx, account, size-reserved, 0)
+}
+
 func dropTails(ctx context.Context, tx *transaction, id file.ID, from int64) error {
 	_, err := exec(ctx, tx, "drop tails", `delete from upload_tails where upload_id = $1 and "offset" >= $2`, id, from)
 	return err
 }
 
-// DeclareLength sets the length of an upload that was begun without one.
+// DeclareLength sets the length of an upload that was begun without one, and reserves the rest
+// of it: file.ErrQuota if its account has no room for that.
 func (d *DB) DeclareLength(ctx context.Context, f file.Fence, size int64) error {
 	return d.tx(ctx, "declare length", func(tx *transaction) error {
-		return fenced(ctx, tx, f, `size = $5, deferred = $6`, size, false)
+		if err := fenced(ctx, tx, f, `size = $5, deferred = $6`, size, false); err != nil {
+			return err
+		}
+		account, reserved, _, err := reservation(ctx, tx, f.ID)
+		if err != nil {
+			return err
+		}
+		return d.grow(ctx, tx, f.ID, account, reserved, size)
 	})
+}
+
+// reservation is what an upload has taken of its account's quota.
+func reservation(ctx context.Context, tx *transaction, id file.ID) (account, bytes, slots int64, err error) {
+	err = wrap("read reservation", tx.QueryRowContext(ctx, `select account_id, reserved, slots from uploads where id = $1`, id).Scan(&account, &bytes, &slots))
+	return account, bytes, slots, err
 }
 
 // SetClaim notes the SHA-256 that the client says the whole file has.
@@ -182,21 +228,27 @@ func (d *DB) Advance(ctx context.Context, f file.Fence, to file.State, etag stri
 // object was put whole a moment ago.
 func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error {
 	return d.tx(ctx, "record file", func(tx *transaction) error {
-		if err := fenced(ctx, tx, f, `state = $5, committed_offset = $6, hash_state = $7, etag = $8`+releaseLease,
+		account, reserved, slots, err := reservation(ctx, tx, f.ID)
+		if err != nil {
+			return lost(err)
+		}
+		if err := fenced(ctx, tx, f, `state = $5, committed_offset = $6, hash_state = $7, etag = $8, reserved = 0, slots = 0`+releaseLease,
 			file.Recorded, u.Offset, u.HashState, u.ETag); err != nil {
 			return err
 		}
 		if err := dropTails(ctx, tx, f.ID, 0); err != nil {
 			return err
 		}
-		_, err := exec(ctx, tx, "record file", `
-			insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256, uploader)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-			on conflict (file_id) do nothing`,
-			r.ID, r.Size, r.Type, r.Name, sql.NullInt64{Int64: r.UserID, Valid: r.UserID != 0}, r.AccountID, r.CreatedAt.UTC(),
-			r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256,
-			sql.NullString{String: r.Uploader, Valid: r.Uploader != ""})
-		return err
+		n, err := insertRecord(ctx, tx, r, r.Size, ` on conflict (file_id) do nothing`)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			if err := d.emit(ctx, tx, file.EventCreated, subject(r)); err != nil {
+				return err
+			}
+		}
+		return d.count(ctx, tx, account, n*r.Size-reserved, n-slots)
 	})
 }
 
@@ -204,16 +256,28 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 // from now on nobody sees it, and a writer that still holds it can commit nothing.
 func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 	return d.tx(ctx, "delete upload", func(tx *transaction) error {
-		n, err := exec(ctx, tx, "delete upload", `update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
-			where id = $1 and lease_epoch = $2 and state <> 'deleted'`, f.ID, f.Epoch, file.Deleted)
+		var s file.Subject
+		var reserved, slots int64
+		var expired bool
+		err := wrap("delete upload", tx.QueryRowContext(ctx, d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
+			where id = $1 and lease_epoch = $2 and state <> 'deleted'
+			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`), f.ID, f.Epoch, file.Deleted).
+			Scan(&s.ID, &s.AccountID, &s.UserID, &s.Name, &s.Type, &s.Size, &reserved, &slots, &expired))
+		if err != nil {
+			return lost(err)
+		}
+		bytes, n, there, err := deleteRecord(ctx, tx, f.ID)
+		switch {
+		case err != nil:
+		case there:
+			err = d.emit(ctx, tx, file.EventDeleted, s)
+		case expired && f.State == file.Open:
+			err = d.emit(ctx, tx, file.EventExpired, s)
+		}
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			return lost(file.ErrNotFound)
-		}
-		_, err = exec(ctx, tx, "delete record", `delete from files where file_id = $1`, f.ID)
-		return err
+		return d.count(ctx, tx, s.AccountID, -reserved-bytes, -slots-n)
 	})
 }
 

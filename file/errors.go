@@ -27,6 +27,7 @@ var (
 	ErrChecksum        = errors.New("checksum mismatch")
 	ErrGone            = errors.New("gone")
 	ErrDigest          = errors.New("content is not what was declared")
+	ErrInfected        = errors.New("infected")
 	ErrPrecondition    = errors.New("precondition failed")
 	ErrLinkExpired     = errors.New("link has expired")
 	ErrMissingField    = errors.New("required field is missing")
@@ -56,6 +57,8 @@ var (
 	// ErrObjectChanged: the object store has another object there than the one that was
 	// recorded, or less of it.
 	ErrObjectChanged = fmt.Errorf("object is not what was uploaded: %w", ErrObjectMissing)
+	// ErrQuota: the account may not use so much. Not ErrNoSpace: clients try that again.
+	ErrQuota = fmt.Errorf("quota exceeded: %w", ErrTooLarge)
 	// ErrLink: this signed link was not made by us, or not for this.
 	ErrLink = fmt.Errorf("link is not valid: %w", ErrForbidden)
 	// ErrDenied: this file is not for this identity.

@@ -40,3 +40,23 @@ type Token struct {
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: not revoked
 }
+
+// Usage is what an account uses, with what unfinished uploads have reserved.
+type Usage struct {
+	Bytes int64
+	Files int64
+}
+
+// AccountUse is one account's use of the service.
+type AccountUse struct {
+	ID    int64
+	Usage Usage
+	Quota Quota
+	Own   bool // the quota is an exception
+}
+
+// Quota is what an account may use; 0 is no limit.
+type Quota struct {
+	Bytes int64
+	Files int64
+}

@@ -3,14 +3,17 @@
 //
 // # Errors
 //
-// file.ErrUnauthenticated, file.ErrTooLarge and file.ErrInvalid refuse an upload, with
-// a reason for the client; file.ErrUnavailable says that SQL did not answer.
+// file.ErrUnauthenticated, file.ErrTooLarge, file.ErrInvalid, file.ErrForbidden and
+// file.ErrInfected refuse an upload, with a reason for the client; file.ErrUnavailable says
+// that SQL did not answer, or whoever is asked.
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +28,7 @@ type Store interface {
 	CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error
 	CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, keep time.Duration) error
 	Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error
+	Emit(ctx context.Context, kind file.EventKind, s file.Subject) error
 }
 
 // Settings of the hooks.
@@ -33,6 +37,13 @@ type Settings struct {
 	MaxSize int64         // of a file, in bytes
 	TTL     time.Duration // how long an unfinished upload is kept after its last byte
 	Now     func() time.Time
+
+	// Ask asks somebody else whether an upload may begin, and under which name and type (empty:
+	// as it wants to); nil: nobody is asked.
+	Ask func(ctx context.Context, who file.Identity, c Creation) (name, contentType string, err error)
+	// Scan looks into a complete object before it becomes a file: file.ErrInfected if it must
+	// not; nil: nothing is looked at.
+	Scan func(ctx context.Context, u *file.Upload) error
 }
 
 // Hooks decide with these settings.
@@ -79,6 +90,13 @@ func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) 
 	}
 	if err := h.Fits(size); err != nil {
 		return file.Upload{}, err
+	}
+	if h.Ask != nil && !c.Partial { // of partial uploads the final one counts
+		name, contentType, err := h.Ask(ctx, who, c)
+		if err != nil {
+			return file.Upload{}, err
+		}
+		c.Name, c.Type = cmp.Or(name, c.Name), cmp.Or(contentType, c.Type)
 	}
 	id := file.NewID()
 	u := file.Upload{
@@ -167,11 +185,26 @@ func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) 
 	if err != nil {
 		return fmt.Errorf("finish upload %s: %w", u.ID, err)
 	}
+	if h.Scan != nil {
+		if err := h.scan(ctx, u); err != nil {
+			return fmt.Errorf("scan upload %s: %w", u.ID, err)
+		}
+	}
 	return h.store.Record(ctx, was, u, file.Record{
 		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID, Uploader: u.Creator.Fingerprint,
 		CreatedAt: h.Now().UTC().Truncate(time.Microsecond), // as precise as PostgreSQL keeps it
 		Location:  u.Location, ETag: u.ETag, SHA256: sum,
 	})
+}
+
+// scan looks into the object of an upload, and has it told if it must not become a file.
+func (h *Hooks) scan(ctx context.Context, u *file.Upload) error {
+	err := h.Scan(ctx, u)
+	if !errors.Is(err, file.ErrInfected) {
+		return err
+	}
+	return errors.Join(err, h.store.Emit(ctx, file.EventInfected, file.Subject{ID: u.ID, AccountID: u.Creator.AccountID, UserID: u.Creator.UserID,
+		Name: u.Name, Type: u.Type, Size: u.Size, Reason: err.Error()}))
 }
 
 // Digest is the SHA-256 that a saved state has come to.

@@ -37,6 +37,8 @@ func (r *rows) Record(_ context.Context, _ file.Fence, _ *file.Upload, rec file.
 	return nil
 }
 
+func (r *rows) Emit(context.Context, file.EventKind, file.Subject) error { return nil }
+
 func newHooks(cap int64) (*Hooks, *rows) {
 	r := &rows{}
 	return New(r, Settings{Layout: storage.Layout{BucketPrefix: "pre"}, MaxSize: cap, TTL: time.Hour, Now: func() time.Time { return time.Unix(1, 0) }}), r

@@ -54,6 +54,7 @@ var table = []struct {
 	{file.ErrLinkExpired, Problem{Status: 410, Code: "LINK_002", Message: "Link has expired"}},
 	{file.ErrForbidden, Problem{Status: 403, Code: "PERM_001", Message: "Permission denied"}},
 	{file.ErrNotFound, Problem{Status: 404, Code: "FILE_001", Message: "File not found"}},
+	{file.ErrQuota, Problem{Status: 413, Code: "QUOTA_001", Message: "Quota of the account exceeded"}},
 	{file.ErrTooLarge, Problem{Status: 413, Code: "FILE_003", Message: "File size exceeds limit"}},
 	{file.ErrRange, Problem{Status: 416, Code: "VAL_004", Message: "Range not satisfiable"}},
 	{file.ErrInvalid, Problem{Status: 400, Code: "VAL_003", Message: "Invalid request"}},
@@ -67,6 +68,7 @@ var table = []struct {
 	{file.ErrChecksum, Problem{Status: 460, Code: "UPLOAD_005", Message: "Checksum mismatch"}}, // tus 1.0.0, Checksum
 	{file.ErrGone, Problem{Status: 410, Code: "UPLOAD_006", Message: "Upload has expired"}},
 	{file.ErrDigest, Problem{Status: 422, Code: "UPLOAD_007", Message: "Content does not match its declared digest, the upload was ended"}},
+	{file.ErrInfected, Problem{Status: 422, Code: "UPLOAD_008", Message: "Content was found to be harmful, the upload was ended"}},
 	{file.ErrVersion, Problem{Status: 412, Code: "UPLOAD_003", Message: "Tus-Resumable must be 1.0.0"}},
 	{file.ErrPrecondition, Problem{Status: 412, Code: "VAL_007", Message: "Precondition failed"}},
 	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},

@@ -41,6 +41,11 @@ if ! command -v redis-server >/dev/null; then
   missing+=(redis-server)
   services+=(redis-server)
 fi
+# The scanner, whose signatures the tests bring themselves.
+if [[ ! -x /usr/sbin/clamd ]] && ! command -v clamd >/dev/null; then
+  missing+=(clamav-daemon)
+  services+=(clamav-daemon)
+fi
 command -v chromium >/dev/null || missing+=(chromium)
 has_fonts || missing+=(fonts-dejavu-core) # without one, chromium draws boxes for letters
 command -v curl >/dev/null || missing+=(curl)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"holdfast/file"
 )
@@ -49,6 +50,23 @@ func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag stri
 		return err
 	})
 	return etag, err
+}
+
+// Copy has the store copy an object of at most MaxCopy bytes, which must still have the tag
+// fromETag. ErrNoCopy if the store can't do it.
+func (c *Client) Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error {
+	in := &s3.CopyObjectInput{Bucket: &to.Bucket, Key: &to.Key, CopySource: aws.String(escape(from.Bucket) + "/" + escape(from.Key)),
+		CopySourceIfMatch: &fromETag, MetadataDirective: types.MetadataDirectiveReplace, ContentType: &contentType}
+	return c.write(ctx, "copy object", to.Bucket, c.limits.patient, func(ctx context.Context) error {
+		_, err := c.s3.CopyObject(ctx, in, c.patient)
+		switch s := status(err); {
+		case s == http.StatusNotImplemented || s == http.StatusMethodNotAllowed || s == http.StatusForbidden:
+			return fmt.Errorf("%w: %w", ErrNoCopy, err)
+		case s == http.StatusPreconditionFailed:
+			return fmt.Errorf("%w: %w", file.ErrObjectMissing, err)
+		}
+		return err
+	})
 }
 
 // escape writes a bucket or a key for a URL in a header: all but unreserved characters

@@ -48,6 +48,10 @@ func (c *Client) BeginMultipart(ctx context.Context, at file.Location, contentTy
 	return uploadID, err
 }
 
+// SameUpload reports whether two ids are of the same multipart upload: as BeginMultipart gave
+// it out, or as the store lists it.
+func SameUpload(a, b string) bool { return *ownID(a) == *ownID(b) }
+
 // ownID is the store's own id of a multipart upload.
 func ownID(uploadID string) *string { return aws.String(strings.TrimSuffix(uploadID, summed)) }
 

@@ -28,6 +28,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -165,8 +166,10 @@ func (c *Client) Delete(ctx context.Context, at file.Location) error {
 
 // Object is what the store says of an object.
 type Object struct {
-	Size int64
-	ETag string
+	Size     int64 // bytes
+	ETag     string
+	Type     string
+	Modified time.Time
 }
 
 // Stat looks at an object.
@@ -177,5 +180,6 @@ func (c *Client) Stat(ctx context.Context, at file.Location) (Object, error) {
 	if err != nil {
 		return Object{}, wrap(file.ErrStorageRead, "look at object", err)
 	}
-	return Object{Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag)}, nil
+	return Object{Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag),
+		Type: aws.ToString(out.ContentType), Modified: aws.ToTime(out.LastModified)}, nil
 }

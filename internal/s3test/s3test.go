@@ -193,3 +193,27 @@ func output(name string, args ...string) (string, error) {
 	}
 	return strings.TrimSpace(string(out)), nil
 }
+
+// Path is the file in which an object lies.
+func (s *Server) Path(bucket, key string) string {
+	return filepath.Join(s.folder, "objects", bucket, filepath.FromSlash(key))
+}
+
+// Age makes all that lies in the server now so much older.
+func (s *Server) Age(t testing.TB, by time.Duration) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(s.folder, "objects"), func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		then := info.ModTime().Add(-by)
+		return os.Chtimes(path, then, then)
+	})
+	if err != nil {
+		t.Fatal("s3test: ", err)
+	}
+}

@@ -1,0 +1,41 @@
+package config
+
+import (
+	"cmp"
+	"strings"
+)
+
+// Import is where files are brought over from. Without AccessKey, sources of the form
+// s3://bucket/key lie in the service's own store.
+type Import struct {
+	Endpoint, AccessKey, SecretKey, Region string
+	Google                                 bool   // Google Cloud Storage's S3 API
+	Texts                                  string // URL of a PostgreSQL database, which holds the password: never log it
+}
+
+func (r *reader) imports() Import {
+	i := Import{
+		Google:    oneOf(r, "IMPORT_S3_TYPE", "s3", "s3", "google") == "google",
+		Endpoint:  r.string("IMPORT_S3_ENDPOINT", ""),
+		AccessKey: r.get("IMPORT_S3_ACCESS_KEY"),
+		SecretKey: r.get("IMPORT_S3_SECRET_KEY"),
+		Region:    r.string("IMPORT_S3_REGION", "us-east-1"),
+		Texts:     r.get("IMPORT_TEXTS_URL"),
+	}
+	if i.Google {
+		i.Endpoint = cmp.Or(i.Endpoint, "https://storage.googleapis.com")
+	}
+	if i.Endpoint != "" {
+		r.checkURL("IMPORT_S3_ENDPOINT", i.Endpoint)
+	}
+	if (i.Endpoint != "" || i.SecretKey != "") && i.AccessKey == "" {
+		r.fault("IMPORT_S3_ACCESS_KEY", "is needed to read another store")
+	}
+	if i.AccessKey != "" && i.SecretKey == "" {
+		r.fault("IMPORT_S3_SECRET_KEY", "is needed with IMPORT_S3_ACCESS_KEY")
+	}
+	if i.Texts != "" && !strings.HasPrefix(i.Texts, "postgres://") && !strings.HasPrefix(i.Texts, "postgresql://") {
+		r.fault("IMPORT_TEXTS_URL", "must be a URL such as postgres://user:password@host:5432/database")
+	}
+	return i
+}

@@ -1,0 +1,106 @@
+package db
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"holdfast/file"
+)
+
+// KeepEvents has what happens to files noted in the outbox, for somebody who tells it. It is
+// called before the database is used.
+func (d *DB) KeepEvents() { d.events = true }
+
+// emit notes an event in the transaction of what it tells. Of one kind there is one for a file.
+func (d *DB) emit(ctx context.Context, on execer, kind file.EventKind, s file.Subject) error {
+	if !d.events {
+		return nil
+	}
+	payload, err := json.Marshal(struct {
+		ID   string         `json:"id"`
+		Type file.EventKind `json:"type"`
+		Time string         `json:"timestamp"`
+		Data file.Subject   `json:"data"`
+	}{string(s.ID) + "." + string(kind), kind, time.Now().UTC().Format(time.RFC3339), s})
+	if err != nil {
+		return fmt.Errorf("note event: %w", err)
+	}
+	rank := 1
+	if kind == file.EventDeleted {
+		rank = 2
+	}
+	_, err = exec(ctx, on, "note event", d.text(`insert into events (file_id, kind, rank, payload, created, due)
+		values ($1, $2, $3, $4, {now}, {now}) on conflict do nothing`), s.ID, kind, rank, string(payload))
+	return err
+}
+
+// Emit notes an event that goes with no other change.
+func (d *DB) Emit(ctx context.Context, kind file.EventKind, s file.Subject) error {
+	return d.emit(ctx, d.write, kind, s)
+}
+
+// subject is what an event says of a record.
+func subject(r file.Record) file.Subject {
+	return file.Subject{ID: r.ID, AccountID: r.AccountID, UserID: r.UserID, Name: r.Name, Type: r.Type, Size: r.Size, SHA256: hex.EncodeToString(r.SHA256)}
+}
+
+const eventColumns = `file_id, kind, payload, tries, reason, created`
+
+func (d *DB) eventRows(ctx context.Context, query string, args ...any) (events []file.Event, err error) {
+	err = d.rows(ctx, "list events", query, args, func(scan func(...any) error) error {
+		var e file.Event
+		var created int64
+		err := scan(&e.File, &e.Kind, &e.Payload, &e.Tries, &e.Reason, &created)
+		e.Created = time.UnixMilli(created).UTC()
+		events = append(events, e)
+		return err
+	})
+	return events, err
+}
+
+// DueEvents lists events whose time has come, at most one of a file: the first that waits.
+func (d *DB) DueEvents(ctx context.Context, limit int) ([]file.Event, error) {
+	return d.eventRows(ctx, `select `+eventColumns+` from events e where state = 'waiting' and due <= {now}
+		and not exists (select 1 from events o where o.file_id = e.file_id and o.state = 'waiting' and o.rank < e.rank)
+		order by due, file_id limit $1`, limit)
+}
+
+// EventTold removes an event that was taken.
+func (d *DB) EventTold(ctx context.Context, e file.Event) error {
+	_, err := d.exec(ctx, "remove event", `delete from events where file_id = $1 and kind = $2`, e.File, e.Kind)
+	return err
+}
+
+// EventFailed puts an event off, or gives it up: then it is dead, and those behind it go on.
+func (d *DB) EventFailed(ctx context.Context, e file.Event, reason string, again time.Duration, dead bool) error {
+	state := "waiting"
+	if dead {
+		state = "dead"
+	}
+	_, err := d.exec(ctx, "put event off", `update events set tries = tries + 1, reason = $3, state = $4, due = {now} + $5
+		where file_id = $1 and kind = $2`, e.File, e.Kind, plain(reason), state, again.Milliseconds())
+	return err
+}
+
+// plain is a text that PostgreSQL takes: others' errors may have anything in them.
+func plain(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "") }
+
+// Events lists those that are dead, or those that wait, oldest first.
+func (d *DB) Events(ctx context.Context, dead bool, limit int) ([]file.Event, error) {
+	state := "waiting"
+	if dead {
+		state = "dead"
+	}
+	return d.eventRows(ctx, `select `+eventColumns+` from events where state = $1 order by created, file_id limit $2`, state, limit)
+}
+
+// ResendEvents has dead events wait again as if they were new: those of one file, or all if it
+// is empty. It returns how many.
+func (d *DB) ResendEvents(ctx context.Context, id file.ID) (int64, error) {
+	return d.exec(ctx, "resend events", `update events set state = 'waiting', tries = 0, created = {now}, due = {now}
+		where state = 'dead' and ($1 = '' or file_id = $1)`, string(id))
+}

@@ -1,0 +1,129 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+
+	"holdfast/file"
+)
+
+// Unhealed lists, behind after, records of other programs whose bytes were not read yet.
+func (d *DB) Unhealed(ctx context.Context, after file.ID, limit int) (records []file.Record, err error) {
+	err = d.rows(ctx, "list records to heal", `select `+recordColumns+` from files
+		where sha256 is null and file_id > $1 order by file_id limit $2`, []any{after, limit},
+		func(scan func(...any) error) error {
+			r, err := scanRecord(scan)
+			records = append(records, r)
+			return err
+		})
+	return records, err
+}
+
+// CountUnhealed counts them.
+func (d *DB) CountUnhealed(ctx context.Context) (n int64, err error) {
+	err = d.row(ctx, "count records to heal", `select count(*) from files where sha256 is null`, nil, &n)
+	return n, err
+}
+
+// BeginImport notes that source is to become a file of the account, and under which id. If it
+// was begun before, that id is returned; done says that it is a file already. An id that is
+// some other source's is file.ErrConflict.
+func (d *DB) BeginImport(ctx context.Context, source string, accountID int64, id file.ID) (as file.ID, done bool, err error) {
+	_, err = d.exec(ctx, "begin import", `insert into imports (source, account_id, file_id, updated) values ($1, $2, $3, {now})
+		on conflict do nothing`, source, accountID, id)
+	if err != nil {
+		return "", false, err
+	}
+	var state string
+	err = d.row(ctx, "begin import", `select file_id, state from imports where source = $1 and account_id = $2`,
+		[]any{source, accountID}, &as, &state)
+	if isNotFound(err) {
+		return "", false, file.Refuse(file.ErrConflict, "the id %s is another source's", id)
+	}
+	return as, state == "done", err
+}
+
+// FinishImport writes the record of what source has become, or completes the one that another
+// program has written already. file.ErrConflict if this service has recorded a file of that id.
+func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) error {
+	return d.tx(ctx, "finish import", func(tx *transaction) error {
+		n, err := insertRecord(ctx, tx, r, nil, ` on conflict (file_id) do update set size = excluded.size, content_type = excluded.content_type,
+			object_bucket = excluded.object_bucket, object_key = excluded.object_key, etag = excluded.etag, sha256 = excluded.sha256
+			where files.account_id = excluded.account_id and coalesce(files.etag, '') = ''`)
+		if err == nil && n == 0 {
+			err = file.Refuse(file.ErrConflict, "there is a file %s already", r.ID)
+		}
+		if err != nil {
+			return err
+		}
+		if err := d.emit(ctx, tx, file.EventCreated, subject(r)); err != nil {
+			return err
+		}
+		if err := d.countRecord(ctx, tx, r.ID); err != nil {
+			return err
+		}
+		_, err = exec(ctx, tx, "finish import", d.text(`update imports set state = 'done', reason = '', updated = {now}
+			where source = $1 and account_id = $2`), source, r.AccountID)
+		return err
+	})
+}
+
+// FailImport notes why source did not become a file this time.
+func (d *DB) FailImport(ctx context.Context, source string, accountID int64, reason string) error {
+	_, err := d.exec(ctx, "note failed import", `update imports set state = 'failed', reason = $3, updated = {now}
+		where source = $1 and account_id = $2 and state <> 'done'`, source, accountID, plain(reason))
+	return err
+}
+
+// Importing reports whether the id was given to a source that is no file yet: what lies in the
+// store under it may be half of one.
+func (d *DB) Importing(ctx context.Context, id file.ID) (begun bool, err error) {
+	var n int
+	err = d.row(ctx, "read import", `select count(*) from imports where file_id = $1 and state <> 'done'`, []any{id}, &n)
+	return n > 0, err
+}
+
+// Imported finds what sources have become.
+func (d *DB) Imported(ctx context.Context, sources []string) (ids map[string]file.ID, err error) {
+	return d.idsBy(ctx, `select source, file_id from imports where state = 'done' and source in `, sources)
+}
+
+// Known finds which of these ids are files.
+func (d *DB) Known(ctx context.Context, ids []string) (map[string]file.ID, error) {
+	return d.idsBy(ctx, `select file_id, file_id from files where file_id in `, ids)
+}
+
+func (d *DB) idsBy(ctx context.Context, query string, keys []string) (map[string]file.ID, error) {
+	found := make(map[string]file.ID)
+	if len(keys) == 0 {
+		return found, nil
+	}
+	for len(keys)&(len(keys)-1) != 0 { // few texts of queries: each is kept prepared
+		keys = append(keys, keys[0])
+	}
+	args, marks := make([]any, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		args[i], marks[i] = k, "$"+strconv.Itoa(i+1)
+	}
+	err := d.rows(ctx, "look up links", query+`(`+strings.Join(marks, ", ")+`)`, args, func(scan func(...any) error) error {
+		var key string
+		var id file.ID
+		err := scan(&key, &id)
+		found[key] = id
+		return err
+	})
+	return found, err
+}
+
+// insertRecord writes a record for which so many bytes are counted, or nil if it will be counted
+// later; conflict says what to do if there is one of that id.
+func insertRecord(ctx context.Context, tx *transaction, r file.Record, counted any, conflict string) (int64, error) {
+	return exec(ctx, tx, "record file", `
+		insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256, counted, uploader)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`+conflict,
+		r.ID, r.Size, r.Type, r.Name, sql.NullInt64{Int64: r.UserID, Valid: r.UserID != 0}, r.AccountID, r.CreatedAt.UTC(),
+		r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256, counted,
+		sql.NullString{String: r.Uploader, Valid: r.Uploader != ""})
+}

@@ -1,0 +1,93 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"holdfast/file"
+)
+
+// Accounts lists accounts that have a file or an upload, by their numbers, behind after.
+func (d *DB) Accounts(ctx context.Context, after int64, limit int) (ids []int64, err error) {
+	err = d.rows(ctx, "list accounts", `
+		select account_id from (select distinct account_id from files union select distinct account_id from uploads) a
+		where account_id > $1 order by account_id limit $2`, []any{after, limit},
+		func(scan func(...any) error) error {
+			var id int64
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+	return ids, err
+}
+
+// AccountFiles lists the records of an account in the order in which S3 lists their objects,
+// by the bytes of their ids, behind after.
+func (d *DB) AccountFiles(ctx context.Context, accountID int64, after file.ID, limit int) (records []file.Record, err error) {
+	err = d.rows(ctx, "list records", `select `+recordColumns+` from files
+		where account_id = $1 and file_id collate {bytes} > $2 order by file_id collate {bytes} limit $3`,
+		[]any{accountID, after, limit}, func(scan func(...any) error) error {
+			r, err := scanRecord(scan)
+			records = append(records, r)
+			return err
+		})
+	return records, err
+}
+
+// UploadTails reads the tails of an upload that its row names.
+func (d *DB) UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error) {
+	return d.tails(ctx, d.sql, id)
+}
+
+// OpenUploads lists, behind after, the uploads of an account that take bytes and hold some
+// which are no object yet.
+func (d *DB) OpenUploads(ctx context.Context, accountID int64, after file.ID, limit int) (ids []file.ID, err error) {
+	err = d.rows(ctx, "list open uploads", `select id from uploads
+		where account_id = $1 and state = 'open' and committed_offset > 0 and id > $2 order by id limit $3`,
+		[]any{accountID, after, limit}, func(scan func(...any) error) error {
+			var id file.ID
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+	return ids, err
+}
+
+// HealRecord completes the record of a file that another program wrote by what the store says of its
+// object, and by its SHA-256 if r has one. What this service recorded itself is never changed:
+// file.ErrConflict.
+func (d *DB) HealRecord(ctx context.Context, r file.Record) error {
+	return d.tx(ctx, "heal record", func(tx *transaction) error {
+		n, err := exec(ctx, tx, "heal record", `
+			update files set size = $2, content_type = $3, created_at = $4, object_bucket = $5, object_key = $6, etag = $7,
+				sha256 = coalesce($8, sha256)
+			where file_id = $1 and (etag is null or etag = '' or sha256 is null and etag = $7)`,
+			r.ID, r.Size, r.Type, r.CreatedAt.UTC(), r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256)
+		if err == nil && n == 0 {
+			err = file.ErrConflict
+		}
+		if err != nil {
+			return err
+		}
+		return d.countRecord(ctx, tx, r.ID)
+	})
+}
+
+// ChorePlace is how far a chore has come; empty before its first step.
+func (d *DB) ChorePlace(ctx context.Context, name string) (place string, err error) {
+	err = d.row(ctx, "read chore", `select place from chores where name = $1`, []any{name}, &place)
+	if isNotFound(err) {
+		return "", nil
+	}
+	return place, err
+}
+
+// PlaceChore notes how far a chore has come. Only its holder may say so: file.ErrConflict.
+func (d *DB) PlaceChore(ctx context.Context, name, holder, place string, ttl time.Duration) error {
+	n, err := d.exec(ctx, "note chore", `update chores set place = $3, until = {now} + $4 where name = $1 and holder = $2`,
+		name, holder, place, ttl.Milliseconds())
+	if err == nil && n == 0 {
+		err = file.ErrConflict
+	}
+	return err
+}

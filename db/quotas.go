@@ -1,0 +1,188 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"holdfast/file"
+)
+
+// The row of an account's usage is the last one that a transaction locks: whoever holds it
+// waits for nobody.
+
+// Limit sets the quota of accounts that have none of their own. It is called before the
+// database is used.
+func (d *DB) Limit(defaults file.Quota) { d.quota = defaults }
+
+// limits are the quotas of account $1, with the defaults as $4 and $5; 0 is none.
+const (
+	maxBytes = `coalesce((select max_bytes from account_quotas q where q.account_id = $1), $4)`
+	maxFiles = `coalesce((select max_files from account_quotas q where q.account_id = $1), $5)`
+)
+
+// count adds to what an account uses, or takes from it, whatever its quota says.
+func (d *DB) count(ctx context.Context, tx *transaction, accountID, bytes, files int64) error {
+	if bytes == 0 && files == 0 {
+		return nil
+	}
+	_, err := exec(ctx, tx, "count usage", `insert into account_usage (account_id, bytes, files) values ($1, $2, $3)
+		on conflict (account_id) do update set bytes = account_usage.bytes + excluded.bytes, files = account_usage.files + excluded.files`,
+		accountID, bytes, files)
+	return err
+}
+
+// reserve is count as far as the account's quota goes: file.ErrQuota if it does not. What is
+// not asked for is not looked at.
+func (d *DB) reserve(ctx context.Context, tx *transaction, accountID, bytes, files int64) error {
+	if bytes == 0 && files == 0 {
+		return nil
+	}
+	for range 2 {
+		// One statement: it waits for others that reserve, and looks at what they left.
+		n, err := exec(ctx, tx, "reserve", `update account_usage set bytes = bytes + $2, files = files + $3 where account_id = $1
+			and (cast($2 as bigint) = 0 or `+maxBytes+` = 0 or bytes + $2 <= `+maxBytes+`)
+			and (cast($3 as bigint) = 0 or `+maxFiles+` = 0 or files + $3 <= `+maxFiles+`)`,
+			accountID, bytes, files, d.quota.Bytes, d.quota.Files)
+		if err != nil || n > 0 {
+			return err
+		}
+		// It is full, or was not there. If another is making it, this waits for that.
+		if _, err := exec(ctx, tx, "reserve", `insert into account_usage (account_id) values ($1) on conflict do nothing`, accountID); err != nil {
+			return err
+		}
+	}
+	return d.exceeded(ctx, tx, accountID, bytes)
+}
+
+// exceeded says which quota is exceeded.
+func (d *DB) exceeded(ctx context.Context, tx *transaction, accountID, bytes int64) error {
+	used, quota, err := d.usage(ctx, tx, accountID)
+	if err != nil {
+		return err
+	}
+	if quota.Bytes == 0 || bytes == 0 || quota.Files > 0 && used.Files >= quota.Files {
+		return file.Refuse(file.ErrQuota, "Quota of %d files exceeded: account %d has %d files", quota.Files, accountID, used.Files)
+	}
+	return file.Refuse(file.ErrQuota, "Quota of %d bytes exceeded: account %d uses %d bytes, %d more are asked for", quota.Bytes, accountID, used.Bytes, bytes)
+}
+
+type rower interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func (d *DB) usage(ctx context.Context, on rower, accountID int64) (u file.Usage, q file.Quota, err error) {
+	err = wrap("read usage", on.QueryRowContext(ctx, `select coalesce(sum(bytes), 0), coalesce(sum(files), 0),
+		coalesce((select max_bytes from account_quotas where account_id = $1), $2),
+		coalesce((select max_files from account_quotas where account_id = $1), $3)
+		from account_usage where account_id = $1`, accountID, d.quota.Bytes, d.quota.Files).Scan(&u.Bytes, &u.Files, &q.Bytes, &q.Files))
+	return u, q, err
+}
+
+// Usage is what an account uses, unfinished uploads included, and its quota.
+func (d *DB) Usage(ctx context.Context, accountID int64) (file.Usage, file.Quota, error) {
+	return d.usage(ctx, d.sql, accountID)
+}
+
+// Usages lists accounts that use something or have a quota of their own, behind after.
+func (d *DB) Usages(ctx context.Context, after int64, limit int) (all []file.AccountUse, err error) {
+	err = d.rows(ctx, "list usage", `
+		select i.id, coalesce(u.bytes, 0), coalesce(u.files, 0), coalesce(q.max_bytes, $3), coalesce(q.max_files, $4), q.account_id is not null
+		from (select account_id as id from account_usage union select account_id from account_quotas) i
+			left join account_usage u on u.account_id = i.id left join account_quotas q on q.account_id = i.id
+		where i.id > $1 order by i.id limit $2`, []any{after, limit, d.quota.Bytes, d.quota.Files}, func(scan func(...any) error) error {
+		var a file.AccountUse
+		err := scan(&a.ID, &a.Usage.Bytes, &a.Usage.Files, &a.Quota.Bytes, &a.Quota.Files, &a.Own)
+		all = append(all, a)
+		return err
+	})
+	return all, err
+}
+
+// SetQuota gives an account a quota of its own. nil leaves the half as it is; 0 is no limit.
+func (d *DB) SetQuota(ctx context.Context, accountID int64, bytes, files *int64) error {
+	_, err := d.exec(ctx, "set quota", `insert into account_quotas (account_id, max_bytes, max_files) values ($1, $2, $3)
+		on conflict (account_id) do update set max_bytes = coalesce(excluded.max_bytes, account_quotas.max_bytes),
+			max_files = coalesce(excluded.max_files, account_quotas.max_files)`, accountID, bytes, files)
+	return err
+}
+
+// ClearQuota gives an account the quota of all.
+func (d *DB) ClearQuota(ctx context.Context, accountID int64) error {
+	_, err := d.exec(ctx, "clear quota", `delete from account_quotas where account_id = $1`, accountID)
+	return err
+}
+
+// countRecord counts a record whose size was written anew.
+func (d *DB) countRecord(ctx context.Context, tx *transaction, id file.ID) error {
+	var account, size int64
+	var counted sql.NullInt64
+	err := wrap("count record", tx.QueryRowContext(ctx, `select account_id, size, counted from files where file_id = $1`, id).Scan(&account, &size, &counted))
+	if err != nil {
+		return err
+	}
+	if _, err := exec(ctx, tx, "count record", `update files set counted = size where file_id = $1`, id); err != nil {
+		return err
+	}
+	if counted.Valid {
+		return d.count(ctx, tx, account, size-counted.Int64, 0)
+	}
+	return d.count(ctx, tx, account, size, 1)
+}
+
+// CountNew counts the records of an account that another program has written since.
+func (d *DB) CountNew(ctx context.Context, accountID int64) error {
+	return d.tx(ctx, "count new records", func(tx *transaction) error { return d.countNew(ctx, tx, accountID) })
+}
+
+func (d *DB) countNew(ctx context.Context, tx *transaction, accountID int64) error {
+	var bytes, files int64
+	err := rows(ctx, tx, "count new records", `update files set counted = size where account_id = $1 and counted is null returning counted`,
+		[]any{accountID}, func(scan func(...any) error) error {
+			var n int64
+			err := scan(&n)
+			bytes, files = bytes+n, files+1
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	return d.count(ctx, tx, accountID, bytes, files)
+}
+
+// errLooked ends a transaction that was only to look.
+var errLooked = errors.New("nothing is to be changed")
+
+// Recount adds up what an account uses, and compares it with what is counted. With fix that is
+// corrected. Nobody changes either meanwhile.
+func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, used file.Usage, err error) {
+	err = d.tx(ctx, "recount", func(tx *transaction) error {
+		if err := d.countNew(ctx, tx, accountID); err != nil {
+			return err
+		}
+		// First the lock: who holds it has written all that it will count.
+		if _, err := exec(ctx, tx, "recount", `insert into account_usage (account_id) values ($1)
+			on conflict (account_id) do update set files = account_usage.files`, accountID); err != nil {
+			return err
+		}
+		if counted, _, err = d.usage(ctx, tx, accountID); err != nil {
+			return err
+		}
+		err := wrap("recount", tx.QueryRowContext(ctx, `select coalesce(sum(bytes), 0), coalesce(sum(files), 0) from (
+			select counted as bytes, 1 as files from files where account_id = $1
+			union all select reserved, slots from uploads where account_id = $1 and state in ('open', 'completing', 'stored')) a`,
+			accountID).Scan(&used.Bytes, &used.Files))
+		if err != nil {
+			return err
+		}
+		if !fix {
+			return errLooked
+		}
+		_, err = exec(ctx, tx, "recount", `update account_usage set bytes = $2, files = $3 where account_id = $1`, accountID, used.Bytes, used.Files)
+		return err
+	})
+	if errors.Is(err, errLooked) {
+		err = nil
+	}
+	return counted, used, err
+}

@@ -1,0 +1,103 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"holdfast/file"
+)
+
+// Texts is a column of texts in another program's PostgreSQL database.
+type Texts struct {
+	conn               *pgx.Conn
+	table, column, key string // quoted
+	keyType, textType  string
+}
+
+// OpenTexts opens the column of a table ("table" or "schema.table"), which must have a primary
+// key of one column.
+func OpenTexts(ctx context.Context, dsn, table, column string) (_ *Texts, err error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		// The error of the driver may repeat the address with its password.
+		return nil, fmt.Errorf("open the database of the texts: %w", file.ErrDatabase)
+	}
+	defer func() {
+		if err != nil {
+			conn.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	t := &Texts{conn: conn, table: pgx.Identifier(strings.Split(table, ".")).Sanitize(), column: pgx.Identifier{column}.Sanitize()}
+	var keys int
+	err = conn.QueryRow(ctx, `select count(*), min(a.attname), min(format_type(a.atttypid, a.atttypmod)) from pg_index i
+		join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+		where i.indrelid = $1::regclass and i.indisprimary`, t.table).Scan(&keys, &nullable{&t.key}, &nullable{&t.keyType})
+	if err != nil {
+		return nil, fmt.Errorf("look at table %s: %w", table, err)
+	}
+	if keys != 1 {
+		return nil, fmt.Errorf("table %s needs a primary key of one column, it has %d", table, keys)
+	}
+	t.key = pgx.Identifier{t.key}.Sanitize()
+	err = conn.QueryRow(ctx, `select format_type(atttypid, atttypmod) from pg_attribute
+		where attrelid = $1::regclass and attname = $2 and not attisdropped`, t.table, column).Scan(&t.textType)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("table %s has no column %s", table, column)
+	}
+	return t, err
+}
+
+// nullable reads a text that may be null, which leaves it empty.
+type nullable struct{ s *string }
+
+func (n *nullable) Scan(v any) error {
+	if v != nil {
+		*n.s = fmt.Sprint(v)
+	}
+	return nil
+}
+
+// Close ends the connection.
+func (t *Texts) Close(ctx context.Context) error { return t.conn.Close(ctx) }
+
+// Rewrite calls each for all texts that have one of these words in them, and writes what it
+// returns in a text's place, unless that was changed meanwhile. A text that each returns as it
+// was is left alone.
+func (t *Texts) Rewrite(ctx context.Context, words []string, each func(key, text string) (string, error)) error {
+	const page = 200
+	after := (*string)(nil)
+	for {
+		rows, err := t.conn.Query(ctx, `select `+t.key+`::text as a_key, `+t.column+`::text as a_text from `+t.table+`
+			where ($1::text is null or `+t.key+` > $1::text::`+t.keyType+`)
+				and exists (select from unnest($2::text[]) w where position(w in `+t.column+`::text) > 0)
+			order by `+t.key+` limit $3`, after, words, page)
+		if err != nil {
+			return err
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ Key, Text string }])
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			text, err := each(f.Key, f.Text)
+			if err != nil {
+				return err
+			}
+			after = &f.Key
+			if text == f.Text {
+				continue
+			}
+			if _, err := t.conn.Exec(ctx, `update `+t.table+` set `+t.column+` = $2::text::`+t.textType+`
+				where `+t.key+` = $1::text::`+t.keyType+` and `+t.column+`::text = $3`, f.Key, text, f.Text); err != nil {
+				return fmt.Errorf("write %s %s: %w", t.table, f.Key, err)
+			}
+		}
+		if len(found) < page {
+			return nil
+		}
+	}
+}

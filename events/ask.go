@@ -1,0 +1,49 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"holdfast/file"
+)
+
+// Beginning is an upload that wants to begin.
+type Beginning struct {
+	AccountID int64  `json:"account_id"`
+	UserID    int64  `json:"user_id,omitempty"`
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Size      int64  `json:"size"` // bytes; 0 while Deferred
+	Deferred  bool   `json:"deferred,omitempty"`
+	Metadata  string `json:"metadata,omitempty"` // Upload-Metadata as it came
+}
+
+// Ask asks the receiver whether an upload may begin. 2xx is yes, and may give it another name
+// and type; 4xx is file.ErrForbidden, with the answer's reason; anything else is
+// file.ErrUnavailable, so that nothing begins unasked.
+func (s *Sender) Ask(ctx context.Context, b Beginning) (name, contentType string, err error) {
+	body, err := json.Marshal(map[string]any{"type": "upload.beginning", "data": b})
+	if err != nil {
+		return "", "", fmt.Errorf("ask about an upload: %w", err)
+	}
+	status, answer, err := s.send(ctx, string(file.NewID()), body)
+	var said struct{ Name, Type, Reason string }
+	switch {
+	case err != nil:
+		return "", "", fmt.Errorf("ask about an upload: %w: %w", file.ErrUnavailable, err)
+	case status >= 400 && status < 500:
+		if json.Unmarshal(answer, &said) != nil || said.Reason == "" {
+			return "", "", file.ErrForbidden
+		}
+		return "", "", file.Refuse(file.ErrForbidden, "%s", said.Reason)
+	case status < 200 || status >= 300:
+		return "", "", fmt.Errorf("ask about an upload: %w: the answer is %d", file.ErrUnavailable, status)
+	}
+	if len(answer) > 0 {
+		if err := json.Unmarshal(answer, &said); err != nil {
+			return "", "", fmt.Errorf("ask about an upload: %w: %w", file.ErrUnavailable, err)
+		}
+	}
+	return said.Name, said.Type, nil
+}

@@ -1,0 +1,171 @@
+// Package events tells another program what happens to files: by webhooks, at least once, in
+// order for each file. What is to be told waits in SQL, where it was noted together with what
+// happened. It also asks that program whether an upload may begin (Ask).
+//
+// Requests follow the Standard Webhooks specification (www.standardwebhooks.com): the headers
+// webhook-id, webhook-timestamp and webhook-signature, the last an HMAC-SHA256 over all three.
+//
+// # Errors
+//
+// What is not answered with 2xx is tried again for three days, after one second, two, four ... at
+// most an hour; then it is dead, until an operator has it sent again.
+package events
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/file"
+)
+
+const (
+	timeout  = 10 * time.Second
+	giveUp   = 3 * 24 * time.Hour
+	longest  = time.Hour // between two tries
+	poll     = time.Second
+	together = 8 // requests at the same time
+
+	// The one replica that tells has this lease. A round is over before it ends.
+	chore    = "events"
+	choreTTL = 24 * time.Second
+	round    = together
+)
+
+// Rows is the outbox in SQL. Package db says what each method does.
+type Rows interface {
+	DueEvents(ctx context.Context, limit int) ([]file.Event, error)
+	EventTold(ctx context.Context, e file.Event) error
+	EventFailed(ctx context.Context, e file.Event, reason string, again time.Duration, dead bool) error
+	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
+}
+
+// Sender sends signed requests to one URL.
+type Sender struct {
+	url    string
+	hook   *webhooks.Webhook
+	client *http.Client
+}
+
+// NewSender returns a Sender. A secret of the form whsec_... is base64, as others give it out.
+func NewSender(url, secret string) (*Sender, error) {
+	key := []byte(secret)
+	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
+		var err error
+		if key, err = base64.StdEncoding.DecodeString(encoded); err != nil {
+			return nil, errors.New("the secret of webhooks is not base64")
+		}
+	}
+	hook, err := webhooks.NewWebhookRaw(key)
+	if err != nil {
+		return nil, err
+	}
+	// A redirect would take a POST somewhere else, and often as a GET.
+	client := &http.Client{Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &Sender{url, hook, client}, nil
+}
+
+// maxAnswer is how much of an answer is read, in bytes.
+const maxAnswer = 64 << 10
+
+// send sends a body under an id, by which the receiver knows one that came before.
+func (s *Sender) send(ctx context.Context, id string, body []byte) (status int, answer []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	now := time.Now()
+	signature, err := s.hook.Sign(id, now, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("webhook-id", id)
+	r.Header.Set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
+	r.Header.Set("webhook-signature", signature)
+	res, err := s.client.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return res.StatusCode, answer, err
+}
+
+// Run tells what waits until ctx ends, in one replica at a time.
+func (s *Sender) Run(ctx context.Context, rows Rows, log *slog.Logger) {
+	holder := string(file.NewID())
+	for ctx.Err() == nil {
+		mine, err := rows.TakeChore(ctx, chore, holder, choreTTL)
+		wait := choreTTL / 4
+		if mine {
+			wait = poll
+			for taken := time.Now(); err == nil && ctx.Err() == nil && time.Since(taken) < choreTTL/4; {
+				var n int
+				if n, err = s.round(ctx, rows, log); n == 0 {
+					sleep(ctx, poll)
+				}
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Warn("events are not told for now", "error", err)
+		}
+		if !mine || err != nil {
+			sleep(ctx, wait)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// round tells some of what is due, and returns how many there were.
+func (s *Sender) round(ctx context.Context, rows Rows, log *slog.Logger) (int, error) {
+	due, err := rows.DueEvents(ctx, round)
+	if err != nil {
+		return 0, err
+	}
+	var g errgroup.Group
+	g.SetLimit(together)
+	for _, e := range due {
+		g.Go(func() error { return s.tell(ctx, rows, e, log) })
+	}
+	return len(due), g.Wait()
+}
+
+// tell tells one event. Its error is SQL's.
+func (s *Sender) tell(ctx context.Context, rows Rows, e file.Event, log *slog.Logger) error {
+	status, _, err := s.send(ctx, string(e.File)+"."+string(e.Kind), []byte(e.Payload))
+	if err == nil && status >= 200 && status < 300 {
+		return rows.EventTold(ctx, e)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		err = fmt.Errorf("the receiver answered %d", status)
+	}
+	dead := time.Since(e.Created) > giveUp
+	if dead {
+		log.Error("an event was given up", "file", e.File, "kind", e.Kind, "tries", e.Tries+1, "error", err)
+	}
+	return rows.EventFailed(ctx, e, err.Error(), backoff(e.Tries), dead)
+}
+
+// backoff is how long to wait after so many failures before the one now.
+func backoff(failed int) time.Duration { return min(longest, time.Second<<min(failed, 20)) }

@@ -1,0 +1,47 @@
+package events
+
+import (
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// A receiver that uses a library of the specification knows what we send, and nobody else's.
+func TestSignature(t *testing.T) {
+	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("0123456789012345678901234567"))
+	their, err := webhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var verified error
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		verified = their.Verify(body, r.Header)
+	}))
+	defer receiver.Close()
+	for key, good := range map[string]bool{secret: true, "0123456789012345678901234567": true, "another secret of some length": false} {
+		s, err := NewSender(receiver.URL, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _, err := s.send(t.Context(), "id", []byte(`{"a": 1}`)); status != 200 || err != nil || (verified == nil) != good {
+			t.Errorf("%q: %d %v, verified: %v", key, status, err, verified)
+		}
+	}
+	if _, err := NewSender(receiver.URL, "whsec_?"); err == nil {
+		t.Error("a secret that is not base64")
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for failed, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 5: 32 * time.Second, 11: 2048 * time.Second, 12: time.Hour, 1000: time.Hour} {
+		if got := backoff(failed); got != want {
+			t.Errorf("after %d failures: %s, want %s", failed, got, want)
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package importer
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// Copy brings over what a manifest names. open gives the manifest from its beginning, each
+// time that it is called: it is read once to be checked as a whole, and once for the work.
+func (im *Importer) Copy(ctx context.Context, open func() (io.ReadCloser, error)) error {
+	read := func(each func(Item) error) error {
+		r, err := open()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		return ReadManifest(r, each)
+	}
+	total := int64(0)
+	if err := read(func(Item) error { total++; return nil }); err != nil {
+		return err
+	}
+	im.begin(total)
+	return im.alone(ctx, func(ctx context.Context) error {
+		g, ctx := im.group(ctx)
+		err := read(func(it Item) error {
+			g.Go(func() error { return im.copyOne(ctx, it) })
+			return ctx.Err()
+		})
+		if done := g.Wait(); done != nil {
+			return done
+		}
+		return err
+	})
+}
+
+// copyOne brings one file over. Its error is one that ends everything.
+func (im *Importer) copyOne(ctx context.Context, it Item) error {
+	r := Result{Source: it.Source, ID: it.ID}
+	if err := im.enter(it.ID); err != nil {
+		r.Outcome, r.Err = Failed, err
+		im.tell(r)
+		return nil
+	}
+	defer im.leave(it.ID)
+	r.Outcome, r.Err = im.bring(ctx, &it, &r)
+	if r.Err != nil && fatal(ctx, r.Err) {
+		return r.Err
+	}
+	if r.Err != nil {
+		r.Outcome = Failed
+		if !im.DryRun {
+			if err := im.Rows.FailImport(ctx, it.Source, it.Account, r.Err.Error()); err != nil {
+				return err
+			}
+		}
+	}
+	im.tell(r)
+	return nil
+}
+
+func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, error) {
+	if im.DryRun {
+		if rec, err := im.Rows.File(ctx, it.ID); err == nil && rec.ETag != "" {
+			return There, nil
+		} else if err != nil && !errors.Is(err, file.ErrNotFound) {
+			return Failed, err
+		}
+		o, err := im.open(ctx, it.Source)
+		if err != nil {
+			return Failed, err
+		}
+		r.Bytes = max(o.Size, 0)
+		return Would, o.body.Close()
+	}
+	begun, err := im.Rows.Importing(ctx, it.ID)
+	if err != nil {
+		return Failed, err
+	}
+	id, done, err := im.Rows.BeginImport(ctx, it.Source, it.Account, it.ID)
+	switch {
+	case err != nil:
+		return Failed, err
+	case id != it.ID:
+		return Failed, file.Refuse(file.ErrConflict, "this source was begun with the id %s", id)
+	case done:
+		return There, nil
+	}
+	// The object of a file must not be written over, whoever recorded it. Of another program's
+	// record the object may be what this import has put there before it was cut short.
+	rec, err := im.Rows.File(ctx, id)
+	switch {
+	case errors.Is(err, file.ErrNotFound):
+	case err != nil:
+		return Failed, err
+	case rec.AccountID != it.Account || rec.ETag != "":
+		return Failed, file.Refuse(file.ErrConflict, "there is a file %s already", id)
+	case !begun:
+		if _, err := im.Objects.Stat(ctx, im.Layout.Object(it.Account, id)); err == nil {
+			return Failed, file.Refuse(file.ErrConflict, "there is a file %s already", id)
+		}
+	}
+	err = retry(ctx, func() error { return im.transfer(ctx, it, r) })
+	return Copied, err
+}
+
+// transfer brings the bytes over, checks them, and writes the record.
+func (im *Importer) transfer(ctx context.Context, it *Item, r *Result) error {
+	to := im.Layout.Object(it.Account, it.ID)
+	if err := im.clear(ctx, to, it.ID); err != nil {
+		return err
+	}
+	was, want, err := im.move(ctx, it, to)
+	if err != nil {
+		return err
+	}
+	o, err := im.Objects.Stat(ctx, to)
+	if err != nil {
+		return err
+	}
+	got, err := hash(ctx, im.Objects, to, o)
+	if err == nil {
+		err = it.check(o.Size, got, want)
+	}
+	if err != nil {
+		return errors.Join(err, im.Objects.Delete(ctx, to))
+	}
+
+	r.Bytes = o.Size
+	rec := file.Record{ID: it.ID, Name: file.CleanName(it.Name), Type: contentType(it, was), Size: o.Size, UserID: it.User, AccountID: it.Account,
+		CreatedAt: it.Created, Location: to, ETag: o.ETag, SHA256: got}
+	if rec.CreatedAt.IsZero() {
+		rec.CreatedAt = earlier(im.Now(), was.Modified)
+	}
+	return im.Rows.FinishImport(ctx, it.Source, rec)
+}
+
+// check compares what the store gives back with the source and with the manifest.
+func (it *Item) check(size int64, got, want []byte) error {
+	switch {
+	case it.Size >= 0 && size != it.Size:
+		return fmt.Errorf("the manifest says %d bytes, the source has %d", it.Size, size)
+	case !bytes.Equal(got, want):
+		return fmt.Errorf("%w: the store gives back the SHA-256 %x, the source has %x", file.ErrStorageWrite, got, want)
+	case it.SHA256 != nil && !bytes.Equal(got, it.SHA256):
+		return fmt.Errorf("the manifest says the SHA-256 %x, the source has %x", it.SHA256, got)
+	}
+	return nil
+}
+
+// contentType is the manifest's word on the type, or else the source's.
+func contentType(it *Item, was storage.Object) string {
+	if it.Type != "" {
+		return file.CleanType(it.Type)
+	}
+	return file.CleanType(was.Type)
+}
+
+// clear ends what an import that was cut short has begun in the store.
+func (im *Importer) clear(ctx context.Context, to file.Location, id file.ID) error {
+	_, multiparts, err := im.Objects.Leftovers(ctx, to, id)
+	for _, m := range multiparts {
+		err = errors.Join(err, im.Objects.Abort(ctx, to, m))
+	}
+	return err
+}
+
+// move brings the bytes to their place, by the store itself where it holds both, and returns
+// what the source says of itself and the SHA-256 of its bytes.
+func (im *Importer) move(ctx context.Context, it *Item, to file.Location) (was storage.Object, sum []byte, err error) {
+	if at, s3 := located(it.Source); s3 && im.From == nil {
+		if was, err = im.Objects.Stat(ctx, at); err != nil {
+			return was, nil, err
+		}
+		if was.Size <= storage.MaxCopy {
+			err = im.Objects.Copy(ctx, at, was.ETag, to, contentType(it, was))
+			if err == nil {
+				sum, err = hash(ctx, im.Objects, at, was)
+			}
+			if !errors.Is(err, storage.ErrNoCopy) {
+				return was, sum, err
+			}
+		}
+	}
+	o, err := im.open(ctx, it.Source)
+	if err != nil {
+		return was, nil, err
+	}
+	defer o.body.Close()
+	sum, err = im.stream(ctx, o, to, contentType(it, o.Object))
+	return o.Object, sum, err
+}
+
+// whole tells the end of a body from one that was cut: readers say io.ErrUnexpectedEOF of
+// both.
+type whole struct{ io.Reader }
+
+func (w whole) Read(b []byte) (int, error) {
+	n, err := w.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%w: %s", file.ErrStorageRead, err.Error())
+	}
+	return n, err
+}
+
+// partSize is that of sources which need no longer parts, in bytes.
+const partSize = 8 << 20
+
+// stream sends the bytes of a source to the store, hashing them.
+func (im *Importer) stream(ctx context.Context, o opened, to file.Location, contentType string) ([]byte, error) {
+	size := int64(partSize)
+	for size*(storage.MaxParts-1) < o.Size {
+		size *= 2
+	}
+	if o.Size >= 0 && o.Size < size {
+		size = o.Size + 1 // one more, to see the end
+	}
+	h := sha256.New()
+	body, buf := io.TeeReader(whole{o.body}, h), make([]byte, size)
+	n, err := io.ReadFull(body, buf)
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // all of it
+		if o.Size >= 0 && int64(n) != o.Size {
+			return nil, fmt.Errorf("%w: %d of %d bytes came", file.ErrStorageRead, n, o.Size)
+		}
+		_, err = im.Objects.Put(ctx, to, contentType, bytes.NewReader(buf[:n]), int64(n))
+		return h.Sum(nil), err
+	}
+	if err != nil {
+		return nil, err
+	}
+	id, err := im.Objects.BeginMultipart(ctx, to, contentType, false)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := im.parts(ctx, body, buf, to, id)
+	if err == nil && o.Size >= 0 && parts[len(parts)-1].Offset+parts[len(parts)-1].Size != o.Size {
+		err = fmt.Errorf("%w: not %d bytes came", file.ErrStorageRead, o.Size)
+	}
+	if err == nil {
+		err = im.Objects.Complete(ctx, to, id, parts)
+	}
+	if err != nil {
+		return nil, errors.Join(err, im.Objects.Abort(context.WithoutCancel(ctx), to, id))
+	}
+	return h.Sum(nil), nil
+}
+
+// parts sends a full buffer and what follows it, one part after the other: several files go at
+// the same time, and each holds one buffer.
+func (im *Importer) parts(ctx context.Context, body io.Reader, buf []byte, to file.Location, id string) (parts []file.Part, err error) {
+	for n, last := len(buf), false; n > 0; {
+		p := file.Part{Number: int32(len(parts) + 1), Size: int64(n)}
+		if len(parts) > 0 {
+			p.Offset = parts[len(parts)-1].Offset + parts[len(parts)-1].Size
+		}
+		if p.ETag, err = im.Objects.PutPart(ctx, to, id, p.Number, bytes.NewReader(buf[:n]), p.Size); err != nil {
+			return nil, err
+		}
+		if parts = append(parts, p); last {
+			break
+		}
+		n, err = io.ReadFull(body, buf)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return nil, err
+		}
+		last = err != nil
+	}
+	return parts, nil
+}

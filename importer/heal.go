@@ -1,0 +1,87 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// Heal completes the records that another program wrote, by what the store says of their
+// objects: size, type, tag, the time of an object that is older than its record, and the
+// SHA-256 of its bytes.
+func (im *Importer) Heal(ctx context.Context) error {
+	total, err := im.Rows.CountUnhealed(ctx)
+	if err != nil {
+		return err
+	}
+	im.begin(total)
+	return im.alone(ctx, func(ctx context.Context) error {
+		g, ctx := im.group(ctx)
+		for after := file.ID(""); ctx.Err() == nil; {
+			records, err := im.Rows.Unhealed(ctx, after, page)
+			if err != nil {
+				return errors.Join(err, g.Wait())
+			}
+			for _, r := range records {
+				g.Go(func() error { return im.healOne(ctx, r) })
+				after = r.ID
+			}
+			if len(records) < page {
+				break
+			}
+		}
+		return g.Wait()
+	})
+}
+
+// healOne heals one record. Its error is one that ends everything.
+func (im *Importer) healOne(ctx context.Context, r file.Record) error {
+	outcome, err := im.heal(ctx, &r)
+	if err != nil && fatal(ctx, err) {
+		return err
+	}
+	if err != nil {
+		outcome = Failed
+	}
+	im.tell(Result{Outcome: outcome, Source: r.Location.Bucket + "/" + r.Location.Key, ID: r.ID, Bytes: r.Size, Err: err})
+	return nil
+}
+
+func (im *Importer) heal(ctx context.Context, r *file.Record) (Outcome, error) {
+	if r.Location == (file.Location{}) {
+		r.Location = im.Layout.Object(r.AccountID, r.ID)
+	}
+	o, err := im.Objects.Stat(ctx, r.Location)
+	if err != nil {
+		return Failed, err
+	}
+	if r.ETag != "" && r.ETag != o.ETag {
+		return Failed, file.ErrObjectChanged
+	}
+	r.Size, r.ETag, r.Type, r.CreatedAt = o.Size, o.ETag, bestType(r.Type, o), earlier(r.CreatedAt, o.Modified)
+	if im.DryRun {
+		return Would, nil
+	}
+	if r.SHA256, err = hash(ctx, im.Objects, r.Location, o); err != nil {
+		return Failed, err
+	}
+	return Healed, im.Rows.HealRecord(ctx, *r)
+}
+
+// bestType is the store's word on the type, where it has one that says something.
+func bestType(recorded string, o storage.Object) string {
+	if t := file.CleanType(o.Type); t != file.DefaultType {
+		return t
+	}
+	return file.CleanType(recorded)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

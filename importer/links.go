@@ -1,0 +1,173 @@
+package importer
+
+import (
+	"context"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"holdfast/file"
+)
+
+// LinkRows finds what old objects have become. Package db says what each method does.
+type LinkRows interface {
+	Imported(ctx context.Context, sources []string) (map[string]file.ID, error)
+	Known(ctx context.Context, ids []string) (map[string]file.ID, error)
+}
+
+// Links rewrites links to objects of an old store, https://host/bucket/key, into links to the
+// files they have become, base/id. A key may be written as it is, with spaces, or escaped.
+//
+// A link is rewritten if its object was imported (s3://bucket/key in a manifest), or if its
+// bucket is one of Kept, whose keys became ids as they are. All else stays, byte for byte.
+type Links struct {
+	Rows LinkRows
+	// Hosts of the old store, such as storage.googleapis.com. The bucket may stand before it.
+	Hosts []string
+	Kept  []string // buckets
+	Base  string   // URL under which files are seen, without a trailing slash
+}
+
+// Change is one link that was rewritten.
+type Change struct{ Old, New string }
+
+// maxLink is the longest text that is tried as bucket and key, in bytes.
+const maxLink = 3 * 1024
+
+// At these characters a key may end; and at the marks of a sentence where the sentence ends as
+// well, so that "report" is not found in "report.pdf". A key may have any of them in it: the
+// longest one that is known counts.
+const (
+	ends  = " \t\r\n\"'<>()[]{}|\\^`#*?"
+	marks = ".,;:!"
+)
+
+// isEnd reports whether a key may end where rest begins.
+func isEnd(rest string) bool {
+	after := strings.TrimLeft(rest, marks)
+	for _, entity := range []string{"&quot;", "&#", "&lt;", "&gt;"} { // in HTML
+		if strings.HasPrefix(after, entity) {
+			return true
+		}
+	}
+	return after == "" || strings.ContainsRune(ends, rune(after[0])) && (len(after) == len(rest) || after[0] != '?')
+}
+
+// Rewrite returns text with its links rewritten.
+func (l *Links) Rewrite(ctx context.Context, text string) (string, []Change, error) {
+	var out strings.Builder
+	var changes []Change
+	done := 0
+	for _, m := range l.pattern().FindAllStringSubmatchIndex(text, -1) {
+		if m[0] < done {
+			continue // within the link before
+		}
+		rest := m[1]
+		bucket := text[max(m[2], 0):max(m[3], 0)] // https://bucket.host/
+		if m[2] < 0 {
+			bucket = text[m[4]:m[5]] // https://host/bucket/
+		}
+		id, length, err := l.find(ctx, bucket, text[rest:])
+		if err != nil {
+			return "", nil, err
+		}
+		if length == 0 {
+			continue
+		}
+		end := rest + length + len(query(text[rest+length:]))
+		link := l.Base + "/" + id.Escaped()
+		out.WriteString(text[done:m[0]] + link)
+		changes = append(changes, Change{text[m[0]:end], link})
+		done = end
+	}
+	out.WriteString(text[done:])
+	return out.String(), changes, nil
+}
+
+// pattern finds what comes before a key. Its groups are the bucket before the host, and the
+// one behind it.
+func (l *Links) pattern() *regexp.Regexp {
+	hosts := make([]string, len(l.Hosts))
+	for i, h := range l.Hosts {
+		hosts[i] = regexp.QuoteMeta(h)
+	}
+	host := "(?:" + strings.Join(hosts, "|") + ")"
+	const bucket = `[a-z0-9][a-z0-9._-]*`
+	return regexp.MustCompile(`https?://(?:(` + bucket + `)\.` + host + `|` + host + `/(` + bucket + `))/`)
+}
+
+// find reads the longest key that text begins with and that is known.
+func (l *Links) find(ctx context.Context, bucket, text string) (id file.ID, length int, err error) {
+	// A key ends with its line at the latest.
+	line, _, _ := strings.Cut(text, "\n")
+	line = line[:min(len(line), maxLink)]
+	var keys []string
+	lengths := map[string]int{}
+	for end := range len(line) + 1 {
+		if end == 0 || !isEnd(line[end:]) || end == maxLink {
+			continue
+		}
+		for _, key := range spellings(line[:end]) {
+			if lengths[key] = end; !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	found, err := l.lookup(ctx, bucket, keys)
+	if err != nil {
+		return "", 0, err
+	}
+	for key, as := range found {
+		if lengths[key] > length {
+			id, length = as, lengths[key]
+		}
+	}
+	return id, length, nil
+}
+
+// spellings are the keys that a link may mean: as it is written, and unescaped.
+func spellings(written string) []string {
+	if !utf8.ValidString(written) || strings.ContainsRune(written, 0) {
+		return nil
+	}
+	keys := []string{written}
+	if plain, err := url.PathUnescape(written); err == nil && plain != written && utf8.ValidString(plain) && !strings.ContainsRune(plain, 0) {
+		keys = append(keys, plain)
+	}
+	return keys
+}
+
+func (l *Links) lookup(ctx context.Context, bucket string, keys []string) (map[string]file.ID, error) {
+	sources := make([]string, len(keys))
+	for i, k := range keys {
+		sources[i] = "s3://" + bucket + "/" + k
+	}
+	imported, err := l.Rows.Imported(ctx, sources)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]file.ID)
+	if slices.Contains(l.Kept, bucket) {
+		if found, err = l.Rows.Known(ctx, keys); err != nil {
+			return nil, err
+		}
+	}
+	for source, id := range imported {
+		found[strings.TrimPrefix(source, "s3://"+bucket+"/")] = id
+	}
+	return found, nil
+}
+
+// query is the query of a signed link, which means nothing any more.
+func query(text string) string {
+	if !strings.HasPrefix(text, "?") {
+		return ""
+	}
+	if end := strings.IndexAny(text, " \t\r\n\"'<>()[]{}|\\^`"); end >= 0 {
+		text = text[:end]
+	}
+	// A question may end with a link and its mark.
+	return strings.TrimRight(text, "?.,;:!")
+}

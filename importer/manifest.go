@@ -1,0 +1,248 @@
+package importer
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"holdfast/file"
+)
+
+// Item is one file of a manifest.
+type Item struct {
+	Account int64
+	User    int64 // 0: none
+	// Source is s3://bucket/key, an http or https URL, or a path in the folder.
+	Source  string
+	ID      file.ID   // empty: it follows from the source
+	Name    string    // empty: the last segment of the source
+	Type    string    // empty: what the source says
+	Created time.Time // zero: what the source says
+	SHA256  []byte    // nil: not known
+	Size    int64     // bytes; -1: not known
+}
+
+// Faults are what is wrong with a manifest, each with its line.
+type Faults []error
+
+func (f Faults) Error() string { return "the manifest is wrong:\n" + errors.Join(f...).Error() }
+
+// maxFaults is how many are told.
+const maxFaults = 20
+
+// maxLine is the longest line of JSON, in bytes.
+const maxLine = 64 << 10
+
+// columns are what a manifest may say of a file; account and a source are needed.
+var columns = []string{"account", "user", "source", "bucket", "key", "url", "path", "id", "name", "type", "created", "sha256", "size"}
+
+// ReadManifest calls each for every file of a manifest: CSV with a line of column names, or
+// JSON Lines, which begin with "{". What is wrong is collected; each is not called for it. An
+// error of each ends the reading.
+func ReadManifest(r io.Reader, each func(Item) error) error {
+	in := bufio.NewReader(r)
+	first, err := in.Peek(1)
+	if errors.Is(err, io.EOF) {
+		return Faults{errors.New("it is empty")}
+	} else if err != nil {
+		return err
+	}
+	var faults Faults
+	item := func(line int, fields map[string]string) error {
+		it, err := parseItem(fields)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("line %d: %w", line, err))
+			if len(faults) == maxFaults {
+				return faults
+			}
+			return nil
+		}
+		return each(it)
+	}
+	read := readCSV
+	if first[0] == '{' {
+		read = readJSON
+	}
+	if err := read(in, item); err != nil {
+		return err
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return nil
+}
+
+func readCSV(in io.Reader, item func(int, map[string]string) error) error {
+	r := csv.NewReader(in)
+	r.ReuseRecord = true
+	head, err := r.Read()
+	if err != nil {
+		return Faults{err}
+	}
+	names := slices.Clone(head)
+	names[0] = strings.TrimPrefix(names[0], "\ufeff") // spreadsheets put it there
+	for _, n := range names {
+		if !slices.Contains(columns, n) {
+			return Faults{fmt.Errorf("line 1: the column %q is not one of %s", n, strings.Join(columns, ", "))}
+		}
+	}
+	for {
+		values, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return Faults{err}
+		}
+		fields := make(map[string]string)
+		for i, v := range values {
+			fields[names[i]] = v
+		}
+		line, _ := r.FieldPos(0)
+		if err := item(line, fields); err != nil {
+			return err
+		}
+	}
+}
+
+func readJSON(in io.Reader, item func(int, map[string]string) error) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	for n := 1; lines.Scan(); n++ {
+		if strings.TrimSpace(lines.Text()) == "" {
+			continue
+		}
+		var values map[string]any
+		d := json.NewDecoder(strings.NewReader(lines.Text()))
+		d.UseNumber()
+		if err := d.Decode(&values); err != nil {
+			return Faults{fmt.Errorf("line %d: %w", n, err)}
+		}
+		fields := make(map[string]string)
+		for name, v := range values {
+			switch v := v.(type) {
+			case nil:
+			case string, json.Number:
+				fields[name] = fmt.Sprint(v)
+			default:
+				return Faults{fmt.Errorf("line %d: %s must be a text or a number", n, name)}
+			}
+			if !slices.Contains(columns, name) {
+				return Faults{fmt.Errorf("line %d: %q is not one of %s", n, name, strings.Join(columns, ", "))}
+			}
+		}
+		if err := item(n, fields); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return Faults{fmt.Errorf("a line has more than %d bytes", maxLine)}
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func parseItem(f map[string]string) (it Item, err error) {
+	it.Size = -1
+	for name, v := range f {
+		if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
+			err = errors.Join(err, fmt.Errorf("%s must be text in UTF-8 without control characters, not %q", name, v))
+		}
+	}
+	number := func(name string, least int64, otherwise int64) int64 {
+		if f[name] == "" {
+			return otherwise
+		}
+		n, e := strconv.ParseInt(f[name], 10, 64)
+		if e != nil || n < least {
+			err = errors.Join(err, fmt.Errorf("%s must be a number of at least %d, not %q", name, least, f[name]))
+		}
+		return n
+	}
+	it.Account, it.User, it.Size = number("account", 1, 0), number("user", 1, 0), number("size", 0, -1)
+	if f["account"] == "" {
+		err = errors.Join(err, errors.New("account is needed"))
+	}
+	var e error
+	if it.Source, e = parseSource(f); e != nil {
+		err = errors.Join(err, e)
+	}
+	if f["id"] != "" {
+		if it.ID, e = file.ParseID(f["id"]); e != nil {
+			err = errors.Join(err, fmt.Errorf("%q can't be an id", f["id"]))
+		}
+	}
+	if f["created"] != "" {
+		if it.Created, e = time.Parse(time.RFC3339, f["created"]); e != nil {
+			err = errors.Join(err, fmt.Errorf("created must be a time such as 2024-05-31T12:00:00Z, not %q", f["created"]))
+		}
+	}
+	if f["sha256"] != "" {
+		if it.SHA256, e = hex.DecodeString(f["sha256"]); e != nil || len(it.SHA256) != sha256.Size {
+			err = errors.Join(err, fmt.Errorf("sha256 must have %d hex digits", 2*sha256.Size))
+		}
+	}
+	it.Type, it.Name = f["type"], f["name"]
+	if it.Name == "" {
+		it.Name = lastSegment(it.Source)
+	}
+	if it.ID == "" {
+		it.ID = idOf(it.Source, it.Account)
+	}
+	return it, err
+}
+
+// lastSegment is what a source calls its file.
+func lastSegment(source string) string {
+	if u, err := url.Parse(source); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
+		source = u.Path
+	}
+	return path.Base(strings.TrimRight(source, "/"))
+}
+
+// parseSource finds the one source of a line.
+func parseSource(f map[string]string) (string, error) {
+	var given []string
+	for _, name := range []string{"source", "url", "path"} {
+		if f[name] != "" {
+			given = append(given, f[name])
+		}
+	}
+	if f["bucket"] != "" || f["key"] != "" {
+		if f["bucket"] == "" || f["key"] == "" {
+			return "", errors.New("bucket and key belong together")
+		}
+		given = append(given, "s3://"+f["bucket"]+"/"+f["key"])
+	}
+	if len(given) != 1 {
+		return "", errors.New("one source is needed: source, or bucket and key, or url, or path")
+	}
+	if rest, s3 := strings.CutPrefix(given[0], "s3://"); s3 {
+		if bucket, key, _ := strings.Cut(rest, "/"); bucket == "" || key == "" {
+			return "", fmt.Errorf("%q must be s3://bucket/key", given[0])
+		}
+	}
+	return given[0], nil
+}
+
+// idOf is the id that a source gets in an account: the same in every run (a UUID, RFC 9562,
+// version 8).
+func idOf(source string, account int64) file.ID {
+	b := sha256.Sum256(fmt.Appendf(nil, "holdfast import\n%d\n%s", account, source))
+	b[6] = b[6]&0x0f | 0x80
+	b[8] = b[8]&0x3f | 0x80
+	return file.ID(fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16]))
+}

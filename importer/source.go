@@ -1,0 +1,118 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// opened is a source whose bytes can be read.
+type opened struct {
+	storage.Object // Size is -1 where it is not known
+	body           io.ReadCloser
+}
+
+// located reports whether a source lies in an S3, and where.
+func located(source string) (at file.Location, ok bool) {
+	rest, ok := strings.CutPrefix(source, "s3://")
+	at.Bucket, at.Key, _ = strings.Cut(rest, "/")
+	return at, ok
+}
+
+// from is the S3 that sources lie in.
+func (im *Importer) from() Reading {
+	if im.From != nil {
+		return im.From
+	}
+	return im.Objects
+}
+
+// open opens a source.
+func (im *Importer) open(ctx context.Context, source string) (o opened, err error) {
+	if at, s3 := located(source); s3 {
+		if o.Object, err = im.from().Stat(ctx, at); err == nil {
+			o.body, err = im.from().Open(ctx, at, o.ETag, 0, o.Size)
+		}
+		return o, err
+	}
+	if strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://") {
+		return fetch(ctx, source)
+	}
+	return im.openFile(source)
+}
+
+// fetch asks a URL. A body that is cut short is an error of its reader.
+func fetch(ctx context.Context, url string) (o opened, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return o, err
+	}
+	r.Header.Set("Accept-Encoding", "identity") // the bytes of the file, not of its compression
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return o, fmt.Errorf("%w: %w", file.ErrStorageRead, err)
+	}
+	if res.StatusCode != http.StatusOK {
+		res.Body.Close()
+		err := fmt.Errorf("the source answered %s", res.Status)
+		if res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+			err = fmt.Errorf("%w: %w", file.ErrStorageRead, err)
+		}
+		return o, err
+	}
+	o.body, o.Size, o.Type = res.Body, res.ContentLength, res.Header.Get("Content-Type")
+	o.Modified, _ = http.ParseTime(res.Header.Get("Last-Modified")) // zero: not known
+	return o, nil
+}
+
+// openFile opens a path in the folder; a path that leads out of it, also by a link, is refused.
+func (im *Importer) openFile(path string) (o opened, err error) {
+	if im.Folder == "" {
+		return o, errors.New("a path needs the folder that it lies in")
+	}
+	root, err := os.OpenRoot(im.Folder)
+	if err != nil {
+		return o, err
+	}
+	defer root.Close()
+	f, err := root.Open(filepath.FromSlash(path))
+	if err != nil {
+		return o, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		f.Close()
+		return o, err
+	}
+	o.body, o.Size, o.Modified = f, info.Size(), info.ModTime()
+	o.Type = mime.TypeByExtension(filepath.Ext(path))
+	return o, nil
+}
+
+// retry does a file's work again when a store did not answer.
+func retry(ctx context.Context, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if err == nil || try == 3 || ctx.Err() != nil || !errors.Is(err, file.ErrUnavailable) || errors.Is(err, file.ErrDatabase) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(try) * time.Second):
+		}
+	}
+}

@@ -1,0 +1,99 @@
+// Package clamtest gives tests a real clamd: a throw-away one in a temporary folder, on a
+// socket of its own, that knows one signature, the EICAR test file's. The real database
+// comes from the network, and would take a gigabyte of memory.
+//
+// Nothing is skipped where ClamAV is missing: the test fails and says what to do.
+package clamtest
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast/internal/testproc"
+)
+
+// EICAR is the file that every scanner takes for harmful, and that does no harm. It is in two
+// pieces so that a scanner leaves this one alone.
+const EICAR = `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + `EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
+
+// Server is a running clamd.
+type Server struct {
+	// Address is what SCAN_CLAMD takes.
+	Address string
+
+	socket  string
+	command string
+	config  string
+	log     string
+	process *testproc.Process
+}
+
+// Start starts a clamd for this test; it takes at most maxSize bytes of a file.
+func Start(t testing.TB, maxSize int) *Server {
+	t.Helper()
+	command, err := exec.LookPath("clamd")
+	if err != nil {
+		if command, err = exec.LookPath("/usr/sbin/clamd"); err != nil {
+			t.Fatal("clamtest: clamd is missing: apt-get install clamav-daemon")
+		}
+	}
+	folder := testproc.TempFolder(t, "holdfast-clamd")
+	s := &Server{socket: filepath.Join(folder, "s"), command: command, config: filepath.Join(folder, "clamd.conf"), log: filepath.Join(folder, "log")}
+	s.Address = "unix:" + s.socket
+	for name, text := range map[string]string{
+		"eicar.ndb": "Eicar-Test-Signature:0:*:" + hex.EncodeToString([]byte(EICAR)) + "\n",
+		"clamd.conf": fmt.Sprintf("DatabaseDirectory %s\nLocalSocket %s\nForeground yes\nStreamMaxLength %d\nLogFile %s\nOfficialDatabaseOnly no\nUser root\n",
+			folder, s.socket, maxSize, s.log),
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal("clamtest: ", err)
+		}
+	}
+	t.Cleanup(func() { s.Stop(t) })
+	s.Restart(t)
+	return s
+}
+
+// Stop ends clamd.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	if s.process != nil {
+		s.process.Stop(syscall.SIGKILL, time.Minute)
+	}
+}
+
+// Restart starts clamd again and waits until it answers.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Stop(t)
+	os.Remove(s.socket)
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal("clamtest: ", err)
+	}
+	defer log.Close()
+	cmd := exec.Command(s.command, "--config-file="+s.config)
+	cmd.Stdout, cmd.Stderr = log, log
+	if s.process, err = testproc.Start(cmd, syscall.SIGKILL); err != nil {
+		t.Fatal("clamtest: ", err)
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if conn, err := net.Dial("unix", s.socket); err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-s.process.Done():
+			t.Fatalf("clamtest: clamd ended at once: %v\n%s", s.process.Err(), testproc.LogTail(s.log))
+		default:
+		}
+	}
+	t.Fatalf("clamtest: clamd did not answer within a minute\n%s", testproc.LogTail(s.log))
+}

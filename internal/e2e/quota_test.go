@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"encoding/json"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// uses checks what GET {base}/usage says.
+func (s *server) uses(t *testing.T, bytes, files int) {
+	t.Helper()
+	a := s.do(t, "GET", "/files/usage", nil)
+	var u struct{ Bytes, Files int }
+	if err := json.Unmarshal(a.body, &u); err != nil || a.status != 200 || u.Bytes != bytes || u.Files != files {
+		t.Errorf("%v, want %d bytes and %d files", a, bytes, files)
+	}
+}
+
+// refused checks that an answer names a quota.
+func refused(t *testing.T, a answer, quota string) {
+	t.Helper()
+	if a.status != 413 || a.code() != "QUOTA_001" || !strings.Contains(string(a.body), "Quota of "+quota+" exceeded") {
+		t.Errorf("%v, want 413 for the quota of %s", a, quota)
+	}
+}
+
+// A quota is reserved when an upload begins, or as its bytes come, and given back when it ends
+// without a file and when the file is deleted.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	b := startBacking(t)
+	for name, env := range map[string][]string{"SQLite and embedded store": nil, "PostgreSQL and S3": servers(b.pg, b.s3)} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, append(env, "QUOTA_BYTES="+strconv.Itoa(10*mebi), "QUOTA_FILES=4", "UPLOAD_TTL=4s")...)
+			if env != nil {
+				s.token = s.run("token", "create", "--user", "1", "--account", "1")
+			}
+			a := s.do(t, "GET", "/usage", nil)
+			if want := `{"account_id":1,"bytes":0,"max_bytes":10485760,"files":0,"max_files":4}` + "\n"; string(a.body) != want {
+				t.Errorf("%v, want %s", a, want)
+			}
+			url, _ := s.upload(t, random(6*mebi))
+			s.uses(t, 6*mebi, 1)
+			refused(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: "+strconv.Itoa(5*mebi)), "10485760 bytes")
+			s.uses(t, 6*mebi, 1)
+
+			// A length that is not known is reserved as it comes, and the rest when it is declared.
+			deferred := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1").header.Get("Location")
+			if a := s.patch(t, deferred, 0, random(3*mebi)); a.status != 204 {
+				t.Fatal(a)
+			}
+			s.uses(t, 9*mebi, 2)
+			refused(t, s.patch(t, deferred, 3*mebi, random(2*mebi)), "10485760 bytes")
+			refused(t, s.patch(t, deferred, 3*mebi, nil, "Upload-Length: "+strconv.Itoa(5*mebi)), "10485760 bytes")
+			s.uses(t, 9*mebi, 2)
+			if a := s.patch(t, deferred, 3*mebi, random(1000), "Upload-Length: "+strconv.Itoa(3*mebi+1000)); a.status != 204 || a.header.Get("Content-Location") == "" {
+				t.Errorf("the rest of it: %v", a)
+			}
+			s.uses(t, 9*mebi+1000, 2)
+			if a := s.do(t, "DELETE", deferred, nil); a.status != 204 {
+				t.Error(a)
+			}
+
+			// What is put together needs no room of its own.
+			partial := func() string {
+				a := s.do(t, "POST", "/files/tus/", random(2*mebi), "Upload-Length: "+strconv.Itoa(2*mebi), "Upload-Concat: partial", octets)
+				if a.status != 201 {
+					t.Fatal(a)
+				}
+				return a.header.Get("Location")
+			}
+			first, second := partial(), partial()
+			s.uses(t, 10*mebi, 1)
+			if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+first+" "+second); a.status != 201 {
+				t.Errorf("final: %v", a)
+			}
+			s.uses(t, 10*mebi, 2)
+			refused(t, s.do(t, "POST", "/files/tus/", "x", "Upload-Length: 1", octets), "10485760 bytes")
+
+			for range 2 {
+				if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0"); a.status != 201 {
+					t.Error(a)
+				}
+			}
+			refused(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0"), "4 files")
+			if a := s.do(t, "DELETE", url, nil); a.status != 204 {
+				t.Error(a)
+			}
+			s.uses(t, 4*mebi, 3)
+			s.create(t, 6*mebi)
+			s.uses(t, 10*mebi, 4)
+			// It expires, and the sweep gives it back; somebody else's sweep may have been a moment ago.
+			s.eventually("it expires", func() bool {
+				u := s.do(t, "GET", "/files/usage", nil)
+				if strings.Contains(string(u.body), `"bytes":4194304`) {
+					return true
+				}
+				s.stop()
+				if env != nil {
+					b.sweep(t)
+				}
+				s.restart()
+				return false
+			})
+			s.uses(t, 4*mebi, 3)
+
+			if status, out := s.attempt(t, "", "quota", "set", "--account", "1", "--bytes", "0", "--files", "3"); status != 0 {
+				t.Error(out)
+			}
+			refused(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0"), "3 files")
+			s.run("quota", "set", "--account", "1", "--files", "5")
+			s.create(t, 50*mebi)
+			if out := s.run("quota", "list"); !strings.Contains(out, "1        56623104  no limit  4      5   own") {
+				t.Error(out)
+			}
+			s.run("quota", "clear", "--account", "1")
+			if out := s.run("quota", "show", "--account", "1"); !strings.Contains(out, "10485760") {
+				t.Error(out)
+			}
+			for _, args := range [][]string{{"set", "--account", "1"}, {"set", "--account", "0", "--bytes", "1"}, {"set", "--account", "1", "--bytes", "-1"}, {"show", "--account", "-1"}} {
+				if status, out := s.attempt(t, "", append([]string{"quota"}, args...)...); status != 2 {
+					t.Errorf("%v: %d %s", args, status, out)
+				}
+			}
+			s.check(t, []line{
+				{"GET", "/files/usage", "Authorization: -", "", 401, "AUTH_001", ""},
+				{"POST", "/files/usage", "", "", 405, "VAL_006", ""},
+			})
+		})
+	}
+}
+
+// Many come to two replicas at the same time: they get what there is, and no more.
+func TestQuotaOfReplicas(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, "QUOTA_BYTES=1000")
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var begun []string
+	for i := range 60 {
+		s := []*server{p.a, p.b}[i%2]
+		wg.Go(func() {
+			a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 100")
+			switch a.status {
+			case 201:
+				mu.Lock()
+				begun = append(begun, path.Base(a.header.Get("Location")))
+				mu.Unlock()
+			default:
+				refused(t, a, "1000 bytes")
+			}
+		})
+	}
+	wg.Wait()
+	if len(begun) != 10 {
+		t.Errorf("%d uploads of 100 bytes were begun", len(begun))
+	}
+	for i, id := range begun {
+		s := []*server{p.b, p.a}[i%2]
+		wg.Go(func() { s.do(t, "DELETE", "/files/tus/"+id, nil) })
+	}
+	wg.Wait()
+	p.a.uses(t, 0, 0)
+}

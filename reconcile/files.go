@@ -1,0 +1,268 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// files compares the records of an account with the objects in its bucket: two streams in the
+// order of their keys, and each step takes what is first of either, or of both.
+func (c *Checker) files(ctx context.Context, account int64) error {
+	bucket := c.Layout.Object(account, "").Bucket
+	rows := &stream[file.Record]{next: func(after string) ([]file.Record, error) {
+		return c.Rows.AccountFiles(ctx, account, file.ID(after), page)
+	}, key: func(r file.Record) string { return string(r.ID) }}
+	objects := &stream[storage.Listed]{next: func(after string) ([]storage.Listed, error) { return c.objects(ctx, bucket, after) },
+		key: func(o storage.Listed) string { return o.Key }}
+	d := c.newReader(ctx)
+	for {
+		r, moreRows, err := rows.peek()
+		if err != nil {
+			return err
+		}
+		o, moreObjects, err := objects.peek()
+		if err != nil {
+			return err
+		}
+		switch {
+		case !moreRows && !moreObjects:
+			return d.wait()
+		case moreObjects && (!moreRows || o.Key < string(r.ID)):
+			objects.take()
+			c.Summary.Objects++
+			c.Summary.Bytes += o.Size
+			err = c.alone(ctx, account, bucket, o)
+		case moreRows && (!moreObjects || string(r.ID) < o.Key):
+			rows.take()
+			c.Summary.Records++
+			err = c.without(ctx, r, d)
+		default:
+			rows.take()
+			objects.take()
+			c.Summary.Records++
+			c.Summary.Objects++
+			c.Summary.Bytes += o.Size
+			if at := c.place(r); at != (file.Location{Bucket: bucket, Key: o.Key}) {
+				err = errors.Join(c.without(ctx, r, d), c.alone(ctx, account, bucket, o))
+			} else {
+				err = c.pair(ctx, r, storage.Object{Size: o.Size, ETag: o.ETag, Modified: o.Modified}, d)
+			}
+		}
+		if err != nil {
+			return errors.Join(err, d.wait())
+		}
+	}
+}
+
+// objects lists those of a bucket that are no tails: these are looked at by themselves.
+func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.Listed, error) {
+	for {
+		all, err := c.Objects.List(ctx, bucket, "", after)
+		if err != nil || len(all) == 0 {
+			return nil, err
+		}
+		if after = all[len(all)-1].Key; strings.HasPrefix(after, storage.Tails) {
+			after = storage.Tails + string(utf8.MaxRune)
+		}
+		all = slices.DeleteFunc(all, func(o storage.Listed) bool { return strings.HasPrefix(o.Key, storage.Tails) })
+		if len(all) > 0 {
+			return all, nil
+		}
+	}
+}
+
+// place is where the object of a record lies.
+func (c *Checker) place(r file.Record) file.Location {
+	if r.Location == (file.Location{}) { // written by another program
+		return c.Layout.Object(r.AccountID, r.ID)
+	}
+	return r.Location
+}
+
+// without looks for the object of a record that the listing does not have.
+func (c *Checker) without(ctx context.Context, r file.Record, d *reader) error {
+	o, err := c.Objects.Stat(ctx, c.place(r))
+	if err == nil {
+		return c.pair(ctx, r, o, d)
+	}
+	if !errors.Is(err, file.ErrObjectMissing) {
+		return err
+	}
+	if _, err := c.Rows.File(ctx, r.ID); gone(err) {
+		return nil // deleted meanwhile
+	} else if err != nil {
+		return err
+	}
+	return c.settle(ctx, Finding{Kind: MissingObject, Account: r.AccountID, ID: r.ID, At: c.place(r),
+		Detail: fmt.Sprintf("%s of %d bytes, recorded %s", r.Name, r.Size, r.CreatedAt.Format(time.DateOnly))})
+}
+
+// alone looks for the row of an object that no record of its account names.
+func (c *Checker) alone(ctx context.Context, account int64, bucket string, o storage.Listed) error {
+	f := Finding{Kind: Unknown, Account: account, At: file.Location{Bucket: bucket, Key: o.Key}, young: c.isYoung(o.Modified),
+		Detail: fmt.Sprintf("%s of %d bytes, stored %s", o.Key, o.Size, o.Modified.Format(time.DateOnly))}
+	if id, _, err := storage.Owner(o.Key); err == nil {
+		f.ID = id
+		r, err := c.Rows.File(ctx, id)
+		if err == nil && c.place(r) == f.At {
+			return nil // recorded meanwhile, or by another account's record
+		}
+		if err != nil && !gone(err) {
+			return err
+		}
+		u, err := c.Rows.UploadRow(ctx, id)
+		switch {
+		case err == nil && u.Location == f.At && u.State != file.Recorded:
+			return nil // on its way in, or on its way out: the engine's
+		case err == nil && u.Location == f.At:
+			f.Kind = Unrecorded
+		case err != nil && !gone(err):
+			return err
+		}
+		if begun, err := c.Rows.Importing(ctx, id); begun || err != nil {
+			return err
+		}
+	}
+	return c.settle(ctx, f)
+}
+
+// pair compares a record with its object.
+func (c *Checker) pair(ctx context.Context, r file.Record, o storage.Object, d *reader) error {
+	f := Finding{Account: r.AccountID, ID: r.ID, At: c.place(r)}
+	foreign := r.ETag == ""
+	switch {
+	case foreign && r.Size != o.Size:
+		f.Kind, f.Detail = Unhealed, fmt.Sprintf("recorded with %d bytes, the object has %d", r.Size, o.Size)
+	case foreign:
+		f.Kind, f.Detail = Unhealed, "its object was never looked at"
+	case r.Size != o.Size:
+		f.Kind, f.Detail = WrongSize, fmt.Sprintf("recorded with %d bytes, the object has %d", r.Size, o.Size)
+	case r.ETag != o.ETag:
+		f.Kind, f.Detail = WrongTag, fmt.Sprintf("recorded with the tag %s, the object has %s", r.ETag, o.ETag)
+	}
+	if f.Kind != "" && !foreign {
+		return c.settle(ctx, f) // its bytes are not those that were recorded
+	}
+	if foreign {
+		r.Size, r.ETag, r.Location = o.Size, o.ETag, f.At
+	}
+	if !c.Deep {
+		if foreign {
+			return c.heal(ctx, f, r)
+		}
+		return nil
+	}
+	return d.read(r, f)
+}
+
+// heal completes the record of another program, and tells.
+func (c *Checker) heal(ctx context.Context, f Finding, r file.Record) error {
+	if c.Fix {
+		if err := c.Rows.HealRecord(ctx, r); err == nil {
+			f.Done = "healed"
+		} else if !errors.Is(err, file.ErrConflict) {
+			return err
+		}
+	}
+	return c.settle(ctx, f)
+}
+
+// reader reads the bytes of files, several at a time.
+type reader struct {
+	*Checker
+	group *errgroup.Group
+	ctx   context.Context
+}
+
+func (c *Checker) newReader(ctx context.Context) *reader {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(c.Jobs, 1))
+	return &reader{c, group, ctx}
+}
+
+func (d *reader) wait() error { return d.group.Wait() }
+
+// read compares the bytes of a file with its record. f says what else is wrong with it: that
+// it is not healed yet, or nothing.
+func (d *reader) read(r file.Record, f Finding) error {
+	d.group.Go(func() error {
+		sum, err := Hash(d.ctx, d.Objects, f.At, r.ETag, r.Size)
+		switch {
+		case err != nil && d.ctx.Err() != nil:
+			return err
+		case err != nil:
+			f.Kind, f.Detail = Unreadable, err.Error()
+			return d.settle(d.ctx, f)
+		case r.SHA256 != nil && !bytes.Equal(sum, r.SHA256):
+			f.Kind, f.Detail = WrongContent, fmt.Sprintf("recorded with the SHA-256 %x, the object has %x", r.SHA256, sum)
+			return d.settle(d.ctx, f)
+		case f.Kind == Unhealed:
+			r.SHA256 = sum
+			return d.heal(d.ctx, f, r)
+		}
+		return nil
+	})
+	return d.ctx.Err()
+}
+
+// Hash is the SHA-256 of an object's bytes.
+func Hash(ctx context.Context, objects interface {
+	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
+}, at file.Location, etag string, size int64) ([]byte, error) {
+	body, err := objects.Open(ctx, at, etag, 0, size)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	h := sha256.New()
+	if n, err := io.Copy(h, body); err != nil {
+		return nil, err
+	} else if n != size {
+		return nil, fmt.Errorf("%w: %d of %d bytes came", file.ErrStorageRead, n, size)
+	}
+	return h.Sum(nil), nil
+}
+
+// stream is a sequence that is read by pages.
+type stream[T any] struct {
+	next func(after string) ([]T, error)
+	key  func(T) string
+	page []T
+	last string
+	done bool
+}
+
+// peek returns what is first, and whether there is anything.
+func (s *stream[T]) peek() (first T, more bool, err error) {
+	if len(s.page) == 0 && !s.done {
+		if s.page, err = s.next(s.last); err != nil {
+			return first, false, err
+		}
+		if s.done = len(s.page) == 0; !s.done {
+			last := s.key(s.page[len(s.page)-1])
+			if last <= s.last {
+				return first, false, fmt.Errorf("%w: a listing that goes round in circles, at %q", file.ErrStorageRead, last)
+			}
+			s.last = last
+		}
+	}
+	if s.done {
+		return first, false, nil
+	}
+	return s.page[0], true, nil
+}
+
+func (s *stream[T]) take() { s.page = s.page[1:] }

@@ -1,0 +1,72 @@
+package reconcile
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"holdfast/file"
+)
+
+// Chores hand work to one replica at a time. Package db says what each method does.
+type Chores interface {
+	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
+	ChorePlace(ctx context.Context, name string) (string, error)
+	PlaceChore(ctx context.Context, name, holder, place string, ttl time.Duration) error
+}
+
+const chore = "leftovers"
+
+// Sweep does the safe part in small steps beside the service: every interval, in one replica,
+// it counts the records that another program has written for one account, and removes, with
+// Fix, what is left over in its bucket and no row needs. It returns when ctx ends.
+func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Duration, log *slog.Logger) {
+	holder := string(file.NewID())
+	for ctx.Err() == nil {
+		mine, err := chores.TakeChore(ctx, chore, holder, interval)
+		if mine {
+			err = c.step(ctx, chores, holder, interval, log)
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Warn("sweep what is left over", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(interval):
+		}
+	}
+}
+
+// step looks at the account behind the one that was looked at last. The place is noted first:
+// one bucket that can't be read does not hold all others up.
+func (c *Checker) step(ctx context.Context, chores Chores, holder string, interval time.Duration, log *slog.Logger) error {
+	place, err := chores.ChorePlace(ctx, chore)
+	if err != nil {
+		return err
+	}
+	last, _ := strconv.ParseInt(place, 10, 64) // empty: from the first one on
+	ids, err := c.Rows.Accounts(ctx, last, 1)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		return chores.PlaceChore(ctx, chore, holder, "", interval)
+	}
+	if err := chores.PlaceChore(ctx, chore, holder, strconv.FormatInt(ids[0], 10), interval); err != nil {
+		return err
+	}
+	if err := c.Rows.CountNew(ctx, ids[0]); err != nil {
+		return err
+	}
+	return c.leftovers(ctx, ids[0], func(ctx context.Context, f Finding) error {
+		if f.young || f.Kind != LeftTail && f.Kind != LeftParts {
+			return nil // what no row knows is an operator's to judge
+		}
+		if err := c.repair(ctx, &f); err != nil || f.Done == "" {
+			return err
+		}
+		log.Info("what an upload left in the store was removed", "kind", f.Kind, "file", f.ID, "detail", f.Detail)
+		return nil
+	})
+}

@@ -1,0 +1,160 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// leftovers calls found for tails and multipart uploads in an account's bucket that nobody
+// needs any more.
+func (c *Checker) leftovers(ctx context.Context, account int64, found func(context.Context, Finding) error) error {
+	bucket := c.Layout.Object(account, "").Bucket
+	for after := ""; ; {
+		tails, err := c.Objects.List(ctx, bucket, storage.Tails, after)
+		if err != nil {
+			return err
+		}
+		if len(tails) == 0 {
+			break
+		}
+		for _, t := range tails {
+			c.Summary.Objects++
+			c.Summary.Bytes += t.Size
+			if err := c.tail(ctx, account, bucket, t, found); err != nil {
+				return err
+			}
+		}
+		after = tails[len(tails)-1].Key
+	}
+	return c.Objects.Multiparts(ctx, bucket, func(b storage.Begun) error { return c.multipart(ctx, account, bucket, b, found) })
+}
+
+// tail asks whether an upload still needs a tail.
+func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.Listed, found func(context.Context, Finding) error) error {
+	f := Finding{Kind: UnknownTail, Account: account, At: file.Location{Bucket: bucket, Key: t.Key}, young: c.isYoung(t.Modified),
+		Detail: fmt.Sprintf("%s of %d bytes, stored %s", t.Key, t.Size, t.Modified.Format(time.DateOnly))}
+	id, _, err := storage.Owner(t.Key)
+	if err != nil || f.young { // whose is a question for later
+		return found(ctx, f)
+	}
+	f.ID = id
+	u, err := c.Rows.UploadRow(ctx, id)
+	if gone(err) {
+		// The key of another program's file may look like a tail's.
+		if r, err := c.Rows.File(ctx, file.ID(t.Key)); !gone(err) && (err != nil || c.place(r) == f.At) {
+			return err
+		}
+		return found(ctx, f)
+	}
+	if err != nil || u.State == file.Deleted || u.Location.Bucket != bucket { // what is deleted, the engine removes
+		return err
+	}
+	// The row was read before: what is added to it since is not so old.
+	named, err := c.Rows.UploadTails(ctx, id)
+	if err != nil || slices.ContainsFunc(named, func(n file.Tail) bool { return n.Key == t.Key }) {
+		return err
+	}
+	f.Kind = LeftTail
+	return found(ctx, f)
+}
+
+// multipart asks whether an upload still needs a multipart upload of the store's.
+func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b storage.Begun, found func(context.Context, Finding) error) error {
+	f := Finding{Kind: UnknownParts, Account: account, At: file.Location{Bucket: bucket, Key: b.Key}, multipart: b.ID, young: c.isYoung(b.Since),
+		Detail: fmt.Sprintf("%s, begun %s", b.Key, b.Since.Format(time.DateOnly))}
+	id, _, err := storage.Owner(b.Key)
+	if err != nil || f.young {
+		return found(ctx, f)
+	}
+	f.ID = id
+	if begun, err := c.Rows.Importing(ctx, id); begun || err != nil {
+		return err
+	}
+	u, err := c.Rows.UploadRow(ctx, id)
+	if gone(err) {
+		return found(ctx, f)
+	}
+	if err != nil || u.State == file.Deleted || u.Location != f.At {
+		return err
+	}
+	if storage.SameUpload(u.MultipartID, b.ID) && u.State != file.Recorded && u.State != file.Stored {
+		return nil
+	}
+	f.Kind = LeftParts
+	return found(ctx, f)
+}
+
+// uploads looks whether what unfinished uploads need is there.
+func (c *Checker) uploads(ctx context.Context, account int64) error {
+	for after := file.ID(""); ; {
+		ids, err := c.Rows.OpenUploads(ctx, account, after, page)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := c.upload(ctx, account, id); err != nil {
+				return err
+			}
+			after = id
+		}
+		if len(ids) < page {
+			return nil
+		}
+	}
+}
+
+// upload looks twice: somebody may be writing to it, and then the second look agrees with
+// itself.
+func (c *Checker) upload(ctx context.Context, account int64, id file.ID) error {
+	first, err := c.lost(ctx, account, id)
+	if err != nil || len(first) == 0 {
+		return err
+	}
+	second, err := c.lost(ctx, account, id)
+	if err != nil {
+		return err
+	}
+	for _, f := range second {
+		if slices.Contains(first, f) {
+			if err := c.settle(ctx, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lost finds what an upload needs and the store does not have.
+func (c *Checker) lost(ctx context.Context, account int64, id file.ID) (all []Finding, err error) {
+	u, err := c.Rows.UploadRow(ctx, id)
+	if gone(err) {
+		return nil, nil
+	}
+	if err != nil || u.State != file.Open {
+		return nil, err
+	}
+	tails, err := c.Rows.UploadTails(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	there, multiparts, err := c.Objects.Leftovers(ctx, u.Location, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tails {
+		if !slices.Contains(there, t.Key) {
+			all = append(all, Finding{Kind: LostTail, Account: account, ID: id, At: file.Location{Bucket: u.Location.Bucket, Key: t.Key},
+				Detail: fmt.Sprintf("%s, bytes %d to %d", t.Key, t.Offset, t.Offset+t.Size)})
+		}
+	}
+	if u.MultipartID != "" && !slices.ContainsFunc(multiparts, func(id string) bool { return storage.SameUpload(id, u.MultipartID) }) {
+		all = append(all, Finding{Kind: LostParts, Account: account, ID: id, At: u.Location,
+			Detail: fmt.Sprintf("the first %d bytes", u.Offset-u.TailSize())})
+	}
+	return all, nil
+}
