@@ -33,9 +33,10 @@ lint:
 	go vet ./...
 	cd bench && go vet ./...
 
-# Type check, then tus-js-client and a browser against the real program.
+# Type check and the library's own rules, then tus-js-client and a browser against the real program.
 test-page: build page
 	cd web-example && npm run typecheck </dev/null
+	cd web-example && npm run test:lib </dev/null
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:tus </dev/null
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:browser </dev/null
 

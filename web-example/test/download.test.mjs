@@ -3,40 +3,25 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { inflateSync } from 'node:zlib';
-import { chromium } from 'playwright-core';
 import { pdf, picture } from './files.mjs';
 import { startHoldfast } from './holdfast.mjs';
-
-const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const root = process.getuid?.() === 0;
-const shots = resolve(import.meta.dirname, '../test-results');
+import { launch, shots } from './stage.mjs';
 
 let browser;
 let holdfast;
 let folder;
 
 before(async () => {
-  await access(executable).catch(() => {
-    throw new Error(`${executable} is missing. These tests need a browser: apt-get install chromium (or set CHROMIUM)`);
-  });
   folder = await mkdtemp(join(tmpdir(), 'holdfast-download-'));
-  await mkdir(shots, { recursive: true });
   holdfast = await startHoldfast({ env: { PDF_FRAME_OPTIONS: 'SAMEORIGIN' } });
-  browser = await chromium.launch({
-    executablePath: executable,
-    chromiumSandbox: !root,
-    // The headless mode that is the whole browser: the other one has no PDF viewer.
-    headless: false,
-    args: ['--headless=new', ...(root ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync', '--mute-audio',
-      '--autoplay-policy=no-user-gesture-required'],
-  });
+  // The headless mode that is the whole browser: the other one has no PDF viewer.
+  browser = await launch({ headless: false, args: ['--headless=new', '--autoplay-policy=no-user-gesture-required'] });
 });
 
 after(async () => {

@@ -1,19 +1,12 @@
-/** The calls of Holdfast's HTTP API that the pages make beside tus. */
+/** The calls of the service's HTTP API beside tus. */
 
-import { Problem, problemOf } from './problem';
-import { tokenRefused } from './sign-in';
-import { currentToken } from './token';
-
-export interface Config {
-  /** Where the files live, without a trailing slash: {base}/tus/, {base}/{id}. */
-  base: string;
-  /** Bytes. */
-  max_file_size: number;
-}
+import { call, json, type Service } from './http';
+import { Problem } from './problem';
 
 export interface StoredFile {
   id: string;
   name: string;
+  /** Bytes. */
   size: number;
   type: string;
   created_at: string;
@@ -26,35 +19,70 @@ export interface FilePage {
   next: string | null;
 }
 
-export async function loadConfig(): Promise<Config> {
-  const response = await fetch('/example.json', { cache: 'no-store' });
-  if (!response.ok) throw await problemOf(response);
-  const config = (await response.json()) as Config;
-  return { ...config, base: config.base.replace(/\/+$/, '') };
+export type Access = 'private' | 'public' | 'account' | 'restricted';
+
+/** To whom a file is open beside its owner. The lists go with restricted access. */
+export interface Grant {
+  access: Access;
+  users: number[];
+  groups: string[];
+  /** Of public forms. */
+  tokens: string[];
+}
+
+export interface SignedLink {
+  url: string;
+  expires_at: string;
+}
+
+/** How much the user has stored. */
+export interface Usage {
+  bytes: number;
+  files: number;
+  /** Bytes; null: no limit. */
+  quota: number | null;
 }
 
 /** Own files, newest first. */
-export async function listFiles(base: string, limit: number, after: string | null): Promise<FilePage> {
+export function listFiles(service: Service, limit: number, after: string | null): Promise<FilePage> {
   const query = new URLSearchParams({ limit: String(limit) });
   if (after !== null) query.set('after', after);
-  return (await call(`${base}/?${query}`)).json() as Promise<FilePage>;
+  return json(service, `${service.base}/?${query}`);
 }
 
 /** Removes a finished file, or ends an upload when given its tus URL. Gone already counts as done. */
-export async function remove(url: string): Promise<void> {
-  await call(url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }).catch((error: unknown) => {
-    if (!(error instanceof Problem && error.status === 404)) throw error;
-  });
+export async function remove(service: Service, url: string): Promise<void> {
+  await known(call(service, url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }));
 }
 
-/** One request with the token. When it is refused, asks for another and tries again. */
-export async function call(url: string, init: RequestInit = {}): Promise<Response> {
-  for (;;) {
-    const headers = new Headers(init.headers);
-    headers.set('Authorization', `Bearer ${currentToken() ?? ''}`);
-    const response = await fetch(url, { ...init, headers });
-    if (response.ok) return response;
-    if (response.status !== 401) throw await problemOf(response);
-    await tokenRefused();
+/** An address that opens the file without a token until it expires; `ttl` in seconds. */
+export function signedLink(service: Service, id: string, ttl: number, disposition: 'inline' | 'attachment'): Promise<SignedLink> {
+  return json(service, `${service.base}/${id}/links`, 'POST', { expires_in: ttl, disposition });
+}
+
+/** Null: this service has no grants. */
+export const grantOf = (service: Service, id: string): Promise<Grant | null> => known(json<Grant>(service, `${service.base}/${id}/grants`));
+
+export const setGrant = (service: Service, id: string, grant: Grant): Promise<Grant> =>
+  json(service, `${service.base}/${id}/grants`, 'PUT', grant);
+
+/** Null: this service does not count. */
+export const usage = (service: Service): Promise<Usage | null> => known(json<Usage>(service, `${service.base}/usage`));
+
+/** The SHA-256 of a stored file in hexadecimal digits; null where the service does not know it. */
+export async function storedSum(service: Service, id: string): Promise<string | null> {
+  const { headers } = await call(service, `${service.base}/${id}`, { method: 'HEAD' });
+  const [, base64] = /\bsha-256=:([A-Za-z0-9+/=]+):/.exec(headers.get('Repr-Digest') ?? '') ?? []; // RFC 9530, 3
+  if (base64 === undefined) return null;
+  return Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('');
+}
+
+/** Null where the answer is 404. */
+async function known<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) return null;
+    throw error;
   }
 }

@@ -1,78 +1,64 @@
 /** What went wrong, in words a person can act on. */
 
 import { DetailedError } from 'tus-js-client';
+import { fill, type Language, type Values } from './i18n';
+import { messages, sameAs } from './messages';
 
-/** An answer of the server that is not what was asked for. Status 0: there was no answer. */
+/** A call that did not do what was asked for. */
 export class Problem extends Error {
+  /**
+   * @param status of the HTTP answer; 0: there was none.
+   * @param code the service's own ("FILE_003"), or one of ours; see messages.ts.
+   * @param values what the message names, and what the service gave as its reason.
+   */
   constructor(
     readonly status: number,
-    message: string,
+    readonly code: string,
+    readonly values: Values = {},
   ) {
-    super(message);
+    super(explainCode(status, code, values, 'en'));
   }
 }
 
 /** The Problem in a fetch response. */
 export async function problemOf(response: Response): Promise<Problem> {
-  return new Problem(response.status, inWords(response.status, await response.text().catch(() => '')));
+  return inBody(response.status, await response.text().catch(() => ''));
 }
 
-/** The HTTP status behind an error of any origin; 0 when no answer came. */
-export function statusOf(error: unknown): number {
-  if (error instanceof Problem) return error.status;
-  if (error instanceof DetailedError) return error.originalResponse?.getStatus() ?? statusOf(error.causingError);
-  // Uppy wraps what looks like a broken line in its own NetworkError.
-  if (error instanceof Error && error.cause instanceof Error) return statusOf(error.cause);
-  return 0;
-}
-
-/** One or two sentences for the user. */
-export function explain(error: unknown): string {
-  if (error instanceof Problem) return error.message;
+/** The Problem behind an error of any origin: ours, fetch's, tus-js-client's, Uppy's. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
   if (error instanceof DetailedError) {
     const response = error.originalResponse;
-    if (response) return inWords(response.getStatus(), response.getBody());
-    if (error.causingError instanceof Problem) return error.causingError.message;
-    return unreachable;
+    if (response) return inBody(response.getStatus(), response.getBody());
+    return error.causingError instanceof Problem ? error.causingError : new Problem(0, 'offline');
   }
-  if (error instanceof TypeError) return unreachable; // fetch: no connection, or refused by CORS
-  if (error instanceof Error && error.cause instanceof DetailedError) return explain(error.cause);
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof TypeError) return new Problem(0, 'offline'); // fetch: no connection, or refused by CORS
+  if (error instanceof Error && error.cause instanceof Error) return toProblem(error.cause); // Uppy's NetworkError
+  return new Problem(0, 'unknown', { status: 0, reason: String(error) });
 }
 
-const unreachable = 'The server can’t be reached. Check the connection.';
-
-// For answers without a readable body: those to HEAD, and those of a proxy in front of the server.
-const byStatus: Record<number, string> = {
-  401: 'Token refused.',
-  403: 'You may not do this with this file.',
-  404: 'This file does not exist (any more).',
-  409: 'Another upload of this file is at work. Try again.',
-  413: 'The file is larger than this server takes.',
-  423: 'The file is in use. Try again in a moment.',
-  429: 'Too many requests. Try again in a moment.',
-  503: 'The server is not ready. Try again in a moment.',
-  507: 'The server has no room left.',
-};
-
-/** The server's own words where there are some: {"message": …, "details": {"reason": …}}. */
-export function inWords(status: number, body: string): string {
-  const told = words(body);
-  if (told !== '') return told;
-  return byStatus[status] ?? `The server answered with status ${status}.`;
+/** One or two sentences: what happened, and what to do. */
+export function explain(error: unknown, language: Language = 'en'): string {
+  const known = error instanceof Problem || error instanceof DetailedError || error instanceof TypeError;
+  if (!known && error instanceof Error && !(error.cause instanceof Error)) return error.message;
+  const { status, code, values } = toProblem(error);
+  return explainCode(status, code, values, language);
 }
 
-function words(body: string): string {
+function explainCode(status: number, code: string, values: Values, language: Language): string {
+  const message = messages[code] ?? messages[sameAs[code] ?? ''] ?? messages[sameAs[status] ?? ''] ?? messages.unknown;
+  return fill(message?.[language] ?? code, { reason: '', ...values, status }, language).trim();
+}
+
+/** Reads {"code", "message", "details": {"reason"}}, the service's form of an error. */
+function inBody(status: number, body: string): Problem {
   try {
-    const parsed: unknown = JSON.parse(body);
-    if (typeof parsed !== 'object' || parsed === null) return '';
-    const { message, details } = parsed as { message?: unknown; details?: { reason?: unknown } | null };
-    return [message, details?.reason]
-      .filter((part): part is string => typeof part === 'string' && part !== '')
-      .filter((part, i, all) => all.indexOf(part) === i)
-      .map((part) => (/[.!?]$/.test(part) ? part : `${part}.`))
-      .join(' ');
+    const parsed = JSON.parse(body) as { code?: unknown; details?: { reason?: unknown } | null } | null;
+    const code = typeof parsed?.code === 'string' ? parsed.code : '';
+    const reason = typeof parsed?.details?.reason === 'string' ? parsed.details.reason : '';
+    return new Problem(status, code, { reason });
   } catch {
-    return '';
+    return new Problem(status, '');
   }
 }

@@ -1,78 +1,65 @@
-/**
- * Uploads that this browser began and did not finish.
- *
- * A page can't reach a file again after a reload until the user picks it once more. So that they
- * know which, and how little is left, the addresses that tus-js-client keeps are looked up here.
- */
+/** Uploads that this browser began and did not finish, also before a reload. */
 
-import { defaultOptions, type PreviousUpload } from 'tus-js-client';
-import { call, remove } from './api';
-import { byId, el, notice } from './dom';
-import { bytes, moment } from './format';
-import { explain, Problem } from './problem';
+import type { PreviousUpload } from 'tus-js-client';
+import { remove } from './api';
+import { Claims } from './claims';
+import { call, type Service } from './http';
+import { Problem } from './problem';
+import { type UploadOptions, UploadTask } from './upload';
 
-/** Shows them in #unfinished. Each client keeps its own list; `prefix` tells them apart. */
-export async function showUnfinished(prefix: 'tus::tus-uppy' | 'tus::tus-br'): Promise<void> {
-  const box = byId('unfinished');
-  const rows: HTMLLIElement[] = [];
-  const kept = await defaultOptions.urlStorage.findAllUploads();
-  for (const upload of kept.filter((one) => one.urlStorageKey.startsWith(prefix))) {
-    const offset = await offsetOf(upload).catch(() => null);
+export interface UnfinishedUpload {
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Bytes that have arrived. */
+  offset: number;
+  startedAt: string;
+  /** Goes on; the user has to choose the file again, since a page loses it with a reload. */
+  resume(file: File, options?: UploadOptions): UploadTask;
+  /** Deletes what has arrived. */
+  discard(): Promise<void>;
+}
+
+// Each client keeps its own list.
+const prefixes = { tus: 'tus::tus-br', uppy: 'tus::tus-uppy' };
+
+/** What can be gone on with. Uploads that other tabs are at work on are not among them. */
+export async function unfinishedUploads(service: Service, client: keyof typeof prefixes): Promise<UnfinishedUpload[]> {
+  const storage = new Claims();
+  const uploads: UnfinishedUpload[] = [];
+  for (const kept of await storage.findAllUploads()) {
+    if (!kept.urlStorageKey.startsWith(prefixes[client]) || !kept.uploadUrl?.startsWith(`${service.base}/`)) continue;
+    if (await Claims.held(kept)) continue;
+    const offset = await offsetOf(service, kept.uploadUrl).catch(() => null);
     if (offset === null) continue; // no answer: it may still be there, so it stays kept
-    if (offset === 'gone' || offset === upload.size) {
-      await defaultOptions.urlStorage.removeUpload(upload.urlStorageKey);
-      continue;
-    }
-    rows.push(row(upload, offset, box));
+    if (offset === 'gone' || offset === kept.size) await storage.removeUpload(kept.urlStorageKey);
+    else uploads.push(unfinished(service, storage, kept, offset));
   }
-  box.replaceChildren(
-    el('div', { class: 'card-head' }, el('h2', { id: 'unfinished-title' }, 'Unfinished')),
-    el('p', { class: 'muted' }, 'Choose the same file again, and only the rest of it is sent.'),
-    el('ul', { class: 'files', 'data-testid': 'unfinished' }, ...rows),
-  );
-  box.hidden = rows.length === 0;
+  return uploads;
 }
 
-/** Takes an upload off the list, once the file is here again. */
-export function markContinued(name: string, size: number): void {
-  const box = byId('unfinished');
-  for (const one of box.querySelectorAll<HTMLElement>('li')) {
-    if (one.dataset.name === name && one.dataset.size === String(size)) one.remove();
-  }
-  box.hidden = box.querySelector('li') === null;
+function unfinished(service: Service, storage: Claims, kept: PreviousUpload, offset: number): UnfinishedUpload {
+  const name = kept.metadata.filename ?? kept.metadata.name ?? '';
+  const size = kept.size ?? 0;
+  return {
+    name, size, offset, startedAt: kept.creationTime,
+    resume(file, options = {}) {
+      if (file.size !== size) throw new Problem(0, 'other_file', { name });
+      return new UploadTask(service, file, { ...options, name }, kept);
+    },
+    async discard() {
+      if (kept.uploadUrl !== null) await remove(service, kept.uploadUrl);
+      await storage.removeUpload(kept.urlStorageKey);
+    },
+  };
 }
 
-async function offsetOf(upload: PreviousUpload): Promise<number | 'gone'> {
-  if (upload.uploadUrl === null) return 'gone';
+async function offsetOf(service: Service, url: string): Promise<number | 'gone'> {
   try {
-    const response = await call(upload.uploadUrl, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
+    const response = await call(service, url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
     return Number(response.headers.get('Upload-Offset'));
   } catch (error) {
     if (error instanceof Problem && [403, 404, 410].includes(error.status)) return 'gone';
     throw error;
   }
-}
-
-function row(upload: PreviousUpload, offset: number, box: HTMLElement): HTMLLIElement {
-  const name = upload.metadata.filename ?? upload.metadata.name ?? 'Unnamed';
-  const size = upload.size ?? 0;
-  const item = el('li', { class: 'file', 'data-name': name, 'data-size': String(size) },
-    el('span', { class: 'file-text' },
-      el('span', { class: 'name', title: name }, name),
-      el('span', { class: 'muted' }, `${bytes(offset)} of ${bytes(size)} arrived · started ${moment(upload.creationTime)}`),
-      el('progress', { max: String(size), value: String(offset), 'aria-label': `${name}, arrived` })),
-    el('span', { class: 'actions' },
-      el('button', { type: 'button', class: 'quiet danger', 'aria-label': `Discard ${name}`, onclick: () => void discard() }, 'Discard')));
-
-  async function discard(): Promise<void> {
-    try {
-      if (upload.uploadUrl !== null) await remove(upload.uploadUrl);
-      await defaultOptions.urlStorage.removeUpload(upload.urlStorageKey);
-      item.remove();
-      box.hidden = box.querySelector('li') === null;
-    } catch (error) {
-      notice(`“${name}” was not discarded. ${explain(error)}`);
-    }
-  }
-  return item;
 }

@@ -1,5 +1,9 @@
-import { byId } from '../lib/dom';
-import { FileList } from '../lib/file-list';
-import { startPage } from '../lib/page';
+import { byId } from '../ui/dom';
+import { FileList } from '../ui/file-list';
+import { startPage } from '../ui/page';
+import { showUsage } from '../ui/usage';
 
-void startPage(({ base }) => new FileList(base, 20, byId('files')).refresh());
+void startPage(async (holdfast) => {
+  const usage = () => showUsage(holdfast, byId('usage'));
+  await Promise.all([new FileList(holdfast, 20, byId('files'), () => void usage()).refresh(), usage()]);
+});

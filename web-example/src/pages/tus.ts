@@ -1,15 +1,11 @@
-/** One file with tus-js-client alone: the least that a good upload form needs. */
+/** One file with the library alone: the least that a good upload form needs. */
 
-import { Upload } from 'tus-js-client';
-import type { Config } from '../lib/api';
-import { byId, confirm, el, notice } from '../lib/dom';
-import { bytes, exact, moment, span } from '../lib/format';
-import { startPage } from '../lib/page';
-import { explain, statusOf } from '../lib/problem';
-import { tokenRefused } from '../lib/sign-in';
-import { Speed } from '../lib/speed';
-import { tusOptions, worthRetrying } from '../lib/tus-options';
-import { markContinued, showUnfinished } from '../lib/unfinished';
+import { type Holdfast, type Problem, type Progress, refusal, type UploadTask } from '../lib';
+import { span } from '../lib/format';
+import { byId, confirm, el, notice } from '../ui/dom';
+import { bytes, explain, language, moment, t } from '../ui/language';
+import { startPage } from '../ui/page';
+import { markContinued, showUnfinished } from '../ui/unfinished';
 
 type State = 'empty' | 'ready' | 'running' | 'waiting' | 'paused' | 'failed' | 'done';
 
@@ -18,20 +14,18 @@ const fileInput = byId<HTMLInputElement>('file');
 const chunkSelect = byId<HTMLSelectElement>('chunk');
 const bar = byId<HTMLProgressElement>('bar');
 
-let config: Config;
-let upload: Upload | null = null;
+let holdfast: Holdfast;
+let task: UploadTask | null = null;
 let state: State = 'empty';
-let sentSoFar = 0;
-const speed = new Speed();
 
-void startPage(async (loaded) => {
-  config = loaded;
+void startPage(async (connected) => {
+  holdfast = connected;
   byId('hint').textContent =
-    `Up to ${bytes(config.max_file_size)}. After a reload choose the same file again: it goes on where it stopped.`;
+    t('Up to {size}. After a reload choose the same file again: it goes on where it stopped.', { size: bytes(holdfast.service.maxFileSize) });
   fileInput.addEventListener('change', choose);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    void start();
+    start();
   });
   byId('pause').addEventListener('click', pause);
   byId('resume').addEventListener('click', resume);
@@ -40,12 +34,8 @@ void startPage(async (loaded) => {
   addEventListener('online', () => {
     if (state === 'failed') resume();
   });
-  // A line that stands still reports nothing: without this the last speed would stay on show.
-  setInterval(() => {
-    if (upload && state === 'running') progress(sentSoFar, fileInput.files?.[0]?.size ?? 0);
-  }, 1000);
   choose(); // browsers keep a chosen file across some reloads
-  await showUnfinished('tus::tus-br');
+  await showUnfinished(holdfast, 'tus', goOn);
 });
 
 function enter(next: State, status: string): void {
@@ -53,103 +43,110 @@ function enter(next: State, status: string): void {
   form.dataset.state = next;
   byId('status').textContent = status;
   const busy = next === 'running' || next === 'waiting';
-  byId('start').hidden = !['empty', 'ready', 'done'].includes(next);
+  const idle = ['empty', 'ready', 'done'].includes(next);
+  byId('start').hidden = !idle;
   byId<HTMLButtonElement>('start').disabled = next !== 'ready';
   byId('pause').hidden = !busy;
   byId('resume').hidden = next !== 'paused' && next !== 'failed';
-  byId('stop').hidden = !busy && next !== 'paused' && next !== 'failed';
-  fileInput.disabled = chunkSelect.disabled = !['empty', 'ready', 'done'].includes(next);
-  if (!busy) {
-    byId('speed').textContent = byId('left').textContent = '–';
-    speed.reset();
-  }
+  byId('stop').hidden = idle;
+  fileInput.disabled = chunkSelect.disabled = !idle;
+  if (!busy) byId('speed').textContent = byId('left').textContent = '–';
 }
 
 function choose(): void {
   notice('');
-  upload = null;
-  progress(0, 0);
+  task = null;
+  show({ sent: 0, total: 0, speed: null, left: null });
   const file = fileInput.files?.[0];
-  if (!file) return enter('empty', 'Choose a file.');
-  if (file.size > config.max_file_size) {
-    notice(`“${file.name}” has ${exact(file.size)} bytes; this server takes at most ${exact(config.max_file_size)} (${bytes(config.max_file_size)}). Nothing was sent.`);
-    return enter('empty', 'Choose a smaller file.');
+  if (!file) return enter('empty', t('Choose a file.'));
+  const problem = refusal(file, holdfast.service.maxFileSize);
+  if (problem) {
+    notice(explain(problem));
+    return enter('empty', t('Choose another file.'));
   }
-  enter('ready', `${bytes(file.size)}, ready to start.`);
+  enter('ready', t('{size}, ready to start.', { size: bytes(file.size) }));
 }
 
-async function start(): Promise<void> {
+/** Begins with a file that was chosen again in the list of unfinished uploads. */
+function goOn(file: File): void {
+  if (!['empty', 'ready', 'done'].includes(state)) return notice(t('An upload is at work here. Wait for it, or stop it first.'));
+  const files = new DataTransfer();
+  files.items.add(file);
+  fileInput.files = files.files;
+  choose();
+  start();
+}
+
+function start(): void {
   const file = fileInput.files?.[0];
   if (!file || state !== 'ready') return;
-  let address: string | null = null; // told again after every pause and interruption
-  const current = new Upload(file, {
-    ...tusOptions,
-    endpoint: `${config.base}/tus/`,
-    chunkSize: Number(chunkSelect.value) || Infinity,
-    metadata: { filename: file.name, filetype: file.type || 'application/octet-stream' },
-    onUploadUrlAvailable: () => {
-      if (current.url !== address) log(`Address: ${current.url}`);
-      address = current.url;
-    },
-    onProgress: (sent, total) => {
-      if (state === 'waiting') enter('running', 'Uploading…');
-      progress(sent, total);
-    },
-    onShouldRetry: (error, attempt) => {
-      if (!worthRetrying(error)) return false;
-      const pause = tusOptions.retryDelays[attempt] ?? 0;
-      enter('waiting', 'Interrupted. Trying again by itself…');
-      log(`${explain(error)} Attempt ${attempt + 1} in ${pause / 1000} s.`);
-      return true;
-    },
-    onSuccess: () => {
-      progress(file.size, file.size);
-      enter('done', 'Uploaded.');
-      log(el('span', {}, 'Done. ', el('a', { href: fileUrl(current), download: file.name, 'data-testid': 'result' }, `Download ${file.name}`)));
-      fileInput.value = '';
-    },
-    onError: failed,
-  });
-  upload = current;
   byId('log').replaceChildren();
-  enter('running', 'Uploading…');
+  enter('running', t('Uploading…'));
   markContinued(file.name, file.size);
+  let address: string | null = null; // told again after every pause and interruption
+  task = holdfast.uploadFile(file, {
+    chunkSize: Number(chunkSelect.value) || Infinity,
+    onAddress: (url) => {
+      if (url !== address) log(t('Address: {url}', { url }));
+      address = url;
+    },
+    onFound: (startedAt) => {
+      enter('running', t('Going on with an unfinished upload of this file…'));
+      log(t('An upload of this file, started {time}, is unfinished. Going on with it.', { time: moment(startedAt) }));
+    },
+    onProgress: (progress) => {
+      if (state === 'waiting') enter('running', t('Uploading…'));
+      show(progress);
+    },
+    onRetry: (problem, attempt, delay) => {
+      enter('waiting', t('Interrupted. Trying again by itself…'));
+      log(t('{why} Attempt {attempt} in {seconds} s.', { why: explain(problem), attempt, seconds: delay / 1000 }));
+    },
+    onCheck: () => enter('running', t('Comparing what has arrived…')),
+  });
+  void follow(task);
+}
 
-  const previous = (await current.findPreviousUploads()).at(-1);
-  if (previous) {
-    current.resumeFromPreviousUpload(previous);
-    enter('running', 'Going on with an unfinished upload of this file…');
-    log(`An upload of this file, started ${moment(previous.creationTime)}, is unfinished. Going on with it.`);
+async function follow(current: UploadTask): Promise<void> {
+  try {
+    const { url, name, size, verified } = await current.done;
+    show({ sent: size, total: size, speed: null, left: null });
+    enter('done', t(verified ? 'Uploaded, and compared: what is stored is the same.' : 'Uploaded.'));
+    log(el('span', {}, t('Done.'), ' ', el('a', { href: url, download: name, 'data-testid': 'result' }, `${t('Download')}: ${name}`)));
+    fileInput.value = '';
+  } catch (problem) {
+    failed(problem as Problem);
   }
-  current.start();
 }
 
 function pause(): void {
-  void upload?.abort();
-  enter('paused', 'Paused.');
-  log('Paused.');
+  void task?.pause();
+  enter('paused', t('Paused.'));
+  log(t('Paused.'));
 }
 
 function resume(): void {
-  if (!upload) return;
+  if (!task) return;
+  const anew = state === 'failed'; // a pause leaves its promise open
   notice('');
-  enter('running', 'Uploading…');
-  log('Resumed.');
-  upload.start();
+  enter('running', t('Uploading…'));
+  log(t('Resumed.'));
+  void task.resume();
+  if (anew) void follow(task);
 }
 
 async function stop(): Promise<void> {
-  const stopping = upload;
+  const stopping = task;
   if (!stopping) return;
   const wasBusy = state === 'running' || state === 'waiting';
   if (wasBusy) pause();
-  if (!(await confirm('Stop this upload?', 'What has arrived so far is deleted on the server.', 'Stop and delete'))) {
+  if (!(await confirm(t('Stop this upload?'), t('What has arrived so far is deleted on the server.'), t('Stop and delete')))) {
     if (wasBusy) resume();
     return;
   }
   try {
-    await stopping.abort(true);
-    log('Stopped; deleted on the server.');
+    await stopping.abort();
+    log(t('Stopped; deleted on the server.'));
     choose();
   } catch (error) {
     failed(error);
@@ -160,29 +157,20 @@ function failed(error: unknown): void {
   const why = explain(error);
   notice(why);
   log(why);
-  enter('failed', 'Interrupted. What has arrived is kept.');
-  if (statusOf(error) === 401) tokenRefused().then(resume, () => {});
+  enter('failed', t('Interrupted. What has arrived is kept.'));
 }
 
-function progress(sent: number, total: number): void {
-  sentSoFar = sent;
+function show({ sent, total, speed, left }: Progress): void {
   const done = total > 0 ? sent / total : 0;
   bar.value = done;
   byId('percent').textContent = total > 0 ? `${Math.floor(done * 100)} %` : '';
-  byId('sent').textContent = total > 0 ? `${bytes(sent)} of ${bytes(total)}` : '–';
-  if (state !== 'running') return;
-  const now = speed.at(sent);
-  if (now === null) return;
-  byId('speed').textContent = `${bytes(now)}/s`;
-  byId('left').textContent = now > 0 ? span((total - sent) / now) : '–';
-}
-
-/** The finished file has the upload's id. */
-function fileUrl({ url }: Upload): string {
-  return `${config.base}/${(url ?? '').split('/').pop()}`;
+  byId('sent').textContent = total > 0 ? t('{part} of {size}', { part: bytes(sent), size: bytes(total) }) : '–';
+  if (speed === null) return;
+  byId('speed').textContent = `${bytes(speed)}/s`;
+  byId('left').textContent = left === null ? '–' : span(left);
 }
 
 function log(entry: string | Node): void {
-  const time = new Date().toLocaleTimeString();
+  const time = new Date().toLocaleTimeString(language);
   byId('log').append(el('li', {}, el('time', {}, time), ' ', entry));
 }

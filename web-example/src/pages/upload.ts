@@ -2,31 +2,46 @@
 
 import Uppy, { type Body, type Meta } from '@uppy/core';
 import Dashboard from '@uppy/dashboard';
+import german from '@uppy/locales/lib/de_DE.js';
 import Tus from '@uppy/tus';
 import '@uppy/core/css/style.min.css';
 import '@uppy/dashboard/css/style.min.css';
 import '../uppy.css';
-import type { Config } from '../lib/api';
-import { byId, notice } from '../lib/dom';
-import { FileList } from '../lib/file-list';
-import { bytes, exact } from '../lib/format';
-import { startPage } from '../lib/page';
-import { explain, statusOf } from '../lib/problem';
-import { tokenRefused } from '../lib/sign-in';
+import { type Holdfast, refusal, type Service } from '../lib';
+import { sha256 } from '../lib/checksum';
+import { renewed } from '../lib/credentials';
+import { toProblem } from '../lib/problem';
 import { tusOptions, worthRetrying } from '../lib/tus-options';
-import { markContinued, showUnfinished } from '../lib/unfinished';
+import { verify } from '../lib/verify';
+import { byId, notice } from '../ui/dom';
+import { FileList } from '../ui/file-list';
+import { bytes, explain, language, t } from '../ui/language';
+import { startPage } from '../ui/page';
+import { markContinued, showUnfinished } from '../ui/unfinished';
 
-void startPage(async (config) => {
-  const files = new FileList(config.base, 5, byId('files'));
-  const uppy = uploader(config);
+void startPage(async (holdfast) => {
+  const files = new FileList(holdfast, 5, byId('files'));
+  const uppy = uploader(holdfast);
   uppy.on('upload-success', () => void files.refresh());
-  await Promise.all([files.refresh(), showUnfinished('tus::tus-uppy')]);
+  const goOn = (file: File) => {
+    uppy.addFile({ name: file.name, type: file.type, data: file, source: 'unfinished' });
+    void uppy.upload();
+  };
+  await Promise.all([files.refresh(), showUnfinished(holdfast, 'uppy', goOn)]);
 });
 
 // No Golden Retriever: it can't keep files of this size, and asks for them again just the same.
 // What resumes an upload after a reload is the address that tus-js-client keeps for the file.
-function uploader({ base, max_file_size }: Config) {
-  const uppy = new Uppy<Meta, Body>({ restrictions: { maxFileSize: max_file_size } })
+function uploader({ service }: Holdfast) {
+  const options = tusOptions(service);
+  const uppy = new Uppy<Meta, Body>({
+    ...(language === 'de' ? { locale: german } : {}),
+    onBeforeFileAdded(file) {
+      const problem = refusal({ name: file.name, size: file.size ?? 0 }, service.maxFileSize);
+      notice(problem ? explain(problem) : '');
+      return problem === null;
+    },
+  })
     .use(Dashboard, {
       target: '#uppy',
       inline: true,
@@ -34,14 +49,14 @@ function uploader({ base, max_file_size }: Config) {
       height: 360,
       singleFileFullScreen: false,
       theme: 'auto',
-      note: `Up to ${bytes(max_file_size)} each. Reloaded the page? Add the same file again, and it goes on.`,
+      fileManagerSelectionType: 'both',
+      note: t('Up to {size} each. Reloaded the page? Add the same file again, and it goes on.', { size: bytes(service.maxFileSize) }),
       proudlyDisplayPoweredByUppy: false, // said in the footer
       showLinkToFileUploadResult: true,
-      locale: { strings: { dashboardTitle: 'Upload files', cancelUpload: 'Cancel and delete' } },
+      locale: { strings: { dashboardTitle: t('Upload files'), cancelUpload: t('Cancel and delete') } },
     })
     .use(Tus, {
-      ...tusOptions,
-      endpoint: `${base}/tus/`,
+      ...options,
       limit: 3, // browsers open six connections to a host; the page needs some of them itself
       allowedMetaFields: ['name', 'type'],
       onShouldRetry: (error, _attempt, _options, next) => worthRetrying(error) && next(error),
@@ -50,22 +65,40 @@ function uploader({ base, max_file_size }: Config) {
       },
     });
 
-  uppy.on('file-added', (file) => {
-    notice('');
-    markContinued(file.name, file.size ?? 0);
-  });
-  uppy.on('restriction-failed', (file, error) => {
-    const size = file?.size ?? 0;
-    notice(size > max_file_size
-      ? `“${file?.name}” has ${exact(size)} bytes; this server takes at most ${exact(max_file_size)} (${bytes(max_file_size)}). Nothing was sent.`
-      : error.message);
-  });
+  compareSums(uppy, service);
+  uppy.on('file-added', (file) => markContinued(file.name, file.size ?? 0));
   uppy.on('upload-error', (file, error, response) => {
-    notice(`“${file?.name}” was not uploaded. ${error.message}`);
-    if ((response?.status ?? statusOf(error)) === 401) {
-      tokenRefused().then(() => uppy.retryAll(), () => {});
+    notice(t('“{name}” was not uploaded. {why}', { name: file?.name ?? '', why: explain(error) }));
+    if ((response?.status ?? toProblem(error).status) === 401) {
+      renewed(service.credentials, options.presented()).then(() => uppy.retryAll(), () => {});
     }
   });
   uppy.on('upload', () => notice(''));
   return uppy;
+}
+
+/** Reads each file while it is sent, one at a time, and compares it with what is stored at the end. */
+function compareSums(uppy: Uppy<Meta, Body>, service: Service): void {
+  const sums = new Map<string, Promise<string | null>>();
+  let last: Promise<unknown> = Promise.resolve();
+  uppy.on('upload-start', (files) => {
+    for (const { id, data } of files) {
+      if (!(data instanceof Blob) || sums.has(id)) continue;
+      const sum = last.then(() => sha256(data, new AbortController().signal));
+      sums.set(id, sum);
+      last = sum;
+    }
+  });
+  uppy.on('file-removed', ({ id }) => sums.delete(id));
+  uppy.addPostProcessor(async (ids) => {
+    for (const file of ids.map((id) => uppy.getFile(id))) {
+      const id = file?.uploadURL?.split('/').pop();
+      if (!file || !id || file.error) continue;
+      try {
+        await verify(service, { id, name: file.name }, (await sums.get(file.id)) ?? null);
+      } catch (error) {
+        uppy.emit('upload-error', file, { name: 'Problem', message: explain(error) });
+      }
+    }
+  });
 }

@@ -1,5 +1,7 @@
 /** The few DOM helpers the pages share. Text always goes in as text nodes: names come from strangers. */
 
+import { t } from './language';
+
 type Child = Node | string;
 type Attributes = Record<string, string | boolean | ((event: Event) => void)>;
 
@@ -33,6 +35,21 @@ export function notice(text: string, kind: 'bad' | 'good' = 'bad'): void {
   box.hidden = text === '';
 }
 
+/** Lets the user choose files, as a click on an <input type="file"> does. */
+export function chooseFiles(options: { multiple?: boolean; accept?: string } = {}): Promise<File[]> {
+  const input = el('input', { type: 'file', hidden: true, multiple: options.multiple ?? false, accept: options.accept ?? '' });
+  document.body.append(input); // Safari drops the event of an input that is nowhere
+  return new Promise((resolve) => {
+    const end = () => {
+      input.remove();
+      resolve([...(input.files ?? [])]);
+    };
+    input.addEventListener('change', end);
+    input.addEventListener('cancel', end);
+    input.click();
+  });
+}
+
 /** Opens a modal dialog and answers with its return value once it closes ("" for Escape). */
 export function ask(dialog: HTMLDialogElement): Promise<string> {
   document.body.append(dialog);
@@ -53,7 +70,7 @@ export async function confirm(title: string, text: string, action: string): Prom
         el('h2', { id: 'confirm-title' }, title),
         el('p', {}, text),
         el('div', { class: 'buttons end' },
-          el('button', { value: '' , autofocus: true }, 'Cancel'),
+          el('button', { value: '', autofocus: true }, t('Cancel')),
           el('button', { value: 'yes', class: 'danger solid', 'data-testid': 'confirm-yes' }, action)))),
   );
   return answer === 'yes';

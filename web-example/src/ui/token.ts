@@ -30,8 +30,7 @@ export function forgetToken(): void {
 
 /** Takes the token out of the address, so that it is not bookmarked, shared or left in the history. */
 export function takeTokenFromAddress(): void {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  const token = fragment.get('token');
+  const token = tokenInAddress();
   if (token !== null) {
     keepToken(token);
     history.replaceState(null, '', location.pathname + location.search);
@@ -39,6 +38,12 @@ export function takeTokenFromAddress(): void {
   }
   const kept = currentToken();
   if (kept !== null) setCookie(kept); // the cookie ends with the browser session, the token does not
+}
+
+/** The token in the page's address; it stays there on pages that live by it. Null: none that can be one. */
+export function tokenInAddress(): string | null {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  return token !== null && wellFormed.test(token) ? token : null;
 }
 
 function setCookie(token: string): void {

@@ -1,7 +1,8 @@
 /** Asks the user for a token. Several calls at once share one question. */
 
+import { Problem } from '../lib';
 import { ask, el } from './dom';
-import { Problem } from './problem';
+import { explain, t } from './language';
 import { forgetToken, keepToken } from './token';
 
 let asking: Promise<void> | null = null;
@@ -17,7 +18,7 @@ export function askForToken(why = ''): Promise<void> {
 /** Forgets a token that the server refused, says so, and asks for another. */
 export function tokenRefused(): Promise<void> {
   forgetToken();
-  return askForToken('Token refused. It may have expired or been revoked.');
+  return askForToken(explain(new Problem(401, 'AUTH_001')));
 }
 
 async function question(why: string): Promise<void> {
@@ -27,22 +28,22 @@ async function question(why: string): Promise<void> {
   });
   const problem = el('p', { id: 'token-why', class: 'bad', role: 'alert', 'data-testid': 'token-why' }, why);
   const form = el('form', { method: 'dialog', class: 'stack', 'data-testid': 'token-form' },
-    el('h2', { id: 'token-title' }, 'Who is asking?'),
-    el('p', {}, 'Holdfast prints a link with your token when it starts. Open that link, or paste the token here.'),
+    el('h2', { id: 'token-title' }, t('Who is asking?')),
+    el('p', {}, t('Holdfast prints a link with your token when it starts. Open that link, or paste the token here.')),
     problem,
-    el('label', { class: 'field' }, el('span', {}, 'Token'), input),
+    el('label', { class: 'field' }, el('span', {}, t('Token')), input),
     el('div', { class: 'buttons end' },
-      el('button', { value: 'yes', class: 'primary', 'data-testid': 'token-submit' }, 'Continue')));
+      el('button', { value: 'yes', class: 'primary', 'data-testid': 'token-submit' }, t('Continue'))));
 
   form.addEventListener('submit', (event) => {
     // People paste the whole link as often as the token.
     const pasted = input.value.trim().replace(/^.*#token=/, '');
     if (keepToken(pasted)) return;
     event.preventDefault();
-    problem.textContent = 'A token has no spaces or special characters.';
+    problem.textContent = t('A token has no spaces or special characters.');
     input.select();
   });
 
   const answer = await ask(el('dialog', { class: 'dialog', 'aria-labelledby': 'token-title' }, form));
-  if (answer !== 'yes') throw new Problem(401, 'Without a token nothing can be shown. Reload the page to enter one.');
+  if (answer !== 'yes') throw new Problem(401, 'signed_out');
 }

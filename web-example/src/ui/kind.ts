@@ -1,6 +1,9 @@
 /** What a file is to the eye: which icon it gets and whether the browser can show it. */
 
-export type Kind = 'image' | 'video' | 'audio' | 'pdf' | 'text' | 'other';
+import type { AttachmentType } from '../lib';
+
+/** Of stored files the type is known, and text can be shown too. */
+export type Kind = AttachmentType | 'text';
 
 const textual = /^text\/|^application\/(json|xml)$/;
 
@@ -10,7 +13,7 @@ export function kindOf(type: string): Kind {
   if (bare.startsWith('video/')) return 'video';
   if (bare.startsWith('audio/')) return 'audio';
   if (bare === 'application/pdf') return 'pdf';
-  return textual.test(bare) ? 'text' : 'other';
+  return textual.test(bare) ? 'text' : 'file';
 }
 
 const outline = 'M13 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V9zm0 0v6h6';
@@ -20,7 +23,7 @@ const drawings: Record<Kind, string> = {
   audio: 'M9 18V6l10-2v12M9 18a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0zm10-2a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0z',
   pdf: `${outline}M8.5 17v-4h1.2a1.2 1.2 0 0 1 0 2.4H8.5M13 13v4h.8a2 2 0 0 0 0-4z`,
   text: `${outline}M8.5 13h7M8.5 16.5h5`,
-  other: outline,
+  file: outline,
 };
 
 export function iconOf(kind: Kind): SVGSVGElement {

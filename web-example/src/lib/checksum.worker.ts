@@ -1,0 +1,14 @@
+/** Reads a file once and answers its SHA-256, beside the page, which stays smooth meanwhile. */
+
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+
+const step = 4 * 1024 * 1024; // bytes in memory at a time; crypto.subtle would want all of them
+
+addEventListener('message', async ({ data: file }: MessageEvent<Blob>) => {
+  const hash = sha256.create();
+  for (let at = 0; at < file.size; at += step) {
+    hash.update(new Uint8Array(await file.slice(at, at + step).arrayBuffer()));
+  }
+  (self as unknown as Worker).postMessage(bytesToHex(hash.digest()));
+});

@@ -1,0 +1,35 @@
+/** One request to the service, in somebody's name. */
+
+import { type Credentials, renewals, renewed } from './credentials';
+import { problemOf } from './problem';
+
+export interface Service {
+  /** Where the files live, without a trailing slash: {base}/tus/, {base}/{id}. */
+  base: string;
+  /** The longest file it takes, in bytes. */
+  maxFileSize: number;
+  credentials: Credentials;
+}
+
+/** A request with the credentials. Where they are refused it is made again with renewed ones. */
+export async function call({ credentials }: Service, url: string, init: RequestInit = {}): Promise<Response> {
+  for (let attempt = 0; ; attempt++) {
+    const who = await credentials.headers();
+    const headers = new Headers(init.headers);
+    for (const [name, value] of Object.entries(who)) headers.set(name, value);
+    const response = await fetch(url, { ...init, headers });
+    if (response.ok) return response;
+    if (response.status !== 401 || attempt === renewals) throw await problemOf(response);
+    await renewed(credentials, who);
+  }
+}
+
+/** A call that answers JSON; a body is sent as such. */
+export async function json<T>(service: Service, url: string, method = 'GET', body?: unknown): Promise<T> {
+  const init: RequestInit = { method };
+  if (body !== undefined) {
+    init.headers = { 'Content-Type': 'application/json' };
+    init.body = JSON.stringify(body);
+  }
+  return (await call(service, url, init)).json() as Promise<T>;
+}

@@ -1,0 +1,12 @@
+/** A guest's page: its address holds the guest's JWT. */
+
+import { guest, Problem } from '../lib';
+import { openForm } from '../ui/open-form';
+import { startOpenPage } from '../ui/page';
+import { tokenInAddress } from '../ui/token';
+
+const token = tokenInAddress();
+void startOpenPage(guest(token ?? ''), (holdfast) => {
+  if (token === null) throw new Problem(403, 'LINK_001');
+  openForm(holdfast);
+});

@@ -1,0 +1,39 @@
+/**
+ * The page's language. English stands in the sources, and is what de.ts finds the German by; a test
+ * sees to it that nothing is missing there.
+ */
+
+import * as format from '../lib/format';
+import { fill, type Language, pickLanguage, type Values } from '../lib/i18n';
+import { explain as explained } from '../lib/problem';
+import { de } from './de';
+
+const key = 'holdfast.language';
+
+export const language: Language = pickLanguage([localStorage.getItem(key) ?? '', ...navigator.languages]);
+
+/** A text in the page's language, with values in its {places}. */
+export const t = (english: string, values: Values = {}): string =>
+  fill(language === 'de' ? (de[english] ?? english) : english, values, language);
+
+export const bytes = (n: number): string => format.bytes(n, language);
+export const moment = (text: string): string => format.moment(text, language);
+export const explain = (error: unknown): string => explained(error, language);
+
+/** Translates what stands in the page: texts of [data-t], labels of [data-t-label]. */
+export function translatePage(): void {
+  document.documentElement.lang = language;
+  for (const node of document.querySelectorAll('[data-t]')) node.textContent = t(node.textContent ?? '');
+  for (const node of document.querySelectorAll('[data-t-label]')) node.ariaLabel = t(node.ariaLabel ?? '');
+}
+
+/** The button that shows the page in the other language. */
+export function languageButton(button: HTMLElement): void {
+  const other = language === 'de' ? 'en' : 'de';
+  button.textContent = { de: 'Deutsch', en: 'English' }[other];
+  button.lang = other;
+  button.addEventListener('click', () => {
+    localStorage.setItem(key, other);
+    location.reload();
+  });
+}

@@ -1,0 +1,59 @@
+/** The list of interrupted uploads, to go on with or throw away. */
+
+import { type Holdfast, Problem, type UnfinishedUpload } from '../lib';
+import { byId, chooseFiles, el, notice } from './dom';
+import { bytes, explain, moment, t } from './language';
+
+/** Shows those of one client in #unfinished; `goOn` gets the file once the user has chosen it again. */
+export async function showUnfinished(holdfast: Holdfast, client: 'tus' | 'uppy', goOn: (file: File) => void): Promise<void> {
+  const rows = (await holdfast.resumeUploads(client)).map((upload) => row(upload, goOn));
+  byId('unfinished').replaceChildren(
+    el('div', { class: 'card-head' }, el('h2', { id: 'unfinished-title' }, t('Unfinished'))),
+    el('p', { class: 'muted' }, t('Choose the same file again, and only the rest of it is sent.')),
+    el('ul', { class: 'files', 'data-testid': 'unfinished' }, ...rows),
+  );
+  hideIfEmpty();
+}
+
+/** Takes an upload off the list, once the file is here again. */
+export function markContinued(name: string, size: number): void {
+  for (const one of byId('unfinished').querySelectorAll<HTMLElement>('li')) {
+    if (one.dataset.name === name && one.dataset.size === String(size)) one.remove();
+  }
+  hideIfEmpty();
+}
+
+function hideIfEmpty(): void {
+  const box = byId('unfinished');
+  box.hidden = box.querySelector('li') === null;
+}
+
+function row(upload: UnfinishedUpload, goOn: (file: File) => void): HTMLLIElement {
+  const { name, size, offset, startedAt } = upload;
+  const item = el('li', { class: 'file', 'data-name': name, 'data-size': String(size) },
+    el('span', { class: 'file-text' },
+      el('span', { class: 'name', title: name }, name),
+      el('span', { class: 'muted' }, t('{part} of {size} arrived · started {time}', { part: bytes(offset), size: bytes(size), time: moment(startedAt) })),
+      el('progress', { max: String(size), value: String(offset), 'aria-label': `${name}, ${t('arrived')}` })),
+    el('span', { class: 'actions' },
+      el('button', { type: 'button', class: 'quiet', 'aria-label': `${t('Go on')}: ${name}`, 'data-testid': 'go-on', onclick: () => void choose() }, t('Go on')),
+      el('button', { type: 'button', class: 'quiet danger', 'aria-label': `${t('Discard')}: ${name}`, 'data-testid': 'discard', onclick: () => void discard() }, t('Discard'))));
+
+  async function choose(): Promise<void> {
+    const [file] = await chooseFiles();
+    if (!file) return;
+    if (file.name === name && file.size === size) goOn(file);
+    else notice(explain(new Problem(0, 'other_file', { name })));
+  }
+
+  async function discard(): Promise<void> {
+    try {
+      await upload.discard();
+      item.remove();
+      hideIfEmpty();
+    } catch (error) {
+      notice(t('“{name}” was not discarded. {why}', { name, why: explain(error) }));
+    }
+  }
+  return item;
+}

@@ -1,0 +1,168 @@
+// What the browser tests are played on: the real program behind a line that breaks, and a Chromium.
+
+import assert from 'node:assert/strict';
+import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { sha256OfFile } from './files.mjs';
+import { freePort, startHoldfast } from './holdfast.mjs';
+import { startProxy } from './proxy.mjs';
+
+export const MiB = 1024 * 1024;
+
+const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const root = process.getuid?.() === 0;
+export const shots = resolve(import.meta.dirname, '../test-results');
+
+export const desktop = { width: 1180, height: 900 };
+export const phone = { width: 390, height: 844 };
+
+export async function launch(options = {}) {
+  await access(executable).catch(() => {
+    throw new Error(`${executable} is missing. These tests need a browser: apt-get install chromium (or set CHROMIUM)`);
+  });
+  await mkdir(shots, { recursive: true });
+  return chromium.launch({
+    executablePath: executable,
+    chromiumSandbox: !root,
+    ...options,
+    args: [
+      ...(options.args ?? []), ...(root ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync', '--mute-audio',
+    ],
+  });
+}
+
+/** Starts all of it before the tests of a file, and ends it after them. `env` is for the program. */
+export function setStage(env = {}) {
+  const stage = {
+    withToken: (path) => `${stage.site}${path}#token=${stage.holdfast.token}`,
+
+    /** A test with a fresh browser profile. It fails on any error the page's own code throws. */
+    scene(name, run, options = {}) {
+      test(name, { timeout: 90_000 }, async () => {
+        stage.proxy.restore();
+        const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, ...options });
+        const page = await context.newPage();
+        page.setDefaultTimeout(45_000);
+        const thrown = [];
+        context.on('weberror', (error) => thrown.push(error.error()));
+        try {
+          await run(page, watchRequests(page));
+          assert.deepEqual(thrown, []);
+        } catch (error) {
+          await page.screenshot({ path: join(shots, `failed ${name}.png`), fullPage: true }).catch(() => {});
+          throw error;
+        } finally {
+          await context.close();
+        }
+      });
+    },
+
+    /** Puts a file on the server without a browser. */
+    async put(name, type, bytes) {
+      const encode = (text) => Buffer.from(text).toString('base64');
+      const response = await fetch(`${stage.site}/files/tus/`, {
+        method: 'POST',
+        headers: {
+          'Authorization': `Bearer ${stage.holdfast.token}`,
+          'Tus-Resumable': '1.0.0',
+          'Content-Type': 'application/offset+octet-stream',
+          'Upload-Length': String(bytes.length),
+          'Upload-Metadata': `filename ${encode(name)},filetype ${encode(type)}`,
+        },
+        body: bytes,
+      });
+      assert.equal(response.status, 201, await response.text());
+      return response.headers.get('Location').split('/').pop();
+    },
+  };
+
+  before(async () => {
+    stage.folder = await mkdtemp(join(tmpdir(), 'holdfast-browser-'));
+    const [port, front] = [await freePort(), await freePort()];
+    stage.site = `http://127.0.0.1:${front}`;
+    // PUBLIC_URL is the proxy, so that uploads go through it too.
+    stage.holdfast = await startHoldfast({ port, env: { ...env, PUBLIC_URL: `${stage.site}/files` } });
+    stage.proxy = await startProxy(front, port);
+    stage.browser = await launch();
+  });
+
+  after(async () => {
+    await stage.browser?.close();
+    await stage.proxy?.close();
+    if (stage.holdfast) assert.equal(await stage.holdfast.stop(), 0, 'SIGTERM ends the server cleanly');
+    if (stage.folder) await rm(stage.folder, { recursive: true, force: true });
+  });
+  return stage;
+}
+
+/** What the page asks of the tus endpoint: creations, and the offset of each PATCH. */
+export function watchRequests(page) {
+  const seen = { creations: 0, offsets: [], id: null };
+  page.on('request', (request) => {
+    const { pathname } = new URL(request.url());
+    if (!pathname.startsWith('/files/tus/')) return;
+    if (request.method() === 'POST') seen.creations++;
+    if (request.method() !== 'PATCH') return;
+    seen.offsets.push(Number(request.headers()['upload-offset']));
+    seen.id = pathname.split('/').pop();
+  });
+  return seen;
+}
+
+/**
+ * Pictures for people to look at, in test-results; not part of a test, so only where SHOTS is set.
+ * Of a page: on a phone, in the dark, on a desktop.
+ */
+export async function screenshots(page, name) {
+  if (!process.env.SHOTS) return;
+  for (const [kind, viewport, colorScheme] of [['phone', phone, 'light'], ['dark', desktop, 'dark'], ['desktop', desktop, 'light']]) {
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.screenshot({ path: join(shots, `${name}-${kind}.png`), fullPage: true, animations: 'disabled' });
+  }
+}
+
+/** Fails on what axe-core finds to be serious or worse, in light and dark, on a desktop and a phone. */
+export async function accessible(page, what) {
+  await page.evaluate(await axe());
+  for (const [viewport, colorScheme] of [[phone, 'dark'], [desktop, 'light']]) {
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+    const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    assert.deepEqual(bad.map(({ id, nodes }) => [id, ...nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)}: ${failureSummary}`)]), [], `${what}, ${colorScheme}`);
+    const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(wider <= 0, `${what}: ${wider} pixels wider than a ${viewport.width} pixels wide screen`);
+  }
+}
+
+let source;
+const axe = () => (source ??= readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+
+export async function download(page, link) {
+  const [saved] = await Promise.all([page.waitForEvent('download'), link.click()]);
+  return sha256OfFile(await saved.path());
+}
+
+// Both upload pages, so that a scene can be played on each.
+
+export const uppy = {
+  path: '/',
+  choose: (page, file) => page.locator('.uppy-Dashboard-input').first().setInputFiles(file),
+  start: (page) => page.locator('.uppy-StatusBar-actionBtn--upload').click(),
+  finished: (page) => page.locator('.uppy-StatusBar.is-complete').waitFor(),
+  link: (page) => page.getByTestId('download').first(),
+};
+
+export const bare = {
+  path: '/tus.html',
+  choose: (page, file) => page.locator('#file').setInputFiles(file),
+  start: (page) => page.locator('#start').click(),
+  finished: (page) => page.locator('#upload[data-state=done]').waitFor(),
+  link: (page) => page.getByTestId('result'),
+};
