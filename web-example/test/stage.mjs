@@ -45,7 +45,7 @@ export function setStage(env = {}) {
     scene(name, run, options = {}) {
       test(name, { timeout: 90_000 }, async () => {
         stage.proxy.restore();
-        const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, ...options });
+        const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, reducedMotion: 'reduce', ...options });
         const page = await context.newPage();
         page.setDefaultTimeout(45_000);
         const thrown = [];
@@ -122,7 +122,7 @@ export async function screenshots(page, name) {
   if (!process.env.SHOTS) return;
   for (const [kind, viewport, colorScheme] of [['phone', phone, 'light'], ['dark', desktop, 'dark'], ['desktop', desktop, 'light']]) {
     await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.emulateMedia({ colorScheme });
     await page.screenshot({ path: join(shots, `${name}-${kind}.png`), fullPage: true, animations: 'disabled' });
   }
 }
@@ -132,7 +132,8 @@ export async function accessible(page, what) {
   await page.evaluate(await axe());
   for (const [viewport, colorScheme] of [[phone, 'dark'], [desktop, 'light']]) {
     await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((one) => one instanceof CSSTransition).map(({ finished }) => finished)));
     const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
     const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
     assert.deepEqual(bad.map(({ id, nodes }) => [id, ...nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)}: ${failureSummary}`)]), [], `${what}, ${colorScheme}`);

@@ -108,7 +108,7 @@ export class UploadTask {
     if (this.#refusal) return this.done;
     this.#paused = false;
     if (this.#failure) this.done = this.#begun();
-    this.#run();
+    this.#upload.start();
     return this.done;
   }
 
@@ -138,8 +138,12 @@ export class UploadTask {
       chunkSize: this.events.chunkSize ?? Infinity,
       metadata: { filename: this.name, filetype: type },
       onUploadUrlAvailable: () => this.events.onAddress?.(this.#upload.url ?? ''),
-      onProgress: (sent, total) => this.#progress(sent, total),
+      onProgress: (sent, total) => {
+        this.#tick();
+        this.#progress(sent, total);
+      },
       onShouldRetry: (error, attempt) => {
+        this.#rest();
         if (!worthRetrying(error)) return false;
         this.events.onRetry?.(toProblem(error), attempt + 1, retryDelays[attempt] ?? 0);
         return true;
@@ -155,18 +159,17 @@ export class UploadTask {
       this.#upload.resumeFromPreviousUpload(found);
       this.events.onFound?.(found.creationTime);
     }
-    if (!this.#paused && !this.#ended.signal.aborted) this.#run();
+    if (!this.#paused && !this.#ended.signal.aborted) this.#upload.start();
   }
 
-  #run(): void {
-    // A line that stands still reports nothing: without this the last speed would stay on show.
-    clearInterval(this.#ticker);
-    this.#ticker = setInterval(() => this.#progress(this.#sent, this.file.size), 1000);
-    this.#upload.start();
+  // A line that stands still reports nothing: without this the last speed would stay on show.
+  #tick(): void {
+    this.#ticker ??= setInterval(() => this.#progress(this.#sent, this.file.size), 1000);
   }
 
   #rest(): void {
     clearInterval(this.#ticker);
+    this.#ticker = undefined;
     this.#speed.reset();
   }
 
@@ -183,7 +186,7 @@ export class UploadTask {
     if (problem.status !== 401 || ++this.#refused > renewals) return this.#failed(problem);
     try {
       await renewed(this.service.credentials, this.#options.presented());
-      if (!this.#paused) this.#run();
+      if (!this.#paused) this.#upload.start();
     } catch (reason) {
       this.#failed(reason);
     }

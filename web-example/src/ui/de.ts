@@ -101,8 +101,8 @@ export const de: Record<string, string> = {
   'Previous': 'Zurück',
   'Next': 'Vor',
   'Space used': 'Belegter Platz',
-  '{size} in {files} files': '{size} in {files} Dateien',
-  '{size} of {quota} in {files} files': '{size} von {quota} in {files} Dateien',
+  '{size} used · files: {files}': '{size} belegt · Dateien: {files}',
+  '{size} of {quota} used · files: {files}': '{size} von {quota} belegt · Dateien: {files}',
 
   // Sharing
   'Share “{name}”': '„{name}“ teilen',

@@ -21,7 +21,7 @@ const drawings: Record<Kind, string> = {
   image: 'M5 4h14a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1zm-1 12 5-5 5 5 2-2 4 4M15 9h.01',
   video: 'M5 5h14a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zm5 4v6l5-3z',
   audio: 'M9 18V6l10-2v12M9 18a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0zm10-2a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0z',
-  pdf: `${outline}M8.5 17v-4h1.2a1.2 1.2 0 0 1 0 2.4H8.5M13 13v4h.8a2 2 0 0 0 0-4z`,
+  pdf: `${outline}M7.8 17v-4h.9a1.2 1.2 0 0 1 0 2.4h-.9M11.2 13v4h.5a2 2 0 0 0 0-4zM15 17v-4h1.7M15 15h1.3`,
   text: `${outline}M8.5 13h7M8.5 16.5h5`,
   file: outline,
 };

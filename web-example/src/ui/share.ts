@@ -12,7 +12,7 @@ const choices: [access: Access, label: string][] = [
 
 export async function share(holdfast: Holdfast, file: StoredFile): Promise<void> {
   const told = el('p', { role: 'status', 'data-testid': 'share-told' });
-  const grants = el('div');
+  const grants = el('div', { hidden: true });
   const dialog = el('dialog', { class: 'dialog', 'aria-labelledby': 'share-title', 'data-testid': 'share' },
     el('div', { class: 'stack' },
       el('h2', { id: 'share-title' }, t('Share “{name}”', { name: file.name })),
@@ -22,6 +22,7 @@ export async function share(holdfast: Holdfast, file: StoredFile): Promise<void>
   const closed = ask(dialog);
   try {
     const grant = await holdfast.grantOf(file.id);
+    grants.hidden = grant === null;
     if (grant) grants.append(grantForm(holdfast, file, grant, told));
   } catch (error) {
     tell(told, explain(error), true);
