@@ -1,11 +1,12 @@
 // Starts the real binary for a test: on a free port, with a data folder of its own.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 
 const webExample = resolve(import.meta.dirname, '..');
 export const binary = process.env.HOLDFAST_BIN ?? resolve(webExample, '../holdfast');
@@ -50,6 +51,11 @@ export async function startHoldfast({ port, env = {} } = {}) {
     get base() { return running.tus.replace(/\/tus\/?$/, ''); },
     get token() { return running.token; },
     get pid() { return running.child.pid; },
+
+    /** Runs a command of the program beside it, on the same data, and answers what it prints. */
+    async command(...args) {
+      return (await promisify(execFile)(binary, args, { env: settings })).stdout;
+    },
 
     /** Ends the process as a power cut would. */
     async kill9() {

@@ -6,7 +6,7 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pdf, picture, silence, sha256OfFile, sha256OfUrl, writeContent } from './files.mjs';
-import { accessible, bare, MiB, screenshots, setStage, watchRequests } from './stage.mjs';
+import { accessible, bare, MiB, screenshots, setStage, uppy, watchRequests } from './stage.mjs';
 
 const stage = setStage();
 const { scene, withToken, put } = stage;
@@ -109,6 +109,35 @@ scene('an upload in the editor is paused, outlives the server, and can be cancel
   stage.proxy.restore();
   await page.getByTestId('sending-row').waitFor({ state: 'detached' });
   assert.equal(await page.getByTestId('text').inputValue(), text, 'nothing is left in the text');
+
+  standing = stage.proxy.limit(3 * MiB);
+  await pick(page, page.locator('#attach'), file);
+  await standing;
+  await page.reload();
+  stage.proxy.restore();
+  await page.locator('#count', { hasText: '1' }).waitFor();
+  assert.equal(await page.getByTestId('text').inputValue(), text, 'nor after a reload');
+});
+
+scene('a token that is revoked in the middle is replaced, and the upload goes on', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'revoked.bin'), 24 * MiB, 66);
+  const create = async (name) => (await stage.holdfast.command('token', 'create', '--user', '1', '--account', '1', '--name', name)).trim();
+  const [first, second] = [await create('first'), await create('second')];
+  await page.goto(`${stage.site}/tus.html#token=${first}`);
+  await page.locator('#chunk').selectOption({ label: '5 MB' });
+  const standing = stage.proxy.limit(13 * MiB);
+  await bare.choose(page, file);
+  await bare.start(page);
+  await standing;
+  const line = (await stage.holdfast.command('token', 'list')).split('\n').find((one) => one.includes(' first '));
+  await stage.holdfast.command('token', 'revoke', line.split(/\s+/)[0]);
+  stage.proxy.restore();
+  await page.getByTestId('token-why').filter({ hasText: 'Token refused' }).waitFor();
+  await page.locator('#token').fill(second);
+  await page.getByTestId('token-submit').click();
+  await bare.finished(page);
+  assert.equal(seen.creations, 1, 'the same upload went on');
+  assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, second), await sha256OfFile(file));
 });
 
 scene('two tabs send the same file: neither takes the other’s upload', async (page, seen) => {
@@ -170,6 +199,25 @@ scene('a file that has changed while it was interrupted is not kept', async (pag
   await page.locator('#notice', { hasText: 'It was not kept: upload it again.' }).waitFor();
   assert.ok(seen.offsets.at(-1) > 0, 'it went on with what was there');
   assert.equal((await stored(seen.id)).status, 404);
+});
+
+scene('Uppy goes on with an unfinished upload from the list, and leaves system files out', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'listed.bin'), 12 * MiB, 67);
+  await page.goto(withToken('/'));
+  await uppy.choose(page, { name: 'Thumbs.db', mimeType: '', buffer: Buffer.from('x') });
+  await page.locator('#notice', { hasText: 'belongs to the operating system' }).waitFor();
+  const standing = stage.proxy.limit(5 * MiB);
+  await uppy.choose(page, file);
+  await uppy.start(page);
+  await standing;
+  await page.reload();
+  stage.proxy.restore();
+  await pick(page, page.getByTestId('go-on'), file);
+  await uppy.finished(page);
+  assert.equal(seen.creations, 1);
+  assert.ok(seen.offsets.at(-1) > 0, `it went on: ${seen.offsets}`);
+  assert.ok(await page.locator('#unfinished').isHidden());
+  assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, stage.holdfast.token), await sha256OfFile(file));
 });
 
 scene('an unfinished upload is thrown away', async (page, seen) => {

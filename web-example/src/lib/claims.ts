@@ -43,6 +43,13 @@ export class Claims implements UrlStorage {
     await this.#kept.removeUpload(key);
   }
 
+  /** Removes what is kept of the upload at this address. */
+  async forget(url: string | null): Promise<void> {
+    for (const one of await this.findAllUploads()) {
+      if (one.uploadUrl === url) await this.removeUpload(one.urlStorageKey);
+    }
+  }
+
   /** Gives all claims back: others may go on with what was begun here. */
   release(): void {
     for (const lock of [...this.#mine.keys()]) this.#release(lock);

@@ -133,6 +133,10 @@ export const messages: Record<string, Texts> = {
     en: '“{name}” belongs to the operating system. It was left out.',
     de: '„{name}“ gehört zum Betriebssystem. Die Datei wurde ausgelassen.',
   },
+  aborted: {
+    en: 'The upload of “{name}” was cancelled.',
+    de: 'Der Upload von „{name}“ wurde abgebrochen.',
+  },
   other_file: {
     en: 'This is another file. Choose “{name}” again, to go on with it.',
     de: 'Das ist eine andere Datei. Wählen Sie wieder „{name}“, um damit weiterzumachen.',

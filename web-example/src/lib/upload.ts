@@ -6,7 +6,7 @@ import { refusal } from './check';
 import { sha256 } from './checksum';
 import { renewals, renewed } from './credentials';
 import type { Service } from './http';
-import { type Problem, toProblem } from './problem';
+import { Problem, toProblem } from './problem';
 import { Speed } from './speed';
 import { type TusOptions, tusOptions, worthRetrying } from './tus-options';
 import { verify } from './verify';
@@ -112,15 +112,13 @@ export class UploadTask {
     return this.done;
   }
 
-  /** Ends the upload for good: what has arrived is deleted. */
+  /** Ends the upload for good: what has arrived is deleted. `done` rejects with the code "aborted". */
   async abort(): Promise<void> {
     this.#ended.abort();
-    this.#rest();
     await this.#upload.abort();
+    this.#failed(new Problem(0, 'aborted', { name: this.name }));
     if (this.#upload.url !== null) await remove(this.service, this.#upload.url);
-    for (const one of await this.#options.urlStorage.findAllUploads()) {
-      if (one.uploadUrl === this.#upload.url) await this.#options.urlStorage.removeUpload(one.urlStorageKey);
-    }
+    await this.#options.urlStorage.forget(this.#upload.url);
   }
 
   #begun(): Promise<UploadedFile> {
@@ -186,7 +184,7 @@ export class UploadTask {
     if (problem.status !== 401 || ++this.#refused > renewals) return this.#failed(problem);
     try {
       await renewed(this.service.credentials, this.#options.presented());
-      if (!this.#paused) this.#upload.start();
+      if (!this.#paused && !this.#ended.signal.aborted) this.#upload.start();
     } catch (reason) {
       this.#failed(reason);
     }

@@ -13,7 +13,7 @@ const draft = 'holdfast.draft';
 const text = byId<HTMLTextAreaElement>('text');
 
 void startPage((holdfast) => {
-  text.value = localStorage.getItem(draft) ?? '';
+  text.value = (localStorage.getItem(draft) ?? '').replace(places, ''); // a reload has ended these uploads
   let shown = new AbortController();
 
   const changed = () => {
@@ -37,11 +37,12 @@ void startPage((holdfast) => {
 });
 
 let inserted = 0;
+const places = /!?\[(?:[^\]\\]|\\.)*\]\(#upload-\d+\) ?/g;
 
 /** Holds the file's place in the text while it is on its way: the user goes on writing meanwhile. */
 async function insert(holdfast: Holdfast, file: File, changed: () => void): Promise<void> {
   const image = attachmentType(file.name) === 'image';
-  const place = markdownLink(t('Uploading {name}…', { name: file.name }), `#${++inserted}`, image);
+  const place = markdownLink(t('Uploading {name}…', { name: file.name }), `#upload-${++inserted}`, image);
   const before = text.value.slice(0, text.selectionStart);
   text.setRangeText((/(^|\s)$/.test(before) ? '' : ' ') + place + ' ', text.selectionStart, text.selectionEnd, 'end');
   changed();

@@ -115,7 +115,7 @@ async function follow(current: UploadTask): Promise<void> {
     log(el('span', {}, t('Done.'), ' ', el('a', { href: url, download: name, 'data-testid': 'result' }, `${t('Download')}: ${name}`)));
     fileInput.value = '';
   } catch (problem) {
-    failed(problem as Problem);
+    if ((problem as Problem).code !== 'aborted') failed(problem);
   }
 }
 

@@ -50,8 +50,8 @@ export async function send(holdfast: Holdfast, file: File, list: HTMLElement): P
   }
   async function cancel(): Promise<void> {
     row.remove();
-    end(null);
     await task.abort().catch(() => {}); // what is left over the service removes by itself
+    end(null);
   }
   void follow(task.done);
   return ended;
