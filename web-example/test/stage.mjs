@@ -48,6 +48,7 @@ export function setStage(env = {}) {
         const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, reducedMotion: 'reduce', ...options });
         const page = await context.newPage();
         page.setDefaultTimeout(45_000);
+        page.on('filechooser', () => {}); // or the first one that a test waits for may open before it is caught
         const thrown = [];
         context.on('weberror', (error) => thrown.push(error.error()));
         try {

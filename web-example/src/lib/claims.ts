@@ -27,13 +27,13 @@ export class Claims implements UrlStorage {
   async findUploadsByFingerprint(fingerprint: string): Promise<PreviousUpload[]> {
     const free: PreviousUpload[] = [];
     for (const upload of await this.#kept.findUploadsByFingerprint(fingerprint)) {
-      if (await this.#claim(upload)) free.push(upload);
+      if (await this.claim(upload)) free.push(upload);
     }
     return free;
   }
 
   async addUpload(fingerprint: string, upload: PreviousUpload): Promise<string> {
-    await this.#claim(upload);
+    await this.claim(upload);
     return this.#kept.addUpload(fingerprint, upload);
   }
 
@@ -41,6 +41,20 @@ export class Claims implements UrlStorage {
     const upload = (await this.findAllUploads()).find((one) => one.urlStorageKey === key);
     if (upload) this.#release(lockOf(upload));
     await this.#kept.removeUpload(key);
+  }
+
+  /** False: another tab, or another upload of this one, is at work on it. */
+  claim(upload: PreviousUpload): Promise<boolean> {
+    const name = lockOf(upload);
+    const manager = locks();
+    if (!manager || this.#mine.has(name)) return Promise.resolve(true);
+    return new Promise((resolve, reject) => {
+      manager.request(name, { ifAvailable: true }, (lock) => {
+        resolve(lock !== null);
+        if (lock === null) return;
+        return new Promise<void>((release) => { this.#mine.set(name, release); });
+      }).catch(reject);
+    });
   }
 
   /** Removes what is kept of the upload at this address. */
@@ -59,19 +73,6 @@ export class Claims implements UrlStorage {
   static async held(upload: PreviousUpload): Promise<boolean> {
     const state = await locks()?.query();
     return state?.held?.some(({ name }) => name === lockOf(upload)) ?? false;
-  }
-
-  #claim(upload: PreviousUpload): Promise<boolean> {
-    const name = lockOf(upload);
-    const manager = locks();
-    if (!manager || this.#mine.has(name)) return Promise.resolve(true);
-    return new Promise((resolve, reject) => {
-      manager.request(name, { ifAvailable: true }, (lock) => {
-        resolve(lock !== null);
-        if (lock === null) return;
-        return new Promise<void>((release) => { this.#mine.set(name, release); });
-      }).catch(reject);
-    });
   }
 
   #release(lock: string): void {

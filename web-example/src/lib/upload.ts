@@ -152,6 +152,7 @@ export class UploadTask {
   }
 
   async #start(): Promise<void> {
+    if (this.previous && !(await this.#options.urlStorage.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
     const found = this.previous ?? (await this.#upload.findPreviousUploads()).at(-1);
     if (found) {
       this.#upload.resumeFromPreviousUpload(found);

@@ -1,6 +1,6 @@
 /** One file with the library alone: the least that a good upload form needs. */
 
-import { type Holdfast, type Problem, type Progress, refusal, type UploadTask } from '../lib';
+import { type Holdfast, type Problem, type Progress, refusal, type UnfinishedUpload, type UploadOptions, type UploadTask } from '../lib';
 import { span } from '../lib/format';
 import { byId, confirm, el, notice } from '../ui/dom';
 import { bytes, explain, language, moment, t } from '../ui/language';
@@ -68,23 +68,23 @@ function choose(): void {
 }
 
 /** Begins with a file that was chosen again in the list of unfinished uploads. */
-function goOn(file: File): void {
+function goOn(file: File, upload: UnfinishedUpload): void {
   if (!['empty', 'ready', 'done'].includes(state)) return notice(t('An upload is at work here. Wait for it, or stop it first.'));
   const files = new DataTransfer();
   files.items.add(file);
   fileInput.files = files.files;
   choose();
-  start();
+  start(upload);
 }
 
-function start(): void {
+function start(unfinished?: UnfinishedUpload): void {
   const file = fileInput.files?.[0];
   if (!file || state !== 'ready') return;
   byId('log').replaceChildren();
   enter('running', t('Uploading…'));
   markContinued(file.name, file.size);
   let address: string | null = null; // told again after every pause and interruption
-  task = holdfast.uploadFile(file, {
+  const options: UploadOptions = {
     chunkSize: Number(chunkSelect.value) || Infinity,
     onAddress: (url) => {
       if (url !== address) log(t('Address: {url}', { url }));
@@ -103,7 +103,8 @@ function start(): void {
       log(t('{why} Attempt {attempt} in {seconds} s.', { why: explain(problem), attempt, seconds: delay / 1000 }));
     },
     onCheck: () => enter('running', t('Comparing what has arrived…')),
-  });
+  };
+  task = unfinished ? unfinished.resume(file, options) : holdfast.uploadFile(file, options);
   void follow(task);
 }
 

@@ -4,8 +4,10 @@ import { type Holdfast, Problem, type UnfinishedUpload } from '../lib';
 import { byId, chooseFiles, el, notice } from './dom';
 import { bytes, explain, moment, t } from './language';
 
+type GoOn = (file: File, upload: UnfinishedUpload) => void;
+
 /** Shows those of one client in #unfinished; `goOn` gets the file once the user has chosen it again. */
-export async function showUnfinished(holdfast: Holdfast, client: 'tus' | 'uppy', goOn: (file: File) => void): Promise<void> {
+export async function showUnfinished(holdfast: Holdfast, client: 'tus' | 'uppy', goOn: GoOn): Promise<void> {
   const rows = (await holdfast.resumeUploads(client)).map((upload) => row(upload, goOn));
   byId('unfinished').replaceChildren(
     el('div', { class: 'card-head' }, el('h2', { id: 'unfinished-title' }, t('Unfinished'))),
@@ -28,7 +30,7 @@ function hideIfEmpty(): void {
   box.hidden = box.querySelector('li') === null;
 }
 
-function row(upload: UnfinishedUpload, goOn: (file: File) => void): HTMLLIElement {
+function row(upload: UnfinishedUpload, goOn: GoOn): HTMLLIElement {
   const { name, size, offset, startedAt } = upload;
   const item = el('li', { class: 'file', 'data-name': name, 'data-size': String(size) },
     el('span', { class: 'file-text' },
@@ -42,7 +44,7 @@ function row(upload: UnfinishedUpload, goOn: (file: File) => void): HTMLLIElemen
   async function choose(): Promise<void> {
     const [file] = await chooseFiles();
     if (!file) return;
-    if (file.name === name && file.size === size) goOn(file);
+    if (file.name === name && file.size === size) goOn(file, upload);
     else notice(explain(new Problem(0, 'other_file', { name })));
   }
 
