@@ -6,7 +6,7 @@ import { open, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pdf, picture, silence, sha256OfFile, sha256OfUrl, writeContent } from './files.mjs';
-import { accessible, bare, MiB, screenshots, setStage, uppy, watchRequests } from './stage.mjs';
+import { accessible, bare, MiB, pick, screenshots, setStage, uppy, watchRequests } from './stage.mjs';
 
 const stage = setStage();
 const { scene, withToken, put } = stage;
@@ -21,12 +21,6 @@ async function give(page, selector, event, { name, type, bytes }) {
     const init = { bubbles: true, cancelable: true };
     target.dispatchEvent(event === 'paste' ? new ClipboardEvent('paste', { ...init, clipboardData: data }) : new DragEvent('drop', { ...init, dataTransfer: data }));
   }, { event, name, type, base64: bytes.toString('base64') });
-}
-
-/** Answers the file chooser that a click opens. */
-async function pick(page, button, files) {
-  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), button.click()]);
-  await chooser.setFiles(files);
 }
 
 scene('files dropped and pasted into a text become links, and are shown by their types', async (page) => {
@@ -197,6 +191,20 @@ scene('a file that has changed while it was interrupted is not kept', async (pag
   await page.locator('#notice', { hasText: 'It was not kept: upload it again.' }).waitFor();
   assert.ok(seen.offsets.at(-1) > 0, 'it went on with what was there');
   assert.equal((await stored(seen.id)).status, 404);
+});
+
+scene('an upload that comes too soon after others waits as long as it is told', async (page, seen) => {
+  let limited = true;
+  await page.route('**/files/tus/', (route) => (limited
+    ? route.fulfill({ status: 429, headers: { 'Retry-After': '2' }, json: { detail: 'Rate limit exceeded', retry_after: 2 } })
+    : route.continue()));
+  await page.goto(withToken('/tus.html'));
+  await bare.choose(page, await writeContent(join(stage.folder, 'soon.bin'), 1000, 68));
+  await bare.start(page);
+  await page.getByTestId('log').getByText('Too many requests. Wait a moment and try again. Attempt 1 in 2 s.').waitFor();
+  limited = false;
+  await bare.finished(page);
+  assert.equal(seen.creations, 2);
 });
 
 scene('Uppy goes on with an unfinished upload from the list, and leaves system files out', async (page, seen) => {

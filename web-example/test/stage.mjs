@@ -36,8 +36,8 @@ export async function launch(options = {}) {
   });
 }
 
-/** Starts all of it before the tests of a file, and ends it after them. `env` is for the program. */
-export function setStage(env = {}) {
+/** Starts all of it before the tests of a file, and ends it after them. `settings` answers the program's. */
+export function setStage(settings = async () => ({})) {
   const stage = {
     withToken: (path) => `${stage.site}${path}#token=${stage.holdfast.token}`,
 
@@ -87,7 +87,7 @@ export function setStage(env = {}) {
     const [port, front] = [await freePort(), await freePort()];
     stage.site = `http://127.0.0.1:${front}`;
     // PUBLIC_URL is the proxy, so that uploads go through it too.
-    stage.holdfast = await startHoldfast({ port, env: { ...env, PUBLIC_URL: `${stage.site}/files` } });
+    stage.holdfast = await startHoldfast({ port, env: { ...await settings(), PUBLIC_URL: `${stage.site}/files` } });
     stage.proxy = await startProxy(front, port);
     stage.browser = await launch();
   });
@@ -149,6 +149,12 @@ const axe = () => (source ??= readFile(createRequire(import.meta.url).resolve('a
 export async function download(page, link) {
   const [saved] = await Promise.all([page.waitForEvent('download'), link.click()]);
   return sha256OfFile(await saved.path());
+}
+
+/** Answers the file chooser that a click opens. */
+export async function pick(page, button, files) {
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), button.click()]);
+  await chooser.setFiles(files);
 }
 
 // Both upload pages, so that a scene can be played on each.

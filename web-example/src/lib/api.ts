@@ -35,12 +35,14 @@ export interface SignedLink {
   expires_at: string;
 }
 
-/** How much the user has stored. */
+/** What the user's account has stored, and may store. */
 export interface Usage {
   bytes: number;
+  /** Null: no limit. */
+  max_bytes: number | null;
   files: number;
-  /** Bytes; null: no limit. */
-  quota: number | null;
+  /** Null: no limit. */
+  max_files: number | null;
 }
 
 /** Own files, newest first. */

@@ -65,6 +65,18 @@ export const messages: Record<string, Texts> = {
     en: 'What arrived is not the file that was announced, so it was not kept. Upload it again.',
     de: 'Was ankam, ist nicht die angekündigte Datei und wurde nicht behalten. Laden Sie sie noch einmal hoch.',
   },
+  UPLOAD_009: {
+    en: 'This form is being sent already. Wait for the answer.',
+    de: 'Dieses Formular wird schon gesendet. Warten Sie auf die Antwort.',
+  },
+  UPLOAD_010: {
+    en: 'Another file was sent with this form before. Reload the page and send it again.',
+    de: 'Mit diesem Formular wurde schon eine andere Datei gesendet. Laden Sie die Seite neu und senden Sie noch einmal.',
+  },
+  QUOTA_001: {
+    en: 'Your account has no room left for this file. Delete files you don’t need, or ask for more room.',
+    de: 'Ihr Konto hat keinen Platz mehr für diese Datei. Löschen Sie, was Sie nicht brauchen, oder bitten Sie um mehr Platz.',
+  },
   VAL_001: {
     en: 'The size of the file was not understood. Choose the file again.',
     de: 'Die Größe der Datei wurde nicht verstanden. Wählen Sie die Datei noch einmal.',
@@ -157,6 +169,7 @@ export const sameAs: Record<string, string> = {
   INFRA_001: 'INFRA_002',
   DB_001: 'INFRA_002',
   EXT_001: 'INFRA_002',
+  EXT_002: 'INFRA_002',
   EXT_003: 'INFRA_002',
   EXT_004: 'INFRA_002',
   VAL_004: 'VAL_003',

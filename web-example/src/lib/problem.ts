@@ -51,14 +51,19 @@ function explainCode(status: number, code: string, values: Values, language: Lan
   return fill(message?.[language] ?? code, { reason: '', ...values, status }, language).trim();
 }
 
-/** Reads {"code", "message", "details": {"reason"}}, the service's form of an error. */
+/**
+ * Reads {"code", "message", "details": {"reason"}}, the service's form of an error, and
+ * {"detail", "retry_after"}, that of its rate limit, in seconds.
+ */
 function inBody(status: number, body: string): Problem {
   try {
-    const parsed = JSON.parse(body) as { code?: unknown; details?: { reason?: unknown } | null } | null;
-    const code = typeof parsed?.code === 'string' ? parsed.code : '';
-    const reason = typeof parsed?.details?.reason === 'string' ? parsed.details.reason : '';
-    return new Problem(status, code, { reason });
+    const { code, details, retry_after: seconds } = JSON.parse(body) as Record<string, unknown> & { details?: { reason?: unknown } };
+    const reason = details?.reason;
+    return new Problem(status, typeof code === 'string' ? code : '', {
+      reason: typeof reason === 'string' ? reason : '',
+      ...(typeof seconds === 'number' ? { seconds } : {}),
+    });
   } catch {
-    return new Problem(status, '');
+    return new Problem(status, ''); // no JSON, or null
   }
 }

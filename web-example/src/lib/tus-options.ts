@@ -38,7 +38,9 @@ export function tusOptions({ base, credentials }: Service): TusOptions {
     async onAfterResponse(request: HttpRequest, response: HttpResponse): Promise<void> {
       const status = response.getStatus();
       const temporary = status === 401 || status === 408 || status === 429 || status >= 500;
-      if (request.getMethod() === 'HEAD' && temporary) throw new Problem(status, '');
+      if (request.getMethod() !== 'HEAD' || !temporary) return;
+      const seconds = Number(response.getHeader('Retry-After') ?? NaN); // a proxy may send a date
+      throw new Problem(status, '', seconds >= 0 ? { seconds } : {});
     },
   };
 }

@@ -63,7 +63,7 @@ export class UploadTask {
   readonly #speed = new Speed();
   #sent = 0; // bytes
   #ticker: ReturnType<typeof setInterval> | undefined;
-  #refused = 0; // credentials, in a row
+  #refused = 0; // in a row, by reason of who or how often
   #failure = false;
   #paused = false;
   #settle!: { resolve(file: UploadedFile): void; reject(problem: Problem): void };
@@ -141,13 +141,14 @@ export class UploadTask {
         this.#progress(sent, total);
       },
       onShouldRetry: (error, attempt) => {
+        const problem = toProblem(error);
+        if (!worthRetrying(error) || problem.status === 429) return false;
         this.#rest();
-        if (!worthRetrying(error)) return false;
-        this.events.onRetry?.(toProblem(error), attempt + 1, retryDelays[attempt] ?? 0);
+        this.events.onRetry?.(problem, attempt + 1, retryDelays[attempt] ?? 0);
         return true;
       },
       onSuccess: () => void this.#check().then(this.#settle.resolve, (error: unknown) => this.#failed(error)),
-      onError: (error) => void this.#refusedOrFailed(error),
+      onError: (error) => void this.#interrupted(error),
     });
   }
 
@@ -179,16 +180,24 @@ export class UploadTask {
     this.events.onProgress?.({ sent, total, speed, left: speed ? (total - sent) / speed : null });
   }
 
-  async #refusedOrFailed(error: Error | DetailedError): Promise<void> {
+  async #interrupted(error: Error | DetailedError): Promise<void> {
     this.#rest();
     const problem = toProblem(error);
-    if (problem.status !== 401 || ++this.#refused > renewals) return this.#failed(problem);
+    const waits = problem.status === 429;
+    if ((problem.status !== 401 && !waits) || ++this.#refused > renewals) return this.#failed(problem);
     try {
-      await renewed(this.service.credentials, this.#options.presented());
+      await (waits ? this.#wait(problem) : renewed(this.service.credentials, this.#options.presented()));
       if (!this.#paused && !this.#ended.signal.aborted) this.#upload.start();
     } catch (reason) {
       this.#failed(reason);
     }
+  }
+
+  // The service says how long: to ask earlier would be refused again.
+  #wait(problem: Problem): Promise<void> {
+    const delay = Number(problem.values.seconds ?? 5) * 1000;
+    this.events.onRetry?.(problem, this.#refused, delay);
+    return new Promise((resolve) => { setTimeout(resolve, delay); });
   }
 
   #failed(error: unknown): void {

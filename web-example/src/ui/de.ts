@@ -101,8 +101,7 @@ export const de: Record<string, string> = {
   'Previous': 'Zurück',
   'Next': 'Vor',
   'Space used': 'Belegter Platz',
-  '{size} used · files: {files}': '{size} belegt · Dateien: {files}',
-  '{size} of {quota} used · files: {files}': '{size} von {quota} belegt · Dateien: {files}',
+  'Files': 'Dateien',
 
   // Sharing
   'Share “{name}”': '„{name}“ teilen',

@@ -48,7 +48,7 @@ function thanks(message: string, files: UploadedFile[]): HTMLElement {
   const links = files.map(({ name, url }) => markdownLink(name, url, attachmentType(name) === 'image'));
   const title = el('h2', { tabindex: '-1', 'data-testid': 'thanks' }, t('Thank you. Everything has arrived.'));
   const shown = el('div', { class: 'card stack' }, title,
-    el('ul', { class: 'files' }, ...files.map(({ name, size, verified }) => el('li', { class: 'file' },
+    el('ul', { class: 'files', 'data-testid': 'open-form-sent' }, ...files.map(({ name, size, verified }) => el('li', { class: 'file' },
       el('span', { class: 'file-text' }, el('span', { class: 'name' }, name),
         el('span', { class: 'muted' }, `${bytes(size)}${verified ? ` · ${t('compared, the same')}` : ''}`))))),
     el('details', {}, el('summary', {}, t('What a product would keep of it')),

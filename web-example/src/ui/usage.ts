@@ -1,4 +1,4 @@
-/** How much the user has stored, where the service counts it. */
+/** How much the account has stored, where the service counts it. */
 
 import type { Holdfast } from '../lib';
 import { el, notice } from './dom';
@@ -9,12 +9,16 @@ export async function showUsage(holdfast: Holdfast, place: HTMLElement): Promise
     const used = await holdfast.usage();
     place.hidden = used === null;
     if (used === null) return;
-    const told = el('span', { 'data-testid': 'usage' }, used.quota === null
-      ? t('{size} used · files: {files}', { size: bytes(used.bytes), files: used.files })
-      : t('{size} of {quota} used · files: {files}', { size: bytes(used.bytes), quota: bytes(used.quota), files: used.files }));
-    place.replaceChildren(el('div', { class: 'meter' }, told,
-      used.quota === null ? '' : el('progress', { max: String(used.quota), value: String(used.bytes), 'aria-label': t('Space used') })));
+    const { bytes: size, max_bytes: mostBytes, files, max_files: mostFiles } = used;
+    place.replaceChildren(
+      el('dl', { class: 'facts', 'data-testid': 'usage' },
+        fact(t('Space used'), bytes(size), mostBytes === null ? null : bytes(mostBytes)),
+        fact(t('Files'), String(files), mostFiles === null ? null : String(mostFiles))),
+      mostBytes === null ? '' : el('progress', { max: String(mostBytes), value: String(size), 'aria-label': t('Space used') }));
   } catch (error) {
     notice(explain(error));
   }
 }
+
+const fact = (name: string, part: string, size: string | null) =>
+  el('div', {}, el('dt', {}, name), el('dd', {}, size === null ? part : t('{part} of {size}', { part, size })));
