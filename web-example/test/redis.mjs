@@ -1,0 +1,46 @@
+// A throw-away Redis, with what a Django backend puts there.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { freePort } from './holdfast.mjs';
+
+/** Starts redis-server in memory only. `publicToken` is a form's, of this account. */
+export async function startRedis() {
+  const port = await freePort();
+  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  child.once('error', (error) => { throw new Error(`redis-server can't be started: ${error.message}. apt-get install redis-server`); });
+  process.once('exit', () => child.kill('SIGKILL'));
+  let log = '';
+  for await (const text of child.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    log += text;
+    if (log.includes('Ready to accept connections')) break;
+  }
+  child.stdout.resume();
+  if (!log.includes('Ready to accept connections')) throw new Error(`redis-server has ended: ${log}`);
+
+  return {
+    url: `redis://127.0.0.1:${port}/0`,
+
+    /** Notes the token of a public form, as Django does: a pickle of {'account_id': account}. */
+    async addForm(token, account) {
+      const pickle = Buffer.concat([Buffer.from('\x80\x02}q\x00X\x0a\x00\x00\x00account_idq\x01K', 'latin1'), Buffer.from([account]), Buffer.from('s.')]);
+      await set(port, `:1:${token}`, pickle);
+    },
+
+    async stop() {
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+async function set(port, key, value) {
+  const socket = connect(port, '127.0.0.1');
+  const part = (bytes) => [Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')];
+  socket.write(Buffer.concat([Buffer.from('*3\r\n'), ...part(Buffer.from('SET')), ...part(Buffer.from(key)), ...part(value)]));
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  if (!String(answer).startsWith('+OK')) throw new Error(`SET: ${answer}`);
+}
