@@ -12,8 +12,14 @@ import { defaultOptions, type PreviousUpload, type UploadOptions } from 'tus-js-
 
 type UrlStorage = NonNullable<UploadOptions['urlStorage']>;
 
+// A page that is reloaded finds its own locks still held for a moment: what is free is waited for.
+const patience = 1000; // milliseconds
+
 const locks = () => globalThis.navigator?.locks;
 const lockOf = (upload: PreviousUpload) => `holdfast upload ${upload.uploadUrl}`;
+
+const newestFirst = (a: PreviousUpload, b: PreviousUpload) => Date.parse(b.creationTime) - Date.parse(a.creationTime);
+const isTimeout = (error: unknown) => error instanceof DOMException && error.name === 'TimeoutError';
 
 /** A store of addresses that claims what it hands out. */
 export class Claims implements UrlStorage {
@@ -24,12 +30,12 @@ export class Claims implements UrlStorage {
     return this.#kept.findAllUploads();
   }
 
+  /** The newest that no other tab is at work on, if any. */
   async findUploadsByFingerprint(fingerprint: string): Promise<PreviousUpload[]> {
-    const free: PreviousUpload[] = [];
-    for (const upload of await this.#kept.findUploadsByFingerprint(fingerprint)) {
-      if (await this.claim(upload)) free.push(upload);
+    for (const upload of (await this.#kept.findUploadsByFingerprint(fingerprint)).sort(newestFirst)) {
+      if (await this.claim(upload)) return [upload];
     }
-    return free;
+    return [];
   }
 
   async addUpload(fingerprint: string, upload: PreviousUpload): Promise<string> {
@@ -49,11 +55,10 @@ export class Claims implements UrlStorage {
     const manager = locks();
     if (!manager || this.#mine.has(name)) return Promise.resolve(true);
     return new Promise((resolve, reject) => {
-      manager.request(name, { ifAvailable: true }, (lock) => {
-        resolve(lock !== null);
-        if (lock === null) return;
+      manager.request(name, { signal: AbortSignal.timeout(patience) }, () => {
+        resolve(true);
         return new Promise<void>((release) => { this.#mine.set(name, release); });
-      }).catch(reject);
+      }).catch((error: unknown) => (isTimeout(error) ? resolve(false) : reject(error)));
     });
   }
 
@@ -71,8 +76,13 @@ export class Claims implements UrlStorage {
 
   /** Whether some tab is at work on an upload. */
   static async held(upload: PreviousUpload): Promise<boolean> {
-    const state = await locks()?.query();
-    return state?.held?.some(({ name }) => name === lockOf(upload)) ?? false;
+    try {
+      await locks()?.request(lockOf(upload), { signal: AbortSignal.timeout(patience) }, () => {});
+      return false;
+    } catch (error) {
+      if (isTimeout(error)) return true;
+      throw error;
+    }
   }
 
   #release(lock: string): void {

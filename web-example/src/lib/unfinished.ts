@@ -26,16 +26,19 @@ const prefixes = { tus: 'tus::tus-br', uppy: 'tus::tus-uppy' };
 /** What can be gone on with. Uploads that other tabs are at work on are not among them. */
 export async function unfinishedUploads(service: Service, client: keyof typeof prefixes): Promise<UnfinishedUpload[]> {
   const storage = new Claims();
-  const uploads: UnfinishedUpload[] = [];
-  for (const kept of await storage.findAllUploads()) {
-    if (!kept.urlStorageKey.startsWith(prefixes[client]) || !kept.uploadUrl?.startsWith(`${service.base}/`)) continue;
-    if (await Claims.held(kept)) continue;
-    const offset = await offsetOf(service, kept.uploadUrl).catch(() => null);
-    if (offset === null) continue; // no answer: it may still be there, so it stays kept
-    if (offset === 'gone' || offset === kept.size) await storage.removeUpload(kept.urlStorageKey);
-    else uploads.push(unfinished(service, storage, kept, offset));
-  }
-  return uploads;
+  const kept = (await storage.findAllUploads()).filter(({ urlStorageKey, uploadUrl }) =>
+    urlStorageKey.startsWith(prefixes[client]) && uploadUrl?.startsWith(`${service.base}/`));
+  const found = await Promise.all(kept.map((one) => look(service, storage, one)));
+  return found.filter((one) => one !== null);
+}
+
+async function look(service: Service, storage: Claims, kept: PreviousUpload): Promise<UnfinishedUpload | null> {
+  if (await Claims.held(kept)) return null;
+  const offset = await offsetOf(service, kept.uploadUrl ?? '').catch(() => null);
+  if (offset === null) return null; // no answer: it may still be there, so it stays kept
+  if (offset !== 'gone' && offset !== kept.size) return unfinished(service, storage, kept, offset);
+  await storage.removeUpload(kept.urlStorageKey);
+  return null;
 }
 
 function unfinished(service: Service, storage: Claims, kept: PreviousUpload, offset: number): UnfinishedUpload {
