@@ -65,6 +65,10 @@ export const messages: Record<string, Texts> = {
     en: 'What arrived is not the file that was announced, so it was not kept. Upload it again.',
     de: 'Was ankam, ist nicht die angekündigte Datei und wurde nicht behalten. Laden Sie sie noch einmal hoch.',
   },
+  UPLOAD_008: {
+    en: 'The connection is too slow: the server gave up waiting. Try again, or where the line is better.',
+    de: 'Die Verbindung ist zu langsam: Der Server hat nicht länger gewartet. Versuchen Sie es noch einmal, oder an besserem Netz.',
+  },
   UPLOAD_009: {
     en: 'This form is being sent already. Wait for the answer.',
     de: 'Dieses Formular wird schon gesendet. Warten Sie auf die Antwort.',
@@ -176,6 +180,7 @@ export const sameAs: Record<string, string> = {
   401: 'AUTH_001',
   403: 'PERM_001',
   404: 'FILE_001',
+  408: 'UPLOAD_008',
   409: 'UPLOAD_001',
   410: 'UPLOAD_006',
   413: 'FILE_003',
