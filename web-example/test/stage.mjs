@@ -63,6 +63,9 @@ export function setStage(settings = async () => ({})) {
       });
     },
 
+    /** What the server answers for a file, without a browser. */
+    stored: (id) => fetch(`${stage.site}/files/${id}`, { headers: { Authorization: `Bearer ${stage.holdfast.token}` } }),
+
     /** Puts a file on the server without a browser. */
     async put(name, type, bytes) {
       const encode = (text) => Buffer.from(text).toString('base64');

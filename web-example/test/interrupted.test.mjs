@@ -1,0 +1,142 @@
+// Uploads that meet what happens: two tabs, a slow line, a reload, a token that ends, a file that changes.
+
+import assert from 'node:assert/strict';
+import { readFile, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256OfFile, sha256OfUrl, writeContent } from './files.mjs';
+import { accessible, bare, MiB, pick, setStage, uppy, watchRequests } from './stage.mjs';
+
+const stage = setStage();
+const { scene, withToken, stored } = stage;
+
+scene('a token that is revoked in the middle is replaced, and the upload goes on', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'revoked.bin'), 24 * MiB, 66);
+  const create = async (name) => (await stage.holdfast.command('token', 'create', '--user', '1', '--account', '1', '--name', name)).trim();
+  const [first, second] = [await create('first'), await create('second')];
+  await page.goto(`${stage.site}/tus.html#token=${first}`);
+  await page.locator('#chunk').selectOption({ label: '5 MB' });
+  const standing = stage.proxy.limit(13 * MiB);
+  await bare.choose(page, file);
+  await bare.start(page);
+  await standing;
+  const line = (await stage.holdfast.command('token', 'list')).split('\n').find((one) => one.includes(' first '));
+  await stage.holdfast.command('token', 'revoke', line.split(/\s+/)[0]);
+  stage.proxy.restore();
+  await page.getByTestId('token-why').filter({ hasText: 'Token refused' }).waitFor();
+  await page.locator('#token').fill(second);
+  await page.getByTestId('token-submit').click();
+  await bare.finished(page);
+  assert.equal(seen.creations, 1, 'the same upload went on');
+  assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, second), await sha256OfFile(file));
+});
+
+scene('two tabs send the same file: neither takes the other’s upload', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'twice.bin'), 20 * MiB, 62);
+  await page.goto(withToken('/tus.html'));
+  const other = await page.context().newPage();
+  const others = watchRequests(other);
+  await other.goto(`${stage.site}/tus.html`);
+  const standing = stage.proxy.limit(8 * MiB);
+  await bare.choose(page, file);
+  await bare.start(page);
+  await standing;
+  await bare.choose(other, file);
+  await bare.start(other);
+  await other.locator('#upload[data-state=running]').waitFor();
+  const third = await page.context().newPage();
+  await third.goto(`${stage.site}/tus.html`);
+  await third.locator('#upload[data-state=empty]').waitFor();
+  assert.ok(await third.locator('#unfinished').isHidden(), 'what a tab is at work on is not offered to another');
+  stage.proxy.restore();
+  await Promise.all([bare.finished(page), bare.finished(other)]);
+  assert.deepEqual([seen.creations, others.creations], [1, 1]);
+  assert.notEqual(seen.id, others.id);
+  for (const { id } of [seen, others]) {
+    assert.equal(await sha256OfUrl(`${stage.site}/files/${id}`, stage.holdfast.token), await sha256OfFile(file));
+  }
+});
+
+scene('on slow 3G the speed and the time left are told, and the sum is compared at the end', async (page) => {
+  const cdp = await page.context().newCDPSession(page);
+  await page.goto(withToken('/tus.html'));
+  await cdp.send('Network.enable');
+  await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 400, downloadThroughput: 50_000, uploadThroughput: 50_000 });
+  await bare.choose(page, await writeContent(join(stage.folder, 'slow.bin'), 300_000, 63));
+  await bare.start(page);
+  await page.getByTestId('speed').filter({ hasText: /^\d[\d.]* KB\/s$/ }).waitFor();
+  await page.getByTestId('left').filter({ hasText: / s$/ }).waitFor();
+  await bare.finished(page);
+  assert.match(await page.getByTestId('status').innerText(), /compared: what is stored is the same/);
+});
+
+scene('a file that has changed while it was interrupted is not kept', async (page, seen) => {
+  const path = await writeContent(join(stage.folder, 'changing.bin'), 12 * MiB, 64);
+  await utimes(path, 1e9, 1e9);
+  await page.goto(withToken('/tus.html'));
+  const standing = stage.proxy.limit(6 * MiB);
+  await bare.choose(page, path);
+  await bare.start(page);
+  await standing;
+  await page.reload();
+  stage.proxy.restore();
+  const bytes = await readFile(path);
+  bytes[0] ^= 1; // name, size and date stay
+  await writeFile(path, bytes);
+  await utimes(path, 1e9, 1e9);
+  await pick(page, page.getByTestId('go-on'), path);
+  await page.locator('#notice', { hasText: 'It was not kept: upload it again.' }).waitFor();
+  assert.ok(seen.offsets.at(-1) > 0, 'it went on with what was there');
+  assert.equal((await stored(seen.id)).status, 404);
+});
+
+scene('an upload that comes too soon after others waits as long as it is told', async (page, seen) => {
+  let limited = true;
+  await page.route('**/files/tus/', (route) => (limited
+    ? route.fulfill({ status: 429, headers: { 'Retry-After': '2' }, json: { detail: 'Rate limit exceeded', retry_after: 2 } })
+    : route.continue()));
+  await page.goto(withToken('/tus.html'));
+  await bare.choose(page, await writeContent(join(stage.folder, 'soon.bin'), 1000, 68));
+  await bare.start(page);
+  await page.getByTestId('log').getByText('Too many requests. Wait a moment and try again. Attempt 1 in 2 s.').waitFor();
+  limited = false;
+  await bare.finished(page);
+  assert.equal(seen.creations, 2);
+});
+
+scene('Uppy goes on with an unfinished upload from the list, and leaves system files out', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'listed.bin'), 12 * MiB, 67);
+  await page.goto(withToken('/'));
+  await uppy.choose(page, { name: 'Thumbs.db', mimeType: '', buffer: Buffer.from('x') });
+  await page.locator('#notice', { hasText: 'belongs to the operating system' }).waitFor();
+  const standing = stage.proxy.limit(5 * MiB);
+  await uppy.choose(page, file);
+  await uppy.start(page);
+  await standing;
+  await page.reload();
+  stage.proxy.restore();
+  await pick(page, page.getByTestId('go-on'), file);
+  await uppy.finished(page);
+  assert.equal(seen.creations, 1);
+  assert.ok(seen.offsets.at(-1) > 0, `it went on: ${seen.offsets}`);
+  assert.ok(await page.locator('#unfinished').isHidden());
+  assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, stage.holdfast.token), await sha256OfFile(file));
+});
+
+scene('an unfinished upload is thrown away', async (page, seen) => {
+  await page.goto(withToken('/tus.html'));
+  const standing = stage.proxy.limit(3 * MiB);
+  await bare.choose(page, await writeContent(join(stage.folder, 'discarded.bin'), 8 * MiB, 65));
+  await bare.start(page);
+  await standing;
+  await page.reload();
+  stage.proxy.restore();
+  await pick(page, page.getByTestId('go-on'), { name: 'another.bin', mimeType: '', buffer: Buffer.from('x') });
+  await page.locator('#notice', { hasText: 'Choose “discarded.bin” again' }).waitFor();
+  await accessible(page, 'an unfinished upload');
+  await page.getByTestId('discard').click();
+  await page.locator('#unfinished').waitFor({ state: 'hidden' });
+  const head = await fetch(`${stage.site}/files/tus/${seen.id}`, {
+    method: 'HEAD', headers: { 'Authorization': `Bearer ${stage.holdfast.token}`, 'Tus-Resumable': '1.0.0' },
+  });
+  assert.equal(head.status, 404);
+});
