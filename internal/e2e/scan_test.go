@@ -31,7 +31,7 @@ func TestScan(t *testing.T) {
 	var ids []string
 	refuse := func(location string, a answer) {
 		t.Helper()
-		if a.status != 422 || a.code() != "UPLOAD_008" || !bytes.Contains(a.body, []byte("Eicar-Test-Signature")) {
+		if a.status != 422 || a.code() != "UPLOAD_011" || !bytes.Contains(a.body, []byte("Eicar-Test-Signature")) {
 			t.Errorf("%v", a)
 		}
 		id := path.Base(location)
@@ -58,7 +58,7 @@ func TestScan(t *testing.T) {
 		return a.header.Get("Location")
 	}
 	final := s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+partial(clamtest.EICAR[:20])+" "+partial(clamtest.EICAR[20:]))
-	if final.status != 422 || final.code() != "UPLOAD_008" {
+	if final.status != 422 || final.code() != "UPLOAD_011" {
 		t.Errorf("put together: %v", final)
 	}
 	for _, id := range ids {

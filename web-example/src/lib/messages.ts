@@ -77,6 +77,10 @@ export const messages: Record<string, Texts> = {
     en: 'Another file was sent with this form before. Reload the page and send it again.',
     de: 'Mit diesem Formular wurde schon eine andere Datei gesendet. Laden Sie die Seite neu und senden Sie noch einmal.',
   },
+  UPLOAD_011: {
+    en: 'Something harmful was found in this file, so it was not kept. Check your computer before you send another.',
+    de: 'In dieser Datei wurde etwas Schädliches gefunden; sie wurde nicht behalten. Prüfen Sie Ihren Rechner, bevor Sie noch eine senden.',
+  },
   QUOTA_001: {
     en: 'Your account has no room left for this file. Delete files you don’t need, or ask for more room.',
     de: 'Ihr Konto hat keinen Platz mehr für diese Datei. Löschen Sie, was Sie nicht brauchen, oder bitten Sie um mehr Platz.',
