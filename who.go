@@ -6,10 +6,14 @@ import (
 	"holdfast/config"
 )
 
-// openRedis prepares the way to Redis, where one is set. It is not waited for: people with
-// tokens there are let in as soon as it comes.
+// openRedis prepares the way to the tokens in Redis, where they can be found. It is not
+// waited for: people with tokens there are let in as soon as it comes.
 func (p *parts) openRedis(c config.Auth) (err error) {
 	if c.Redis == "" {
+		return nil
+	}
+	if c.Secret == "" {
+		p.log.Warn("tokens in Redis do not count without DJANGO_SECRET_KEY; rate limits are counted there")
 		return nil
 	}
 	p.redis, err = auth.OpenRedis(auth.RedisOptions{URL: c.Redis, Prefix: c.RedisPrefix, Secret: c.Secret, Iterations: c.Iterations})

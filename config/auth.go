@@ -34,8 +34,9 @@ func (r *reader) auth() Auth {
 		RememberTTL: r.timeFrom("AUTH_CACHE_TTL", 5*time.Second, 0, time.Hour),
 		JWT:         r.jwt(),
 	}
-	if a.Redis != "" && a.Secret == "" {
-		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL: the keys in Redis are made from it")
+	// Without a backend Redis may be there for rate limits alone.
+	if a.Redis != "" && a.Secret == "" && r.get("BACKEND_PRIVATE_URL") != "" {
+		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL and BACKEND_PRIVATE_URL: the keys in Redis are made from it")
 	}
 	if a.JWT != nil && a.Secret != "" && a.JWT.Secret == a.Secret {
 		r.fault("AUTH_JWT_SECRET", "must be another one than DJANGO_SECRET_KEY, or tokens of one kind pass for the other")

@@ -26,7 +26,7 @@ func TestSignedTokens(t *testing.T) {
 func TestFaultsOfAuth(t *testing.T) {
 	same := strings.Repeat("topsecret", 4)
 	for name, settings := range map[string][]string{
-		"DJANGO_SECRET_KEY":               {"AUTH_REDIS_URL=redis://redis:6379/1"},
+		"DJANGO_SECRET_KEY":               {"AUTH_REDIS_URL=redis://redis:6379/1", "BACKEND_PRIVATE_URL=http://backend"},
 		"AUTH_TOKEN_ITERATIONS":           {"AUTH_TOKEN_ITERATIONS=0"},
 		"AUTH_CACHE_TTL":                  {"AUTH_CACHE_TTL=2h"},
 		"AUTH_JWKS_URL":                   {"AUTH_JWKS_URL=id.example.org"},
