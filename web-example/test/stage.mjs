@@ -154,10 +154,14 @@ export async function download(page, link) {
   return sha256OfFile(await saved.path());
 }
 
-/** Answers the file chooser that a click opens. */
+/** Answers the file chooser that a click opens. Chromium opens none now and then when it is busy: who meets that clicks again. */
 export async function pick(page, button, files) {
-  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), button.click()]);
-  await chooser.setFiles(files);
+  for (let tries = 3; ; tries--) {
+    const opened = page.waitForEvent('filechooser', { timeout: 10_000 });
+    const [chooser] = await Promise.allSettled([opened, button.click()]);
+    if (chooser.status === 'fulfilled') return chooser.value.setFiles(files);
+    if (tries === 1) throw chooser.reason;
+  }
 }
 
 // Both upload pages, so that a scene can be played on each.
