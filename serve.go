@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"holdfast/admin"
@@ -308,8 +309,6 @@ func wait(ctx context.Context, log *slog.Logger, what string, limit time.Duratio
 
 // announce prints where the service is to be found.
 func announce(ctx context.Context, c config.Config, rows *db.DB, base string, port int, stdout io.Writer) error {
-	page := "http://" + address("127.0.0.1", port) + "/"
-	fmt.Fprintln(stdout, "Holdfast is ready")
 	token := ""
 	if c.Postgres == nil && c.Storage.Type == config.Embedded && c.Mode != config.Production {
 		var err error
@@ -317,19 +316,22 @@ func announce(ctx context.Context, c config.Config, rows *db.DB, base string, po
 			return err
 		}
 	}
+	var text strings.Builder
+	fmt.Fprintln(&text, "Holdfast is ready")
 	if hasExample(c.ExampleDir) {
-		fragment := ""
+		page, fragment := "http://"+address("127.0.0.1", port)+"/", ""
 		if token != "" {
 			fragment = "#token=" + token
 		}
-		fmt.Fprintf(stdout, "  page      %s%s\n", page, fragment)
+		fmt.Fprintf(&text, "  page      %s%s\n", page, fragment)
 	}
-	fmt.Fprintf(stdout, "  uploads   %s/tus/\n", base)
-	fmt.Fprintf(stdout, "  data      %s\n", c.DataDir)
+	fmt.Fprintf(&text, "  uploads   %s/tus/\n", base)
+	fmt.Fprintf(&text, "  data      %s\n", c.DataDir)
 	if token != "" {
-		fmt.Fprintf(stdout, "  token     %s   (user 1, account 1)\n", token)
+		fmt.Fprintf(&text, "  token     %s   (user 1, account 1)\n", token)
 	}
-	return nil
+	_, err := io.WriteString(stdout, text.String()) // at once: scripts read it while it is written
+	return err
 }
 
 func hasExample(dir string) bool {
