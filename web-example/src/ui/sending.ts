@@ -50,8 +50,8 @@ export async function send(holdfast: Holdfast, file: File, list: HTMLElement): P
   }
   async function cancel(): Promise<void> {
     row.remove();
-    await task.abort().catch(() => {}); // what is left over the service removes by itself
-    end(null);
+    end(null); // at once: nobody waits for the service, which removes by itself what is left there
+    await task.abort().catch(() => {});
   }
   void follow(task.done);
   return ended;
