@@ -119,7 +119,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	}
 	h.describe(w, r, rec)
 	ctx, cancel := context.WithCancel(r.Context())
-	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.Metrics.resumes.Inc,
+	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.Metrics.resumes.Inc, anew: h.Metrics.anew.Inc,
 		spans: settle(r, rec.Size)}
 	answer := &response{ResponseWriter: w, h: h, r: r, object: o}
 	// It may panic, when it cuts the connection; and o is closed after nobody reads it any more.

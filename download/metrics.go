@@ -7,6 +7,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct {
 	faults  *prometheus.CounterVec // by what is wrong with an object: missing, changed
 	resumes prometheus.Counter
+	anew    prometheus.Counter
 	aborted *prometheus.CounterVec // by whose fault: store, client
 }
 
@@ -17,6 +18,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Records whose object was missing from the store, or changed (replaced, shorter)."}, []string{"fault"}),
 		resumes: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_resumes_total",
 			Help: "Reads from the store that went on after it had broken off."}),
+		anew: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_reopened_total",
+			Help: "Reads from the store that were begun anew because the bytes moved slowly, with nothing broken."}),
 		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_download_aborted_total",
 			Help: "Answers that were cut off: the store gave no more, or the client took no more."}, []string{"by"}),
 	}
@@ -26,6 +29,6 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, by := range []string{"store", "client"} {
 		m.aborted.WithLabelValues(by)
 	}
-	r.MustRegister(m.faults, m.resumes, m.aborted)
+	r.MustRegister(m.faults, m.resumes, m.anew, m.aborted)
 	return m
 }

@@ -28,6 +28,7 @@ type object struct {
 	record  file.Record
 	stall   time.Duration // the longest without a byte from the store
 	resumes func()        // counts
+	anew    func()        // counts
 
 	mu      sync.Mutex // net/http sends several ranges from a goroutine of its own
 	pos     int64
@@ -147,6 +148,7 @@ func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 		}
 		if slow { // one of both is, and neither is gone: the rest is read
 			if err = o.open(o.end); err == nil {
+				o.anew()
 				return n, nil
 			}
 		}

@@ -147,8 +147,7 @@ func TestStoreBreaksOff(t *testing.T) {
 		resumes float64 // as many at least
 	}{
 		{"nothing happens", func() {}, func() {}, true, 0},
-		// Twice; once if meanwhile a slow moment (download.quick) led to a new connection.
-		{"the connection is closed each 40 MB", func() { line.spoil("limit_data", `{"bytes": 40000000}`) }, func() {}, true, 1},
+		{"the connection is closed each 40 MB", func() { line.spoil("limit_data", `{"bytes": 40000000}`) }, func() {}, true, 2},
 		{"the connection is closed each 10 MB", func() { line.spoil("limit_data", `{"bytes": 10000000}`) }, func() {}, false, 3},
 		{"the connection is reset", func() {}, func() { line.spoil("reset_peer", `{"timeout": 0}`); mendLater() }, true, 1},
 		{"every connection is reset", func() {}, func() { line.spoil("reset_peer", `{"timeout": 0}`) }, false, 0},
@@ -158,6 +157,7 @@ func TestStoreBreaksOff(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			defer line.mend()
 			resumed, cut := s.metric("holdfast_download_resumes_total"), s.metric(`holdfast_download_aborted_total{by="store"}`)
+			anew := s.metric("holdfast_download_reopened_total")
 			c.before()
 			a, err := s.fetch(t, url, early, c.midway)
 			switch {
@@ -168,8 +168,10 @@ func TestStoreBreaksOff(t *testing.T) {
 			case !c.whole && (err == nil || !bytes.HasPrefix(content, a.body)):
 				t.Errorf("%d bytes came and nobody was told that they are not all, or others", len(a.body))
 			}
-			if n := s.metric("holdfast_download_resumes_total") - resumed; n < c.resumes || n > 3 {
-				t.Errorf("%v resumes, want %v to 3", n, c.resumes)
+			// On a busy machine a slow moment may lead to a new connection before the old one breaks.
+			n, slow := s.metric("holdfast_download_resumes_total")-resumed, s.metric("holdfast_download_reopened_total")-anew
+			if n+slow < c.resumes || n > 3 {
+				t.Errorf("%v resumes and %v slow moments, want %v to 3", n, slow, c.resumes)
 			}
 			if n := s.metric(`holdfast_download_aborted_total{by="store"}`) - cut; (n == 0) != c.whole {
 				t.Errorf("%v answers were cut off", n)
