@@ -36,25 +36,18 @@ export async function launch(options = {}) {
   });
 }
 
-/** Fails when a scene takes too long. */
-function within(ms, scene) {
-  let timer;
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`not done in ${ms} ms`)), ms); });
-  return Promise.race([scene, late]).finally(() => clearTimeout(timer));
-}
-
 /** Starts all of it before the tests of a file, and ends it after them. `settings` answers the program's. */
 export function setStage(settings = async () => ({})) {
   async function played(name, run, options) {
     stage.proxy.restore();
     const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(45_000);
     page.on('filechooser', () => {}); // or the first one that a test waits for may open before it is caught
     const thrown = [];
     context.on('weberror', (error) => thrown.push(error.error()));
     try {
-      await within(90_000, run(page, watchRequests(page)));
+      await run(page, watchRequests(page));
       assert.deepEqual(thrown, []);
     } catch (error) {
       await page.screenshot({ path: join(shots, `failed ${name}.png`), fullPage: true }).catch(() => {});
@@ -69,15 +62,7 @@ export function setStage(settings = async () => ({})) {
 
     /** A test with a fresh browser profile. It fails on any error the page's own code throws. */
     scene(name, run, options = {}) {
-      test(name, { timeout: 200_000 }, async (t) => {
-        try {
-          await played(name, run, options);
-        } catch (error) {
-          // Chromium without a screen loses a click or a chooser now and then when the machine is busy. What is wrong fails twice.
-          t.diagnostic(`once more, in a fresh profile: ${error.stack}`);
-          await played(name, run, options);
-        }
-      });
+      test(name, { timeout: 90_000 }, () => played(name, run, options));
     },
 
     /** What the server answers for a file, without a browser. */
@@ -154,7 +139,7 @@ export async function accessible(page, what) {
   for (const [viewport, colorScheme] of [[phone, 'dark'], [desktop, 'light']]) {
     await page.setViewportSize(viewport);
     await page.emulateMedia({ colorScheme });
-    await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((one) => one instanceof CSSTransition).map(({ finished }) => finished)));
+    await page.evaluate(() => document.getAnimations().filter((one) => one instanceof CSSTransition).forEach((one) => one.finish())); // where no frame is drawn, none ends by itself
     const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
     const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
     assert.deepEqual(bad.map(({ id, nodes }) => [id, ...nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)}: ${failureSummary}`)]), [], `${what}, ${colorScheme}`);
