@@ -24,7 +24,6 @@ import (
 	"holdfast/file"
 	"holdfast/form"
 	"holdfast/hooks"
-	"holdfast/internal/filelock"
 	"holdfast/problem"
 	"holdfast/storage"
 	"holdfast/tus"
@@ -186,125 +185,6 @@ func redirect(c config.Config, objects *storage.Client) *download.Redirect {
 		return nil
 	}
 	return &download.Redirect{Above: c.Download.RedirectAbove, Presign: objects.Presigner(c.Download.RedirectEndpoint)}
-}
-
-// parts are what the service stands on.
-type parts struct {
-	rows    *db.DB
-	objects *storage.Client
-	redis   *auth.Redis  // nil: none
-	broken  <-chan error // the embedded store ended by itself
-	log     *slog.Logger
-	closers []func() error
-}
-
-// open opens database and store, and waits for those that are not there yet.
-func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *parts, err error) {
-	p := &parts{log: log}
-	defer func() {
-		if err != nil {
-			p.close()
-		}
-	}()
-	if c.Postgres == nil || c.Storage.Type == config.Embedded {
-		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-			return nil, err
-		}
-		unlock, err := filelock.Try(filepath.Join(c.DataDir, "lock"))
-		if err != nil {
-			return nil, fmt.Errorf("data folder %s: %w", c.DataDir, err)
-		}
-		p.closers = append(p.closers, func() error { unlock(); return nil })
-	}
-	err = wait(ctx, log, "database", c.StartTimeout, func(ctx context.Context) (err error) {
-		p.rows, err = openDatabase(ctx, c)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, p.rows.Close)
-	if !p.rows.Shared() {
-		// Whoever held a lease on this database is dead: its lock was free.
-		if err := p.rows.DropLeases(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := p.openRedis(c.Auth); err != nil {
-		return nil, err
-	}
-	return p, p.openStore(ctx, c, log)
-}
-
-func (p *parts) openStore(ctx context.Context, c config.Config, log *slog.Logger) error {
-	if c.Storage.Type == config.Embedded {
-		embedded, err := storage.StartEmbedded(ctx, c.DataDir, c.EmbeddedSync)
-		if err != nil {
-			return err
-		}
-		p.objects, p.broken = embedded.Client, embedded.Done()
-		p.closers = append(p.closers, embedded.Close)
-		return nil
-	}
-	p.objects = storage.New(storage.Options{
-		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
-		Signing: storage.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
-	})
-	p.closers = append(p.closers, func() error { p.objects.Close(); return nil })
-	return wait(ctx, log, "object store", c.StartTimeout, func(ctx context.Context) error {
-		return p.objects.Ping(ctx, storage.Layout{BucketPrefix: c.Storage.BucketPrefix}.Object(0, "").Bucket)
-	})
-}
-
-// close closes the parts, the last opened first.
-func (p *parts) close() (err error) {
-	for i := len(p.closers) - 1; i >= 0; i-- {
-		err = errors.Join(err, p.closers[i]())
-	}
-	p.closers = nil
-	return err
-}
-
-func openDatabase(ctx context.Context, c config.Config) (rows *db.DB, err error) {
-	if c.Postgres != nil {
-		rows, err = db.OpenPostgres(ctx, c.Postgres.DSN())
-	} else if err = os.MkdirAll(c.DataDir, 0o700); err == nil {
-		rows, err = db.OpenSQLite(ctx, filepath.Join(c.DataDir, "holdfast.db"))
-	}
-	if err != nil {
-		return nil, err
-	}
-	rows.Limit(file.Quota(c.Quota))
-	if c.Events.URL != "" {
-		rows.KeepEvents()
-	}
-	return rows, nil
-}
-
-// wait tries until it works, at most for limit: services that start together come up
-// in any order.
-func wait(ctx context.Context, log *slog.Logger, what string, limit time.Duration, try func(context.Context) error) error {
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
-		err := try(limited)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		// Only what may come yet is waited for; a faulty migration won't.
-		if !errors.Is(err, file.ErrUnavailable) {
-			return err
-		}
-		log.Warn("waiting for the "+what, "for_at_most", limit.String(), "error", err)
-		select {
-		case <-limited.Done():
-			return fmt.Errorf("the %s did not come within %s: %w", what, limit, err)
-		case <-time.After(time.Second):
-		}
-	}
 }
 
 // announce prints where the service is to be found.
