@@ -33,7 +33,9 @@ export class Claims implements UrlStorage {
   /** The newest that no other tab is at work on, if any. */
   async findUploadsByFingerprint(fingerprint: string): Promise<PreviousUpload[]> {
     for (const upload of (await this.#kept.findUploadsByFingerprint(fingerprint)).sort(newestFirst)) {
-      if (await this.claim(upload)) return [upload];
+      if (!(await this.claim(upload))) continue;
+      if (await this.#isKept(upload)) return [upload];
+      this.#release(lockOf(upload)); // its tab has finished it while we waited
     }
     return [];
   }
@@ -45,8 +47,8 @@ export class Claims implements UrlStorage {
 
   async removeUpload(key: string): Promise<void> {
     const upload = (await this.findAllUploads()).find((one) => one.urlStorageKey === key);
-    if (upload) this.#release(lockOf(upload));
     await this.#kept.removeUpload(key);
+    if (upload) this.#release(lockOf(upload)); // only now: who waits for it must see that it is gone
   }
 
   /** False: another tab, or another upload of this one, is at work on it. */
@@ -83,6 +85,10 @@ export class Claims implements UrlStorage {
       if (isTimeout(error)) return true;
       throw error;
     }
+  }
+
+  async #isKept(upload: PreviousUpload): Promise<boolean> {
+    return (await this.findAllUploads()).some((one) => one.urlStorageKey === upload.urlStorageKey);
   }
 
   #release(lock: string): void {
