@@ -137,7 +137,7 @@ func TestFaultsThatPass(t *testing.T) {
 	} {
 		for name, f := range map[string]fault{
 			"500": answers(500, "InternalError"), "503": answers(503, "SlowDown"), "429": answers(429, "TooManyRequests"),
-			"502 of a proxy": answers(502, ""), "reset": resets, "cut answer": cuts, "half an answer": ends, "hang": hangs,
+			"409": answers(409, "ExistingObjectIsDirectory"), "502 of a proxy": answers(502, ""), "reset": resets, "cut answer": cuts, "half an answer": ends, "hang": hangs,
 		} {
 			if name == "hang" && (call.name == "Complete" || call.name == "CopyPart") {
 				continue // they are waited for as long as the call may take

@@ -34,6 +34,9 @@ func newRetryer(l limits) aws.Retryer {
 			retry.RetryableErrorCode{Codes: map[string]struct{}{
 				"InternalError": {}, "ServiceUnavailable": {}, // in an answer that began with 200
 				"IncompleteBody": {}, "BadDigest": {}, "XAmzContentSHA256Mismatch": {}, "XAmzContentChecksumMismatch": {},
+				// versitygw, where the last object of a folder is removed while one is put there.
+				// No key of ours begins another.
+				"ExistingObjectIsDirectory": {},
 			}},
 			retry.IsErrorRetryableFunc(brokenConnection))
 	})
