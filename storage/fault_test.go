@@ -142,6 +142,9 @@ func TestFaultsThatPass(t *testing.T) {
 			if name == "hang" && (call.name == "Complete" || call.name == "CopyPart") {
 				continue // they are waited for as long as the call may take
 			}
+			if name == "409" && call.name != "Put" {
+				continue // what versitygw says while a folder is removed
+			}
 			t.Run(call.name+" "+name, func(t *testing.T) {
 				p.harm(call.method, call.part, 2, f)
 				if err := call.do(t.Context()); err != nil {
