@@ -66,7 +66,8 @@ func (d *DB) DropLeases(ctx context.Context) error {
 		if _, err := exec(ctx, tx, "drop leases", `update uploads set lease_until = 0, lease_holder = '' where lease_until > 0`); err != nil {
 			return err
 		}
-		_, err := exec(ctx, tx, "drop chores", `delete from chores`)
+		// How far each came stays.
+		_, err := exec(ctx, tx, "drop chores", `update chores set until = 0, holder = ''`)
 		return err
 	})
 }

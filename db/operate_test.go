@@ -77,6 +77,14 @@ func TestChorePlace(t *testing.T) {
 		}
 		place("1")
 		wantErr(t, d.PlaceChore(ctx, "c", "x", "2", time.Minute), file.ErrConflict)
+		if d.Shared() {
+			return
+		}
+		noErr(t, d.DropLeases(ctx)) // as at the start of the next process
+		if mine, err = d.TakeChore(ctx, "c", "z", time.Minute); err != nil || !mine {
+			t.Errorf("a dead process still has it: %v %v", mine, err)
+		}
+		place("1")
 	})
 }
 
