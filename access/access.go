@@ -108,6 +108,21 @@ func Change(who file.Identity, r file.Record) error {
 	return Own(who, r)
 }
 
+// List decides whose files somebody may list: a user's own, and all of its account (user 0)
+// for a service. Many may hold the same form's token, and one must not learn of another's
+// files: they are refused with file.ErrForbidden.
+func List(who file.Identity) (userID int64, err error) {
+	switch {
+	case who.Kind == "":
+		return 0, file.ErrUnauthenticated
+	case who.Kind == file.KindService:
+		return 0, nil
+	case who.Kind == file.KindLink || who.UserID == 0:
+		return 0, file.ErrForbidden
+	}
+	return who.UserID, nil
+}
+
 // Read decides who may see a finished file.
 func (d *Decider) Read(ctx context.Context, who file.Identity, r file.Record) error {
 	if who.Kind == file.KindLink && who.File == r.ID || Change(who, r) == nil {

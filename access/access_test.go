@@ -27,6 +27,22 @@ var (
 	nobody    = file.Identity{}
 )
 
+func TestList(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		who  file.Identity
+		user int64
+		want error
+	}{
+		{"a user", other, 2, nil}, {"a guest", guest, 4, nil}, {"a service", service, 0, nil},
+		{"a form", public, 0, file.ErrForbidden}, {"a link", link, 0, file.ErrForbidden}, {"nobody", nobody, 0, file.ErrUnauthenticated},
+	} {
+		if user, err := List(c.who); user != c.user || !errors.Is(err, c.want) {
+			t.Errorf("%s: %d %v", c.name, user, err)
+		}
+	}
+}
+
 func TestDecisionsWithoutGrants(t *testing.T) {
 	mine := file.Record{ID: "r", UserID: 1, AccountID: 1}
 	ownerless := file.Record{ID: "r", AccountID: 1}

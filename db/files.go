@@ -30,16 +30,20 @@ func (d *DB) File(ctx context.Context, id file.ID) (file.Record, error) {
 	return r, missing(id, err)
 }
 
-// Files lists the records of one user, newest first, beginning behind the file
-// named by after (or with the newest, if after is empty).
+// Files lists the records of one user, or with user 0 of the whole account, newest first,
+// beginning behind the file named by after (or with the newest, if after is empty).
 func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.ID, limit int) (records []file.Record, err error) {
-	query := `select ` + recordColumns + ` from files where user_id = $1 and account_id = $2`
-	args := []any{userID, accountID, limit}
-	if after != "" {
-		query += ` and (created_at, file_id) < (select created_at, file_id from files where file_id = $4)`
-		args = append(args, after)
+	query := `select ` + recordColumns + ` from files where account_id = $1`
+	args := []any{accountID, limit}
+	if userID != 0 {
+		args = append(args, userID)
+		query += fmt.Sprintf(` and user_id = $%d`, len(args))
 	}
-	err = d.rows(ctx, "list records", query+` order by created_at desc, file_id desc limit $3`, args,
+	if after != "" {
+		args = append(args, after)
+		query += fmt.Sprintf(` and (created_at, file_id) < (select created_at, file_id from files where file_id = $%d)`, len(args))
+	}
+	err = d.rows(ctx, "list records", query+` order by created_at desc, file_id desc limit $2`, args,
 		func(scan func(...any) error) error {
 			r, err := scanRecord(scan)
 			records = append(records, r)

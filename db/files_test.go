@@ -50,6 +50,9 @@ func TestFiles(t *testing.T) {
 		if other, err := d.Files(ctx, 1, 8, "", 10); err != nil || len(other) != 0 {
 			t.Error("files of another account", other, err)
 		}
+		if whole, err := d.Files(ctx, 0, 7, "", 10); err != nil || len(whole) < 3 {
+			t.Error("files of the account", whole, err)
+		}
 
 		// Deleting a file that never was an upload leaves a trace for its object.
 		r.Location = file.Location{Bucket: "b", Key: "k"}

@@ -32,8 +32,8 @@ type page struct {
 	Next *file.ID `json:"next"`
 }
 
-// List answers with the files of the identity in r's context, newest first: at most
-// "limit" of them, behind the one named by "after".
+// List answers with the files that the identity in r's context may list, newest first: at
+// most "limit" of them, behind the one named by "after". Who may list none gets none.
 func (h *Handler) List(w http.ResponseWriter, r *http.Request) {
 	p, err := h.list(r)
 	if err != nil {
@@ -63,18 +63,22 @@ func (h *Handler) list(r *http.Request) (page, error) {
 		if err != nil {
 			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file")
 		}
-		if _, err := h.find(r, id, access.Own); errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
-			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file of yours")
+		if _, err := h.find(r, id, access.Change); errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
+			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file that is listed")
 		} else if err != nil {
 			return page{}, err
 		}
 		after = id
 	}
 	p := page{Files: []listed{}}
-	if who.UserID == 0 {
-		return p, nil // without a user there are no own files
+	user, err := access.List(who)
+	if errors.Is(err, file.ErrForbidden) {
+		return p, nil
 	}
-	records, err := h.Records.Files(r.Context(), who.UserID, who.AccountID, after, limit+1)
+	if err != nil {
+		return page{}, err
+	}
+	records, err := h.Records.Files(r.Context(), user, who.AccountID, after, limit+1)
 	if err != nil {
 		return page{}, err
 	}

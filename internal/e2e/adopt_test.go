@@ -34,6 +34,7 @@ type old struct {
 // Holdfast takes the place of the Python service: on its database as it is, with what
 // Django's migration put there, and what Django goes on to put there.
 func TestAdoptingThePythonServicesData(t *testing.T) {
+	t.Parallel()
 	b := startBacking(t)
 	ctx := t.Context()
 	conn, err := pgx.Connect(ctx, b.pg.DSN())

@@ -12,6 +12,7 @@ import (
 
 // A foreign page makes a browser that is signed in send something.
 func TestAttackFromAForeignPage(t *testing.T) {
+	t.Parallel()
 	s := start(t, "FRONTEND_URL=https://app.example.org", "ALLOWED_ORIGINS=https://forms.example.org")
 	file, _ := s.upload(t, []byte("precious"))
 	form, header := formOf(t, "a", "", []byte("x"))
@@ -50,6 +51,7 @@ func TestAttackFromAForeignPage(t *testing.T) {
 
 // Somebody outside claims another address with every try, and is counted by his own.
 func TestAttackWithAForgedAddress(t *testing.T) {
+	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h", "TRUSTED_PROXIES=10.0.0.0/8")
 	for i := range 6 {
 		a := s.do(t, "GET", "/files/", nil, "Authorization: Bearer no", fmt.Sprintf("X-Real-IP: 192.0.2.%d", i), fmt.Sprintf("X-Forwarded-For: 192.0.2.%d", i))
@@ -61,6 +63,7 @@ func TestAttackWithAForgedAddress(t *testing.T) {
 
 // A thousand wrong tokens: after the first hundred none costs a query any more.
 func TestAttackWithAThousandWrongTokens(t *testing.T) {
+	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_WINDOW=24h")
 	count := map[int]int{}
 	for i := range 1000 {
@@ -73,6 +76,7 @@ func TestAttackWithAThousandWrongTokens(t *testing.T) {
 
 // Names that would break out of a header, and files that would run in a browser.
 func TestAttackWithNamesAndTypes(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	const crlf = "Upload-Metadata: filename eA0KU2V0LUNvb2tpZTogYT1iDQoNCjxzY3JpcHQ+" // x CR LF Set-Cookie: a=b CR LF CR LF <script>
 	injected, _ := s.upload(t, []byte("x"), crlf)

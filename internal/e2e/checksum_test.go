@@ -63,6 +63,7 @@ func (s *server) patchTrailing(t *testing.T, location string, body []byte, heade
 // A body that is not what its checksum says changes nothing, and the right one is taken
 // after it.
 func TestChecksum(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	offered := s.do(t, "OPTIONS", "/files/tus/", nil).header
 	for _, extension := range []string{"checksum", "checksum-trailer"} {
@@ -129,6 +130,7 @@ func TestChecksum(t *testing.T) {
 // The checksum of a body of several parts is known only after most of them are in the store.
 // Until then none counts: not when the checksum is wrong, and not when the line is cut.
 func TestChecksumOfParts(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	content := random(21 * mebi)
 	at := s.create(t, len(content))
@@ -155,6 +157,7 @@ func TestChecksumOfParts(t *testing.T) {
 // The trailer of a body that comes slowly, byte by byte, by hand: what arrives before it
 // is not taken for the whole.
 func TestChecksumTrailerByHand(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	at := s.create(t, 3)
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))

@@ -33,6 +33,7 @@ func (s *server) final(t *testing.T, partials ...string) answer {
 // Files of several partial uploads: large ones, whose bytes the store copies, and small
 // ones, an empty one and one of a byte, in an order that is not that of their making.
 func TestConcatenation(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	if offered := s.do(t, "OPTIONS", "/files/tus/", nil).header.Get("Tus-Extension"); !strings.Contains(","+offered+",", ",concatenation,") {
 		t.Errorf("Tus-Extension lacks concatenation: %q", offered)
@@ -109,6 +110,7 @@ func TestConcatenation(t *testing.T) {
 // Other ways to name partial uploads: a path alone, and the URL that another name of this
 // service would have.
 func TestConcatenationByPath(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	one, two, three := s.partial(t, []byte("one,")), s.partial(t, []byte("two,")), s.partial(t, []byte("three"))
 	a := s.final(t, one, two[strings.Index(two, "/files/"):], "https://files.example.com"+three[strings.Index(three, "/files/"):])
@@ -119,6 +121,7 @@ func TestConcatenationByPath(t *testing.T) {
 }
 
 func TestConcatenationRefused(t *testing.T) {
+	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000")
 	stranger := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
 	half, other := s.partial(t, bytes.Repeat([]byte("h"), 600)), s.partial(t, bytes.Repeat([]byte("o"), 500))
@@ -193,6 +196,7 @@ func TestConcatenationRefused(t *testing.T) {
 
 // A client lost the answer and asks both replicas, at the same time: it gets one file.
 func TestConcatenationAtBothReplicas(t *testing.T) {
+	t.Parallel()
 	p := startPair(t)
 	for _, contents := range [][][]byte{{random(6 * mebi), random(5 * mebi)}, {random(300000), random(200000)}, {random(10), random(20)}} {
 		urls := []string{p.a.partial(t, contents[0]), p.b.partial(t, contents[1])}

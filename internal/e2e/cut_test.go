@@ -65,6 +65,7 @@ func unread(t *testing.T, local, remote int) (n int) {
 }
 
 func TestSilentClient(t *testing.T) {
+	t.Parallel()
 	s := start(t, "READ_TIMEOUT=1s")
 	content := random(301000)
 	at := s.create(t, len(content))
@@ -80,6 +81,7 @@ func TestSilentClient(t *testing.T) {
 }
 
 func TestCutConnection(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	content := random(9*mebi + 1000)
 	at := s.create(t, len(content))
@@ -90,6 +92,7 @@ func TestCutConnection(t *testing.T) {
 }
 
 func TestHeadDuringStalledPatch(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	content := random(301000)
 	at := s.create(t, len(content))
@@ -104,6 +107,7 @@ func TestHeadDuringStalledPatch(t *testing.T) {
 }
 
 func TestStopDuringPatch(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	content := random(301000)
 	at := s.create(t, len(content))

@@ -75,6 +75,7 @@ func eachDraft(t *testing.T, s *server, scene func(*testing.T, draft)) {
 }
 
 func TestDraft(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	eachDraft(t, s, func(t *testing.T, d draft) {
 		content := random(9*mebi + 5)
@@ -138,6 +139,7 @@ func TestDraft(t *testing.T) {
 // The line is cut in the middle of the creation. The client knows the URL from the
 // interim answer, and goes on there.
 func TestDraftCut(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	eachDraft(t, s, func(t *testing.T, d draft) {
 		content := random(300000)
@@ -192,6 +194,7 @@ func TestDraftCut(t *testing.T) {
 
 // The draft is no way around the cap, or around who an upload belongs to.
 func TestDraftRefused(t *testing.T) {
+	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000")
 	stranger := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
 	eachDraft(t, s, func(t *testing.T, d draft) {
@@ -253,6 +256,7 @@ func TestDraftRefused(t *testing.T) {
 // nginx 1.22 takes the interim answer (104) for the answer, and what follows for its body:
 // the next request on the same connection gets none. Behind a proxy there must be no 104.
 func TestDraftThroughNginx(t *testing.T) {
+	t.Parallel()
 	port, err := testproc.FreePort()
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ const jsonPolicy = "default-src 'none'; frame-ancestors 'none'"
 // Whatever is answered, right or wrong: the headers that protect browsers are there, and
 // those that let the front end read it.
 func TestHeadersOfEveryAnswer(t *testing.T) {
+	t.Parallel()
 	s := start(t, "CONFIG=Production", "FRONTEND_URL=https://app.example.org/", "MAX_FILE_SIZE=1000", "RATE_LIMIT_UPLOAD_REQUESTS=8", "RATE_LIMIT_UPLOAD_WINDOW=1h")
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	names := s.fixture(t)
@@ -69,6 +70,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 
 // A browser asks before it sends any of these headers, and is told that it may.
 func TestPreflight(t *testing.T) {
+	t.Parallel()
 	s := start(t, "ALLOWED_ORIGINS=https://app.example.org")
 	for _, header := range []string{"authorization", "content-type", "x-guest-authorization", "x-public-authorization", "tus-resumable", "upload-length",
 		"upload-offset", "upload-metadata", "upload-defer-length", "upload-concat", "upload-checksum", "x-http-method-override", "x-request-id", "idempotency-key"} {
@@ -86,6 +88,7 @@ func TestPreflight(t *testing.T) {
 // Somebody opens an address in a browser: who is not signed in is sent to do so, and
 // anything else that is wrong leads to a page that people can read.
 func TestBrowsersAreRedirected(t *testing.T) {
+	t.Parallel()
 	s := start(t, "FRONTEND_URL=https://app.example.org/")
 	const browser = "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
 	signIn := func(rest string) string {
@@ -130,6 +133,7 @@ func TestBrowsersAreRedirected(t *testing.T) {
 // about it has it; and none has a secret: after requests with tokens in every place,
 // signed links and wrong tokens the log is read through.
 func TestLogs(t *testing.T) {
+	t.Parallel()
 	s := start(t, "DEBUG=on")
 	file, location := s.upload(t, []byte("x"))
 	for sent, kept := range map[string]bool{"abc-1_2.Z": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false,

@@ -48,6 +48,7 @@ type dependency interface {
 }
 
 func TestObjectStoreGone(t *testing.T) {
+	t.Parallel()
 	s3 := s3test.Start(t)
 	s := start(t, objectStore(s3)...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
@@ -55,6 +56,7 @@ func TestObjectStoreGone(t *testing.T) {
 }
 
 func TestDatabaseGone(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.Start(t)
 	s := start(t, postgres(pg)...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
@@ -132,6 +134,7 @@ func (s *server) ends() (status int, log string) {
 }
 
 func TestStartWithout(t *testing.T) {
+	t.Parallel()
 	port, err := testproc.FreePort()
 	if err != nil {
 		t.Fatal(err)
@@ -195,6 +198,7 @@ func TestSameData(t *testing.T) {
 }
 
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	disk := filepath.Join(s.folder, "disk")
 	if err := os.Mkdir(disk, 0o700); err != nil {

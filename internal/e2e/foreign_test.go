@@ -16,6 +16,7 @@ import (
 // A row that another program wrote, with a size of 0 or a wrong one and nothing of ours, is
 // served with what is in the store, and needs one look at it.
 func TestForeignRows(t *testing.T) {
+	t.Parallel()
 	s3, pg := s3test.Start(t), pgtest.Start(t)
 	direct := *s3
 	w := watch(t, s3)

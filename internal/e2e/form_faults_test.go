@@ -52,6 +52,7 @@ func TestFormWhileTheStoreGoesAway(t *testing.T) {
 // The same form with the same key comes to two replicas, many times at once: there is one
 // file, and whoever is not told to wait hears of that one.
 func TestIdempotencyKeyAcrossReplicas(t *testing.T) {
+	t.Parallel()
 	b := startBacking(t)
 	first, second := start(t, servers(b.pg, b.s3)...), start(t, servers(b.pg, b.s3)...)
 	first.token = first.run("token", "create", "--user", "1", "--account", "1")

@@ -75,6 +75,7 @@ func (s *server) names(t *testing.T) (names []string) {
 // Somebody with the Python service's client sends a form, and gets the file back: small,
 // of exactly a part, of several, and of exactly the cap.
 func TestForm(t *testing.T) {
+	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=20971520")
 	for _, size := range []int{1, 2048, 2049, 100_000, 8 << 20, 8<<20 + 1, 16 << 20, 20 << 20} {
 		content := random(size)
@@ -97,6 +98,7 @@ func TestForm(t *testing.T) {
 
 // Each wrong form has its answer, and leaves nothing.
 func TestWrongForms(t *testing.T) {
+	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000000")
 	const b = "Content-Type: multipart/form-data; boundary=b"
 	part := func(headers, content string) string { return "--b\r\n" + headers + "\r\n\r\n" + content + "\r\n" }
@@ -159,7 +161,8 @@ func (s *server) nothingStored(t *testing.T) {
 // A form that is too large is refused without its body being read, and one of unknown
 // length when it gets there.
 func TestFormOverTheCapIsNotTakenIn(t *testing.T) {
-	s := start(t, "MAX_FILE_SIZE=1000000")
+	t.Parallel()
+	s := start(t, "MAX_FILE_SIZE=1000000", "READ_TIMEOUT=2s") // after which the connection ends, at the latest
 	for _, length := range []string{"Content-Length: 50000000000", "Transfer-Encoding: chunked"} {
 		c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/files"))
 		if err != nil {
@@ -185,6 +188,7 @@ func TestFormOverTheCapIsNotTakenIn(t *testing.T) {
 
 // A client that goes away in the middle leaves nothing, whatever was stored of its file.
 func TestFormCutOffLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	body, header := formOf(t, "a.bin", "", random(30<<20))
 	c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/files"))
@@ -204,6 +208,7 @@ func TestFormCutOffLeavesNothing(t *testing.T) {
 
 // A client that stops sending is sent away, and leaves nothing.
 func TestFormThatStallsIsEnded(t *testing.T) {
+	t.Parallel()
 	s := start(t, "READ_TIMEOUT=1s")
 	body, header := formOf(t, "a.bin", "", random(9<<20))
 	c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/files"))
@@ -224,6 +229,7 @@ func TestFormThatStallsIsEnded(t *testing.T) {
 // The same request again, with an Idempotency-Key, has the same answer and makes no second
 // file; of several at once one goes through.
 func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	content := random(100_000)
 	first, _ := s.sendForm(t, "a.txt", "", content, "Idempotency-Key: k 1")
@@ -268,6 +274,7 @@ func TestIdempotencyKey(t *testing.T) {
 }
 
 func TestIdempotencyKeyInFlight(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	content := random(1 << 20)
 	body, header := formOf(t, "a.txt", "", content)

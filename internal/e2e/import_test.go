@@ -338,6 +338,7 @@ func (b backing) importedOrNone(t *testing.T) (n int) {
 
 // The embedded store and SQLite take files from a folder, while the service is stopped.
 func TestImportEmbedded(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.stop()
 	folder := filepath.Join(s.folder, "old")

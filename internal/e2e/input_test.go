@@ -53,6 +53,7 @@ func (s *server) fixture(t *testing.T) []string {
 }
 
 func TestIDsThatNameNothing(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ids := []string{"6ba7b810-9dad-41d1-80b4-00c04fd430c8", "..", "%2e%2e", "a%2fb", "%00", "%ff", "%5c", strings.Repeat("x", 600)}
 	var lines []line
@@ -68,6 +69,7 @@ func TestIDsThatNameNothing(t *testing.T) {
 }
 
 func TestWrongRequests(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	names := s.fixture(t)
 	const tus, open = "/files/tus/", "/files/tus/{open}"
@@ -124,6 +126,7 @@ func TestWrongRequests(t *testing.T) {
 }
 
 func TestTooMuch(t *testing.T) {
+	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000")
 	for name, body := range map[string]any{"with its length": strings.Repeat("x", 11), "chunked": &counted{r: strings.NewReader(strings.Repeat("x", 11))}} {
 		at := s.create(t, 10)
@@ -163,6 +166,7 @@ func TestTooMuch(t *testing.T) {
 }
 
 func TestWho(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	names := s.fixture(t)
 	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
@@ -227,6 +231,7 @@ func TestWho(t *testing.T) {
 }
 
 func TestDownload(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	names := s.fixture(t)
 	const file = "/files/{file}"

@@ -23,12 +23,14 @@ import (
 // TestKill9 kills the service at random moments while three clients upload: an answered
 // offset never goes back, every upload finishes, and every file is what was sent.
 func TestKill9(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	crash{server: s, kills: 50, longest: 600 * time.Millisecond}.run(t)
 }
 
 // TestKill9OnServers is the same on PostgreSQL and an S3 server.
 func TestKill9OnServers(t *testing.T) {
+	t.Parallel()
 	s := start(t, servers(pgtest.Start(t), s3test.Start(t))...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	// The leases of a dead process last for some seconds, since another replica could

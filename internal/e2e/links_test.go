@@ -39,6 +39,7 @@ func (s *server) link(t *testing.T, address, body string) string {
 const anonymous = "Authorization: -"
 
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	s := start(t, "LINK_MAX_TTL=2h")
 	file, second := s.put(t, "a.txt", "text/plain", []byte("0123456789")), s.put(t, "b.txt", "text/plain", []byte("b"))
 	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
@@ -102,6 +103,7 @@ func TestLinks(t *testing.T) {
 }
 
 func TestLinkKeys(t *testing.T) {
+	t.Parallel()
 	a, b := strings.Repeat("a", 32), strings.Repeat("b", 32)
 	s := start(t, "LINK_KEYS="+a)
 	file := s.put(t, "a.txt", "text/plain", []byte("0123456789"))
@@ -120,6 +122,7 @@ func TestLinkKeys(t *testing.T) {
 }
 
 func TestInline(t *testing.T) {
+	t.Parallel()
 	s := start(t, "PDF_FRAME_OPTIONS=SAMEORIGIN", "DOWNLOAD_CACHE_CONTROL=private, max-age=60")
 	for _, c := range []struct{ mediaType, disposition, policy, frames string }{
 		{"image/png", "inline", "sandbox allow-same-origin; ", "DENY"},
@@ -153,6 +156,7 @@ func TestInline(t *testing.T) {
 // A file that is deleted is gone at once where it was deleted. Elsewhere its bytes are
 // gone with it, and what is remembered of it is gone a moment later.
 func TestDeletedInOneReplica(t *testing.T) {
+	t.Parallel()
 	env := append(objectStore(s3test.Start(t)), postgres(pgtest.Start(t))...)
 	env = append(env, "PERMISSION_CACHE_TTL=2s")
 	a := start(t, env...)
@@ -189,6 +193,7 @@ func TestDeletedInOneReplica(t *testing.T) {
 // A token that was revoked changes nothing from then on, and reads no longer than is
 // promised.
 func TestRevokedTokenInUse(t *testing.T) {
+	t.Parallel()
 	s := start(t, "AUTH_CACHE_TTL=2s")
 	file := s.put(t, "a.txt", "text/plain", []byte("0123456789"))
 	mine := "Authorization: Bearer " + s.run("token", "create", "--user", "1", "--account", "1", "--name", "lost")
@@ -211,6 +216,7 @@ func TestRevokedTokenInUse(t *testing.T) {
 }
 
 func TestRedirect(t *testing.T) {
+	t.Parallel()
 	s3 := s3test.Start(t)
 	outside := strings.Replace(s3.Endpoint, "127.0.0.1", "localhost", 1)
 	s := start(t, append(objectStore(s3), "DOWNLOAD_MODE=redirect", "DOWNLOAD_REDIRECT_MIN=1000", "DOWNLOAD_REDIRECT_ENDPOINT="+outside)...)

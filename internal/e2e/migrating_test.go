@@ -33,6 +33,7 @@ func snippet(t *testing.T, name, language string) string {
 // The settings of the Python service, as its compose file has them, start Holdfast in
 // every mode; only the addresses of this machine's servers are put in.
 func TestThePythonServicesEnvironment(t *testing.T) {
+	t.Parallel()
 	var env []string
 	for _, m := range regexp.MustCompile(`(?m)^      ([A-Z0-9_]+): (.*)$`).FindAllStringSubmatch(snippet(t, "compose", "yaml"), -1) {
 		env = append(env, m[1]+"="+strings.Trim(m[2], `'"`))
@@ -75,6 +76,7 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 
 // nginx stands in front as it did, and cuts the prefix off.
 func TestBehindThePythonServicesNginx(t *testing.T) {
+	t.Parallel()
 	port, err := testproc.FreePort()
 	if err != nil {
 		t.Fatal(err)

@@ -248,4 +248,23 @@ func TestServiceAndGroupTokens(t *testing.T) {
 			t.Errorf("token create %q: %v\n%s", args, err, out)
 		}
 	}
+	// A service lists what its account has, and goes on behind anybody's file.
+	user := s.as("user", "Authorization: Bearer "+s.token)
+	mine := s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "1"))
+	theirs := s.as("another account's service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "5"))
+	first, second := user.brings("1"), user.brings("2")
+	for _, c := range []struct {
+		caller
+		query, has, hasNot string
+	}{
+		{mine, "", first, "nothing"}, {mine, "", second, "nothing"}, {mine, "?limit=1", `"next":"` + second + `"`, first},
+		{mine, "?after=" + second, first, second}, {mine, "?after=" + first, `"files":[]`, second}, {theirs, "", `"files":[]`, first},
+	} {
+		if a := c.do("GET", "/files/"+c.query, nil); a.status != 200 || !strings.Contains(string(a.body), c.has) || strings.Contains(string(a.body), c.hasNot) {
+			t.Errorf("%s lists %q: %v, want %s and not %s", c.name, c.query, a, c.has, c.hasNot)
+		}
+	}
+	if a := theirs.do("GET", "/files/?after="+first, nil); a.status != 400 {
+		t.Errorf("behind a file of another account: %v", a)
+	}
 }

@@ -11,6 +11,7 @@ import (
 )
 
 func TestRateLimits(t *testing.T) {
+	t.Parallel()
 	limits := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=3h", "RATE_LIMIT_DOWNLOAD_REQUESTS=3",
 		"RATE_LIMIT_DOWNLOAD_WINDOW=3h", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h"}
 	t.Run("memory", func(t *testing.T) { testRateLimits(t, start(t, limits...)) })

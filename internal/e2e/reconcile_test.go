@@ -235,6 +235,7 @@ func TestReconcile(t *testing.T) {
 // The embedded store is one process's: beside the service the command says so, and after it
 // everything is in order.
 func TestReconcileEmbedded(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	content := random(9 * mebi)
 	url, _ := s.upload(t, content)

@@ -32,6 +32,7 @@ const (
 // and Uppy send 200 files, with and without parallel uploads, while one replica after the
 // other is killed with -9 and started again. Every file arrives, and is what was sent.
 func TestReplicasKilled(t *testing.T) {
+	t.Parallel()
 	const uploads, kills = 200, 12
 	seed := testSeed(t)
 	r := rand.New(rand.NewPCG(seed, 0))

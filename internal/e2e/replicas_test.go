@@ -42,6 +42,7 @@ func takenOver(t *testing.T, in *bufio.Reader) {
 
 // Every request of an upload goes to another replica than the one before it.
 func TestReplicasInTurn(t *testing.T) {
+	t.Parallel()
 	p := startPair(t)
 	content := random(20*mebi + 1000)
 	at := p.begin(t, len(content))
@@ -74,6 +75,7 @@ func TestReplicasInTurn(t *testing.T) {
 // of the first does not end meanwhile, for it lives and renews it: whoever gets the upload
 // got it because the first was asked for it, and let go.
 func TestReplicaAsksTheOther(t *testing.T) {
+	t.Parallel()
 	p := startPair(t)
 	content := random(20 * mebi)
 	at := p.begin(t, len(content))

@@ -13,6 +13,7 @@ import (
 // A client that pauses is waited for and gets all of it, also when the store's time would
 // have been over; one that takes nothing any more is cut off.
 func TestSlowClient(t *testing.T) {
+	t.Parallel()
 	s := start(t, append(objectStore(s3test.Start(t)), "DOWNLOAD_STORE_TIMEOUT=1s", "WRITE_TIMEOUT=5s")...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	content := random(60_000_000)

@@ -15,6 +15,7 @@ import (
 
 // What people download with goes on by itself over a line that breaks again and again.
 func TestDownloadTools(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	// The line between clients and the service: no connection carries more than 6 MB.
 	proxy := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "service", "127.0.0.1:0",

@@ -106,6 +106,7 @@ func (p *person) unfinished() int {
 }
 
 func TestCommandsSendAndFetchFiles(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	contents := map[string][]byte{"empty.txt": {}, "größe 1.png": random(1), "film.mp4": random(21 << 20), "notes.md": []byte("# hello\n")}
 	names := []string{"film.mp4", "empty.txt", "größe 1.png", "notes.md"}
@@ -152,6 +153,7 @@ func TestCommandsSendAndFetchFiles(t *testing.T) {
 
 // With Ctrl-C in the middle, the same command goes on where it was.
 func TestCommandsGoOnAfterCtrlC(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	content := random(30 << 20)
 	p.write("film.mp4", content)
@@ -244,6 +246,7 @@ func TestCommandsOverABadLine(t *testing.T) {
 }
 
 func TestCommandsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t, "MAX_FILE_SIZE=1000")
 	p.write("large", random(1001))
 	p.write("small", random(10))
