@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,13 +23,13 @@ type Embedded struct {
 	*Client
 	stop context.CancelFunc
 	done chan error
-	dir  string // of the socket
+	dir  string // of the socket, if it has one of its own
 	sync *flusher
 }
 
 // StartEmbedded serves S3 over the folder dataDir, which must be absolute and used by
-// this process alone. It listens on a unix socket in a folder that only this user can
-// enter, with keys made for this run, so that nobody else on the machine has a way in.
+// this process alone. It listens on a unix socket that only this user can
+// reach, with keys made for this run, so that nobody else on the machine has a way in.
 //
 // The gateway does not flush what it writes, so with flush set every write waits for
 // the file system to do so.
@@ -42,20 +43,36 @@ func StartEmbedded(ctx context.Context, dataDir string, flush bool) (*Embedded, 
 	if err := recoverMultiparts(objects, sidecars); err != nil {
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
-	// A path of its own for the socket: it may have 107 bytes, and data folders lie deep.
-	socketDir, err := os.MkdirTemp("", "holdfast-s3-")
+	e := &Embedded{done: make(chan error, 1)}
+	socket, err := e.place(dataDir)
 	if err != nil {
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
-	e := &Embedded{done: make(chan error, 1), dir: socketDir}
-	if err := e.start(ctx, objects, sidecars, flush); err != nil {
+	if err := e.start(ctx, socket, objects, sidecars, flush); err != nil {
 		e.Close()
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
 	return e, nil
 }
 
-func (e *Embedded) start(ctx context.Context, objects, sidecars string, flush bool) error {
+// place finds the socket's path: in the data folder, where what a killed process leaves is
+// found again. Its path may have 107 bytes, data folders lie deep, and some file systems know
+// no sockets: then in a temporary folder.
+func (e *Embedded) place(dataDir string) (socket string, err error) {
+	socket = filepath.Join(dataDir, "s3.sock")
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if l, err := net.Listen("unix", socket); err == nil {
+		return socket, l.Close() // which removes it
+	}
+	if e.dir, err = os.MkdirTemp("", "holdfast-s3-"); err != nil {
+		return "", err
+	}
+	return filepath.Join(e.dir, "s3"), nil
+}
+
+func (e *Embedded) start(ctx context.Context, socket, objects, sidecars string, flush bool) error {
 	// Metadata in files of its own, not in extended attributes, works on every file system.
 	sidecar, err := meta.NewSideCar(sidecars)
 	if err != nil {
@@ -69,7 +86,6 @@ func (e *Embedded) start(ctx context.Context, objects, sidecars string, flush bo
 	if err != nil {
 		return err
 	}
-	socket := filepath.Join(e.dir, "s3")
 	access, secret := rand.Text(), rand.Text()
 	listening := make(chan struct{})
 	// The gateway outlives the caller's context: uploads that are being ended still need it.
@@ -123,5 +139,8 @@ func (e *Embedded) Close() error {
 	if e.sync != nil {
 		err = errors.Join(err, e.sync.Close())
 	}
-	return errors.Join(err, os.RemoveAll(e.dir))
+	if e.dir != "" {
+		err = errors.Join(err, os.RemoveAll(e.dir))
+	}
+	return err
 }

@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"holdfast/file"
@@ -298,5 +300,43 @@ func TestFlushSharesAndNeverSkips(t *testing.T) {
 	}
 	if second != 2 {
 		t.Errorf("flush %d", second)
+	}
+}
+
+// One gateway a process: only where its socket would lie is looked at.
+func TestPlaceOfTheSocket(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 { // the second time it finds what a killed process has left
+		e := &Embedded{}
+		socket, err := e.place(dir)
+		if err != nil || socket != filepath.Join(dir, "s3.sock") || e.dir != "" {
+			t.Fatal(socket, e.dir, err)
+		}
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.(*net.UnixListener).SetUnlinkOnClose(false)
+		l.Close()
+	}
+	deep := filepath.Join(dir, strings.Repeat("deep/", 30))
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	e := &Embedded{}
+	socket, err := e.place(deep)
+	if err != nil || strings.HasPrefix(socket, deep) || e.dir == "" {
+		t.Fatal(socket, e.dir, err)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Dir(socket)); !os.IsNotExist(err) {
+		t.Errorf("its folder stays: %v", err)
 	}
 }
