@@ -45,8 +45,7 @@ for (const [name, client] of [['Uppy', uppy], ['tus-js-client', bare]]) {
     const standing = stage.proxy.limit(16 * MiB);
     await client.start(page);
     await standing;
-    await page.reload();
-    stage.proxy.restore();
+    await stage.reload(page);
 
     const unfinished = page.getByTestId('unfinished').locator('li');
     await unfinished.waitFor();

@@ -39,7 +39,7 @@ export async function startHoldfast({ port, env = {} } = {}) {
   port ??= await freePort();
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-web-'));
   const settings = {
-    ...process.env, HOST: '127.0.0.1', PORT: String(port), DATA_DIR: dataDir, EXAMPLE_DIR: pages, ADMIN_ADDR: '127.0.0.1:0', ...env,
+    ...process.env, DEBUG: '', HOST: '127.0.0.1', PORT: String(port), DATA_DIR: dataDir, EXAMPLE_DIR: pages, ADMIN_ADDR: '127.0.0.1:0', ...env,
   };
   let running = await launch(settings);
 

@@ -77,8 +77,7 @@ scene('a file that has changed while it was interrupted is not kept', async (pag
   await bare.choose(page, path);
   await bare.start(page);
   await standing;
-  await page.reload();
-  stage.proxy.restore();
+  await stage.reload(page);
   const bytes = await readFile(path);
   bytes[0] ^= 1; // name, size and date stay
   await writeFile(path, bytes);
@@ -112,8 +111,7 @@ scene('Uppy goes on with an unfinished upload from the list, and leaves system f
   await uppy.choose(page, file);
   await uppy.start(page);
   await standing;
-  await page.reload();
-  stage.proxy.restore();
+  await stage.reload(page);
   await pick(page, page.getByTestId('go-on'), file);
   await uppy.finished(page);
   assert.equal(seen.creations, 1);
@@ -128,8 +126,7 @@ scene('an unfinished upload is thrown away', async (page, seen) => {
   await bare.choose(page, await writeContent(join(stage.folder, 'discarded.bin'), 8 * MiB, 65));
   await bare.start(page);
   await standing;
-  await page.reload();
-  stage.proxy.restore();
+  await stage.reload(page);
   await pick(page, page.getByTestId('go-on'), { name: 'another.bin', mimeType: '', buffer: Buffer.from('x') });
   await page.locator('#notice', { hasText: 'Choose “discarded.bin” again' }).waitFor();
   await accessible(page, 'an unfinished upload');

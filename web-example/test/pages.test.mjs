@@ -105,8 +105,7 @@ scene('an upload in the editor is paused, outlives the server, and can be cancel
   standing = stage.proxy.limit(3 * MiB);
   await pick(page, page.locator('#attach'), file);
   await standing;
-  await page.reload();
-  stage.proxy.restore();
+  await stage.reload(page);
   await page.locator('#count', { hasText: '1' }).waitFor();
   assert.equal(await page.getByTestId('text').inputValue(), text, 'nor after a reload');
 });

@@ -88,6 +88,18 @@ export async function startProxy(port, target) {
       }
     },
 
+    /**
+     * Breaks the connections that stand still. A client that is gone may have left the rest of its
+     * upload in the kernel's buffers: with a good line it would still arrive.
+     */
+    drop() {
+      for (const { client, upstream, left } of connections) {
+        if (left > 0) continue;
+        client.resetAndDestroy();
+        upstream.destroy();
+      }
+    },
+
     /** A good line again. */
     restore() {
       refusing = false;

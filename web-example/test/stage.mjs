@@ -65,6 +65,13 @@ export function setStage(settings = async () => ({})) {
       test(name, { timeout: 90_000 }, () => played(name, run, options));
     },
 
+    /** Reloads a page whose upload stands still. */
+    async reload(page) {
+      await page.reload();
+      stage.proxy.drop();
+      stage.proxy.restore();
+    },
+
     /** What the server answers for a file, without a browser. */
     stored: (id) => fetch(`${stage.site}/files/${id}`, { headers: { Authorization: `Bearer ${stage.holdfast.token}` } }),
 
