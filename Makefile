@@ -5,7 +5,7 @@
 # One thing after the other: the steps share two cores, and CI reads the closing lines.
 .NOTPARALLEL:
 
-.PHONY: run build page deps test lint test-page test-go bench faults crowd million fuzz clean
+.PHONY: run build page deps test lint test-page test-go bench bench-docs faults crowd million fuzz clean
 
 # run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
 # is replaced by it (exec), so that signals reach it and nothing else.
@@ -52,6 +52,11 @@ test-go:
 bench:
 	@scripts/tools.sh go
 	cd bench && go run . $(BENCH)
+
+# The same with nothing else at work, and its numbers into README.md, docs/BENCHMARKS.md and docs/bench.
+bench-docs:
+	@scripts/tools.sh go
+	cd bench && go run . -docs $(BENCH)
 
 # A fault at every single call to SQL and S3, of seven kinds, on both databases. With the
 # race detector, in `make test`, those of the large scenarios are every ninth.

@@ -5,6 +5,8 @@
 // on a RAM disk, in turn and in one run.
 //
 //	cd bench && go run . [-rounds 3] [-only stream,head] [-short] [-json FILE] [-plot FILE.svg]
+//	cd bench && go run . -docs       the same, and its numbers into the documents
+//	cd bench && go run . -redraw     the documents again, from the numbers that they have
 //
 // It takes some minutes and up to 6 GiB of the RAM disk, ends by itself, and leaves
 // nothing behind. nginx must be installed, unless -only names rows without it. It is a
@@ -39,7 +41,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"holdfast/bench/report"
 )
+
+// root is the repository, seen from where the bench is run.
+const root = ".."
 
 // options are the flags.
 type options struct {
@@ -49,6 +56,8 @@ type options struct {
 	only       string
 	short      bool
 	json, plot string
+	docs       bool
+	redraw     bool
 	profile    string
 }
 
@@ -71,6 +80,8 @@ func parse(args []string, stderr io.Writer) (o options, chosen []row, err error)
 	f.BoolVar(&o.short, "short", false, "a tenth of the sizes and one round: to see whether all works")
 	f.StringVar(&o.json, "json", "", "write everything to this `file`")
 	f.StringVar(&o.plot, "plot", "", "draw the ratios into this SVG `file`")
+	f.BoolVar(&o.docs, "docs", false, "put the numbers into the documents: docs/bench, docs/BENCHMARKS.md, README.md")
+	f.BoolVar(&o.redraw, "redraw", false, "measure nothing, but write those documents again from docs/bench/bench.json")
 	f.StringVar(&o.profile, "profile", "", "afterwards do each row once more under Holdfast's CPU profiler; `folder` for the profiles")
 	if err := f.Parse(args); err != nil {
 		return o, nil, err
@@ -84,6 +95,9 @@ func parse(args []string, stderr io.Writer) (o options, chosen []row, err error)
 	if o.rounds < 1 || o.rounds > 100 {
 		return o, nil, errors.New("-rounds must be 1 to 100")
 	}
+	if o.docs && (o.short || o.only != "") {
+		return o, nil, errors.New("-docs is for whole runs: neither -short nor -only go with it")
+	}
 	chosen, err = choose(o.only)
 	return o, chosen, err
 }
@@ -95,6 +109,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, chosen, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if o.redraw {
+		return redraw(root)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit(), errors.New("it took too long"))
 	defer cancel()
@@ -121,7 +138,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := write(o.json, result.WriteJSON); err != nil {
 		return err
 	}
-	return write(o.plot, result.WritePlot)
+	if err := write(o.plot, func(w io.Writer) error { return result.WritePlot(w, report.Light()) }); err != nil {
+		return err
+	}
+	if o.docs {
+		return documents(root, result)
+	}
+	return nil
 }
 
 // write writes a file, unless it has no name.

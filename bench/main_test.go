@@ -73,7 +73,8 @@ func TestParse(t *testing.T) {
 	if err != nil || o.rounds != 1 || len(chosen) != 1 || o.holdfast != ".." {
 		t.Error(o, err)
 	}
-	for _, args := range [][]string{{"-rounds", "0"}, {"-rounds", "101"}, {"-only", "x"}, {"more"}, {"-unknown"}} {
+	for _, args := range [][]string{{"-rounds", "0"}, {"-rounds", "101"}, {"-only", "x"}, {"more"}, {"-unknown"},
+		{"-docs", "-short"}, {"-docs", "-only", "post"}} {
 		if _, _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%q was taken", args)
 		}

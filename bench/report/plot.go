@@ -54,21 +54,31 @@ func (r *Report) outcome(row string, m Metric, beside string) *Outcome {
 
 var errNoRatios = errors.New("there is no ratio to draw")
 
+// Theme is the paper that is drawn on.
+type Theme struct{ paper, ink color.Color }
+
+// Light and Dark are for pages of both kinds. Each brings its own ground, since nobody
+// knows what stands behind a picture.
+func Light() Theme { return Theme{color.White, color.RGBA{R: 0x1f, G: 0x23, B: 0x28, A: 0xff}} }
+func Dark() Theme {
+	return Theme{color.RGBA{R: 0x0d, G: 0x11, B: 0x17, A: 0xff}, color.RGBA{R: 0xe6, G: 0xed, B: 0xf3, A: 0xff}}
+}
+
 // WritePlot draws the ratios as an SVG: bars from 1 on, to the right where Holdfast has
 // more. The scale is logarithmic, so that twice as much is as long as half as much.
-func (r *Report) WritePlot(w io.Writer) error {
+func (r *Report) WritePlot(w io.Writer, theme Theme) error {
 	all := r.bars()
 	if len(all) == 0 {
 		return fmt.Errorf("plot: %w", errNoRatios)
 	}
 	p := plot.New()
-	r.dress(p)
+	r.dress(p, theme)
 	low, high := -1.0, 1.0
 	names := make([]string, len(all))
 	for i, b := range all {
 		y := len(all) - 1 - i // the first on top
 		names[y] = b.label
-		if err := b.draw(p, float64(y)); err != nil {
+		if err := b.draw(p, float64(y), theme); err != nil {
 			return fmt.Errorf("plot: %w", err)
 		}
 		low, high = min(low, b.low()), max(high, b.high())
@@ -77,9 +87,12 @@ func (r *Report) WritePlot(w io.Writer) error {
 	p.Y.Min, p.Y.Max = -0.7, float64(len(all))-0.3
 	p.X.Min, p.X.Max = math.Floor(low)-0.2, high+1.2 // room for the last text
 	p.Add(&plotter.Line{XYs: plotter.XYs{{X: 0, Y: p.Y.Min}, {X: 0, Y: p.Y.Max}},
-		LineStyle: draw.LineStyle{Color: color.Gray{Y: 0x60}, Width: vg.Points(1)}})
+		LineStyle: draw.LineStyle{Color: color.Gray{Y: 0x80}, Width: vg.Points(1)}})
 
-	canvas := vgsvg.New(vg.Points(820), vg.Points(90+26*float64(len(all))))
+	width, height := vg.Points(820), vg.Points(90+26*float64(len(all)))
+	canvas := vgsvg.New(width, height)
+	ground := draw.New(canvas) // the margin, too
+	ground.FillPolygon(theme.paper, []vg.Point{{}, {X: width}, {X: width, Y: height}, {Y: height}})
 	// A margin, since the reader's font may be wider than the one that was measured.
 	p.Draw(draw.Crop(draw.New(canvas), vg.Points(30), vg.Points(-10), vg.Points(8), vg.Points(-8)))
 	var svg bytes.Buffer
@@ -94,13 +107,18 @@ func (r *Report) WritePlot(w io.Writer) error {
 }
 
 // dress says what is seen.
-func (r *Report) dress(p *plot.Plot) {
+func (r *Report) dress(p *plot.Plot, theme Theme) {
+	p.BackgroundColor = theme.paper
 	p.Title.Text = "Holdfast as a multiple of others"
 	p.X.Label.Text = fmt.Sprintf("times as much (%s, %d cores, medians of %d); the mark is the target: green is reached, red is not",
 		r.Date, r.Machine.Cores, r.Rounds)
 	for f, size := range map[*font.Font]float64{&p.Title.TextStyle.Font: 13, &p.X.Label.TextStyle.Font: 9,
 		&p.X.Tick.Label.Font: 10, &p.Y.Tick.Label.Font: 9} {
 		f.Variant, f.Size = "Sans", vg.Points(size)
+	}
+	for _, c := range []*color.Color{&p.Title.TextStyle.Color, &p.X.Label.TextStyle.Color, &p.X.Tick.Label.Color, &p.Y.Tick.Label.Color,
+		&p.X.LineStyle.Color, &p.X.Tick.LineStyle.Color, &p.Y.LineStyle.Color, &p.Y.Tick.LineStyle.Color} {
+		*c = theme.ink
 	}
 	p.X.Label.Padding, p.Title.Padding = vg.Points(6), vg.Points(8)
 	p.X.Tick.Marker = plot.TickerFunc(ticks)
@@ -118,7 +136,7 @@ func (b bar) mark() float64 {
 }
 
 // draw adds the bar, the mark of its target, and its number.
-func (b bar) draw(p *plot.Plot, y float64) error {
+func (b bar) draw(p *plot.Plot, y float64, theme Theme) error {
 	chart, err := plotter.NewBarChart(plotter.Values{math.Log2(b.ratio)}, vg.Points(14))
 	if err != nil {
 		return err
@@ -132,7 +150,7 @@ func (b bar) draw(p *plot.Plot, y float64) error {
 		if err != nil {
 			return err
 		}
-		mark.Width = vg.Points(2)
+		mark.Width, mark.Color = vg.Points(2), theme.ink
 		p.Add(mark)
 	}
 	label, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: b.high(), Y: y}}, Labels: []string{text}})
@@ -140,7 +158,7 @@ func (b bar) draw(p *plot.Plot, y float64) error {
 		return err
 	}
 	label.Offset.X = vg.Points(5)
-	label.TextStyle[0].YAlign = draw.YCenter
+	label.TextStyle[0].YAlign, label.TextStyle[0].Color = draw.YCenter, theme.ink
 	label.TextStyle[0].Font.Variant, label.TextStyle[0].Font.Size = "Sans", vg.Points(9)
 	p.Add(label)
 	return nil

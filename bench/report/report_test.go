@@ -169,7 +169,7 @@ func TestNginxInTableAndPlot(t *testing.T) {
 		{Name: report.Holdfast, Rounds: ask(0.5, 0)}, {Name: report.Direct, Rounds: ask(0, 0)}, {Name: report.Nginx, Rounds: ask(0.4, 0.1)}}}}
 	r.Finish(nil)
 	var table, svg bytes.Buffer
-	if err := errors.Join(r.WriteTable(&table), r.WritePlot(&svg)); err != nil {
+	if err := errors.Join(r.WriteTable(&table), r.WritePlot(&svg, report.Light())); err != nil {
 		t.Fatal(err)
 	}
 	_, rows, _ := strings.Cut(trimLines(table.String()), "\n\n")
@@ -214,7 +214,7 @@ func TestTableOfNothing(t *testing.T) {
 	if err := r.WriteTable(&b); err != nil || strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "Targets") {
 		t.Errorf("%v\n%s", err, b.String())
 	}
-	if err := r.WritePlot(io.Discard); err == nil {
+	if err := r.WritePlot(io.Discard, report.Light()); err == nil {
 		t.Error("nothing was drawn, without an error")
 	}
 }
@@ -241,7 +241,7 @@ func TestJSONRoundTrip(t *testing.T) {
 
 func TestPlot(t *testing.T) {
 	var b bytes.Buffer
-	if err := sample().WritePlot(&b); err != nil {
+	if err := sample().WritePlot(&b, report.Dark()); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"1 GiB in one stream, beside tusd", "2.08x, asked for 1.2x", "0.83x", "0.25x, asked for 0.5x", "1/2x"} {

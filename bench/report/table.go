@@ -33,13 +33,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 }
 
 func (r *Report) head(b *strings.Builder) {
-	var versions []string
-	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
-		versions = append(versions, name+" "+r.Versions[name])
-	}
 	fmt.Fprintf(b, "%s; %d cores, %s, %d MiB, Linux %s\n", r.Date, r.Machine.Cores, r.Machine.CPU,
 		r.Machine.Memory>>20, r.Machine.Kernel)
-	fmt.Fprintf(b, "%s\nmedians of %d round(s); others had %.0f %% of the processors meanwhile\n", strings.Join(versions, ", "), r.Rounds, 100*r.Others())
+	fmt.Fprintf(b, "%s\nmedians of %d round(s); others had %.0f %% of the processors meanwhile\n", strings.Join(r.versions(), ", "), r.Rounds, 100*r.Others())
 	if r.Short {
 		fmt.Fprintln(b, "SHORT: a tenth of everything, only to see whether it works; these numbers say little")
 	}
@@ -47,6 +43,14 @@ func (r *Report) head(b *strings.Builder) {
 		fmt.Fprintf(b, "note: %s\n", n)
 	}
 	fmt.Fprintln(b)
+}
+
+// versions are names with their versions.
+func (r *Report) versions() (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		all = append(all, name+" "+r.Versions[name])
+	}
+	return all
 }
 
 // peers are all that took part, Holdfast first.

@@ -49,10 +49,16 @@ func (r *Report) judge(t Target) (Outcome, bool) {
 
 // String is the outcome in one line.
 func (o Outcome) String() string {
-	word, sign, times := "NOT REACHED", ">=", ""
+	word := "NOT REACHED"
 	if o.Reached {
 		word = "reached"
 	}
+	return fmt.Sprintf("%-11s  %s, %s", word, o.Title, o.asked())
+}
+
+// asked is what came out, and in brackets what shall.
+func (o Outcome) asked() string {
+	sign, times := ">=", ""
 	if o.AtMost {
 		sign = "<="
 	}
@@ -60,5 +66,5 @@ func (o Outcome) String() string {
 	if o.Beside != "" {
 		what, times = what+" beside "+o.Beside, "x"
 	}
-	return fmt.Sprintf("%-11s  %s, %s: %.2f%s (%s %g%s)", word, o.Title, what, o.Got, times, sign, o.Value, times)
+	return fmt.Sprintf("%s: %.2f%s (%s %g%s)", what, o.Got, times, sign, o.Value, times)
 }
