@@ -39,7 +39,9 @@ func (h *Handler) Link(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusCreated)
-	json.NewEncoder(w).Encode(l)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // a shell that cuts the address out sees "&", not "\u0026"
+	e.Encode(l)
 }
 
 func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link, error) {

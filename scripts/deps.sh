@@ -52,6 +52,7 @@ command -v curl >/dev/null || missing+=(curl)
 command -v wget >/dev/null || missing+=(wget)
 command -v aria2c >/dev/null || missing+=(aria2)
 command -v ffmpeg >/dev/null || missing+=(ffmpeg) # makes the film that Chromium plays
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv) # for the clients of docs/CLIENTS.md
 can_compile || missing+=(gcc libc6-dev)
 
 if ((${#missing[@]} == 0)); then exit 0; fi

@@ -1,0 +1,130 @@
+package doctest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+
+	"holdfast/internal/testproc"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// snippets are the blocks of code of a document that are marked with this name.
+func snippets(t *testing.T, path, name string) []string {
+	t.Helper()
+	marked := regexp.MustCompile("(?s)<!-- test: " + regexp.QuoteMeta(name) + " -->\n```[a-z]+\n(.*?)```")
+	var all []string
+	for _, m := range marked.FindAllStringSubmatch(read(t, path), -1) {
+		all = append(all, m[1])
+	}
+	if len(all) == 0 {
+		t.Fatalf("%s has no %q", path, name)
+	}
+	return all
+}
+
+// service is the real program on a folder of its own.
+type service struct{ url, token, binary string }
+
+// start runs it on a port. Clients are told another address, if public names one.
+func start(t *testing.T, port int, public string) service {
+	t.Helper()
+	dir := testproc.TempFolder(t, "holdfast-doctest")
+	s := service{binary: filepath.Join(dir, "holdfast")}
+	if out, err := exec.Command("go", "build", "-o", s.binary, "holdfast").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	said := filepath.Join(dir, "said")
+	out, err := os.Create(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(s.binary)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(os.Environ(), "CONFIG=Testing", fmt.Sprintf("PORT=%d", port), "PUBLIC_URL="+public, "ADMIN_ADDR=127.0.0.1:0",
+		"DATA_DIR="+filepath.Join(dir, "data"), "EXAMPLE_DIR="+dir)
+	process, err := testproc.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Stop(syscall.SIGTERM, 30*time.Second)
+		if err := process.Err(); err != nil {
+			t.Errorf("the service ended with %v\n%s", err, testproc.LogTail(said))
+		}
+	})
+	for end := time.Now().Add(time.Minute); s.token == ""; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the service is not ready\n%s", testproc.LogTail(said))
+		}
+		b, err := os.ReadFile(said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			switch f := append(strings.Fields(line), "", ""); f[0] {
+			case "uploads":
+				s.url = strings.TrimSuffix(f[1], "/tus/")
+			case "token":
+				s.token = f[1]
+			}
+		}
+	}
+	return s
+}
+
+// startBehindBadLine runs it behind a line on which no connection carries more bytes than
+// that in either direction.
+func startBehindBadLine(t *testing.T, most int) service {
+	t.Helper()
+	port, err := testproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	line := toxiproxy.NewProxy(hub, "line", "127.0.0.1:0", fmt.Sprintf("127.0.0.1:%d", port))
+	if err := line.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(line.Stop)
+	for _, stream := range []string{"upstream", "downstream"} {
+		toxic := fmt.Sprintf(`{"name": %q, "type": "limit_data", "stream": %q, "attributes": {"bytes": %d}}`, stream, stream, most)
+		if _, err := line.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return start(t, port, "http://"+line.Listen+"/files")
+}
+
+// run runs a command in a folder, as somebody with the service's address and token would.
+func (s service) run(t *testing.T, dir string, env []string, command ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "URL="+s.url, "TOKEN="+s.token, "HOME="+dir, "XDG_STATE_HOME=", "GOFLAGS=-mod=mod",
+		"PATH="+filepath.Dir(s.binary)+":"+os.Getenv("PATH"))
+	cmd.Env = append(cmd.Env, env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command[0], err, out)
+	}
+	return string(out)
+}
