@@ -4,16 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"image/color"
+	"html/template"
 	"io"
 	"math"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // bar is one ratio in the plot.
@@ -21,26 +14,23 @@ type bar struct {
 	label  string
 	ratio  float64
 	target *Outcome // nil: nothing is asked of it
+	fewer  bool     // is better
 }
 
 // bars are all ratios of speed, then those of CPU that have a target, and nginx's.
-func (r *Report) bars() (all []bar) {
+func (r *Report) bars() (speed, cpu []bar) {
 	for _, row := range r.Rows {
 		for _, p := range row.Peers {
 			if ratio, ok := row.Ratio(Speed, p.Name); ok && p.Name != Holdfast {
-				all = append(all, bar{row.Title + ", beside " + p.Name, ratio, r.outcome(row.Name, Speed, p.Name)})
+				speed = append(speed, bar{row.Title + ", beside " + p.Name, ratio, r.outcome(row.Name, Speed, p.Name), false})
 			}
-		}
-	}
-	for _, row := range r.Rows {
-		for _, p := range row.Peers {
 			o := r.outcome(row.Name, CPU, p.Name)
 			if ratio, ok := row.Ratio(CPU, p.Name); ok && (o != nil || p.Name == Nginx) {
-				all = append(all, bar{row.Title + ", CPU beside " + p.Name + " (less is better)", ratio, o})
+				cpu = append(cpu, bar{row.Title + ", beside " + p.Name, ratio, o, true})
 			}
 		}
 	}
-	return all
+	return speed, cpu
 }
 
 func (r *Report) outcome(row string, m Metric, beside string) *Outcome {
@@ -54,80 +44,93 @@ func (r *Report) outcome(row string, m Metric, beside string) *Outcome {
 
 var errNoRatios = errors.New("there is no ratio to draw")
 
-// Theme is the paper that is drawn on.
-type Theme struct{ paper, ink color.Color }
+// Theme is the paper that is drawn on, as colours of CSS.
+type Theme struct{ Paper, Ink, Faint, Good, Bad string }
 
 // Light and Dark are for pages of both kinds. Each brings its own ground, since nobody
 // knows what stands behind a picture.
-func Light() Theme { return Theme{color.White, color.RGBA{R: 0x1f, G: 0x23, B: 0x28, A: 0xff}} }
-func Dark() Theme {
-	return Theme{color.RGBA{R: 0x0d, G: 0x11, B: 0x17, A: 0xff}, color.RGBA{R: 0xe6, G: 0xed, B: 0xf3, A: 0xff}}
+func Light() Theme { return Theme{"#ffffff", "#1f2328", "#d1d9e0", "#2f8f5b", "#c4533d"} }
+func Dark() Theme  { return Theme{"#0d1117", "#e6edf3", "#3d444d", "#3fa66d", "#d9694f"} }
+
+// Where things stand, in pixels.
+const (
+	plotWidth = 920
+	labelsEnd = 390 // labels end there, and the bars' side begins
+	barsEnd   = 840 // numbers need the rest
+	lineHigh  = 24
+)
+
+// plot is what the template draws.
+type plot struct {
+	Theme
+	Width, Height, From, To, One float64
+	Foot                         string
+	Ticks                        []plotText
+	Heads                        []plotText
+	Bars                         []plotBar
+}
+
+type plotText struct {
+	X, Y float64
+	Text string
+}
+
+type plotBar struct {
+	Label, Number plotText
+	X, Y, Width   float64
+	Colour        string
+	Mark          float64 // 0: none
 }
 
 // WritePlot draws the ratios as an SVG: bars from 1 on, to the right where Holdfast has
 // more. The scale is logarithmic, so that twice as much is as long as half as much.
 func (r *Report) WritePlot(w io.Writer, theme Theme) error {
-	all := r.bars()
-	if len(all) == 0 {
+	speed, cpu := r.bars()
+	if len(speed)+len(cpu) == 0 {
 		return fmt.Errorf("plot: %w", errNoRatios)
 	}
-	p := plot.New()
-	r.dress(p, theme)
 	low, high := -1.0, 1.0
-	names := make([]string, len(all))
-	for i, b := range all {
-		y := len(all) - 1 - i // the first on top
-		names[y] = b.label
-		if err := b.draw(p, float64(y), theme); err != nil {
-			return fmt.Errorf("plot: %w", err)
-		}
-		low, high = min(low, b.low()), max(high, b.high())
+	for _, b := range append(speed[:len(speed):len(speed)], cpu...) {
+		low, high = min(low, b.mark(), math.Log2(b.ratio)), max(high, b.mark(), math.Log2(b.ratio))
 	}
-	p.NominalY(names...)
-	p.Y.Min, p.Y.Max = -0.7, float64(len(all))-0.3
-	p.X.Min, p.X.Max = math.Floor(low)-0.2, high+1.2 // room for the last text
-	p.Add(&plotter.Line{XYs: plotter.XYs{{X: 0, Y: p.Y.Min}, {X: 0, Y: p.Y.Max}},
-		LineStyle: draw.LineStyle{Color: color.Gray{Y: 0x80}, Width: vg.Points(1)}})
+	low, high = math.Floor(low), math.Ceil(high)
+	at := func(log float64) float64 { return labelsEnd + 20 + (barsEnd-labelsEnd-20)*(log-low)/(high-low) }
 
-	width, height := vg.Points(820), vg.Points(90+26*float64(len(all)))
-	canvas := vgsvg.New(width, height)
-	ground := draw.New(canvas) // the margin, too
-	ground.FillPolygon(theme.paper, []vg.Point{{}, {X: width}, {X: width, Y: height}, {Y: height}})
-	// A margin, since the reader's font may be wider than the one that was measured.
-	p.Draw(draw.Crop(draw.New(canvas), vg.Points(30), vg.Points(-10), vg.Points(8), vg.Points(-8)))
+	p := plot{Theme: theme, Width: plotWidth, From: 36, One: at(0),
+		Foot: fmt.Sprintf("%s, %d cores, medians of %d. Green: Holdfast is better. The marks are what it aims at.", r.Date, r.Machine.Cores, r.Rounds)}
+	y := 16.0
+	for _, part := range []struct {
+		head string
+		bars []bar
+	}{{"Speed, as a multiple of others' (more is better)", speed}, {"Processor time of the server, as a multiple of others' (less is better)", cpu}} {
+		if len(part.bars) == 0 {
+			continue
+		}
+		y += 16
+		p.Heads = append(p.Heads, plotText{X: 16, Y: y, Text: part.head})
+		y += 10
+		for _, b := range part.bars {
+			p.Bars = append(p.Bars, b.draw(at, y, theme))
+			y += lineHigh
+		}
+		y += 12
+	}
+	p.To = y
+	for x := low; x <= high; x++ {
+		p.Ticks = append(p.Ticks, plotText{X: at(x), Y: y + 16, Text: times(x)})
+	}
+	p.Height = y + 50
 	var svg bytes.Buffer
-	if _, err := canvas.WriteTo(&svg); err != nil {
+	if err := plotTemplate.Execute(&svg, p); err != nil {
 		return fmt.Errorf("plot: %w", err)
 	}
-	// Where that font is missing, another one without serifs.
-	if _, err := w.Write(bytes.ReplaceAll(svg.Bytes(), []byte("Liberation Sans"), []byte("Liberation Sans,Arial,sans-serif"))); err != nil {
+	if _, err := svg.WriteTo(w); err != nil {
 		return fmt.Errorf("plot: %w", err)
 	}
 	return nil
 }
 
-// dress says what is seen.
-func (r *Report) dress(p *plot.Plot, theme Theme) {
-	p.BackgroundColor = theme.paper
-	p.Title.Text = "Holdfast as a multiple of others"
-	p.X.Label.Text = fmt.Sprintf("times as much (%s, %d cores, medians of %d); the mark is the target: green is reached, red is not",
-		r.Date, r.Machine.Cores, r.Rounds)
-	for f, size := range map[*font.Font]float64{&p.Title.TextStyle.Font: 13, &p.X.Label.TextStyle.Font: 9,
-		&p.X.Tick.Label.Font: 10, &p.Y.Tick.Label.Font: 9} {
-		f.Variant, f.Size = "Sans", vg.Points(size)
-	}
-	for _, c := range []*color.Color{&p.Title.TextStyle.Color, &p.X.Label.TextStyle.Color, &p.X.Tick.Label.Color, &p.Y.Tick.Label.Color,
-		&p.X.LineStyle.Color, &p.X.Tick.LineStyle.Color, &p.Y.LineStyle.Color, &p.Y.Tick.LineStyle.Color} {
-		*c = theme.ink
-	}
-	p.X.Label.Padding, p.Title.Padding = vg.Points(6), vg.Points(8)
-	p.X.Tick.Marker = plot.TickerFunc(ticks)
-}
-
-// low and high are how far the bar and its mark go, in powers of two.
-func (b bar) low() float64  { return min(0, math.Log2(b.ratio), b.mark()) }
-func (b bar) high() float64 { return max(0, math.Log2(b.ratio), b.mark()) }
-
+// mark is where the target is, in powers of two; 0 without one.
 func (b bar) mark() float64 {
 	if b.target == nil {
 		return 0
@@ -135,53 +138,50 @@ func (b bar) mark() float64 {
 	return math.Log2(b.target.Value)
 }
 
-// draw adds the bar, the mark of its target, and its number.
-func (b bar) draw(p *plot.Plot, y float64, theme Theme) error {
-	chart, err := plotter.NewBarChart(plotter.Values{math.Log2(b.ratio)}, vg.Points(14))
-	if err != nil {
-		return err
+func (b bar) draw(at func(float64) float64, y float64, theme Theme) plotBar {
+	from, to := min(0, math.Log2(b.ratio)), max(0, math.Log2(b.ratio))
+	d := plotBar{X: at(from), Y: y + 5, Width: max(at(to)-at(from), 1), Colour: theme.Bad,
+		Label: plotText{labelsEnd, y + 16, b.label}, Number: plotText{at(max(to, b.mark())) + 6, y + 16, fmt.Sprintf("%.2fx", b.ratio)}}
+	if b.ratio >= 1 != b.fewer {
+		d.Colour = theme.Good
 	}
-	chart.Horizontal, chart.XMin, chart.LineStyle.Width, chart.Color = true, y, 0, b.colour()
-	p.Add(chart)
-	text := fmt.Sprintf("%.2fx", b.ratio)
 	if b.target != nil {
-		text += fmt.Sprintf(", asked for %gx", b.target.Value)
-		mark, err := plotter.NewLine(plotter.XYs{{X: b.mark(), Y: y - 0.42}, {X: b.mark(), Y: y + 0.42}})
-		if err != nil {
-			return err
-		}
-		mark.Width, mark.Color = vg.Points(2), theme.ink
-		p.Add(mark)
+		d.Mark = at(b.mark())
 	}
-	label, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: b.high(), Y: y}}, Labels: []string{text}})
-	if err != nil {
-		return err
-	}
-	label.Offset.X = vg.Points(5)
-	label.TextStyle[0].YAlign, label.TextStyle[0].Color = draw.YCenter, theme.ink
-	label.TextStyle[0].Font.Variant, label.TextStyle[0].Font.Size = "Sans", vg.Points(9)
-	p.Add(label)
-	return nil
+	return d
 }
 
-func (b bar) colour() color.Color {
-	switch {
-	case b.target == nil:
-		return color.RGBA{R: 0x8a, G: 0x9b, B: 0xb0, A: 0xff}
-	case b.target.Reached:
-		return color.RGBA{R: 0x3a, G: 0x8f, B: 0x5c, A: 0xff}
+// times is a power of two as a multiple.
+func times(log float64) string {
+	if log < 0 {
+		return fmt.Sprintf("1/%gx", math.Exp2(-log))
 	}
-	return color.RGBA{R: 0xc4, G: 0x53, B: 0x3d, A: 0xff}
+	return fmt.Sprintf("%gx", math.Exp2(log))
 }
 
-// ticks are the powers of two.
-func ticks(low, high float64) (all []plot.Tick) {
-	for x := math.Ceil(low); x <= high; x++ {
-		label := fmt.Sprintf("%gx", math.Exp2(x))
-		if x < 0 {
-			label = fmt.Sprintf("1/%gx", math.Exp2(-x))
-		}
-		all = append(all, plot.Tick{Value: x, Label: label})
-	}
-	return all
-}
+// Numbers are cut to a tenth of a pixel. Texts say where they end, since the reader's font
+// may be wider than ours.
+var plotTemplate = template.Must(template.New("plot").Funcs(template.FuncMap{
+	"n": func(v float64) string { return fmt.Sprintf("%.1f", v) },
+}).Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{n .Width}} {{n .Height}}" width="{{n .Width}}" height="{{n .Height}}" font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif" font-size="12" fill="{{.Ink}}">
+<rect width="100%" height="100%" fill="{{.Paper}}"/>
+{{- range .Ticks}}
+<line x1="{{n .X}}" x2="{{n .X}}" y1="{{n $.From}}" y2="{{n $.To}}" stroke="{{$.Faint}}"/>
+<text x="{{n .X}}" y="{{n .Y}}" text-anchor="middle">{{.Text}}</text>
+{{- end}}
+{{- range .Heads}}
+<rect x="0" y="{{n .Y}}" width="{{n $.Width}}" height="20" transform="translate(0 -15)" fill="{{$.Paper}}"/>
+<text x="{{n .X}}" y="{{n .Y}}" font-weight="600">{{.Text}}</text>
+{{- end}}
+{{- range .Bars}}
+<text x="{{n .Label.X}}" y="{{n .Label.Y}}" text-anchor="end">{{.Label.Text}}</text>
+<rect x="{{n .X}}" y="{{n .Y}}" width="{{n .Width}}" height="14" rx="2" fill="{{.Colour}}"/>
+{{- if .Mark}}
+<rect x="{{n .Mark}}" y="{{n .Y}}" width="2" height="14"/>
+{{- end}}
+<text x="{{n .Number.X}}" y="{{n .Number.Y}}">{{.Number.Text}}</text>
+{{- end}}
+<line x1="{{n .One}}" x2="{{n .One}}" y1="{{n .From}}" y2="{{n .To}}" stroke="{{.Ink}}" stroke-opacity="0.4"/>
+<text x="16" y="{{n .Height}}" dy="-12" font-size="11">{{.Foot}}</text>
+</svg>
+`))
