@@ -13,7 +13,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -44,6 +46,13 @@ type DB struct {
 // WAL lets readers go on beside a writer; synchronous=FULL makes a commit survive a
 // power cut, as an acknowledged offset must.
 func OpenSQLite(ctx context.Context, path string) (*DB, error) {
+	// SQLite would make a file that everybody may read; those beside it follow its mode.
+	// One that is there is not touched: to close it would drop this process's locks on it.
+	if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
+		f.Close()
+	} else if !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
 	q := url.Values{
 		"_pragma":      {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
 		"_txlock":      {"immediate"}, // a transaction that begins by reading could not become a writer later

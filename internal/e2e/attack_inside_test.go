@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"holdfast/internal/pgtest"
+)
+
+// Pieces of SQL in everything that a client may say: none is a query, none is an error of
+// the service, and all that was there is there.
+func TestAttackWithSQL(t *testing.T) {
+	t.Parallel()
+	for name, env := range map[string]func() []string{
+		"SQLite":     func() []string { return nil },
+		"PostgreSQL": func() []string { return append(postgres(pgtest.Start(t)), "BUCKET_PREFIX=sql") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, env()...)
+			if s.token == "" {
+				s.token = s.run("token", "create", "--user", "1", "--account", "1")
+			}
+			file, _ := s.upload(t, []byte("precious"))
+			for _, evil := range []string{`'; drop table files; --`, `' or '1'='1`, `" or ""="`, `x' union select token_hash from tokens --`, `\'; delete from uploads;--`,
+				"$1", "%27%20or%201=1--", "?", "';select pg_sleep(60);--"} {
+				in := url.PathEscape(evil)
+				for _, c := range []struct{ method, path, headers, body string }{
+					{"GET", "/files/" + in, "", ""},
+					{"DELETE", "/files/" + in, "", ""},
+					{"HEAD", "/files/tus/" + in, "", ""},
+					{"PATCH", "/files/tus/" + in, octets + "|Upload-Offset: 0", "x"},
+					{"GET", "/files/?limit=10&after=" + url.QueryEscape(evil), "", ""},
+					{"GET", "/files/", "Authorization: Bearer " + evil, ""},
+					{"GET", "/files/", "Authorization: Bearer hf_" + evil, ""},
+					{"GET", file, "Authorization: -|Cookie: token=" + url.QueryEscape(evil), ""},
+					{"POST", "/files/tus/", "Upload-Concat: final;/files/tus/" + in, ""},
+				} {
+					var headers []string
+					if c.headers != "" {
+						headers = strings.Split(c.headers, "|")
+					}
+					if a := s.do(t, c.method, c.path, c.body, headers...); a.status >= 500 || a.status == 200 && !strings.Contains(c.path, "after=") {
+						t.Errorf("%s %s [%s]: %v", c.method, c.path, c.headers, a)
+					}
+				}
+				// What may be said freely is kept, or refused, as a text.
+				for _, body := range []string{`{"access": "restricted", "groups": [` + quoted(evil) + `]}`, `{"access": ` + quoted(evil) + `}`} {
+					if a := s.do(t, "PUT", file+"/grants", body); a.status >= 500 {
+						t.Errorf("%s: %v", body, a)
+					}
+				}
+				if sent, a := s.sendForm(t, strings.ReplaceAll(evil, `"`, "%22"), "text/plain", []byte("x"), `Idempotency-Key: "`+strings.NewReplacer(`"`, "", `\`, "").Replace(evil)+`"`); a.status >= 500 {
+					t.Errorf("a form named %s: %v %v", evil, sent, a)
+				}
+			}
+			s.holds(t, file, []byte("precious"))
+			if got := len(s.names(t)); got < 2 {
+				t.Errorf("%d files are listed", got)
+			}
+		})
+	}
+}
+
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
+
+// Another user of the machine finds nothing to read in the data folder, also where the
+// folder was there before; nobody who reads the database finds a token that can be used.
+func TestAttackOnTheDataFolder(t *testing.T) {
+	s := newServer(t)
+	if err := os.Mkdir(s.data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.launch()
+	file, _ := s.upload(t, random(9*mebi))
+	id := path.Base(file)
+	made := s.run("token", "create", "--user", "2", "--account", "1")
+	if a := s.do(t, "GET", file, nil, "Authorization: Bearer "+made); a.status != 403 { // the token works, and is in the database
+		t.Fatal(a)
+	}
+	found, closed := false, ""
+	err := filepath.WalkDir(s.data, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == s.data {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		found = found || entry.Name() == id
+		switch {
+		case closed != "" && strings.HasPrefix(name, closed): // nobody comes so far
+		case info.Mode().Perm()&0o077 == 0 && entry.IsDir():
+			closed = name + "/"
+		case info.Mode().Perm()&0o077 != 0 && entry.Name() != "lock": // it is empty
+			t.Errorf("%s is open to others: %s", name, info.Mode())
+		}
+		if entry.IsDir() || entry.Name() == "dev-token" {
+			return nil
+		}
+		content, err := os.ReadFile(name)
+		if strings.Contains(string(content), made) || strings.Contains(string(content), s.token) {
+			t.Errorf("%s has a token in it", name)
+		}
+		return err
+	})
+	if err != nil || !found {
+		t.Errorf("the file is there: %v, %v", found, err)
+	}
+}
+
+// A program that the service asks, or tells, sends it on to another address inside: it does
+// not go there, neither with what it has to tell nor with a token.
+func TestAttackByRedirects(t *testing.T) {
+	t.Parallel()
+	var reached, asked atomic.Int64
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer inside.Close()
+	ways := []int{301, 302, 303, 307, 308}
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", inside.URL)
+		w.WriteHeader(ways[int(asked.Add(1))%len(ways)])
+	}))
+	defer outside.Close()
+	for setting, use := range map[string]func(*server){
+		"WEBHOOK_URL": func(s *server) {
+			for range ways {
+				s.upload(t, []byte("x"))
+			}
+		},
+		"PRE_CREATE_URL": func(s *server) {
+			for range ways {
+				if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 1"); a.status != 503 {
+					t.Errorf("PRE_CREATE_URL: %v", a)
+				}
+			}
+		},
+		"AUTH_JWKS_URL": func(s *server) {
+			const token = "eyJhbGciOiJFZERTQSIsImtpZCI6ImsifQ.eyJleHAiOjQxMDI0NDQ4MDB9.AAAA"
+			if a := s.do(t, "GET", "/files/", nil, "Authorization: Bearer "+token); a.status != 503 || a.code() != "EXT_002" {
+				t.Errorf("AUTH_JWKS_URL: %v", a)
+			}
+		},
+	} {
+		s := start(t, setting+"="+outside.URL, "WEBHOOK_SECRET="+webhookSecret)
+		before := asked.Load()
+		use(s)
+		s.eventually(setting+" is asked", func() bool { return asked.Load() > before })
+		s.stop()
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("%d requests came where they should not", n)
+	}
+}
