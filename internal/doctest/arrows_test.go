@@ -126,22 +126,128 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// docs/ARCHITECTURE.md names every folder, and only files that exist.
+// The arrows that docs/ARCHITECTURE.md draws are those of this test, all of them.
+func TestArrowsAreDrawn(t *testing.T) {
+	text := read(t, "docs/ARCHITECTURE.md")
+	_, table, _ := strings.Cut(text, "\n| package | may import |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	drawn := map[string]string{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+		if len(cells) != 2 {
+			t.Fatalf("%q", line)
+		}
+		drawn[strings.TrimSuffix(cells[0], "/")] = cells[1]
+	}
+	for name, allowed := range arrows {
+		want := strings.ReplaceAll(allowed, " ", ", ")
+		if name == "" {
+			name, want = "main", "everything but test support"
+		} else if want == "" {
+			want = "nothing"
+		}
+		if drawn[name] != want {
+			t.Errorf("%s: the text says %q, the rule is %q", name, drawn[name], want)
+		}
+		delete(drawn, name)
+	}
+	for name := range drawn {
+		t.Errorf("there is no rule for %s", name)
+	}
+	for prefix, who := range owners {
+		if !strings.Contains(text, "| `"+prefix+"` | "+strings.Join(named(who), ", ")+" |") {
+			t.Errorf("the text does not say who imports %s: %q", prefix, named(who))
+		}
+	}
+}
+
+// named are packages by names that can be seen.
+func named(packages []string) (all []string) {
+	for _, p := range packages {
+		if p == "" {
+			p = "main"
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// Every package has its arrows.
+func TestEveryPackageHasArrows(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, "holdfast"), "/")
+		seen[name] = true
+		if _, ok := arrows[name]; !ok && !strings.HasPrefix(name, "internal/") {
+			t.Errorf("%q has no arrows", name)
+		}
+	}
+	for name := range arrows {
+		if !seen[name] {
+			t.Errorf("there is no %q", name)
+		}
+	}
+}
+
+// docs/ARCHITECTURE.md's tree has every folder and every file of package main, and nothing
+// that is not there; and whatever else it names is there.
 func TestArchitecture(t *testing.T) {
 	text := read(t, "docs/ARCHITECTURE.md")
-	entries, err := os.ReadDir(filepath.Join("..", ".."))
+	root := filepath.Join("..", "..")
+	entries, err := os.ReadDir(root)
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, tree, _ := strings.Cut(text, "## The tree\n")
+	tree, _, _ = strings.Cut(tree, "\n## ")
 	for _, e := range entries {
+		name := e.Name()
 		// data is what a run leaves; docs is where the text itself is.
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && e.Name() != "docs" && e.Name() != "data" && !strings.Contains(text, "\n    "+e.Name()+"/") {
-			t.Errorf("%s/ is not in the tree", e.Name())
+		if e.IsDir() && !strings.HasPrefix(name, ".") && name != "docs" && name != "data" && !strings.Contains(tree, "\n    "+name+"/ ") {
+			t.Errorf("%s/ is not in the tree", name)
+		}
+		if filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && !regexp.MustCompile(`(?m)^    .*\b`+regexp.QuoteMeta(name)).MatchString(tree) {
+			t.Errorf("%s is not in the tree", name)
 		}
 	}
-	for _, path := range regexp.MustCompile(`\b[a-z]+/[a-z0-9/_]+\.go\b`).FindAllString(text, -1) {
-		if _, err := os.Stat(filepath.Join("..", "..", path)); err != nil {
-			t.Errorf("%s does not exist", path)
+	for _, m := range regexp.MustCompile(`(?m)^    ([a-z-]+)/ `).FindAllStringSubmatch(tree, -1) {
+		exists(t, root, m[1])
+	}
+	paths := regexp.MustCompile("[\\w.-]+(?:/[\\w.-]+)*\\.(?:go|ts|mjs|md|html|yml|conf)\\b")
+	for _, path := range paths.FindAllString(text, -1) {
+		if !strings.Contains(path, "/") {
+			continue // of package main, or said in a sentence about its folder
+		}
+		exists(t, root, path)
+	}
+	_, look, _ := strings.Cut(text, "\n## Where do I look for")
+	look, _, _ = strings.Cut(look, "\n## ")
+	rows := 0
+	for line := range strings.Lines(look) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		if !strings.HasPrefix(line, "| ") || len(cells) != 2 || strings.HasPrefix(line, "| what | where |") {
+			continue
+		}
+		rows++
+		if found := regexp.MustCompile(`[\w.-]+(?:/[\w.-]*)+|\w+\.go`).FindString(cells[1]); found == "" {
+			t.Errorf("%q names no place", cells[0])
+		}
+		for _, path := range regexp.MustCompile(`\b\w+\.go\b|\b[a-z][\w-]*/(?:[\w./-]*\w)?`).FindAllString(cells[1], -1) {
+			exists(t, root, path)
 		}
 	}
+	if rows < 30 {
+		t.Errorf("%d rows say where to look", rows)
+	}
+}
+
+func exists(t *testing.T, root, path string) {
+	t.Helper()
+	// The pages' library is spoken of from its own folder.
+	for _, from := range []string{"", "docs", "web-example"} {
+		if _, err := os.Stat(filepath.Join(root, from, path)); err == nil {
+			return
+		}
+	}
+	t.Errorf("%s does not exist", path)
 }

@@ -161,3 +161,19 @@ func TestAttackByRedirects(t *testing.T) {
 		t.Errorf("%d requests came where they should not", n)
 	}
 }
+
+// What operators see is nowhere among what clients see.
+func TestAttackOnMetrics(t *testing.T) {
+	s := start(t)
+	s.eventually("metrics are somewhere", func() bool {
+		log, _ := os.ReadFile(s.log)
+		return strings.Contains(string(log), "serving metrics")
+	})
+	for _, at := range []string{"/metrics", "/files/metrics", "/debug/pprof/", "/files/debug/pprof/", "/debug/vars", "/debug/pprof/heap"} {
+		for _, token := range []string{"Authorization: -", "Authorization: Bearer " + s.token} {
+			if a := s.do(t, "GET", at, nil, token); a.status != 404 && a.status != 401 || strings.Contains(string(a.body), "go_") {
+				t.Errorf("%s: %v", at, a)
+			}
+		}
+	}
+}

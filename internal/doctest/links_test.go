@@ -1,0 +1,90 @@
+package doctest
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every relative link of every document leads to a file that is there, and to a heading
+// that is in it. Addresses elsewhere are not asked.
+func TestLinks(t *testing.T) {
+	root := filepath.Join("..", "..")
+	seen := 0
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || entry.Name() == "data"):
+			return filepath.SkipDir
+		case entry.IsDir() || filepath.Ext(path) != ".md":
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, to := range links(string(b)) {
+			if strings.Contains(to, "://") || strings.HasPrefix(to, "mailto:") {
+				continue
+			}
+			seen++
+			name, anchor, _ := strings.Cut(to, "#")
+			target := path
+			if name != "" {
+				target = filepath.Join(filepath.Dir(path), name)
+			}
+			content, err := os.ReadFile(target)
+			if info, statErr := os.Stat(target); statErr != nil || err != nil && !info.IsDir() {
+				t.Errorf("%s: %s is not there", path, to)
+			} else if anchor != "" && !anchors(string(content))[anchor] {
+				t.Errorf("%s: %s has no such heading", path, to)
+			}
+		}
+		return nil
+	})
+	if err != nil || seen < 20 {
+		t.Errorf("%d links, %v", seen, err)
+	}
+}
+
+var (
+	fence    = regexp.MustCompile("(?ms)^```.*?^```$")
+	codeSpan = regexp.MustCompile("`[^`\n]*`")
+)
+
+// links are the addresses that a document links to or shows, outside of code.
+func links(text string) (all []string) {
+	text = fence.ReplaceAllString(text, "")
+	for _, m := range regexp.MustCompile(`(?:src|srcset|href)="([^"{]+)"`).FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	// A label may have code in it: only what stands for itself is taken away.
+	for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(codeSpan.ReplaceAllString(text, "code"), -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// anchors are the names of a document's headings, as GitHub makes them.
+func anchors(text string) map[string]bool {
+	all := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all[strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return all
+}
+
+func TestLinksAreFound(t *testing.T) {
+	const text = "# A `b` c: d!\n[x `y`](one.md#a) ![p](two.png) `[no](three.md)`\n```\n[no](four.md)\n# no\n```\n<img src=\"five.svg\">\n## E-f\n"
+	if got := strings.Join(links(text), " "); got != "five.svg one.md#a two.png" {
+		t.Error(got)
+	}
+	if got := anchors(text); len(got) != 2 || !got["a-b-c-d"] || !got["e-f"] {
+		t.Error(got)
+	}
+}
