@@ -5,7 +5,7 @@
 # One thing after the other: the steps share two cores, and CI reads the closing lines.
 .NOTPARALLEL:
 
-.PHONY: run build page deps test lint test-page test-go bench bench-docs faults crowd million fuzz clean
+.PHONY: run build page deps test lint test-page pictures test-go bench bench-docs faults crowd million fuzz clean
 
 # run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
 # is replaced by it (exec), so that signals reach it and nothing else.
@@ -39,6 +39,10 @@ test-page: build page
 	cd web-example && npm run test:lib </dev/null
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:tus </dev/null
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:browser </dev/null
+
+# The pictures of the README, of the real program.
+pictures: build page
+	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" node test/pictures.mjs </dev/null
 
 # The race detector needs cgo; the service itself does not.
 test-go:
