@@ -2,6 +2,8 @@
 package doctest
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,12 +56,41 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// Every make target that the README names is there.
-func TestTargets(t *testing.T) {
+// Every make target that a document names is there, and every path of the repository.
+func TestTargetsAndPaths(t *testing.T) {
 	makefile := read(t, "Makefile")
-	for _, m := range regexp.MustCompile("(?m)^make ([a-z]+)").FindAllStringSubmatch(read(t, "README.md"), -1) {
-		if !strings.Contains(makefile, "\n"+m[1]+":") {
-			t.Errorf("there is no make %s", m[1])
+	root := filepath.Join("..", "..")
+	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets, paths := 0, 0
+	for _, path := range append(documents, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"), filepath.Join(root, "CHANGELOG.md")) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+)").FindAllStringSubmatch(string(b), -1) {
+			if targets++; !strings.Contains(makefile, "\n"+m[1]+":") {
+				t.Errorf("%s: there is no make %s", path, m[1])
+			}
+		}
+		for _, m := range regexp.MustCompile("`([a-z-]+)(/[\\w./-]*)`").FindAllStringSubmatch(string(b), -1) {
+			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil || m[1] == "data" || strings.Contains(m[2], ".Test") {
+				continue // no folder of ours, or a test (see TestSecurity)
+			}
+			if paths++; !there(root, m[1]+m[2]) {
+				t.Errorf("%s: there is no %s", path, m[1]+m[2])
+			}
 		}
 	}
+	if targets < 15 || paths < 40 {
+		t.Errorf("%d targets, %d paths", targets, paths)
+	}
+}
+
+// there says whether a path is in the repository, or is made in it.
+func there(root, path string) bool {
+	_, err := os.Stat(filepath.Join(root, path))
+	return err == nil || path == "web-example/dist"
 }
