@@ -11,8 +11,8 @@ import (
 // a table for each kind of number, and what falls short.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d cores of %s, %d GiB of memory, Linux %s. Medians of %d round(s); other programs had %.0f %% of the processors meanwhile.\n",
-		r.Date, r.Machine.Cores, r.Machine.CPU, (r.Machine.Memory+1<<29)>>30, r.Machine.Kernel, r.Rounds, 100*r.Others())
+	fmt.Fprintf(&b, "%s, %d cores of %s, %d GiB of memory, Linux %s. Medians of %d round(s); %s.\n",
+		r.Date, r.Machine.Cores, r.Machine.CPU, (r.Machine.Memory+1<<29)>>30, r.Machine.Kernel, r.Rounds, r.others())
 	if r.Short {
 		b.WriteString("\n**A short run: a tenth of everything, only to see whether it works. These numbers say little.**\n")
 	}
@@ -36,7 +36,8 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	}
 	b.WriteString("\n**Calls to the store for one operation** (counted apart)\n\n| | Holdfast | tusd |\n|---|--:|--:|\n")
 	for _, row := range r.Rows {
-		if ours, tusd := row.Peer(Holdfast), row.Peer(Tusd); ours != nil && tusd != nil {
+		// No calls at all are left out of the JSON; that they were counted shows by the other.
+		if ours, tusd := row.Peer(Holdfast), row.Peer(Tusd); ours != nil && tusd != nil && len(ours.Calls)+len(tusd.Calls) > 0 {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", row.Operation, sumOf(ours.Calls), sumOf(tusd.Calls))
 		}
 	}
@@ -69,7 +70,11 @@ func (r *Report) markdown(b *strings.Builder, m Metric, peers []string) {
 		}
 		fmt.Fprintf(b, "| %s | %s |", row.Title, unit)
 		for _, name := range peers {
-			fmt.Fprintf(b, " %s |", row.shown(name, m))
+			text := row.shown(name, m)
+			if seen, _, missed := strings.Cut(text, " ("); missed { // files that were gone before they were looked at
+				text = seen + " or more"
+			}
+			fmt.Fprintf(b, " %s |", text)
 		}
 		for _, name := range peers[1:] {
 			ratio := row.ratio(m, name)
@@ -90,7 +95,7 @@ func (r *Report) WriteSummary(w io.Writer) error {
 		fmt.Fprintf(&b, "| %s, %s | %s | %s | %s | %s | %s |\n", row.Title, row.Unit, row.shown(Holdfast, Speed), row.shown(Tusd, Speed),
 			row.ratio(Speed, Tusd), row.shown(Direct, Speed), row.ratio(Speed, Direct))
 	}
-	fmt.Fprintf(&b, "\nMeasured on %s, on %d cores that client, server and store share; medians of %d round(s).\n", r.Date, r.Machine.Cores, r.Rounds)
+	fmt.Fprintf(&b, "\nMeasured on %s, on %d cores that client, server and store share; medians of %d round(s); %s.\n", r.Date, r.Machine.Cores, r.Rounds, r.others())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -132,14 +137,16 @@ func (r *Report) WriteBehind(w io.Writer) error {
 	return err
 }
 
-// sumOf is how many calls there were, of all kinds; "-" where none were counted.
+// sumOf is how many calls there were, of all kinds.
 func sumOf(calls map[string]float64) string {
-	if calls == nil {
-		return "-"
-	}
 	sum := 0.0
 	for _, n := range calls {
 		sum += n
 	}
 	return short(sum)
+}
+
+// others says how busy the machine was with something else.
+func (r *Report) others() string {
+	return fmt.Sprintf("other programs had %.0f %% of the processors meanwhile", 100*r.Others())
 }

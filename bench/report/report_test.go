@@ -260,3 +260,32 @@ func TestPlot(t *testing.T) {
 		}
 	}
 }
+
+// The page has all numbers, what is behind stands out, and what was missed is told.
+func TestMarkdown(t *testing.T) {
+	r := sample()
+	r.Rows[0].Peer(report.Tusd).Rounds[0].Temp.Missed = 1
+	r.Finish([]report.Target{{Row: "head", Metric: report.Speed, Beside: report.Tusd, Value: 8}})
+	var tables, summary, behind bytes.Buffer
+	if err := errors.Join(r.WriteMarkdown(&tables), r.WriteSummary(&summary), r.WriteBehind(&behind)); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"2026-01-31, 2 cores of A CPU, 8 GiB of memory, Linux 6.1. Medians of 2 round(s); other programs had 3 % of the processors meanwhile.",
+		"| 1 GiB in one stream | MB/s | 224 | 107 | 268 | 2.08x | **0.83x** |",
+		"| 1 GiB in one stream | s/GiB | 1.00 | 4.00 | 0.25x |",
+		"| 1 GiB in one stream | MiB | 0 | 1024 or more | 0.00x |",
+		"| HEAD | 0 | 1.33 |",
+	} {
+		if !strings.Contains(tables.String(), line+"\n") {
+			t.Errorf("%q is not in\n%s", line, tables.String())
+		}
+	}
+	if want := "| HEAD, req/s | 1500 | 1500 | 1.00x | - | - |\n"; !strings.Contains(summary.String(), want) {
+		t.Errorf("%q is not in\n%s", want, summary.String())
+	}
+	const want = "- `stream`, 1 GiB in one stream: 0.83 of the speed of direct\n- `head`, target missed: speed beside tusd: 1.00x (>= 8x)\n"
+	if behind.String() != want || !reflect.DeepEqual(r.Behind(), []string{"stream", "head"}) {
+		t.Errorf("%s, %v", behind.String(), r.Behind())
+	}
+}
