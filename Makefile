@@ -15,6 +15,7 @@ run: build
 
 build:
 	@scripts/tools.sh go
+	@[ -e holdfast ] || echo "The first build takes some minutes: all libraries are compiled."
 	CGO_ENABLED=0 go build -o holdfast .
 
 page:
