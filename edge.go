@@ -72,7 +72,7 @@ func recovered(respond problem.Responder, next http.Handler) http.Handler {
 }
 
 // openLimits makes the limits of the service, and what ends them; nil limits are none.
-func openLimits(c config.Config, p *parts) (*limit.Limits, error) {
+func openLimits(c config.Config, p *parts, spans *traces) (*limit.Limits, error) {
 	if !c.Limits.On {
 		return nil, nil
 	}
@@ -83,6 +83,11 @@ func openLimits(c config.Config, p *parts) (*limit.Limits, error) {
 			return nil, err
 		}
 		p.closers = append(p.closers, shared.Close)
+		if spans != nil {
+			if err := shared.Trace(spans.provider); err != nil {
+				return nil, err
+			}
+		}
 		counter = shared
 	}
 	return limit.New(counter, limit.Settings{

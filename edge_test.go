@@ -24,7 +24,7 @@ func TestPanic(t *testing.T) {
 		}
 		panic("the secret is out")
 	})
-	h := named(logged(logger, nil, secured(true, crossOrigin(config.Config{AllowedOrigins: []string{"https://app.example.org"}}, "").Handler(recovered(respond, boom)))))
+	h := named(logged(logger, nil, nil, secured(true, crossOrigin(config.Config{AllowedOrigins: []string{"https://app.example.org"}}, "").Handler(recovered(respond, boom)))))
 	server := httptest.NewServer(h)
 	defer server.Close()
 	get := func(path string) (*http.Response, error) {

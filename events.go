@@ -45,9 +45,9 @@ func runEvents(ctx context.Context, c config.Config, args *eventsArgs, command s
 	return err
 }
 
-// tellEvents tells WEBHOOK_URL what happens. The function that is returned ends it and waits
+// tellEvents tells WEBHOOK_URL what happens; show is given who does. The function that is returned ends it and waits
 // for that.
-func tellEvents(ctx context.Context, c config.Config, rows *db.DB, log *slog.Logger) (stop func(), err error) {
+func tellEvents(ctx context.Context, c config.Config, rows *db.DB, show func(*events.Sender), log *slog.Logger) (stop func(), err error) {
 	if c.Events.URL == "" {
 		return func() {}, nil
 	}
@@ -55,6 +55,7 @@ func tellEvents(ctx context.Context, c config.Config, rows *db.DB, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
+	show(sender)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() { defer close(done); sender.Run(ctx, rows, log) }()

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,8 +19,23 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-// observe serves metrics at address until stop is called; an empty address is nowhere.
-// An address that is taken is no reason to serve no files.
+// register has r show what each of these has counted.
+func register(r prometheus.Registerer, those ...interface{ Register(prometheus.Registerer) }) {
+	for _, part := range those {
+		part.Register(r)
+	}
+}
+
+const (
+	// longestProfile is how long a profile may take that is asked for by ?seconds=.
+	longestProfile = 2 * time.Minute
+	// adminStop is how long answers have to end when the service stops.
+	adminStop = time.Second
+)
+
+// observe serves metrics and profiles at address until stop is called; an empty address is
+// nowhere. An address that is taken is no reason to serve no files. Profiles tell much of the
+// process, and cost it time: they are here, and never where clients come.
 func observe(address string, metrics prometheus.Gatherer, log *slog.Logger) (stop func()) {
 	if address == "" {
 		return func() {}
@@ -30,10 +46,23 @@ func observe(address string, metrics prometheus.Gatherer, log *slog.Logger) (sto
 		return func() {}
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+	// What one collector can't say is no reason to show nothing of the others.
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: longestProfile,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	go server.Serve(listener)
 	log.Info("serving metrics", "address", listener.Addr().String())
-	return func() { server.Shutdown(context.Background()) }
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), adminStop)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			server.Close()
+		}
+	}
 }

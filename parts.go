@@ -94,6 +94,18 @@ func (p *parts) close() (err error) {
 	return err
 }
 
+// readiness is how the parts are asked whether they are there.
+func (p *parts) readiness(layout storage.Layout, log *slog.Logger) *readiness {
+	r := &readiness{log: log, parts: []needed{
+		{"database", p.rows.Ping},
+		{"store", func(ctx context.Context) error { return p.objects.Ping(ctx, layout.Object(0, "").Bucket) }},
+	}}
+	if p.redis != nil {
+		r.parts = append(r.parts, needed{"redis", p.redis.Ping})
+	}
+	return r
+}
+
 func openDatabase(ctx context.Context, c config.Config) (rows *db.DB, err error) {
 	if c.Postgres != nil {
 		rows, err = db.OpenPostgres(ctx, c.Postgres.DSN())

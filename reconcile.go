@@ -89,13 +89,13 @@ func newChecker(c config.Config, p *parts) *reconcile.Checker {
 
 // sweepLeftovers removes, in small steps beside the service, what uploads have left over. The
 // function that is returned ends it and waits for that.
-func sweepLeftovers(ctx context.Context, c config.Config, p *parts, log *slog.Logger) (stop func()) {
+func sweepLeftovers(ctx context.Context, c config.Config, p *parts, metrics *reconcile.Metrics, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		check := newChecker(c, p)
-		check.Fix = true
+		check.Fix, check.Metrics = true, metrics
 		check.Sweep(ctx, p.rows, sweepInterval, log)
 	}()
 	return func() { cancel(); <-done }

@@ -47,12 +47,15 @@ func sane(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// requestIDs is a log that says of which request a line is.
+// requestIDs is a log that says of which request a line is, and of which trace.
 type requestIDs struct{ slog.Handler }
 
 func (h requestIDs) Handle(ctx context.Context, r slog.Record) error {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
 		r.AddAttrs(slog.String("request_id", id))
+	}
+	if id := traceID(ctx); id != "" {
+		r.AddAttrs(slog.String("trace_id", id))
 	}
 	return h.Handler.Handle(ctx, r)
 }
@@ -65,18 +68,31 @@ func (h requestIDs) WithGroup(name string) slog.Handler {
 	return requestIDs{h.Handler.WithGroup(name)}
 }
 
-// logged writes one line for each request. The query is not in it: a signed link's is as
-// good as a token.
-func logged(log *slog.Logger, proxies limit.Proxies, next http.Handler) http.Handler {
+// logged writes one line for each request, counts it, and says what its span is about.
+// Neither the path is in the line nor the query: a signed link's is as good as a token.
+func logged(log *slog.Logger, proxies limit.Proxies, metrics *requestMetrics, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, method, path := time.Now(), r.Method, r.URL.Path
+		start, n := time.Now(), &note{method: knownMethod(r.Method)}
 		s := &statusWriter{ResponseWriter: w}
 		defer func() {
-			log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", method), slog.String("path", path),
-				slog.String("client", proxies.Client(r).String()), slog.Int("status", s.status), slog.Int64("bytes", s.bytes), slog.Duration("took", time.Since(start)))
+			n.status, n.bytes, n.took = s.status, s.bytes, time.Since(start)
+			log.LogAttrs(r.Context(), slog.LevelInfo, "request", append(n.attributes(), slog.String("client", proxies.Client(r).String()))...)
+			metrics.ended(n)
+			describeSpan(r.Context(), n)
 		}()
-		next.ServeHTTP(s, r)
+		next.ServeHTTP(s, r.WithContext(context.WithValue(r.Context(), noteKey{}, n)))
 	})
+}
+
+func (n *note) attributes() []slog.Attr {
+	all := []slog.Attr{slog.String("method", n.method), slog.String("route", n.route), slog.Int("status", n.status),
+		slog.Int64("bytes", n.bytes), slog.Duration("took", n.took)}
+	for _, a := range []struct{ name, value string }{{"file", string(n.file)}, {"identity", string(n.kind)}, {"code", n.code}} {
+		if a.value != "" {
+			all = append(all, slog.String(a.name, a.value))
+		}
+	}
+	return all
 }
 
 // statusWriter sees what is answered.

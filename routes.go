@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gorilla/mux"
 
@@ -28,10 +27,11 @@ import (
 // prefix.
 func routes(c config.Config, base string, uploads *tus.Handler, files *download.Handler, forms *form.Handler,
 	usage func(http.ResponseWriter, *http.Request, file.ID), identify func(*http.Request) (file.Identity, error),
-	links *auth.Links, respond problem.Responder, ready func(context.Context) error, log *slog.Logger) http.Handler {
+	links *auth.Links, respond problem.Responder, ready func(context.Context) error, metrics *requestMetrics, log *slog.Logger) http.Handler {
 	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
 	// one would let %2F divide segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	router.Use(metrics.routed(prefixes(base)[0]))
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { respond.Write(w, r, file.ErrNotFound) })
 	// only answers other methods itself: a 405 has to name the right ones (RFC 9110, 15.5.6).
 	only := func(methods map[string]http.HandlerFunc) http.HandlerFunc {
@@ -83,6 +83,7 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 			}
 			switch {
 			case err == nil:
+				noteOf(r.Context()).kind = who.Kind
 				r = r.WithContext(auth.NewContext(r.Context(), who))
 			case !errors.Is(err, file.ErrUnauthenticated):
 				respond.Write(w, r, err)
@@ -95,11 +96,9 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 		example(router, c, base)
 	}
 	for _, prefix := range prefixes(base) {
-		router.HandleFunc(prefix+"/healthz", read(func(w http.ResponseWriter, r *http.Request) { answerHealth(w, nil) }))
+		router.HandleFunc(prefix+"/healthz", read(func(w http.ResponseWriter, r *http.Request) { answerHealth(w, r, nil) }))
 		router.HandleFunc(prefix+"/readyz", read(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
-			defer cancel()
-			answerHealth(w, ready(ctx))
+			answerHealth(w, r, ready(r.Context()))
 		}))
 		for _, path := range []string{"/tus", "/tus/", "/tus/{id}"} {
 			router.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
@@ -129,7 +128,7 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 	var h http.Handler = protected(origins, respond, router)
 	h = origins.Handler(recovered(respond, h))
 	h = secured(c.Mode.HSTS(), patient(c.ReadTimeout, c.WriteTimeout, h))
-	return named(logged(log, limit.Proxies(c.TrustedProxies), h))
+	return named(logged(log, limit.Proxies(c.TrustedProxies), metrics, h))
 }
 
 func prefixes(base string) []string {
@@ -145,16 +144,4 @@ func segmentID(segment string) (file.ID, error) {
 		return "", file.NotFound(segment)
 	}
 	return file.ParseID(name)
-}
-
-func answerHealth(w http.ResponseWriter, err error) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	if err != nil {
-		w.Header().Set("Retry-After", "2")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		w.Write([]byte("not ready\n"))
-		return
-	}
-	w.Write([]byte("ok\n"))
 }

@@ -21,10 +21,12 @@ import (
 	"holdfast/config"
 	"holdfast/db"
 	"holdfast/download"
+	"holdfast/events"
 	"holdfast/file"
 	"holdfast/form"
 	"holdfast/hooks"
 	"holdfast/problem"
+	"holdfast/reconcile"
 	"holdfast/storage"
 	"holdfast/tus"
 )
@@ -55,11 +57,19 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in parts of %d bytes",
 			errMisused, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
 	}
+	spans, err := openTraces(ctx, c.Traces, log)
+	if err != nil {
+		return err
+	}
+	defer spans.close()
 	p, err := open(ctx, c, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
+	if err := spans.traceParts(p); err != nil {
+		return err
+	}
 
 	listener, err := net.Listen("tcp", address(c.Host, c.Port))
 	if err != nil {
@@ -73,8 +83,8 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	}
 
 	layout := storage.Layout{BucketPrefix: c.Storage.BucketPrefix}
-	respond := problem.Responder{Log: log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: prefixes(base)[0]}
-	rows := db.Remember(p.rows, c.RememberTTL)
+	respond := problem.Responder{Log: log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: prefixes(base)[0], Note: noteProblem}
+	rows := notingRows{db.Remember(p.rows, c.RememberTTL)}
 	links, err := openLinks(ctx, c, p.rows)
 	if err != nil {
 		return err
@@ -88,13 +98,14 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	registry := newRegistry()
 	defer observe(c.AdminAddr, registry, log)()
 	engine := tus.NewEngine(rows, p.objects, life, tus.Settings{Memory: c.MemoryBudget}, log)
-	limits, err := openLimits(c, p)
+	limits, err := openLimits(c, p, spans)
 	if err != nil {
 		return err
 	}
-	identify := guarded(authenticator(c.Auth, p).Identify, limits)
+	people, decider := authenticator(c.Auth, p), p.decider(c, spans)
+	identify := notingIdentity(guarded(people.Identify, limits))
 	files := download.New(download.Options{
-		Records: rows, Grants: rows, Access: p.decider(c), Objects: p.objects, Layout: layout, Respond: respond, Links: links, Metrics: download.NewMetrics(registry),
+		Records: rows, Grants: rows, Access: decider, Objects: p.objects, Layout: layout, Respond: respond, Links: links,
 		Remove: engine.Remove, Base: base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
 		Redirect: redirect(c, p.objects), Limit: limits.Download,
@@ -112,15 +123,11 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		},
 		Fits: life.Fits, Keys: p.rows, Respond: respond, Base: base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
-	ready := func(ctx context.Context) error {
-		err := errors.Join(p.rows.Ping(ctx), p.objects.Ping(ctx, layout.Object(0, "").Bucket))
-		if p.redis != nil {
-			err = errors.Join(err, p.redis.Ping(ctx))
-		}
-		return err
-	}
+	ready := p.readiness(layout, log)
+	register(registry, rows, p.objects, life, engine, limits, people, decider, files)
 	server := &http.Server{
-		Handler:           routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, respond, ready, log),
+		Handler: spans.through(routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, respond, ready.check,
+			newRequestMetrics(registry), log)),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -131,8 +138,8 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	engineDone := make(chan struct{})
 	go func() { defer close(engineDone); engine.Run(running, sweepInterval) }()
 	defer func() { stopEngine(); <-engineDone; engine.Wait() }()
-	defer sweepLeftovers(ctx, c, p, log)()
-	stopTelling, err := tellEvents(ctx, c, p.rows, log)
+	defer sweepLeftovers(ctx, c, p, reconcile.NewMetrics(registry), log)()
+	stopTelling, err := tellEvents(ctx, c, p.rows, func(s *events.Sender) { s.Register(registry) }, log)
 	if err != nil {
 		return err
 	}

@@ -35,11 +35,14 @@ func authenticator(c config.Auth, p *parts) *auth.Authenticator {
 }
 
 // decider decides by the grants in the database and, where there is one, by the backend.
-func (p *parts) decider(c config.Config) *access.Decider {
+func (p *parts) decider(c config.Config, spans *traces) *access.Decider {
 	if c.Backend == "" {
 		return access.New(p.rows, nil, c.RememberTTL)
 	}
 	backend := access.NewBackend(c.Backend)
+	if spans != nil {
+		backend.Trace(spans.provider)
+	}
 	p.closers = append(p.closers, func() error { backend.Close(); return nil })
 	return access.New(p.rows, backend, c.RememberTTL)
 }

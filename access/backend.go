@@ -26,11 +26,12 @@ type Backend struct {
 	url     string
 	client  *http.Client
 	timeout time.Duration
+	metrics metrics
 }
 
 // NewBackend returns a Backend at the URL base, which has no trailing slash.
 func NewBackend(base string) *Backend {
-	return &Backend{url: base + "/attachments/check-permission", timeout: backendTimeout, client: &http.Client{
+	return &Backend{url: base + "/attachments/check-permission", timeout: backendTimeout, metrics: newMetrics(), client: &http.Client{
 		// No Jar: the cookies of one must not come with the question about another.
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: backendConnectTimeout}).DialContext,
@@ -52,6 +53,17 @@ func (b *Backend) Check(ctx context.Context, who file.Identity, id file.ID) erro
 	if header == "" {
 		return file.ErrDenied
 	}
+	began := time.Now()
+	err := b.ask(ctx, header, value, id)
+	b.metrics.durations.Observe(time.Since(began).Seconds())
+	if errors.Is(err, file.ErrBackend) && !errors.Is(err, context.Canceled) {
+		b.metrics.errors.Inc()
+	}
+	return err
+}
+
+// ask asks with the credential that header and value are.
+func (b *Backend) ask(ctx context.Context, header, value string, id file.ID) error {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url, strings.NewReader(url.Values{"file_id": {string(id)}}.Encode()))

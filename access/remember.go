@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
 
 	"holdfast/file"
 )
@@ -19,6 +20,7 @@ const maxRemembered = 10_000
 // memory keeps for a while who was let in where. Who was not is asked about again.
 type memory struct {
 	allowed *otter.Cache[visit, struct{}]
+	stats   *stats.Counter
 	// changes count, by a hash of the file's id, how often a grant was changed. The count
 	// of when a decision began is part of its name: one that a change overtakes is kept
 	// under a name that nobody asks for any more.
@@ -38,7 +40,8 @@ type visit struct {
 }
 
 func remember(ttl time.Duration) *memory {
-	return &memory{seed: maphash.MakeSeed(), allowed: otter.Must(&otter.Options[visit, struct{}]{MaximumSize: maxRemembered,
+	counter := stats.NewCounter()
+	return &memory{seed: maphash.MakeSeed(), stats: counter, allowed: otter.Must(&otter.Options[visit, struct{}]{MaximumSize: maxRemembered, StatsRecorder: counter,
 		ExpiryCalculator: otter.ExpiryWriting[visit, struct{}](ttl)})}
 }
 

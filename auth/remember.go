@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
 )
 
 // maxRemembered is how many tokens are remembered; one takes about 500 bytes.
@@ -17,12 +18,14 @@ const maxRemembered = 10_000
 type memory struct {
 	ask   func(context.Context, presented) (found, error)
 	known *otter.Cache[[sha256.Size]byte, found]
+	stats *stats.Counter
 }
 
 func remember(ask func(context.Context, presented) (found, error), ttl time.Duration) *memory {
 	type entry = otter.Entry[[sha256.Size]byte, found]
-	return &memory{ask, otter.Must(&otter.Options[[sha256.Size]byte, found]{
-		MaximumSize: maxRemembered,
+	counter := stats.NewCounter()
+	return &memory{ask: ask, stats: counter, known: otter.Must(&otter.Options[[sha256.Size]byte, found]{
+		MaximumSize: maxRemembered, StatsRecorder: counter,
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e entry) time.Duration {
 			if e.Value.until.IsZero() {
 				return ttl

@@ -82,6 +82,7 @@ type Config struct {
 	Events   Events
 	Auth     Auth
 	Backend  string // URL of the backend that knows permissions; empty: none
+	Traces   Traces
 }
 
 // Postgres is where the database is.
@@ -149,6 +150,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Events:       r.events(),
 		Auth:         r.auth(),
 		Backend:      r.backend(),
+		Traces:       r.traces(),
 	}
 	c.AllowedOrigins = r.origins()
 	c.FrontendURL = r.frontend()

@@ -28,6 +28,7 @@ import (
 
 // DB is an open, migrated database. Its methods may be called from several goroutines.
 type DB struct {
+	*calls
 	sql *pool
 	// write is for what changes rows. SQLite takes one writer at a time, and its way to
 	// wait for a turn is to sleep and try again; a pool of one connection is a queue.
@@ -69,7 +70,9 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	writer.SetMaxOpenConns(1)
-	d := &DB{sql: &pool{DB: conn, prepare: true}, write: &pool{DB: writer, prepare: true}, now: "cast(unixepoch('subsec') * 1000 as integer)", byBytes: "binary"}
+	c := &calls{metrics: newMetrics()}
+	d := &DB{calls: c, sql: &pool{DB: conn, calls: c, prepare: true}, write: &pool{DB: writer, calls: c, prepare: true},
+		now: "cast(unixepoch('subsec') * 1000 as integer)", byBytes: "binary"}
 	return d, d.start(ctx, func() error { return migrateSQLite(ctx, conn, path) })
 }
 
@@ -82,8 +85,9 @@ func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
 	conn.SetMaxOpenConns(16)
 	conn.SetMaxIdleConns(16) // a new one costs more than a query
 	conn.SetConnMaxIdleTime(5 * time.Minute)
-	shared := &pool{DB: conn}
-	d := &DB{sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint", byBytes: `"C"`}
+	c := &calls{metrics: newMetrics()}
+	shared := &pool{DB: conn, calls: c}
+	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint", byBytes: `"C"`}
 	return d, d.start(ctx, func() error { return migratePostgres(ctx, conn) })
 }
 
@@ -102,7 +106,12 @@ func (d *DB) start(ctx context.Context, migrate func() error) error {
 func (d *DB) Close() error { return errors.Join(d.write.Close(), d.sql.Close()) }
 
 // Ping asks whether the database answers.
-func (d *DB) Ping(ctx context.Context) error { return wrap("connect", d.sql.PingContext(ctx)) }
+func (d *DB) Ping(ctx context.Context) error {
+	ctx, end := d.begin(ctx, "connect")
+	err := wrap("connect", d.sql.PingContext(ctx))
+	end(err)
+	return err
+}
 
 // Shared says whether other processes may use this database at the same time.
 func (d *DB) Shared() bool { return d.dsn != "" }
@@ -116,22 +125,42 @@ func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (int64,
 	return exec(ctx, d.write, doing, d.text(query), args...)
 }
 
+// counted is a connection or a transaction, which tells calls what is asked of it.
+type counted interface {
+	begin(ctx context.Context, doing string) (context.Context, func(error))
+}
+
 type execer interface {
+	counted
 	ExecContext(context.Context, string, ...any) (sql.Result, error)
 }
 
-func exec(ctx context.Context, on execer, doing, query string, args ...any) (int64, error) {
+func exec(ctx context.Context, on execer, doing, query string, args ...any) (n int64, err error) {
+	ctx, end := on.begin(ctx, doing)
+	defer func() { end(err) }()
 	res, err := on.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, wrap(doing, err)
 	}
-	n, err := res.RowsAffected()
+	n, err = res.RowsAffected()
 	return n, wrap(doing, err)
 }
 
 // row reads one row; the error is file.ErrNotFound if there is none.
 func (d *DB) row(ctx context.Context, doing, query string, args []any, into ...any) error {
-	return wrap(doing, d.sql.QueryRowContext(ctx, d.text(query), args...).Scan(into...))
+	return row(ctx, d.sql, doing, d.text(query), args, into...)
+}
+
+type rower interface {
+	counted
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func row(ctx context.Context, on rower, doing, query string, args []any, into ...any) error {
+	ctx, end := on.begin(ctx, doing)
+	err := wrap(doing, on.QueryRowContext(ctx, query, args...).Scan(into...))
+	end(err)
+	return err
 }
 
 // rows calls each for every row.
@@ -140,10 +169,13 @@ func (d *DB) rows(ctx context.Context, doing, query string, args []any, each fun
 }
 
 type queryer interface {
+	counted
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-func rows(ctx context.Context, on queryer, doing, query string, args []any, each func(scan func(...any) error) error) error {
+func rows(ctx context.Context, on queryer, doing, query string, args []any, each func(scan func(...any) error) error) (err error) {
+	ctx, end := on.begin(ctx, doing)
+	defer func() { end(err) }()
 	rows, err := on.QueryContext(ctx, query, args...)
 	if err != nil {
 		return wrap(doing, err)
@@ -159,20 +191,31 @@ func rows(ctx context.Context, on queryer, doing, query string, args []any, each
 
 // tx runs fn in a transaction, which is committed if fn returns no error.
 func (d *DB) tx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
-	begun, err := d.write.BeginTx(ctx, nil)
+	begun, err := d.beginTx(ctx, doing)
 	if err != nil {
-		return wrap(doing, err)
+		return err
 	}
 	defer begun.Rollback()
 	tx := &transaction{Tx: begun, pool: d.write}
 	if err := fn(tx); err != nil {
 		return err
 	}
-	if err := begun.Commit(); err != nil {
-		return wrap(doing, err)
+	_, end := d.begin(ctx, "commit transaction") // the flush to the disk is in here
+	err = wrap(doing, begun.Commit())
+	end(err)
+	if err == nil {
+		tx.done(ctx)
 	}
-	tx.done(ctx)
-	return nil
+	return err
+}
+
+// beginTx begins a transaction; on SQLite it waits here until all others that write are over.
+func (d *DB) beginTx(ctx context.Context, doing string) (*sql.Tx, error) {
+	_, end := d.begin(ctx, "begin transaction") // its context must live as long as the transaction
+	tx, err := d.write.BeginTx(ctx, nil)
+	err = wrap(doing, err)
+	end(err)
+	return tx, err
 }
 
 // wrap gives a SQL error its kind and says what was being done.

@@ -104,3 +104,18 @@ func (d *DB) ResendEvents(ctx context.Context, id file.ID) (int64, error) {
 	return d.exec(ctx, "resend events", `update events set state = 'waiting', tries = 0, created = {now}, due = {now}
 		where state = 'dead' and ($1 = '' or file_id = $1)`, string(id))
 }
+
+// countEvents counts events by state, and says how long the oldest waits that is not dead.
+func (d *DB) countEvents(ctx context.Context) (counts map[string]int64, oldest time.Duration, err error) {
+	counts = make(map[string]int64)
+	err = d.rows(ctx, "count events", `select state, count(*), {now} - min(created) from events group by state`, nil, func(scan func(...any) error) error {
+		var state string
+		var n, age int64
+		err := scan(&state, &n, &age)
+		if counts[state] = n; state == "waiting" {
+			oldest = time.Duration(max(age, 0)) * time.Millisecond
+		}
+		return err
+	})
+	return counts, oldest, err
+}

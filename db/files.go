@@ -94,7 +94,7 @@ func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {
 // for another program's that nobody has counted yet.
 func deleteRecord(ctx context.Context, tx *transaction, id file.ID) (bytes, files int64, there bool, err error) {
 	var counted sql.NullInt64
-	err = wrap("delete record", tx.QueryRowContext(ctx, `delete from files where file_id = $1 returning counted`, id).Scan(&counted))
+	err = row(ctx, tx, "delete record", `delete from files where file_id = $1 returning counted`, []any{id}, &counted)
 	if isNotFound(err) {
 		return 0, 0, false, nil
 	}

@@ -21,10 +21,10 @@ func (d *DB) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string
 		// This locks the key, or waits for who did. Only the next statement sees what that one
 		// has committed: PostgreSQL gives each its own view of other tables.
 		var holds file.ID
-		row := tx.QueryRowContext(ctx, d.text(`
+		err := row(ctx, tx, "take key", d.text(`
 			insert into idempotency_keys (owner, key, upload_id, expires) values ($1, $2, $3, {now} + $4)
-			on conflict (owner, key) do update set owner = excluded.owner returning upload_id`), owner, key, u.ID, keep.Milliseconds())
-		if err := wrap("take key", row.Scan(&holds)); err != nil {
+			on conflict (owner, key) do update set owner = excluded.owner returning upload_id`), []any{owner, key, u.ID, keep.Milliseconds()}, &holds)
+		if err != nil {
 			return err
 		}
 		if holds != u.ID {

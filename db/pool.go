@@ -11,6 +11,7 @@ import (
 // package, so there are few. pgx prepares by itself.
 type pool struct {
 	*sql.DB
+	*calls
 	prepare  bool
 	prepared sync.Map // text -> *sql.Stmt
 }
@@ -62,6 +63,10 @@ type transaction struct {
 	*sql.Tx
 	pool   *pool
 	missed []string
+}
+
+func (t *transaction) begin(ctx context.Context, doing string) (context.Context, func(error)) {
+	return t.pool.calls.begin(ctx, doing)
 }
 
 func (t *transaction) statement(ctx context.Context, query string) *sql.Stmt {

@@ -67,15 +67,11 @@ func (d *DB) exceeded(ctx context.Context, tx *transaction, accountID, bytes int
 	return file.Refuse(file.ErrQuota, "Quota of %d bytes exceeded: account %d uses %d bytes, %d more are asked for", quota.Bytes, accountID, used.Bytes, bytes)
 }
 
-type rower interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 func (d *DB) usage(ctx context.Context, on rower, accountID int64) (u file.Usage, q file.Quota, err error) {
-	err = wrap("read usage", on.QueryRowContext(ctx, `select coalesce(sum(bytes), 0), coalesce(sum(files), 0),
+	err = row(ctx, on, "read usage", `select coalesce(sum(bytes), 0), coalesce(sum(files), 0),
 		coalesce((select max_bytes from account_quotas where account_id = $1), $2),
 		coalesce((select max_files from account_quotas where account_id = $1), $3)
-		from account_usage where account_id = $1`, accountID, d.quota.Bytes, d.quota.Files).Scan(&u.Bytes, &u.Files, &q.Bytes, &q.Files))
+		from account_usage where account_id = $1`, []any{accountID, d.quota.Bytes, d.quota.Files}, &u.Bytes, &u.Files, &q.Bytes, &q.Files)
 	return u, q, err
 }
 
@@ -117,7 +113,7 @@ func (d *DB) ClearQuota(ctx context.Context, accountID int64) error {
 func (d *DB) countRecord(ctx context.Context, tx *transaction, id file.ID) error {
 	var account, size int64
 	var counted sql.NullInt64
-	err := wrap("count record", tx.QueryRowContext(ctx, `select account_id, size, counted from files where file_id = $1`, id).Scan(&account, &size, &counted))
+	err := row(ctx, tx, "count record", `select account_id, size, counted from files where file_id = $1`, []any{id}, &account, &size, &counted)
 	if err != nil {
 		return err
 	}
@@ -168,10 +164,10 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 		if counted, _, err = d.usage(ctx, tx, accountID); err != nil {
 			return err
 		}
-		err := wrap("recount", tx.QueryRowContext(ctx, `select coalesce(sum(bytes), 0), coalesce(sum(files), 0) from (
+		err := row(ctx, tx, "recount", `select coalesce(sum(bytes), 0), coalesce(sum(files), 0) from (
 			select counted as bytes, 1 as files from files where account_id = $1
 			union all select reserved, slots from uploads where account_id = $1 and state in ('open', 'completing', 'stored')) a`,
-			accountID).Scan(&used.Bytes, &used.Files))
+			[]any{accountID}, &used.Bytes, &used.Files)
 		if err != nil {
 			return err
 		}

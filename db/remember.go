@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
 
 	"holdfast/file"
 )
@@ -18,14 +19,15 @@ const maxRemembered = 10_000
 type Remembering struct {
 	*DB
 	records *otter.Cache[file.ID, file.Record] // nil: nothing is remembered
+	stats   *stats.Counter
 }
 
 // Remember returns d with a memory of so long; 0 is none. What is missing is never
 // remembered: it may be there a moment later.
 func Remember(d *DB, ttl time.Duration) *Remembering {
-	r := &Remembering{DB: d}
+	r := &Remembering{DB: d, stats: stats.NewCounter()}
 	if ttl > 0 {
-		r.records = otter.Must(&otter.Options[file.ID, file.Record]{MaximumSize: maxRemembered,
+		r.records = otter.Must(&otter.Options[file.ID, file.Record]{MaximumSize: maxRemembered, StatsRecorder: r.stats,
 			ExpiryCalculator: otter.ExpiryWriting[file.ID, file.Record](ttl)})
 	}
 	return r

@@ -60,10 +60,10 @@ func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args 
 	var sources string
 	var ttl int64
 	var expires sql.NullInt64
-	err := wrap(doing, on.QueryRowContext(ctx, d.text(query), args...).Scan(
+	err := row(ctx, on, doing, d.text(query), args,
 		&u.ID, &u.Creator.Kind, &u.Creator.UserID, &u.Creator.AccountID, &u.Creator.Fingerprint, &u.Location.Bucket, &u.Location.Key,
 		&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.Partial, &sources, &u.Claim, &u.MultipartID,
-		&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Held, &ttl, &expires, &u.Expired))
+		&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Held, &ttl, &expires, &u.Expired)
 	if err != nil {
 		return nil, err
 	}
@@ -114,10 +114,10 @@ func (d *DB) tails(ctx context.Context, on *pool, id file.ID) (tails []file.Tail
 // is never given out again. The offset is not part of this fence: parts before may be
 // committed at any moment.
 func (d *DB) TakePart(ctx context.Context, f file.Fence) (number int32, err error) {
-	err = wrap("take part number", d.write.QueryRowContext(ctx, `
+	err = row(ctx, d.write, "take part number", `
 		update uploads set next_part = next_part + 1
 		where id = $1 and lease_epoch = $2 and state = 'open'
-		returning next_part - 1`, f.ID, f.Epoch).Scan(&number))
+		returning next_part - 1`, []any{f.ID, f.Epoch}, &number)
 	return number, lost(err)
 }
 
@@ -145,9 +145,9 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 		var at sql.NullInt64
 		var deferred bool
 		var account, reserved int64
-		row := tx.QueryRowContext(ctx, d.text(`update uploads set `+set+fence+` returning expires, deferred, account_id, reserved`),
-			f.ID, f.Epoch, f.Offset, f.State, p.Offset, p.HashState, state, p.ETag)
-		if err := wrap("commit", row.Scan(&at, &deferred, &account, &reserved)); err != nil {
+		err := row(ctx, tx, "commit", d.text(`update uploads set `+set+fence+` returning expires, deferred, account_id, reserved`),
+			[]any{f.ID, f.Epoch, f.Offset, f.State, p.Offset, p.HashState, state, p.ETag}, &at, &deferred, &account, &reserved)
+		if err != nil {
 			return lost(err)
 		}
 		expires = fromMillis(at)
@@ -206,7 +206,7 @@ func (d *DB) DeclareLength(ctx context.Context, f file.Fence, size int64) error 
 
 // reservation is what an upload has taken of its account's quota.
 func reservation(ctx context.Context, tx *transaction, id file.ID) (account, bytes, slots int64, err error) {
-	err = wrap("read reservation", tx.QueryRowContext(ctx, `select account_id, reserved, slots from uploads where id = $1`, id).Scan(&account, &bytes, &slots))
+	err = row(ctx, tx, "read reservation", `select account_id, reserved, slots from uploads where id = $1`, []any{id}, &account, &bytes, &slots)
 	return account, bytes, slots, err
 }
 
@@ -259,10 +259,10 @@ func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 		var s file.Subject
 		var reserved, slots int64
 		var expired bool
-		err := wrap("delete upload", tx.QueryRowContext(ctx, d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
+		err := row(ctx, tx, "delete upload", d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
 			where id = $1 and lease_epoch = $2 and state <> 'deleted'
-			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`), f.ID, f.Epoch, file.Deleted).
-			Scan(&s.ID, &s.AccountID, &s.UserID, &s.Name, &s.Type, &s.Size, &reserved, &slots, &expired))
+			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`), []any{f.ID, f.Epoch, file.Deleted},
+			&s.ID, &s.AccountID, &s.UserID, &s.Name, &s.Type, &s.Size, &reserved, &slots, &expired)
 		if err != nil {
 			return lost(err)
 		}

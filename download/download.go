@@ -61,7 +61,6 @@ type Options struct {
 	Layout  storage.Layout
 	Respond problem.Responder
 	Links   Links
-	Metrics *Metrics
 	// Remove takes what a deleted file left out of the store.
 	Remove func(context.Context, file.ID)
 	// Base is the URL under which files are seen, without a trailing slash.
@@ -86,12 +85,13 @@ type Options struct {
 // Handler serves files.
 type Handler struct {
 	Options
-	found *otter.Cache[file.ID, storage.Object]
+	metrics *metrics
+	found   *otter.Cache[file.ID, storage.Object]
 }
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	h := &Handler{Options: o}
+	h := &Handler{Options: o, metrics: newMetrics()}
 	if o.Remember > 0 {
 		h.found = otter.Must(&otter.Options[file.ID, storage.Object]{MaximumSize: 10_000,
 			ExpiryCalculator: otter.ExpiryWriting[file.ID, storage.Object](o.Remember)})
@@ -102,6 +102,11 @@ func New(o Options) *Handler {
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Add("Vary", varies)
+	if r.Method == http.MethodGet {
+		c := &counted{ResponseWriter: w, metrics: h.metrics, began: time.Now()}
+		defer c.end()
+		w = c
+	}
 	rec, err := h.readable(r, id)
 	if err == nil && h.Limit != nil {
 		who, _ := auth.FromContext(r.Context())
@@ -119,7 +124,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	}
 	h.describe(w, r, rec)
 	ctx, cancel := context.WithCancel(r.Context())
-	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.Metrics.resumes.Inc, anew: h.Metrics.anew.Inc,
+	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.metrics.resumes.Inc, anew: h.metrics.anew.Inc,
 		spans: settle(r, rec.Size)}
 	answer := &response{ResponseWriter: w, h: h, r: r, object: o}
 	// It may panic, when it cuts the connection; and o is closed after nobody reads it any more.
@@ -192,10 +197,10 @@ func (h *Handler) explain(ctx context.Context, rec file.Record, err error) error
 		return now
 	}
 	if errors.Is(err, file.ErrObjectChanged) {
-		h.Metrics.faults.WithLabelValues("changed").Inc()
+		h.metrics.faults.WithLabelValues("changed").Inc()
 		return fmt.Errorf("file %s: %w", rec.ID, err)
 	}
-	h.Metrics.faults.WithLabelValues("missing").Inc()
+	h.metrics.faults.WithLabelValues("missing").Inc()
 	// A 404 is logged nowhere else.
 	h.Respond.Log.LogAttrs(ctx, slog.LevelError, "an object is missing", slog.String("file", string(rec.ID)), slog.Any("error", err))
 	return err
@@ -212,6 +217,7 @@ func (h *Handler) Delete(w http.ResponseWriter, r *http.Request, id file.ID) {
 		h.Respond.Write(w, r, err)
 		return
 	}
+	h.metrics.deleted.Inc()
 	h.Remove(r.Context(), id)
 	w.WriteHeader(http.StatusNoContent)
 }

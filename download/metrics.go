@@ -2,18 +2,29 @@ package download
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics count what goes wrong between the store and the clients. An object that is
-// missing or changed is lost data: an alarm belongs on it.
-type Metrics struct {
-	faults  *prometheus.CounterVec // by what is wrong with an object: missing, changed
-	resumes prometheus.Counter
-	anew    prometheus.Counter
-	aborted *prometheus.CounterVec // by whose fault: store, client
+// metrics count downloads, and what goes wrong between the store and the clients. An object
+// that is missing or changed is lost data: an alarm belongs on it.
+type metrics struct {
+	downloads *prometheus.CounterVec   // by outcome
+	durations *prometheus.HistogramVec // by outcome
+	sent      prometheus.Counter       // bytes
+	deleted   prometheus.Counter
+	faults    *prometheus.CounterVec // by what is wrong with an object: missing, changed
+	resumes   prometheus.Counter
+	anew      prometheus.Counter
+	aborted   *prometheus.CounterVec // by whose fault: store, client
 }
 
-// NewMetrics returns counters that are registered with r.
-func NewMetrics(r prometheus.Registerer) *Metrics {
-	m := &Metrics{
+func newMetrics() *metrics {
+	m := &metrics{
+		downloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_downloads_total",
+			Help: "GET of a file, by outcome: whole, range, not_modified, redirected, refused (4xx), failed (5xx), broken (ended before its end)."}, []string{"outcome"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "holdfast_download_duration_seconds",
+			Help: "GET of a file, until its last byte was sent; clients may be slow.", Buckets: []float64{.005, .025, .1, .5, 2.5, 10, 60, 300}}, []string{"outcome"}),
+		sent: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_sent_bytes_total",
+			Help: "Bytes of files that were sent to clients."}),
+		deleted: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_files_deleted_total",
+			Help: "Files that were deleted by DELETE of the file."}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_download_object_faults_total",
 			Help: "Records whose object was missing from the store, or changed (replaced, shorter)."}, []string{"fault"}),
 		resumes: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_resumes_total",
@@ -23,12 +34,21 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_download_aborted_total",
 			Help: "Answers that were cut off: the store gave no more, or the client took no more."}, []string{"by"}),
 	}
-	for _, fault := range []string{"missing", "changed"} { // so that they are there before something happens
+	// So that they are there before something happens.
+	for _, outcome := range []string{"whole", "range", "not_modified", "redirected", "refused", "failed", "broken"} {
+		m.downloads.WithLabelValues(outcome)
+	}
+	for _, fault := range []string{"missing", "changed"} {
 		m.faults.WithLabelValues(fault)
 	}
 	for _, by := range []string{"store", "client"} {
 		m.aborted.WithLabelValues(by)
 	}
-	r.MustRegister(m.faults, m.resumes, m.anew, m.aborted)
 	return m
+}
+
+// Register has r show what was counted.
+func (h *Handler) Register(r prometheus.Registerer) {
+	m := h.metrics
+	r.MustRegister(m.downloads, m.durations, m.sent, m.deleted, m.faults, m.resumes, m.anew, m.aborted)
 }

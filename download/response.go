@@ -138,14 +138,14 @@ func (w *response) end() {
 	// The connection may serve other requests after this one.
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Time{})
 	if w.slow {
-		w.h.Metrics.aborted.WithLabelValues("client").Inc()
+		w.h.metrics.aborted.WithLabelValues("client").Inc()
 	}
 	err := w.object.broken()
 	if err == nil || w.answered || w.r.Context().Err() != nil {
 		return
 	}
 	err = w.h.explain(w.r.Context(), w.object.record, err)
-	w.h.Metrics.aborted.WithLabelValues("store").Inc()
+	w.h.metrics.aborted.WithLabelValues("store").Inc()
 	w.h.Respond.LogError(w.r, http.StatusInternalServerError, err)
 	panic(http.ErrAbortHandler)
 }

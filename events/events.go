@@ -56,6 +56,7 @@ type Sender struct {
 	url    string
 	hook   *webhooks.Webhook
 	client *http.Client
+	sent   sendings // by Run
 }
 
 // NewSender returns a Sender. A secret of the form whsec_... is base64, as others give it out.
@@ -73,7 +74,7 @@ func NewSender(url, secret string) (*Sender, error) {
 	}
 	// A redirect would take a POST somewhere else, and often as a GET.
 	client := &http.Client{Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return &Sender{url, hook, client}, nil
+	return &Sender{url, hook, client, newSent()}, nil
 }
 
 // maxAnswer is how much of an answer is read, in bytes.
@@ -152,6 +153,7 @@ func (s *Sender) round(ctx context.Context, rows Rows, log *slog.Logger) (int, e
 func (s *Sender) tell(ctx context.Context, rows Rows, e file.Event, log *slog.Logger) error {
 	status, _, err := s.send(ctx, string(e.File)+"."+string(e.Kind), []byte(e.Payload))
 	if err == nil && status >= 200 && status < 300 {
+		s.sent.WithLabelValues("taken").Inc()
 		return rows.EventTold(ctx, e)
 	}
 	if ctx.Err() != nil {
@@ -161,9 +163,12 @@ func (s *Sender) tell(ctx context.Context, rows Rows, e file.Event, log *slog.Lo
 		err = fmt.Errorf("the receiver answered %d", status)
 	}
 	dead := time.Since(e.Created) > giveUp
+	result := "failed"
 	if dead {
+		result = "dead"
 		log.Error("an event was given up", "file", e.File, "kind", e.Kind, "tries", e.Tries+1, "error", err)
 	}
+	s.sent.WithLabelValues(result).Inc()
 	return rows.EventFailed(ctx, e, err.Error(), backoff(e.Tries), dead)
 }
 

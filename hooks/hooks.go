@@ -48,12 +48,13 @@ type Settings struct {
 
 // Hooks decide with these settings.
 type Hooks struct {
-	store Store
+	store   Store
+	metrics metrics
 	Settings
 }
 
 // New returns hooks that write to store.
-func New(store Store, s Settings) *Hooks { return &Hooks{store, s} }
+func New(store Store, s Settings) *Hooks { return &Hooks{store, newMetrics(), s} }
 
 // Creation is what a client says of the file it wants to send.
 type Creation struct {
@@ -119,6 +120,9 @@ func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) 
 	}
 	if err != nil {
 		return file.Upload{}, err
+	}
+	if !u.Partial {
+		h.metrics.created.Inc()
 	}
 	return u, nil
 }
@@ -190,11 +194,15 @@ func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) 
 			return fmt.Errorf("scan upload %s: %w", u.ID, err)
 		}
 	}
-	return h.store.Record(ctx, was, u, file.Record{
+	err = h.store.Record(ctx, was, u, file.Record{
 		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID, Uploader: u.Creator.Fingerprint,
 		CreatedAt: h.Now().UTC().Truncate(time.Microsecond), // as precise as PostgreSQL keeps it
 		Location:  u.Location, ETag: u.ETag, SHA256: sum,
 	})
+	if err == nil {
+		h.metrics.finished.Inc()
+	}
+	return err
 }
 
 // scan looks into the object of an upload, and has it told if it must not become a file.

@@ -44,18 +44,19 @@ type Limits struct {
 	// failures is not shared: to ask Redis before every token would cost more than a wrong
 	// one, so each replica has this limit to itself.
 	failures *Memory
+	refused  refusals
 	Settings
 }
 
 // New returns limits that count with c.
-func New(c Counter, s Settings) *Limits { return &Limits{c, NewMemory(), s} }
+func New(c Counter, s Settings) *Limits { return &Limits{c, NewMemory(), newRefused(), s} }
 
 // Upload counts an upload that who wants to begin.
 func (l *Limits) Upload(r *http.Request, who file.Identity) error {
 	if l == nil {
 		return nil
 	}
-	return refuse(l.counter.Take(r.Context(), "upload:"+l.name(r, who), l.Uploads))
+	return l.refuse("upload", l.counter.Take(r.Context(), "upload:"+l.name(r, who), l.Uploads))
 }
 
 // Download counts a download. Who plays a film asks for range after range of it: those of
@@ -73,7 +74,7 @@ func (l *Limits) Download(r *http.Request, who file.Identity, id file.ID) error 
 	if wait == 0 {
 		l.counter.Mark(ctx, seen, l.Downloads.Window)
 	}
-	return refuse(wait)
+	return l.refuse("download", wait)
 }
 
 // Failing refuses a request from where too many wrong tokens came, before its own is
@@ -82,7 +83,7 @@ func (l *Limits) Failing(r *http.Request) error {
 	if l == nil {
 		return nil
 	}
-	return refuse(l.failures.wait(address(l.Proxies.Client(r)), l.Failures))
+	return l.refuse("token", l.failures.wait(address(l.Proxies.Client(r)), l.Failures))
 }
 
 // Failed counts a wrong token.
@@ -100,8 +101,9 @@ func (l *Limits) name(r *http.Request, who file.Identity) string {
 	return address(l.Proxies.Client(r))
 }
 
-func refuse(wait time.Duration) error {
+func (l *Limits) refuse(limit string, wait time.Duration) error {
 	if wait > 0 {
+		l.refused.WithLabelValues(limit).Inc()
 		return &file.Later{Kind: file.ErrTooMany, After: wait}
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"holdfast/file"
@@ -148,6 +147,8 @@ type Responder struct {
 	Frontend string
 	// Prefix is the path of the base URL, which requests may have or not.
 	Prefix string
+	// Note is told what is answered to whom; nil: nobody is.
+	Note func(*http.Request, Problem)
 }
 
 // Of is like the function Of, with the error's text as reason if Debug is set.
@@ -169,6 +170,9 @@ func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
 
 // Send is the last step of Write: the answer's headers are set.
 func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
+	if re.Note != nil {
+		re.Note(r, p)
+	}
 	if to := re.page(r, p); to != "" {
 		redirect(w, to)
 		return
@@ -182,12 +186,11 @@ func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
 }
 
 // LogError logs an error that is the service's fault; what a client did wrong is in
-// the line that every request has.
+// the line that every request has. So is the rest, under the same request id; the path is
+// nowhere, since somebody may have put a token there.
 func (re Responder) LogError(r *http.Request, status int, err error) {
 	if status < 500 {
 		return
 	}
-	path, _, _ := strings.Cut(r.RequestURI, "?") // as it came: routes cut prefixes off r.URL
-	re.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method), slog.String("path", path),
-		slog.Int("status", status), slog.Any("error", err))
+	re.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method), slog.Int("status", status), slog.Any("error", err))
 }

@@ -115,6 +115,7 @@ type Checker struct {
 	Objects Objects
 	Layout  storage.Layout
 	Report  func(Finding) error
+	Metrics *Metrics // nil: nothing is counted
 	Options
 
 	Summary Summary

@@ -27,6 +27,7 @@ func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Durati
 		mine, err := chores.TakeChore(ctx, chore, holder, interval)
 		if mine {
 			err = c.step(ctx, chores, holder, interval, log)
+			c.Metrics.swept(ctx, err)
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Warn("sweep what is left over", "error", err)
@@ -65,6 +66,9 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 		}
 		if err := c.repair(ctx, &f); err != nil || f.Done == "" {
 			return err
+		}
+		if c.Metrics != nil {
+			c.Metrics.removed.Inc()
 		}
 		log.Info("what an upload left in the store was removed", "kind", f.Kind, "file", f.ID, "detail", f.Detail)
 		return nil

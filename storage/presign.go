@@ -26,6 +26,7 @@ type Presigned struct {
 // we do. Nothing is asked of the store, so the object need not be there.
 func (c *Client) Presigner(endpoint string) func(context.Context, file.Location, Presigned) (string, error) {
 	signer := s3.NewPresignClient(c.s3, s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
+		o.APIOptions = nil // of calls that are made; this one is not
 		if endpoint != "" {
 			o.BaseEndpoint, o.UsePathStyle = &endpoint, true
 		}

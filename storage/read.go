@@ -79,16 +79,20 @@ func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset
 		}
 		return once{b}, nil
 	}
+	called, end := c.calls.begin(ctx, "GetObject")
 	for attempt, pause := 1, 50*time.Millisecond; ; attempt, pause = attempt+1, pause*2 {
-		body, err := c.reader.get(ctx, at, etag, offset, length)
+		body, err := c.reader.get(called, at, etag, offset, length)
 		if err == nil {
+			end(nil)
 			return body, nil
 		}
 		// Whatever the store says about the request, it will say again.
 		s := status(err)
 		if attempt == readAttempts || ctx.Err() != nil || errors.Is(err, file.ErrObjectChanged) || s != 0 && s < 500 && s != http.StatusTooManyRequests {
+			end(err)
 			return nil, wrap(file.ErrStorageRead, "read object", err)
 		}
+		c.calls.metrics.retries.WithLabelValues("GetObject").Inc()
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

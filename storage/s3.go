@@ -59,6 +59,7 @@ type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 type Client struct {
 	s3      *s3.Client
 	limits  limits
+	calls   *calls
 	reader  *reader // nil: the SDK reads
 	sums    bool    // the store knows the SDK's checksums
 	durable func(context.Context) error
@@ -100,12 +101,14 @@ func New(o Options) *Client {
 		options.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		options.HTTPSignerV4 = newGoogleSigner()
 	}
+	calls := &calls{metrics: newMetrics()}
+	calls.watch(&options)
 	by := func(t *http.Transport) func(*s3.Options) {
 		client := &http.Client{Transport: t}
 		return func(o *s3.Options) { o.HTTPClient = client }
 	}
 	return &Client{
-		s3: s3.New(options), limits: l, reader: newReader(o), sums: !o.Google, durable: o.durable,
+		s3: s3.New(options), limits: l, calls: calls, reader: newReader(o), sums: !o.Google, durable: o.durable,
 		payload: o.Signing.option(!o.Google), soon: by(soon), patient: by(patient),
 		close: func() {
 			for _, t := range []*http.Transport{normal, soon, patient} {

@@ -107,6 +107,9 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 		}
 		next.Held = u.Held && !p.Release
 	}
+	if len(u.Sources) == 0 { // those of a final upload came with its parts
+		e.metrics.received.Add(float64(next.Offset - u.Offset))
+	}
 	var gone []file.Tail
 	next.Tails, gone = cutTails(u.Tails, p.From(), nil)
 	next.Tails = append(next.Tails, p.Tails...)

@@ -95,6 +95,7 @@ type Engine struct {
 	finisher Finisher
 	leases   *leases
 	memory   *memory
+	metrics  *metrics
 	log      *slog.Logger
 
 	background sync.WaitGroup // removals that nobody waits for
@@ -102,8 +103,9 @@ type Engine struct {
 
 // NewEngine returns an engine.
 func NewEngine(rows Rows, objects Objects, finisher Finisher, s Settings, log *slog.Logger) *Engine {
-	return &Engine{rows: rows, objects: objects, finisher: finisher, log: log,
-		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log), memory: newMemory(cmp.Or(s.Memory, DefaultMemory))}
+	m := newMetrics()
+	return &Engine{rows: rows, objects: objects, finisher: finisher, log: log, metrics: m,
+		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log, m), memory: newMemory(cmp.Or(s.Memory, DefaultMemory), m)}
 }
 
 // Run listens for requests of other replicas to let uploads go, and sweeps: now, and
@@ -117,6 +119,7 @@ func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 		mine, err := e.rows.TakeChore(ctx, "sweep", e.leases.holder, interval)
 		if mine {
 			err = e.Sweep(ctx)
+			e.metrics.swept(ctx, err)
 		}
 		if err != nil && ctx.Err() == nil {
 			e.log.Warn("sweep", "error", err)

@@ -28,10 +28,11 @@ type LeaseRows interface {
 
 // leases keeps two requests for one upload apart, in this process and in others.
 type leases struct {
-	rows   LeaseRows
-	ttl    time.Duration
-	log    *slog.Logger
-	holder string // names this process, for whoever looks at the rows
+	rows    LeaseRows
+	ttl     time.Duration
+	log     *slog.Logger
+	metrics *metrics
+	holder  string // names this process, for whoever looks at the rows
 
 	mu       sync.Mutex
 	held     map[file.ID]*lease
@@ -39,8 +40,8 @@ type leases struct {
 	stopping bool
 }
 
-func newLeases(rows LeaseRows, ttl time.Duration, log *slog.Logger) *leases {
-	return &leases{rows: rows, ttl: ttl, log: log, holder: rand.Text(), held: make(map[file.ID]*lease)}
+func newLeases(rows LeaseRows, ttl time.Duration, log *slog.Logger, m *metrics) *leases {
+	return &leases{rows: rows, ttl: ttl, log: log, metrics: m, holder: rand.Text(), held: make(map[file.ID]*lease)}
 }
 
 // lease is the right to change one upload, while it lasts.
@@ -67,10 +68,12 @@ type lease struct {
 // the holder does not let go in time.
 func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *file.Upload, error) {
 	const firstPause, longestPause = 25 * time.Millisecond, 500 * time.Millisecond
+	began := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		asked := time.Now()
 		u, err := ls.rows.TakeLease(ctx, id, ls.holder, ls.ttl)
 		if err == nil && u != nil {
+			ls.metrics.leaseWaits.Observe(time.Since(began).Seconds())
 			return ls.hold(ctx, id, u.Epoch, asked, letGo), u, nil
 		}
 		if err != nil && ctx.Err() == nil {
@@ -84,6 +87,7 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 		}
 		select {
 		case <-ctx.Done():
+			ls.metrics.leaseTimeouts.Inc()
 			return nil, nil, fmt.Errorf("wait for the lease on %s: %w: %w", id, file.ErrLocked, ctx.Err())
 		case <-ls.givenBack(id):
 		case <-time.After(pause):
@@ -133,6 +137,7 @@ func (ls *leases) renew() {
 		cancel()
 		for _, l := range before {
 			if l.isLost(sent, renewed, err) {
+				ls.metrics.leaseLosses.Inc()
 				ls.log.WarnContext(l.ctx, "a lease was lost", "upload", l.id, "error", err)
 				l.cancel(fmt.Errorf("the lease on %s was lost: %w", l.id, file.ErrConflict))
 				l.ask()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // memory is what all requests together may hold of their clients' bytes. Who needs more
@@ -16,7 +17,8 @@ import (
 // grows over three quarters, the requests that hold their bytes longest are asked to put
 // them away as tails. That takes no memory, so it can't wait for any.
 type memory struct {
-	limit int64
+	limit   int64
+	metrics *metrics
 
 	mu      sync.Mutex
 	used    int64
@@ -35,8 +37,8 @@ type memory struct {
 // client that is waited for.
 const maxAway = 32
 
-func newMemory(limit int64) *memory {
-	return &memory{limit: limit, kept: make(map[string]*list.Element), away: make(chan struct{}, maxAway)}
+func newMemory(limit int64, m *metrics) *memory {
+	return &memory{limit: limit, metrics: m, kept: make(map[string]*list.Element), away: make(chan struct{}, maxAway)}
 }
 
 // putAway calls put when there is a place.
@@ -183,6 +185,8 @@ func (m *memory) acquire(ctx context.Context, n int64, leaves bool, asked <-chan
 	m.relieve()
 	m.mu.Unlock()
 
+	began := time.Now()
+	defer func() { m.metrics.memoryWaits.Observe(time.Since(began).Seconds()) }()
 	var err error
 	select {
 	case <-w.ready:

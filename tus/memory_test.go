@@ -34,7 +34,7 @@ func got(t *testing.T, err error) {
 func isAsked(s *share) bool { return len(s.asked) == 1 }
 
 func TestMemoryAsksTheOldestFirst(t *testing.T) {
-	m := newMemory(100)
+	m := newMemory(100, newMetrics())
 	old, young := m.join(), m.join()
 	for _, s := range []*share{old, young} {
 		got(t, s.get(t.Context(), 30))
@@ -66,7 +66,7 @@ func TestMemoryAsksTheOldestFirst(t *testing.T) {
 }
 
 func TestMemoryWaitersComeInTurn(t *testing.T) {
-	m := newMemory(100)
+	m := newMemory(100, newMetrics())
 	got(t, m.take(t.Context(), 100))
 	order := make(chan int, 2)
 	for i := range 2 {
@@ -91,7 +91,7 @@ func TestMemoryWaitersComeInTurn(t *testing.T) {
 }
 
 func TestMemoryWaiterIsAskedHimself(t *testing.T) {
-	m := newMemory(100)
+	m := newMemory(100, newMetrics())
 	s := m.join()
 	got(t, s.get(t.Context(), 90)) // not filled yet: can't be asked
 	done := make(chan error)
@@ -111,7 +111,7 @@ func TestMemoryWaiterIsAskedHimself(t *testing.T) {
 }
 
 func TestMemoryWaitEndsWithItsContext(t *testing.T) {
-	m := newMemory(100)
+	m := newMemory(100, newMetrics())
 	got(t, m.take(t.Context(), 100))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan error)
@@ -130,7 +130,7 @@ func TestMemoryWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestMemoryKeepsTailsUntilItIsNeeded(t *testing.T) {
-	m := newMemory(8 * smallSlab)
+	m := newMemory(8*smallSlab, newMetrics())
 	for _, key := range []string{"a", "b", "c"} {
 		var b buffer
 		got(t, m.take(t.Context(), smallSlab))
@@ -160,7 +160,7 @@ func TestMemoryKeepsTailsUntilItIsNeeded(t *testing.T) {
 
 // Who finds no place to put a tail away waits for one, at most as long as its upload is its own.
 func TestMemoryFewPutAwayAtOnce(t *testing.T) {
-	m := newMemory(100)
+	m := newMemory(100, newMetrics())
 	hold, in := make(chan struct{}), make(chan struct{}, 2*maxAway)
 	done := make(chan error)
 	for range 2 * maxAway {

@@ -81,8 +81,13 @@ func (e *Engine) Sweep(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err := e.mend(ctx, id); err != nil {
+			outcome, err := e.mend(ctx, id)
+			if err != nil {
+				outcome = "failed"
 				e.log.Warn("an upload that was cut short stays so for now", "upload", id, "error", err)
+			}
+			if outcome != "" {
+				e.metrics.mended.WithLabelValues(outcome).Inc()
 			}
 			after = id
 		}
@@ -92,29 +97,34 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	}
 }
 
-func (e *Engine) mend(ctx context.Context, id file.ID) error {
+// mend says in a word what became of the upload; empty: nothing, since somebody else has it.
+func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err error) {
 	row, err := e.rows.UploadRow(ctx, id)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if row.State == file.Deleted {
-		return e.remove(ctx, id)
+		return "cleaned", e.remove(ctx, id)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second) // who holds it finishes it
 	defer cancel()
 	l, u, err := e.leases.take(ctx, id, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer l.give()
 	switch {
 	case u.Gone():
 		e.log.Info("an upload has expired", "upload", id, "offset", u.Offset)
-		err = e.terminate(l.ctx, u)
+		if err = e.terminate(l.ctx, u); err == nil && !u.Partial {
+			e.metrics.expired.Inc()
+		}
+		outcome = "expired"
 	case u.Complete() || len(u.Sources) > 0:
 		err = e.finish(l.ctx, u)
+		outcome = "finished"
 	default: // somebody went on with it
 	}
 	l.over.Store(!u.Held)
-	return err
+	return outcome, err
 }

@@ -120,6 +120,9 @@ func (s store) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload
 // Terminate ends the upload, or deletes the file it became.
 func (up *upload) Terminate(ctx context.Context) error {
 	err := up.terminate(up.x.lease.ctx, up.u)
+	if err == nil {
+		up.metrics.removed.Inc()
+	}
 	up.x.lease.over.Store(!up.u.Held)
 	return fail(ctx, err)
 }

@@ -43,10 +43,10 @@ func packages(t *testing.T) (all []goPackage) {
 var arrows = map[string]string{
 	"file":      "",
 	"config":    "",
-	"db":        "file internal/filelock",
+	"db":        "file internal/cachemetrics internal/filelock",
 	"storage":   "file",
-	"auth":      "file",
-	"access":    "file",
+	"auth":      "file internal/cachemetrics",
+	"access":    "file internal/cachemetrics",
 	"problem":   "file",
 	"hooks":     "access auth file storage",
 	"tus":       "access auth file hooks problem storage",
@@ -74,7 +74,6 @@ var owners = map[string][]string{
 	"github.com/pressly/goose":    {"db"},
 	"github.com/gorilla/mux":      {""},
 	"github.com/alecthomas/kong":  {""},
-	"github.com/prometheus/":      {"", "download"},
 	"github.com/golang-jwt/jwt/v": {"auth"},
 	"github.com/MicahParks/":      {"auth"},
 }
@@ -82,7 +81,7 @@ var owners = map[string][]string{
 func TestArrows(t *testing.T) {
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, "holdfast"), "/")
-		if strings.HasPrefix(name, "internal/") && name != "internal/filelock" {
+		if strings.HasPrefix(name, "internal/") && name != "internal/filelock" && name != "internal/cachemetrics" {
 			continue // test support
 		}
 		allowed := strings.Fields(arrows[name])
@@ -101,6 +100,31 @@ func TestArrows(t *testing.T) {
 		}
 		if p.Name == "utils" || p.Name == "common" {
 			t.Errorf("%s says nothing about what is in it", p.ImportPath)
+		}
+	}
+}
+
+// observers are the libraries by which the service is seen into. A package names one in a
+// file of its own, so that what it does can be read without.
+var observers = map[string][]string{
+	"github.com/prometheus/":                {"metrics.go", "observe.go"},
+	"go.opentelemetry.io/":                  {"trace.go"},
+	"github.com/redis/go-redis/extra/redis": {"trace.go"},
+}
+
+func TestObservers(t *testing.T) {
+	for _, p := range packages(t) {
+		dir := filepath.Join("..", "..", strings.TrimPrefix(p.ImportPath, "holdfast"))
+		for _, name := range p.GoFiles {
+			src, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for prefix, files := range observers {
+				if bytes.Contains(src, []byte("\""+prefix)) && !slices.Contains(files, name) {
+					t.Errorf("%s/%s imports %s, which is for %s", p.ImportPath, name, prefix, strings.Join(files, " and "))
+				}
+			}
 		}
 	}
 }

@@ -1,0 +1,33 @@
+package access
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/internal/cachemetrics"
+)
+
+// metrics count questions to the backend.
+type metrics struct {
+	durations prometheus.Histogram
+	errors    prometheus.Counter
+}
+
+func newMetrics() metrics {
+	return metrics{
+		durations: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "holdfast_backend_duration_seconds",
+			Help:    "Questions to the backend, whether somebody may read a file.",
+			Buckets: []float64{.005, .025, .1, .25, 1, 2.5, 10}}),
+		errors: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_backend_errors_total",
+			Help: "Questions that the backend did not answer with yes or no, or not in time."}),
+	}
+}
+
+// Register has r show what was counted: of the backend, and of the memory of decisions.
+func (d *Decider) Register(r prometheus.Registerer) {
+	if b, ok := d.backend.(*Backend); ok {
+		r.MustRegister(b.metrics.durations, b.metrics.errors)
+	}
+	if d.memory != nil {
+		cachemetrics.Register(r, "permissions", d.memory.stats)
+	}
+}

@@ -1,0 +1,68 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"holdfast/internal/cachemetrics"
+)
+
+// metrics count statements by what they do.
+type metrics struct {
+	durations *prometheus.HistogramVec
+	errors    *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	return &metrics{
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "holdfast_sql_duration_seconds",
+			Help:    "Statements, by what they do: how long until the answer was read, with waiting for a connection.",
+			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10}}, []string{"operation"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_sql_errors_total",
+			Help: "Statements that the database did not answer, or not in time, or had no room for."}, []string{"operation"}),
+	}
+}
+
+// Register has r show what was counted, how the connections are used, and the outbox.
+func (d *DB) Register(r prometheus.Registerer) {
+	r.MustRegister(d.metrics.durations, d.metrics.errors, collectors.NewDBStatsCollector(d.sql.DB, "holdfast"), outbox{d})
+	if d.write != d.sql {
+		r.MustRegister(collectors.NewDBStatsCollector(d.write.DB, "holdfast_writes"))
+	}
+}
+
+// Register is DB's, with the memory of records.
+func (r *Remembering) Register(to prometheus.Registerer) {
+	r.DB.Register(to)
+	cachemetrics.Register(to, "records", r.stats)
+}
+
+// outbox counts the events that wait or are dead whenever somebody looks. Every replica says
+// the same: take the maximum, not the sum.
+type outbox struct{ db *DB }
+
+var (
+	eventsDesc = prometheus.NewDesc("holdfast_events", "Events in the outbox: waiting to be told, or dead. The same in every replica.", []string{"state"}, nil)
+	oldestDesc = prometheus.NewDesc("holdfast_events_oldest_waiting_seconds", "How long the oldest event waits that is not dead. The same in every replica.", nil, nil)
+)
+
+// outboxTimeout is for counting. A scrape that finds the database gone shows everything else.
+const outboxTimeout = 2 * time.Second
+
+func (o outbox) Describe(to chan<- *prometheus.Desc) { to <- eventsDesc; to <- oldestDesc }
+
+func (o outbox) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), outboxTimeout)
+	defer cancel()
+	counts, oldest, err := o.db.countEvents(ctx)
+	if err != nil {
+		return // counted in holdfast_sql_errors_total
+	}
+	for _, state := range []string{"waiting", "dead"} {
+		to <- prometheus.MustNewConstMetric(eventsDesc, prometheus.GaugeValue, float64(counts[state]), state)
+	}
+	to <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, oldest.Seconds())
+}

@@ -1,0 +1,43 @@
+package reconcile
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics count what Sweep does. A nil *Metrics counts nothing: a command has nobody to show it to.
+type Metrics struct {
+	steps   *prometheus.CounterVec // by how they ended
+	last    prometheus.Gauge
+	removed prometheus.Counter
+}
+
+// NewMetrics returns metrics that are registered with r.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		steps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_leftovers_sweeps_total",
+			Help: "Buckets that this replica looked through for what uploads have left, by how that ended: ok, failed."}, []string{"result"}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_leftovers_last_success_timestamp_seconds",
+			Help: "When this replica last looked through a bucket without an error; 0: never. One replica does it for all: take the maximum."}),
+		removed: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_leftovers_removed_total",
+			Help: "Tails and multipart uploads that no upload needed any more, and that were removed."}),
+	}
+	for _, result := range []string{"ok", "failed"} { // so that they are there before something happens
+		m.steps.WithLabelValues(result)
+	}
+	r.MustRegister(m.steps, m.last, m.removed)
+	return m
+}
+
+// swept takes note of a step. One that the service's end cut short is none.
+func (m *Metrics) swept(ctx context.Context, err error) {
+	switch {
+	case m == nil:
+	case err == nil:
+		m.steps.WithLabelValues("ok").Inc()
+		m.last.SetToCurrentTime()
+	case ctx.Err() == nil:
+		m.steps.WithLabelValues("failed").Inc()
+	}
+}
