@@ -192,7 +192,7 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 		t.Fatalf("%+v", sent)
 	}
 	log, _ := os.ReadFile(p.log)
-	if n := bytes.Count(log, []byte("method=POST path=/files/tus/ ")); n != 1 {
+	if n := bytes.Count(log, []byte("method=POST route=/tus/ ")); n != 1 {
 		t.Errorf("%d uploads were created", n)
 	}
 

@@ -1,0 +1,337 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v4"
+)
+
+// admin is the address of metrics and profiles.
+func (s *server) admin() string {
+	s.t.Helper()
+	log, err := os.ReadFile(s.log)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	address := regexp.MustCompile(`serving metrics" address=(\S+)`).FindAllSubmatch(log, -1)
+	if len(address) == 0 {
+		s.t.Fatalf("no address of metrics in\n%s", log)
+	}
+	return "http://" + string(address[len(address)-1][1])
+}
+
+// scrape is what Prometheus would see.
+type scrape map[string]*dto.MetricFamily
+
+func (s *server) scrape(t *testing.T) scrape {
+	t.Helper()
+	res, err := http.Get(s.admin() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status, err)
+	}
+	return families
+}
+
+// sum adds up the series of a metric that have these labels ("name=value"): values of
+// counters and gauges, counts of histograms.
+func (s scrape) sum(name string, labels ...string) (sum float64) {
+	for _, m := range s[name].GetMetric() {
+		has := func(want string) bool {
+			return slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return l.GetName()+"="+l.GetValue() == want })
+		}
+		if !slices.ContainsFunc(labels, func(want string) bool { return !has(want) }) {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return sum
+}
+
+// What is done is counted, and nothing else is.
+func TestMetrics(t *testing.T) {
+	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=7", "RATE_LIMIT_UPLOAD_WINDOW=24h", "UPLOAD_TTL=24h")
+	content := random(300_000)
+	first, _ := s.upload(t, content)
+	second, location := s.upload(t, content)
+	form, header := formOf(t, "a", "", content)
+	if a := s.do(t, "POST", "/files/upload", form, header); a.status != 200 {
+		t.Fatal(a)
+	}
+	open := s.create(t, 100)
+	s.patch(t, open, 0, content[:10])
+	for _, c := range []struct {
+		method, path string
+		body         any
+		headers      string
+		status       int
+	}{
+		{"PATCH", open, "x", octets + "|Upload-Offset: 5", 409},
+		{"POST", "/files/tus/", nil, "Upload-Length: 99999999999", 413},
+		{"DELETE", open, nil, "", 204},
+		{"DELETE", location, nil, "", 204},
+		{"GET", first, nil, "", 200},
+		{"GET", first, nil, "", 200},
+		{"GET", first, nil, "Range: bytes=0-99", 206},
+		{"GET", first, nil, "Range: bytes=999999-", 416},
+		{"GET", second, nil, "", 404},
+		{"HEAD", first, nil, "", 200},
+		{"GET", "/files/nothing/at/all", nil, "", 404},
+		{"DELETE", first, nil, "", 204},
+		{"POST", "/files/tus/", nil, "Upload-Length: 1", 201},
+		{"POST", "/files/tus/", nil, "Upload-Length: 1", 201},
+		{"POST", "/files/tus/", nil, "Upload-Length: 1", 429},
+		{"BREW", "/files/", nil, "", 405},
+	} {
+		if a := s.do(t, c.method, c.path, c.body, strings.Split(c.headers, "|")...); a.status != c.status {
+			t.Fatalf("%s %s: %v", c.method, c.path, a)
+		}
+	}
+	got := s.scrape(t)
+	for _, c := range []struct {
+		want   float64
+		name   string
+		labels string
+	}{
+		{6, "holdfast_uploads_created_total", ""},
+		{3, "holdfast_uploads_finished_total", ""},
+		{2, "holdfast_uploads_removed_total", ""},
+		{0, "holdfast_uploads_expired_total", ""},
+		{900_010, "holdfast_upload_received_bytes_total", ""},
+		{3, "holdfast_uploads_refused_total", ""},
+		{1, "holdfast_uploads_refused_total", "code=UPLOAD_001"},
+		{1, "holdfast_uploads_refused_total", "code=FILE_003"},
+		{1, "holdfast_uploads_refused_total", "code=RATE_001"},
+		{1, "holdfast_rate_limit_refusals_total", "limit=upload"},
+		{2, "holdfast_downloads_total", "outcome=whole"},
+		{1, "holdfast_downloads_total", "outcome=range"},
+		{2, "holdfast_downloads_total", "outcome=refused"},
+		{5, "holdfast_downloads_total", ""},
+		{2, "holdfast_download_duration_seconds", "outcome=whole"},
+		{600_100, "holdfast_download_sent_bytes_total", ""},
+		{1, "holdfast_files_deleted_total", ""},
+		{8, "holdfast_http_requests_total", "route=/tus/,method=POST"},
+		{2, "holdfast_http_requests_total", "route=/tus/,status=4xx"},
+		{3, "holdfast_http_requests_total", "route=/tus/{id},method=PATCH,status=2xx"},
+		{1, "holdfast_http_requests_total", "route=/tus/{id},method=PATCH,status=4xx"},
+		{1, "holdfast_http_requests_total", "route=/upload,method=POST,status=2xx"},
+		{1, "holdfast_http_requests_total", "route=none,status=4xx"},
+		{1, "holdfast_http_requests_total", "method=other,status=4xx"},
+		{8, "holdfast_http_request_duration_seconds", "route=/tus/,method=POST"},
+		{0, "holdfast_http_requests_in_flight", ""},
+		{3, "holdfast_s3_duration_seconds", "operation=PutObject"},
+		{3, "holdfast_s3_duration_seconds", "operation=GetObject"},
+		{0, "holdfast_s3_errors_total", "reason=failed"},
+		{0, "holdfast_s3_errors_total", "reason=unreachable"},
+		{0, "holdfast_sql_errors_total", ""},
+		{256 << 20, "holdfast_memory_limit_bytes", ""},
+		{0, "holdfast_memory_waiting_requests", ""},
+		{0, "holdfast_lease_timeouts_total", ""},
+		{1, "holdfast_build_info", ""},
+	} {
+		if n := got.sum(c.name, strings.FieldsFunc(c.labels, func(r rune) bool { return r == ',' })...); n != c.want {
+			t.Errorf("%s{%s} is %v, want %v", c.name, c.labels, n, c.want)
+		}
+	}
+	for _, name := range []string{"holdfast_sweep_last_success_timestamp_seconds", "holdfast_lease_wait_seconds", "holdfast_cache_hits_total", "go_goroutines",
+		"process_open_fds", "go_sql_open_connections"} {
+		if got.sum(name) == 0 {
+			t.Errorf("%s is nothing", name)
+		}
+	}
+	if n := got.sum("holdfast_sql_duration_seconds", "operation=create upload"); n != 6 {
+		t.Errorf("%v uploads were created in SQL", n)
+	}
+	// Labels are bounded: neither an id nor a path is in one.
+	for name, family := range got {
+		for _, m := range family.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if regexp.MustCompile(`[0-9a-f]{8}-|nothing|BREW`).MatchString(l.GetValue()) {
+					t.Errorf("%s{%s=%q}", name, l.GetName(), l.GetValue())
+				}
+			}
+		}
+	}
+}
+
+// Profiles are where metrics are, and nowhere else.
+func TestProfiles(t *testing.T) {
+	s := start(t)
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/debug/pprof/profile?seconds=1", "/metrics"} {
+		res, err := http.Get(s.admin() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, res.Status)
+		}
+		for _, prefix := range []string{"", "/files"} {
+			if a := s.do(t, "GET", prefix+path, nil); a.status != http.StatusNotFound {
+				t.Errorf("%s is open to clients: %v", prefix+path, a)
+			}
+		}
+	}
+}
+
+// everything starts a program that has all that can be counted.
+func everything(t *testing.T) *server {
+	t.Helper()
+	b, d, r := startBacking(t), startDjango(t), newReceiver(t)
+	d.allow("*", "*")
+	s := start(t, slices.Concat(servers(b.pg, b.s3), d.all(), []string{"RATE_LIMIT_ENABLED=on", "WEBHOOK_URL=" + r.URL, "WEBHOOK_SECRET=" + webhookSecret})...)
+	owner, other := d.user("ownerstoken", 1, 1), d.user("otherstoken", 2, 1)
+	file, _ := s.upload(t, random(9*mebi), owner)
+	if a := s.do(t, "GET", file, nil, other); a.status != 200 {
+		t.Fatal(a)
+	}
+	s.do(t, "GET", "/files/nothing", nil, owner)
+	s.do(t, "PATCH", "/files/tus/nothing", nil, owner)
+	s.eventually("both sweeps have been", func() bool {
+		now := s.scrape(t)
+		return now.sum("holdfast_sweeps_total")+now.sum("holdfast_leftovers_sweeps_total") >= 2 && now.sum("holdfast_events_sent_total") > 0
+	})
+	return s
+}
+
+var metricName = regexp.MustCompile(`\b(?:holdfast|go|process|promhttp)_[a-z0-9_]+`)
+
+// What documents, dashboard and alerts name is there, and everything there is documented.
+func TestMetricNames(t *testing.T) {
+	s := everything(t)
+	there := map[string]bool{}
+	var ours []string
+	for name, family := range s.scrape(t) {
+		there[name] = true
+		if family.GetType() == dto.MetricType_HISTOGRAM {
+			there[name+"_bucket"], there[name+"_count"], there[name+"_sum"] = true, true, true
+		}
+		if strings.HasPrefix(name, "holdfast_") {
+			ours = append(ours, name)
+		}
+	}
+	// A counter vector without a series is not in a scrape: these have something to count only
+	// when something is wrong.
+	silent := []string{"holdfast_s3_errors_total", "holdfast_s3_retries_total", "holdfast_sql_errors_total"}
+	for _, name := range silent {
+		if !there[name] {
+			there[name], ours = true, append(ours, name)
+		}
+	}
+	var told []string
+	for line := range strings.Lines(readRepo(t, "docs/OPERATING.md")) {
+		if m := regexp.MustCompile("^\\| `(holdfast_[a-z0-9_]+)`").FindStringSubmatch(line); m != nil {
+			told = append(told, m[1])
+		}
+	}
+	slices.Sort(ours)
+	slices.Sort(told)
+	if diff := cmp.Diff(ours, told); diff != "" {
+		t.Errorf("docs/OPERATING.md (+) and a scrape (-):\n%s", diff)
+	}
+
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(readRepo(t, "deploy/grafana/holdfast.json")), &board); err != nil {
+		t.Fatal(err)
+	}
+	var alerts struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(readRepo(t, "deploy/prometheus/alerts.yml")), &alerts); err != nil {
+		t.Fatal(err)
+	}
+	expressions := map[string]string{}
+	for _, p := range board.Panels {
+		for i, target := range p.Targets {
+			expressions[fmt.Sprintf("panel %s, %d", p.Title, i)] = target.Expr
+		}
+	}
+	for _, g := range alerts.Groups {
+		for _, r := range g.Rules {
+			expressions["alert "+r.Alert] = r.Expr
+		}
+	}
+	if len(expressions) < 30 {
+		t.Fatalf("%d expressions", len(expressions))
+	}
+	for where, expr := range expressions {
+		names := metricName.FindAllString(expr, -1)
+		if len(names) == 0 {
+			t.Errorf("%s names no metric: %s", where, expr)
+		}
+		for _, name := range names {
+			if !there[name] {
+				t.Errorf("%s: there is no %s", where, name)
+			}
+		}
+		if strings.Count(expr, "(") != strings.Count(expr, ")") || strings.Count(expr, "{") != strings.Count(expr, "}") {
+			t.Errorf("%s: %s", where, expr)
+		}
+	}
+}
+
+func readRepo(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Who asks whether the service is ready is told what is missing, in one word for each.
+func TestReadyNames(t *testing.T) {
+	b, d := startBacking(t), startDjango(t)
+	s := start(t, append(servers(b.pg, b.s3), d.tokens()...)...)
+	says := func(want string) {
+		t.Helper()
+		s.eventually("/readyz says "+want, func() bool { return string(s.do(t, "GET", "/files/readyz", nil).body) == want })
+	}
+	says("ok\n")
+	b.pg.Stop(t)
+	says("not ready: database\n")
+	b.s3.Stop(t)
+	says("not ready: database, store\n")
+	d.redis.Freeze() // hangs, and does not refuse
+	says("not ready: database, store, redis\n")
+	a := s.do(t, "GET", "/readyz", nil, "Accept: application/json")
+	if want := `{"status":"not ready","missing":["database","store","redis"]}`; a.status != 503 || string(a.body) != want || a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%v, want %s", a, want)
+	}
+	if a := s.do(t, "GET", "/healthz", nil, "Accept: application/json"); a.status != 200 || string(a.body) != `{"status":"ok"}` {
+		t.Error(a)
+	}
+	d.redis.Thaw()
+	b.s3.Restart(t)
+	b.pg.Restart(t)
+	says("ok\n")
+	log, _ := os.ReadFile(s.log)
+	for _, want := range []string{`msg="not ready" missing=database error="database: connect`, `missing="database, store, redis"`, `msg="ready again"`} {
+		if !strings.Contains(string(log), want) {
+			t.Errorf("the log has no %s", want)
+		}
+	}
+}
