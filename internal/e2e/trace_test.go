@@ -144,7 +144,7 @@ func TestTraceOfUpload(t *testing.T) {
 				t.Fatalf("%v\n%v\n%v\n%v\n%d bytes", created, half, rest, small, len(got.body))
 			}
 			own := s.do(t, "GET", file, nil).header.Get("X-Request-ID") // of a client without a trace
-			s.stop()                                                   // what is left is sent
+			s.stop()                                                    // what is left is sent
 
 			id := file[strings.LastIndex(file, "/")+1:]
 			for _, w := range []struct {
