@@ -61,15 +61,12 @@ func (m *requestMetrics) ended(n *note) {
 	if m == nil {
 		return
 	}
-	route, class := n.route, "cut"
-	if route == "" {
-		route = "none"
-	}
+	class := "cut"
 	if n.status != 0 {
 		class = strconv.Itoa(n.status/100) + "xx"
 	}
-	m.answers.WithLabelValues(route, n.method, class).Inc()
-	m.durations.WithLabelValues(route, n.method).Observe(n.took.Seconds())
+	m.answers.WithLabelValues(n.route, n.method, class).Inc()
+	m.durations.WithLabelValues(n.route, n.method).Observe(n.took.Seconds())
 	if n.code != "" && n.kindOf() == "upload" {
 		m.refused.WithLabelValues(n.code).Inc()
 	}

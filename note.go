@@ -14,7 +14,7 @@ import (
 // its span. The request's path is not in it: somebody may have put a token there.
 type note struct {
 	method string
-	route  string    // the pattern that matched, without the base; empty: none did
+	route  string    // the pattern that matched, without the base; "none": none did
 	kind   file.Kind // of who is asking; empty: nobody was told apart
 	file   file.ID   // whose row was read or written; what is no file's id is not in here
 	code   string    // of the problem that was answered

@@ -72,7 +72,7 @@ func (h requestIDs) WithGroup(name string) slog.Handler {
 // Neither the path is in the line nor the query: a signed link's is as good as a token.
 func logged(log *slog.Logger, proxies limit.Proxies, metrics *requestMetrics, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, n := time.Now(), &note{method: knownMethod(r.Method)}
+		start, n := time.Now(), &note{method: knownMethod(r.Method), route: "none"}
 		s := &statusWriter{ResponseWriter: w}
 		defer func() {
 			n.status, n.bytes, n.took = s.status, s.bytes, time.Since(start)

@@ -124,7 +124,7 @@ func describeSpan(ctx context.Context, n *note) {
 	if !span.IsRecording() {
 		return
 	}
-	span.SetName(strings.TrimSpace(n.method + " " + n.route))
+	span.SetName(n.method + " " + n.route)
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	attributes := []attribute.KeyValue{attribute.String("url.path", n.route), attribute.String("http.route", n.route),
 		attribute.String("user_agent.original", ""), attribute.String("holdfast.request_id", id)}

@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -131,10 +135,11 @@ func TestBrowsersAreRedirected(t *testing.T) {
 
 // A request keeps the id that it comes with, if that does no harm in a log; every line
 // about it has it; and none has a secret: after requests with tokens in every place,
-// signed links and wrong tokens the log is read through.
+// signed links and wrong tokens the log is read through, and all spans.
 func TestLogs(t *testing.T) {
 	t.Parallel()
-	s := start(t, "DEBUG=on")
+	collector, setting := startCollector(t)
+	s := start(t, "DEBUG=on", setting)
 	file, location := s.upload(t, []byte("x"))
 	for sent, kept := range map[string]bool{"abc-1_2.Z": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false,
 		"a b": false, "é": false, `a"b`: false, "a=b": false} {
@@ -167,13 +172,30 @@ func TestLogs(t *testing.T) {
 			s.do(t, "POST", at+"?token="+secret, "x", "Authorization: -", name+secret)
 		}
 	}
+	for i, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"} {
+		for j, path := range []string{"/%s", "/files/%s", "/files/tus/%s", "/files/%s/links", "/files/%s/grants", "/files/a/b/%s", "/files/tus/?x=%s"} {
+			secret := fmt.Sprintf("hidden%dx%dx", i, j)
+			secrets = append(secrets, secret)
+			for _, headers := range [][]string{{"User-Agent: " + secret, "Referer: https://example.org/" + secret}, {"Authorization: -", "X-HTTP-Method-Override: " + secret},
+				{"Upload-Length: 1", "Upload-Metadata: filename " + base64.StdEncoding.EncodeToString([]byte(secret)), "Upload-Concat: " + secret}} {
+				s.do(t, method, fmt.Sprintf(path, secret), secret, headers...)
+			}
+		}
+	}
 	s.do(t, "DELETE", file, nil, "X-Request-ID: the-last-one")
 	s.stop()
 	log, err := os.ReadFile(s.log)
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, spans := collector.of(t, onlyTrace(t, log, "the-last-one"))
+	if !slices.Contains(spans, "SQL delete file") {
+		t.Errorf("the last request has the spans %v", spans)
+	}
 	for _, secret := range secrets {
+		if bytes.Contains(collector.raw.Bytes(), []byte(secret)) {
+			t.Errorf("%q is in a span", secret)
+		}
 		if strings.Contains(string(log), secret) {
 			t.Errorf("%q is in the log", secret)
 		}
@@ -181,7 +203,8 @@ func TestLogs(t *testing.T) {
 	seen := false
 	for line := range strings.Lines(string(log)) {
 		if strings.Contains(line, "msg=request ") {
-			seen = seen || strings.Contains(line, "request_id=the-last-one") && strings.Contains(line, "client=127.0.0.1")
+			seen = seen || strings.Contains(line, "request_id=the-last-one") && strings.Contains(line, "client=127.0.0.1") &&
+				strings.Contains(line, "method=DELETE route=/{id} status=204") && strings.Contains(line, "identity=user") && strings.Contains(line, "file="+file[len(s.base)+1:])
 			if !strings.Contains(line, " request_id=") {
 				t.Errorf("no id: %s", line)
 			}
@@ -190,4 +213,14 @@ func TestLogs(t *testing.T) {
 	if !seen {
 		t.Errorf("the last request is not in the log:\n%s", log)
 	}
+}
+
+// onlyTrace is the trace that the log says a request belongs to.
+func onlyTrace(t *testing.T, log []byte, request string) string {
+	t.Helper()
+	m := regexp.MustCompile(` request_id=` + request + ` trace_id=([0-9a-f]{32})`).FindSubmatch(log)
+	if m == nil {
+		t.Fatalf("request %s has no trace in\n%s", request, log)
+	}
+	return string(m[1])
 }

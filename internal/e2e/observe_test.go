@@ -66,6 +66,7 @@ func (s scrape) sum(name string, labels ...string) (sum float64) {
 
 // What is done is counted, and nothing else is.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=7", "RATE_LIMIT_UPLOAD_WINDOW=24h", "UPLOAD_TTL=24h")
 	content := random(300_000)
 	first, _ := s.upload(t, content)
@@ -99,7 +100,7 @@ func TestMetrics(t *testing.T) {
 		{"POST", "/files/tus/", nil, "Upload-Length: 1", 429},
 		{"BREW", "/files/", nil, "", 405},
 	} {
-		if a := s.do(t, c.method, c.path, c.body, strings.Split(c.headers, "|")...); a.status != c.status {
+		if a := s.do(t, c.method, c.path, c.body, strings.FieldsFunc(c.headers, func(r rune) bool { return r == '|' })...); a.status != c.status {
 			t.Fatalf("%s %s: %v", c.method, c.path, a)
 		}
 	}
@@ -126,16 +127,16 @@ func TestMetrics(t *testing.T) {
 		{2, "holdfast_download_duration_seconds", "outcome=whole"},
 		{600_100, "holdfast_download_sent_bytes_total", ""},
 		{1, "holdfast_files_deleted_total", ""},
-		{8, "holdfast_http_requests_total", "route=/tus/,method=POST"},
+		{7, "holdfast_http_requests_total", "route=/tus/,method=POST"},
 		{2, "holdfast_http_requests_total", "route=/tus/,status=4xx"},
 		{3, "holdfast_http_requests_total", "route=/tus/{id},method=PATCH,status=2xx"},
 		{1, "holdfast_http_requests_total", "route=/tus/{id},method=PATCH,status=4xx"},
 		{1, "holdfast_http_requests_total", "route=/upload,method=POST,status=2xx"},
 		{1, "holdfast_http_requests_total", "route=none,status=4xx"},
 		{1, "holdfast_http_requests_total", "method=other,status=4xx"},
-		{8, "holdfast_http_request_duration_seconds", "route=/tus/,method=POST"},
+		{7, "holdfast_http_request_duration_seconds", "route=/tus/,method=POST"},
 		{0, "holdfast_http_requests_in_flight", ""},
-		{3, "holdfast_s3_duration_seconds", "operation=PutObject"},
+		{4, "holdfast_s3_duration_seconds", "operation=PutObject"}, // a file each, and a tail
 		{3, "holdfast_s3_duration_seconds", "operation=GetObject"},
 		{0, "holdfast_s3_errors_total", "reason=failed"},
 		{0, "holdfast_s3_errors_total", "reason=unreachable"},
@@ -170,8 +171,33 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// A client that goes away has not got the file.
+func TestBrokenDownloadCounts(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	file, _ := s.upload(t, random(30*mebi))
+	r, err := http.NewRequest("GET", file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+s.token)
+	res, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := s.scrape(t); now.sum("holdfast_http_requests_in_flight", "kind=download") != 1 || now.sum("holdfast_downloads_total") != 0 {
+		t.Errorf("during it: %v %v", now["holdfast_http_requests_in_flight"], now["holdfast_downloads_total"])
+	}
+	res.Body.Close()
+	s.eventually("it is counted", func() bool { return s.scrape(t).sum("holdfast_downloads_total", "outcome=broken") == 1 })
+	if now := s.scrape(t); now.sum("holdfast_downloads_total") != 1 || now.sum("holdfast_download_sent_bytes_total") >= 30*mebi {
+		t.Errorf("%v", now["holdfast_downloads_total"])
+	}
+}
+
 // Profiles are where metrics are, and nowhere else.
 func TestProfiles(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/debug/pprof/profile?seconds=1", "/metrics"} {
 		res, err := http.Get(s.admin() + path)
@@ -196,13 +222,14 @@ func everything(t *testing.T) *server {
 	b, d, r := startBacking(t), startDjango(t), newReceiver(t)
 	d.allow("*", "*")
 	s := start(t, slices.Concat(servers(b.pg, b.s3), d.all(), []string{"RATE_LIMIT_ENABLED=on", "WEBHOOK_URL=" + r.URL, "WEBHOOK_SECRET=" + webhookSecret})...)
-	owner, other := d.user("ownerstoken", 1, 1), d.user("otherstoken", 2, 1)
-	file, _ := s.upload(t, random(9*mebi), owner)
+	d.user("ownerstoken", 1, 1)
+	other := d.user("otherstoken", 2, 1)
+	s.token = "ownerstoken"
+	file, _ := s.upload(t, random(9*mebi))
 	if a := s.do(t, "GET", file, nil, other); a.status != 200 {
 		t.Fatal(a)
 	}
-	s.do(t, "GET", "/files/nothing", nil, owner)
-	s.do(t, "PATCH", "/files/tus/nothing", nil, owner)
+	s.do(t, "PATCH", "/files/tus/nothing", "x", octets, "Upload-Offset: 0") // which is refused
 	s.eventually("both sweeps have been", func() bool {
 		now := s.scrape(t)
 		return now.sum("holdfast_sweeps_total")+now.sum("holdfast_leftovers_sweeps_total") >= 2 && now.sum("holdfast_events_sent_total") > 0
@@ -214,6 +241,7 @@ var metricName = regexp.MustCompile(`\b(?:holdfast|go|process|promhttp)_[a-z0-9_
 
 // What documents, dashboard and alerts name is there, and everything there is documented.
 func TestMetricNames(t *testing.T) {
+	t.Parallel()
 	s := everything(t)
 	there := map[string]bool{}
 	var ours []string
@@ -304,6 +332,7 @@ func readRepo(t *testing.T, path string) string {
 
 // Who asks whether the service is ready is told what is missing, in one word for each.
 func TestReadyNames(t *testing.T) {
+	t.Parallel()
 	b, d := startBacking(t), startDjango(t)
 	s := start(t, append(servers(b.pg, b.s3), d.tokens()...)...)
 	says := func(want string) {
@@ -323,6 +352,11 @@ func TestReadyNames(t *testing.T) {
 	}
 	if a := s.do(t, "GET", "/healthz", nil, "Accept: application/json"); a.status != 200 || string(a.body) != `{"status":"ok"}` {
 		t.Error(a)
+	}
+	now := s.scrape(t)
+	if now.sum("holdfast_sql_errors_total", "operation=connect") == 0 || now.sum("holdfast_s3_errors_total", "operation=HeadBucket", "reason=unreachable") == 0 ||
+		now.sum("holdfast_build_info") != 1 || now["holdfast_events"] != nil {
+		t.Errorf("with everything away: %v %v %v", now["holdfast_sql_errors_total"], now["holdfast_s3_errors_total"], now["holdfast_events"])
 	}
 	d.redis.Thaw()
 	b.s3.Restart(t)

@@ -122,6 +122,7 @@ func (s *server) traced(t *testing.T, trace byte, method, path string, body any,
 // Each request of an upload is one trace, the client's own: in it are the calls to the
 // database and to the store that were made for it.
 func TestTraceOfUpload(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*testing.T) []string{
 		"SQLite":     func(*testing.T) []string { return nil },
 		"PostgreSQL": func(t *testing.T) []string { b := startBacking(t); return servers(b.pg, b.s3) },
@@ -153,7 +154,7 @@ func TestTraceOfUpload(t *testing.T) {
 				has  string
 			}{
 				{post, "POST /tus/", "SQL create upload"},
-				{first, "PATCH /tus/{id}", "SQL take lease,SQL take part number,S3 CreateMultipartUpload,S3 UploadPart,S3 PutObject,SQL note multipart upload,SQL commit,SQL commit transaction"},
+				{first, "PATCH /tus/{id}", "SQL take lease,SQL take part number,S3 CreateMultipartUpload,S3 UploadPart,S3 PutObject,SQL commit,SQL commit transaction"},
 				{last, "PATCH /tus/{id}", "SQL take lease,S3 UploadPart,SQL read parts,S3 CompleteMultipartUpload,S3 HeadObject,SQL record file,SQL commit transaction"},
 				{whole, "POST /tus/", "SQL create upload,S3 PutObject,SQL record file"},
 				{download, "GET /{id}", "S3 GetObject"},
@@ -192,6 +193,7 @@ func TestTraceOfUpload(t *testing.T) {
 
 // Redis and the backend are parts of a trace too, and the backend can go on with it.
 func TestTraceOfPermission(t *testing.T) {
+	t.Parallel()
 	c := &spans{}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -227,6 +229,7 @@ func TestTraceOfPermission(t *testing.T) {
 // A collector that is not there, or that takes a connection and never says a word, is no
 // reason for anything to fail, and for nothing to end.
 func TestCollectorGone(t *testing.T) {
+	t.Parallel()
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

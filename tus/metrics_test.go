@@ -1,0 +1,101 @@
+package tus
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"holdfast/file"
+)
+
+// shown is what a registry shows of a metric: its value, or how often it was observed.
+func shown(t *testing.T, r *prometheus.Registry, name string) (n float64) {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				n += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			}
+			return n
+		}
+	}
+	t.Fatalf("no %s", name)
+	return 0
+}
+
+// What requests wait for is seen: memory while they do, and leases that they don't get.
+func TestWaitsAreCounted(t *testing.T) {
+	worlds(t, func(w *world) {
+		w.memory = MemoryFor(partSize)
+		e := w.start(newPlan(none, 0))
+		r := prometheus.NewRegistry()
+		e.Register(r)
+		expect := func(name string, want float64) {
+			t.Helper()
+			if n := shown(t, r, name); n != want {
+				t.Errorf("%s is %v, want %v", name, n, want)
+			}
+		}
+		if err := e.memory.take(t.Context(), w.memory); err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan error)
+		go func() { got <- e.memory.take(t.Context(), 10) }()
+		until(t, "somebody waits", func() bool { return shown(t, r, "holdfast_memory_waiting_requests") == 1 })
+		expect("holdfast_memory_limit_bytes", float64(w.memory))
+		expect("holdfast_memory_used_bytes", float64(w.memory))
+		expect("holdfast_memory_wait_seconds", 0)
+		e.memory.free(w.memory)
+		if err := <-got; err != nil {
+			t.Fatal(err)
+		}
+		expect("holdfast_memory_used_bytes", 10)
+		expect("holdfast_memory_waiting_requests", 0)
+		expect("holdfast_memory_wait_seconds", 1)
+
+		id := idOf(w.create(10))
+		l, _, err := e.leases.take(t.Context(), id, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, _, err := e.leases.take(ctx, id, nil); !errors.Is(err, file.ErrLocked) {
+			t.Fatal(err)
+		}
+		l.give()
+		expect("holdfast_lease_wait_seconds", 1)
+		expect("holdfast_lease_timeouts_total", 1)
+		expect("holdfast_uploads_expired_total", 0)
+		if _, err := w.raw.Exec("update uploads set expires = 1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		expect("holdfast_uploads_expired_total", 1)
+		families, err := r.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "holdfast_sweep_uploads_total" {
+				for _, m := range f.GetMetric() {
+					if want := map[string]float64{"expired": 1}[label(m)]; m.GetCounter().GetValue() != want {
+						t.Errorf("%s: %v", label(m), m)
+					}
+				}
+			}
+		}
+	})
+}
+
+func label(m *dto.Metric) string { return m.GetLabel()[0].GetValue() }
