@@ -63,11 +63,14 @@ func tellEvents(ctx context.Context, c config.Config, rows *db.DB, show func(*ev
 }
 
 // outside has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
-func outside(c config.Config, objects *storage.Client, s *hooks.Settings) error {
+func outside(c config.Config, objects *storage.Client, spans *traces, s *hooks.Settings) error {
 	if c.Events.PreCreate != "" {
 		sender, err := events.NewSender(c.Events.PreCreate, c.Events.Secret)
 		if err != nil {
 			return err
+		}
+		if spans != nil {
+			sender.Trace(spans.provider)
 		}
 		s.Ask = func(ctx context.Context, who file.Identity, n hooks.Creation) (name, contentType string, err error) {
 			return sender.Ask(ctx, events.Beginning{AccountID: who.AccountID, UserID: who.UserID, Name: n.Name, Type: n.Type,

@@ -90,7 +90,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return err
 	}
 	rules := hooks.Settings{Layout: layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
-	if err := outside(c, p.objects, &rules); err != nil {
+	if err := outside(c, p.objects, spans, &rules); err != nil {
 		return err
 	}
 	life := hooks.New(rows, rules)

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"github.com/redis/go-redis/extra/redisotel/v9"
+	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -9,5 +10,7 @@ import (
 // may be a token. It is called before Redis is used.
 func (r *Redis) Trace(by trace.TracerProvider) error {
 	return redisotel.InstrumentTracing(r.client, redisotel.WithTracerProvider(by), redisotel.WithDBStatement(false),
-		redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true))
+		redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true),
+		// Health checks are no requests.
+		redisotel.WithCommandFilter(func(cmd redis.Cmder) bool { return cmd.Name() == "ping" }))
 }

@@ -191,7 +191,8 @@ func TestTraceOfUpload(t *testing.T) {
 	}
 }
 
-// Redis and the backend are parts of a trace too, and the backend can go on with it.
+// Redis, the backend and who is asked before an upload are parts of a trace too, and can go
+// on with it.
 func TestTraceOfPermission(t *testing.T) {
 	t.Parallel()
 	c := &spans{}
@@ -204,17 +205,36 @@ func TestTraceOfPermission(t *testing.T) {
 	go rpc.Serve(listener)
 	t.Cleanup(rpc.Stop)
 
+	parent := make(chan string, 1)
+	asking := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { parent <- r.Header.Get("traceparent") }))
+	t.Cleanup(asking.Close)
 	d := startDjango(t)
 	d.allow("*", "*")
-	s := start(t, append(d.all(), "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+listener.Addr().String(), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")...)
-	file, _ := s.upload(t, []byte("x"), d.user("ownerstoken", 1, 1))
+	s := start(t, append(d.all(), "RATE_LIMIT_ENABLED=on", "PRE_CREATE_URL="+asking.URL, "WEBHOOK_SECRET="+webhookSecret, "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+listener.Addr().String(), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")...)
+	d.user("ownerstoken", 1, 1)
+	s.token = "ownerstoken"
+	_, begun := s.traced(t, 6, "POST", "/files/tus/", nil, "Upload-Length: 1")
+	if at := <-parent; !strings.HasPrefix(at, "00-"+begun.trace+"-") || strings.Contains(at, begun.span) {
+		t.Errorf("who was asked is told of %q", at)
+	}
+	file, _ := s.upload(t, []byte("x"))
+	<-parent
+	s.do(t, "GET", "/readyz", nil)
 	a, asked := s.traced(t, 7, "GET", file, nil, d.user("otherstoken", 2, 1))
 	if a.status != 200 {
 		t.Fatal(a)
 	}
 	s.stop()
+	if _, children := c.of(t, begun.trace); !slices.Contains(children, "HTTP POST") {
+		t.Errorf("it was begun by %v", children)
+	}
 	_, children := c.of(t, asked.trace)
-	for _, want := range []string{"getrange", "HTTP POST", "SQL read grant", "S3 GetObject"} {
+	for _, one := range c.spans {
+		if one.GetKind() != otlp.Span_SPAN_KIND_SERVER && len(one.GetParentSpanId()) == 0 {
+			t.Errorf("%s is no part of a request", one.GetName())
+		}
+	}
+	for _, want := range []string{"getrange", "set", "HTTP POST", "SQL read grant", "S3 GetObject"} {
 		if !slices.Contains(children, want) {
 			t.Errorf("no %s in %v", want, children)
 		}
