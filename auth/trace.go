@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"slices"
+
 	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
@@ -10,7 +12,11 @@ import (
 // may be a token. It is called before Redis is used.
 func (r *Redis) Trace(by trace.TracerProvider) error {
 	return redisotel.InstrumentTracing(r.client, redisotel.WithTracerProvider(by), redisotel.WithDBStatement(false),
-		redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true),
-		// Health checks are no requests.
-		redisotel.WithCommandFilter(func(cmd redis.Cmder) bool { return cmd.Name() == "ping" }))
+		redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true), redisotel.WithCommandFilter(isOwn),
+		redisotel.WithCommandsFilter(func(all []redis.Cmder) bool { return slices.ContainsFunc(all, isOwn) }))
+}
+
+// isOwn knows what no request asked for: health checks, and what begins a connection.
+func isOwn(cmd redis.Cmder) bool {
+	return slices.Contains([]string{"ping", "hello", "auth", "select", "client"}, cmd.Name())
 }

@@ -1,7 +1,10 @@
 package limit
 
 import (
+	"slices"
+
 	"github.com/redis/go-redis/extra/redisotel/v9"
+	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -9,5 +12,11 @@ import (
 // and addresses. It is called before Redis is used.
 func (c *Redis) Trace(by trace.TracerProvider) error {
 	return redisotel.InstrumentTracing(c.client, redisotel.WithTracerProvider(by), redisotel.WithDBStatement(false),
-		redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true))
+		redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true), redisotel.WithCommandFilter(isOwn),
+		redisotel.WithCommandsFilter(func(all []redis.Cmder) bool { return slices.ContainsFunc(all, isOwn) }))
+}
+
+// isOwn knows what no request asked for: health checks, and what begins a connection.
+func isOwn(cmd redis.Cmder) bool {
+	return slices.Contains([]string{"ping", "hello", "auth", "select", "client"}, cmd.Name())
 }

@@ -214,7 +214,7 @@ func TestTraceOfPermission(t *testing.T) {
 	d.user("ownerstoken", 1, 1)
 	s.token = "ownerstoken"
 	_, begun := s.traced(t, 6, "POST", "/files/tus/", nil, "Upload-Length: 1")
-	if at := <-parent; !strings.HasPrefix(at, "00-"+begun.trace+"-") || strings.Contains(at, begun.span) {
+	if at := <-parent; !strings.HasPrefix(at, "00-"+begun.trace+"-") || strings.Contains(at, "-"+begun.span+"-") {
 		t.Errorf("who was asked is told of %q", at)
 	}
 	file, _ := s.upload(t, []byte("x"))
