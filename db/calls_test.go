@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"holdfast/file"
@@ -39,6 +42,39 @@ func TestCallsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("closed", 1)
+}
+
+// What waits and what is dead is shown, on both databases; and what a cache was asked.
+func TestRegister(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		d.KeepEvents()
+		rows, r := Remember(d, time.Hour), prometheus.NewRegistry()
+		rows.Register(r)
+		const help = "# HELP holdfast_events Events in the outbox: waiting to be told, or dead. The same in every replica.\n# TYPE holdfast_events gauge\n"
+		shows := func(dead, waiting int) {
+			t.Helper()
+			want := fmt.Sprintf("%sholdfast_events{state=\"dead\"} %d\nholdfast_events{state=\"waiting\"} %d\n", help, dead, waiting)
+			if err := testutil.GatherAndCompare(r, strings.NewReader(want), "holdfast_events"); err != nil {
+				t.Error(err)
+			}
+		}
+		shows(0, 0)
+		for _, id := range []file.ID{"a", "b"} {
+			noErr(t, d.Emit(t.Context(), file.EventCreated, file.Subject{ID: id}))
+		}
+		shows(0, 2)
+		noErr(t, d.EventFailed(t.Context(), file.Event{File: "a", Kind: file.EventCreated}, "why", 0, true))
+		shows(1, 1)
+		for range 3 { // what is missing is never remembered
+			if _, err := rows.File(t.Context(), "nothing"); !errors.Is(err, file.ErrNotFound) {
+				t.Fatal(err)
+			}
+		}
+		want := "# HELP holdfast_cache_misses_total Questions that a cache could not answer.\n# TYPE holdfast_cache_misses_total counter\nholdfast_cache_misses_total{cache=\"records\"} 3\n"
+		if err := testutil.GatherAndCompare(r, strings.NewReader(want), "holdfast_cache_misses_total"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // What it costs a statement to be counted.
