@@ -153,6 +153,10 @@ func answerHealth(w http.ResponseWriter, err error) {
 	if err != nil {
 		w.Header().Set("Retry-After", "2")
 		w.WriteHeader(http.StatusServiceUnavailable)
+		if errors.Is(err, file.ErrStopping) {
+			w.Write([]byte("stopping\n"))
+			return
+		}
 		w.Write([]byte("not ready\n"))
 		return
 	}

@@ -66,6 +66,7 @@ type Config struct {
 	MemoryBudget int64         // bytes of uploads that may be in memory at the same time
 	UploadTTL    time.Duration // without a byte, until an unfinished upload is removed
 	ReadTimeout  time.Duration // without a byte from an uploading client
+	Drain        Drain
 	StartTimeout time.Duration // for SQL and S3 to appear
 	EmbeddedSync bool          // flush the file system before an offset is acknowledged
 
@@ -136,6 +137,7 @@ func Load(getenv func(string) string) (Config, error) {
 		MemoryBudget: r.int64("MEMORY_BUDGET", 256<<20, 17<<20, 1<<40),
 		UploadTTL:    r.timeFrom("UPLOAD_TTL", 24*time.Hour, time.Millisecond, 365*24*time.Hour),
 		ReadTimeout:  r.duration("READ_TIMEOUT", 60*time.Second, 24*time.Hour),
+		Drain:        r.drain(),
 		StartTimeout: r.duration("START_TIMEOUT", 30*time.Second, 24*time.Hour),
 		EmbeddedSync: r.bool("EMBEDDED_SYNC", true),
 		AdminAddr:    r.address("ADMIN_ADDR", "127.0.0.1:9090"),

@@ -34,6 +34,7 @@ func TestDefaults(t *testing.T) {
 		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
+		Drain:   Drain{Timeout: 10 * time.Second},
 		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Import:  Import{Region: "us-east-1"},
 		Auth:    Auth{RedisPrefix: ":1:", Iterations: 1, RememberTTL: 5 * time.Second},
