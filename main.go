@@ -36,6 +36,7 @@ func main() {
 type cli struct {
 	Serve       struct{} `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
 	Healthcheck struct{} `cmd:"" help:"Ask the service on HOST and PORT whether it is ready; status 0 if so."`
+	Settings    struct{} `cmd:"" help:"List all settings, their defaults and what they mean."`
 	Token       struct {
 		Create struct {
 			User    int64         `help:"Number of the user."`
@@ -63,7 +64,7 @@ type cli struct {
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	var c cli
 	exited := -1
-	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("A self-hosted file service. Settings are read from the environment, see README."),
+	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
 		kong.Writers(stdout, stderr), kong.Exit(func(status int) { exited = status }))
 	if err != nil {
 		panic(err) // the struct above is wrong
@@ -81,6 +82,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return c.Upload.run(ctx, getenv, stdout, stderr)
 	case "download":
 		return c.Download.run(ctx, getenv, stdout, stderr)
+	case "settings":
+		if printSettings(stdout) != nil {
+			return failed
+		}
+		return ok
 	}
 	settings, err := config.Load(getenv)
 	if err != nil {
