@@ -53,6 +53,7 @@ type cli struct {
 	} `cmd:"" help:"Make, list and revoke local tokens."`
 	Upload    uploadCommand   `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
 	Download  downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Backup    backupArgs      `cmd:"" help:"Copy the data folder of the embedded default while the service runs."`
 	Import    importArgs      `cmd:"" help:"Bring files over from another store."`
 	Reconcile reconcileArgs   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
 	Quota     quotaArgs       `cmd:"" help:"What accounts may use: show, list, set, clear."`
@@ -98,6 +99,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = serve(ctx, settings, stdout, newLog(settings, stderr))
 	case "healthcheck":
 		err = healthcheck(ctx, settings)
+	case "backup <folder>":
+		err = runBackup(ctx, settings, c.Backup, stdout)
 	case "import files":
 		err = runImport(ctx, settings, c.Import.Files, stdout, stderr, newLog(settings, stderr))
 	case "import links", "import links <files>":
