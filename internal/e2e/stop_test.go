@@ -57,6 +57,7 @@ func (s *server) open(t *testing.T, head string) (*net.TCPConn, *bufio.Reader) {
 
 // What was answered to the upload that a stop interrupts is what is there afterwards.
 func TestStopDuringPatch(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	content := random(20 * mebi)
 	at := s.create(t, len(content))
@@ -81,6 +82,7 @@ func TestStopDuringPatch(t *testing.T) {
 // With a delay the service says first that it will stop, and goes on serving; a second
 // signal ends it whatever it does.
 func TestStopIsAnnounced(t *testing.T) {
+	t.Parallel()
 	s := start(t, "DRAIN_DELAY=1h")
 	if a := s.do(t, "GET", "/readyz", nil); a.status != 200 || a.header.Get("Connection") != "" {
 		t.Errorf("before: %v", a)
@@ -113,6 +115,7 @@ func TestStopIsAnnounced(t *testing.T) {
 
 // After the delay it stops by itself.
 func TestStopAfterDelay(t *testing.T) {
+	t.Parallel()
 	s := start(t, "DRAIN_DELAY=100ms")
 	s.terminate(t)
 	s.ended(t)
@@ -120,6 +123,7 @@ func TestStopAfterDelay(t *testing.T) {
 
 // A client that is slow, but takes all of its file within the time, gets it.
 func TestStopLetsDownloadsEnd(t *testing.T) {
+	t.Parallel()
 	s := start(t, "DRAIN_TIMEOUT=5m")
 	content := random(30 * mebi)
 	file, _ := s.upload(t, content)
@@ -137,6 +141,7 @@ func TestStopLetsDownloadsEnd(t *testing.T) {
 
 // One that takes nothing any more is cut off, and the status is 0 all the same.
 func TestStopCutsDownloads(t *testing.T) {
+	t.Parallel()
 	s := start(t, "DRAIN_TIMEOUT=1s")
 	content := random(60 * mebi)
 	file, _ := s.upload(t, content)
@@ -162,6 +167,7 @@ func TestStopCutsDownloads(t *testing.T) {
 
 // A connection on which nothing goes on keeps nobody waiting.
 func TestStopClosesIdleConnections(t *testing.T) {
+	t.Parallel()
 	s := start(t, "DRAIN_TIMEOUT=1h")
 	_, in := s.open(t, "GET /healthz HTTP/1.1")
 	res, err := http.ReadResponse(in, nil)
@@ -179,6 +185,7 @@ func TestStopClosesIdleConnections(t *testing.T) {
 // A form comes whole or not at all, so it may come to its end; one that does not, within
 // the time, is cut off and leaves nothing.
 func TestStopDuringForm(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		timeout string
 		ends    bool
@@ -217,6 +224,7 @@ func TestStopDuringForm(t *testing.T) {
 
 // A service that waits for what is not there is stopped like any other.
 func TestStopWhileStarting(t *testing.T) {
+	t.Parallel()
 	for name, missing := range map[string][]string{
 		"database":     {"POSTGRES_HOST=127.0.0.1", "POSTGRES_USER=u", "POSTGRES_DB=d", "POSTGRES_PORT="},
 		"object store": {"STORAGE_TYPE=s3", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "S3_ENDPOINT=http://127.0.0.1:"},
