@@ -70,7 +70,7 @@ func TestSilentClient(t *testing.T) {
 	at := s.create(t, len(content))
 	_, in := s.stall(t, at, content[:300000])
 	res, err := http.ReadResponse(in, nil)
-	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || res.Header.Get("Upload-Offset") != "300000" {
 		t.Errorf("a client that stopped sending: %v %v", res, err)
 	}
 	if n := s.offset(t, at); n != 300000 {
