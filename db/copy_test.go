@@ -1,6 +1,7 @@
 package db
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -18,6 +19,9 @@ func TestCopyTo(t *testing.T) {
 			return
 		}
 		noErr(t, d.CopyTo(ctx, path))
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("others may read it: %v %v", info.Mode(), err)
+		}
 		foreign(t, d, "two", 4)
 		if d.CopyTo(ctx, path) == nil {
 			t.Error("a copy was written over another one")
