@@ -33,6 +33,7 @@ lint:
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	cd bench && go vet ./...
+	cd deploy/check && go vet ./...
 
 # Type check and the library's own rules, then tus-js-client and a browser against the real program.
 test-page: build page
@@ -49,6 +50,7 @@ pictures: build page
 test-go:
 	@scripts/tools.sh go
 	cd bench && CGO_ENABLED=1 go test -race ./... </dev/null
+	cd deploy/check && go test -count 1 ./... </dev/null # what it reads is outside its module, where Go does not look for changes
 	CGO_ENABLED=1 go test -race -timeout 30m ./... </dev/null
 
 # Beside stock tusd, a direct put into the same store and nginx before it: some minutes, and

@@ -9,10 +9,8 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -30,9 +28,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
 // cli is what can be said on the command line. All settings are read from the
@@ -40,6 +36,7 @@ func main() {
 type cli struct {
 	Serve       struct{} `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
 	Healthcheck struct{} `cmd:"" help:"Ask the service on HOST and PORT whether it is ready; status 0 if so."`
+	Settings    struct{} `cmd:"" help:"List all settings, their defaults and what they mean."`
 	Token       struct {
 		Create struct {
 			User    int64         `help:"Number of the user."`
@@ -56,6 +53,7 @@ type cli struct {
 	} `cmd:"" help:"Make, list and revoke local tokens."`
 	Upload    uploadCommand   `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
 	Download  downloadCommand `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Backup    backupArgs      `cmd:"" help:"Copy the data folder of the embedded default while the service runs."`
 	Import    importArgs      `cmd:"" help:"Bring files over from another store."`
 	Reconcile reconcileArgs   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
 	Quota     quotaArgs       `cmd:"" help:"What accounts may use: show, list, set, clear."`
@@ -67,7 +65,7 @@ type cli struct {
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	var c cli
 	exited := -1
-	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("A self-hosted file service. Settings are read from the environment, see README."),
+	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
 		kong.Writers(stdout, stderr), kong.Exit(func(status int) { exited = status }))
 	if err != nil {
 		panic(err) // the struct above is wrong
@@ -85,6 +83,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return c.Upload.run(ctx, getenv, stdout, stderr)
 	case "download":
 		return c.Download.run(ctx, getenv, stdout, stderr)
+	case "settings":
+		if printSettings(stdout) != nil {
+			return failed
+		}
+		return ok
 	}
 	settings, err := config.Load(getenv)
 	if err != nil {
@@ -96,6 +99,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = serve(ctx, settings, stdout, newLog(settings, stderr))
 	case "healthcheck":
 		err = healthcheck(ctx, settings)
+	case "backup <folder>":
+		err = runBackup(ctx, settings, c.Backup, stdout)
 	case "import files":
 		err = runImport(ctx, settings, c.Import.Files, stdout, stderr, newLog(settings, stderr))
 	case "import links", "import links <files>":

@@ -17,6 +17,9 @@ import (
 	"holdfast/storage"
 )
 
+// databaseFile is the SQLite database in DATA_DIR.
+const databaseFile = "holdfast.db"
+
 // parts are what the service stands on.
 type parts struct {
 	rows    *db.DB
@@ -110,7 +113,7 @@ func openDatabase(ctx context.Context, c config.Config) (rows *db.DB, err error)
 	if c.Postgres != nil {
 		rows, err = db.OpenPostgres(ctx, c.Postgres.DSN())
 	} else if err = os.MkdirAll(c.DataDir, 0o700); err == nil {
-		rows, err = db.OpenSQLite(ctx, filepath.Join(c.DataDir, "holdfast.db"))
+		rows, err = db.OpenSQLite(ctx, filepath.Join(c.DataDir, databaseFile))
 	}
 	if err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"holdfast/file"
 )
 
 // readyTimeout is how long a part has to answer whether it is there.
@@ -99,6 +101,9 @@ func answerHealth(w http.ResponseWriter, r *http.Request, err error) {
 		said.Status, text, status = "not ready", "not ready", http.StatusServiceUnavailable
 		if n, ok := errors.AsType[notReady](err); ok {
 			said.Missing, text = n.missing, n.Error()
+		}
+		if errors.Is(err, file.ErrStopping) {
+			said.Status, text = "stopping", "stopping"
 		}
 		w.Header().Set("Retry-After", "2")
 	}

@@ -31,12 +31,8 @@ import (
 	"holdfast/tus"
 )
 
-const (
-	// stopTimeout is how long running requests have to end when the service stops.
-	stopTimeout = 10 * time.Second
-	// sweepInterval is how often uploads that were cut short are looked for.
-	sweepInterval = time.Minute
-)
+// sweepInterval is how often uploads that were cut short are looked for.
+const sweepInterval = time.Minute
 
 // limitHeap has the garbage collector work harder before the heap is much larger than what
 // clients' bytes may take of it: it lets garbage grow with the heap, which is large when
@@ -57,6 +53,13 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in parts of %d bytes",
 			errMisused, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
 	}
+	starting := true
+	defer func() {
+		if starting && err != nil && ctx.Err() != nil { // whatever was begun then is why
+			log.Info("stopped while starting", "error", err)
+			err = nil
+		}
+	}()
 	spans, err := openTraces(ctx, c.Traces, log)
 	if err != nil {
 		return err
@@ -123,11 +126,18 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		},
 		Fits: life.Fits, Keys: p.rows, Respond: respond, Base: base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
-	ready := p.readiness(layout, log)
+	stop := &drain{delay: c.Drain.Delay, timeout: c.Drain.Timeout}
+	parts := p.readiness(layout, log)
+	ready := func(ctx context.Context) error {
+		if stop.begun.Load() {
+			return file.ErrStopping
+		}
+		return parts.check(ctx)
+	}
 	register(registry, rows, p.objects, life, engine, limits, people, decider, files)
 	server := &http.Server{
-		Handler: spans.through(routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, respond, ready.check,
-			newRequestMetrics(registry), log)),
+		Handler: spans.through(stop.leaving(routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, respond, ready,
+			newRequestMetrics(registry), log))),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -148,6 +158,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	if err := announce(ctx, c, p.rows, base, port, stdout); err != nil {
 		return err
 	}
+	starting = false
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.Info("serving", "address", listener.Addr().String(), "base", base, "settings", c.Redacted())
@@ -159,15 +170,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		return fmt.Errorf("the embedded store ended: %w", errors.Join(err, server.Close()))
 	case <-ctx.Done():
 	}
-	log.Info("stopping: running uploads commit what they have")
-	engine.LetGo()
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		log.Warn("requests were cut off", "error", err)
-		return server.Close()
-	}
-	return nil
+	return stop.run(server, engine.LetGo, log)
 }
 
 // openLinks takes the keys of signed links from the settings, or else one from the

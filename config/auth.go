@@ -25,37 +25,46 @@ type JWT struct {
 	UserClaim, AccountClaim, GroupsClaim string
 }
 
-func (r *reader) auth() Auth {
-	a := Auth{
-		Redis:       r.redis(),
-		RedisPrefix: r.string("KEY_PREFIX_REDIS", ":1:"),
-		Secret:      r.get("DJANGO_SECRET_KEY"),
-		Iterations:  r.int("AUTH_TOKEN_ITERATIONS", 1, 1, math.MaxInt32),
-		RememberTTL: r.timeFrom("AUTH_CACHE_TTL", 5*time.Second, 0, time.Hour),
+// auth reads who is asked about people: the second result is the URL of the backend that
+// knows permissions, without a trailing slash, or empty.
+func (r *reader) auth() (a Auth, backend string) {
+	r.group = "Who is asking, and what they may see"
+	a = Auth{
+		RememberTTL: r.timeFrom("AUTH_CACHE_TTL", "how long a token that was revoked may still read; 0: not at all", 5*time.Second, 0, time.Hour),
+		Redis:       r.redis("AUTH_REDIS_URL", "the Redis where Django keeps tokens, and where rate limits are counted (`redis://` or `rediss://`)"),
+		RedisPrefix: r.string("KEY_PREFIX_REDIS", "what its keys begin with", ":1:"),
+		Secret:      r.get("DJANGO_SECRET_KEY", "Django's `SECRET_KEY`, by which tokens in Redis are found and those of guests checked: without it neither count", ""),
+		Iterations:  r.int("AUTH_TOKEN_ITERATIONS", "rounds of PBKDF2", 1, 1, math.MaxInt32),
 		JWT:         r.jwt(),
 	}
+	if u := r.httpURL("BACKEND_PRIVATE_URL", "the backend that knows who may see which file; without, grants decide"); u != nil {
+		backend = strings.TrimRight(u.String(), "/")
+	}
 	// Without a backend Redis may be there for rate limits alone.
-	if a.Redis != "" && a.Secret == "" && r.get("BACKEND_PRIVATE_URL") != "" {
+	if a.Redis != "" && a.Secret == "" && backend != "" {
 		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL and BACKEND_PRIVATE_URL: the keys in Redis are made from it")
 	}
 	if a.JWT != nil && a.Secret != "" && a.JWT.Secret == a.Secret {
 		r.fault("AUTH_JWT_SECRET", "must be another one than DJANGO_SECRET_KEY, or tokens of one kind pass for the other")
 	}
-	return a
+	return a, backend
 }
 
 // minSecret is the fewest characters of a key for HMAC-SHA256 (RFC 7518, 3.2).
 const minSecret = 32
 
 func (r *reader) jwt() *JWT {
+	keys := r.httpURL("AUTH_JWKS_URL", "signed tokens (JWT) count: of the provider with these keys (RS256, ES256, EdDSA)")
 	s := &JWT{
-		Secret: r.get("AUTH_JWT_SECRET"), Issuer: r.get("AUTH_JWT_ISSUER"), Audience: r.get("AUTH_JWT_AUDIENCE"),
-		UserClaim:    r.string("AUTH_JWT_USER_CLAIM", "user_id"),
-		AccountClaim: r.string("AUTH_JWT_ACCOUNT_CLAIM", "account_id"),
-		GroupsClaim:  r.string("AUTH_JWT_GROUPS_CLAIM", "groups"),
+		Secret:       r.get("AUTH_JWT_SECRET", "or with this secret (HS256) of 32 characters or more", ""),
+		Issuer:       r.get("AUTH_JWT_ISSUER", "what their `iss` has to be", ""),
+		Audience:     r.get("AUTH_JWT_AUDIENCE", "what their `aud` has to be; set both, or tokens that the provider made for others count too", ""),
+		UserClaim:    r.string("AUTH_JWT_USER_CLAIM", "which claim names the user, as a number or digits", "user_id"),
+		AccountClaim: r.string("AUTH_JWT_ACCOUNT_CLAIM", "and which the account", "account_id"),
+		GroupsClaim:  r.string("AUTH_JWT_GROUPS_CLAIM", "and which the groups", "groups"),
 	}
-	if u := r.httpURL("AUTH_JWKS_URL"); u != nil {
-		s.KeysURL = u.String()
+	if keys != nil {
+		s.KeysURL = keys.String()
 	}
 	if s.Secret != "" && len(s.Secret) < minSecret {
 		r.fault("AUTH_JWT_SECRET", "must have at least 32 characters")
@@ -64,13 +73,4 @@ func (r *reader) jwt() *JWT {
 		return nil
 	}
 	return s
-}
-
-// backend is the URL of the backend that knows permissions, without a trailing slash.
-func (r *reader) backend() string {
-	u := r.httpURL("BACKEND_PRIVATE_URL")
-	if u == nil {
-		return ""
-	}
-	return strings.TrimRight(u.String(), "/")
 }

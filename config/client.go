@@ -22,8 +22,8 @@ func LoadClient(getenv func(string) string, url, token string) (Client, error) {
 		}
 		return getenv(name)
 	}}
-	c := Client{URL: "http://127.0.0.1:8000/files", Token: cmp.Or(token, r.get("HOLDFAST_TOKEN"))}
-	if u := r.httpURL("HOLDFAST_URL"); u != nil {
+	c := Client{URL: "http://127.0.0.1:8000/files", Token: cmp.Or(token, r.get("HOLDFAST_TOKEN", "who you are", ""))}
+	if u := r.httpURL("HOLDFAST_URL", "where the service's files are seen"); u != nil {
 		if u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 			r.fault("HOLDFAST_URL", "must be a plain URL, without user, query and fragment")
 		}
@@ -33,8 +33,8 @@ func LoadClient(getenv func(string) string, url, token string) (Client, error) {
 		r.fault("HOLDFAST_TOKEN", "must be plain ASCII without spaces")
 	}
 	// As the XDG Base Directory Specification has it.
-	state := r.get("XDG_STATE_HOME")
-	if home := r.get("HOME"); state == "" && home != "" {
+	state := r.get("XDG_STATE_HOME", "where uploads that were interrupted are noted", "")
+	if home := r.get("HOME", "the home folder", ""); state == "" && home != "" {
 		state = filepath.Join(home, ".local", "state")
 	}
 	if state != "" {

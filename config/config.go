@@ -7,12 +7,10 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -66,6 +64,7 @@ type Config struct {
 	MemoryBudget int64         // bytes of uploads that may be in memory at the same time
 	UploadTTL    time.Duration // without a byte, until an unfinished upload is removed
 	ReadTimeout  time.Duration // without a byte from an uploading client
+	Drain        Drain
 	StartTimeout time.Duration // for SQL and S3 to appear
 	EmbeddedSync bool          // flush the file system before an offset is acknowledged
 
@@ -125,51 +124,64 @@ type Links struct {
 // Load reads the settings by getenv. The error, if any, has one line for each fault.
 func Load(getenv func(string) string) (Config, error) {
 	r := reader{getenv: getenv}
-	c := Config{
-		Mode:         oneOf(&r, "CONFIG", Development, Testing, Development, Production),
-		Debug:        r.bool("DEBUG", false),
-		Host:         r.string("HOST", "127.0.0.1"),
-		Port:         r.int("PORT", 8000, 0, 65535),
-		DataDir:      r.path("DATA_DIR", "data"),
-		PublicURL:    r.publicURL(),
-		ExampleDir:   r.path("EXAMPLE_DIR", filepath.Join("web-example", "dist")),
-		MaxFileSize:  r.int64("MAX_FILE_SIZE", 104857600, 1, 5<<40),
-		MemoryBudget: r.int64("MEMORY_BUDGET", 256<<20, 17<<20, 1<<40),
-		UploadTTL:    r.timeFrom("UPLOAD_TTL", 24*time.Hour, time.Millisecond, 365*24*time.Hour),
-		ReadTimeout:  r.duration("READ_TIMEOUT", 60*time.Second, 24*time.Hour),
-		StartTimeout: r.duration("START_TIMEOUT", 30*time.Second, 24*time.Hour),
-		EmbeddedSync: r.bool("EMBEDDED_SYNC", true),
-		AdminAddr:    r.address("ADMIN_ADDR", "127.0.0.1:9090"),
-		RememberTTL:  r.timeFrom("PERMISSION_CACHE_TTL", 10*time.Second, 0, time.Hour),
-		WriteTimeout: r.duration("WRITE_TIMEOUT", 2*time.Minute, 24*time.Hour),
-		Links:        r.links(),
-		Postgres:     r.postgres(),
-		Storage:      r.storage(),
-		Import:       r.imports(),
-		Quota:        r.quotas(),
-		Events:       r.events(),
-		Auth:         r.auth(),
-		Backend:      r.backend(),
-		Traces:       r.traces(),
-	}
-	c.AllowedOrigins = r.origins()
-	c.FrontendURL = r.frontend()
-	c.Limits = r.limits(c.Mode)
-	c.TrustedProxies = r.proxies()
-	c.Download = r.download(c.Storage.Type)
-	r.int64("CHUNK_SIZE", 1048576, 1, 1<<40) // checked, so that a typing error is told; not needed
+	c := r.load()
 	if err := r.err(); err != nil {
 		return Config{}, err
 	}
 	return c, nil
 }
 
+// load reads all settings, whatever the others say, in the order in which they are documented.
+func (r *reader) load() (c Config) {
+	r.service(&c)
+	r.uploads(&c)
+	r.downloads(&c)
+	c.Auth, c.Backend = r.auth()
+	c.Postgres = r.postgres()
+	c.Storage = r.storage()
+	c.EmbeddedSync = r.bool("EMBEDDED_SYNC", "with the embedded store, flush the file system before an offset is acknowledged; off trades what a power cut may cost for speed", true)
+	if c.Download.Redirect && c.Storage.Type == Embedded {
+		r.fault("DOWNLOAD_MODE", "redirect needs a store that clients can reach: another STORAGE_TYPE than embedded")
+	}
+	c.Limits = r.limits(c.Mode)
+	c.TrustedProxies = r.proxies()
+	c.Quota = r.quotas()
+	c.Events = r.events()
+	c.Import = r.imports()
+	c.Traces = r.traces()
+	return c
+}
+
+func (r *reader) service(c *Config) {
+	r.group = "The service"
+	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development` or `Production` (JSON logs, rate limits, HSTS, no ready token)", Development, Testing, Development, Production)
+	c.Debug = r.bool("DEBUG", "show the text of internal errors to clients", false)
+	c.Host = r.string("HOST", "where to listen; `0.0.0.0` is everywhere", "127.0.0.1")
+	c.Port = r.int("PORT", "0 takes a free one", 8000, 0, 65535)
+	c.DataDir = r.path("DATA_DIR", "database and objects of the embedded default", "./data")
+	c.PublicURL = r.publicURL()
+	c.ExampleDir = r.path("EXAMPLE_DIR", "the built example page, served at `/` if it is there", "web-example/dist")
+	c.FrontendURL, c.AllowedOrigins = r.origins()
+	c.AdminAddr = r.address("ADMIN_ADDR", "where `/metrics` and `/debug/pprof/` are served, for operators alone; `off`: nowhere", "127.0.0.1:9090")
+	c.StartTimeout = r.duration("START_TIMEOUT", "how long to wait for database and store at start", 30*time.Second, 24*time.Hour)
+	c.Drain = r.drain()
+}
+
+func (r *reader) uploads(c *Config) {
+	r.group = "Uploads"
+	c.MaxFileSize = r.int64("MAX_FILE_SIZE", "the longest file, in bytes", 104857600, 1, 5<<40)
+	c.MemoryBudget = r.int64("MEMORY_BUDGET", "bytes of uploads that may be in memory at the same time; at least two parts of the longest file's", 256<<20, 17<<20, 1<<40)
+	c.UploadTTL = r.timeFrom("UPLOAD_TTL", "an unfinished upload is removed when it got no byte for so long", 24*time.Hour, time.Millisecond, 365*24*time.Hour)
+	c.ReadTimeout = r.duration("READ_TIMEOUT", "an upload request that sends no byte for so long is ended; what came is kept", 60*time.Second, 24*time.Hour)
+	r.int64("CHUNK_SIZE", "checked, so that a typing error is told; not needed", 1048576, 1, 1<<40)
+}
+
 func (r *reader) publicURL() string {
 	name := "PUBLIC_URL"
-	if r.get(name) == "" {
-		name = "FASTAPI_BASE_URL"
+	u := r.httpURL(name, "the base that clients see; by default `http://127.0.0.1:PORT/files`")
+	if other := r.httpURL("FASTAPI_BASE_URL", "another name for it"); u == nil && other != nil {
+		name, u = "FASTAPI_BASE_URL", other
 	}
-	u := r.httpURL(name)
 	if u == nil {
 		return ""
 	}
@@ -179,101 +191,51 @@ func (r *reader) publicURL() string {
 	return strings.TrimRight(u.String(), "/")
 }
 
-func (r *reader) origins() []string {
-	var all []string
-	for _, o := range r.list("ALLOWED_ORIGINS") {
+// origins are pages that may call; the first result is where browsers are sent to sign in,
+// without a trailing slash, or empty.
+func (r *reader) origins() (frontend string, all []string) {
+	for _, o := range r.list("ALLOWED_ORIGINS", "origins whose pages may call (CORS), a comma or JSON list") {
 		if o != "*" && r.checkURL("ALLOWED_ORIGINS", o) == nil {
 			continue
 		}
 		all = append(all, strings.TrimRight(o, "/"))
 	}
-	for _, name := range []string{"FRONTEND_URL", "FORMS_URL"} {
-		if u := r.httpURL(name); u != nil {
-			all = append(all, u.Scheme+"://"+u.Host)
-		}
+	if u := r.httpURL("FRONTEND_URL", "one more; and where browsers are sent to sign in that open a file's address without a token"); u != nil {
+		frontend = strings.TrimRight(u.String(), "/")
+		all = append(all, u.Scheme+"://"+u.Host)
 	}
-	return all
+	if u := r.httpURL("FORMS_URL", "one more"); u != nil {
+		all = append(all, u.Scheme+"://"+u.Host)
+	}
+	return frontend, all
 }
 
 func (r *reader) postgres() *Postgres {
-	if r.get("POSTGRES_HOST") == "" {
+	r.group = "Database"
+	p := &Postgres{
+		Host:     r.string("POSTGRES_HOST", "PostgreSQL 15 or newer; without a host, SQLite in `DATA_DIR`", ""),
+		Port:     r.int("POSTGRES_PORT", "its port", 5432, 1, 65535),
+		User:     r.string("POSTGRES_USER", "who we are there", ""),
+		Password: r.string("POSTGRES_PASSWORD", "the password of that user", ""),
+		Database: r.string("POSTGRES_DB", "the database", ""),
+	}
+	if p.Host == "" {
 		return nil
 	}
-	return &Postgres{
-		Host:     r.string("POSTGRES_HOST", ""),
-		Port:     r.int("POSTGRES_PORT", 5432, 1, 65535),
-		User:     r.required("POSTGRES_USER", "with POSTGRES_HOST"),
-		Password: r.get("POSTGRES_PASSWORD"),
-		Database: r.required("POSTGRES_DB", "with POSTGRES_HOST"),
-	}
+	r.needs("POSTGRES_USER", p.User, "with POSTGRES_HOST")
+	r.needs("POSTGRES_DB", p.Database, "with POSTGRES_HOST")
+	return p
 }
 
-func (r *reader) redis() string {
-	const name = "AUTH_REDIS_URL"
-	s := r.get(name)
+// redis is a Redis's URL.
+func (r *reader) redis(name, meaning string) string {
+	s := r.get(name, meaning, "")
 	u, err := url.Parse(s)
 	// The error of url.Parse repeats what it read, password and all.
 	if s != "" && (err != nil || (u.Scheme != "redis" && u.Scheme != "rediss") || u.Host == "") {
 		r.fault(name, "must be a redis or rediss URL, such as redis://host:6379/1")
 	}
 	return s
-}
-
-func (r *reader) storage() Storage {
-	s := Storage{
-		Type:         oneOf(r, "STORAGE_TYPE", Embedded, Embedded, Local, Google, S3),
-		BucketPrefix: r.string("BUCKET_PREFIX", "pneumatic-dev-test"),
-		Signing:      oneOf(r, "S3_PAYLOAD_SIGNING", SigningDefault, Unsigned, Signed),
-	}
-	if !validBucketPrefix(s.BucketPrefix) {
-		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.', beginning with a letter or digit")
-	}
-	prefix := map[StorageType]string{Local: "SEAWEEDFS_S3_", Google: "GCS_S3_", S3: "S3_"}[s.Type]
-	if prefix == "" {
-		s.Region, s.Signing = "us-east-1", cmp.Or(s.Signing, Unsigned)
-		return s
-	}
-	why := "with STORAGE_TYPE=" + string(s.Type)
-	endpoint := ""
-	if s.Type == Google {
-		endpoint = "https://storage.googleapis.com"
-	}
-	s.Endpoint = r.string(prefix+"ENDPOINT", endpoint)
-	if s.Endpoint == "" && s.Type != S3 { // AWS needs none: it follows from the region
-		r.fault(prefix+"ENDPOINT", "is needed "+why)
-	}
-	if s.Endpoint != "" && !strings.Contains(s.Endpoint, "://") {
-		scheme := "http://"
-		if r.bool(prefix+"USE_SSL", false) {
-			scheme = "https://"
-		}
-		s.Endpoint = scheme + s.Endpoint
-	}
-	if s.Endpoint != "" {
-		// Who names a plain HTTP endpoint trusts the way to it: its bytes can be read there anyway.
-		if u := r.checkURL(prefix+"ENDPOINT", s.Endpoint); u != nil && u.Scheme == "http" {
-			s.Signing = cmp.Or(s.Signing, Unsigned)
-		}
-	}
-	s.AccessKey = r.required(prefix+"ACCESS_KEY", why)
-	s.SecretKey = r.required(prefix+"SECRET_KEY", why)
-	s.Region = r.string(prefix+"REGION", "us-east-1")
-	return s
-}
-
-// validBucketPrefix leaves room for "-" and an account number: bucket names have
-// at most 63 characters.
-func validBucketPrefix(s string) bool {
-	if len(s) < 3 || len(s) > 40 {
-		return false
-	}
-	for i, r := range s {
-		letter := r >= 'a' && r <= 'z' || r >= '0' && r <= '9'
-		if !letter && (i == 0 || r != '-' && r != '.') {
-			return false
-		}
-	}
-	return true
 }
 
 // Redacted describes the settings for a log line, without any secret.

@@ -25,17 +25,18 @@ type Rate struct {
 func (m Mode) HSTS() bool { return m == Production }
 
 func (r *reader) limits(m Mode) Limits {
-	rate := func(name, count string, otherwise int) Rate {
+	r.group = "Limits"
+	rate := func(name, count, meaning string, otherwise int) Rate {
 		return Rate{
-			Count:  r.int("RATE_LIMIT_"+name+"_"+count, otherwise, 1, 1_000_000),
-			Window: r.timeFrom("RATE_LIMIT_"+name+"_WINDOW", time.Minute, time.Second, 24*time.Hour),
+			Count:  r.int("RATE_LIMIT_"+name+"_"+count, meaning, otherwise, 1, 1_000_000),
+			Window: r.timeFrom("RATE_LIMIT_"+name+"_WINDOW", "the window of those", time.Minute, time.Second, 24*time.Hour),
 		}
 	}
 	return Limits{
-		On:        r.bool("RATE_LIMIT_ENABLED", m == Production),
-		Uploads:   rate("UPLOAD", "REQUESTS", 10),
-		Downloads: rate("DOWNLOAD", "REQUESTS", 100),
-		Failures:  rate("AUTH", "FAILURES", 100),
+		On:        r.bool("RATE_LIMIT_ENABLED", "limits on how often may be asked, by identity, or by address where there is none; counted in `AUTH_REDIS_URL`, or in memory. On by itself with `CONFIG=Production`", m == Production),
+		Uploads:   rate("UPLOAD", "REQUESTS", "uploads begun in a window", 10),
+		Downloads: rate("DOWNLOAD", "REQUESTS", "downloads in a window; further ranges of a file are not counted", 100),
+		Failures:  rate("AUTH", "FAILURES", "wrong tokens from one address in a window; after that none from there is looked at", 100),
 	}
 }
 
@@ -46,7 +47,7 @@ const privateNetworks = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.
 // proxies are networks whose X-Real-IP is believed; "none" is nobody's.
 func (r *reader) proxies() (all []netip.Prefix) {
 	const name = "TRUSTED_PROXIES"
-	list := r.list(name)
+	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed; `none`: nobody's; by default loopback and private networks")
 	switch {
 	case len(list) == 0:
 		list = strings.Split(privateNetworks, ",")
@@ -65,13 +66,4 @@ func (r *reader) proxies() (all []netip.Prefix) {
 		all = append(all, p.Masked())
 	}
 	return all
-}
-
-// frontend is where browsers are sent to sign in, without a trailing slash; empty: nowhere.
-func (r *reader) frontend() string {
-	u := r.httpURL("FRONTEND_URL")
-	if u == nil {
-		return ""
-	}
-	return strings.TrimRight(u.String(), "/")
 }

@@ -18,16 +18,19 @@ type Events struct {
 const minWebhookSecret = 24
 
 func (r *reader) events() Events {
-	e := Events{Secret: r.get("WEBHOOK_SECRET"), Clamd: r.get("SCAN_CLAMD")}
-	if u := r.httpURL("WEBHOOK_URL"); u != nil {
+	r.group = "Events and scanning"
+	var e Events
+	if u := r.httpURL("WEBHOOK_URL", "told what happens to files"); u != nil {
 		e.URL = u.String()
 	}
-	if u := r.httpURL("PRE_CREATE_URL"); u != nil {
+	if u := r.httpURL("PRE_CREATE_URL", "asked before an upload begins; it may refuse or rename"); u != nil {
 		e.PreCreate = u.String()
 	}
+	e.Secret = r.get("WEBHOOK_SECRET", "signs what is sent to both; 24 characters or more", "")
 	if (e.URL != "" || e.PreCreate != "") && len(e.Secret) < minWebhookSecret {
 		r.fault("WEBHOOK_SECRET", "must be a secret of at least 24 characters, to sign what is sent to WEBHOOK_URL and PRE_CREATE_URL")
 	}
+	e.Clamd = r.get("SCAN_CLAMD", "clamd, such as `127.0.0.1:3310` or `unix:/run/clamav/clamd.ctl`: files are scanned before they can be seen", "")
 	if _, _, err := net.SplitHostPort(e.Clamd); e.Clamd != "" && err != nil && !strings.HasPrefix(e.Clamd, "unix:/") {
 		r.fault("SCAN_CLAMD", "must be an address such as 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl")
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,12 +16,21 @@ import (
 
 // reader reads variables and collects what is wrong with them. A fault names the
 // variable and what it should be; it shows the value only where that can't be a secret.
+//
+// Whoever reads a variable says what it means: that is all that the documentation has.
 type reader struct {
-	getenv func(string) string
-	faults []error
+	getenv   func(string) string
+	faults   []error
+	group    string // of the settings that are read next
+	settings []Setting
 }
 
-func (r *reader) get(name string) string { return strings.TrimSpace(r.getenv(name)) }
+// get is a variable as it is set; empty: it is not. otherwise is its default as people
+// write it.
+func (r *reader) get(name, meaning, otherwise string) string {
+	r.settings = append(r.settings, Setting{r.group, name, otherwise, meaning})
+	return strings.TrimSpace(r.getenv(name))
+}
 
 func (r *reader) fault(name, what string) {
 	r.faults = append(r.faults, errors.New(name+" "+what))
@@ -28,32 +38,28 @@ func (r *reader) fault(name, what string) {
 
 func (r *reader) err() error { return errors.Join(r.faults...) }
 
-func (r *reader) string(name, otherwise string) string {
-	if s := r.get(name); s != "" {
-		return s
-	}
-	return otherwise
+func (r *reader) string(name, meaning, otherwise string) string {
+	return cmp.Or(r.get(name, meaning, otherwise), otherwise)
 }
 
-func (r *reader) required(name, when string) string {
-	s := r.get(name)
-	if s == "" {
+// needs is a fault where a setting that others make necessary is not set.
+func (r *reader) needs(name, value, when string) {
+	if value == "" {
 		r.fault(name, "is needed "+when)
 	}
-	return s
 }
 
 // path returns an absolute path: the embedded store changes the working directory.
-func (r *reader) path(name, otherwise string) string {
-	p, err := filepath.Abs(r.string(name, otherwise))
+func (r *reader) path(name, meaning, otherwise string) string {
+	p, err := filepath.Abs(r.string(name, meaning, otherwise))
 	if err != nil {
 		r.fault(name, err.Error())
 	}
 	return p
 }
 
-func (r *reader) int64(name string, otherwise, least, most int64) int64 {
-	s := r.get(name)
+func (r *reader) int64(name, meaning string, otherwise, least, most int64) int64 {
+	s := r.get(name, meaning, strconv.FormatInt(otherwise, 10))
 	if s == "" {
 		return otherwise
 	}
@@ -65,12 +71,16 @@ func (r *reader) int64(name string, otherwise, least, most int64) int64 {
 	return n
 }
 
-func (r *reader) int(name string, otherwise, least, most int) int {
-	return int(r.int64(name, int64(otherwise), int64(least), int64(most)))
+func (r *reader) int(name, meaning string, otherwise, least, most int) int {
+	return int(r.int64(name, meaning, int64(otherwise), int64(least), int64(most)))
 }
 
-func (r *reader) bool(name string, otherwise bool) bool {
-	switch s := strings.ToLower(r.get(name)); s {
+func (r *reader) bool(name, meaning string, otherwise bool) bool {
+	usual := "off"
+	if otherwise {
+		usual = "on"
+	}
+	switch s := strings.ToLower(r.get(name, meaning, usual)); s {
 	case "":
 		return otherwise
 	case "1", "true", "yes", "on":
@@ -84,13 +94,13 @@ func (r *reader) bool(name string, otherwise bool) bool {
 }
 
 // duration is a time of more than nothing.
-func (r *reader) duration(name string, otherwise, most time.Duration) time.Duration {
-	return r.timeFrom(name, otherwise, 1, most)
+func (r *reader) duration(name, meaning string, otherwise, most time.Duration) time.Duration {
+	return r.timeFrom(name, meaning, otherwise, 1, most)
 }
 
 // timeFrom takes Go's notation ("90s", "1h30m") and plain seconds.
-func (r *reader) timeFrom(name string, otherwise, least, most time.Duration) time.Duration {
-	s := r.get(name)
+func (r *reader) timeFrom(name, meaning string, otherwise, least, most time.Duration) time.Duration {
+	s := r.get(name, meaning, plain(otherwise))
 	if s == "" {
 		return otherwise
 	}
@@ -105,9 +115,20 @@ func (r *reader) timeFrom(name string, otherwise, least, most time.Duration) tim
 	return d
 }
 
+// plain is a time as people write it: 24h, not 24h0m0s.
+func plain(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
+
 // address is a host and a port; "off" is none.
-func (r *reader) address(name, otherwise string) string {
-	s := r.string(name, otherwise)
+func (r *reader) address(name, meaning, otherwise string) string {
+	s := r.string(name, meaning, otherwise)
 	if s == "off" {
 		return ""
 	}
@@ -117,8 +138,8 @@ func (r *reader) address(name, otherwise string) string {
 	return s
 }
 
-func (r *reader) httpURL(name string) *url.URL {
-	if s := r.get(name); s != "" {
+func (r *reader) httpURL(name, meaning string) *url.URL {
+	if s := r.get(name, meaning, ""); s != "" {
 		return r.checkURL(name, s)
 	}
 	return nil
@@ -134,8 +155,8 @@ func (r *reader) checkURL(name, s string) *url.URL {
 }
 
 // list takes a comma list or a JSON list of strings, as the Python service does.
-func (r *reader) list(name string) []string {
-	s := r.get(name)
+func (r *reader) list(name, meaning string) []string {
+	s := r.get(name, meaning, "")
 	if strings.HasPrefix(s, "[") {
 		var all []string
 		if err := json.Unmarshal([]byte(s), &all); err != nil {
@@ -152,8 +173,8 @@ func (r *reader) list(name string) []string {
 	return all
 }
 
-func oneOf[T ~string](r *reader, name string, otherwise T, allowed ...T) T {
-	s := T(r.get(name))
+func oneOf[T ~string](r *reader, name, meaning string, otherwise T, allowed ...T) T {
+	s := T(r.get(name, meaning, string(otherwise)))
 	if s == "" {
 		return otherwise
 	}

@@ -15,11 +15,15 @@ const (
 // go, with which headers, and how many of them: that its SDK reads from its own variables,
 // which are not all repeated here.
 func (r *reader) traces() Traces {
-	exporter := oneOf(r, "OTEL_TRACES_EXPORTER", "", "otlp", "none")
-	disabled := strings.EqualFold(r.get("OTEL_SDK_DISABLED"), "true")
-	endpoint, own := r.httpURL("OTEL_EXPORTER_OTLP_ENDPOINT"), r.httpURL("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-	protocol := oneOf(r, "OTEL_EXPORTER_OTLP_PROTOCOL", TracesHTTP, TracesHTTP, TracesGRPC)
-	protocol = oneOf(r, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", protocol, TracesHTTP, TracesGRPC)
+	r.group = "Traces"
+	endpoint := r.httpURL("OTEL_EXPORTER_OTLP_ENDPOINT", "the OpenTelemetry collector that takes traces; without, none are made")
+	own := r.httpURL("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the same, for traces alone and with their path")
+	exporter := oneOf(r, "OTEL_TRACES_EXPORTER", "`otlp`: traces, to the collector on localhost if no other is named; `none`: none", "", "otlp", "none")
+	disabled := strings.EqualFold(r.get("OTEL_SDK_DISABLED", "`true`: no traces", "false"), "true")
+	protocol := oneOf(r, "OTEL_EXPORTER_OTLP_PROTOCOL", "or `grpc`. OpenTelemetry's other variables count as well", TracesHTTP, TracesHTTP, TracesGRPC)
+	if own := oneOf(r, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "the same, for traces alone", "", TracesHTTP, TracesGRPC); own != "" {
+		protocol = own
+	}
 	if disabled || exporter == "none" || exporter == "" && endpoint == nil && own == nil {
 		return NoTraces
 	}

@@ -73,6 +73,16 @@ func (d *DB) HealRecord(ctx context.Context, r file.Record) error {
 	})
 }
 
+// SetTag notes another tag for a file's object, if the recorded one is still as it was:
+// file.ErrConflict if not.
+func (d *DB) SetTag(ctx context.Context, id file.ID, was, tag string) error {
+	n, err := d.exec(ctx, "set tag", `update files set etag = $3 where file_id = $1 and etag = $2`, id, was, tag)
+	if err == nil && n == 0 {
+		err = file.ErrConflict
+	}
+	return err
+}
+
 // ChorePlace is how far a chore has come; empty before its first step.
 func (d *DB) ChorePlace(ctx context.Context, name string) (place string, err error) {
 	err = d.row(ctx, "read chore", `select place from chores where name = $1`, []any{name}, &place)

@@ -153,6 +153,9 @@ func (c *Checker) pair(ctx context.Context, r file.Record, o storage.Object, d *
 	case r.ETag != o.ETag:
 		f.Kind, f.Detail = WrongTag, fmt.Sprintf("recorded with the tag %s, the object has %s", r.ETag, o.ETag)
 	}
+	if f.Kind == WrongTag && c.Deep && r.SHA256 != nil {
+		return d.copied(r, o.ETag, f)
+	}
 	if f.Kind != "" && !foreign {
 		return c.settle(ctx, f) // its bytes are not those that were recorded
 	}
@@ -214,6 +217,32 @@ func (d *reader) read(r file.Record, f Finding) error {
 			return d.heal(d.ctx, f, r)
 		}
 		return nil
+	})
+	return d.ctx.Err()
+}
+
+// copied looks whether an object with another tag than was recorded has the recorded bytes: a
+// store gives its own tags to what was copied into it, as after a backup.
+func (d *reader) copied(r file.Record, tag string, f Finding) error {
+	d.group.Go(func() error {
+		sum, err := Hash(d.ctx, d.Objects, f.At, tag, r.Size)
+		switch {
+		case err != nil && d.ctx.Err() != nil:
+			return err
+		case err != nil:
+			f.Kind, f.Detail = Unreadable, err.Error()
+		case bytes.Equal(sum, r.SHA256):
+			f.Kind, f.Detail = CopiedObject, f.Detail+"; its SHA-256 is the recorded one"
+			if !d.Fix {
+				break
+			}
+			if err := d.Rows.SetTag(d.ctx, r.ID, r.ETag, tag); err == nil {
+				f.Done = "tag corrected"
+			} else if !errors.Is(err, file.ErrConflict) {
+				return err
+			}
+		}
+		return d.settle(d.ctx, f)
 	})
 	return d.ctx.Err()
 }

@@ -12,8 +12,9 @@
 // Nothing is removed that is younger than MinAge, by the store's clock: it may belong to a
 // request that is still going on. Nothing is removed because no row knows it, unless that is
 // asked for: after a database was restored from an older backup, these are the files since.
-// What a row proves to be left over may go. A record is never removed, and one that this
-// service wrote is never changed.
+// What a row proves to be left over may go. A record is never removed, and of one that this
+// service wrote no more is changed than the object's tag, where all bytes were read and are
+// the recorded ones.
 //
 // # Errors
 //
@@ -45,6 +46,7 @@ const (
 	MissingObject Kind = "missing-object"       // a record, and no object
 	WrongSize     Kind = "wrong-size"           // the object has another length than was recorded
 	WrongTag      Kind = "replaced-object"      // the object is another one than was recorded
+	CopiedObject  Kind = "copied-object"        // another one, but its bytes are the recorded ones
 	WrongContent  Kind = "wrong-content"        // its bytes have another SHA-256 than was recorded
 	Unreadable    Kind = "unreadable"           // its bytes can't be read
 	Unhealed      Kind = "unhealed-record"      // another program wrote the record, and its size or tag is not known
@@ -83,6 +85,7 @@ type Rows interface {
 	UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error)
 	Importing(ctx context.Context, id file.ID) (bool, error)
 	HealRecord(ctx context.Context, r file.Record) error
+	SetTag(ctx context.Context, id file.ID, was, tag string) error
 	CountNew(ctx context.Context, accountID int64) error
 	Recount(ctx context.Context, accountID int64, fix bool) (counted, used file.Usage, err error)
 }

@@ -51,6 +51,7 @@ has_fonts || missing+=(fonts-dejavu-core) # without one, chromium draws boxes fo
 command -v curl >/dev/null || missing+=(curl)
 command -v wget >/dev/null || missing+=(wget)
 command -v aria2c >/dev/null || missing+=(aria2)
+command -v systemd-analyze >/dev/null || missing+=(systemd) # reads the unit in deploy/; nothing is started
 command -v ffmpeg >/dev/null || missing+=(ffmpeg) # makes the film that Chromium plays
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv) # for the clients of docs/CLIENTS.md
 can_compile || missing+=(gcc libc6-dev)

@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// inProgress ends the name of a multipart upload's folder while it is completed.
+const inProgress = ".inprogress"
+
 // recoverMultiparts repairs what a crash leaves in the gateway's folders. It must run
 // while no gateway does.
 //
@@ -18,9 +21,8 @@ import (
 // making the object. So the name is put back. It also leaves the metadata of completed
 // multipart uploads behind, which goes here too.
 func recoverMultiparts(objects, sidecars string) error {
-	const suffix = ".inprogress"
 	for _, root := range []string{objects, sidecars} {
-		found, err := fs.Glob(os.DirFS(root), "*/.sgwtmp/multipart/*/*"+suffix)
+		found, err := fs.Glob(os.DirFS(root), "*/.sgwtmp/multipart/*/*"+inProgress)
 		if err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (e *Engine) final(ctx context.Context, who file.Identity, c hooks.Creation,
 	if err != nil {
 		return nil, err
 	}
-	l := e.leases.hold(ctx, born.ID, born.Epoch, since, nil)
+	l := e.leases.hold(ctx, &lease{id: born.ID, epoch: born.Epoch, since: since})
 	defer l.give()
 	err = e.concatenate(l.ctx, &born, s)
 	l.over.Store(!born.Held)

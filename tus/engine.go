@@ -133,7 +133,8 @@ func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// LetGo asks all running uploads to commit what they have and to end: the service stops.
+// LetGo asks all running uploads that can go on elsewhere to commit what they have and to
+// end: the service stops. What comes whole in one request is left its time.
 func (e *Engine) LetGo() { e.leases.stop() }
 
 // Wait returns when everything that goes on in the background is done.

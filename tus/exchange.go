@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -170,6 +171,11 @@ func (x *exchange) answer(err error) {
 	}
 	if errors.Is(err, file.ErrVersion) {
 		x.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
+	}
+	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) || errors.Is(err, file.ErrCutOff)) {
+		// What is committed. Not a 204, which would say the same: there are clients that take
+		// one with another offset than they expect for a broken service, and give up.
+		x.Header().Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))
 	}
 	r := *x.r
 	r.Method = x.sent

@@ -100,7 +100,7 @@ func (o Options) begin(e handler.HookEvent) (file.ID, error) {
 	}
 	x.upload = &u
 	if u.Held {
-		x.lease = o.Engine.leases.hold(e.Context, u.ID, u.Epoch, since, x.interrupt)
+		x.lease = o.Engine.leases.hold(e.Context, &lease{id: u.ID, epoch: u.Epoch, since: since, letGo: x.interrupt})
 	}
 	return u.ID, nil
 }

@@ -55,6 +55,9 @@ type lease struct {
 	// letGo asks the holder to commit what it has and to give the lease back; nil if
 	// the holder is quick anyway.
 	letGo func()
+	// whole says that all of the upload comes in this request. Nobody could go on with it, so
+	// it is not asked to let go when the process stops, but has the time that others have.
+	whole bool
 	// over says that the row knows already: the last commit gave the lease back.
 	over     atomic.Bool
 	given    chan struct{} // closed when the lease is given back
@@ -74,7 +77,7 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 		u, err := ls.rows.TakeLease(ctx, id, ls.holder, ls.ttl)
 		if err == nil && u != nil {
 			ls.metrics.leaseWaits.Observe(time.Since(began).Seconds())
-			return ls.hold(ctx, id, u.Epoch, asked, letGo), u, nil
+			return ls.hold(ctx, &lease{id: id, epoch: u.Epoch, since: asked, letGo: letGo}), u, nil
 		}
 		if err != nil && ctx.Err() == nil {
 			return nil, nil, err
@@ -95,18 +98,19 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 	}
 }
 
-func (ls *leases) hold(ctx context.Context, id file.ID, epoch int64, since time.Time, letGo func()) *lease {
-	l := &lease{id: id, epoch: epoch, of: ls, letGo: letGo, given: make(chan struct{}), since: since}
+// hold begins to keep a lease that was taken: id, epoch, since and letGo are given.
+func (ls *leases) hold(ctx context.Context, l *lease) *lease {
+	l.of, l.given = ls, make(chan struct{})
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	ls.mu.Lock()
-	ls.held[id] = l
+	ls.held[l.id] = l
 	stopping := ls.stopping
 	if !ls.renewing {
 		ls.renewing = true
 		go ls.renew()
 	}
 	ls.mu.Unlock()
-	if stopping {
+	if stopping && !l.whole {
 		l.ask()
 	}
 	return l
@@ -247,13 +251,16 @@ func (ls *leases) givenBack(id file.ID) <-chan struct{} {
 	return nil
 }
 
-// stop asks all holders in this process to let go, now and whenever one comes.
+// stop asks the holders in this process to let go, now and whenever one comes: all whose
+// upload can go on elsewhere.
 func (ls *leases) stop() {
 	ls.mu.Lock()
 	ls.stopping = true
 	ls.mu.Unlock()
 	for _, l := range ls.all() {
-		l.ask()
+		if !l.whole {
+			l.ask()
+		}
 	}
 }
 

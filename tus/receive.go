@@ -27,7 +27,7 @@ func (e *Engine) Receive(ctx context.Context, create func(context.Context, hooks
 	if err != nil {
 		return nil, err
 	}
-	l := e.leases.hold(ctx, u.ID, u.Epoch, since, interrupt)
+	l := e.leases.hold(ctx, &lease{id: u.ID, epoch: u.Epoch, since: since, letGo: interrupt, whole: true})
 	defer l.give()
 	_, err = e.append(l.ctx, &u, source{
 		Reader: body, all: true,

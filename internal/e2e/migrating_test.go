@@ -16,10 +16,10 @@ import (
 	"holdfast/internal/testproc"
 )
 
-// snippet is a block of docs/MIGRATING.md.
-func snippet(t *testing.T, name, language string) string {
+// snippet is a block of a document in docs/.
+func snippet(t *testing.T, document, name, language string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "MIGRATING.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", document))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func snippet(t *testing.T, name, language string) string {
 func TestThePythonServicesEnvironment(t *testing.T) {
 	t.Parallel()
 	var env []string
-	for _, m := range regexp.MustCompile(`(?m)^      ([A-Z0-9_]+): (.*)$`).FindAllStringSubmatch(snippet(t, "compose", "yaml"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^      ([A-Z0-9_]+): (.*)$`).FindAllStringSubmatch(snippet(t, "MIGRATING.md", "compose", "yaml"), -1) {
 		env = append(env, m[1]+"="+strings.Trim(m[2], `'"`))
 	}
 	if len(env) < 30 {
@@ -83,7 +83,7 @@ func TestBehindThePythonServicesNginx(t *testing.T) {
 	}
 	public := fmt.Sprintf("http://127.0.0.1:%d/files", port)
 	s := start(t, "FASTAPI_BASE_URL="+public+"/", "FRONTEND_URL=https://app.example.org", "MAX_FILE_SIZE=20000000")
-	nginxLog := nginxtest.StartWith(t, snippet(t, "nginx", "nginx"), port, s.port)
+	nginxLog := nginxtest.StartWith(t, snippet(t, "MIGRATING.md", "nginx", "nginx"), port, s.port)
 	s.base = public
 
 	content := random(9 << 20)

@@ -263,7 +263,7 @@ func TestMetricNames(t *testing.T) {
 		}
 	}
 	var told []string
-	for line := range strings.Lines(readRepo(t, "docs/OPERATING.md")) {
+	for line := range strings.Lines(readRepo(t, "docs/OPERATIONS.md")) {
 		if m := regexp.MustCompile("^\\| `(holdfast_[a-z0-9_]+)`").FindStringSubmatch(line); m != nil {
 			told = append(told, m[1])
 		}
@@ -271,7 +271,7 @@ func TestMetricNames(t *testing.T) {
 	slices.Sort(ours)
 	slices.Sort(told)
 	if diff := cmp.Diff(ours, told); diff != "" {
-		t.Errorf("docs/OPERATING.md (+) and a scrape (-):\n%s", diff)
+		t.Errorf("docs/OPERATIONS.md (+) and a scrape (-):\n%s", diff)
 	}
 
 	var board struct {

@@ -88,12 +88,12 @@ func configure(t testing.TB, port int, upstreams []int) []byte {
 	}
 	var servers []string
 	for _, upstream := range upstreams {
-		servers = append(servers, fmt.Sprintf("server 127.0.0.1:%d;", upstream))
+		servers = append(servers, fmt.Sprintf("server 127.0.0.1:%d max_fails=0;", upstream))
 	}
 	text := string(b)
 	for old, new := range map[string]string{
-		"server holdfast:8000;": strings.Join(servers, "\n        "),
-		"listen 8080;":          fmt.Sprintf("listen 127.0.0.1:%d;", port),
+		"server holdfast:8000 max_fails=0;": strings.Join(servers, "\n        "),
+		"listen 8080;":                      fmt.Sprintf("listen 127.0.0.1:%d;", port),
 	} {
 		if strings.Count(text, old) != 1 {
 			t.Fatalf("deploy/nginx.conf should have one line %q", old)

@@ -96,6 +96,9 @@ func (s *Server) DSN() string {
 	return u.String()
 }
 
+// Programs is the folder of pg_dump and its like, of the server's version.
+func (s *Server) Programs() string { return s.bin.folder }
+
 // Stop makes PostgreSQL go away: connections are cut, and new ones are refused until Restart.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"cmp"
+	"strings"
+)
+
+// storage reads the settings of every kind of store, and uses those of one.
+func (r *reader) storage() Storage {
+	r.group = "Object store"
+	kind := oneOf(r, "STORAGE_TYPE", "`embedded` (in this process, over `DATA_DIR`), `local` (SeaweedFS), `google`, or `s3` (any other)", Embedded, Embedded, Local, Google, S3)
+	prefix := r.string("BUCKET_PREFIX", "account 7's files lie in bucket `PREFIX-7`", "pneumatic-dev-test")
+	signing := oneOf(r, "S3_PAYLOAD_SIGNING", "whether requests sign the bytes they carry: `unsigned` never, `signed` always (for a way to the store that is not trusted); by default not over TLS, nor to a plain HTTP endpoint that is named here, nor to the embedded store", SigningDefault, Unsigned, Signed)
+	if !validBucketPrefix(prefix) {
+		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.', beginning with a letter or digit")
+	}
+	s := Storage{Type: Embedded, Region: "us-east-1", Signing: Unsigned}
+	for _, other := range []Storage{
+		r.server(kind, Local, "SEAWEEDFS_S3_", "where SeaweedFS is, with `STORAGE_TYPE=local`", ""),
+		r.server(kind, Google, "GCS_S3_", "where Google Cloud Storage is, with `STORAGE_TYPE=google`", "https://storage.googleapis.com"),
+		r.server(kind, S3, "S3_", "where the store is, with `STORAGE_TYPE=s3`; without, AWS", ""),
+	} {
+		if other.Type == kind {
+			s = other
+		}
+	}
+	s.BucketPrefix, s.Signing = prefix, cmp.Or(signing, s.Signing)
+	return s
+}
+
+// server reads where one kind of S3 server is. What is missing is told if it is the kind
+// that is used. Signing is what follows from the endpoint.
+func (r *reader) server(used, kind StorageType, prefix, meaning, endpoint string) Storage {
+	s := Storage{
+		Type:      kind,
+		Endpoint:  r.string(prefix+"ENDPOINT", meaning, endpoint),
+		AccessKey: r.string(prefix+"ACCESS_KEY", "its key", ""),
+		SecretKey: r.string(prefix+"SECRET_KEY", "and the secret of that", ""),
+		Region:    r.string(prefix+"REGION", "the store's region", "us-east-1"),
+	}
+	tls := r.bool(prefix+"USE_SSL", "for an endpoint without `http://` or `https://`", false)
+	if kind != used {
+		return s
+	}
+	why := "with STORAGE_TYPE=" + string(kind)
+	if kind != S3 { // AWS needs none: it follows from the region
+		r.needs(prefix+"ENDPOINT", s.Endpoint, why)
+	}
+	if s.Endpoint != "" && !strings.Contains(s.Endpoint, "://") {
+		scheme := "http://"
+		if tls {
+			scheme = "https://"
+		}
+		s.Endpoint = scheme + s.Endpoint
+	}
+	if s.Endpoint != "" {
+		// Who names a plain HTTP endpoint trusts the way to it: its bytes can be read there anyway.
+		if u := r.checkURL(prefix+"ENDPOINT", s.Endpoint); u != nil && u.Scheme == "http" {
+			s.Signing = Unsigned
+		}
+	}
+	r.needs(prefix+"ACCESS_KEY", s.AccessKey, why)
+	r.needs(prefix+"SECRET_KEY", s.SecretKey, why)
+	return s
+}
+
+// validBucketPrefix leaves room for "-" and an account number: bucket names have
+// at most 63 characters.
+func validBucketPrefix(s string) bool {
+	if len(s) < 3 || len(s) > 40 {
+		return false
+	}
+	for i, r := range s {
+		letter := r >= 'a' && r <= 'z' || r >= '0' && r <= '9'
+		if !letter && (i == 0 || r != '-' && r != '.') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,25 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"holdfast/file"
+)
+
+// CopyTo writes a SQLite database, as it is at one moment, into a new file at path. Other
+// processes may read and write it meanwhile. The file is not flushed.
+func (d *DB) CopyTo(ctx context.Context, path string) error {
+	if d.Shared() {
+		return fmt.Errorf("copy the database: %w: PostgreSQL has programs of its own for that", file.ErrInvalid)
+	}
+	// SQLite takes an empty file, and would make one that everybody may read.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("copy the database: %w", err)
+	}
+	f.Close()
+	_, err = d.sql.DB.ExecContext(ctx, `vacuum into $1`, path)
+	return wrap("copy the database", err)
+}

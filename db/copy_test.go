@@ -1,0 +1,56 @@
+package db
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"holdfast/file"
+)
+
+// A copy of a SQLite database is a database; it is not made over another file, and PostgreSQL
+// has its own.
+func TestCopyTo(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx, path := t.Context(), filepath.Join(t.TempDir(), "it's a copy.db")
+		foreign(t, d, "one", 4)
+		if d.Shared() {
+			wantErr(t, d.CopyTo(ctx, path), file.ErrInvalid)
+			return
+		}
+		noErr(t, d.CopyTo(ctx, path))
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("others may read it: %v %v", info.Mode(), err)
+		}
+		foreign(t, d, "two", 4)
+		if d.CopyTo(ctx, path) == nil {
+			t.Error("a copy was written over another one")
+		}
+		c, err := OpenSQLite(ctx, path)
+		noErr(t, err)
+		defer c.Close()
+		all, err := c.AccountFiles(ctx, 4, "", 10)
+		noErr(t, err)
+		if len(all) != 1 || all[0].ID != "one" {
+			t.Errorf("%v", all)
+		}
+	})
+}
+
+// The tag of an object changes only from what was seen.
+func TestSetTag(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		foreign(t, d, "one", 4)
+		r, err := d.File(ctx, "one")
+		noErr(t, err)
+		r.ETag = "first"
+		noErr(t, d.HealRecord(ctx, r))
+		wantErr(t, d.SetTag(ctx, "one", "other", "second"), file.ErrConflict)
+		noErr(t, d.SetTag(ctx, "one", "first", "second"))
+		if r, err = d.File(ctx, "one"); err != nil || r.ETag != "second" {
+			t.Errorf("%q %v", r.ETag, err)
+		}
+		wantErr(t, d.SetTag(ctx, "none", "first", "second"), file.ErrConflict)
+	})
+}

@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"holdfast/internal/pgtest"
+	"holdfast/internal/s3test"
+	"holdfast/internal/testproc"
+)
+
+// documented runs a block of docs/OPERATIONS.md, with the server's settings.
+func (s *server) documented(t *testing.T, name string, env ...string) {
+	t.Helper()
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", snippet(t, "OPERATIONS.md", name, "sh"))
+	cmd.Dir = s.folder
+	cmd.Env = append(append([]string{}, s.env...), env...)
+	for i, e := range cmd.Env {
+		if path, ours := strings.CutPrefix(e, "PATH="); ours {
+			cmd.Env[i] = "PATH=" + filepath.Dir(binary) + ":" + path
+		}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// A backup of the embedded default is made while files come and go. Restored elsewhere, it
+// has every file that was there before, and an upload goes on that was not finished.
+func TestBackupOfTheDefault(t *testing.T) {
+	s := start(t)
+	kept := map[string]string{} // SHA-256, by id
+	for _, size := range []int{0, 1, mebi, 20*mebi + 1} {
+		content := random(size)
+		url, _ := s.upload(t, content)
+		kept[path.Base(url)] = digest(content)
+	}
+	unfinished := random(20 * mebi)
+	at := s.create(t, len(unfinished))
+	const came = 9*mebi + 100 // a part and a tail
+	s.patch(t, at, 0, unfinished[:came])
+
+	var over atomic.Bool
+	var busy sync.WaitGroup
+	var done atomic.Int64
+	for range 3 {
+		busy.Go(func() {
+			for !over.Load() && !t.Failed() {
+				url, _ := s.upload(t, random(9*mebi))
+				if a := s.do(t, "DELETE", url, nil); a.status != 204 {
+					t.Errorf("DELETE: %v", a)
+				}
+				done.Add(1)
+			}
+		})
+	}
+	s.eventually("clients are busy", func() bool { return t.Failed() || done.Load() > 2 })
+	backup := testproc.TempFolder(t, "holdfast-backup")
+	s.documented(t, "backup", "BACKUP="+backup)
+	began := done.Load()
+	s.eventually("clients get on", func() bool { return t.Failed() || done.Load() > began })
+	over.Store(true)
+	busy.Wait()
+	s.stop()
+
+	// The old one is gone for good.
+	if err := os.RemoveAll(s.data); err != nil {
+		t.Fatal(err)
+	}
+	r := newServer(t)
+	r.documented(t, "restore", "BACKUP="+backup)
+	if found, clean := r.reconcile(t, "--deep"); !clean {
+		t.Errorf("found in the copy: %v", found)
+	}
+	r.token = s.token
+	r.opens(t, kept)
+	r.goesOn(t, strings.Replace(at, s.base, r.base, 1), came, unfinished)
+}
+
+// opens starts a restored server and checks that it has every file.
+func (s *server) opens(t *testing.T, kept map[string]string) {
+	t.Helper()
+	token := s.token
+	s.token = "" // a fresh one is made for this folder
+	s.launch()
+	s.token = token
+	for id, sum := range kept {
+		if got := s.sum(t, s.base+"/"+id); got != sum {
+			t.Errorf("%s has SHA-256 %s, want %s", id, got, sum)
+		}
+	}
+}
+
+// The service's own command says no where it would do half of the work.
+func TestBackupRefuses(t *testing.T) {
+	s := start(t)
+	if status, out := s.attempt(t, "", "backup", s.data); status != 2 || !strings.Contains(out, "is there already") {
+		t.Errorf("%d %s", status, out)
+	}
+	empty := newServer(t)
+	if status, out := empty.attempt(t, "", "backup", filepath.Join(empty.folder, "b")); status != 1 || !strings.Contains(out, "nothing to back up") {
+		t.Errorf("%d %s", status, out)
+	}
+	servers := newServer(t, "POSTGRES_HOST=127.0.0.1", "POSTGRES_USER=u", "POSTGRES_DB=d")
+	if status, out := servers.attempt(t, "", "backup", filepath.Join(servers.folder, "b")); status != 2 || !strings.Contains(out, "OPERATIONS.md") {
+		t.Errorf("%d %s", status, out)
+	}
+}
+
+// Database and buckets are copied to new servers, by the documented commands and through the
+// S3 API. The new service has every file, and an upload goes on that was not finished.
+func TestBackupOfServers(t *testing.T) {
+	old := startBacking(t)
+	s := start(t, servers(old.pg, old.s3)...)
+	s.token = s.run("token", "create", "--user", "1", "--account", "1")
+	kept := map[string]string{}
+	for _, size := range []int{0, 1, mebi, 20*mebi + 1} {
+		content := random(size)
+		url, _ := s.upload(t, content)
+		kept[path.Base(url)] = digest(content)
+	}
+	unfinished := random(20 * mebi)
+	tail, parts := s.create(t, len(unfinished)), s.create(t, len(unfinished))
+	s.patch(t, tail, 0, unfinished[:3*mebi])
+	s.patch(t, parts, 0, unfinished[:9*mebi])
+
+	// The service runs on, and what comes after the first copy is in the second.
+	fresh := backing{pgtest.Start(t), s3test.Start(t)}
+	old.copyBucket(t, fresh)
+	content := random(9 * mebi)
+	url, _ := s.upload(t, content)
+	kept[path.Base(url)] = digest(content)
+	gone, _ := s.upload(t, content)
+	old.copyBucket(t, fresh)
+	backup := testproc.TempFolder(t, "holdfast-backup")
+	programs := func(pg *pgtest.Server) []string {
+		return []string{"BACKUP=" + backup, "DATABASE=" + pg.DSN(), "PATH=" + pg.Programs() + ":" + os.Getenv("PATH")}
+	}
+	s.documented(t, "dump", programs(old.pg)...)
+	if a := s.do(t, "DELETE", gone, nil); a.status != 204 { // after the dump: it is in it, and in the copy
+		t.Fatal(a)
+	}
+	kept[path.Base(gone)] = digest(content)
+	old.copyBucket(t, fresh)
+	s.stop()
+	old.pg.Stop(t)
+	old.s3.Stop(t)
+
+	r := newServer(t, servers(fresh.pg, fresh.s3)...)
+	r.documented(t, "load", programs(fresh.pg)...)
+	// Parts of a multipart upload are no objects: the documents say so, and here it is told.
+	lost := "upload-without-parts " + path.Base(parts)
+	want := map[string]string{lost: ""}
+	found, _ := r.reconcile(t, "--deep", "--fix")
+	copied := 0
+	for f, done := range found {
+		if strings.HasPrefix(f, "copied-object ") && done == "tag corrected" {
+			copied++
+			delete(found, f)
+		}
+	}
+	if len(found) != len(want) || found[lost] != "" || copied == 0 {
+		t.Errorf("found: %v, %d tags were corrected", found, copied)
+	}
+	if found, _ := r.reconcile(t, "--deep"); len(found) != len(want) {
+		t.Errorf("still found: %v", found)
+	}
+	r.token = s.token
+	r.opens(t, kept)
+	r.goesOn(t, strings.Replace(tail, s.base, r.base, 1), 3*mebi, unfinished)
+}
+
+// copyBucket copies what is new in the bucket to another store, as a tool with nothing but the
+// S3 API does.
+func (b backing) copyBucket(t *testing.T, to backing) {
+	t.Helper()
+	there := map[string]bool{}
+	if _, err := to.store().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err == nil {
+		t.Log("the new bucket is made")
+	}
+	for _, o := range to.objects(t) {
+		there[*o.Key] = true
+	}
+	for _, o := range b.objects(t) {
+		if there[*o.Key] {
+			continue
+		}
+		src, err := b.store().GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: o.Key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(src.Body)
+		src.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := to.store().PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: o.Key, Body: bytes.NewReader(content), ContentType: src.ContentType}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
