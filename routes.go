@@ -18,6 +18,7 @@ import (
 	"holdfast/file"
 	"holdfast/form"
 	"holdfast/limit"
+	"holdfast/openapi"
 	"holdfast/problem"
 	"holdfast/tus"
 )
@@ -27,7 +28,7 @@ import (
 // prefix.
 func routes(c config.Config, base string, uploads *tus.Handler, files *download.Handler, forms *form.Handler,
 	usage func(http.ResponseWriter, *http.Request, file.ID), identify func(*http.Request) (file.Identity, error),
-	links *auth.Links, respond problem.Responder, ready func(context.Context) error, metrics *requestMetrics, log *slog.Logger) http.Handler {
+	links *auth.Links, about *openapi.Handler, respond problem.Responder, ready func(context.Context) error, metrics *requestMetrics, log *slog.Logger) http.Handler {
 	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
 	// one would let %2F divide segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
@@ -100,6 +101,8 @@ func routes(c config.Config, base string, uploads *tus.Handler, files *download.
 		router.HandleFunc(prefix+"/readyz", read(func(w http.ResponseWriter, r *http.Request) {
 			answerHealth(w, r, ready(r.Context()))
 		}))
+		router.HandleFunc(prefix+"/openapi.json", read(about.Document))
+		router.HandleFunc(prefix+"/docs", read(about.Page))
 		for _, path := range []string{"/tus", "/tus/", "/tus/{id}"} {
 			router.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
 				name, err := url.PathUnescape(mux.Vars(r)["id"])

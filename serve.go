@@ -25,6 +25,7 @@ import (
 	"holdfast/file"
 	"holdfast/form"
 	"holdfast/hooks"
+	"holdfast/openapi"
 	"holdfast/problem"
 	"holdfast/reconcile"
 	"holdfast/storage"
@@ -126,6 +127,10 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		},
 		Fits: life.Fits, Keys: p.rows, Respond: respond, Base: base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
+	about, err := openapi.New(base)
+	if err != nil {
+		return err
+	}
 	stop := &drain{delay: c.Drain.Delay, timeout: c.Drain.Timeout}
 	parts := p.readiness(layout, log)
 	ready := func(ctx context.Context) error {
@@ -136,7 +141,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	}
 	register(registry, rows, p.objects, life, engine, limits, people, decider, files)
 	server := &http.Server{
-		Handler: spans.through(stop.leaving(routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, respond, ready,
+		Handler: spans.through(stop.leaving(routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, about, respond, ready,
 			newRequestMetrics(registry), log))),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

@@ -76,6 +76,15 @@ var table = []struct {
 	{file.ErrUnavailable, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "INFRA_002", Message: "Service unavailable, try again"}},
 }
 
+// All is every answer that there is, for those who describe them.
+func All() []Problem {
+	all := []Problem{Of(errors.New("anything else"))}
+	for _, row := range table {
+		all = append(all, row.problem)
+	}
+	return all
+}
+
 // Of finds the answer to an error. Only a file.Refusal brings its reason; the text of
 // any other error stays in the log.
 func Of(err error) Problem {

@@ -55,11 +55,12 @@ var arrows = map[string]string{
 	"client":    "",
 	"form":      "auth file hooks problem",
 	"limit":     "file",
+	"openapi":   "",
 	"reconcile": "file storage",
 	"importer":  "file storage",
 	"events":    "file",
 	"scan":      "file",
-	"":          "access admin auth client config db download events file form hooks importer internal/filelock limit problem reconcile scan storage tus",
+	"":          "access admin auth client config db download events file form hooks importer internal/filelock limit openapi problem reconcile scan storage tus",
 }
 
 // owners are the packages that alone may import what begins so.

@@ -1,0 +1,103 @@
+// Package openapi describes the service, to programs (OpenAPI 3.1) and to people (a page). What it
+// says stands in openapi.yaml alone. It is not made from the code: it is what the code is
+// held to, by the end-to-end tests, which look at every answer.
+package openapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed openapi.yaml
+var source []byte
+
+// Handler answers with the description.
+type Handler struct{ document, page content }
+
+// content is one form of it.
+type content struct {
+	mediaType, tag string // tag is the ETag
+	policy         string // Content-Security-Policy; empty: the one of all answers
+	body           []byte
+}
+
+// New prepares the description of a service whose URL is base, without a trailing slash.
+// An error means that openapi.yaml is wrong, which a test would have found.
+func New(base string) (*Handler, error) {
+	document, err := Document(base)
+	if err != nil {
+		return nil, err
+	}
+	page, policy, err := render(document)
+	if err != nil {
+		return nil, fmt.Errorf("page of the API: %w", err)
+	}
+	return &Handler{
+		document: content{mediaType: "application/json", tag: tag(document), body: document},
+		page:     content{mediaType: "text/html; charset=utf-8", tag: tag(page), policy: policy, body: page},
+	}, nil
+}
+
+// Document is the description as JSON.
+func Document(base string) ([]byte, error) {
+	var d map[string]any
+	if err := yaml.Unmarshal(source, &d); err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
+	}
+	delete(d, "x-shared")
+	d["servers"] = []any{map[string]any{"url": base}}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	if err := e.Encode(d); err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+func tag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + hex.EncodeToString(sum[:16]) + `"`
+}
+
+// Document answers GET and HEAD of the description for programs. Pages of every origin may
+// read it: there is no secret in it, and viewers elsewhere can show it.
+func (h *Handler) Document(w http.ResponseWriter, r *http.Request) {
+	if w.Header().Get("Access-Control-Allow-Origin") == "" { // of no origin that may do more
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+	}
+	h.document.serve(w, r)
+}
+
+// Page answers GET and HEAD of the description for people.
+func (h *Handler) Page(w http.ResponseWriter, r *http.Request) { h.page.serve(w, r) }
+
+// serve knows of conditions only the one that saves the body. Ranges, which http.ServeContent
+// would add with errors of its own, are of no use here.
+func (c content) serve(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("ETag", c.tag)
+	header.Set("Cache-Control", "no-cache") // the next version of the service may say something else
+	if c.policy != "" {
+		header.Set("Content-Security-Policy", c.policy)
+	}
+	for known := range strings.SplitSeq(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
+		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known == c.tag || known == "*" { // RFC 9110, 13.1.2
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	header.Set("Content-Type", c.mediaType)
+	header.Set("Content-Length", strconv.Itoa(len(c.body)))
+	w.Write(c.body) // to HEAD net/http sends no body
+}

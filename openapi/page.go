@@ -1,0 +1,276 @@
+package openapi
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/yuin/goldmark"
+)
+
+// The page is made here, once, and needs no script: it is there wherever the program is,
+// and a policy that forbids scripts holds for it, too.
+//
+//go:embed page.html
+var pageText string
+
+// What the page shows of an OpenAPI document.
+type (
+	document struct {
+		Info struct {
+			Title, Summary, Version, Description string
+		}
+		Servers []struct{ URL string }
+		Tags    []struct{ Name, Description string }
+		Paths   map[string]map[string]json.RawMessage
+
+		Components struct {
+			SecuritySchemes map[string]scheme
+			Headers         map[string]header
+			Parameters      map[string]parameter
+			Responses       map[string]response
+			Schemas         map[string]schema
+		}
+	}
+	reference struct {
+		Ref string `json:"$ref"`
+	}
+	scheme    struct{ Type, Scheme, In, Name, Description string }
+	parameter struct {
+		reference
+		Name, In, Description string
+		Required              bool
+		Schema                schema
+		Example               any
+	}
+	header struct {
+		reference
+		Description string
+		Required    bool
+		Schema      schema
+	}
+	media    struct{ Schema schema }
+	response struct {
+		reference
+		Description string
+		Headers     map[string]header
+		Content     map[string]media
+	}
+	operation struct {
+		OperationID, Summary, Description string
+		Tags                              []string
+		Security                          []map[string][]string
+		Parameters                        []parameter
+		RequestBody                       *struct {
+			Description string
+			Required    bool
+			Content     map[string]media
+		}
+		Responses    map[string]response
+		Curl         string `json:"x-curl"`
+		Method, Path string `json:"-"`
+	}
+	schema struct {
+		reference
+		Type, Const          any
+		Enum                 []any
+		Format, Description  string
+		Minimum, Maximum     *int64
+		MinLength, MaxLength *int64
+		Pattern              string
+		Default              any
+		Required             []string
+		Properties           map[string]schema
+		Items                *schema
+		Examples             []any
+	}
+)
+
+// render makes the page of a document, and the Content-Security-Policy under which it works.
+func render(raw []byte) (page []byte, policy string, err error) {
+	var d document
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, "", err
+	}
+	t, err := template.New("page").Funcs(template.FuncMap{
+		"markdown": markdown, "operations": d.operations, "resolve": d.resolve, "head": d.header, "common": d.common,
+		"own": d.own, "kind": kind, "name": name, "code": func(v any) (string, error) { b, err := json.MarshalIndent(v, "", "  "); return string(b), err },
+		"required": func(s schema, property string) bool { return slices.Contains(s.Required, property) },
+		"status":   d.status, "hosts": func() string { return d.Servers[0].URL },
+	}).Parse(pageText)
+	if err != nil {
+		return nil, "", err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, d); err != nil {
+		return nil, "", err
+	}
+	_, rest, found := strings.Cut(b.String(), "<style>")
+	style, _, closed := strings.Cut(rest, "</style>")
+	if !found || !closed {
+		return nil, "", errors.New("no style")
+	}
+	sum := sha256.Sum256([]byte(style))
+	return b.Bytes(), "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nil
+}
+
+// markdown renders a description (CommonMark). It is our own text: nothing in it came from
+// outside.
+func markdown(text string) (template.HTML, error) {
+	var b bytes.Buffer
+	err := goldmark.Convert([]byte(text), &b)
+	return template.HTML(b.String()), err
+}
+
+// methods in the order in which a page should show them.
+const methods = "post put get head patch delete options"
+
+// operations are those of a tag.
+func (d document) operations(tag string) (all []operation, err error) {
+	for _, at := range slices.Sorted(maps.Keys(d.Paths)) {
+		var shared []parameter
+		if raw := d.Paths[at]["parameters"]; raw != nil {
+			if err := json.Unmarshal(raw, &shared); err != nil {
+				return nil, fmt.Errorf("%s: %w", at, err)
+			}
+		}
+		for method := range strings.FieldsSeq(methods) {
+			raw := d.Paths[at][method]
+			if raw == nil {
+				continue
+			}
+			o := operation{Method: strings.ToUpper(method), Path: at}
+			if err := json.Unmarshal(raw, &o); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", method, at, err)
+			}
+			o.Parameters = append(slices.Clone(shared), o.Parameters...)
+			if slices.Contains(o.Tags, tag) {
+				all = append(all, o)
+			}
+		}
+	}
+	return all, nil
+}
+
+// resolve finds the parameter that is meant.
+func (d document) resolve(p parameter) parameter {
+	if p.Ref != "" {
+		return d.Components.Parameters[name(p.Ref)]
+	}
+	return p
+}
+
+// header finds the header that is meant.
+func (d document) header(h header) header {
+	if h.Ref != "" {
+		return d.Components.Headers[name(h.Ref)]
+	}
+	return h
+}
+
+// common are the headers that every answer has: the page shows them once.
+func (d document) common() map[string]header {
+	var all map[string]header
+	for _, r := range d.Components.Responses {
+		if all == nil {
+			all = maps.Clone(r.Headers)
+		}
+		maps.DeleteFunc(all, func(name string, _ header) bool { _, has := r.Headers[name]; return !has })
+	}
+	for _, drop := range []string{"Cache-Control", "Content-Length"} { // of most, and not of all
+		delete(all, drop)
+	}
+	return all
+}
+
+// own are the headers of a response beside the common ones.
+func (d document) own(r response) map[string]header {
+	own, common := maps.Clone(r.Headers), d.common()
+	maps.DeleteFunc(own, func(name string, _ header) bool { _, has := common[name]; return has })
+	return own
+}
+
+// status is the one under which operations answer with a response of all.
+func (d document) status(named string) (string, error) {
+	for _, tag := range d.Tags {
+		all, err := d.operations(tag.Name)
+		if err != nil {
+			return "", err
+		}
+		for _, o := range all {
+			for status, r := range o.Responses {
+				if name(r.Ref) == named {
+					return status, nil
+				}
+			}
+		}
+	}
+	return "", nil
+}
+
+// name is the last part of a reference.
+func name(ref string) string {
+	if ref == "" {
+		return ""
+	}
+	return path.Base(ref)
+}
+
+// kind says in a few words what values a schema means.
+func kind(s schema) string {
+	switch {
+	case s.Ref != "":
+		return name(s.Ref)
+	case s.Const != nil:
+		return fmt.Sprintf("always %q", fmt.Sprint(s.Const))
+	case len(s.Enum) > 0:
+		var all []string
+		for _, v := range s.Enum {
+			if v == nil {
+				v = "null"
+			}
+			all = append(all, fmt.Sprintf("%v", cmp.Or(fmt.Sprint(v), `""`)))
+		}
+		return strings.Join(all, " | ")
+	}
+	text := "any"
+	switch t := s.Type.(type) {
+	case string:
+		text = t
+	case []any:
+		var all []string
+		for _, v := range t {
+			all = append(all, fmt.Sprint(v))
+		}
+		text = strings.Join(all, " or ")
+	}
+	if s.Items != nil {
+		text = "list of " + kind(*s.Items)
+	}
+	switch {
+	case s.Minimum != nil && s.Maximum != nil:
+		text += fmt.Sprintf(", %d to %d", *s.Minimum, *s.Maximum)
+	case s.Minimum != nil:
+		text += fmt.Sprintf(", %d or more", *s.Minimum)
+	case s.MaxLength != nil:
+		text += fmt.Sprintf(", at most %d characters", *s.MaxLength)
+	}
+	if s.Default != nil {
+		text += fmt.Sprintf(", by default %v", s.Default)
+	}
+	if s.Format == "date-time" || s.Format == "uri" || s.Format == "binary" {
+		text += " (" + s.Format + ")"
+	}
+	return text
+}
