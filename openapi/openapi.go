@@ -58,7 +58,6 @@ func Document(base string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", " ")
 	if err := e.Encode(d); err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
@@ -99,5 +98,7 @@ func (c content) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	header.Set("Content-Type", c.mediaType)
 	header.Set("Content-Length", strconv.Itoa(len(c.body)))
-	w.Write(c.body) // to HEAD net/http sends no body
+	if r.Method != http.MethodHead {
+		w.Write(c.body)
+	}
 }

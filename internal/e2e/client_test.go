@@ -74,6 +74,7 @@ func (s *server) ask(method, path string, body any, headers ...string) (answer, 
 }
 
 var client = &http.Client{
+	Transport:     promised,
 	Timeout:       patience,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }

@@ -39,6 +39,10 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}
+	if err := promised.load(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", beside); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -78,6 +82,7 @@ func newServer(t *testing.T, env ...string) *server {
 		base: fmt.Sprintf("http://127.0.0.1:%d/files", port)}
 	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "DATA_DIR=" + s.data, "PORT=" + strconv.Itoa(port),
 		"EXAMPLE_DIR=" + filepath.Join(folder, "nowhere"), "CONFIG=Testing", "ADMIN_ADDR=127.0.0.1:0"}, env...)
+	promised.binds(fmt.Sprintf("127.0.0.1:%d", port), s)
 	t.Cleanup(func() {
 		if s.process != nil {
 			s.process.Stop(syscall.SIGTERM, 30*time.Second)
@@ -164,7 +169,7 @@ func (s *server) launch() {
 				s.t.Fatalf("the token was %s, after a restart it is %s", s.token, token)
 			}
 		}
-		res, err := http.Get(s.base + "/healthz")
+		res, err := client.Get(s.base + "/healthz")
 		if err != nil {
 			return false
 		}

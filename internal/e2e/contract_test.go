@@ -1,0 +1,363 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	"holdfast/openapi"
+)
+
+// contract stands between the tests and the program, and fails the test of a server whose
+// answer is not what openapi/openapi.yaml says. A request that succeeded must be one that is
+// described there, too; what is refused may be anything.
+type contract struct {
+	doc *openapi3.T
+
+	mu      sync.Mutex
+	servers map[string]*server // by host and port
+	seen    map[string]bool    // operations and statuses, "getFile 200"
+}
+
+// promised is the contract of all servers.
+var promised = &contract{servers: map[string]*server{}, seen: map[string]bool{}}
+
+func (c *contract) load() error {
+	raw, err := openapi.Document("http://service")
+	if err != nil {
+		return err
+	}
+	c.doc, err = openapi3.NewLoader().LoadFromData(raw)
+	return err
+}
+
+// binds holds what this address answers to the contract, while the test of s runs.
+func (c *contract) binds(host string, s *server) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.servers[host] = s
+	s.t.Cleanup(func() { c.mu.Lock(); defer c.mu.Unlock(); delete(c.servers, host) })
+}
+
+func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	s := c.servers[r.URL.Host]
+	c.mu.Unlock()
+	if s == nil {
+		return res, nil // a store, or a proxy
+	}
+	if err := c.check(s.prefix(), r, res); err != nil {
+		s.t.Errorf("not as openapi.yaml says: %s %.200s %v\nanswered with %d %v\n%v", r.Method, r.URL, r.Header, res.StatusCode, res.Header, err)
+	}
+	return res, nil
+}
+
+// prefix is the path that clients see before those of the document.
+func (s *server) prefix() string {
+	for _, setting := range s.env {
+		if base, ok := strings.CutPrefix(setting, "PUBLIC_URL="); ok {
+			u, err := url.Parse(base)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return u.EscapedPath()
+		}
+	}
+	return "/files"
+}
+
+func (c *contract) check(prefix string, r *http.Request, res *http.Response) error {
+	if res.Header.Get("X-Request-Id") == "" { // net/http itself refused it
+		if res.StatusCode != http.StatusBadRequest && res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			return errors.New("this is not the service's answer")
+		}
+		return nil
+	}
+	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+		if res.StatusCode != http.StatusNoContent {
+			return errors.New("a preflight (CORS) is 204")
+		}
+		return nil
+	}
+	path, params := c.find(prefix, r.URL.EscapedPath())
+	if path == "" {
+		return c.refused(res, "NotFound", "Forbidden", "FrontEnd")
+	}
+	method := r.Method
+	if override := r.Header.Get("X-HTTP-Method-Override"); path == "/tus/" && override != "" && method == http.MethodPost {
+		method = strings.ToUpper(override)
+	}
+	item := c.doc.Paths.Value(path)
+	o := item.Operations()[method]
+	if o == nil {
+		if err := c.refused(res, "MethodNotAllowed", "Forbidden"); err != nil || res.StatusCode == http.StatusForbidden {
+			return err
+		}
+		return allows(res, item, path)
+	}
+	c.mu.Lock()
+	c.seen[fmt.Sprint(o.OperationID, " ", res.StatusCode)] = true
+	c.mu.Unlock()
+	response := o.Responses.Status(res.StatusCode)
+	if response == nil {
+		return fmt.Errorf("%s has no answer %d", o.OperationID, res.StatusCode)
+	}
+	input := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, QueryParams: r.URL.Query(),
+		Route:   &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: o},
+		Options: &openapi3filter.Options{AuthenticationFunc: presented, SkipSettingDefaults: true, ExcludeRequestBody: true}}
+	if err := conforms(input, res, response.Value); err != nil {
+		return err
+	}
+	if res.StatusCode >= 400 || r.Header.Get("X-HTTP-Method-Override") != "" && path == "/tus/" {
+		return nil
+	}
+	return accepted(input)
+}
+
+// find looks for the path of the document that is meant, and for what stands in its place of
+// {id}. A path that is written out comes before one with a place.
+func (c *contract) find(prefix, escaped string) (path string, params map[string]string) {
+	escaped = strings.TrimPrefix(escaped, prefix)
+	if escaped == "/tus" {
+		escaped = "/tus/"
+	}
+	if c.doc.Paths.Value(escaped) != nil {
+		return escaped, nil
+	}
+	segments := strings.Split(escaped, "/")
+	for _, path := range c.doc.Paths.InMatchingOrder() {
+		params := map[string]string{}
+		if slices.EqualFunc(strings.Split(path, "/"), segments, func(want, got string) bool {
+			if want == "{id}" && got != "" {
+				params["id"] = got
+				return true
+			}
+			return want == got
+		}) {
+			return path, params
+		}
+	}
+	return "", nil
+}
+
+// refused expects one of the document's errors, by name, where no operation is meant.
+func (c *contract) refused(res *http.Response, names ...string) error {
+	for _, name := range names {
+		input := &openapi3filter.RequestValidationInput{Request: res.Request, Route: &routers.Route{Spec: c.doc, Operation: &openapi3.Operation{
+			Responses: openapi3.NewResponses(openapi3.WithStatus(res.StatusCode, c.doc.Components.Responses[name]))}}}
+		want := map[string]int{"NotFound": 404, "Forbidden": 403, "MethodNotAllowed": 405, "FrontEnd": 302}[name]
+		if res.StatusCode == want {
+			return conforms(input, res, c.doc.Components.Responses[name].Value)
+		}
+	}
+	return fmt.Errorf("no such path or method: one of %v was to be expected", names)
+}
+
+// allows expects that a 405 names the methods of the document.
+func allows(res *http.Response, item *openapi3.PathItem, path string) error {
+	var want []string
+	for method := range item.Operations() {
+		if path != "/tus/{id}" || method != http.MethodPost { // POST is only there in place of another
+			want = append(want, method)
+		}
+	}
+	got := strings.Split(res.Header.Get("Allow"), ", ")
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("Allow names %v, the document has %v", got, want)
+	}
+	return nil
+}
+
+// ofAll are headers that net/http sets, and that no description has.
+var ofAll = []string{"Date", "Content-Type", "Content-Length", "Connection", "Transfer-Encoding"}
+
+// conforms compares an answer with its description: headers, type, and every field of a body that is data.
+func conforms(input *openapi3filter.RequestValidationInput, res *http.Response, want *openapi3.Response) error {
+	described := map[string]bool{}
+	for name, h := range want.Headers {
+		described[http.CanonicalHeaderKey(name)] = true
+		if h.Value.Required && len(res.Header.Values(name)) == 0 {
+			return fmt.Errorf("%s is missing", name)
+		}
+	}
+	for name := range res.Header {
+		if !described[name] && !slices.Contains(ofAll, name) {
+			return fmt.Errorf("the header %s is not described", name)
+		}
+	}
+	if err := bodyFits(res, want); err != nil {
+		return err
+	}
+	read := *input
+	read.Request = input.Request.Clone(context.Background())
+	read.Request.Method = http.MethodGet // the library looks at no headers of HEAD
+	answer := &openapi3filter.ResponseValidationInput{RequestValidationInput: &read, Status: res.StatusCode, Header: res.Header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: true}}
+	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if data := want.Content[mediaType]; data != nil && data.Schema != nil && bodied(res) {
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		res.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
+		if err != nil {
+			return nil // the line was cut: the test's own business
+		}
+		answer.Options.ExcludeResponseBody = false
+		answer.SetBodyBytes(body)
+	}
+	return openapi3filter.ValidateResponse(context.Background(), answer)
+}
+
+// failing ends a body as the true one ended.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err == nil {
+		return 0, io.EOF
+	}
+	return 0, f.err
+}
+
+// bodied says whether an answer may have a body at all. An override to HEAD has one for net/http.
+func bodied(res *http.Response) bool {
+	return res.Request.Method != http.MethodHead && !strings.EqualFold(res.Request.Header.Get("X-HTTP-Method-Override"), "HEAD") &&
+		res.StatusCode != http.StatusNoContent && res.StatusCode != http.StatusNotModified
+}
+
+func bodyFits(res *http.Response, want *openapi3.Response) error {
+	switch mediaType := res.Header.Get("Content-Type"); {
+	case !bodied(res):
+	case len(want.Content) == 0 && res.ContentLength != 0:
+		return errors.New("a body is not described")
+	case len(want.Content) > 0 && want.Content.Get(mediaType) == nil:
+		return fmt.Errorf("the type %q is not described", mediaType)
+	}
+	return nil
+}
+
+// anywhere are headers that a request may have wherever it goes, and that change nothing in an answer but who
+// may read it. Tus-Resumable is one because these tests send it everywhere.
+var anywhere = []string{"Accept", "Accept-Encoding", "User-Agent", "Content-Type", "Content-Length", "Connection", "Origin", "Sec-Fetch-Site", "Cookie",
+	"Authorization", "X-Guest-Authorization", "X-Public-Authorization", "X-Real-Ip", "X-Forwarded-For", "Forwarded", "Via", "Tus-Resumable", "X-Http-Method-Override"}
+
+// accepted expects that a request which succeeded is one that is described.
+func accepted(input *openapi3filter.RequestValidationInput) error {
+	r, route := input.Request, input.Route
+	described := map[string]bool{}
+	for _, all := range []openapi3.Parameters{route.PathItem.Parameters, route.Operation.Parameters} {
+		for _, p := range all {
+			described[p.Value.In+" "+strings.ToLower(p.Value.Name)] = true
+		}
+	}
+	for _, s := range route.Spec.Components.SecuritySchemes {
+		described[s.Value.In+" "+strings.ToLower(s.Value.Name)] = true
+	}
+	for name := range r.Header {
+		if !described["header "+strings.ToLower(name)] && !slices.Contains(anywhere, name) {
+			return fmt.Errorf("the request's header %s is not described", name)
+		}
+	}
+	for name := range r.URL.Query() {
+		if !described["query "+strings.ToLower(name)] {
+			return fmt.Errorf("the query's %s is not described", name)
+		}
+	}
+	if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
+		return fmt.Errorf("it was accepted: %w", err)
+	}
+	return sentFits(r, route.Operation.RequestBody)
+}
+
+// sentFits compares the body of a request with its description.
+func sentFits(r *http.Request, want *openapi3.RequestBodyRef) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if want == nil {
+		return errors.New("it was accepted with a body, which is not described")
+	}
+	data := want.Value.Content["application/json"]
+	if data == nil {
+		if mediaType := r.Header.Get("Content-Type"); mediaType != "" && want.Value.Content.Get(mediaType) == nil {
+			return fmt.Errorf("it was accepted with the type %q, which is not described", mediaType)
+		}
+		return nil
+	}
+	if r.GetBody == nil {
+		return nil
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return err
+	}
+	var sent any
+	if err := json.NewDecoder(body).Decode(&sent); err != nil {
+		return nil // an empty one
+	}
+	if err := data.Schema.Value.VisitJSON(sent, openapi3.EnableJSONSchema2020(), openapi3.VisitAsRequest()); err != nil {
+		return fmt.Errorf("it was accepted with this body: %w", err)
+	}
+	return nil
+}
+
+// presented says whether a request has a token where this scheme has it; whether it is good is not
+// our business.
+func presented(_ context.Context, in *openapi3filter.AuthenticationInput) error {
+	r, has := in.RequestValidationInput.Request, false
+	switch s := in.SecurityScheme; {
+	case s.Type == "http":
+		has = r.Header.Get("Authorization") != ""
+	case s.In == "header":
+		has = r.Header.Get(s.Name) != ""
+	case s.In == "cookie":
+		has = len(r.CookiesNamed(s.Name)) > 0
+	case s.In == "query":
+		has = r.URL.Query().Has(s.Name)
+	}
+	if !has {
+		return fmt.Errorf("%s is not there", in.SecuritySchemeName)
+	}
+	return nil
+}
+
+// What is served is what the tests use, and pages of every origin may read it.
+func TestDescription(t *testing.T) {
+	s := start(t)
+	want, err := openapi.Document(s.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/files/openapi.json", "/openapi.json"} {
+		a := s.do(t, "GET", path, nil, "Authorization: -", "Origin: https://viewer.example.org")
+		if a.status != 200 || !bytes.Equal(a.body, want) || a.header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
+	tag := s.do(t, "HEAD", "/openapi.json", nil).header.Get("ETag")
+	s.check(t, []line{
+		{"GET", "/openapi.json", "If-None-Match: " + tag, "", 304, "", ""},
+		{"GET", "/files/docs", "Authorization: -", "", 200, "", "style-src 'sha256-"},
+		{"GET", "/docs", "", "", 200, "", "createUpload"},
+		{"HEAD", "/docs", "", "", 200, "", "Content-Type: text/html"},
+		{"POST", "/docs", "", "", 405, "VAL_006", "Allow: GET, HEAD"},
+	})
+}
