@@ -76,9 +76,15 @@ type (
 			Required    bool
 			Content     map[string]media
 		}
-		Responses    map[string]response
-		Curl         string `json:"x-curl"`
+		Responses map[string]response
+		Curl      string `json:"x-curl"`
+
 		Method, Path string `json:"-"`
+		Twin         string `json:"-"` // the id of HEAD, where that is described as GET is
+	}
+	named struct {
+		Status, Name string
+		Response     response
 	}
 	schema struct {
 		reference
@@ -106,7 +112,7 @@ func render(raw []byte) (page []byte, policy string, err error) {
 		"markdown": markdown, "operations": d.operations, "resolve": d.resolve, "head": d.header, "common": d.common,
 		"own": d.own, "kind": kind, "name": name, "code": func(v any) (string, error) { b, err := json.MarshalIndent(v, "", "  "); return string(b), err },
 		"required": func(s schema, property string) bool { return slices.Contains(s.Required, property) },
-		"status":   d.status, "hosts": func() string { return d.Servers[0].URL },
+		"shared":   d.shared,
 	}).Parse(pageText)
 	if err != nil {
 		return nil, "", err
@@ -134,7 +140,7 @@ func markdown(text string) (template.HTML, error) {
 }
 
 // methods in the order in which a page should show them.
-const methods = "post put get head patch delete options"
+const methods = "get head patch delete put post options"
 
 // operations are those of a tag.
 func (d document) operations(tag string) (all []operation, err error) {
@@ -153,6 +159,10 @@ func (d document) operations(tag string) (all []operation, err error) {
 			o := operation{Method: strings.ToUpper(method), Path: at}
 			if err := json.Unmarshal(raw, &o); err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, at, err)
+			}
+			if last := len(all) - 1; method == "head" && last >= 0 && all[last].Path == at && all[last].Summary == o.Summary {
+				all[last].Twin = o.OperationID
+				continue
 			}
 			o.Parameters = append(slices.Clone(shared), o.Parameters...)
 			if slices.Contains(o.Tags, tag) {
@@ -179,17 +189,14 @@ func (d document) header(h header) header {
 	return h
 }
 
-// common are the headers that every answer has: the page shows them once.
+// common are the headers that all errors have, and most other answers: the page shows them once.
 func (d document) common() map[string]header {
 	var all map[string]header
 	for _, r := range d.Components.Responses {
 		if all == nil {
 			all = maps.Clone(r.Headers)
 		}
-		maps.DeleteFunc(all, func(name string, _ header) bool { _, has := r.Headers[name]; return !has })
-	}
-	for _, drop := range []string{"Cache-Control", "Content-Length"} { // of most, and not of all
-		delete(all, drop)
+		maps.DeleteFunc(all, func(name string, h header) bool { return r.Headers[name].Ref != h.Ref })
 	}
 	return all
 }
@@ -197,26 +204,29 @@ func (d document) common() map[string]header {
 // own are the headers of a response beside the common ones.
 func (d document) own(r response) map[string]header {
 	own, common := maps.Clone(r.Headers), d.common()
-	maps.DeleteFunc(own, func(name string, _ header) bool { _, has := common[name]; return has })
+	maps.DeleteFunc(own, func(name string, h header) bool { return common[name].Ref == h.Ref })
 	return own
 }
 
-// status is the one under which operations answer with a response of all.
-func (d document) status(named string) (string, error) {
+// shared are the answers that many operations have, by their status.
+func (d document) shared() (all []named, err error) {
+	statuses := map[string]string{}
 	for _, tag := range d.Tags {
-		all, err := d.operations(tag.Name)
+		operations, err := d.operations(tag.Name)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		for _, o := range all {
+		for _, o := range operations {
 			for status, r := range o.Responses {
-				if name(r.Ref) == named {
-					return status, nil
-				}
+				statuses[name(r.Ref)] = status
 			}
 		}
 	}
-	return "", nil
+	for name, r := range d.Components.Responses {
+		all = append(all, named{statuses[name], name, r})
+	}
+	slices.SortFunc(all, func(a, b named) int { return cmp.Compare(a.Status, b.Status) })
+	return all, nil
 }
 
 // name is the last part of a reference.

@@ -31,10 +31,11 @@ type contract struct {
 	mu      sync.Mutex
 	servers map[string]*server // by host and port
 	seen    map[string]bool    // operations and statuses, "getFile 200"
+	told    map[string]bool    // findings, each of which a test tells once
 }
 
 // promised is the contract of all servers.
-var promised = &contract{servers: map[string]*server{}, seen: map[string]bool{}}
+var promised = &contract{servers: map[string]*server{}, seen: map[string]bool{}, told: map[string]bool{}}
 
 func (c *contract) load() error {
 	raw, err := openapi.Document("http://service")
@@ -64,10 +65,18 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 	if s == nil {
 		return res, nil // a store, or a proxy
 	}
-	if err := c.check(s.prefix(), r, res); err != nil {
+	if err := c.check(s.prefix(), r, res); err != nil && c.news(s.t.Name()+" "+err.Error()) {
 		s.t.Errorf("not as openapi.yaml says: %s %.200s %v\nanswered with %d %v\n%v", r.Method, r.URL, r.Header, res.StatusCode, res.Header, err)
 	}
 	return res, nil
+}
+
+func (c *contract) news(finding string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.told[finding]
+	c.told[finding] = true
+	return !before
 }
 
 // prefix is the path that clients see before those of the document.
