@@ -5,7 +5,7 @@
 # One thing after the other: the steps share two cores, and CI reads the closing lines.
 .NOTPARALLEL:
 
-.PHONY: run build page deps test lint test-page pictures test-go bench bench-docs faults crowd million fuzz clean
+.PHONY: run build page deps test lint test-page pictures test-go bench bench-docs faults crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
 # is replaced by it (exec), so that signals reach it and nothing else.
@@ -84,6 +84,12 @@ FUZZTIME ?= 10s
 fuzz:
 	@scripts/tools.sh go
 	@scripts/fuzz.sh $(FUZZTIME)
+
+# make api-fuzz EXAMPLES=100: schemathesis (a fuzzing client in Python) asks the built program whatever
+# /openapi.json allows and forbids. Not in `make test`, which needs no Python and no PyPI.
+EXAMPLES ?= 30
+api-fuzz: build
+	@scripts/api-fuzz.sh $(EXAMPLES)
 
 # data/ is somebody's files: it stays.
 clean:

@@ -129,16 +129,21 @@ func (c *contract) check(prefix string, r *http.Request, res *http.Response) err
 	if response == nil {
 		return fmt.Errorf("%s has no answer %d", o.OperationID, res.StatusCode)
 	}
-	input := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, QueryParams: r.URL.Query(),
+	bare := r.Clone(context.Background())
+	bare.Body = http.NoBody // or the library would read it, to let a token in it be found
+	input := &openapi3filter.RequestValidationInput{Request: bare, PathParams: params, QueryParams: r.URL.Query(),
 		Route:   &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: o},
 		Options: &openapi3filter.Options{AuthenticationFunc: presented, SkipSettingDefaults: true, ExcludeRequestBody: true}}
 	if err := conforms(input, res, response.Value); err != nil {
 		return err
 	}
-	if res.StatusCode >= 400 || r.Header.Get("X-HTTP-Method-Override") != "" && path == "/tus/" {
+	if res.StatusCode >= 300 && res.StatusCode != http.StatusNotModified {
 		return nil
 	}
-	return accepted(input)
+	if err := accepted(input); err != nil {
+		return err
+	}
+	return sentFits(r, o.RequestBody)
 }
 
 // find looks for the path of the document that is meant, and for what stands in its place of
@@ -293,7 +298,7 @@ func accepted(input *openapi3filter.RequestValidationInput) error {
 	if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
 		return fmt.Errorf("it was accepted: %w", err)
 	}
-	return sentFits(r, route.Operation.RequestBody)
+	return nil
 }
 
 // sentFits compares the body of a request with its description.

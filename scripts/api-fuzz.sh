@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Has schemathesis ask the real program whatever its own description (/openapi.json) allows, and
+# what it forbids: no answer may be a 5xx, or other than described. api-fuzz.sh [EXAMPLES], 30 for each
+# operation by default. Always the same requests: the seed is fixed (SEED=... for others).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=4.32.5
+examples=${1:-30}
+seed=${SEED:-1}
+venv=.cache/schemathesis-$version
+
+python=$(command -v python3 || true)
+if [[ -z $python ]] || ! "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+  echo "Python 3.10 or newer, with its venv module, is needed for this and nothing else (apt-get install python3-venv)." >&2
+  exit 1
+fi
+if [[ ! -e $venv/complete ]]; then
+  "$python" -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
+  touch "$venv/complete"
+fi
+[[ -x holdfast ]] || { echo "holdfast is missing: make build" >&2; exit 1; }
+
+data=$(mktemp -d)
+holdfast=
+end() {
+  if [[ -n $holdfast ]]; then
+    kill "$holdfast" 2>/dev/null || true
+    wait "$holdfast" || true
+  fi
+  rm -rf "$data"
+}
+trap end EXIT
+CONFIG=Testing HOST=127.0.0.1 PORT=0 DATA_DIR=$data ADMIN_ADDR=off EXAMPLE_DIR=$data/none ./holdfast serve >"$data/said" 2>"$data/log" &
+holdfast=$!
+for _ in {1..600}; do
+  grep -q '^  token ' "$data/said" && break
+  kill -0 "$holdfast" 2>/dev/null || { cat "$data/log" >&2; exit 1; }
+  sleep 0.1
+done
+base=$(sed -n 's|^  uploads *\(.*\)/tus/$|\1|p' "$data/said")
+token=$(sed -n 's/^  token *\([^ ]*\).*/\1/p' "$data/said")
+
+# From where no operation leads to: schemathesis leaves out the one by which it got its document.
+status=0
+BASE=$base TOKEN=$token SCHEMATHESIS_HOOKS=scripts/api-fuzz.py "$venv/bin/st" --config-file scripts/api-fuzz.toml run "${base%/files}/openapi.json" \
+  --header "Authorization: Bearer $token" --max-examples "$examples" --seed "$seed" --continue-on-failure --no-color </dev/null || status=$?
+# What schemathesis takes for an answer like any other may still be in the log.
+if grep -E 'level=ERROR|panic:|DATA RACE' "$data/log"; then
+  echo "The service's log has the errors above." >&2
+  status=1
+fi
+exit "$status"
