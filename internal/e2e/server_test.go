@@ -48,7 +48,24 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	if code == 0 && whole() {
+		if unmet := promised.unmet(); len(unmet) > 0 {
+			fmt.Fprintf(os.Stderr, "openapi.yaml describes answers that no test has got, and excused has no reason for:\n  %s\n", strings.Join(unmet, "\n  "))
+			return 1
+		}
+	}
+	return code
+}
+
+// whole says whether all tests are run.
+func whole() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // patience is for what must happen some time; no test hangs on how soon.
