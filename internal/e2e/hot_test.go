@@ -93,7 +93,7 @@ func TestHotRange(t *testing.T) {
 		{"GET", "Range: bytes=5000000-5065535", 206, []string{"GET bytes=5000000-5065535"}, 65536},
 		{"GET", "Range: bytes=-1", 206, []string{"GET bytes=9437188-9437188"}, 1},
 		{"GET", "Range: bytes=9000000-", 206, []string{"GET bytes=9000000-9437188"}, 437189},
-		{"GET", "X: x", 200, []string{"GET bytes=0-9437188"}, 9437189},
+		{"GET", "Accept: */*", 200, []string{"GET bytes=0-9437188"}, 9437189},
 		{"GET", "Range: bytes=0-9,50-99,0-4", 206, []string{"GET bytes=0-9", "GET bytes=50-99", "GET bytes=0-4"}, 65},
 		{"GET", "Range: bytes=9437189-", 416, nil, 0},
 		{"GET", "If-None-Match: *", 304, nil, 0},
