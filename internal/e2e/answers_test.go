@@ -1,0 +1,193 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"testing"
+	"time"
+)
+
+// operation is one of the document, with a request that it would take.
+type operation struct {
+	id, method, path string // {file} and {open} in the path
+	headers          []string
+	body             any
+}
+
+// operations are all that need a token.
+func (c *contract) operations(t *testing.T) (all []operation) {
+	t.Helper()
+	form, multipart := formOf(t, "a.txt", "", []byte("x"))
+	bodies := map[string]struct {
+		body    any
+		headers []string
+	}{
+		"createUpload":   {nil, []string{"Upload-Length: 5"}},
+		"appendUpload":   {"x", []string{octets, "Upload-Offset: 5"}},
+		"overrideMethod": {nil, []string{"X-HTTP-Method-Override: DELETE"}},
+		"uploadForm":     {form, []string{multipart}},
+		"createLink":     {"{}", nil},
+		"setGrant":       {`{"access": "private"}`, nil},
+	}
+	for at, item := range c.doc.Paths.Map() {
+		for method, o := range item.Operations() {
+			if o.Security == nil || len(*o.Security) == 0 {
+				continue
+			}
+			id := "{file}"
+			if at == "/tus/{id}" && o.OperationID != "getUploadedFile" {
+				id = "{open}"
+			}
+			all = append(all, operation{o.OperationID, method, "/files" + strings.Replace(at, "{id}", id, 1), bodies[o.OperationID].headers, bodies[o.OperationID].body})
+		}
+	}
+	return all
+}
+
+// all sends each of them, and expects this status of each.
+func (s *server) all(t *testing.T, want int, who string, names ...string) {
+	t.Helper()
+	replace := strings.NewReplacer(names...)
+	for _, o := range promised.operations(t) {
+		if a := s.do(t, o.method, replace.Replace(o.path), o.body, append([]string{who}, o.headers...)...); a.status != want {
+			t.Errorf("%s: %v, want %d", o.id, a, want)
+		}
+	}
+}
+
+// Whoever tried too many wrong tokens hears of it wherever he tries the next.
+func TestEveryOperationIsLimited(t *testing.T) {
+	t.Parallel()
+	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_FAILURES=1", "RATE_LIMIT_AUTH_WINDOW=24h")
+	names := s.fixture(t)
+	if a := s.do(t, "GET", "/files/", nil, "Authorization: Bearer no"); a.status != 401 {
+		t.Error(a)
+	}
+	s.all(t, http.StatusTooManyRequests, "Authorization: Bearer no", names...)
+}
+
+// While Redis is gone nobody who has to be looked up there passes for nobody, anywhere.
+func TestEveryOperationWithoutRedis(t *testing.T) {
+	t.Parallel()
+	d := startDjango(t)
+	s := start(t, append(d.tokens(), "AUTH_CACHE_TTL=0")...)
+	names := s.fixture(t)
+	user := d.user("pn-user", 11, 1)
+	d.redis.Stop(t)
+	s.all(t, http.StatusServiceUnavailable, user, names...)
+	for _, method := range []string{"GET", "HEAD"} {
+		if a := s.do(t, method, "/files/readyz", nil); a.status != 503 {
+			t.Error(a)
+		}
+	}
+}
+
+// The backend fails, or says nothing: whoever needs its word hears so, by each way to a file.
+func TestEveryWayToAFileWithoutTheBackend(t *testing.T) {
+	t.Parallel()
+	d := startDjango(t)
+	s := start(t, append(d.all(), "PERMISSION_CACHE_TTL=0")...)
+	id := s.as("owner", d.user("pn-owner", 10, 1)).brings("the owner's")
+	colleague := d.user("pn-user", 11, 1)
+	for status, fail := range map[int]func(){502: func() { d.answer(500, 0) }, 504: func() { d.answer(204, 11*time.Second) }} {
+		fail()
+		done := make(chan error)
+		ways := [][2]string{{"GET", "/files/" + id}, {"HEAD", "/files/" + id}, {"GET", "/files/tus/" + id}, {"POST", "/files/" + id + "/links"}}
+		for _, way := range ways {
+			go func() {
+				a, err := s.ask(way[0], way[1], nil, colleague)
+				if err == nil && a.status != status {
+					err = fmt.Errorf("%v: %v, want %d", way, a, status)
+				}
+				done <- err
+			}()
+		}
+		for range ways {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// What is said on the way that GET goes is said to HEAD, and to those who can only send POST.
+func TestTwins(t *testing.T) {
+	t.Parallel()
+	d := startDjango(t)
+	s := start(t, append(d.tokens(), "FRONTEND_URL=https://app.example.org", "MAX_FILE_SIZE=1000")...)
+	names := s.fixture(t)
+	form := d.public("abcdefgh", 1)
+	const override, browser = "X-HTTP-Method-Override: ", "|Accept: text/html"
+	const none = "Authorization: -"
+	patch := override + "PATCH|" + octets + "|Upload-Offset: "
+	docs := s.do(t, "HEAD", "/files/docs", nil).header.Get("ETag")
+	description := s.do(t, "HEAD", "/files/openapi.json", nil).header.Get("ETag")
+	s.check(t, []line{
+		{"HEAD", "/files/", "", "", 200, "", ""},
+		{"HEAD", "/files/?limit=0", "", "", 400, "", ""},
+		{"HEAD", "/files/", none, "", 401, "", ""},
+		{"GET", "/files/", none + browser, "", 302, "", "Location: https://app.example.org/auth/signin/"},
+		{"HEAD", "/files/usage", "", "", 200, "", ""},
+		{"HEAD", "/files/usage", none, "", 401, "", ""},
+		{"GET", "/files/usage", none + "|" + form, "", 403, "PERM_001", ""},
+		{"HEAD", "/files/usage", none + "|" + form, "", 403, "", ""},
+		{"GET", "/files/usage", none + browser, "", 302, "", "auth/signin"},
+		{"HEAD", "/files/{file}/grants", "", "", 200, "", ""},
+		{"HEAD", "/files/{file}/grants", none, "", 401, "", ""},
+		{"HEAD", "/files/{file}/grants", none + "|" + form, "", 403, "", ""},
+		{"HEAD", "/files/unknown/grants", "", "", 404, "", ""},
+		{"GET", "/files/{file}/grants", none + browser, "", 302, "", "auth/signin"},
+		{"HEAD", "/files/healthz", none, "", 200, "", ""},
+		{"HEAD", "/files/readyz", none, "", 200, "", ""},
+		{"GET", "/files/docs", "If-None-Match: " + docs, "", 304, "", ""},
+		{"HEAD", "/files/docs", "If-None-Match: " + docs, "", 304, "", ""},
+		{"HEAD", "/files/openapi.json", "If-None-Match: " + description, "", 304, "", ""},
+		{"OPTIONS", "/files/tus/{open}", none, "", 204, "", "Tus-Max-Size: 1000"},
+		{"GET", "/files/tus/{file}", "Range: bytes=2-4", "", 206, "", "234"},
+		{"GET", "/files/tus/{file}", "If-None-Match: *", "", 304, "", ""},
+		{"GET", "/files/tus/{file}", `If-Match: "x"`, "", 412, "VAL_007", ""},
+		{"GET", "/files/tus/{file}", "Range: bytes=10-", "", 416, "VAL_004", ""},
+		{"POST", "/files/tus/{open}", override + "HEAD", "", 200, "", "Upload-Offset: 5"},
+		{"POST", "/files/tus/unknown", override + "HEAD", "", 404, "", ""},
+		{"POST", "/files/tus/{open}", patch + "x", "x", 400, "VAL_003", ""},
+		{"POST", "/files/tus/{open}", patch + "4", "x", 409, "UPLOAD_001", ""},
+		{"POST", "/files/tus/{open}", patch + "5|Tus-Resumable: -", "x", 412, "UPLOAD_003", ""},
+		{"POST", "/files/tus/{open}", patch + "5", "012345", 413, "FILE_003", ""},
+		{"POST", "/files/tus/{open}", override + "PATCH|Upload-Offset: 5", "x", 415, "VAL_005", ""},
+		{"POST", "/files/tus/{open}", patch + "5|Upload-Checksum: crc32 AAAAAA==", "x", 460, "UPLOAD_005", ""},
+		{"POST", "/files/tus/{open}", patch + "5|Repr-Digest: sha-256=:" + strings.Repeat("A", 43) + "=:", "56789", 422, "UPLOAD_007", ""},
+	}, names...)
+	at := path.Base(s.create(t, 2))
+	s.check(t, []line{{"POST", "/files/tus/" + at, patch + "0", "ab", 204, "", "Upload-Offset: 2"}})
+}
+
+// What has expired is gone for every verb.
+func TestExpiredForEveryVerb(t *testing.T) {
+	t.Parallel()
+	s := start(t, "UPLOAD_TTL=1s")
+	at := s.create(t, 10)
+	s.eventually("it expires", func() bool { return s.do(t, "HEAD", at, nil).status == http.StatusGone })
+	for _, c := range [][]string{{"DELETE"}, {"POST", "X-HTTP-Method-Override: DELETE"}, {"PATCH", octets, "Upload-Offset: 0"}} {
+		if a := s.do(t, c[0], at, nil, c[1:]...); a.status != http.StatusGone || a.code() != "UPLOAD_006" {
+			t.Errorf("%v: %v", c, a)
+		}
+	}
+}
+
+// A form whose client falls silent is told so, where the client still listens.
+func TestFormThatStallsIsTold(t *testing.T) {
+	t.Parallel()
+	s := start(t, "READ_TIMEOUT=1s")
+	form, header := formOf(t, "a.txt", "", random(1000))
+	body, write := io.Pipe()
+	defer write.Close()
+	go write.Write(form[:500])
+	a, err := s.ask("POST", "/files/upload", struct{ io.Reader }{io.MultiReader(body, bytes.NewReader(form[500:]))}, header)
+	if err != nil || a.status != http.StatusRequestTimeout || a.code() != "UPLOAD_008" {
+		t.Errorf("%v %v", a, err)
+	}
+}
