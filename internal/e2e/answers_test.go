@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"holdfast/internal/s3test"
 )
 
 // operation is one of the document, with a request that it would take.
@@ -190,4 +192,41 @@ func TestFormThatStallsIsTold(t *testing.T) {
 	if err != nil || a.status != http.StatusRequestTimeout || a.code() != "UPLOAD_008" {
 		t.Errorf("%v %v", a, err)
 	}
+}
+
+// A request holds an upload and can't let go of it, since the store takes nothing: the next ones wait for
+// a while, and are told to come again.
+func TestLockedForEveryVerb(t *testing.T) {
+	t.Parallel()
+	s3 := s3test.Start(t)
+	s := start(t, objectStore(s3)...)
+	s.token = s.run("token", "create", "--user", "1", "--account", "1")
+	content := random(20 * mebi)
+	at := s.create(t, len(content))
+	stuck := make(chan struct{})
+	sent := make(chan answer, 1)
+	go func() {
+		a, _ := s.ask("PATCH", at, &breaking{bytes.NewReader(content), 9 * mebi, func() { s3.Freeze(); close(stuck) }}, octets, "Upload-Offset: 0")
+		sent <- a
+	}()
+	<-stuck
+	verbs := [][]string{{"HEAD"}, {"DELETE"}, {"PATCH", octets, "Upload-Offset: 0"}, {"POST", "X-HTTP-Method-Override: DELETE"}}
+	done := make(chan error)
+	for _, v := range verbs {
+		go func() {
+			a, err := s.ask(v[0], at, nil, v[1:]...)
+			if err == nil && (a.status != http.StatusLocked || v[0] != "HEAD" && a.code() != "UPLOAD_002" || a.header.Get("Retry-After") == "") {
+				err = fmt.Errorf("%v: %v", v, a)
+			}
+			done <- err
+		}()
+	}
+	for range verbs {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	s3.Thaw()
+	<-sent
+	s.goesOn(t, at, s.offset(t, at), content)
 }

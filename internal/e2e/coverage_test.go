@@ -9,7 +9,7 @@ import (
 // all of them.
 var excused = map[string]string{
 	"* 500":              "nothing is known to cause it, but a file that was changed in the store",
-	"* 423":              "who has an upload would have to keep it for 18 seconds, see TestLease in tus/",
+	"createUpload 423":   "somebody would have to hold a part that has all its bytes",
 	"createUpload 409":   "another request would have to take an upload over while its first bytes come",
 	"createUpload 507":   "the disk that fills is told by appendUpload, in TestDiskFull",
 	"uploadForm 507":     "the same",

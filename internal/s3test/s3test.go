@@ -87,6 +87,12 @@ func (s *Server) Stop(t testing.TB) {
 	s.process.Stop(syscall.SIGKILL, time.Minute)
 }
 
+// Freeze has the server answer nothing, while its connections stay, until Thaw.
+func (s *Server) Freeze() { s.process.Signal(syscall.SIGSTOP) }
+
+// Thaw lets the server go on.
+func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
+
 // Restart starts the server again on the same address with the same objects; one that
 // still runs is killed first.
 func (s *Server) Restart(t testing.TB) {
