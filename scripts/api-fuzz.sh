@@ -4,11 +4,12 @@
 # operation by default. Always the same requests: the seed is fixed (SEED=... for others).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
 
 version=4.32.5
 examples=${1:-30}
 seed=${SEED:-1}
-venv=.cache/schemathesis-$version
+venv=$root/.cache/schemathesis-$version
 
 python=$(command -v python3 || true)
 if [[ -z $python ]] || ! "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
@@ -32,7 +33,7 @@ end() {
   rm -rf "$data"
 }
 trap end EXIT
-CONFIG=Testing HOST=127.0.0.1 PORT=0 DATA_DIR=$data ADMIN_ADDR=off EXAMPLE_DIR=$data/none ./holdfast serve >"$data/said" 2>"$data/log" &
+CONFIG=Testing HOST=127.0.0.1 PORT=0 DATA_DIR=$data ADMIN_ADDR=off EXAMPLE_DIR=$data/none "$root/holdfast" serve >"$data/said" 2>"$data/log" &
 holdfast=$!
 for _ in {1..600}; do
   grep -q '^  token ' "$data/said" && break
@@ -42,9 +43,9 @@ done
 base=$(sed -n 's|^  uploads *\(.*\)/tus/$|\1|p' "$data/said")
 token=$(sed -n 's/^  token *\([^ ]*\).*/\1/p' "$data/said")
 
-# From where no operation leads to: schemathesis leaves out the one by which it got its document.
 status=0
-BASE=$base TOKEN=$token SCHEMATHESIS_HOOKS=scripts/api-fuzz.py "$venv/bin/st" --config-file scripts/api-fuzz.toml run "${base%/files}/openapi.json" \
+cd "$data" # where it keeps what it found, and would begin with the next time
+BASE=$base TOKEN=$token SCHEMATHESIS_HOOKS=$root/scripts/api-fuzz.py "$venv/bin/st" --config-file "$root/scripts/api-fuzz.toml" run "${base%/files}/openapi.json" \
   --header "Authorization: Bearer $token" --max-examples "$examples" --seed "$seed" --continue-on-failure --no-color </dev/null || status=$?
 # What schemathesis takes for an answer like any other may still be in the log.
 if grep -E 'level=ERROR|panic:|DATA RACE' "$data/log"; then
