@@ -164,7 +164,8 @@ func (d document) operations(tag string) (all []operation, err error) {
 				all[last].Twin = o.OperationID
 				continue
 			}
-			o.Parameters = append(slices.Clone(shared), o.Parameters...)
+			o.Parameters = append(o.Parameters, shared...)
+			slices.SortStableFunc(o.Parameters, func(a, b parameter) int { return d.last(a) - d.last(b) })
 			if slices.Contains(o.Tags, tag) {
 				all = append(all, o)
 			}
@@ -179,6 +180,18 @@ func (d document) resolve(p parameter) parameter {
 		return d.Components.Parameters[name(p.Ref)]
 	}
 	return p
+}
+
+// last is larger the later a parameter is of interest: what is in the path is first, what
+// every operation has is last.
+func (d document) last(p parameter) int {
+	switch p = d.resolve(p); {
+	case p.In == "path":
+		return 0
+	case p.Name == "X-Request-ID":
+		return 2
+	}
+	return 1
 }
 
 // header finds the header that is meant.

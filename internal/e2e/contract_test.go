@@ -160,8 +160,8 @@ func (c *contract) find(prefix, escaped string) (path string, params map[string]
 	for _, path := range c.doc.Paths.InMatchingOrder() {
 		params := map[string]string{}
 		if slices.EqualFunc(strings.Split(path, "/"), segments, func(want, got string) bool {
-			if want == "{id}" && got != "" {
-				params["id"] = got
+			if id, err := url.PathUnescape(got); want == "{id}" && got != "" && err == nil {
+				params["id"] = id
 				return true
 			}
 			return want == got
