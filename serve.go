@@ -127,10 +127,6 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		},
 		Fits: life.Fits, Keys: p.rows, Respond: respond, Base: base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
-	about, err := openapi.New(base)
-	if err != nil {
-		return err
-	}
 	stop := &drain{delay: c.Drain.Delay, timeout: c.Drain.Timeout}
 	parts := p.readiness(layout, log)
 	ready := func(ctx context.Context) error {
@@ -141,7 +137,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	}
 	register(registry, rows, p.objects, life, engine, limits, people, decider, files)
 	server := &http.Server{
-		Handler: spans.through(stop.leaving(routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, about, respond, ready,
+		Handler: spans.through(stop.leaving(routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, openapi.New(base), respond, ready,
 			newRequestMetrics(registry), log))),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

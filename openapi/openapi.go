@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -21,7 +22,7 @@ import (
 var source []byte
 
 // Handler answers with the description.
-type Handler struct{ document, page content }
+type Handler struct{ document, page func() content }
 
 // content is one form of it.
 type content struct {
@@ -30,21 +31,25 @@ type content struct {
 	body           []byte
 }
 
-// New prepares the description of a service whose URL is base, without a trailing slash.
-// An error means that openapi.yaml is wrong, which a test would have found.
-func New(base string) (*Handler, error) {
-	document, err := Document(base)
-	if err != nil {
-		return nil, err
-	}
-	page, policy, err := render(document)
-	if err != nil {
-		return nil, fmt.Errorf("page of the API: %w", err)
-	}
-	return &Handler{
-		document: content{mediaType: "application/json", tag: tag(document), body: document},
-		page:     content{mediaType: "text/html; charset=utf-8", tag: tag(page), policy: policy, body: page},
-	}, nil
+// New returns the description of a service whose URL is base, without a trailing slash. It
+// is made when somebody asks for it first. It would panic if openapi.yaml were wrong, which a
+// test finds before.
+func New(base string) *Handler {
+	document := sync.OnceValue(func() content {
+		body, err := Document(base)
+		if err != nil {
+			panic(err)
+		}
+		return content{mediaType: "application/json", tag: tag(body), body: body}
+	})
+	page := sync.OnceValue(func() content {
+		body, policy, err := render(document().body)
+		if err != nil {
+			panic(fmt.Errorf("page of the API: %w", err))
+		}
+		return content{mediaType: "text/html; charset=utf-8", tag: tag(body), policy: policy, body: body}
+	})
+	return &Handler{document, page}
 }
 
 // Document is the description as JSON.
@@ -75,11 +80,11 @@ func (h *Handler) Document(w http.ResponseWriter, r *http.Request) {
 	if w.Header().Get("Access-Control-Allow-Origin") == "" { // of no origin that may do more
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 	}
-	h.document.serve(w, r)
+	h.document().serve(w, r)
 }
 
 // Page answers GET and HEAD of the description for people.
-func (h *Handler) Page(w http.ResponseWriter, r *http.Request) { h.page.serve(w, r) }
+func (h *Handler) Page(w http.ResponseWriter, r *http.Request) { h.page().serve(w, r) }
 
 // serve knows of conditions only the one that saves the body. Ranges, which http.ServeContent
 // would add with errors of its own, are of no use here.

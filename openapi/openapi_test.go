@@ -106,10 +106,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestServe(t *testing.T) {
-	h, err := New(base)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := New(base)
 	for name, serve := range map[string]http.HandlerFunc{"application/json": h.Document, "text/html; charset=utf-8": h.Page} {
 		ask := func(header ...string) *httptest.ResponseRecorder {
 			r := httptest.NewRequest("GET", "/", nil)

@@ -108,11 +108,18 @@ func render(raw []byte) (page []byte, policy string, err error) {
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return nil, "", err
 	}
+	operations, err := d.read()
+	if err != nil {
+		return nil, "", err
+	}
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"markdown": markdown, "operations": d.operations, "resolve": d.resolve, "head": d.header, "common": d.common,
-		"own": d.own, "kind": kind, "name": name, "code": func(v any) (string, error) { b, err := json.MarshalIndent(v, "", "  "); return string(b), err },
+		"markdown": markdown, "resolve": d.resolve, "head": d.header, "common": d.common, "own": d.own, "kind": kind, "name": name,
+		"code":     func(v any) (string, error) { b, err := json.MarshalIndent(v, "", "  "); return string(b), err },
 		"required": func(s schema, property string) bool { return slices.Contains(s.Required, property) },
-		"shared":   d.shared,
+		"shared":   func() []named { return d.shared(operations) },
+		"operations": func(tag string) []operation {
+			return slices.DeleteFunc(slices.Clone(operations), func(o operation) bool { return !slices.Contains(o.Tags, tag) })
+		},
 	}).Parse(pageText)
 	if err != nil {
 		return nil, "", err
@@ -142,8 +149,8 @@ func markdown(text string) (template.HTML, error) {
 // methods in the order in which a page should show them.
 const methods = "get head patch delete put post options"
 
-// operations are those of a tag.
-func (d document) operations(tag string) (all []operation, err error) {
+// read finds all operations, in the order in which the page shows them.
+func (d document) read() (all []operation, err error) {
 	for _, at := range slices.Sorted(maps.Keys(d.Paths)) {
 		var shared []parameter
 		if raw := d.Paths[at]["parameters"]; raw != nil {
@@ -166,9 +173,7 @@ func (d document) operations(tag string) (all []operation, err error) {
 			}
 			o.Parameters = append(o.Parameters, shared...)
 			slices.SortStableFunc(o.Parameters, func(a, b parameter) int { return d.last(a) - d.last(b) })
-			if slices.Contains(o.Tags, tag) {
-				all = append(all, o)
-			}
+			all = append(all, o)
 		}
 	}
 	return all, nil
@@ -222,24 +227,18 @@ func (d document) own(r response) map[string]header {
 }
 
 // shared are the answers that many operations have, by their status.
-func (d document) shared() (all []named, err error) {
+func (d document) shared(operations []operation) (all []named) {
 	statuses := map[string]string{}
-	for _, tag := range d.Tags {
-		operations, err := d.operations(tag.Name)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range operations {
-			for status, r := range o.Responses {
-				statuses[name(r.Ref)] = status
-			}
+	for _, o := range operations {
+		for status, r := range o.Responses {
+			statuses[name(r.Ref)] = status
 		}
 	}
 	for name, r := range d.Components.Responses {
 		all = append(all, named{statuses[name], name, r})
 	}
 	slices.SortFunc(all, func(a, b named) int { return cmp.Compare(a.Status, b.Status) })
-	return all, nil
+	return all
 }
 
 // name is the last part of a reference.
