@@ -3,8 +3,6 @@ package doctest
 import (
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,7 +45,7 @@ UPLOAD=$(printf 01234 | curl -fsS -i -X POST "$URL/tus/" -H "Authorization: Bear
   -H 'Content-Type: application/offset+octet-stream' --data-binary @- | tr -d '\r' | sed -n 's/^Location: //p')
 test "$ID" -a "$UPLOAD"
 `
-	url, token := start(t)
+	s := start(t, 0, "")
 	calls := 0
 	for path, methods := range apiPaths(t) {
 		for method, of := range methods {
@@ -58,12 +56,7 @@ test "$ID" -a "$UPLOAD"
 			}
 			calls++
 			t.Run(fmt.Sprint(operation["operationId"]), func(t *testing.T) {
-				cmd := exec.Command("bash", "-euo", "pipefail", "-c", before+call)
-				cmd.Dir = t.TempDir()
-				cmd.Env = append(os.Environ(), "URL="+url, "TOKEN="+token)
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Errorf("%s %s: %v\n%s\n%s", method, path, err, call, out)
-				}
+				s.run(t, t.TempDir(), nil, "bash", "-euo", "pipefail", "-c", before+call)
 				if method != "get" && !strings.Contains(call, "-X "+strings.ToUpper(method)) && !regexp.MustCompile(`--head| -F | -d `).MatchString(call) {
 					t.Errorf("the call of %s %s is another: %s", method, path, call)
 				}

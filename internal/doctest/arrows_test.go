@@ -76,6 +76,8 @@ var owners = map[string][]string{
 	"github.com/gorilla/mux":      {""},
 	"github.com/alecthomas/kong":  {""},
 	"github.com/golang-jwt/jwt/v": {"auth"},
+	"github.com/yuin/goldmark":    {"openapi"},
+	"go.yaml.in/yaml/":            {"openapi"},
 	"github.com/MicahParks/":      {"auth"},
 }
 
