@@ -253,6 +253,28 @@ func TestDelete(t *testing.T) {
 		if err != nil || len(gone.Tails) != 1 {
 			t.Fatal(gone, err)
 		}
+		due := func(want int) {
+			t.Helper()
+			if ids, err := d.CutShort(ctx, "", 10); err != nil || len(ids) != want {
+				t.Errorf("the sweep finds %v %v, want %d", ids, err, want)
+			}
+		}
+		due(1)
+		for range 2 {
+			noErr(t, d.ForgetUpload(ctx, u.ID))
+			if gone, err = d.Deleted(ctx, u.ID); err != nil || len(gone.Tails) != 0 {
+				t.Fatal("what is written late leads to nothing", gone, err)
+			}
+			due(0)
+		}
+		_, err = d.exec(ctx, "", `update uploads set emptied = emptied - $2 where id = $1`, u.ID, lateWrites.Milliseconds()+1)
+		noErr(t, err)
+		due(1)
+		_, err = d.exec(ctx, "", `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 10, 'text/plain', 'again', 1, 7)`, u.ID)
+		noErr(t, err)
+		due(0)
+		_, err = d.exec(ctx, "", `delete from files where file_id = $1`, u.ID)
+		noErr(t, err)
 		noErr(t, d.ForgetUpload(ctx, u.ID))
 		_, err = d.Deleted(ctx, u.ID)
 		wantErr(t, err, file.ErrNotFound)

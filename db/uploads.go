@@ -281,19 +281,27 @@ func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 	})
 }
 
-// ForgetUpload removes the row of a deleted upload, once the store holds nothing of it.
+// lateWrites is how long after its objects were removed a deleted upload is kept. The request of
+// a writer that has died, or lost its lease, may still be under way to the store; without a row
+// nobody would know whose object it becomes.
+const lateWrites = time.Hour
+
+// ForgetUpload is called whenever the store holds nothing of a deleted upload. The row goes
+// with the second time, which has to be lateWrites after the first: CutShort says when.
 func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
 	return d.tx(ctx, "forget upload", func(tx *transaction) error {
 		for _, query := range []string{
 			`delete from upload_parts where upload_id in (select id from uploads where id = $1 and state = 'deleted')`,
 			`delete from upload_tails where upload_id in (select id from uploads where id = $1 and state = 'deleted')`,
-			`delete from uploads where id = $1 and state = 'deleted'`,
+			d.text(`update uploads set emptied = {now} where id = $1 and state = 'deleted' and emptied is null`),
 		} {
 			if _, err := exec(ctx, tx, "forget upload", query, id); err != nil {
 				return err
 			}
 		}
-		return nil
+		_, err := exec(ctx, tx, "forget upload", d.text(`delete from uploads where id = $1 and state = 'deleted' and emptied < {now} - $2`),
+			id, lateWrites.Milliseconds())
+		return err
 	})
 }
 
@@ -316,10 +324,12 @@ func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file
 	err = d.rows(ctx, "list uploads cut short", `
 		select id from uploads
 		where id > $1 and lease_until < {now} and state <> 'recorded'
-			and (state in ('completing', 'deleted') or state = 'stored' and not partial
+			and (state = 'completing' or state = 'stored' and not partial
+				or state = 'deleted' and (emptied is null or emptied < {now} - $3
+					and not exists (select 1 from files where file_id = uploads.id)) -- brought back by another program
 				or state = 'open' and (not deferred and committed_offset = size or sources <> '')
 				or (expires < {now} or ttl = 0) and (state = 'open' or partial))
-		order by id limit $2`, []any{after, limit},
+		order by id limit $2`, []any{after, limit, lateWrites.Milliseconds()},
 		func(scan func(...any) error) error {
 			var id file.ID
 			err := scan(&id)

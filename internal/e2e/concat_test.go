@@ -229,5 +229,5 @@ func TestConcatenationAtBothReplicas(t *testing.T) {
 	if n := p.number(t, `select count(*) from files`); n != 3 {
 		t.Errorf("%d files, want 3", n)
 	}
-	p.a.eventually("the partial uploads are gone", func() bool { return p.number(t, `select count(*) from uploads where partial`) == 0 })
+	p.a.eventually("the partial uploads are gone", func() bool { return p.number(t, `select count(*) from uploads where partial and emptied is null`) == 0 })
 }

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"holdfast/file"
+	"holdfast/storage"
 )
 
 // expires reads Upload-Expires (tus 1.0.0, Expiration).
@@ -83,7 +86,7 @@ func TestExpiry(t *testing.T) {
 	s.stop()
 	b.sweep(t)
 	s.restart()
-	const left = `select (select count(*) from uploads where state <> 'recorded') + (select count(*) from upload_parts) + (select count(*) from upload_tails)`
+	const left = `select (select count(*) from uploads where state <> 'recorded' and emptied is null) + (select count(*) from upload_parts) + (select count(*) from upload_tails)`
 	s.eventually("the rows are gone", func() bool { return b.number(t, left) == 0 })
 	if m := b.multiparts(t); len(m) != 0 {
 		t.Errorf("multipart uploads stay: %v", m)
@@ -148,4 +151,44 @@ func TestExpiryIsPutOff(t *testing.T) {
 		t.Fatalf("the creation that took so long: %v %v", res, err)
 	}
 	s.holds(t, res.Header.Get("Content-Location"), []byte(strings.Repeat("x", 1000)))
+}
+
+// A writer that died may have a request under way to the store, which lands when its upload has
+// long been deleted: that is removed as well, before the row goes that leads to it.
+func TestLateWrite(t *testing.T) {
+	t.Parallel()
+	b := startBacking(t)
+	s := start(t, servers(b.pg, b.s3)...)
+	s.token = s.run("token", "create", "--user", "1", "--account", "1")
+	at := s.create(t, 10)
+	id := path.Base(at)
+	if a := s.patch(t, at, 0, []byte("12345")); a.status != 204 {
+		t.Fatalf("PATCH: %v", a)
+	}
+	if a := s.do(t, "DELETE", at, nil); a.status != 204 {
+		t.Fatalf("DELETE: %v", a)
+	}
+	const bucket = "pneumatic-dev-test-1"
+	if n := len(b.objects(t)); n != 0 {
+		t.Errorf("%d objects stay", n)
+	}
+	b.put(t, bucket, id, []byte("late"))
+	b.put(t, bucket, storage.TailKey(file.ID(id), 7, 9), []byte("late"))
+	again := func(ms int64) {
+		t.Helper()
+		b.sql(t, `update uploads set emptied = emptied - $1`, ms)
+		s.stop()
+		b.sweep(t)
+		s.restart()
+	}
+	again(3_500_000)
+	s.eventually("there was a sweep", func() bool { return s.metric(`holdfast_sweeps_total{result="ok"}`) > 0 })
+	if b.number(t, `select count(*) from uploads`) != 1 || len(b.objects(t)) != 2 {
+		t.Error("it was forgotten before its time")
+	}
+	again(200_000)
+	s.eventually("the row is gone", func() bool { return b.number(t, `select count(*) from uploads`) == 0 })
+	if left := b.objects(t); len(left) != 0 {
+		t.Errorf("%d objects stay that no row leads to", len(left))
+	}
 }
