@@ -66,7 +66,7 @@ func TestConcatenation(t *testing.T) {
 					w.t.Error(h)
 				}
 				for _, u := range urls {
-					if _, err := w.rows.UploadRow(w.t.Context(), idOf(u)); err == nil {
+					if w.lives(idOf(u)) {
 						w.t.Errorf("%s stayed", u)
 					}
 				}

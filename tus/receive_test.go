@@ -60,9 +60,8 @@ func (w *world) receiveUnder(f fault, k int, body []byte) bool {
 	case err == nil:
 		w.check("/"+string(u.ID), body)
 	case errors.Is(gone, file.ErrNotFound):
-		_, row := w.rows.UploadRow(w.t.Context(), u.ID)
-		if n := w.inStore(string(u.ID)); n != 0 || !errors.Is(row, file.ErrNotFound) {
-			w.t.Errorf("call %d: %d objects and row %v are left", k, n, row)
+		if n := w.inStore(string(u.ID)); n != 0 || w.lives(u.ID) {
+			w.t.Errorf("call %d: %d objects are left, the upload lives: %v", k, n, w.lives(u.ID))
 		}
 	case f == crashAfter: // it died between the commit and the answer
 		w.check("/"+string(u.ID), body)
@@ -92,9 +91,8 @@ func TestReceiveOfWhatIsNoFile(t *testing.T) {
 					w.t.Fatal(err)
 				}
 				e.Wait()
-				_, row := w.rows.UploadRow(w.t.Context(), u.ID)
-				if n := w.inStore(string(u.ID)); n != 0 || !errors.Is(row, file.ErrNotFound) {
-					w.t.Errorf("%d objects and row %v are left", n, row)
+				if n := w.inStore(string(u.ID)); n != 0 || w.lives(u.ID) {
+					w.t.Errorf("%d objects are left, the upload lives: %v", n, w.lives(u.ID))
 				}
 			})
 		}

@@ -287,6 +287,16 @@ func (w *world) inStore(id string) (n int) {
 	return n
 }
 
+// lives says whether there is an upload, as opposed to what is kept for a while of a deleted one.
+func (w *world) lives(id file.ID) bool {
+	w.t.Helper()
+	u, err := w.rows.UploadRow(w.t.Context(), id)
+	if err != nil && !errors.Is(err, file.ErrNotFound) {
+		w.t.Fatal(err)
+	}
+	return err == nil && u.State != file.Deleted
+}
+
 // traceable looks whether everything in the store leads back to the upload by its key.
 func (w *world) traceable(id file.ID) {
 	w.t.Helper()
