@@ -199,7 +199,7 @@ func (r *Report) Others() float64 {
 			}
 		}
 	}
-	return per(used, all)
+	return max(0, per(used, all)) // the system counts in ticks: a share of nothing may come out below it
 }
 
 // Median is the middle one, or the mean of the middle two; 0 of none.
