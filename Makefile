@@ -66,7 +66,7 @@ bench-docs:
 	cd bench && go run . -docs $(BENCH)
 
 # A fault at every single call to SQL and S3, of seven kinds, on both databases. With the
-# race detector, in `make test`, those of the large scenarios are every 29th.
+# race detector, in `make test`, those of the large scenarios are every ninth.
 faults: deps
 	CGO_ENABLED=0 go test -timeout 60m -count 1 -run FaultAtEveryCall -v ./tus </dev/null
 

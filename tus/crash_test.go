@@ -55,7 +55,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 				w.sub(fmt.Sprintf("%s/%s", s.name, f), func() {
 					first, step := 1, 1
 					if race && (s.size() > 1<<20 || len(s.chunks) > maxTails) {
-						first, step = 1+int(f), 29 // `make faults` goes through all of them
+						first, step = 1+int(f), 9 // `make faults` goes through all of them
 					}
 					for k := first; w.scene(s, f, k); k += step {
 						if k > 500 {
