@@ -11,9 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
-
+	"holdfast/internal/badline"
 	"holdfast/internal/testproc"
 )
 
@@ -99,19 +97,9 @@ func startBehindBadLine(t *testing.T, most int) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	line := toxiproxy.NewProxy(hub, "line", "127.0.0.1:0", fmt.Sprintf("127.0.0.1:%d", port))
-	if err := line.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(line.Stop)
-	for _, stream := range []string{"upstream", "downstream"} {
-		toxic := fmt.Sprintf(`{"name": %q, "type": "limit_data", "stream": %q, "attributes": {"bytes": %d}}`, stream, stream, most)
-		if _, err := line.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return start(t, port, "http://"+line.Listen+"/files")
+	line := badline.New(t, fmt.Sprintf("127.0.0.1:%d", port))
+	line.Spoil(badline.Both, badline.Fault{Limit: int64(most)})
+	return start(t, port, "http://"+line.Addr()+"/files")
 }
 
 // run runs a command in a folder, as somebody with the service's address and token would.

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,43 +10,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
-
 	"holdfast/file"
+	"holdfast/internal/badline"
 	"holdfast/internal/s3test"
 	"holdfast/storage"
 )
 
-// storeLine is the way between the service and its store.
-type storeLine struct {
-	t     *testing.T
-	proxy *toxiproxy.Proxy
-}
-
-// behind puts a line that can be broken before an S3 server, whose Endpoint it changes.
-func behind(t *testing.T, s3 *s3test.Server) storeLine {
+// behind puts a line that can be spoiled before an S3 server, whose Endpoint it changes.
+func behind(t *testing.T, s3 *s3test.Server) *badline.Line {
 	t.Helper()
-	p := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "store", "127.0.0.1:0",
-		strings.TrimPrefix(s3.Endpoint, "http://"))
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Stop)
-	s3.Endpoint = "http://" + p.Listen
-	return storeLine{t, p}
+	line := badline.New(t, strings.TrimPrefix(s3.Endpoint, "http://"))
+	s3.Endpoint = "http://" + line.Addr()
+	return line
 }
-
-// spoil does something to what the store sends from now on.
-func (l storeLine) spoil(kind, attributes string) {
-	l.t.Helper()
-	toxic := fmt.Sprintf(`{"name": %q, "type": %q, "stream": "downstream", "attributes": %s}`, kind, kind, attributes)
-	if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-func (l storeLine) mend() { l.proxy.Toxics.ResetToxics(l.t.Context()) }
 
 // metric reads one of the server's metrics that has no labels but those in its name.
 func (s *server) metric(name string) float64 {
@@ -95,19 +70,8 @@ func (s *server) fetch(t *testing.T, url string, at int64, happen func(), header
 	a := answer{status: res.StatusCode, header: res.Header}
 	var got bytes.Buffer
 	_, err = io.CopyN(&got, res.Body, at)
-	// Meanwhile it goes on slowly: toxiproxy changes no line that is stuck.
-	happened := make(chan struct{})
-	go func() { defer close(happened); happen() }()
-	for waiting := true; waiting && err == nil; time.Sleep(2 * time.Millisecond) {
-		select {
-		case <-happened:
-			waiting = false
-		default:
-			_, err = io.CopyN(&got, res.Body, 64<<10)
-		}
-	}
-	<-happened
 	if err == nil {
+		happen()
 		_, err = io.Copy(&got, res.Body)
 	}
 	a.body = got.Bytes()
@@ -128,7 +92,7 @@ func TestStoreBreaksOff(t *testing.T) {
 	url, _ := s.upload(t, content)
 
 	const early = 20_000_000
-	mendLater := func() { time.AfterFunc(300*time.Millisecond, line.mend) }
+	mendLater := func() { time.AfterFunc(300*time.Millisecond, line.Mend) }
 	for _, c := range []struct {
 		name    string
 		before  func() // the request
@@ -137,15 +101,15 @@ func TestStoreBreaksOff(t *testing.T) {
 		resumes float64 // as many at least
 	}{
 		{"nothing happens", func() {}, func() {}, true, 0},
-		{"the connection is closed each 40 MB", func() { line.spoil("limit_data", `{"bytes": 40000000}`) }, func() {}, true, 2},
-		{"the connection is closed each 10 MB", func() { line.spoil("limit_data", `{"bytes": 10000000}`) }, func() {}, false, 3},
-		{"the connection is reset", func() {}, func() { line.spoil("reset_peer", `{"timeout": 0}`); mendLater() }, true, 1},
-		{"every connection is reset", func() {}, func() { line.spoil("reset_peer", `{"timeout": 0}`) }, false, 0},
-		{"nothing comes for a while", func() {}, func() { line.spoil("timeout", `{"timeout": 0}`); mendLater() }, true, 1},
-		{"nothing comes any more", func() {}, func() { line.spoil("timeout", `{"timeout": 0}`) }, false, 0},
+		{"the connection is closed each 40 MB", func() { line.Spoil(badline.Down, badline.Fault{Limit: 40_000_000}) }, func() {}, true, 2},
+		{"the connection is closed each 10 MB", func() { line.Spoil(badline.Down, badline.Fault{Limit: 10_000_000}) }, func() {}, false, 3},
+		{"the connection is reset", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Reset: true}); mendLater() }, true, 1},
+		{"every connection is reset", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Reset: true}) }, false, 0},
+		{"nothing comes for a while", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Silence: true}); mendLater() }, true, 1},
+		{"nothing comes any more", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Silence: true}) }, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			defer line.mend()
+			defer line.Mend()
 			resumed, cut := s.metric("holdfast_download_resumes_total"), s.metric(`holdfast_download_aborted_total{by="store"}`)
 			anew := s.metric("holdfast_download_reopened_total")
 			c.before()
@@ -170,8 +134,8 @@ func TestStoreBreaksOff(t *testing.T) {
 	}
 
 	t.Run("several ranges", func(t *testing.T) {
-		defer line.mend()
-		line.spoil("limit_data", `{"bytes": 20000000}`)
+		defer line.Mend()
+		line.Spoil(badline.Down, badline.Fault{Limit: 20_000_000})
 		a, err := s.fetch(t, url, 0, func() {}, "Range: bytes=0-29999999,50000000-79999999")
 		if err != nil || a.status != 206 || !bytes.Contains(a.body, content[:30_000_000]) || !bytes.Contains(a.body, content[50_000_000:80_000_000]) {
 			t.Errorf("%d, %d bytes, %v", a.status, len(a.body), err)
@@ -187,12 +151,12 @@ func TestStoreBreaksOff(t *testing.T) {
 		}
 	}
 	t.Run("another object of the same length takes its place", func(t *testing.T) {
-		defer line.mend()
+		defer line.Mend()
 		other := bytes.Clone(content)
 		for i := range other {
 			other[i] ^= 0xff
 		}
-		a, err := s.fetch(t, url, early, func() { replace(other); line.spoil("reset_peer", `{"timeout": 0}`); mendLater() })
+		a, err := s.fetch(t, url, early, func() { replace(other); line.Spoil(badline.Down, badline.Fault{Reset: true}); mendLater() })
 		if !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasPrefix(content, a.body) {
 			t.Errorf("%d bytes came, of both objects, or without a word: %v", len(a.body), err)
 		}

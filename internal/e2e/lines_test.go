@@ -1,10 +1,9 @@
 package e2e
 
 import (
-	"context"
-	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -12,84 +11,52 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
-
+	"holdfast/internal/badline"
 	"holdfast/internal/pgtest"
 	"holdfast/internal/s3test"
-	"holdfast/internal/testproc"
 )
 
-// fault is what goes wrong for a while on the line between the program and what it stands on.
-type fault struct {
+// badHour is what goes wrong for a while on the line between the program and what it stands on.
+type badHour struct {
 	name  string
-	toxic string // in both directions; none: the line is cut
+	fault badline.Fault // in both directions; none: the line is cut
 	lasts time.Duration
 }
 
-// storeFaults are for the line to the object store.
-var storeFaults = []fault{
-	{"latency", `"type": "latency", "attributes": {"latency": 400, "jitter": 300}`, 6 * time.Second},
-	{"bandwidth", `"type": "bandwidth", "attributes": {"rate": 300}`, 6 * time.Second}, // KB/s
-	{"reset", `"type": "reset_peer", "attributes": {"timeout": 50}`, 6 * time.Second},
-	{"slow close", `"type": "slow_close", "attributes": {"delay": 3000}`, 6 * time.Second},
-	{"slices", `"type": "slicer", "attributes": {"average_size": 4000, "size_variation": 2000, "delay": 500}`, 6 * time.Second},
-	{"silence", `"type": "timeout", "attributes": {"timeout": 0}`, 6 * time.Second}, // swallows all
-	{"cut", "", 10 * time.Second},
+// storeHours are for the line to the object store.
+var storeHours = []badHour{
+	{"latency", badline.Fault{Latency: 100 * time.Millisecond, Jitter: 600 * time.Millisecond}, 6 * time.Second},
+	{"bandwidth", badline.Fault{Rate: 300_000}, 6 * time.Second},
+	{"reset", badline.Fault{Reset: true}, 6 * time.Second},
+	{"slow close", badline.Fault{SlowClose: 3 * time.Second}, 6 * time.Second},
+	{"slices", badline.Fault{Slice: 4000, Pause: 500 * time.Microsecond}, 6 * time.Second},
+	{"silence", badline.Fault{Silence: true}, 6 * time.Second},
+	{"cut", badline.Fault{}, 10 * time.Second},
 }
 
-// databaseFaults are for the line to PostgreSQL, where messages are small and many.
-var databaseFaults = []fault{
-	{"latency", `"type": "latency", "attributes": {"latency": 150, "jitter": 100}`, 6 * time.Second},
-	{"bandwidth", `"type": "bandwidth", "attributes": {"rate": 4}`, 6 * time.Second},
-	{"reset", `"type": "reset_peer", "attributes": {"timeout": 50}`, 6 * time.Second},
-	{"slow close", `"type": "slow_close", "attributes": {"delay": 3000}`, 6 * time.Second},
-	{"slices", `"type": "slicer", "attributes": {"average_size": 20, "size_variation": 10, "delay": 500}`, 6 * time.Second},
-	{"silence", `"type": "timeout", "attributes": {"timeout": 0}`, 6 * time.Second},
-	{"cut", "", 10 * time.Second},
+// databaseHours are for the line to PostgreSQL, where messages are small and many.
+var databaseHours = []badHour{
+	{"latency", badline.Fault{Latency: 50 * time.Millisecond, Jitter: 200 * time.Millisecond}, 6 * time.Second},
+	{"bandwidth", badline.Fault{Rate: 4000}, 6 * time.Second},
+	{"reset", badline.Fault{Reset: true}, 6 * time.Second},
+	{"slow close", badline.Fault{SlowClose: 3 * time.Second}, 6 * time.Second},
+	{"slices", badline.Fault{Slice: 20, Pause: 500 * time.Microsecond}, 6 * time.Second},
+	{"silence", badline.Fault{Silence: true}, 6 * time.Second},
+	{"cut", badline.Fault{}, 10 * time.Second},
 }
 
-// wire is a line with a toxiproxy in it.
-type wire struct {
-	proxy *toxiproxy.Proxy
-	port  int
-}
-
-func newWire(t *testing.T, upstream string) *wire {
-	t.Helper()
-	port, err := testproc.FreePort() // not just any: it comes back on the same one after a cut
-	if err != nil {
-		t.Fatal(err)
+// suffer begins the bad hour and ends it after its time; over is closed then.
+func (h badHour) suffer(t *testing.T, line *badline.Line, over chan struct{}) {
+	if h.fault == (badline.Fault{}) {
+		line.Cut()
+	} else {
+		line.Spoil(badline.Both, h.fault)
 	}
-	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics speak to the logger of the process
-	hub := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	w := &wire{toxiproxy.NewProxy(hub, t.Name(), fmt.Sprintf("127.0.0.1:%d", port), upstream), port}
-	if err := w.proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.proxy.Stop)
-	return w
-}
-
-// suffer begins the fault and ends it after its time; over is closed then.
-func (w *wire) suffer(t *testing.T, f fault, over chan struct{}) {
-	if f.toxic == "" {
-		w.proxy.Stop()
-		time.AfterFunc(f.lasts, func() {
-			if err := w.proxy.Start(); err != nil {
-				t.Error(err)
-			}
-			close(over)
-		})
-		return
-	}
-	for _, stream := range []string{"upstream", "downstream"} {
-		if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name": %q, "stream": %q, %s}`, stream, stream, f.toxic))); err != nil {
+	time.AfterFunc(h.lasts, func() {
+		line.Mend()
+		if err := line.Restore(); err != nil {
 			t.Error(err)
 		}
-	}
-	time.AfterFunc(f.lasts, func() {
-		w.proxy.Toxics.ResetToxics(context.Background())
 		close(over)
 	})
 }
@@ -98,15 +65,14 @@ func (w *wire) suffer(t *testing.T, f fault, over chan struct{}) {
 func TestBadLineToObjectStore(t *testing.T) {
 	t.Parallel()
 	s3 := s3test.Start(t)
-	for i, f := range storeFaults {
-		t.Run(f.name, func(t *testing.T) {
+	for i, h := range storeHours {
+		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWire(t, strings.TrimPrefix(s3.Endpoint, "http://"))
-			behind := *s3
-			behind.Endpoint = fmt.Sprintf("http://127.0.0.1:%d", w.port)
-			s := start(t, append(objectStore(&behind), "BUCKET_PREFIX=bad-line-"+strconv.Itoa(i))...)
+			beyond := *s3
+			line := behind(t, &beyond)
+			s := start(t, append(objectStore(&beyond), "BUCKET_PREFIX=bad-line-"+strconv.Itoa(i))...)
 			s.token = s.run("token", "create", "--user", "1", "--account", "1")
-			s.uploadsDuring(t, w, f)
+			s.uploadsDuring(t, line, h)
 		})
 	}
 }
@@ -114,26 +80,34 @@ func TestBadLineToObjectStore(t *testing.T) {
 // The line to PostgreSQL is bad for a while, and then it is good again.
 func TestBadLineToDatabase(t *testing.T) {
 	t.Parallel()
-	for _, f := range databaseFaults {
-		t.Run(f.name, func(t *testing.T) {
+	for _, h := range databaseHours {
+		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			u, err := url.Parse(pgtest.New(t))
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := newWire(t, u.Host)
+			line := badline.New(t, u.Host)
+			_, port, err := net.SplitHostPort(line.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := strconv.Atoi(port)
+			if err != nil {
+				t.Fatal(err)
+			}
 			password, _ := u.User.Password()
-			s := start(t, postgres(&pgtest.Server{Host: "127.0.0.1", Port: w.port, User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/")})...)
+			s := start(t, postgres(&pgtest.Server{Host: "127.0.0.1", Port: n, User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/")})...)
 			s.token = s.run("token", "create", "--user", "1", "--account", "1")
-			s.uploadsDuring(t, w, f)
+			s.uploadsDuring(t, line, h)
 		})
 	}
 }
 
 // uploadsDuring has three clients upload, who ask for the offset when something fails, as
-// tus clients do. The fault begins in the middle of a chunk of the first one; the second
-// sends parts; the third begins during the fault. All of them finish.
-func (s *server) uploadsDuring(t *testing.T, w *wire, f fault) {
+// tus clients do. The bad hour begins in the middle of a chunk of the first one; the second
+// sends parts; the third begins during it. All of them finish.
+func (s *server) uploadsDuring(t *testing.T, line *badline.Line, h badHour) {
 	clients := make([]*uploader, 3)
 	for i := range clients {
 		clients[i] = &uploader{s: s, t: t, rand: rand.New(rand.NewPCG(uint64(i), 0)), rough: true, files: map[string]string{}}
@@ -143,7 +117,7 @@ func (s *server) uploadsDuring(t *testing.T, w *wire, f fault) {
 		t.Fatal("nothing works even before the fault")
 	}
 	begun, over := make(chan struct{}), make(chan struct{})
-	chunks.during = func() { w.suffer(t, f, over); close(begun) }
+	chunks.during = func() { h.suffer(t, line, over); close(begun) }
 	var wg sync.WaitGroup
 	wg.Go(func() { clients[0].finish(chunks) })
 	wg.Go(func() { <-begun; clients[1].finish(parts) })

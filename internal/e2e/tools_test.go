@@ -9,30 +9,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
+	"holdfast/internal/badline"
 )
 
 // What people download with goes on by itself over a line that breaks again and again.
 func TestDownloadTools(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	// The line between clients and the service: no connection carries more than 6 MB.
-	proxy := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "service", "127.0.0.1:0",
-		fmt.Sprintf("127.0.0.1:%d", s.port))
-	if err := proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(proxy.Stop)
+	line := badline.New(t, fmt.Sprintf("127.0.0.1:%d", s.port))
 	s.launch()
 	content := random(40_000_000)
 	file, _ := s.upload(t, content)
-	file = strings.Replace(file, fmt.Sprintf("127.0.0.1:%d", s.port), proxy.Listen, 1)
-	const most = 6_000_000
-	if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(
-		`{"type": "limit_data", "stream": "downstream", "attributes": {"bytes": %d}}`, most))); err != nil {
-		t.Fatal(err)
-	}
+	file = strings.Replace(file, fmt.Sprintf("127.0.0.1:%d", s.port), line.Addr(), 1)
+	line.Spoil(badline.Down, badline.Fault{Limit: 6_000_000})
 
 	bearer := "Authorization: Bearer " + s.token
 	for _, c := range []struct {

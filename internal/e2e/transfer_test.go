@@ -12,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
-
+	"holdfast/internal/badline"
 	"holdfast/internal/testproc"
 )
 
@@ -24,19 +22,14 @@ type person struct {
 	*server
 	t    *testing.T
 	dir  string
-	line *toxiproxy.Proxy
+	line *badline.Line
 }
 
 func newPerson(t *testing.T, env ...string) *person {
 	t.Helper()
 	s := newServer(t, env...)
-	line := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "service", "127.0.0.1:0",
-		fmt.Sprintf("127.0.0.1:%d", s.port))
-	if err := line.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(line.Stop)
-	s.env = append(s.env, "PUBLIC_URL=http://"+line.Listen+"/files")
+	line := badline.New(t, fmt.Sprintf("127.0.0.1:%d", s.port))
+	s.env = append(s.env, "PUBLIC_URL=http://"+line.Addr()+"/files")
 	s.launch()
 	return &person{s, t, testproc.TempFolder(t, "holdfast-person"), line}
 }
@@ -50,7 +43,7 @@ type says struct {
 func (p *person) command(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = p.dir
-	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), "HOLDFAST_URL=http://" + p.line.Listen + "/files", "HOLDFAST_TOKEN=" + p.token}
+	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), "HOLDFAST_URL=http://" + p.line.Addr() + "/files", "HOLDFAST_TOKEN=" + p.token}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	return cmd, &out, &errs
@@ -64,15 +57,6 @@ func (p *person) runs(args ...string) says {
 	}
 	return says{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
-
-func (p *person) spoil(toxic string) {
-	p.t.Helper()
-	if _, err := p.line.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func (p *person) mend() { p.line.Toxics.ResetToxics(p.t.Context()) }
 
 func (p *person) write(name string, content []byte) {
 	p.t.Helper()
@@ -96,7 +80,7 @@ func (p *person) holds(name string, want []byte) {
 
 // direct is a URL that does not lead over the person's line.
 func (p *person) direct(url string) string {
-	return strings.Replace(strings.TrimSpace(url), p.line.Listen, fmt.Sprintf("127.0.0.1:%d", p.port), 1)
+	return strings.Replace(strings.TrimSpace(url), p.line.Addr(), fmt.Sprintf("127.0.0.1:%d", p.port), 1)
 }
 
 // unfinished counts the uploads that were noted and not forgotten.
@@ -158,10 +142,10 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 	content := random(30 << 20)
 	p.write("film.mp4", content)
 	// interrupt ends a command when bytes have come through.
-	interrupt := func(direction string, came func() bool, args ...string) {
+	interrupt := func(direction badline.Direction, came func() bool, args ...string) {
 		t.Helper()
-		p.spoil(fmt.Sprintf(`{"type": "bandwidth", "stream": %q, "attributes": {"rate": 4000}}`, direction)) // KB/s
-		defer p.mend()
+		p.line.Spoil(direction, badline.Fault{Rate: 4_000_000})
+		defer p.line.Mend()
 		cmd, _, errs := p.command(args...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -182,7 +166,7 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 		return p.do(t, "HEAD", p.direct(string(url)), nil, "Authorization: Bearer "+p.token, "Tus-Resumable: 1.0.0").header.Get("Upload-Offset")
 	}
 	begun := time.Now()
-	interrupt("upstream", func() bool { return p.unfinished() == 1 && time.Since(begun) > 2*time.Second }, "upload", "film.mp4")
+	interrupt(badline.Up, func() bool { return p.unfinished() == 1 && time.Since(begun) > 2*time.Second }, "upload", "film.mp4")
 	at := offset()
 	if at == "" || at == "0" {
 		t.Fatalf("the upload is at %q", at)
@@ -198,7 +182,7 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 
 	url := strings.TrimSpace(sent.out)
 	part := filepath.Join(p.dir, "copy.mp4.part")
-	interrupt("downstream", func() bool { info, err := os.Stat(part); return err == nil && info.Size() > 1<<20 }, "download", "-o", "copy.mp4", url)
+	interrupt(badline.Down, func() bool { info, err := os.Stat(part); return err == nil && info.Size() > 1<<20 }, "download", "-o", "copy.mp4", url)
 	if got := p.runs("download", "-o", "copy.mp4", url); got.status != 0 || got.out != "copy.mp4\n" {
 		t.Fatalf("%+v", got)
 	}
@@ -214,8 +198,7 @@ func TestCommandsOverABadLine(t *testing.T) {
 	p := newPerson(t)
 	content := random(30 << 20)
 	p.write("film.mp4", content)
-	p.spoil(`{"type": "limit_data", "stream": "upstream", "attributes": {"bytes": 7000000}}`)
-	p.spoil(`{"type": "limit_data", "stream": "downstream", "attributes": {"bytes": 7000000}}`)
+	p.line.Spoil(badline.Both, badline.Fault{Limit: 7_000_000})
 	sent := p.runs("upload", "-q", "film.mp4")
 	if sent.status != 0 || sent.errors != "" {
 		t.Fatalf("%+v", sent)
@@ -225,9 +208,9 @@ func TestCommandsOverABadLine(t *testing.T) {
 	}
 	p.holds("copy.mp4", content)
 
-	p.mend()
 	p.write("second.mp4", content)
-	p.spoil(`{"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 8000}}`)
+	p.line.Spoil(badline.Both, badline.Fault{})
+	p.line.Spoil(badline.Up, badline.Fault{Rate: 8_000_000})
 	cmd, out, errs := p.command("upload", "second.mp4")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -235,7 +218,7 @@ func TestCommandsOverABadLine(t *testing.T) {
 	p.eventually("it is on its way", func() bool { return p.unfinished() == 1 })
 	p.kill9()
 	p.restart()
-	p.mend()
+	p.line.Mend()
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, errs.String())
 	}

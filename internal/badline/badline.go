@@ -1,0 +1,175 @@
+// Package badline is a TCP line between two programs that a test can spoil while it is
+// in use, and mend again.
+//
+// It is our own because the proxy that most would take locks up for good when a fault is
+// taken away just as a peer leaves (Shopify/toxiproxy, issues 428 and 558). Here nothing
+// waits for a connection: each looks at the fault of the hour with every chunk.
+//
+// Only tests import this package.
+package badline
+
+import (
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"holdfast/internal/testproc"
+)
+
+// A Direction is one of the two that bytes take.
+type Direction int
+
+const (
+	Up   Direction = iota // from those who connect
+	Down                  // to them
+	Both
+)
+
+// A Fault is what is wrong with a line. The zero value is a good line.
+type Fault struct {
+	Latency, Jitter time.Duration // a chunk comes later by the one, and by up to the other
+	Rate            int           // bytes a second of each connection; 0: as fast as it goes
+	Slice           int           // bytes of a chunk, on the average; 0: as they come
+	Pause           time.Duration // after each chunk
+	Limit           int64         // a connection ends after as many bytes since the fault began; 0: none
+	SlowClose       time.Duration // an end is passed on later by this
+	Silence         bool          // bytes are swallowed; when it is over, the connection ends
+	Reset           bool          // a connection is reset when bytes come
+}
+
+// Line is a line to an upstream, on a port of its own.
+type Line struct {
+	upstream string
+
+	mu       sync.Mutex
+	listener net.Listener // nil while it is cut
+	address  string
+	hours    [Both]*hour // one of each direction
+	conns    map[*conn]struct{}
+	closed   bool
+}
+
+// hour is how long a fault lasts.
+type hour struct {
+	Fault
+	over chan struct{} // closed when it is
+}
+
+// New gives a good line to upstream, a host and port. It ends with the test.
+func New(t testing.TB, upstream string) *Line {
+	t.Helper()
+	port, err := testproc.FreePort() // not just any: it comes back on the same one after a cut
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Line{upstream: upstream, address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), conns: map[*conn]struct{}{}}
+	for d := range l.hours {
+		l.hours[d] = &hour{over: make(chan struct{})}
+	}
+	if err := l.Restore(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		l.Cut()
+		l.mu.Lock()
+		l.closed = true
+		l.mu.Unlock()
+	})
+	return l
+}
+
+// Addr is the host and port that lead to the upstream.
+func (l *Line) Addr() string { return l.address }
+
+// Spoil begins a fault, in place of the one that was there.
+func (l *Line) Spoil(d Direction, f Fault) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for one := range l.hours {
+		if d != Both && d != Direction(one) {
+			continue
+		}
+		was := l.hours[one]
+		l.hours[one] = &hour{f, make(chan struct{})}
+		close(was.over)
+		if was.Silence {
+			for c := range l.conns {
+				c.close(false)
+			}
+		}
+	}
+}
+
+// Mend ends all faults.
+func (l *Line) Mend() { l.Spoil(Both, Fault{}) }
+
+// Cut ends all connections and refuses new ones.
+func (l *Line) Cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listener != nil {
+		l.listener.Close()
+		l.listener = nil
+	}
+	for c := range l.conns {
+		c.close(false)
+	}
+}
+
+// Restore takes connections again after a Cut. After the test's end it does nothing.
+func (l *Line) Restore() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listener != nil || l.closed {
+		return nil
+	}
+	listener, err := net.Listen("tcp", l.address)
+	if err != nil {
+		return err
+	}
+	l.listener = listener
+	go l.accept(listener)
+	return nil
+}
+
+func (l *Line) accept(listener net.Listener) {
+	for {
+		near, err := listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		go l.connect(near.(*net.TCPConn))
+	}
+}
+
+func (l *Line) connect(near *net.TCPConn) {
+	far, err := net.Dial("tcp", l.upstream)
+	if err != nil {
+		near.Close()
+		return
+	}
+	c := &conn{line: l, near: near, far: far.(*net.TCPConn), done: make(chan struct{})}
+	l.mu.Lock()
+	cut := l.listener == nil
+	l.conns[c] = struct{}{}
+	l.mu.Unlock()
+	if cut { // meanwhile
+		c.close(false)
+	}
+	var ends sync.WaitGroup
+	ends.Go(func() { c.carry(Up, c.near, c.far) })
+	ends.Go(func() { c.carry(Down, c.far, c.near) })
+	ends.Wait()
+	c.close(false)
+	l.mu.Lock()
+	delete(l.conns, c)
+	l.mu.Unlock()
+}
+
+func (l *Line) hour(d Direction) *hour {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hours[d]
+}

@@ -1,0 +1,160 @@
+package badline
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+)
+
+// conn is a connection over the line.
+type conn struct {
+	line      *Line
+	near, far *net.TCPConn
+	once      sync.Once
+	done      chan struct{} // closed with it
+}
+
+// close ends the connection in both directions at once.
+func (c *conn) close(reset bool) {
+	c.once.Do(func() {
+		close(c.done)
+		for _, end := range []*net.TCPConn{c.near, c.far} {
+			if reset {
+				end.SetLinger(0)
+			}
+			end.Close()
+		}
+	})
+}
+
+// chunk is what was read at once, and when.
+type chunk struct {
+	bytes []byte
+	came  time.Time
+}
+
+// underWay is how many chunks a line holds at most, as a long one does.
+const underWay = 64
+
+// piece is how many bytes are to be passed on at once.
+func (f Fault) piece(n int) int {
+	if f.Slice > 0 {
+		n = min(n, max(1, f.Slice/2+rand.N(f.Slice)))
+	}
+	if f.Rate > 0 { // ten a second
+		n = min(n, max(1, f.Rate/10))
+	}
+	return n
+}
+
+// carry passes on what comes from one end, until that ends.
+func (c *conn) carry(d Direction, from, to *net.TCPConn) {
+	chunks := make(chan chunk, underWay)
+	var end error // may be read once chunks is closed
+	go func() {
+		defer close(chunks)
+		for {
+			b := make([]byte, 32<<10)
+			n, err := from.Read(b)
+			if n > 0 {
+				select {
+				case chunks <- chunk{b[:n], time.Now()}:
+				case <-c.done:
+					return
+				}
+			}
+			if err != nil {
+				end = err
+				return
+			}
+		}
+	}()
+	p := passing{conn: c, to: to}
+	for k := range chunks {
+		for len(k.bytes) > 0 {
+			h := c.line.hour(d)
+			if h != p.hour {
+				p.hour, p.passed, p.free = h, 0, time.Now()
+			}
+			n := h.piece(len(k.bytes))
+			if !p.pass(chunk{k.bytes[:n], k.came}) {
+				return
+			}
+			k.bytes = k.bytes[n:]
+		}
+	}
+	p.hour = c.line.hour(d)
+	p.wait(p.hour.SlowClose)
+	if end != io.EOF {
+		c.close(true)
+		return
+	}
+	to.CloseWrite()
+}
+
+// passing is one direction of a connection.
+type passing struct {
+	*conn
+	to     *net.TCPConn
+	hour   *hour
+	passed int64     // bytes since the hour began
+	free   time.Time // when the line has room for the next bytes at its rate
+}
+
+// pass passes a chunk on as the fault lets it, and tells whether the connection goes on.
+func (p *passing) pass(k chunk) bool {
+	f := p.hour.Fault
+	switch {
+	case f.Reset:
+		p.close(true)
+		return false
+	case f.Silence:
+		select {
+		case <-p.hour.over: // which ends the connection
+		case <-p.done:
+		}
+		return false
+	}
+	if f.Limit > 0 {
+		k.bytes = k.bytes[:min(int64(len(k.bytes)), f.Limit-p.passed)]
+	}
+	late := f.Latency
+	if f.Jitter > 0 {
+		late += rand.N(f.Jitter)
+	}
+	p.wait(time.Until(k.came.Add(late)))
+	if f.Rate > 0 {
+		if now := time.Now(); p.free.Before(now) {
+			p.free = now
+		}
+		p.free = p.free.Add(time.Duration(len(k.bytes)) * time.Second / time.Duration(f.Rate))
+		p.wait(time.Until(p.free))
+	}
+	if _, err := p.to.Write(k.bytes); err != nil {
+		p.close(false)
+		return false
+	}
+	p.passed += int64(len(k.bytes))
+	if f.Limit > 0 && p.passed >= f.Limit {
+		p.close(false)
+		return false
+	}
+	p.wait(f.Pause)
+	return true
+}
+
+// wait waits, unless the fault or the connection ends before.
+func (p *passing) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.hour.over:
+	case <-p.done:
+	}
+}
