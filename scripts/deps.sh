@@ -46,6 +46,11 @@ if [[ ! -x /usr/sbin/clamd ]] && ! command -v clamd >/dev/null; then
   missing+=(clamav-daemon)
   services+=(clamav-daemon)
 fi
+# Reads the alerts and the dashboard's expressions; promtool comes with it.
+if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then
+  missing+=(prometheus)
+  services+=(prometheus)
+fi
 command -v chromium >/dev/null || missing+=(chromium)
 has_fonts || missing+=(fonts-dejavu-core) # without one, chromium draws boxes for letters
 command -v curl >/dev/null || missing+=(curl)
