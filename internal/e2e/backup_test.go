@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"path"
@@ -11,9 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"holdfast/internal/pgtest"
 	"holdfast/internal/s3test"
@@ -118,8 +113,7 @@ func TestBackupRefuses(t *testing.T) {
 	}
 }
 
-// Database and buckets are copied to new servers, by the documented commands and through the
-// S3 API. The new service has every file, and an upload goes on that was not finished.
+// Database and buckets are copied to new servers, by the documented commands. The new service has every file, and an upload goes on that was not finished.
 func TestBackupOfServers(t *testing.T) {
 	old := startBacking(t)
 	s := start(t, servers(old.pg, old.s3)...)
@@ -137,12 +131,13 @@ func TestBackupOfServers(t *testing.T) {
 
 	// The service runs on, and what comes after the first copy is in the second.
 	fresh := backing{pgtest.Start(t), s3test.Start(t)}
-	old.copyBucket(t, fresh)
+	copyBuckets := func() { s.documented(t, "copy", remotes(old, fresh)...) }
+	copyBuckets()
 	content := random(9 * mebi)
 	url, _ := s.upload(t, content)
 	kept[path.Base(url)] = digest(content)
 	gone, _ := s.upload(t, content)
-	old.copyBucket(t, fresh)
+	copyBuckets()
 	backup := testproc.TempFolder(t, "holdfast-backup")
 	programs := func(pg *pgtest.Server) []string {
 		return []string{"BACKUP=" + backup, "DATABASE=" + pg.DSN(), "PATH=" + pg.Programs() + ":" + os.Getenv("PATH")}
@@ -152,7 +147,7 @@ func TestBackupOfServers(t *testing.T) {
 		t.Fatal(a)
 	}
 	kept[path.Base(gone)] = digest(content)
-	old.copyBucket(t, fresh)
+	copyBuckets()
 	s.stop()
 	old.pg.Stop(t)
 	old.s3.Stop(t)
@@ -181,32 +176,13 @@ func TestBackupOfServers(t *testing.T) {
 	r.goesOn(t, strings.Replace(tail, s.base, r.base, 1), 3*mebi, unfinished)
 }
 
-// copyBucket copies what is new in the bucket to another store, as a tool with nothing but the
-// S3 API does.
-func (b backing) copyBucket(t *testing.T, to backing) {
-	t.Helper()
-	there := map[string]bool{}
-	if _, err := to.store().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err == nil {
-		t.Log("the new bucket is made")
-	}
-	for _, o := range to.objects(t) {
-		there[*o.Key] = true
-	}
-	for _, o := range b.objects(t) {
-		if there[*o.Key] {
-			continue
-		}
-		src, err := b.store().GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: o.Key})
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(src.Body)
-		src.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := to.store().PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: o.Key, Body: bytes.NewReader(content), ContentType: src.ContentType}); err != nil {
-			t.Fatal(err)
+// remotes are the settings of rclone for two stores, old and new.
+func remotes(old, fresh backing) (env []string) {
+	for name, b := range map[string]backing{"OLD": old, "NEW": fresh} {
+		for key, value := range map[string]string{"TYPE": "s3", "PROVIDER": "Other", "ENDPOINT": b.s3.Endpoint, "REGION": b.s3.Region,
+			"ACCESS_KEY_ID": b.s3.AccessKey, "SECRET_ACCESS_KEY": b.s3.SecretKey} {
+			env = append(env, "RCLONE_CONFIG_"+name+"_"+key+"="+value)
 		}
 	}
+	return env
 }
