@@ -68,11 +68,11 @@ func (s *server) fetch(t *testing.T, url string, at int64, happen func(), header
 	}
 	defer res.Body.Close()
 	a := answer{status: res.StatusCode, header: res.Header}
-	var got bytes.Buffer
-	_, err = io.CopyN(&got, res.Body, at)
+	got := sized(res)
+	_, err = io.CopyN(got, res.Body, at)
 	if err == nil {
 		happen()
-		_, err = io.Copy(&got, res.Body)
+		_, err = got.ReadFrom(res.Body)
 	}
 	a.body = got.Bytes()
 	return a, err

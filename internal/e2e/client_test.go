@@ -69,8 +69,19 @@ func (s *server) ask(method, path string, body any, headers ...string) (answer, 
 	}
 	defer res.Body.Close()
 	a := answer{status: res.StatusCode, header: res.Header}
-	a.body, err = io.ReadAll(res.Body)
+	came := sized(res)
+	_, err = came.ReadFrom(res.Body)
+	a.body = came.Bytes()
 	return a, err
+}
+
+// sized has room for a body, which need not be copied to a larger one again and again.
+func sized(res *http.Response) *bytes.Buffer {
+	var b bytes.Buffer
+	if res.Request.Method != http.MethodHead && res.ContentLength > 0 {
+		b.Grow(int(res.ContentLength) + bytes.MinRead)
+	}
+	return &b
 }
 
 var client = &http.Client{
