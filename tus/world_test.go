@@ -76,6 +76,7 @@ type world struct {
 	raw      *sql.DB
 	layout   storage.Layout
 	url      string
+	client   *http.Client
 	memory   int64   // of the engines; 0 for the default
 	planned  int64   // part size
 	objects  Objects // the store, as the engines see it
@@ -85,14 +86,16 @@ type world struct {
 	serve    atomic.Pointer[http.Handler]
 }
 
-// worlds runs a test on each kind of database.
+// worlds runs a test on each kind of database, at once.
 func worlds(t *testing.T, test func(w *world)) {
 	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
 		path := filepath.Join(t.TempDir(), "db")
 		rows, err := db.OpenSQLite(t.Context(), path)
 		build(t, rows, err, "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)", test)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		dsn := pgtest.New(t)
 		rows, err := db.OpenPostgres(t.Context(), dsn)
 		build(t, rows, err, "pgx", dsn, test)
@@ -110,7 +113,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 	w := &world{t: t, rows: rows, raw: raw, layout: storage.Layout{BucketPrefix: "w" + string(file.NewID())[:8]}}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
-	w.url, w.objects = server.URL, s3.Client
+	w.url, w.client, w.objects = server.URL, server.Client(), s3.Client
 	w.maxSize, w.leaseTTL, w.planned = maxSize, 5*time.Second, partSize
 	w.who.Store(&alice)
 	w.start(newPlan(none, 0))
@@ -152,7 +155,7 @@ func (w *world) send(ctx context.Context, method, url string, body io.Reader, he
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := w.client.Do(r)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -27,7 +27,7 @@ func behind(t *testing.T, s3 *s3test.Server) *badline.Line {
 // metric reads one of the server's metrics that has no labels but those in its name.
 func (s *server) metric(name string) float64 {
 	s.t.Helper()
-	res, err := http.Get(s.admin() + "/metrics")
+	res, err := s.watch("/metrics")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -194,7 +194,7 @@ func TestSlowReaders(t *testing.T) {
 	if open < sockets+2*readers { // one from the client, one to the store
 		t.Errorf("%d sockets with %d readers: they did not read at once", open, readers)
 	}
-	http.DefaultClient.CloseIdleConnections()
+	s.lines.CloseIdleConnections()
 	s.eventually("goroutines and connections are where they were", func() bool {
 		g, f := rest()
 		return g <= goroutines+5 && f <= sockets+5

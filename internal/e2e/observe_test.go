@@ -32,12 +32,18 @@ func (s *server) admin() string {
 	return "http://" + string(address[len(address)-1][1])
 }
 
+// watch reads what only operators may.
+func (s *server) watch(path string) (*http.Response, error) {
+	s.t.Helper()
+	return (&http.Client{Transport: s.lines, Timeout: patience}).Get(s.admin() + path)
+}
+
 // scrape is what Prometheus would see.
 type scrape map[string]*dto.MetricFamily
 
 func (s *server) scrape(t *testing.T) scrape {
 	t.Helper()
-	res, err := http.Get(s.admin() + "/metrics")
+	res, err := s.watch("/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +206,7 @@ func TestProfiles(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/debug/pprof/profile?seconds=1", "/metrics"} {
-		res, err := http.Get(s.admin() + path)
+		res, err := s.watch(path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -68,7 +67,7 @@ func startPrometheus(t *testing.T, s *server) prometheus {
 // ask asks its API and puts the data of the answer into a value.
 func (p prometheus) ask(path string, into any) error {
 	p.t.Helper()
-	res, err := http.Get(p.address + "/api/v1/" + path)
+	res, err := client.Get(p.address + "/api/v1/" + path)
 	if err != nil {
 		p.t.Fatal(err)
 	}

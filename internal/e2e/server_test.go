@@ -81,8 +81,9 @@ type server struct {
 	base   string
 	token  string // of user 1, account 1; empty before the first start
 	env    []string
-	within []string // a command that runs the program
-	binary string   // the program, if it is not the one for all
+	within []string        // a command that runs the program
+	binary string          // the program, if it is not the one for all
+	lines  *http.Transport // our connections to it, which no other test closes
 
 	process *testproc.Process
 }
@@ -96,7 +97,7 @@ func newServer(t *testing.T, env ...string) *server {
 		t.Fatal(err)
 	}
 	s := &server{t: t, folder: folder, data: filepath.Join(folder, "data"), log: filepath.Join(folder, "stderr.log"), port: port,
-		base: fmt.Sprintf("http://127.0.0.1:%d/files", port)}
+		lines: newLines(), base: fmt.Sprintf("http://127.0.0.1:%d/files", port)}
 	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "DATA_DIR=" + s.data, "PORT=" + strconv.Itoa(port),
 		"EXAMPLE_DIR=" + filepath.Join(folder, "nowhere"), "CONFIG=Testing", "ADMIN_ADDR=127.0.0.1:0"}, env...)
 	promised.binds(fmt.Sprintf("127.0.0.1:%d", port), s)
@@ -108,6 +109,10 @@ func newServer(t *testing.T, env ...string) *server {
 	})
 	return s
 }
+
+// newLines is for connections of our own: net/http/httptest closes those that are idle of the
+// default one whenever one of its servers ends.
+func newLines() *http.Transport { return http.DefaultTransport.(*http.Transport).Clone() }
 
 // start starts a server and waits until it serves.
 func start(t *testing.T, env ...string) *server {

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,8 +22,7 @@ const (
 type resting struct{ goroutines, sockets int }
 
 func (s *server) rest() resting {
-	client.CloseIdleConnections() // ours, each of which is one of the server's
-	http.DefaultClient.CloseIdleConnections()
+	s.lines.CloseIdleConnections() // ours, each of which is one of the server's
 	return resting{int(s.metric("go_goroutines")), openSockets(s.t, s.process.Pid())}
 }
 
