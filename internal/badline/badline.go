@@ -41,12 +41,12 @@ type Fault struct {
 
 // Line is a line to an upstream, on a port of its own.
 type Line struct {
+	Port     int // on 127.0.0.1, which leads to the upstream
 	upstream string
 
 	mu       sync.Mutex
 	listener net.Listener // nil while it is cut
-	address  string
-	hours    [Both]*hour // one of each direction
+	hours    [Both]*hour  // one of each direction
 	conns    map[*conn]struct{}
 	closed   bool
 }
@@ -64,7 +64,7 @@ func New(t testing.TB, upstream string) *Line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Line{upstream: upstream, address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), conns: map[*conn]struct{}{}}
+	l := &Line{Port: port, upstream: upstream, conns: map[*conn]struct{}{}}
 	for d := range l.hours {
 		l.hours[d] = &hour{over: make(chan struct{})}
 	}
@@ -81,7 +81,7 @@ func New(t testing.TB, upstream string) *Line {
 }
 
 // Addr is the host and port that lead to the upstream.
-func (l *Line) Addr() string { return l.address }
+func (l *Line) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Port)) }
 
 // Spoil begins a fault, in place of the one that was there.
 func (l *Line) Spoil(d Direction, f Fault) {
@@ -125,7 +125,7 @@ func (l *Line) Restore() error {
 	if l.listener != nil || l.closed {
 		return nil
 	}
-	listener, err := net.Listen("tcp", l.address)
+	listener, err := net.Listen("tcp", l.Addr())
 	if err != nil {
 		return err
 	}

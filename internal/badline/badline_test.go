@@ -122,9 +122,9 @@ func TestReset(t *testing.T) {
 // While a line is silent nothing comes, not even an end; then connections of that time end.
 func TestSilence(t *testing.T) {
 	l := New(t, echo(t))
-	asks, idle := call(t, l), call(t, l)
+	asks, idle, ends := call(t, l), call(t, l), call(t, l)
 	one := make([]byte, 1)
-	for _, c := range []net.Conn{asks, idle} { // they are connected
+	for _, c := range []net.Conn{asks, idle, ends} { // they are connected
 		c.Write(one)
 		if _, err := io.ReadFull(c, one); err != nil {
 			t.Fatal(err)
@@ -132,12 +132,15 @@ func TestSilence(t *testing.T) {
 	}
 	l.Spoil(Both, Fault{Silence: true})
 	asks.Write(one)
-	asks.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if _, err := asks.Read(one); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("not silent: %v", err)
+	ends.CloseWrite() // which the echo would answer
+	for _, c := range []net.Conn{asks, ends} {
+		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if _, err := c.Read(one); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("not silent: %v", err)
+		}
 	}
 	l.Mend()
-	for _, c := range []net.Conn{asks, idle} {
+	for _, c := range []net.Conn{asks, idle, ends} {
 		c.SetReadDeadline(time.Now().Add(time.Minute))
 		if n, err := c.Read(one); n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("it goes on: %d, %v", n, err)

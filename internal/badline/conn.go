@@ -86,6 +86,10 @@ func (c *conn) carry(d Direction, from, to *net.TCPConn) {
 		}
 	}
 	p.hour = c.line.hour(d)
+	if p.hour.Silence {
+		p.silent()
+		return
+	}
 	p.wait(p.hour.SlowClose)
 	if end != io.EOF {
 		c.close(true)
@@ -111,10 +115,7 @@ func (p *passing) pass(k chunk) bool {
 		p.close(true)
 		return false
 	case f.Silence:
-		select {
-		case <-p.hour.over: // which ends the connection
-		case <-p.done:
-		}
+		p.silent()
 		return false
 	}
 	if f.Limit > 0 {
@@ -143,6 +144,14 @@ func (p *passing) pass(k chunk) bool {
 	}
 	p.wait(f.Pause)
 	return true
+}
+
+// silent waits until the silence is over, which ends the connection.
+func (p *passing) silent() {
+	select {
+	case <-p.hour.over:
+	case <-p.done:
+	}
 }
 
 // wait waits, unless the fault or the connection ends before.

@@ -3,7 +3,6 @@ package e2e
 import (
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -88,16 +87,8 @@ func TestBadLineToDatabase(t *testing.T) {
 				t.Fatal(err)
 			}
 			line := badline.New(t, u.Host)
-			_, port, err := net.SplitHostPort(line.Addr())
-			if err != nil {
-				t.Fatal(err)
-			}
-			n, err := strconv.Atoi(port)
-			if err != nil {
-				t.Fatal(err)
-			}
 			password, _ := u.User.Password()
-			s := start(t, postgres(&pgtest.Server{Host: "127.0.0.1", Port: n, User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/")})...)
+			s := start(t, postgres(&pgtest.Server{Host: "127.0.0.1", Port: line.Port, User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/")})...)
 			s.token = s.run("token", "create", "--user", "1", "--account", "1")
 			s.uploadsDuring(t, line, h)
 		})

@@ -16,6 +16,7 @@ import (
 func TestDownloadTools(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
+	// The line between clients and the service: no connection carries more than 6 MB.
 	line := badline.New(t, fmt.Sprintf("127.0.0.1:%d", s.port))
 	s.launch()
 	content := random(40_000_000)

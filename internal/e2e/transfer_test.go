@@ -209,7 +209,7 @@ func TestCommandsOverABadLine(t *testing.T) {
 	p.holds("copy.mp4", content)
 
 	p.write("second.mp4", content)
-	p.line.Spoil(badline.Both, badline.Fault{})
+	p.line.Mend()
 	p.line.Spoil(badline.Up, badline.Fault{Rate: 8_000_000})
 	cmd, out, errs := p.command("upload", "second.mp4")
 	if err := cmd.Start(); err != nil {
