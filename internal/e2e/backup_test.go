@@ -113,7 +113,8 @@ func TestBackupRefuses(t *testing.T) {
 	}
 }
 
-// Database and buckets are copied to new servers, by the documented commands. The new service has every file, and an upload goes on that was not finished.
+// Database and buckets are copied to new servers by the documented commands. The new service
+// has every file, and an upload goes on that was not finished.
 func TestBackupOfServers(t *testing.T) {
 	old := startBacking(t)
 	s := start(t, servers(old.pg, old.s3)...)
