@@ -281,15 +281,6 @@ func TestMetricNames(t *testing.T) {
 		t.Errorf("docs/OPERATIONS.md (+) and a scrape (-):\n%s", diff)
 	}
 
-	var board struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-	}
-	if err := json.Unmarshal([]byte(readRepo(t, "deploy/grafana/holdfast.json")), &board); err != nil {
-		t.Fatal(err)
-	}
 	var alerts struct {
 		Groups []struct {
 			Rules []struct{ Alert, Expr string }
@@ -298,12 +289,7 @@ func TestMetricNames(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(readRepo(t, "deploy/prometheus/alerts.yml")), &alerts); err != nil {
 		t.Fatal(err)
 	}
-	expressions := map[string]string{}
-	for _, p := range board.Panels {
-		for i, target := range p.Targets {
-			expressions[fmt.Sprintf("panel %s, %d", p.Title, i)] = target.Expr
-		}
-	}
+	expressions := dashboard(t)
 	for _, g := range alerts.Groups {
 		for _, r := range g.Rules {
 			expressions["alert "+r.Alert] = r.Expr
@@ -326,6 +312,27 @@ func TestMetricNames(t *testing.T) {
 			t.Errorf("%s: %s", where, expr)
 		}
 	}
+}
+
+// dashboard are the expressions of the dashboard, by where they stand in it.
+func dashboard(t *testing.T) map[string]string {
+	t.Helper()
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(readRepo(t, "deploy/grafana/holdfast.json")), &board); err != nil {
+		t.Fatal(err)
+	}
+	expressions := map[string]string{}
+	for _, p := range board.Panels {
+		for i, target := range p.Targets {
+			expressions[fmt.Sprintf("panel %s, %d", p.Title, i)] = target.Expr
+		}
+	}
+	return expressions
 }
 
 func readRepo(t *testing.T, path string) string {
