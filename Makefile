@@ -47,12 +47,12 @@ pictures: build page
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" node test/pictures.mjs </dev/null
 
 # The race detector needs cgo; the service itself does not. Many tests wait for a server more
-# than for a processor: more of them run at once than there are processors.
+# than for a processor: more of them run at once than there are processors, also of packages.
 test-go:
 	@scripts/tools.sh go
 	cd bench && CGO_ENABLED=1 go test -race ./... </dev/null
 	cd deploy/check && go test -count 1 ./... </dev/null # what it reads is outside its module, where Go does not look for changes
-	CGO_ENABLED=1 go test -race -timeout 30m -parallel 4 ./... </dev/null
+	CGO_ENABLED=1 go test -race -timeout 30m -p 3 -parallel 4 ./... </dev/null
 
 # Beside stock tusd, a direct put into the same store and nginx before it: some minutes, and
 # a RAM disk. A module of its own, so that what it needs stays out of the service.
