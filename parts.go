@@ -49,13 +49,16 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *parts, err
 		p.closers = append(p.closers, func() error { unlock(); return nil })
 	}
 	err = wait(ctx, log, "database", c.StartTimeout, func(ctx context.Context) (err error) {
-		p.rows, err = openDatabase(ctx, c)
+		p.rows, err = connectDatabase(ctx, c)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.closers = append(p.closers, p.rows.Close)
+	if err := p.rows.Migrate(ctx); err != nil { // which may take longer than a database that answers
+		return nil, err
+	}
 	if !p.rows.Shared() {
 		// Whoever held a lease on this database is dead: its lock was free.
 		if err := p.rows.DropLeases(ctx); err != nil {
@@ -109,11 +112,21 @@ func (p *parts) readiness(layout storage.Layout, log *slog.Logger) *readiness {
 	return r
 }
 
-func openDatabase(ctx context.Context, c config.Config) (rows *db.DB, err error) {
+// openDatabase is for commands, which wait for nothing.
+func openDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
+	return database(ctx, c, db.OpenPostgres, db.OpenSQLite)
+}
+
+// connectDatabase leaves the tables as they are.
+func connectDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
+	return database(ctx, c, db.ConnectPostgres, db.ConnectSQLite)
+}
+
+func database(ctx context.Context, c config.Config, postgres, sqlite func(context.Context, string) (*db.DB, error)) (rows *db.DB, err error) {
 	if c.Postgres != nil {
-		rows, err = db.OpenPostgres(ctx, c.Postgres.DSN())
+		rows, err = postgres(ctx, c.Postgres.DSN())
 	} else if err = os.MkdirAll(c.DataDir, 0o700); err == nil {
-		rows, err = db.OpenSQLite(ctx, filepath.Join(c.DataDir, databaseFile))
+		rows, err = sqlite(ctx, filepath.Join(c.DataDir, databaseFile))
 	}
 	if err != nil {
 		return nil, err

@@ -41,12 +41,38 @@ type DB struct {
 	dsn     string // of PostgreSQL, for Listen; empty on SQLite
 	quota   file.Quota
 	events  bool // they are kept
+	migrate func(context.Context) error
 }
 
-// OpenSQLite opens the database in the file at path and brings its tables up to date.
+// OpenSQLite is ConnectSQLite, and brings the tables up to date.
+func OpenSQLite(ctx context.Context, path string) (*DB, error) {
+	d, err := ConnectSQLite(ctx, path)
+	return d.upToDate(ctx, err)
+}
+
+// OpenPostgres is ConnectPostgres, and brings the tables up to date.
+func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
+	d, err := ConnectPostgres(ctx, dsn)
+	return d.upToDate(ctx, err)
+}
+
+func (d *DB) upToDate(ctx context.Context, err error) (*DB, error) {
+	if err == nil {
+		if err = d.Migrate(ctx); err != nil {
+			d.Close()
+		}
+	}
+	return d, err
+}
+
+// Migrate brings the tables up to date, one process at a time. It takes as long as it takes: an
+// index over millions of rows is not made in the time in which a database should answer.
+func (d *DB) Migrate(ctx context.Context) error { return wrap("migrate", d.migrate(ctx)) }
+
+// ConnectSQLite opens the database in the file at path.
 // WAL lets readers go on beside a writer; synchronous=FULL makes a commit survive a
 // power cut, as an acknowledged offset must.
-func OpenSQLite(ctx context.Context, path string) (*DB, error) {
+func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 	// SQLite would make a file that everybody may read; those beside it follow its mode.
 	// One that is there is not touched: to close it would drop this process's locks on it.
 	if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
@@ -72,12 +98,13 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 	writer.SetMaxOpenConns(1)
 	c := &calls{metrics: newMetrics()}
 	d := &DB{calls: c, sql: &pool{DB: conn, calls: c, prepare: true}, write: &pool{DB: writer, calls: c, prepare: true},
-		now: "cast(unixepoch('subsec') * 1000 as integer)", byBytes: "binary"}
-	return d, d.start(ctx, func() error { return migrateSQLite(ctx, conn, path) })
+		now: "cast(unixepoch('subsec') * 1000 as integer)", byBytes: "binary",
+		migrate: func(ctx context.Context) error { return migrateSQLite(ctx, conn, path) }}
+	return d, d.reach(ctx)
 }
 
-// OpenPostgres opens the database at dsn and brings its tables up to date.
-func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
+// ConnectPostgres opens the database at dsn.
+func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {
 	conn, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -87,15 +114,13 @@ func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
 	conn.SetConnMaxIdleTime(5 * time.Minute)
 	c := &calls{metrics: newMetrics()}
 	shared := &pool{DB: conn, calls: c}
-	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint", byBytes: `"C"`}
-	return d, d.start(ctx, func() error { return migratePostgres(ctx, conn) })
+	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint", byBytes: `"C"`,
+		migrate: func(ctx context.Context) error { return migratePostgres(ctx, conn) }}
+	return d, d.reach(ctx)
 }
 
-func (d *DB) start(ctx context.Context, migrate func() error) error {
+func (d *DB) reach(ctx context.Context) error {
 	err := d.Ping(ctx)
-	if err == nil {
-		err = wrap("migrate", migrate())
-	}
 	if err != nil {
 		d.Close()
 	}

@@ -22,9 +22,9 @@ var migrations embed.FS
 const versionTable = "holdfast_migrations"
 
 // migratePostgres holds an advisory lock meanwhile, so that replicas which start
-// together do the work once.
+// together do the work once. The others ask for it each second, for an hour.
 func migratePostgres(ctx context.Context, conn *sql.DB) error {
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600))
 	if err != nil {
 		return err
 	}

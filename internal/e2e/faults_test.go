@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -10,6 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3/lock"
 
 	"holdfast/internal/pgtest"
 	"holdfast/internal/s3test"
@@ -148,6 +153,46 @@ func TestStartWithout(t *testing.T) {
 			t.Errorf("without the %s: status %d\n%s", name, status, log)
 		}
 	}
+}
+
+// START_TIMEOUT is for a database that does not answer. To bring its tables up to date may take
+// longer, here because another replica is at it.
+func TestStartWaitsForMigrations(t *testing.T) {
+	t.Parallel()
+	pg := pgtest.Start(t)
+	conn, err := pgx.Connect(t.Context(), pg.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	migrating := func(does string) {
+		if _, err := conn.Exec(t.Context(), `select `+does+`($1)`, lock.DefaultLockID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	migrating("pg_advisory_lock")
+	const limit = time.Second
+	s := newServer(t, append(postgres(pg), "START_TIMEOUT="+limit.String())...)
+	s.begin()
+	waits := func() (n int) {
+		if err := conn.QueryRow(t.Context(), `select count(*) from pg_stat_activity where pid <> pg_backend_pid() and query like '%advisory%'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	s.eventually("it asks for the lock", func() bool { return waits() > 0 })
+	time.Sleep(2 * limit)
+	migrating("pg_advisory_unlock")
+	s.eventually("it serves", func() bool {
+		select {
+		case <-s.process.Done():
+			t.Fatalf("it ended: %v\n%s", s.process.Err(), testproc.LogTail(s.log))
+		default:
+		}
+		a, err := s.ask("GET", "/files/healthz", nil)
+		return err == nil && a.status == 200
+	})
+	s.stop()
 }
 
 // Files whose parts would not fit into the memory are refused at start, not when one comes.
