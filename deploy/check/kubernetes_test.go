@@ -30,11 +30,14 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kubectl-validate").Output()
-	if err != nil {
-		t.Fatal(err)
+	// Nothing imports the module, so a build does not fetch it; `go list -m` says of a module
+	// that nobody fetched that its folder is "".
+	out, err := exec.Command("go", "mod", "download", "-json", "sigs.k8s.io/kubectl-validate").Output()
+	var module struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &module); err != nil || jsonErr != nil || module.Dir == "" {
+		t.Fatalf("fetch the schemas: %v %v %s", err, jsonErr, module.Error)
 	}
-	return &cluster{filepath.Join(strings.TrimSpace(string(out)), "pkg", "openapiclient", "builtins", version), map[string]*openapi3.T{}}
+	return &cluster{filepath.Join(module.Dir, "pkg", "openapiclient", "builtins", version), map[string]*openapi3.T{}}
 }
 
 // group reads the schemas of "apps/v1", or of the "v1" that has no group.
