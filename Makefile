@@ -5,7 +5,7 @@
 # One thing after the other: the steps share two cores, and CI reads the closing lines.
 .NOTPARALLEL:
 
-.PHONY: run build page deps test lint test-page pictures test-go bench bench-docs faults crowd million fuzz api-fuzz clean
+.PHONY: run build page deps test lint test-page pictures test-go bench bench-docs faults mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
 # is replaced by it (exec), so that signals reach it and nothing else.
@@ -70,6 +70,11 @@ bench-docs:
 # race detector, in `make test`, those of the large scenarios are every ninth.
 faults: deps
 	CGO_ENABLED=0 go test -timeout 60m -count 1 -run FaultAtEveryCall -v ./tus </dev/null
+
+# Takes each guard of internal/mutants/guards out of a copy, one by one: the tests that it names must fail.
+#   make mutants GUARDS=lease
+mutants: deps
+	@go run ./internal/mutants -run "$(GUARDS)" </dev/null
 
 # Two thousand slow clients beside a fast one: its speed and the memory are measured, so
 # nothing else should run.
