@@ -13,9 +13,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -68,40 +65,6 @@ func (d *DB) upToDate(ctx context.Context, err error) (*DB, error) {
 // Migrate brings the tables up to date, one process at a time. It takes as long as it takes: an
 // index over millions of rows is not made in the time in which a database should answer.
 func (d *DB) Migrate(ctx context.Context) error { return wrap("migrate", d.migrate(ctx)) }
-
-// ConnectSQLite opens the database in the file at path.
-// WAL lets readers go on beside a writer; synchronous=FULL makes a commit survive a
-// power cut, as an acknowledged offset must.
-func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
-	// SQLite would make a file that everybody may read; those beside it follow its mode.
-	// One that is there is not touched: to close it would drop this process's locks on it.
-	if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
-		f.Close()
-	} else if !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
-	q := url.Values{
-		"_pragma":      {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
-		"_txlock":      {"immediate"}, // a transaction that begins by reading could not become a writer later
-		"_time_format": {"sqlite"},
-	}
-	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
-	conn, err := sql.Open("sqlite", name)
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
-	conn.SetMaxOpenConns(8)
-	writer, err := sql.Open("sqlite", name)
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
-	writer.SetMaxOpenConns(1)
-	c := &calls{metrics: newMetrics()}
-	d := &DB{calls: c, sql: &pool{DB: conn, calls: c, prepare: true}, write: &pool{DB: writer, calls: c, prepare: true},
-		now: "cast(unixepoch('subsec') * 1000 as integer)", byBytes: "binary",
-		migrate: func(ctx context.Context) error { return migrateSQLite(ctx, conn, path) }}
-	return d, d.reach(ctx)
-}
 
 // ConnectPostgres opens the database at dsn.
 func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {

@@ -1,0 +1,66 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// beginElsewhere makes a database without WAL, in which another program has just begun to write, as one
+// does that switches it to WAL.
+func beginElsewhere(t *testing.T) (path string, end func()) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "db")
+	other, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate")
+	noErr(t, err)
+	t.Cleanup(func() { other.Close() })
+	tx, err := other.Begin()
+	noErr(t, err)
+	return path, func() { noErr(t, tx.Rollback()) }
+}
+
+// The service and commands that start together on a new folder all find a database: who comes while
+// another one switches it to WAL waits, as long as there is time, and no longer.
+func TestConnectBesideWriter(t *testing.T) {
+	path, end := beginElsewhere(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := ConnectSQLite(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it did not wait: %v", err)
+	}
+	conn, err := sql.Open("sqlite", "file:"+path)
+	noErr(t, err)
+	defer conn.Close()
+	var lite *sqlite.Error
+	if err := useWAL(t.Context(), conn, 100*time.Millisecond); !errors.As(err, &lite) || lite.Code() != sqlite3.SQLITE_BUSY {
+		t.Errorf("it does not say what it waited for: %v", err)
+	}
+
+	connected := make(chan error)
+	const together = 4
+	for range together {
+		go func() {
+			d, err := ConnectSQLite(t.Context(), path)
+			if err == nil {
+				var mode string
+				if err = d.sql.DB.QueryRow(`pragma journal_mode`).Scan(&mode); mode != "wal" {
+					err = errors.Join(err, errors.New("journal_mode is "+mode))
+				}
+				d.Close()
+			}
+			connected <- err
+		}()
+	}
+	end()
+	for range together {
+		if err := <-connected; err != nil {
+			t.Error(err)
+		}
+	}
+}
