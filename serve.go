@@ -135,12 +135,14 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 		}
 		return parts.check(ctx)
 	}
-	register(registry, rows, p.objects, life, engine, limits, people, decider, files)
+	connections := openConnections(c, log)
+	register(registry, rows, p.objects, life, engine, limits, connections, people, decider, files)
 	server := &http.Server{
+		ConnState: connections.State,
 		Handler: spans.through(stop.leaving(routes(c, base, uploads, files, forms, usage(p.rows, respond), identify, links, openapi.New(base), respond, ready,
 			newRequestMetrics(registry), log))),
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       c.Connections.Idle,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
@@ -161,7 +163,7 @@ func serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	}
 	starting = false
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(connections.Listener(listener)) }()
 	log.Info("serving", "address", listener.Addr().String(), "base", base, "settings", c.Redacted())
 
 	select {

@@ -59,6 +59,7 @@ type Config struct {
 	FrontendURL    string // where browsers are sent to sign in; empty: nowhere
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Real-IP is believed
+	Connections    Connections
 
 	MaxFileSize  int64         // bytes
 	MemoryBudget int64         // bytes of uploads that may be in memory at the same time
@@ -144,6 +145,7 @@ func (r *reader) load() (c Config) {
 		r.fault("DOWNLOAD_MODE", "redirect needs a store that clients can reach: another STORAGE_TYPE than embedded")
 	}
 	c.Limits = r.limits(c.Mode)
+	c.Connections = r.connections()
 	c.TrustedProxies = r.proxies()
 	c.Quota = r.quotas()
 	c.Events = r.events()

@@ -34,11 +34,12 @@ func TestDefaults(t *testing.T) {
 		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
-		Drain:   Drain{Timeout: 10 * time.Second},
-		Storage: Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
-		Import:  Import{Region: "us-east-1"},
-		Auth:    Auth{RedisPrefix: ":1:", Iterations: 1, RememberTTL: 5 * time.Second},
-		Limits:  Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute}, Failures: Rate{100, time.Minute}},
+		Drain:       Drain{Timeout: 10 * time.Second},
+		Storage:     Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
+		Import:      Import{Region: "us-east-1"},
+		Auth:        Auth{RedisPrefix: ":1:", Iterations: 1, RememberTTL: 5 * time.Second},
+		Connections: Connections{Idle: 11 * time.Minute},
+		Limits:      Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute}, Failures: Rate{100, time.Minute}},
 	}
 	if len(c.TrustedProxies) != 8 {
 		t.Error(c.TrustedProxies)

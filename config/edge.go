@@ -21,6 +21,25 @@ type Rate struct {
 	Window time.Duration
 }
 
+// Connections limit how many clients are connected.
+type Connections struct {
+	Most      int // 0: as many as the limit of open files allows
+	PerClient int // of one address; 0: a quarter of those
+	Idle      time.Duration
+}
+
+func (r *reader) connections() Connections {
+	return Connections{
+		Most: r.int("MAX_CONNECTIONS", "connections of clients at the same time; 0: as many as the limit of open files allows (`ulimit -n`, "+
+			"see [Open files](#sizing)), at most 10000. When it is reached, a new connection closes the one that has been silent or idle longest; "+
+			"when all are serving requests, it gets 503", 0, 0, 1_000_000),
+		PerClient: r.int("MAX_CONNECTIONS_PER_CLIENT", "and from one address (IPv6: one /64 network) that is not one of `TRUSTED_PROXIES`; "+
+			"then 429. 0: a quarter of all", 0, 0, 1_000_000),
+		Idle: r.duration("IDLE_TIMEOUT", "an idle connection is kept open for so long; longer than the load balancer in front keeps its own "+
+			"(Google Cloud: 10 minutes), or requests meet a closing connection", 11*time.Minute, 24*time.Hour),
+	}
+}
+
 // HSTS says whether browsers are told to come by TLS only.
 func (m Mode) HSTS() bool { return m == Production }
 

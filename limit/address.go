@@ -18,13 +18,17 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	addr := peer.Addr().Unmap().WithZone("")
-	trusted := slices.ContainsFunc(p, func(of netip.Prefix) bool { return of.Contains(addr) })
-	if said := r.Header.Values("X-Real-IP"); trusted && len(said) == 1 {
+	if said := r.Header.Values("X-Real-IP"); p.trusted(addr) && len(said) == 1 {
 		if client, err := netip.ParseAddr(said[0]); err == nil {
 			return client.Unmap().WithZone("")
 		}
 	}
 	return addr
+}
+
+// trusted says whether an address is one of them.
+func (p Proxies) trusted(addr netip.Addr) bool {
+	return slices.ContainsFunc(p, func(of netip.Prefix) bool { return of.Contains(addr) })
 }
 
 // address is an address as a key. Of IPv6 it is the network: whoever has one address there

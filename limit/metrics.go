@@ -1,6 +1,12 @@
 package limit
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/file"
+)
 
 // refusals are counted by the limit that was reached.
 type refusals struct{ *prometheus.CounterVec }
@@ -29,4 +35,48 @@ func (l *Limits) Register(r prometheus.Registerer) {
 			return 1
 		}))
 	}
+}
+
+// connectionMetrics count connections.
+type connectionMetrics struct {
+	open, most prometheus.GaugeFunc
+	closed     *prometheus.CounterVec
+	refused    *prometheus.CounterVec
+}
+
+func newConnectionMetrics(c *Connections) *connectionMetrics {
+	m := &connectionMetrics{
+		open: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_connections", Help: "Connections of clients that are open."}, func() float64 {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return float64(len(c.open))
+		}),
+		most: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_connections_limit",
+			Help: "How many connections there may be: MAX_CONNECTIONS, or what follows from the limit of open files."},
+			func() float64 { return float64(c.Most()) }),
+		closed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_connections_closed_total",
+			Help: "Connections that were closed to make room for others, by what they did: silent (they had sent no request yet), idle."}, []string{"state"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_connections_refused_total",
+			Help: "Connections that there was no room for, by the limit: all (503), client (429)."}, []string{"limit"}),
+	}
+	for _, state := range []string{"silent", "idle"} {
+		m.closed.WithLabelValues(state)
+	}
+	for _, limit := range []string{"all", "client"} {
+		m.refused.WithLabelValues(limit)
+	}
+	return m
+}
+
+func (m *connectionMetrics) refuse(why error) {
+	limit := "all"
+	if errors.Is(why, file.ErrTooMany) {
+		limit = "client"
+	}
+	m.refused.WithLabelValues(limit).Inc()
+}
+
+// Register has r show how many connections there are.
+func (c *Connections) Register(r prometheus.Registerer) {
+	r.MustRegister(c.metrics.open, c.metrics.most, c.metrics.closed, c.metrics.refused)
 }
