@@ -1,14 +1,19 @@
 package storage
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"holdfast/file"
 )
 
 // A copy that is brought up to date has what is new, what has been replaced, and still what is
 // gone; a multipart upload that was seen under both its names is one.
-func TestCopyEmbedded(t *testing.T) {
+func TestCopyObjects(t *testing.T) {
 	from, to := t.TempDir(), filepath.Join(t.TempDir(), "copy")
 	write := func(path, text string) {
 		t.Helper()
@@ -26,8 +31,10 @@ func TestCopyEmbedded(t *testing.T) {
 	}
 	copies := func(want map[string]string) {
 		t.Helper()
-		if err := CopyEmbedded(t.Context(), from, to); err != nil {
-			t.Fatal(err)
+		for _, step := range []func(context.Context, string, string) error{CopyParts, CopyObjects} {
+			if err := step(t.Context(), from, to); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for path, text := range want {
 			if b, err := os.ReadFile(filepath.Join(to, path)); err != nil || string(b) != text {
@@ -40,11 +47,14 @@ func TestCopyEmbedded(t *testing.T) {
 	write("objects/b/name.inprogress", "2") // a key may end so
 	write("metadata/b/gone/meta/etag", "3")
 	write(multipart+"id/1", "4")
+	write("objects/b/.sgwtmp/half", "written at this moment")
 	write("lock", "5")
 	want := map[string]string{"objects/b/gone": "1", "objects/b/name.inprogress": "2", "metadata/b/gone/meta/etag": "3", multipart + "id/1": "4"}
 	copies(want)
-	if _, err := os.Stat(filepath.Join(to, "lock")); err == nil {
-		t.Error("what is not the store's was copied")
+	for _, name := range []string{"lock", "objects/b/.sgwtmp/half"} {
+		if _, err := os.Stat(filepath.Join(to, name)); err == nil {
+			t.Errorf("what is no object was copied: %s", name)
+		}
 	}
 
 	if err := os.Remove(filepath.Join(from, "objects/b/gone")); err != nil {
@@ -82,5 +92,66 @@ func TestDuplicate(t *testing.T) {
 	was, statErr := os.Stat(to)
 	if err != nil || statErr != nil || string(b) != "text" || !was.ModTime().Equal(info.ModTime()) {
 		t.Errorf("%q %v %v", b, err, was)
+	}
+}
+
+// While a backup has its hold nothing is removed from the embedded store, and what lies in parts
+// becomes an object only when the parts were copied. The hold of one that was killed has ended.
+func TestHold(t *testing.T) {
+	dir, ctx := t.TempDir(), t.Context()
+	see := holding{dir}
+	if err := see.removal(); err != nil {
+		t.Fatalf("before there was a backup: %v", err)
+	}
+	h, err := HoldEmbedded(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := HoldEmbedded(ctx, dir); !errors.Is(err, ErrHeld) {
+		t.Errorf("a second backup: %v", err)
+	}
+	c := New(Options{Endpoint: "http://127.0.0.1:1", holding: see, limits: limits{ask: 50 * time.Millisecond}})
+	at := file.Location{Bucket: "b", Key: "k"}
+	for name, err := range map[string]error{"delete": c.Delete(ctx, at), "abort": c.Abort(ctx, at, "id"), "complete": c.Complete(ctx, at, "id", nil)} {
+		if !errors.Is(err, ErrHeld) || !errors.Is(err, file.ErrUnavailable) {
+			t.Errorf("%s during a backup: %v", name, err)
+		}
+	}
+	waited := make(chan error)
+	go func() { waited <- see.completion(ctx, time.Minute) }()
+	h.ReleaseParts()
+	if err := <-waited; err != nil {
+		t.Errorf("the parts were copied: %v", err)
+	}
+	if err := see.removal(); !errors.Is(err, ErrHeld) {
+		t.Errorf("the objects were not: %v", err)
+	}
+	h.Release()
+	h.Release() // as often as one likes
+	if err := see.removal(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A folder on the same file system shares files; what a backup that was killed has left goes.
+func TestNear(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	h, err := HoldEmbedded(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Release()
+	left := filepath.Join(dir, stagePrefix+"1", "objects")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	near, err := Near(dir, to)
+	if err != nil || near.Path != to || near.Remove() != nil {
+		t.Errorf("%v %v", near, err)
+	}
+	for folder, want := range map[string]bool{left: false, to: true} {
+		if _, err := os.Stat(folder); (err == nil) != want {
+			t.Errorf("%s: %v", folder, err)
+		}
 	}
 }

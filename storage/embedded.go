@@ -15,6 +15,8 @@ import (
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
+
+	"holdfast/internal/filelock"
 )
 
 // Embedded is an S3 server in this process, over a folder. There can be one in a
@@ -37,6 +39,11 @@ func StartEmbedded(ctx context.Context, dataDir string, flush bool) (*Embedded, 
 	objects, sidecars := filepath.Join(dataDir, "objects"), filepath.Join(dataDir, "metadata")
 	for _, dir := range []string{objects, sidecars} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("embedded store: %w", err)
+		}
+	}
+	if held, err := filelock.Held(filepath.Join(dataDir, holdFile)); err == nil && !held {
+		if err := removeStages(dataDir); err != nil { // of a backup that was killed
 			return nil, fmt.Errorf("embedded store: %w", err)
 		}
 	}
@@ -116,6 +123,7 @@ func (e *Embedded) start(ctx context.Context, socket, objects, sidecars string, 
 	var dialer net.Dialer
 	e.Client = New(Options{
 		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: Unsigned, durable: durable,
+		holding: holding{filepath.Dir(objects)},
 		dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},

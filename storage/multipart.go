@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -91,6 +92,9 @@ func completed(parts []file.Part) []types.CompletedPart {
 // Complete makes the parts of a multipart upload one object. ErrNoUpload may mean
 // that it was done before: look with Stat.
 func (c *Client) Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error {
+	if err := c.holding.completion(ctx, c.limits.ask); err != nil {
+		return fmt.Errorf("complete multipart upload: %w", err)
+	}
 	list := completed(parts)
 	return c.write(ctx, "complete multipart upload", "", c.limits.patient, func(ctx context.Context) error {
 		_, err := c.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key,
@@ -99,8 +103,12 @@ func (c *Client) Complete(ctx context.Context, at file.Location, uploadID string
 	})
 }
 
-// Abort ends a multipart upload and removes its parts. One that is not there is no error.
+// Abort ends a multipart upload and removes its parts. One that is not there is no error; ErrHeld
+// while a backup is made.
 func (c *Client) Abort(ctx context.Context, at file.Location, uploadID string) error {
+	if err := c.holding.removal(); err != nil {
+		return fmt.Errorf("abort multipart upload: %w", err)
+	}
 	err := c.write(ctx, "abort multipart upload", "", c.limits.writing(0), func(ctx context.Context) error {
 		_, err := c.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: ownID(uploadID)})
 		return err

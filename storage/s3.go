@@ -24,6 +24,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -51,6 +52,7 @@ type Options struct {
 	dial      dialFunc
 	transport func(*http.Transport) // tests change it
 	durable   func(context.Context) error
+	holding   holding
 }
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -63,6 +65,7 @@ type Client struct {
 	reader  *reader // nil: the SDK reads
 	sums    bool    // the store knows the SDK's checksums
 	durable func(context.Context) error
+	holding holding // of a store that can be held: the embedded one
 	close   func()
 	buckets sync.Map // names of buckets that were there
 
@@ -108,7 +111,7 @@ func New(o Options) *Client {
 		return func(o *s3.Options) { o.HTTPClient = client }
 	}
 	return &Client{
-		s3: s3.New(options), limits: l, calls: calls, reader: newReader(o), sums: !o.Google, durable: o.durable,
+		s3: s3.New(options), limits: l, calls: calls, reader: newReader(o), sums: !o.Google, durable: o.durable, holding: o.holding,
 		payload: o.Signing.option(!o.Google), soon: by(soon), patient: by(patient),
 		close: func() {
 			for _, t := range []*http.Transport{normal, soon, patient} {
@@ -155,8 +158,11 @@ func (c *Client) Put(ctx context.Context, at file.Location, contentType string, 
 	return etag, err
 }
 
-// Delete removes an object. One that is not there is no error.
+// Delete removes an object. One that is not there is no error; ErrHeld while a backup is made.
 func (c *Client) Delete(ctx context.Context, at file.Location) error {
+	if err := c.holding.removal(); err != nil {
+		return fmt.Errorf("delete object: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
 	defer cancel()
 	_, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &at.Bucket, Key: &at.Key}, c.soon)

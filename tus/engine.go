@@ -18,6 +18,7 @@ package tus
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -152,7 +153,7 @@ func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) 
 	ctx = context.WithoutCancel(ctx)
 	e.background.Go(func() {
 		for _, t := range tails {
-			if err := e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}); err != nil {
+			if err := e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}); err != nil && !errors.Is(err, storage.ErrHeld) {
 				e.log.WarnContext(ctx, "a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/file"
+	"holdfast/storage"
 )
 
 // terminate ends an upload, finished or not: first for clients, then in the store.
@@ -21,9 +22,9 @@ func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
 }
 
 // Remove takes what a deleted upload left out of the store. For clients it is gone
-// already, so a failure is no error of theirs: the sweeper tries again.
+// already, so a failure is no error of theirs: the sweeper tries again. So it does after a backup.
 func (e *Engine) Remove(ctx context.Context, id file.ID) {
-	if err := e.remove(context.WithoutCancel(ctx), id); err != nil {
+	if err := e.remove(context.WithoutCancel(ctx), id); err != nil && !errors.Is(err, storage.ErrHeld) {
 		e.log.WarnContext(ctx, "what a deleted file left in the store stays for now", "file", id, "error", err)
 	}
 }

@@ -44,7 +44,7 @@ var arrows = map[string]string{
 	"file":      "",
 	"config":    "",
 	"db":        "file internal/cachemetrics internal/filelock",
-	"storage":   "file",
+	"storage":   "file internal/filelock",
 	"auth":      "file internal/cachemetrics",
 	"access":    "file internal/cachemetrics",
 	"problem":   "file",

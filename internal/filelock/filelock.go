@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -32,6 +33,24 @@ func Try(path string) (unlock func(), err error) {
 		err = ErrHeld
 	}
 	return nil, fmt.Errorf("lock %s: %w", path, err)
+}
+
+// Held reports whether somebody holds the lock at path. It is taken for a moment to see that, and
+// nobody who has it is disturbed.
+func Held(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("open lock file: %w", err)
+	}
+	defer f.Close()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Wait takes the lock at path as soon as nobody else holds it.

@@ -21,6 +21,9 @@ func TestLock(t *testing.T) {
 	if _, err := Wait(gone, path); !errors.Is(err, ErrHeld) || !errors.Is(err, context.Canceled) {
 		t.Fatalf("waiting in vain: %v", err)
 	}
+	if held, err := Held(path); !held || err != nil {
+		t.Fatalf("somebody holds it: %v %v", held, err)
+	}
 	got := make(chan error)
 	go func() {
 		_, err := Wait(t.Context(), path)
@@ -32,5 +35,8 @@ func TestLock(t *testing.T) {
 	}
 	if _, err := Try(filepath.Join(path, "below a file")); err == nil || errors.Is(err, ErrHeld) {
 		t.Fatalf("a path that can't be: %v", err)
+	}
+	if held, err := Held(filepath.Join(t.TempDir(), "none")); held || err != nil {
+		t.Fatalf("nobody made it: %v %v", held, err)
 	}
 }

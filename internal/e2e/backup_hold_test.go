@@ -1,0 +1,80 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"testing"
+
+	"holdfast/db"
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// While a backup is made a file can be deleted and an upload goes on, but what a copied database
+// may name stays in the store: the deleted object, and the parts of an upload that has all its
+// bytes, whose client waits until they were copied. After the backup all of that is made up for.
+func TestNothingIsRemovedDuringABackup(t *testing.T) {
+	s := start(t)
+	content := random(9 * mebi)
+	url, _ := s.upload(t, content)
+	parts := random(9*mebi + 1)
+	at := s.create(t, len(parts))
+	s.patch(t, at, 0, parts[:9*mebi])
+	object := s.object(t, path.Base(url))
+
+	hold, err := storage.HoldEmbedded(t.Context(), s.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Release()
+	if a := s.do(t, "DELETE", url, nil); a.status != 204 {
+		t.Errorf("a file is deleted: %v", a)
+	}
+	if a := s.do(t, "GET", url, nil); a.status != 404 {
+		t.Errorf("and nobody sees it: %v", a)
+	}
+	ended := make(chan answer, 1)
+	go func() { ended <- s.patch(t, at, 9*mebi, parts[9*mebi:]) }()
+	rows, err := db.ConnectSQLite(t.Context(), filepath.Join(s.data, "holdfast.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	s.eventually("all bytes are committed", func() bool {
+		u, err := rows.UploadRow(t.Context(), file.ID(path.Base(at)))
+		return err == nil && u.State == file.Completing
+	})
+	if b, err := os.ReadFile(object); err != nil || !bytes.Equal(b, content) {
+		t.Errorf("the deleted object: %d bytes, %v", len(b), err)
+	}
+	if found, err := filepath.Glob(filepath.Join(s.data, "objects", "*", ".sgwtmp", "multipart", "*", "*", "1")); err != nil || len(found) != 1 {
+		t.Errorf("the parts: %v %v", found, err)
+	}
+	hold.ReleaseParts()
+	if a := <-ended; a.status != 204 && a.status != 503 { // it does not wait for ever
+		t.Errorf("its client: %v", a)
+	}
+	s.eventually("the upload is a file", func() bool { return s.do(t, "HEAD", at, nil).header.Get("Content-Location") != "" })
+	s.holds(t, s.base+"/"+path.Base(at), parts)
+	if _, err := os.Stat(object); err != nil {
+		t.Errorf("before the end of the backup: %v", err)
+	}
+	hold.Release()
+	s.stop()
+	s.restart() // sweeps
+	s.eventually("the deleted object goes", func() bool { _, err := os.Stat(object); return errors.Is(err, fs.ErrNotExist) })
+}
+
+// object is where the embedded store keeps a file.
+func (s *server) object(t *testing.T, id string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(s.data, "objects", "*", id))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s lies at %v (%v)", id, found, err)
+	}
+	return found[0]
+}
