@@ -52,6 +52,7 @@ if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then
   services+=(prometheus)
 fi
 command -v git >/dev/null || missing+=(git) # applies the patches of internal/mutants
+command -v strace >/dev/null || missing+=(strace) # sees that what is acknowledged was flushed before
 command -v rclone >/dev/null || missing+=(rclone) # copies buckets for a backup
 command -v chromium >/dev/null || missing+=(chromium)
 has_fonts || missing+=(fonts-dejavu-core) # without one, chromium draws boxes for letters

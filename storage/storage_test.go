@@ -280,7 +280,12 @@ func TestFlushSharesAndNeverSkips(t *testing.T) {
 	if err := <-results; err != nil {
 		t.Fatal(err)
 	}
-	second := <-started
+	var second int
+	select {
+	case second = <-started:
+	case err := <-results:
+		t.Fatalf("the first flush served one who came while it ran: %v", err)
+	}
 	failure := errors.New("disk")
 	go func() {
 		// Whoever came too late for the second flush is served by a third.
