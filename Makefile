@@ -5,7 +5,13 @@
 # One thing after the other: the steps share two cores, and CI reads the closing lines.
 .NOTPARALLEL:
 
-.PHONY: run build page deps test lint test-page pictures test-go bench bench-docs faults mutants crowd million fuzz api-fuzz clean
+# Go, npm and pip keep what they fetched at home. Who has none (a job of cron, a bare container) is told by the
+# list of users where it is.
+ifndef HOME
+export HOME := $(shell getent passwd "$$(id -u)" | cut -d: -f6)
+endif
+
+.PHONY: run build page deps test check ci lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-go bench bench-docs faults mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
 # is replaced by it (exec), so that signals reach it and nothing else.
@@ -24,8 +30,20 @@ page:
 deps:
 	@scripts/deps.sh
 
-# Go's tests come last: their closing lines are what CI reads.
-test: deps lint test-page test-go
+# Each step is a target of its own, behind a colon are those without which it makes no sense. All of them are
+# run, also after one has failed; a table in the end says what became of each.
+STEPS := deps lint build page test-types:page test-lib:page test-tus:build,page test-browser:deps,build,page \
+	test-deploy test-bench:deps test-go:deps,page
+test:
+	@MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
+
+# What CI runs: all of it, and whether it works where nothing was fetched before.
+ci:
+	@MAKE="$(MAKE)" scripts/steps.sh test-fresh $(STEPS)
+
+# While one works: some seconds after a small change, under two minutes in any case once all is compiled.
+check:
+	@MAKE="$(MAKE)" scripts/steps.sh lint build test-fast
 
 lint:
 	@scripts/tools.sh go
@@ -36,10 +54,18 @@ lint:
 	cd deploy/check && go vet ./...
 
 # Type check and the library's own rules, then tus-js-client and a browser against the real program.
-test-page: build page
+test-page: test-types test-lib test-tus test-browser
+
+test-types: page
 	cd web-example && npm run typecheck </dev/null
+
+test-lib: page
 	cd web-example && npm run test:lib </dev/null
+
+test-tus: build page
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:tus </dev/null
+
+test-browser: build page
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:browser </dev/null
 
 # The pictures of the README, of the real program.
@@ -50,9 +76,26 @@ pictures: build page
 # than for a processor: more of them run at once than there are processors, also of packages.
 test-go:
 	@scripts/tools.sh go
-	cd bench && CGO_ENABLED=1 go test -race ./... </dev/null
-	cd deploy/check && go test -count 1 ./... </dev/null # what it reads is outside its module, where Go does not look for changes
 	CGO_ENABLED=1 go test -race -timeout 30m -p 3 -parallel 4 ./... </dev/null
+
+test-bench:
+	@scripts/tools.sh go
+	cd bench && CGO_ENABLED=1 go test -race ./... </dev/null
+
+# What it reads is outside its module, where Go does not look for changes.
+test-deploy:
+	@scripts/tools.sh go
+	cd deploy/check && go test -count 1 ./... </dev/null
+
+# Not the packages whose tests take long or start servers (but for those of db/), and of doctest only what reads.
+SLOW := tus|storage|internal/(e2e|deploytest|mutants|pgtest|redistest|s3test)
+test-fast:
+	@scripts/tools.sh go
+	go test -short $$(go list ./... | grep -Ev '^holdfast/($(SLOW))$$') </dev/null
+
+# Modules and packages come from the network into empty caches and an empty home, as on a new machine.
+test-fresh:
+	@scripts/fresh.sh
 
 # Beside stock tusd, a direct put into the same store and nginx before it: some minutes, and
 # a RAM disk. A module of its own, so that what it needs stays out of the service.

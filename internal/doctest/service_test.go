@@ -41,9 +41,13 @@ func snippets(t *testing.T, path, name string) []string {
 // service is the real program on a folder of its own.
 type service struct{ url, token, binary string }
 
-// start runs it on a port. Clients are told another address, if public names one.
+// start runs it on a port. Clients are told another address, if public names one. `make check` (-short)
+// leaves out what needs it.
 func start(t *testing.T, port int, public string) service {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it builds and starts the service")
+	}
 	dir := testproc.TempFolder(t, "holdfast-doctest")
 	s := service{binary: filepath.Join(dir, "holdfast")}
 	if out, err := exec.Command("go", "build", "-o", s.binary, "holdfast").CombinedOutput(); err != nil {

@@ -1,0 +1,170 @@
+package buildtest
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// root is the project's folder.
+func root(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// makefile has a step of each kind.
+const makefile = `
+good also:
+	@echo this is good
+bad:
+	@echo "--- FAIL: TestSomething"; for i in $$(seq 50); do echo much; done; exit 1
+plain:
+	@echo the gofmt of it; exit 1
+hang:
+	@sleep 1000 & echo "it left $$!"; sleep 1000
+leaves:
+	@sleep 1000 & echo "it left $$!"
+endless:
+	@touch begun; exec sleep 1000
+`
+
+// stepped runs steps.sh in a folder with that Makefile.
+func stepped(t *testing.T, env []string, steps ...string) *exec.Cmd {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "Makefile"), []byte(makefile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(root(t), "scripts", "steps.sh"), steps...)
+	// Nothing of the make that runs this test.
+	cmd.Dir, cmd.Env = folder, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder}, env...)
+	cmd.WaitDelay = time.Minute
+	t.Cleanup(func() { // what a step left behind
+		for _, pid := range at(folder) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	return cmd
+}
+
+// at finds the processes whose working folder it is.
+func at(folder string) (pids []int) {
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, link := range links {
+		if where, err := os.Readlink(link); err != nil || where != folder {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.Split(link, "/")[2]); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// closing are the lines of the table, without times; and the whole output.
+func closing(t *testing.T, cmd *exec.Cmd) (table []string, said string, status int) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	_, last, found := strings.Cut(string(out), "\n\n")
+	if !found {
+		t.Fatalf("no table:\n%s", out)
+	}
+	for line := range strings.Lines(regexp.MustCompile(` +\d+ s\n`).ReplaceAllString(last, "\n")) {
+		table = append(table, strings.Join(strings.Fields(line), " "))
+	}
+	return table, string(out), cmd.ProcessState.ExitCode()
+}
+
+func sameLines(t *testing.T, said string, got []string, want ...string) {
+	t.Helper()
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("the table is\n%s\nwant\n%s\nof\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), said)
+	}
+}
+
+// A failed step is named with what it said, those that need it are not run, all others are.
+func TestStepsGoOn(t *testing.T) {
+	table, said, status := closing(t, stepped(t, nil, "good", "bad", "plain:bad", "leaves:plain,good", "also:good"))
+	sameLines(t, said, table, "good passed", "bad failed", "--- FAIL: TestSomething",
+		"plain not run without bad", "leaves not run without plain", "also passed", "2 passed, 1 failed, 2 not run")
+	if status != 1 || !strings.Contains(said, "this is good") {
+		t.Errorf("exit status %d\n%s", status, said)
+	}
+
+	table, said, status = closing(t, stepped(t, nil, "plain", "good"))
+	if status != 1 || !strings.Contains(strings.Join(table, "\n"), "plain failed\nthe gofmt of it\n") {
+		t.Errorf("exit status %d\n%s", status, said)
+	}
+
+	table, said, status = closing(t, stepped(t, nil, "good", "leaves"))
+	sameLines(t, said, table, "good passed", "leaves passed", "2 passed, 0 failed, 0 not run")
+	if status != 0 {
+		t.Errorf("exit status %d\n%s", status, said)
+	}
+}
+
+// A target that is not there, and one that is not made because make is missing, are failures.
+func TestStepsThatAreNot(t *testing.T) {
+	table, said, status := closing(t, stepped(t, nil, "none"))
+	if status != 1 || table[0] != "none failed" || !strings.Contains(said, "No rule to make target") {
+		t.Errorf("exit status %d\n%s", status, said)
+	}
+	table, said, status = closing(t, stepped(t, []string{"MAKE=/nowhere/make"}, "good"))
+	if status != 1 || table[0] != "good failed" {
+		t.Errorf("exit status %d\n%s", status, said)
+	}
+}
+
+// A step that hangs is ended and named, whatever it left behind, and the next one runs.
+func TestStepsThatHang(t *testing.T) {
+	table, said, status := closing(t, stepped(t, []string{"STEP_LIMIT=1s"}, "hang", "good"))
+	if status != 1 || table[0] != "hang failed" || table[len(table)-1] != "1 passed, 1 failed, 0 not run" ||
+		!strings.Contains(said, "hang did not end within 1s") {
+		t.Errorf("exit status %d\n%s", status, said)
+	}
+}
+
+// Who ends it is told how far it came, and nothing goes on behind.
+func TestStepsInterrupted(t *testing.T) {
+	cmd := stepped(t, nil, "good", "endless", "plain")
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	begun := filepath.Join(cmd.Dir, "begun")
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(begun); err == nil {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal("the step did not begin within a minute")
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	status := cmd.ProcessState.ExitCode()
+	if status != 143 || !strings.HasSuffix(said.String(), "1 passed, 0 failed, 2 not run\n") {
+		t.Errorf("exit status %d\n%s", status, said.String())
+	}
+	if left := at(cmd.Dir); len(left) > 0 {
+		t.Errorf("processes %v go on", left)
+	}
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Does all of it work where nothing was fetched before? Fetches what the three Go modules and the page are made of
+# into empty caches and an empty home, and runs the tests that read a fetched module. On a machine that has been
+# worked on, whatever was once fetched by hand is there, and hides that nobody asks for it. About a minute, most
+# of it the network's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/tools.sh go
+scripts/tools.sh node
+
+empty=$(mktemp -d)
+trap 'chmod -R u+w "$empty"; rm -rf "$empty"' EXIT
+mkdir "$empty/home" "$empty/page"
+
+# Where modules and packages are fetched from may be written at home only.
+settings=()
+for name in GOPROXY GOSUMDB GONOSUMDB GOPRIVATE GOTOOLCHAIN GOFLAGS; do settings+=("$name=$(go env "$name")"); done
+settings+=("npm_config_registry=$(npm config get registry)" "npm_config_cache=$empty/npm")
+# What was compiled is no matter here, and would take minutes: it keeps its cache.
+settings+=("HOME=$empty/home" "GOPATH=$empty/go" "GOMODCACHE=$empty/go/pkg/mod" "GOCACHE=$(go env GOCACHE)" GOENV=off)
+
+step() {
+  local folder=$1
+  shift
+  echo "$folder: $*" >&2
+  (cd "$folder" && env "${settings[@]}" "$@" </dev/null)
+}
+
+step deploy/check go test -count 1 ./...
+for module in . bench deploy/check; do
+  step "$module" go list -deps -test ./... >"$empty/said"
+done
+
+cp web-example/package.json web-example/package-lock.json web-example/.npmrc "$empty/page"
+step "$empty/page" npm ci 2>&1 | tee "$empty/said"
+if grep -i '^npm warn' "$empty/said" >/dev/null; then
+  echo "npm warns: the page's packages ask for something else than is here." >&2
+  exit 1
+fi

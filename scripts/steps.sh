@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Runs make targets one after the other, goes on after one has failed, and says in the end which passed, which
+# failed and which were not run:
+#
+#   steps.sh lint build test-tus:build test-go
+#
+# NAME:NEED,NEED is a step that makes no sense without others: after one of those it is not run. STEP_LIMIT
+# (by default an hour) ends a step that hangs. The exit status is 0 if every step was run and passed.
+set -uo pipefail
+
+limit=${STEP_LIMIT:-1h}
+make=${MAKE:-make}
+logs=$(mktemp -d)
+names=()          # of all steps, in order
+declare -A result # passed, failed, or why it was not run
+declare -A took   # in seconds
+
+step=   # the process that runs now
+copier= # the one that shows what it says
+trap 'rm -rf "$logs"' EXIT
+trap 'interrupted 130' INT
+trap 'interrupted 143' TERM
+
+# watch runs a target. All that it says goes to the terminal and into a file.
+watch() {
+  local status=0
+  exec 3> >(exec tee "$logs/$1")
+  copier=$!
+  timeout --kill-after=30s "$limit" "$make" --no-print-directory "$1" </dev/null >&3 2>&1 3>&- &
+  step=$!
+  exec 3>&-
+  wait "$step" || status=$?
+  step=
+  drain
+  if ((status == 124 || status == 137)); then echo "$1 did not end within $limit."; fi
+  return "$status"
+}
+
+# drain waits until all is shown that a step said. What it left behind may hold the pipe open for ever: nobody
+# waits for that longer than some seconds.
+drain() {
+  for _ in {1..50}; do kill -0 "$copier" 2>/dev/null && sleep 0.1; done
+  kill "$copier" 2>/dev/null
+}
+
+# lacks names the first need of a step that has not passed, of those after the colon.
+lacks() {
+  local need
+  for need in ${1//,/ }; do
+    if [[ ${result[$need]-} != passed ]]; then
+      echo "$need"
+      return
+    fi
+  done
+}
+
+# what_failed shows the lines of a log that name what failed: of a test that hung, only the end of a long dump
+# of goroutines would be seen. Where there is none, it shows the log's last lines.
+what_failed() {
+  local lines
+  lines=$(awk '/^ *--- FAIL|^ *not ok|^panic: |^FAIL\t|DATA RACE/ || (hung && /^\t\t/) { print }
+    { hung = /running tests:/ || (hung && /^\t\t/) }' "$1" | tail -n 30)
+  echo "${lines:-$(tail -n 8 "$1")}" | sed 's/^/    /'
+}
+
+# closing prints the table. Its last line is what CI reads.
+closing() {
+  local name passed=0 failed=0 not_run=0
+  echo
+  for name in "${names[@]}"; do
+    case ${result[$name]-not run} in
+    passed) passed=$((passed + 1)) ;;
+    failed) failed=$((failed + 1)) ;;
+    *) not_run=$((not_run + 1)) ;;
+    esac
+    printf '%-16s %-8s %s\n' "$name" "${result[$name]-not run}" "${took[$name]-}"
+    if [[ ${result[$name]-} == failed ]]; then what_failed "$logs/$name"; fi
+  done
+  echo "$passed passed, $failed failed, $not_run not run"
+  ((failed + not_run == 0))
+}
+
+interrupted() {
+  if [[ -n $step ]]; then
+    kill "$step" 2>/dev/null
+    wait "$step"
+    drain
+  fi
+  closing
+  exit "$1"
+}
+
+for argument; do names+=("${argument%%:*}"); done
+for argument; do
+  name=${argument%%:*} needs=
+  if [[ $argument == *:* ]]; then needs=${argument#*:}; fi
+  missing=$(lacks "$needs")
+  if [[ -n $missing ]]; then
+    result[$name]="not run" took[$name]="without $missing"
+    continue
+  fi
+  echo "== $name"
+  began=$SECONDS
+  if watch "$name"; then result[$name]=passed; else result[$name]=failed; fi
+  took[$name]="$((SECONDS - began)) s"
+done
+closing
