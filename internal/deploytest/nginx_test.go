@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/internal/holdfasttest"
 	"holdfast/internal/nginxtest"
 	"holdfast/internal/testproc"
 )
@@ -105,7 +106,7 @@ func TestRefusalsComeThroughNginx(t *testing.T) {
 // the path of what nginx logs.
 func throughNginx(t *testing.T) (client, string) {
 	t.Helper()
-	binary := build(t)
+	binary := holdfasttest.Plain(t)
 	port, err := testproc.FreePort()
 	if err != nil {
 		t.Fatal(err)

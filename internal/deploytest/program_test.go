@@ -14,21 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/holdfasttest"
 	"holdfast/internal/testproc"
 )
-
-// build builds the real program, as `make build` does.
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(testproc.TempFolder(t, "holdfast-deploy-bin"), "holdfast")
-	cmd := exec.Command("go", "build", "-o", binary, ".")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return binary
-}
 
 // holdfast is the program, running.
 type holdfast struct {
@@ -89,7 +77,7 @@ func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
 // What docker-compose.yml sets is understood: wrong settings would be exit code 2. Here
 // its PostgreSQL does not exist, so the program gives up waiting for it: exit code 1.
 func TestComposeEnvironmentIsAccepted(t *testing.T) {
-	binary := build(t)
+	binary := holdfasttest.Plain(t)
 	folder := testproc.TempFolder(t, "holdfast-deploy")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -116,7 +104,7 @@ func TestComposeEnvironmentIsAccepted(t *testing.T) {
 
 // The image's health check: good while the program runs, bad when nobody answers.
 func TestHealthcheck(t *testing.T) {
-	binary := build(t)
+	binary := holdfasttest.Plain(t)
 	h := startHoldfast(t, binary, "")
 	check := func(env []string) error {
 		cmd := exec.CommandContext(t.Context(), binary, "healthcheck")

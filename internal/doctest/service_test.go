@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"holdfast/internal/badline"
+	"holdfast/internal/holdfasttest"
 	"holdfast/internal/testproc"
 )
 
@@ -49,10 +50,7 @@ func start(t *testing.T, port int, public string) service {
 		t.Skip("it builds and starts the service")
 	}
 	dir := testproc.TempFolder(t, "holdfast-doctest")
-	s := service{binary: filepath.Join(dir, "holdfast")}
-	if out, err := exec.Command("go", "build", "-o", s.binary, "holdfast").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	s := service{binary: holdfasttest.Plain(t)}
 	said := filepath.Join(dir, "said")
 	out, err := os.Create(said)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/holdfasttest"
 	"holdfast/internal/pgtest"
 	"holdfast/internal/s3test"
 )
@@ -145,13 +145,8 @@ func TestSlowReaders(t *testing.T) {
 		speed   = 20_000 // bytes a second
 		most    = 1 << 20
 	)
-	// Not the race detector's memory is of interest.
-	plain := filepath.Join(t.TempDir(), "holdfast")
-	if out, err := exec.Command("go", "build", "-o", plain, "holdfast").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	s := newServer(t, objectStore(s3test.Start(t))...)
-	s.binary = plain
+	s.binary = holdfasttest.Plain(t) // not the race detector's memory is of interest
 	s.launch()
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	content := random(32 * mebi)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"net/http"
@@ -15,10 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/holdfasttest"
 	"holdfast/internal/testproc"
 )
 
-// binary is the program, built once by TestMain, with the race detector.
+// binary is the program with the race detector.
 var binary string
 
 // beside is how many tests that call t.Parallel run at the same time. They are those
@@ -34,9 +36,8 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer folder.Remove()
-	binary = filepath.Join(folder.Path, "holdfast")
-	if out, err := exec.Command("go", "build", "-race", "-o", binary, "holdfast").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+	if binary, err = holdfasttest.Build(context.Background(), folder.Path, true); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	if err := promised.load(); err != nil {

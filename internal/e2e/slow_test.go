@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/holdfasttest"
 )
 
 const (
@@ -45,7 +43,7 @@ func TestFastBesideSlow(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Fatal(err)
 	}
-	program := buildPlain(t)
+	program := holdfasttest.Plain(t) // the race detector would take the time and the memory that are measured
 	for _, budget := range []int{256 * mebi, 64 * mebi} {
 		if budget < 256*mebi && os.Getenv("HOLDFAST_TEST_ALONE") == "" {
 			continue
@@ -60,19 +58,6 @@ func TestFastBesideSlow(t *testing.T) {
 			s.stop()
 		})
 	}
-}
-
-// buildPlain builds the program as it is deployed: the race detector would take the time
-// and the memory that are measured here.
-func buildPlain(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(testproc.TempFolder(t, "holdfast-e2e-plain"), "holdfast")
-	cmd := exec.Command("go", "build", "-o", path, "holdfast")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return path
 }
 
 func (s *server) fastBesideSlow(t *testing.T, b backing, budget int) {

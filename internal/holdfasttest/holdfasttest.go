@@ -1,0 +1,92 @@
+// Package holdfasttest gives tests the real program. Linking it takes some ten seconds of a
+// processor, so all test processes share what `go build` has linked once: it lies in
+// .cache/test of the repository, where `go build` itself sees whether it is up to date.
+package holdfasttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/internal/filelock"
+	"holdfast/internal/testproc"
+)
+
+// Build puts the program into folder, as `make build` makes it or with the race detector,
+// and returns its path.
+func Build(ctx context.Context, folder string, race bool) (path string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("holdfasttest: %w", err)
+		}
+	}()
+	root, err := module(ctx)
+	if err != nil {
+		return "", err
+	}
+	cache := filepath.Join(root, ".cache", "test")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	name, cgo, flags := "holdfast", "CGO_ENABLED=0", []string{}
+	if race {
+		name, cgo, flags = "holdfast-race", "CGO_ENABLED=1", []string{"-race"}
+	}
+	shared := filepath.Join(cache, name)
+	unlock, err := filelock.Wait(ctx, shared+".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags...), "-o", shared, "holdfast")...)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), cgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	path = filepath.Join(folder, "holdfast")
+	return path, link(shared, path)
+}
+
+// Plain is Build without the race detector, for one test.
+func Plain(t testing.TB) string {
+	t.Helper()
+	path, err := Build(t.Context(), testproc.TempFolder(t, "holdfast-bin"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// module is the folder of the repository.
+func module(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
+	return filepath.Dir(strings.TrimSpace(string(out))), nil
+}
+
+// link gives the shared program a second name, or copies it to another file system: the
+// next build takes the shared one away.
+func link(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	program, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(program, source)
+	return errors.Join(err, program.Close())
+}
