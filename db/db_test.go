@@ -127,7 +127,7 @@ func TestUploadFromRowToRecord(t *testing.T) {
 		if n1 != 1 || n2 != 2 || n3 != 3 {
 			t.Fatal(n1, n2, n3)
 		}
-		noErr(t, d.SetMultipart(ctx, u.Fence(), "mp", 60))
+		noErr(t, d.SetMultipart(ctx, u.Fence(), "key", "mp", 60))
 		parts := []file.Part{{Number: 1, Offset: 0, Size: 50, ETag: "e1"}, {Number: 3, Offset: 50, Size: 40, ETag: "e3"}}
 		u = commit(t, d, u, file.Progress{Offset: 100, HashState: []byte{4}, Parts: parts, Tails: []file.Tail{{Offset: 90, Size: 10, Key: "t4"}}})
 		got, err := d.Parts(ctx, u.ID)
@@ -233,7 +233,7 @@ func TestWholeObjectAtOnce(t *testing.T) {
 		if err != nil || len(ids) != 0 {
 			t.Fatalf("somebody holds it: %v %v", ids, err)
 		}
-		noErr(t, d.GiveLease(t.Context(), u.ID, u.Epoch))
+		noErr(t, d.GiveLease(t.Context(), u.ID, u.Epoch, true))
 		ids, err = d.CutShort(t.Context(), "", 10)
 		if err != nil || len(ids) != 1 {
 			t.Fatalf("it was cut short: %v %v", ids, err)

@@ -41,7 +41,7 @@ func TestKeys(t *testing.T) {
 		// Its process dies: the same.
 		u, err = d.Keyed(t.Context(), owner, "k")
 		noErr(t, err)
-		noErr(t, d.GiveLease(t.Context(), second.ID, u.Epoch))
+		noErr(t, d.GiveLease(t.Context(), second.ID, u.Epoch, true))
 		third := newUpload()
 		noErr(t, create(third, "k", time.Hour))
 

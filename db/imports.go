@@ -45,6 +45,14 @@ func (d *DB) BeginImport(ctx context.Context, source string, accountID int64, id
 	return as, state == "done", err
 }
 
+// TryImport counts the attempts to write the object of an import that was begun. Each writes to a key of its
+// own: what one that was cut short has sent may land whenever it will.
+func (d *DB) TryImport(ctx context.Context, source string, accountID int64) (attempt int64, err error) {
+	err = row(ctx, d.write, "try import", `update imports set attempts = attempts + 1 where source = $1 and account_id = $2
+		returning attempts`, []any{source, accountID}, &attempt)
+	return attempt, err
+}
+
 // FinishImport writes the record of what source has become, or completes the one that another
 // program has written already. file.ErrConflict if this service has recorded a file of that id.
 func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) error {

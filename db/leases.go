@@ -50,9 +50,14 @@ func (d *DB) RenewLeases(ctx context.Context, holder string, ttl time.Duration) 
 	return held, err
 }
 
-// GiveLease gives the lease back. A lease that was lost is no error: it is not there.
-func (d *DB) GiveLease(ctx context.Context, id file.ID, epoch int64) error {
-	_, err := d.exec(ctx, "give lease back", `update uploads set lease_until = 0, lease_holder = '' where id = $1 and lease_epoch = $2`, id, epoch)
+// GiveLease gives the lease back; settled says that its holder has no write to the object's key under way.
+// A lease that was lost is no error: it is not there.
+func (d *DB) GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
+	set := `lease_until = 0, lease_holder = ''`
+	if settled {
+		set += settlesLease
+	}
+	_, err := d.exec(ctx, "give lease back", `update uploads set `+set+` where id = $1 and lease_epoch = $2`, id, epoch)
 	return err
 }
 

@@ -63,12 +63,12 @@ func TestStaleWriter(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
 		stale := leased(t, d, newUpload())
-		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch))
+		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch, true))
 		take(t, d, stale.ID)
 		before := reload(t, d, stale.ID)
 		for name, try := range map[string]func() error{
 			"take part":     func() error { _, err := d.TakePart(ctx, stale.Fence()); return err },
-			"set multipart": func() error { return d.SetMultipart(ctx, stale.Fence(), "mp", 1) },
+			"set multipart": func() error { return d.SetMultipart(ctx, stale.Fence(), "key", "mp", 1) },
 			"commit part": func() error {
 				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Parts: []file.Part{{Number: 1, Size: 1}}})
 				return err
@@ -91,7 +91,7 @@ func TestStaleWriter(t *testing.T) {
 				t.Errorf("%s: %v, want a conflict", name, err)
 			}
 		}
-		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch))
+		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch, true))
 		if diff := cmp.Diff(before, reload(t, d, stale.ID)); diff != "" {
 			t.Error(diff)
 		}
@@ -140,7 +140,7 @@ func TestRenewLeases(t *testing.T) {
 		}
 		kept, given, lost := mine("me", time.Second), mine("me", time.Minute), mine("me", time.Millisecond)
 		other := mine("other", time.Millisecond)
-		noErr(t, d.GiveLease(ctx, given.ID, 1))
+		noErr(t, d.GiveLease(ctx, given.ID, 1, true))
 		for reload(t, d, lost.ID).Held || reload(t, d, other.ID).Held { // the database's clock goes on
 		}
 		if u, err := d.TakeLease(ctx, lost.ID, "other", time.Minute); u == nil || err != nil {

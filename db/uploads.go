@@ -52,7 +52,7 @@ func reserves(u file.Upload) (bytes, slots int64) {
 // uploadColumns are read by uploadRow.
 const uploadColumns = `id, creator_kind, user_id, account_id, fingerprint, bucket, object_key, name, type, metadata,
 	size, deferred, committed_offset, part_size, partial, sources, claim, multipart_id, hash_state, etag, state,
-	lease_epoch, lease_until >= {now}, ttl, expires, coalesce(expires < {now}, false)`
+	lease_epoch, settled, lease_until >= {now}, ttl, expires, coalesce(expires < {now}, false)`
 
 // uploadRow runs a query that gives uploadColumns of one row.
 func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args ...any) (*file.Upload, error) {
@@ -63,7 +63,7 @@ func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args 
 	err := row(ctx, on, doing, d.text(query), args,
 		&u.ID, &u.Creator.Kind, &u.Creator.UserID, &u.Creator.AccountID, &u.Creator.Fingerprint, &u.Location.Bucket, &u.Location.Key,
 		&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.Partial, &sources, &u.Claim, &u.MultipartID,
-		&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Held, &ttl, &expires, &u.Expired)
+		&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Settled, &u.Held, &ttl, &expires, &u.Expired)
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +121,11 @@ func (d *DB) TakePart(ctx context.Context, f file.Fence) (number int32, err erro
 	return number, lost(err)
 }
 
-// SetMultipart notes the store's id of the multipart upload, and how long its parts are, in
-// bytes.
-func (d *DB) SetMultipart(ctx context.Context, f file.Fence, multipartID string, partSize int64) error {
+// SetMultipart notes the key of the object that is written in parts, the store's id of the multipart
+// upload, and how long its parts are, in bytes.
+func (d *DB) SetMultipart(ctx context.Context, f file.Fence, key, multipartID string, partSize int64) error {
 	return d.tx(ctx, "note multipart upload", func(tx *transaction) error {
-		return fenced(ctx, tx, f, `multipart_id = $5, part_size = $6`, multipartID, partSize)
+		return fenced(ctx, tx, f, `object_key = $5, multipart_id = $6, part_size = $7`, key, multipartID, partSize)
 	})
 }
 
@@ -139,14 +139,19 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 			state = file.Stored
 		}
 		set := `committed_offset = $5, hash_state = $6, state = $7, etag = $8, expires = {now} + ttl`
+		args := []any{f.ID, f.Epoch, f.Offset, f.State, p.Offset, p.HashState, state, p.ETag}
+		if p.Whole {
+			set += `, object_key = $9`
+			args = append(args, p.Key)
+		}
 		if p.Release {
-			set += releaseLease
+			set += releaseLease + settlesLease
 		}
 		var at sql.NullInt64
 		var deferred bool
 		var account, reserved int64
 		err := row(ctx, tx, "commit", d.text(`update uploads set `+set+fence+` returning expires, deferred, account_id, reserved`),
-			[]any{f.ID, f.Epoch, f.Offset, f.State, p.Offset, p.HashState, state, p.ETag}, &at, &deferred, &account, &reserved)
+			args, &at, &deferred, &account, &reserved)
 		if err != nil {
 			return lost(err)
 		}
@@ -232,8 +237,11 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 		if err != nil {
 			return lost(err)
 		}
-		if err := fenced(ctx, tx, f, `state = $5, committed_offset = $6, hash_state = $7, etag = $8, reserved = 0, slots = 0`+releaseLease,
-			file.Recorded, u.Offset, u.HashState, u.ETag); err != nil {
+		// Where not every lease before this one has settled, what they were writing may still land.
+		err = fenced(ctx, tx, f, d.text(`state = $5, committed_offset = $6, hash_state = $7, etag = $8, object_key = $9, reserved = 0, slots = 0,
+			tidy_at = case when settled < lease_epoch - 1 then {now} + $10 end`)+releaseLease,
+			file.Recorded, u.Offset, u.HashState, u.ETag, u.Location.Key, lateWrites.Milliseconds())
+		if err != nil {
 			return err
 		}
 		if err := dropTails(ctx, tx, f.ID, 0); err != nil {
@@ -252,98 +260,15 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 	})
 }
 
-// DeleteUpload marks an upload as deleted and removes its record, if it has one:
-// from now on nobody sees it, and a writer that still holds it can commit nothing.
-func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
-	return d.tx(ctx, "delete upload", func(tx *transaction) error {
-		var s file.Subject
-		var reserved, slots int64
-		var expired bool
-		err := row(ctx, tx, "delete upload", d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
-			where id = $1 and lease_epoch = $2 and state <> 'deleted'
-			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`), []any{f.ID, f.Epoch, file.Deleted},
-			&s.ID, &s.AccountID, &s.UserID, &s.Name, &s.Type, &s.Size, &reserved, &slots, &expired)
-		if err != nil {
-			return lost(err)
-		}
-		bytes, n, there, err := deleteRecord(ctx, tx, f.ID)
-		switch {
-		case err != nil:
-		case there:
-			err = d.emit(ctx, tx, file.EventDeleted, s)
-		case expired && f.State == file.Open:
-			err = d.emit(ctx, tx, file.EventExpired, s)
-		}
-		if err != nil {
-			return err
-		}
-		return d.count(ctx, tx, s.AccountID, -reserved-bytes, -slots-n)
-	})
-}
-
-// lateWrites is how long after its objects were removed a deleted upload is kept. The request of
-// a writer that has died, or lost its lease, may still be under way to the store; without a row
-// nobody would know whose object it becomes.
-const lateWrites = time.Hour
-
-// ForgetUpload is called whenever the store holds nothing of a deleted upload. The row goes
-// with the second time, which has to be lateWrites after the first: CutShort says when.
-func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
-	return d.tx(ctx, "forget upload", func(tx *transaction) error {
-		for _, query := range []string{
-			`delete from upload_parts where upload_id in (select id from uploads where id = $1 and state = 'deleted')`,
-			`delete from upload_tails where upload_id in (select id from uploads where id = $1 and state = 'deleted')`,
-			d.text(`update uploads set emptied = {now} where id = $1 and state = 'deleted' and emptied is null`),
-		} {
-			if _, err := exec(ctx, tx, "forget upload", query, id); err != nil {
-				return err
-			}
-		}
-		_, err := exec(ctx, tx, "forget upload", d.text(`delete from uploads where id = $1 and state = 'deleted' and emptied < {now} - $2`),
-			id, lateWrites.Milliseconds())
-		return err
-	})
-}
-
-// Deleted reads a deleted upload, with what it may have left in the store.
-func (d *DB) Deleted(ctx context.Context, id file.ID) (*file.Upload, error) {
-	u, err := d.UploadRow(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if u.State != file.Deleted {
-		return nil, fmt.Errorf("upload %s is %s: %w", id, u.State, file.ErrConflict)
-	}
-	u.Tails, err = d.tails(ctx, d.sql, id)
-	return u, err
-}
-
-// CutShort lists, after the given id, uploads that nobody holds and that were left
-// in the middle of being finished or removed, or that have run out.
-func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
-	err = d.rows(ctx, "list uploads cut short", `
-		select id from uploads
-		where id > $1 and lease_until < {now} and state <> 'recorded'
-			and (state = 'completing' or state = 'stored' and not partial
-				or state = 'deleted' and (emptied is null or emptied < {now} - $3
-					and not exists (select 1 from files where file_id = uploads.id)) -- brought back by another program
-				or state = 'open' and (not deferred and committed_offset = size or sources <> '')
-				or (expires < {now} or ttl = 0) and (state = 'open' or partial))
-		order by id limit $2`, []any{after, limit, lateWrites.Milliseconds()},
-		func(scan func(...any) error) error {
-			var id file.ID
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		})
-	return ids, err
-}
-
 // fence is the condition of every commit, with the fence's four values as $1 to $4.
 const fence = ` where id = $1 and lease_epoch = $2 and committed_offset = $3 and state = $4`
 
 // releaseLease gives the lease back within another update.
 const releaseLease = `, lease_until = 0, lease_holder = ''`
+
+// settlesLease says within another update that the lease ends with nothing under way to the object's key. It
+// counts only if all before it did: see file.Upload.Settled.
+const settlesLease = `, settled = case when settled = lease_epoch - 1 then lease_epoch else settled end`
 
 // fenced updates the row of an upload, or fails with file.ErrConflict when its lease,
 // offset or state is not what the writer believes.

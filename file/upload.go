@@ -50,7 +50,10 @@ type Upload struct {
 
 	State State
 	Epoch int64 // counts the leases given on this upload; fences every commit
-	Held  bool  // somebody held the lease when the row was read
+	// Settled says that no lease up to this one has a write to the object's key under way: each of them has
+	// ended, and knew that. See Alone.
+	Settled int64
+	Held    bool // somebody held the lease when the row was read
 
 	// TTL is how long an unfinished upload is kept after its last byte, and Expires when
 	// that ends, by the database's clock (tus 1.0.0, Expiration).
@@ -75,6 +78,11 @@ func (u *Upload) Gone() bool {
 	}
 	return u.Expired && u.State != Recorded && (!u.Complete() || u.Partial)
 }
+
+// Alone reports whether the holder of the lease is the only one whose writes can still reach the object's
+// key. If not, a replica that died or a request that timed out may have left a PUT on its way there,
+// and it may arrive after the file was recorded: the object then needs a key of its own.
+func (u *Upload) Alone() bool { return u.Settled == u.Epoch-1 }
 
 // Part is one part of the store's multipart upload.
 type Part struct {
@@ -121,6 +129,7 @@ type Progress struct {
 	Parts     []Part
 	Tails     []Tail
 	Whole     bool   // with neither: the object is there, whole, and the upload Stored
+	Key       string // with Whole: of the object, in the upload's bucket
 	ETag      string // with Whole: the store's tag of the object
 	Release   bool   // give the lease back as well: this is the last commit of a request
 }

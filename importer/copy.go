@@ -113,8 +113,16 @@ func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, er
 
 // transfer brings the bytes over, checks them, and writes the record.
 func (im *Importer) transfer(ctx context.Context, it *Item, r *Result) error {
-	to := im.Layout.Object(it.Account, it.ID)
-	if err := im.clear(ctx, to, it.ID); err != nil {
+	attempt, err := im.Rows.TryImport(ctx, it.Source, it.Account)
+	if err != nil {
+		return err
+	}
+	plain := im.Layout.Object(it.Account, it.ID)
+	to := plain
+	if attempt > 1 { // what the attempts before were writing may still land
+		to.Key = storage.FencedKey(it.ID, attempt)
+	}
+	if err := im.clear(ctx, to.Bucket, it.ID); err != nil {
 		return err
 	}
 	was, want, err := im.move(ctx, it, to)
@@ -139,7 +147,13 @@ func (im *Importer) transfer(ctx context.Context, it *Item, r *Result) error {
 	if rec.CreatedAt.IsZero() {
 		rec.CreatedAt = earlier(im.Now(), was.Modified)
 	}
-	return im.Rows.FinishImport(ctx, it.Source, rec)
+	if err := im.Rows.FinishImport(ctx, it.Source, rec); err != nil {
+		return err
+	}
+	if to != plain {
+		_ = im.Objects.Delete(ctx, plain) // no record names it any more; what stays, or lands later, reconcile finds
+	}
+	return nil
 }
 
 // check compares what the store gives back with the source and with the manifest.
@@ -163,11 +177,15 @@ func contentType(it *Item, was storage.Object) string {
 	return file.CleanType(was.Type)
 }
 
-// clear ends what an import that was cut short has begun in the store.
-func (im *Importer) clear(ctx context.Context, to file.Location, id file.ID) error {
-	_, multiparts, err := im.Objects.Leftovers(ctx, to, id)
-	for _, m := range multiparts {
-		err = errors.Join(err, im.Objects.Abort(ctx, to, m))
+// clear removes what attempts that were cut short have left in the store, but for an object under the
+// plain key: that may be another program's.
+func (im *Importer) clear(ctx context.Context, bucket string, id file.ID) error {
+	left, err := im.Objects.Leftovers(ctx, bucket, id)
+	for _, m := range left.Multiparts {
+		err = errors.Join(err, im.Objects.Abort(ctx, file.Location{Bucket: bucket, Key: m.Key}, m.ID))
+	}
+	for _, key := range left.Keys {
+		err = errors.Join(err, im.Objects.Delete(ctx, file.Location{Bucket: bucket, Key: key}))
 	}
 	return err
 }

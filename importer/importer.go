@@ -37,6 +37,7 @@ type Rows interface {
 	File(ctx context.Context, id file.ID) (file.Record, error)
 	Importing(ctx context.Context, id file.ID) (bool, error)
 	BeginImport(ctx context.Context, source string, accountID int64, id file.ID) (as file.ID, done bool, err error)
+	TryImport(ctx context.Context, source string, accountID int64) (attempt int64, err error)
 	FinishImport(ctx context.Context, source string, r file.Record) error
 	FailImport(ctx context.Context, source string, accountID int64, reason string) error
 	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
@@ -58,7 +59,7 @@ type Objects interface {
 	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
 	Delete(ctx context.Context, at file.Location) error
 	Abort(ctx context.Context, at file.Location, uploadID string) error
-	Leftovers(ctx context.Context, at file.Location, id file.ID) (tails, multiparts []string, err error)
+	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)
 }
 
 // Outcome is what became of one file.

@@ -120,6 +120,10 @@ func (c *Checker) alone(ctx context.Context, account int64, bucket string, o sto
 		if err == nil && c.place(r) == f.At {
 			return nil // recorded meanwhile, or by another account's record
 		}
+		if err == nil && isBeside(r, f.At) {
+			f.Kind = LeftObject
+			return c.settle(ctx, f)
+		}
 		if err != nil && !gone(err) {
 			return err
 		}
@@ -137,6 +141,13 @@ func (c *Checker) alone(ctx context.Context, account int64, bucket string, o sto
 		}
 	}
 	return c.settle(ctx, f)
+}
+
+// isBeside reports whether an object is one that a writer of the file has left, whose turn was over: the file is
+// recorded with another one, and one of both has a key that this service alone makes.
+func isBeside(r file.Record, at file.Location) bool {
+	ours := r.ETag != "" && r.Location.Bucket == at.Bucket
+	return ours && (storage.IsFenced(at.Key) || storage.IsFenced(r.Location.Key))
 }
 
 // pair compares a record with its object.

@@ -52,6 +52,7 @@ const (
 	Unhealed      Kind = "unhealed-record"      // another program wrote the record, and its size or tag is not known
 	Unknown       Kind = "unknown-object"       // no row knows the object
 	Unrecorded    Kind = "unrecorded-object"    // its upload became a file, whose record is gone
+	LeftObject    Kind = "left-object"          // its file is recorded with another object, written by another lease
 	LeftTail      Kind = "left-tail"            // its upload has no use for it any more
 	UnknownTail   Kind = "unknown-tail"         // no row knows its upload
 	LeftParts     Kind = "left-multipart"       // its upload has no use for it any more
@@ -95,7 +96,7 @@ type Objects interface {
 	Buckets(ctx context.Context, prefix string) ([]string, error)
 	List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error)
 	Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error
-	Leftovers(ctx context.Context, at file.Location, id file.ID) (tails, multiparts []string, err error)
+	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)
 	Stat(ctx context.Context, at file.Location) (storage.Object, error)
 	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
 	Delete(ctx context.Context, at file.Location) error
@@ -227,7 +228,7 @@ func (c *Checker) settle(ctx context.Context, f Finding) error {
 // A loss can be told, and not be repaired.
 func (c *Checker) repair(ctx context.Context, f *Finding) (err error) {
 	switch f.Kind {
-	case LeftTail, LeftParts:
+	case LeftObject, LeftTail, LeftParts:
 		if !c.Fix {
 			return nil
 		}

@@ -79,7 +79,7 @@ func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b
 	if gone(err) {
 		return found(ctx, f)
 	}
-	if err != nil || u.State == file.Deleted || u.Location != f.At {
+	if err != nil || u.State == file.Deleted || u.Location.Bucket != bucket {
 		return err
 	}
 	if storage.SameUpload(u.MultipartID, b.ID) && u.State != file.Recorded && u.State != file.Stored {
@@ -142,17 +142,17 @@ func (c *Checker) lost(ctx context.Context, account int64, id file.ID) (all []Fi
 	if err != nil {
 		return nil, err
 	}
-	there, multiparts, err := c.Objects.Leftovers(ctx, u.Location, id)
+	there, err := c.Objects.Leftovers(ctx, u.Location.Bucket, id)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range tails {
-		if !slices.Contains(there, t.Key) {
+		if !slices.Contains(there.Keys, t.Key) {
 			all = append(all, Finding{Kind: LostTail, Account: account, ID: id, At: file.Location{Bucket: u.Location.Bucket, Key: t.Key},
 				Detail: fmt.Sprintf("%s, bytes %d to %d", t.Key, t.Offset, t.Offset+t.Size)})
 		}
 	}
-	if u.MultipartID != "" && !slices.ContainsFunc(multiparts, func(id string) bool { return storage.SameUpload(id, u.MultipartID) }) {
+	if u.MultipartID != "" && !slices.ContainsFunc(there.Multiparts, func(b storage.Begun) bool { return storage.SameUpload(b.ID, u.MultipartID) }) {
 		all = append(all, Finding{Kind: LostParts, Account: account, ID: id, At: u.Location,
 			Detail: fmt.Sprintf("the first %d bytes", u.Offset-u.TailSize())})
 	}

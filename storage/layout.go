@@ -15,9 +15,40 @@ type Layout struct {
 	BucketPrefix string
 }
 
-// Object is the place of a finished file.
+// Object is the place of a finished file, unless its record names another: see FencedKey.
 func (l Layout) Object(accountID int64, id file.ID) file.Location {
-	return file.Location{Bucket: l.BucketPrefix + "-" + strconv.FormatInt(accountID, 10), Key: string(id)}
+	return file.Location{Bucket: l.BucketPrefix + "-" + strconv.FormatInt(accountID, 10), Key: ObjectKey(id)}
+}
+
+// ObjectKey is the key of a file's object, in its account's bucket.
+func ObjectKey(id file.ID) string { return string(id) }
+
+// FencedKey is the key of a file's object that is used in place of ObjectKey where an earlier writer's
+// PUT may still be on its way there: the one of this writer alone, by the epoch of its lease.
+func FencedKey(id file.ID, epoch int64) string {
+	return fencedPrefix(id) + strconv.FormatInt(epoch, 10)
+}
+
+// IsFenced reports whether a key is one that FencedKey makes.
+func IsFenced(key string) bool {
+	_, fenced := cutFenced(key)
+	return fenced
+}
+
+// Fenced begins the keys that FencedKey makes.
+const Fenced = "objects/"
+
+func fencedPrefix(id file.ID) string { return Fenced + string(id) + "/" }
+
+// cutFenced finds the id in a key that FencedKey made.
+func cutFenced(key string) (id string, fenced bool) {
+	rest, fenced := strings.CutPrefix(key, Fenced)
+	i := strings.LastIndexByte(rest, '/')
+	if !fenced || i < 0 {
+		return "", false
+	}
+	epoch, err := strconv.ParseInt(rest[i+1:], 10, 64)
+	return rest[:i], err == nil && epoch > 0 && strconv.FormatInt(epoch, 10) == rest[i+1:]
 }
 
 // Account is the account whose files lie in a bucket; false if the bucket is none of ours.
@@ -34,6 +65,8 @@ func Owner(key string) (id file.ID, tail bool, err error) {
 	rest, tail := strings.CutPrefix(key, Tails)
 	if tail {
 		rest, _, _ = strings.Cut(rest, "/")
+	} else if of, fenced := cutFenced(key); fenced {
+		rest = of
 	}
 	id, err = file.ParseID(rest)
 	return id, tail, err

@@ -40,7 +40,7 @@ func (a *appender) add(f *flight) {
 		a.replace(f.tail.Offset)
 		p.Tails = append(p.Tails, *f.tail)
 	default:
-		p.Whole, p.ETag = true, f.etag
+		p.Whole, p.Key, p.ETag = true, f.key, f.etag
 		a.replace(0)
 	}
 }
@@ -94,7 +94,7 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 	next := *u
 	next.Offset, next.HashState = p.Offset, p.HashState
 	if p.Whole {
-		next.State, next.ETag = file.Stored, p.ETag
+		next.State, next.Location.Key, next.ETag = file.Stored, p.Key, p.ETag
 	}
 	if p.Whole && !u.Partial {
 		if err := e.record(ctx, was, &next); err != nil {

@@ -13,6 +13,7 @@
 //     after the object is complete and its size was checked.
 //  6. Nothing is deleted before what replaces it is committed.
 //  7. Whatever lies in S3 can be traced to a row by its key.
+//  8. A write that arrives late lands beside what is recorded, never on it: see place.
 package tus
 
 import (
@@ -32,7 +33,7 @@ import (
 type Rows interface {
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	TakePart(ctx context.Context, f file.Fence) (int32, error)
-	SetMultipart(ctx context.Context, f file.Fence, multipartID string, partSize int64) error
+	SetMultipart(ctx context.Context, f file.Fence, key, multipartID string, partSize int64) error
 	Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error)
 	Parts(ctx context.Context, id file.ID) ([]file.Part, error)
 	Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error)
@@ -43,6 +44,8 @@ type Rows interface {
 	Deleted(ctx context.Context, id file.ID) (*file.Upload, error)
 	ForgetUpload(ctx context.Context, id file.ID) error
 	CutShort(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	Untidy(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	Tidied(ctx context.Context, id file.ID) error
 	DropOldKeys(ctx context.Context) error
 	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
 	LeaseRows
@@ -57,7 +60,7 @@ type Objects interface {
 	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
 	Abort(ctx context.Context, at file.Location, uploadID string) error
 	Delete(ctx context.Context, at file.Location) error
-	Leftovers(ctx context.Context, at file.Location, id file.ID) (tails, multiparts []string, err error)
+	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)
 	Stat(ctx context.Context, at file.Location) (storage.Object, error)
 	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
 }

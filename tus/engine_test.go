@@ -258,8 +258,8 @@ func TestExpiredUpload(t *testing.T) {
 		if n := w.inStore(string(idOf(url))); n != 0 {
 			t.Errorf("%d objects stay", n)
 		}
-		if tails, multiparts, err := s3.Leftovers(t.Context(), u.Location, u.ID); len(tails)+len(multiparts) != 0 || err != nil {
-			t.Error("what no row named stays:", tails, multiparts, err)
+		if left, err := s3.Leftovers(t.Context(), u.Location.Bucket, u.ID); len(left.Keys)+len(left.Multiparts) != 0 || err != nil {
+			t.Error("what no row named stays:", left, err)
 		}
 		w.check(recorded, []byte("abc"))
 	})

@@ -35,7 +35,8 @@ var errFault = errors.New("injected fault")
 // plan decides what happens to the calls of one engine, which it counts.
 type plan struct {
 	fault fault
-	at    int // the call, from 1
+	at    int    // the call, from 1
+	name  string // or the first call of this name
 
 	mu      sync.Mutex
 	calls   int
@@ -94,7 +95,7 @@ func (p *plan) do(name string, kind error, call func() error) error {
 		p.calls++
 	}
 	now := none
-	if p.armed && p.calls == p.at {
+	if p.armed && (p.calls == p.at || p.name == name && p.hit == "") {
 		now, p.hit = p.fault, name
 	}
 	if p.fault == failThrice && p.armed && p.calls >= p.at && p.calls < p.at+3 {
@@ -162,9 +163,9 @@ func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence) (n int32, er
 	err = r.sql("TakePart", func() (err error) { n, err = r.Rows.TakePart(ctx, f); return })
 	return
 }
-func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, id string, partSize int64) error {
+func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, key, id string, partSize int64) error {
 	ctx = r.outlast(ctx)
-	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, id, partSize) })
+	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, key, id, partSize) })
 }
 func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) (at time.Time, err error) {
 	ctx = r.outlast(ctx)
@@ -201,9 +202,9 @@ func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string
 	err = r.sql("TakeLease", func() (err error) { u, err = r.Rows.TakeLease(ctx, id, holder, ttl); return })
 	return u, err
 }
-func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64) error {
+func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
 	ctx = r.outlast(ctx)
-	return r.sql("GiveLease", func() error { return r.Rows.GiveLease(ctx, id, epoch) })
+	return r.sql("GiveLease", func() error { return r.Rows.GiveLease(ctx, id, epoch, settled) })
 }
 
 // finisherUnderFault writes the record, by plan.
@@ -264,10 +265,10 @@ func (o objectsUnderFault) Delete(ctx context.Context, at file.Location) error {
 	ctx = o.outlast(ctx)
 	return o.put("Delete", func() error { return o.Objects.Delete(ctx, at) })
 }
-func (o objectsUnderFault) Leftovers(ctx context.Context, at file.Location, id file.ID) (tails, multiparts []string, err error) {
+func (o objectsUnderFault) Leftovers(ctx context.Context, bucket string, id file.ID) (left storage.Left, err error) {
 	ctx = o.outlast(ctx)
 	err = o.do("Leftovers", file.ErrStorageRead, func() (err error) {
-		tails, multiparts, err = o.Objects.Leftovers(ctx, at, id)
+		left, err = o.Objects.Leftovers(ctx, bucket, id)
 		return
 	})
 	return

@@ -57,8 +57,9 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 		if body.size != u.Size {
 			return fmt.Errorf("the tails of %s have %d bytes of %d", u.ID, body.size, u.Size)
 		}
-		p.Whole = true
-		p.ETag, err = e.put(ctx, u.Location, u.Type, &body)
+		at := e.place(u)
+		p.Whole, p.Key = true, at.Key
+		p.ETag, err = e.put(ctx, at, u.Type, &body)
 	} else {
 		part := file.Part{Offset: u.Offset - body.size, Size: body.size}
 		if part.Number, err = e.nextPart(ctx, u); err != nil {
@@ -157,6 +158,19 @@ func (e *Engine) advance(ctx context.Context, u *file.Upload, to file.State, eta
 	return nil
 }
 
+// place is where the holder of the lease writes the object of an upload: under the layout's key where
+// nobody else's write can still arrive, else under a key that only this lease writes to. The row
+// names it with the commit that makes it count. All that write a new object ask here; once a
+// multipart upload is noted, its key is the row's, and whoever completes it makes the same object.
+func (e *Engine) place(u *file.Upload) file.Location {
+	e.leases.writing(u.ID)
+	at := u.Location
+	if !u.Alone() {
+		at.Key = storage.FencedKey(u.ID, u.Epoch)
+	}
+	return at
+}
+
 // nextPart gives out the number for one more part, and begins the multipart upload with
 // the first.
 func (e *Engine) nextPart(ctx context.Context, u *file.Upload) (int32, error) {
@@ -168,18 +182,19 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload) (int32, error) {
 		return 0, file.Refuse(file.ErrConflict, "This upload failed too often, begin a new one")
 	}
 	if u.MultipartID == "" {
-		id, err := e.objects.BeginMultipart(ctx, u.Location, u.Type, len(u.Sources) > 0)
+		at := e.place(u)
+		id, err := e.objects.BeginMultipart(ctx, at, u.Type, len(u.Sources) > 0)
 		if err != nil {
 			return 0, err
 		}
-		if err := e.rows.SetMultipart(ctx, u.Fence(), id, u.PartSize); err != nil {
+		if err := e.rows.SetMultipart(ctx, u.Fence(), at.Key, id, u.PartSize); err != nil {
 			// It may have been noted all the same, unless somebody else has the upload now.
 			if errors.Is(err, file.ErrConflict) {
-				err = errors.Join(err, e.objects.Abort(ctx, u.Location, id))
+				err = errors.Join(err, e.objects.Abort(ctx, at, id))
 			}
 			return 0, err
 		}
-		u.MultipartID = id
+		u.Location, u.MultipartID = at, id
 	}
 	return number, nil
 }

@@ -21,7 +21,8 @@ const maxTails = 16
 type flight struct {
 	part   *file.Part
 	tail   *file.Tail
-	etag   string // of the whole file, with neither
+	key    string // of the whole file, with neither
+	etag   string // of it
 	offset int64  // behind its bytes
 	hash   []byte // the SHA-256 state there
 	body   buffer
@@ -75,7 +76,8 @@ func (a *appender) launchWhole(ctx context.Context) error {
 		return err
 	}
 	a.tails = nil
-	at, kind := a.u.Location, a.u.Type
+	at, kind := a.place(a.u), a.u.Type
+	f.key = at.Key
 	return a.launch(ctx, f, func(ctx context.Context) (err error) {
 		f.etag, err = a.put(ctx, at, kind, &f.body)
 		return err

@@ -21,7 +21,7 @@ const DefaultLeaseTTL = 15 * time.Second
 type LeaseRows interface {
 	TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error)
 	RenewLeases(ctx context.Context, holder string, ttl time.Duration) (map[file.ID]int64, error)
-	GiveLease(ctx context.Context, id file.ID, epoch int64) error
+	GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error
 	AskLetGo(ctx context.Context, id file.ID) error
 	Listen(ctx context.Context, asked func(file.ID), trouble func(error))
 }
@@ -59,7 +59,10 @@ type lease struct {
 	// it is not asked to let go when the process stops, but has the time that others have.
 	whole bool
 	// over says that the row knows already: the last commit gave the lease back.
-	over     atomic.Bool
+	over atomic.Bool
+	// wrote says that a write to the object's key was begun under this lease. Where the row was not
+	// told what became of it, it may still be under way when the lease is given back.
+	wrote    atomic.Bool
 	given    chan struct{} // closed when the lease is given back
 	giveOnce sync.Once
 	since    time.Time // when the last renewal that went well was sent; of leases.mu
@@ -163,7 +166,7 @@ func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int6
 		switch {
 		case l != nil && l.epoch == epoch:
 		case before[id] == epoch:
-			ls.giveRow(id, epoch)
+			ls.giveRow(id, epoch, false)
 		default:
 			strays[id] = epoch
 		}
@@ -171,11 +174,11 @@ func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int6
 	return strays
 }
 
-// giveRow gives a lease back in its row.
-func (ls *leases) giveRow(id file.ID, epoch int64) {
+// giveRow gives a lease back in its row. settled says that it has no write to the object's key under way.
+func (ls *leases) giveRow(id file.ID, epoch int64, settled bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := ls.rows.GiveLease(ctx, id, epoch); err != nil {
+	if err := ls.rows.GiveLease(ctx, id, epoch, settled); err != nil {
 		ls.log.Warn("a lease could not be given back, it runs out by itself", "upload", id, "error", err)
 	}
 }
@@ -213,7 +216,7 @@ func (l *lease) give() {
 	l.giveOnce.Do(func() {
 		l.cancel(nil)
 		if !l.over.Load() {
-			l.of.giveRow(l.id, l.epoch)
+			l.of.giveRow(l.id, l.epoch, !l.wrote.Load())
 		}
 		l.of.mu.Lock()
 		if l.of.held[l.id] == l {
@@ -227,6 +230,15 @@ func (l *lease) give() {
 func (l *lease) ask() {
 	if l.letGo != nil {
 		l.letGo()
+	}
+}
+
+// writing notes that the holder in this process begins to write the object.
+func (ls *leases) writing(id file.ID) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l := ls.held[id]; l != nil {
+		l.wrote.Store(true)
 	}
 }
 

@@ -42,39 +42,83 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	}
 	// What the rows name is not all: a replica may have died between writing and noting it,
 	// or between noting that it is not needed any more and removing it.
-	keys, multiparts, err := e.objects.Leftovers(ctx, u.Location, id)
+	left, err := e.objects.Leftovers(ctx, u.Location.Bucket, id)
 	if err != nil {
 		return err
 	}
+	left.Keys = append(left.Keys, u.Location.Key, storage.ObjectKey(id))
 	for _, t := range u.Tails {
-		if !slices.Contains(keys, t.Key) {
-			keys = append(keys, t.Key)
-		}
+		left.Keys = append(left.Keys, t.Key)
 	}
 	if u.MultipartID != "" { // which may be among those, under another name
-		multiparts = append(multiparts, u.MultipartID)
+		left.Multiparts = append(left.Multiparts, storage.Begun{Key: u.Location.Key, ID: u.MultipartID})
 	}
-	for _, m := range multiparts {
-		err = errors.Join(err, e.objects.Abort(ctx, u.Location, m))
-	}
-	for _, key := range append(keys, u.Location.Key) {
-		err = errors.Join(err, e.objects.Delete(ctx, file.Location{Bucket: u.Location.Bucket, Key: key}))
-	}
-	if err != nil {
+	if err := e.clear(ctx, u.Location.Bucket, left); err != nil {
 		return err
 	}
 	return e.rows.ForgetUpload(ctx, id)
 }
 
+// clear removes what lies in a bucket.
+func (e *Engine) clear(ctx context.Context, bucket string, left storage.Left) (err error) {
+	for _, m := range left.Multiparts {
+		err = errors.Join(err, e.objects.Abort(ctx, file.Location{Bucket: bucket, Key: m.Key}, m.ID))
+	}
+	slices.Sort(left.Keys)
+	for _, key := range slices.Compact(left.Keys) {
+		err = errors.Join(err, e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: key}))
+	}
+	return err
+}
+
+// tidy removes what lies beside the object of a file: what writers that died, or lost their lease, have
+// written since. The object that is recorded stays, and is never written to again.
+func (e *Engine) tidy(ctx context.Context, id file.ID) error {
+	u, err := e.rows.UploadRow(ctx, id)
+	if err != nil || u.State != file.Recorded {
+		return err
+	}
+	left, err := e.objects.Leftovers(ctx, u.Location.Bucket, id)
+	if err != nil {
+		return err
+	}
+	left.Keys = slices.DeleteFunc(append(left.Keys, storage.ObjectKey(id)), func(key string) bool { return key == u.Location.Key })
+	if err := e.clear(ctx, u.Location.Bucket, left); err != nil {
+		return err
+	}
+	return e.rows.Tidied(ctx, id)
+}
+
 // Sweep finishes and removes what a crash or an outage cut short, and what has expired.
 func (e *Engine) Sweep(ctx context.Context) error {
-	const page = 100
 	if err := e.rows.DropOldKeys(ctx); err != nil {
 		return err
 	}
-	var after file.ID
-	for {
-		ids, err := e.rows.CutShort(ctx, after, page)
+	err := eachPage(ctx, e.rows.CutShort, func(id file.ID) {
+		outcome, err := e.mend(ctx, id)
+		if err != nil {
+			outcome = "failed"
+			e.log.Warn("an upload that was cut short stays so for now", "upload", id, "error", err)
+		}
+		if outcome != "" {
+			e.metrics.mended.WithLabelValues(outcome).Inc()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return eachPage(ctx, e.rows.Untidy, func(id file.ID) {
+		if err := e.tidy(ctx, id); err != nil {
+			e.log.Warn("what was written beside a file stays for now", "file", id, "error", err)
+		}
+	})
+}
+
+// eachPage calls each for all ids that list gives, a page at a time.
+func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID, limit int) ([]file.ID, error), each func(file.ID)) error {
+	const page = 100
+	for after := file.ID(""); ; {
+		ids, err := list(ctx, after, page)
 		if err != nil {
 			return err
 		}
@@ -82,14 +126,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			outcome, err := e.mend(ctx, id)
-			if err != nil {
-				outcome = "failed"
-				e.log.Warn("an upload that was cut short stays so for now", "upload", id, "error", err)
-			}
-			if outcome != "" {
-				e.metrics.mended.WithLabelValues(outcome).Inc()
-			}
+			each(id)
 			after = id
 		}
 		if len(ids) < page {

@@ -261,7 +261,8 @@ func (w *world) check(url string, want []byte) {
 // makeRoom removes the object of a file that was looked at: thousands of scenes would fill a disk.
 func (w *world) makeRoom(url string) {
 	w.t.Helper()
-	if err := s3.Delete(w.t.Context(), w.layout.Object(1, idOf(url))); err != nil {
+	rec, err := w.rows.File(w.t.Context(), idOf(url))
+	if err = errors.Join(err, s3.Delete(w.t.Context(), rec.Location), s3.Delete(w.t.Context(), w.layout.Object(1, idOf(url)))); err != nil {
 		w.t.Error(err)
 	}
 }
@@ -311,8 +312,12 @@ func (w *world) traceable(id file.ID) {
 		if d.Name() == ".sgwtmp" { // multipart uploads, under the hash of their key
 			return fs.SkipDir
 		}
-		if key, _ := filepath.Rel(root, path); !d.IsDir() && key != string(id) && !strings.HasPrefix(key, "tails/"+string(id)+"/") {
-			if _, err := w.rows.UploadRow(w.t.Context(), file.ID(strings.Split(strings.TrimPrefix(key, "tails/"), "/")[0])); err != nil {
+		if key, _ := filepath.Rel(root, path); !d.IsDir() {
+			owner, _, err := storage.Owner(key)
+			if err == nil && owner != id {
+				_, err = w.rows.UploadRow(w.t.Context(), owner)
+			}
+			if err != nil {
 				w.t.Errorf("%s belongs to no row: %v", key, err)
 			}
 		}

@@ -1,0 +1,115 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"holdfast/file"
+)
+
+// DeleteUpload marks an upload as deleted and removes its record, if it has one:
+// from now on nobody sees it, and a writer that still holds it can commit nothing.
+func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
+	return d.tx(ctx, "delete upload", func(tx *transaction) error {
+		var s file.Subject
+		var reserved, slots int64
+		var expired bool
+		err := row(ctx, tx, "delete upload", d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
+			where id = $1 and lease_epoch = $2 and state <> 'deleted'
+			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`), []any{f.ID, f.Epoch, file.Deleted},
+			&s.ID, &s.AccountID, &s.UserID, &s.Name, &s.Type, &s.Size, &reserved, &slots, &expired)
+		if err != nil {
+			return lost(err)
+		}
+		bytes, n, there, err := deleteRecord(ctx, tx, f.ID)
+		switch {
+		case err != nil:
+		case there:
+			err = d.emit(ctx, tx, file.EventDeleted, s)
+		case expired && f.State == file.Open:
+			err = d.emit(ctx, tx, file.EventExpired, s)
+		}
+		if err != nil {
+			return err
+		}
+		return d.count(ctx, tx, s.AccountID, -reserved-bytes, -slots-n)
+	})
+}
+
+// lateWrites is how long after its objects were removed a deleted upload is kept. The request of
+// a writer that has died, or lost its lease, may still be under way to the store; without a row
+// nobody would know whose object it becomes.
+const lateWrites = time.Hour
+
+// ForgetUpload is called whenever the store holds nothing of a deleted upload. The row goes
+// with the second time, which has to be lateWrites after the first: CutShort says when.
+func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
+	return d.tx(ctx, "forget upload", func(tx *transaction) error {
+		for _, query := range []string{
+			`delete from upload_parts where upload_id in (select id from uploads where id = $1 and state = 'deleted')`,
+			`delete from upload_tails where upload_id in (select id from uploads where id = $1 and state = 'deleted')`,
+			d.text(`update uploads set emptied = {now} where id = $1 and state = 'deleted' and emptied is null`),
+		} {
+			if _, err := exec(ctx, tx, "forget upload", query, id); err != nil {
+				return err
+			}
+		}
+		_, err := exec(ctx, tx, "forget upload", d.text(`delete from uploads where id = $1 and state = 'deleted' and emptied < {now} - $2`),
+			id, lateWrites.Milliseconds())
+		return err
+	})
+}
+
+// Untidy lists, behind the given id, uploads that became files, and beside whose object something may
+// have been written until lateWrites ago.
+func (d *DB) Untidy(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
+	err = d.rows(ctx, "list untidy uploads", `select id from uploads where id > $1 and tidy_at < {now} order by id limit $2`,
+		[]any{after, limit}, func(scan func(...any) error) error {
+			var id file.ID
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+	return ids, err
+}
+
+// Tidied notes that there is nothing any more beside the object of a file.
+func (d *DB) Tidied(ctx context.Context, id file.ID) error {
+	_, err := d.exec(ctx, "note tidy upload", `update uploads set tidy_at = null where id = $1 and state = 'recorded'`, id)
+	return err
+}
+
+// Deleted reads a deleted upload, with what it may have left in the store.
+func (d *DB) Deleted(ctx context.Context, id file.ID) (*file.Upload, error) {
+	u, err := d.UploadRow(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if u.State != file.Deleted {
+		return nil, fmt.Errorf("upload %s is %s: %w", id, u.State, file.ErrConflict)
+	}
+	u.Tails, err = d.tails(ctx, d.sql, id)
+	return u, err
+}
+
+// CutShort lists, after the given id, uploads that nobody holds and that were left
+// in the middle of being finished or removed, or that have run out.
+func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
+	err = d.rows(ctx, "list uploads cut short", `
+		select id from uploads
+		where id > $1 and lease_until < {now} and state <> 'recorded'
+			and (state = 'completing' or state = 'stored' and not partial
+				or state = 'deleted' and (emptied is null or emptied < {now} - $3
+					and not exists (select 1 from files where file_id = uploads.id)) -- brought back by another program
+				or state = 'open' and (not deferred and committed_offset = size or sources <> '')
+				or (expires < {now} or ttl = 0) and (state = 'open' or partial))
+		order by id limit $2`, []any{after, limit, lateWrites.Milliseconds()},
+		func(scan func(...any) error) error {
+			var id file.ID
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+	return ids, err
+}
