@@ -200,3 +200,67 @@ func TestListen(t *testing.T) {
 	cancel()
 	<-done
 }
+
+// The object's key is its first writer's, and of the one behind each who ended with nothing under way to it.
+func TestSettledLeases(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		u := leased(t, d, newUpload())
+		if !u.Alone() {
+			t.Fatal("the first one is not alone")
+		}
+		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, true))
+		u = take(t, d, u.ID)
+		if !u.Alone() {
+			t.Error("who was before has settled, and this one is not alone")
+		}
+		u = commit(t, d, u, file.Progress{Offset: 10, Tails: []file.Tail{{Size: 10, Key: "t"}}, Release: true})
+		if u = take(t, d, u.ID); !u.Alone() {
+			t.Error("the last commit has given the lease back, and this one is not alone")
+		}
+		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, false))
+		for range 2 { // and nobody after that is, however well they end
+			if u = take(t, d, u.ID); u.Alone() {
+				t.Error("alone behind one that may have a write under way")
+			}
+			noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, true))
+		}
+		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch-1, true)) // who is gone says nothing
+		if u = reload(t, d, u.ID); u.Settled != 2 {
+			t.Errorf("settled up to %d, want 2", u.Settled)
+		}
+	})
+}
+
+// A file that somebody may have written beside is looked through once more, later, and any other is not.
+func TestUntidy(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		record := func(settled bool) file.ID {
+			u := leased(t, d, newUpload())
+			noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, settled))
+			u = take(t, d, u.ID)
+			was := u.Fence()
+			u.Offset, u.State, u.ETag, u.Location.Key = u.Size, file.Stored, "e", "objects/"+string(u.ID)+"/2"
+			noErr(t, d.Record(ctx, was, u, file.Record{ID: u.ID, Size: u.Size, AccountID: 1, Location: u.Location, ETag: "e"}))
+			if now, err := d.UploadRow(ctx, u.ID); err != nil || now.Location != u.Location {
+				t.Errorf("the row says %v, the record %v (%v)", now.Location, u.Location, err)
+			}
+			return u.ID
+		}
+		record(true)
+		beside := record(false)
+		if ids, err := d.Untidy(ctx, "", 10); err != nil || len(ids) != 0 {
+			t.Errorf("something may still land, %v are to be looked through (%v)", ids, err)
+		}
+		_, err := d.exec(ctx, "test", `update uploads set tidy_at = tidy_at - $1`, lateWrites.Milliseconds()+1)
+		noErr(t, err)
+		if ids, err := d.Untidy(ctx, "", 10); err != nil || len(ids) != 1 || ids[0] != beside {
+			t.Errorf("%v are to be looked through, want %v (%v)", ids, beside, err)
+		}
+		noErr(t, d.Tidied(ctx, beside))
+		if ids, err := d.Untidy(ctx, "", 10); err != nil || len(ids) != 0 {
+			t.Errorf("%v are looked through again (%v)", ids, err)
+		}
+	})
+}

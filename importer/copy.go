@@ -107,22 +107,16 @@ func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, er
 			return Failed, file.Refuse(file.ErrConflict, "there is a file %s already", id)
 		}
 	}
-	err = retry(ctx, func() error { return im.transfer(ctx, it, r) })
+	foreign := err == nil
+	err = retry(ctx, func() error { return im.transfer(ctx, it, r, foreign) })
 	return Copied, err
 }
 
-// transfer brings the bytes over, checks them, and writes the record.
-func (im *Importer) transfer(ctx context.Context, it *Item, r *Result) error {
-	attempt, err := im.Rows.TryImport(ctx, it.Source, it.Account)
+// transfer brings the bytes over, checks them, and writes the record; foreign says that another program has
+// written one.
+func (im *Importer) transfer(ctx context.Context, it *Item, r *Result, foreign bool) error {
+	to, err := im.place(ctx, it, foreign)
 	if err != nil {
-		return err
-	}
-	plain := im.Layout.Object(it.Account, it.ID)
-	to := plain
-	if attempt > 1 { // what the attempts before were writing may still land
-		to.Key = storage.FencedKey(it.ID, attempt)
-	}
-	if err := im.clear(ctx, to.Bucket, it.ID); err != nil {
 		return err
 	}
 	was, want, err := im.move(ctx, it, to)
@@ -150,10 +144,28 @@ func (im *Importer) transfer(ctx context.Context, it *Item, r *Result) error {
 	if err := im.Rows.FinishImport(ctx, it.Source, rec); err != nil {
 		return err
 	}
-	if to != plain {
-		_ = im.Objects.Delete(ctx, plain) // no record names it any more; what stays, or lands later, reconcile finds
+	if plain := im.Layout.Object(it.Account, it.ID); foreign && to != plain {
+		_ = im.Objects.Delete(ctx, plain) // no record names it any more; what stays, reconcile finds
 	}
 	return nil
+}
+
+// place is where this attempt writes the object: the first under the layout's key, each further one under a key
+// of its own, since what the attempts before have sent may still land. What they have left is removed.
+func (im *Importer) place(ctx context.Context, it *Item, foreign bool) (file.Location, error) {
+	at := im.Layout.Object(it.Account, it.ID)
+	attempt, err := im.Rows.TryImport(ctx, it.Source, it.Account)
+	if err == nil {
+		err = im.clear(ctx, at.Bucket, it.ID)
+	}
+	if err != nil || attempt == 1 {
+		return at, err
+	}
+	if !foreign { // or it may be the object of that program's record
+		err = im.Objects.Delete(ctx, at)
+	}
+	at.Key = storage.FencedKey(it.ID, attempt)
+	return at, err
 }
 
 // check compares what the store gives back with the source and with the manifest.
@@ -178,7 +190,7 @@ func contentType(it *Item, was storage.Object) string {
 }
 
 // clear removes what attempts that were cut short have left in the store, but for an object under the
-// plain key: that may be another program's.
+// layout's key.
 func (im *Importer) clear(ctx context.Context, bucket string, id file.ID) error {
 	left, err := im.Objects.Leftovers(ctx, bucket, id)
 	for _, m := range left.Multiparts {

@@ -124,7 +124,8 @@ func TestTraces(t *testing.T) {
 			t.Errorf("%s: %d %v", bucket, id, ours)
 		}
 	}
-	for key, want := range map[string]string{"a b": "a b", "a/b": "a/b", "tails/u/1-2": "u", TailKey("v", 1, 2): "v"} {
+	for key, want := range map[string]string{"a b": "a b", "a/b": "a/b", "tails/u/1-2": "u", TailKey("v", 1, 2): "v",
+		FencedKey("v", 3): "v", FencedKey("a/b", 3): "a/b", "objects/v": "objects/v", "objects/v/03": "objects/v/03", "objects/v/x": "objects/v/x"} {
 		if id, tail, err := Owner(key); err != nil || string(id) != want || tail != (key[0] == 't') {
 			t.Errorf("%s: %s %v %v", key, id, tail, err)
 		}

@@ -140,6 +140,8 @@ func TestReconcile(t *testing.T) {
 	b.sql(t, `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'application/pdf', 'old.pdf', 1, 1)`, foreign)
 	b.put(t, bucket, "tails/"+good+"/1-5", random(5))
 	b.put(t, bucket, "tails/"+unknown+"/1-5", random(5))
+	b.put(t, bucket, "objects/"+good+"/7", random(5)) // a dead replica's, which landed after all
+	b.put(t, bucket, "objects/"+unknown+"/7", random(5))
 	b.beginMultipart(t, good)
 	b.beginMultipart(t, unknown)
 	for _, o := range b.objects(t) {
@@ -163,7 +165,7 @@ func TestReconcile(t *testing.T) {
 	want := map[string]string{
 		"missing-object " + missing: "", "wrong-size " + short: "", "replaced-object " + replaced: "", "wrong-content " + rotten: "",
 		"unhealed-record " + foreign: "", "unknown-object " + unknown: "", "unknown-object " + stranger: "", "unrecorded-object " + unrecorded: "",
-		"left-tail " + good: "", "unknown-tail " + unknown: "", "left-multipart " + good: "", "unknown-multipart " + unknown: "",
+		"left-object " + good: "", "left-tail " + good: "", "unknown-tail " + unknown: "", "left-multipart " + good: "", "unknown-multipart " + unknown: "",
 		"upload-without-tail " + withoutTail: "", "upload-without-parts " + withoutParts: "",
 		"wrong-usage ": "", // of the record that somebody deleted by hand
 	}
@@ -180,9 +182,10 @@ func TestReconcile(t *testing.T) {
 		t.Error("looking has changed the store: ", diff)
 	}
 	want["unhealed-record "+foreign], want["left-tail "+good], want["left-multipart "+good] = "healed", "removed", "removed"
+	want["left-object "+good] = "removed"
 	want["wrong-usage "] = "corrected"
 	compare("--deep", "--fix")
-	for _, repaired := range []string{"unhealed-record " + foreign, "left-tail " + good, "left-multipart " + good, "wrong-usage "} {
+	for _, repaired := range []string{"unhealed-record " + foreign, "left-object " + good, "left-tail " + good, "left-multipart " + good, "wrong-usage "} {
 		delete(want, repaired)
 	}
 	compare("--deep")
