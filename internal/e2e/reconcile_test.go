@@ -141,7 +141,6 @@ func TestReconcile(t *testing.T) {
 	b.put(t, bucket, "tails/"+good+"/1-5", random(5))
 	b.put(t, bucket, "tails/"+unknown+"/1-5", random(5))
 	b.put(t, bucket, "objects/"+good+"/7", random(5)) // a dead replica's, which landed after all
-	b.put(t, bucket, "objects/"+unknown+"/7", random(5))
 	b.beginMultipart(t, good)
 	b.beginMultipart(t, unknown)
 	for _, o := range b.objects(t) {
