@@ -55,3 +55,13 @@ func Hash(token string) []byte {
 // Fingerprint tells a token from others without saying what it is: the first half of its
 // SHA-256, in 32 hexadecimal digits.
 func Fingerprint(token string) string { return hex.EncodeToString(Hash(token)[:16]) }
+
+// IssueToken makes a token for whom t says, or for a service if t names no user, and returns
+// its text, which is kept nowhere.
+func IssueToken(ctx context.Context, rows interface {
+	CreateToken(ctx context.Context, t file.Token) error
+}, t file.Token) (string, error) {
+	text := NewToken()
+	t.ID, t.Hash = string(file.NewID())[:8], Hash(text)
+	return text, rows.CreateToken(ctx, t)
+}

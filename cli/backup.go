@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"holdfast/config"
+	"holdfast/db"
+	"holdfast/file"
+	"holdfast/service"
+	"holdfast/storage"
+)
+
+type backupCommand struct {
+	Folder string `arg:"" help:"A folder that does not exist yet. On the file system of DATA_DIR it takes next to no room, since files are shared."`
+}
+
+// Run copies the data folder of the embedded default beside the running service. What
+// comes out is a data folder.
+func (args *backupCommand) Run(p *program) (err error) {
+	c, err := p.settings()
+	if err != nil {
+		return err
+	}
+	ctx := p.ctx
+	if c.Postgres != nil || c.Storage.Type != config.Embedded {
+		return wrongArguments("backup is for SQLite with the embedded store; docs/OPERATIONS.md says how servers are backed up")
+	}
+	to, err := filepath.Abs(args.Folder)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(to); !errors.Is(err, os.ErrNotExist) {
+		return wrongArguments("%s is there already", to)
+	}
+	if _, err := os.Stat(filepath.Join(c.DataDir, service.DatabaseFile)); err != nil {
+		return fmt.Errorf("nothing to back up: %w", err)
+	}
+	rows, err := p.database(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	// Named at the end: half a backup is none.
+	half, err := os.MkdirTemp(filepath.Dir(to), filepath.Base(to)+".part-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(half)
+	var missing int
+	for _, step := range []func() error{
+		func() error { return copyData(ctx, rows, c.DataDir, half) },
+		func() (err error) { missing, err = incomplete(ctx, half); return err },
+		func() error { return storage.FlushFolder(ctx, half) },
+		func() error { return os.Rename(half, to) },
+	} {
+		if err := step(); err != nil {
+			return fmt.Errorf("backup: %w", err)
+		}
+	}
+	if _, err = fmt.Fprintln(p.stdout, to); err == nil && missing > 0 {
+		err = fmt.Errorf("backup: %d records have no object: the service has none either, holdfast reconcile names them", missing)
+	}
+	return err
+}
+
+// copyData copies database and store as they are at one moment. Nothing that the copied database
+// names is removed before it was copied, and no parts that it names become an object: see
+// storage.Hold. The service goes on meanwhile; what it removes is removed afterwards.
+func copyData(ctx context.Context, rows *db.DB, from, to string) error {
+	hold, err := storage.HoldEmbedded(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer hold.Release()
+	// The hold is short: to a folder on the same file system, where files are shared.
+	near, err := storage.Near(from, to)
+	if err != nil {
+		return err
+	}
+	defer near.Remove()
+	if err := rows.CopyTo(ctx, filepath.Join(to, service.DatabaseFile)); err != nil {
+		return err
+	}
+	if err := storage.CopyParts(ctx, from, near.Path); err != nil {
+		return err
+	}
+	hold.ReleaseParts()
+	if err := storage.CopyObjects(ctx, from, near.Path); err != nil {
+		return err
+	}
+	if near.Path == to {
+		return nil
+	}
+	hold.Release()
+	return storage.CopyObjects(ctx, near.Path, to)
+}
+
+// incomplete counts the records and the tails of uploads in a copied data folder whose object is
+// not in it, or not whole.
+func incomplete(ctx context.Context, folder string) (missing int, err error) {
+	rows, err := db.ConnectSQLite(ctx, filepath.Join(folder, service.DatabaseFile))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	look := func(at file.Location, size int64) error {
+		err := storage.ObjectIn(folder, at, size)
+		if errors.Is(err, file.ErrObjectMissing) {
+			missing++
+			return nil
+		}
+		return err
+	}
+	const page = 500
+	for account := int64(0); ; {
+		accounts, err := rows.Accounts(ctx, account, 1)
+		if err != nil || len(accounts) == 0 {
+			return missing, err
+		}
+		account = accounts[0]
+		for after := file.ID(""); ; {
+			files, err := rows.AccountFiles(ctx, account, after, page)
+			if err != nil {
+				return 0, err
+			}
+			for _, r := range files {
+				if after = r.ID; r.ETag == "" { // another program's, of which nothing is known yet
+					continue
+				}
+				if err := look(r.Location, r.Size); err != nil {
+					return 0, err
+				}
+			}
+			if len(files) < page {
+				break
+			}
+		}
+	}
+}

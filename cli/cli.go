@@ -1,0 +1,111 @@
+// Package cli is the command line: what can be asked for, with which arguments, and the exit
+// status. Each command has a file of its own.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"holdfast/config"
+	"holdfast/edge"
+	"holdfast/service"
+)
+
+// Exit statuses.
+const (
+	ok      = 0
+	failed  = 1 // a dependency is missing, or something broke
+	misused = 2 // wrong settings or arguments; nothing was started
+)
+
+// commands is what can be said on the command line. Each has a method Run, which kong calls.
+// The settings of the service are read from the environment, by package config.
+type commands struct {
+	Serve       serveCommand       `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on HOST and PORT whether it is ready; status 0 if so."`
+	Settings    settingsCommand    `cmd:"" help:"List all settings, their defaults and what they mean."`
+	Token       tokenCommands      `cmd:"" help:"Make, list and revoke local tokens."`
+	Upload      uploadCommand      `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
+	Download    downloadCommand    `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Backup      backupCommand      `cmd:"" help:"Copy the data folder of the embedded default while the service runs."`
+	Import      importCommands     `cmd:"" help:"Bring files over from another store."`
+	Reconcile   reconcileCommand   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
+	Quota       quotaCommands      `cmd:"" help:"What accounts may use: show, list, set, clear."`
+	Events      eventsCommands     `cmd:"" help:"Events that could not be told to WEBHOOK_URL."`
+}
+
+// program is what a command runs in.
+type program struct {
+	ctx            context.Context
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// settings reads the settings of the service. All that is wrong with them is one error.
+func (p *program) settings() (config.Config, error) {
+	c, err := config.Load(p.getenv)
+	if err != nil {
+		return c, &usageError{fmt.Errorf("wrong settings:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))}
+	}
+	return c, nil
+}
+
+func (p *program) log(c config.Config) *slog.Logger { return edge.NewLog(c, p.stderr) }
+
+// usageError says that settings or arguments are wrong: the exit status is 2.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+// wrongArguments is a usageError.
+func wrongArguments(format string, args ...any) error {
+	return &usageError{fmt.Errorf("wrong arguments: "+format, args...)}
+}
+
+// exitStatus is an error that has been told already and ends the program with this status.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// Run is the whole program: args without the program's name, settings by getenv. It
+// returns the exit status when it is done or ctx ends.
+func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
+		kong.Writers(stdout, stderr), kong.Exit(func(status int) { exited = status }))
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	command, err := parser.Parse(args)
+	if exited == 0 { // --help
+		return ok
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "holdfast: %v\n", err)
+		return misused
+	}
+	return status(command.Run(&program{ctx, getenv, stdin, stdout, stderr}), stderr)
+}
+
+// status tells what went wrong, and is the exit status for it.
+func status(err error, stderr io.Writer) int {
+	if err == nil {
+		return ok
+	}
+	if s, told := errors.AsType[exitStatus](err); told {
+		return int(s)
+	}
+	fmt.Fprintf(stderr, "holdfast: %v\n", err)
+	if _, wrong := errors.AsType[*usageError](err); wrong || errors.Is(err, service.ErrSettings) {
+		return misused
+	}
+	return failed
+}

@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast/reconcile"
+	"holdfast/service"
+)
+
+type reconcileCommand struct {
+	Fix           bool  `help:"Repair what is safe: complete the records of other programs, remove what uploads have left over."`
+	Deep          bool  `help:"Read all bytes and compare their SHA-256 with the record's."`
+	DeleteUnknown bool  `help:"Remove what no row knows and is older than 48 hours. After a database was restored from a backup these are the files since: look first."`
+	Account       int64 `help:"Look at this account only."`
+	Jobs          int   `default:"4" help:"Files that are read at the same time with --deep."`
+	JSON          bool  `name:"json" help:"Lines of JSON; the last one is the summary."`
+}
+
+// Run compares database and store, and reports what differs.
+func (args *reconcileCommand) Run(p *program) (err error) {
+	c, err := p.settings()
+	if err != nil {
+		return err
+	}
+	ctx, stdout := p.ctx, p.stdout
+	if args.Account < 0 || args.Jobs < 1 {
+		return wrongArguments("--account and --jobs must be positive numbers")
+	}
+	parts, err := service.OpenBeside(ctx, c, p.log(c))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, parts.Close()) }()
+	report := reportTable(stdout)
+	if args.JSON {
+		report = reportJSON(stdout)
+	}
+	check := service.NewChecker(c, parts)
+	check.Report = report
+	check.Options = reconcile.Options{Fix: args.Fix, DeleteUnknown: args.DeleteUnknown, Deep: args.Deep, Jobs: args.Jobs, Account: args.Account, Now: time.Now}
+	if err := check.Run(ctx); err != nil {
+		return fmt.Errorf("reconcile, not finished (%s): %w", &check.Summary, err)
+	}
+	if args.JSON {
+		err = json.NewEncoder(stdout).Encode(map[string]any{"summary": check.Summary})
+	} else {
+		_, err = fmt.Fprintln(stdout, &check.Summary)
+	}
+	if err == nil && !check.Summary.Clean() {
+		err = fmt.Errorf("reconcile: %d findings are left", check.Summary.Found-check.Summary.Fixed)
+	}
+	return err
+}

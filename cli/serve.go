@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"holdfast/service"
+)
+
+type serveCommand struct{}
+
+func (serveCommand) Run(p *program) error {
+	c, err := p.settings()
+	if err != nil {
+		return err
+	}
+	return service.Serve(p.ctx, c, p.stdout, p.log(c))
+}
+
+type healthcheckCommand struct{}
+
+// Run asks the service whether it is ready.
+func (healthcheckCommand) Run(p *program) error {
+	c, err := p.settings()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	host := c.Host
+	if host == "0.0.0.0" || host == "::" || host == "" {
+		host = "127.0.0.1"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, strconv.Itoa(c.Port))+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the service answered %s", resp.Status)
+	}
+	return nil
+}

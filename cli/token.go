@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"holdfast/auth"
+	"holdfast/file"
+)
+
+type tokenCommands struct {
+	Create tokenCreateCommand `cmd:"" help:"Make a token and print it. It is not shown again."`
+	List   tokenListCommand   `cmd:"" help:"List all tokens, without their texts."`
+	Revoke tokenRevokeCommand `cmd:"" help:"End a token."`
+}
+
+type tokenCreateCommand struct {
+	User    int64         `help:"Number of the user."`
+	Account int64         `required:"" help:"Number of the account."`
+	Service bool          `help:"For a program of the account in place of a user: it may read, grant and delete all files of the account."`
+	Group   []string      `sep:"none" help:"A group of the user's, which grants may name. May be repeated."`
+	TTL     time.Duration `name:"ttl" help:"How long the token is in force, such as 24h. Without it: until it is revoked."`
+	Name    string        `help:"A name for the list."`
+}
+
+type tokenListCommand struct{}
+
+type tokenRevokeCommand struct {
+	ID string `arg:"" help:"Id of the token, see list."`
+}
+
+// Run makes a token on the service's database, beside the running service, as all token
+// commands do.
+func (c *tokenCreateCommand) Run(p *program) error {
+	settings, err := p.settings()
+	if err != nil {
+		return err
+	}
+	fresh, err := c.token(time.Now())
+	if err != nil {
+		return err
+	}
+	rows, err := p.database(settings)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	text, err := auth.IssueToken(p.ctx, rows, fresh)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.stdout, text)
+	return err
+}
+
+// token is what was asked for.
+func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
+	switch {
+	case c.Service && (c.User != 0 || len(c.Group) > 0):
+		return file.Token{}, wrongArguments("--service goes without --user and --group")
+	case !c.Service && c.User < 1 || c.Account < 1 || c.TTL < 0:
+		return file.Token{}, wrongArguments("--user (or --service) and --account must be given, as positive numbers, --ttl as a time")
+	case slices.ContainsFunc(c.Group, func(name string) bool { return !file.ValidGroup(name) }):
+		return file.Token{}, wrongArguments("--group must be a name of 1 to %d bytes", file.MaxGroupName)
+	}
+	t := file.Token{Name: c.Name, UserID: c.User, AccountID: c.Account, Groups: c.Group}
+	if c.TTL > 0 {
+		t.ExpiresAt = now.Add(c.TTL)
+	}
+	return t, nil
+}
+
+// Run prints all tokens, without their texts.
+func (*tokenListCommand) Run(p *program) error {
+	rows, err := p.openDatabase()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	tokens, err := rows.Tokens(p.ctx)
+	if err != nil {
+		return err
+	}
+	return printTokens(p.stdout, tokens, time.Now())
+}
+
+func printTokens(w io.Writer, tokens []file.Token, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tNAME\tUSER\tACCOUNT\tGROUPS\tCREATED\tEXPIRES\tSTATE")
+	for _, k := range tokens {
+		state, expires := "in force", "never"
+		if !k.ExpiresAt.IsZero() {
+			expires = k.ExpiresAt.Format(time.RFC3339)
+			if k.ExpiresAt.Before(now) {
+				state = "expired"
+			}
+		}
+		if !k.RevokedAt.IsZero() {
+			state = "revoked " + k.RevokedAt.Format(time.RFC3339)
+		}
+		user := "service"
+		if k.UserID != 0 {
+			user = strconv.FormatInt(k.UserID, 10)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", k.ID, k.Name, user, k.AccountID, strings.Join(k.Groups, ","), k.CreatedAt.Format(time.RFC3339), expires, state)
+	}
+	return t.Flush()
+}
+
+// Run ends a token.
+func (c *tokenRevokeCommand) Run(p *program) error {
+	rows, err := p.openDatabase()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	return rows.RevokeToken(p.ctx, c.ID)
+}

@@ -1,0 +1,134 @@
+package edge
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"holdfast/config"
+	"holdfast/limit"
+)
+
+// NewLog returns the log of the service: JSON in production, text elsewhere.
+func NewLog(c config.Config, w io.Writer) *slog.Logger {
+	if c.Mode == config.Production {
+		return slog.New(requestIDs{slog.NewJSONHandler(w, nil)})
+	}
+	return slog.New(requestIDs{slog.NewTextHandler(w, nil)})
+}
+
+type requestIDKey struct{}
+
+// maxRequestID is the longest X-Request-ID that is taken over, in bytes.
+const maxRequestID = 128
+
+// withRequestID gives each request an id: the one that a proxy gave it, or else one of our own. It
+// is in the answer and in whatever is logged with the request's context.
+func withRequestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("X-Request-ID")
+		if !sane(id) {
+			id = rand.Text()
+		}
+		w.Header().Set("X-Request-ID", id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+	})
+}
+
+// sane says whether an id can do no harm in a log line.
+func sane(id string) bool {
+	for _, c := range []byte(id) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxRequestID
+}
+
+// requestIDs is a log that says of which request a line is, and of which trace.
+type requestIDs struct{ slog.Handler }
+
+func (h requestIDs) Handle(ctx context.Context, r slog.Record) error {
+	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+		r.AddAttrs(slog.String("request_id", id))
+	}
+	if id := traceID(ctx); id != "" {
+		r.AddAttrs(slog.String("trace_id", id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h requestIDs) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return requestIDs{h.Handler.WithAttrs(attrs)}
+}
+
+func (h requestIDs) WithGroup(name string) slog.Handler {
+	return requestIDs{h.Handler.WithGroup(name)}
+}
+
+// withLog writes one line for each request, counts it, and says what its span is about.
+// Neither the path is in the line nor the query: a signed link's is as good as a token.
+func withLog(log *slog.Logger, proxies limit.Proxies, metrics *Metrics, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start, n := time.Now(), &requestInfo{method: knownMethod(r.Method), route: "none"}
+		s := &statusWriter{ResponseWriter: w}
+		defer func() {
+			n.status, n.bytes, n.took = s.status, s.bytes, time.Since(start)
+			log.LogAttrs(r.Context(), slog.LevelInfo, "request", append(n.attributes(), slog.String("client", proxies.Client(r).String()))...)
+			metrics.ended(n)
+			describeSpan(r.Context(), n)
+		}()
+		next.ServeHTTP(s, r.WithContext(context.WithValue(r.Context(), infoKey{}, n)))
+	})
+}
+
+func (n *requestInfo) attributes() []slog.Attr {
+	all := []slog.Attr{slog.String("method", n.method), slog.String("route", n.route), slog.Int("status", n.status),
+		slog.Int64("bytes", n.bytes), slog.Duration("took", n.took)}
+	for _, a := range []struct{ name, value string }{{"file", string(n.file)}, {"identity", string(n.kind)}, {"code", n.code}} {
+		if a.value != "" {
+			all = append(all, slog.String(a.name, a.value))
+		}
+	}
+	return all
+}
+
+// statusWriter sees what is answered.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 || w.status < 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// ReadFrom leads to the connection's own: what comes from a socket or a file need not
+// pass through this process.
+func (w *statusWriter) ReadFrom(r io.Reader) (int64, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.bytes += n
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

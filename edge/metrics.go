@@ -1,0 +1,98 @@
+package edge
+
+import (
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics count requests at the edge. What they are about is counted by the packages
+// that do it; each shows its own by a method Register.
+type Metrics struct {
+	answers   *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	inFlight  *prometheus.GaugeVec
+	refused   *prometheus.CounterVec
+}
+
+// NewMetrics shows them in r.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_http_requests_total",
+			Help: "Requests by route, method and class of status; cut is one without an answer."}, []string{"route", "method", "status"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "holdfast_http_request_duration_seconds",
+			Help:    "Requests until their answer was sent; clients may be slow.",
+			Buckets: []float64{.005, .025, .1, .25, 1, 2.5, 10, 60, 300}}, []string{"route", "method"}),
+		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "holdfast_http_requests_in_flight",
+			Help: "Requests that are being answered, by kind: upload, download, other."}, []string{"kind"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_uploads_refused_total",
+			Help: "Requests of uploads that were answered with an error, by its code; tus clients go on after many of them."}, []string{"code"}),
+	}
+	for _, kind := range []string{"upload", "download", "other"} {
+		m.inFlight.WithLabelValues(kind)
+	}
+	r.MustRegister(m.answers, m.durations, m.inFlight, m.refused, buildInfo())
+	return m
+}
+
+// routed is what the router calls for a request that a route takes: it notes which one.
+func (m *Metrics) routed(prefix string) mux.MiddlewareFunc {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n := infoOf(r.Context())
+			n.route = "page"
+			if template, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
+				n.route = strings.TrimPrefix(template, prefix)
+			}
+			g := m.inFlight.WithLabelValues(n.kindOf())
+			g.Inc()
+			defer g.Dec()
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// ended counts a request.
+func (m *Metrics) ended(n *requestInfo) {
+	if m == nil {
+		return
+	}
+	class := "cut"
+	if n.status != 0 {
+		class = strconv.Itoa(n.status/100) + "xx"
+	}
+	m.answers.WithLabelValues(n.route, n.method, class).Inc()
+	m.durations.WithLabelValues(n.route, n.method).Observe(n.took.Seconds())
+	if n.code != "" && n.kindOf() == "upload" {
+		m.refused.WithLabelValues(n.code).Inc()
+	}
+}
+
+// knownMethod is a method as a label: clients may send what they like.
+func knownMethod(method string) string {
+	if slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {
+		return method
+	}
+	return "other"
+}
+
+// buildInfo says which version this is.
+func buildInfo() prometheus.Collector {
+	labels := prometheus.Labels{"version": "unknown", "revision": "unknown", "goversion": "unknown"}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		labels["version"], labels["goversion"] = info.Main.Version, info.GoVersion
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				labels["revision"] = s.Value
+			}
+		}
+	}
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_build_info", Help: "1, with the version as labels.", ConstLabels: labels})
+	g.Set(1)
+	return g
+}

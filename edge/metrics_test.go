@@ -1,0 +1,55 @@
+package edge
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// edgeOf is a route behind what counts and logs requests.
+func edgeOf(m *Metrics, answer http.HandlerFunc) http.Handler {
+	router := mux.NewRouter()
+	if m != nil {
+		router.Use(m.routed("/files"))
+	}
+	router.HandleFunc("/files/tus/{id}", answer)
+	return withRequestID(withLog(slog.New(requestIDs{slog.NewJSONHandler(io.Discard, nil)}), nil, m, router))
+}
+
+// A request whose answer was cut off is no success, and is not in flight any more.
+func TestCutRequest(t *testing.T) {
+	m := NewMetrics(prometheus.NewRegistry())
+	h := edgeOf(m, func(http.ResponseWriter, *http.Request) {
+		if n := testutil.ToFloat64(m.inFlight.WithLabelValues("upload")); n != 1 {
+			t.Errorf("%v in flight", n)
+		}
+		panic(http.ErrAbortHandler)
+	})
+	func() {
+		defer func() { recover() }()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("HEAD", "/files/tus/1", nil))
+	}()
+	if cut, still := testutil.ToFloat64(m.answers.WithLabelValues("/tus/{id}", "HEAD", "cut")), testutil.ToFloat64(m.inFlight.WithLabelValues("upload")); cut != 1 || still != 0 {
+		t.Errorf("%v cut, %v in flight", cut, still)
+	}
+}
+
+// What it costs a request to be counted.
+func BenchmarkRequest(b *testing.B) {
+	for name, m := range map[string]*Metrics{"logged": nil, "logged and counted": NewMetrics(prometheus.NewRegistry())} {
+		b.Run(name, func(b *testing.B) {
+			h := edgeOf(m, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+			r := httptest.NewRequest("HEAD", "/files/tus/54efdbb4-8531-4c5b-96f6-42c28b1641f7", nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}
+		})
+	}
+}

@@ -1,0 +1,91 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"holdfast/auth"
+	"holdfast/file"
+	"holdfast/limit"
+	"holdfast/problem"
+)
+
+// withSecurityHeaders sets headers that every answer has. Handlers may say otherwise for their own.
+func withSecurityHeaders(hsts bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Content-Security-Policy", problem.Policy)
+		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		if hsts {
+			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains") // RFC 6797
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withDeadlines gives clients a time for what they send and take. net/http would wait for ever:
+// also for a body that no handler wants, before it says so. Handlers that read or write
+// much begin the time anew with every piece.
+func withDeadlines(read, write time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		if r.ContentLength != 0 {
+			_ = control.SetReadDeadline(time.Now().Add(read))
+		}
+		var until time.Time // of an upload: none, or its answer could come too late
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			until = time.Now().Add(write)
+		}
+		_ = control.SetWriteDeadline(until) // anew, since the one of the connection's last request stays
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recoverPanics answers for a handler that panicked; where an answer has begun, it cuts it off.
+func recoverPanics(respond problem.Responder, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			if s, ok := w.(*statusWriter); ok && s.status != 0 {
+				respond.LogError(r, http.StatusInternalServerError, err)
+				panic(http.ErrAbortHandler)
+			}
+			w.Header().Set("Connection", "close")
+			respond.Write(w, r, err)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// LimitFailedLogins is identify for callers that do not try too many wrong tokens.
+func LimitFailedLogins(identify func(*http.Request) (file.Identity, error), limits *limit.Limits) func(*http.Request) (file.Identity, error) {
+	if limits == nil {
+		return identify
+	}
+	return func(r *http.Request) (file.Identity, error) {
+		if !auth.Presented(r) {
+			return identify(r)
+		}
+		if err := limits.Failing(r); err != nil {
+			return file.Identity{}, err
+		}
+		who, err := identify(r)
+		if errors.Is(err, file.ErrUnauthenticated) {
+			limits.Failed(r)
+		}
+		return who, err
+	}
+}

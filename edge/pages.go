@@ -1,0 +1,62 @@
+package edge
+
+import (
+	"cmp"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"holdfast/config"
+)
+
+// example serves the built example page, and where the service is to be found for it.
+func example(router *mux.Router, c config.Config, base string) {
+	dir := os.DirFS(c.ExampleDir)
+	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		if name == "" { // a program with a token that asks for "/" wants the list of files
+			return r.Header.Get("Authorization") == "" || strings.Contains(r.Header.Get("Accept"), "text/html")
+		}
+		info, err := fs.Stat(dir, name)
+		return err == nil && info.Mode().IsRegular()
+	}
+	pages := http.FileServerFS(dir)
+	policy := examplePolicy(c, base)
+	router.MatcherFunc(isFile).Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Authorization, Accept")
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("Content-Security-Policy", policy)
+		if strings.HasPrefix(r.URL.Path, "/assets/") { // their names change with their content
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		}
+		pages.ServeHTTP(w, r)
+	})
+	router.HandleFunc("/example.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		json.NewEncoder(w).Encode(map[string]any{"base": base, "max_file_size": c.MaxFileSize})
+	}).Methods("GET", "HEAD")
+}
+
+// examplePolicy lets the example page work, and no more: its own scripts, the service, and
+// what a preview shows. A PDF and a film are shown from memory too (blob:).
+func examplePolicy(c config.Config, base string) string {
+	from := append([]string{"'self'"}, ownOrigins(base)...)
+	if c.Download.Redirect { // the bytes come from the store
+		from = append(from, cmp.Or(c.Download.RedirectEndpoint, c.Storage.Endpoint, "https:"))
+	}
+	sources := strings.Join(from, " ")
+	return "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; manifest-src 'self'; connect-src " + sources +
+		"; img-src " + sources + " blob: data:; media-src " + sources + " blob:; frame-src " + sources + " blob:; object-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+}
+
+// HasExample reports whether the example page was built into dir.
+func HasExample(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, "index.html"))
+	return err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,128 @@
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"holdfast/file"
+)
+
+// readyTimeout is how long a part has to answer whether it is there.
+const readyTimeout = 3 * time.Second
+
+// Readiness asks the parts that the service can't do without. However many ask, and however
+// long a part hangs, it is asked once at a time.
+type Readiness struct {
+	needed []Dependency
+	log    *slog.Logger
+	asking singleflight.Group
+
+	mu  sync.Mutex
+	was string // what was missing when somebody asked last
+}
+
+// Dependency is something that the service can't do without.
+type Dependency struct {
+	Name string // as /readyz shows it
+	Ping func(context.Context) error
+}
+
+// NewReadiness asks these.
+func NewReadiness(log *slog.Logger, needed []Dependency) *Readiness {
+	return &Readiness{needed: needed, log: log}
+}
+
+// notReady names the parts that do not answer, and says no more: everybody may ask.
+type notReady struct{ missing []string }
+
+func (n notReady) Error() string { return "not ready: " + strings.Join(n.missing, ", ") }
+
+// Check returns a notReady if a part does not answer. Why not is logged when it begins.
+func (r *Readiness) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	answers := make([]<-chan singleflight.Result, len(r.needed))
+	for i, p := range r.needed {
+		answers[i] = r.asking.DoChan(p.Name, func() (any, error) {
+			// Not of this request, since others wait for the answer too.
+			ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+			defer cancel()
+			return nil, p.Ping(ctx)
+		})
+	}
+	var missing []string
+	var why error
+	for i, p := range r.needed {
+		var err error
+		select {
+		case a := <-answers[i]:
+			err = a.Err
+		case <-ctx.Done():
+			err = fmt.Errorf("no answer within %s", readyTimeout)
+		}
+		if err != nil {
+			missing, why = append(missing, p.Name), errors.Join(why, fmt.Errorf("%s: %w", p.Name, err))
+		}
+	}
+	if !errors.Is(ctx.Err(), context.Canceled) { // else whoever asked has gone, and nothing is known
+		r.note(strings.Join(missing, ", "), why)
+	}
+	if len(missing) > 0 {
+		return notReady{missing}
+	}
+	return nil
+}
+
+// note logs a change.
+func (r *Readiness) note(missing string, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case missing == r.was:
+	case missing == "":
+		r.log.Info("ready again")
+	default:
+		r.log.Warn("not ready", "missing", missing, "error", why)
+	}
+	r.was = missing
+}
+
+// answerHealth answers /healthz and /readyz: in a word, or in JSON for who asks for it.
+func answerHealth(w http.ResponseWriter, r *http.Request, err error) {
+	said := struct {
+		Status  string   `json:"status"`
+		Missing []string `json:"missing,omitempty"`
+	}{Status: "ok"}
+	text, status := "ok", http.StatusOK
+	if err != nil {
+		said.Status, text, status = "not ready", "not ready", http.StatusServiceUnavailable
+		if n, ok := errors.AsType[notReady](err); ok {
+			said.Missing, text = n.missing, n.Error()
+		}
+		if errors.Is(err, file.ErrStopping) {
+			said.Status, text = "stopping", "stopping"
+		}
+		w.Header().Set("Retry-After", "2")
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Add("Vary", "Accept")
+	body, mediaType := []byte(text+"\n"), "text/plain; charset=utf-8"
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		if body, err = json.Marshal(said); err != nil { // strings: can't be
+			panic(err)
+		}
+		mediaType = "application/json"
+	}
+	w.Header().Set("Content-Type", mediaType)
+	w.WriteHeader(status)
+	w.Write(body)
+}

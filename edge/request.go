@@ -1,0 +1,94 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"holdfast/db"
+	"holdfast/file"
+	"holdfast/problem"
+)
+
+// requestInfo collects what the access log, the metrics and the span say about a request. The
+// path is not in it: somebody may have put a token there.
+type requestInfo struct {
+	method string
+	route  string    // the pattern that matched, without the base; "none": none did
+	kind   file.Kind // of who is asking; empty: nobody was told apart
+	file   file.ID   // whose row was read or written; what is no file's id is not in here
+	code   string    // of the problem that was answered
+	status int       // 0: the connection was cut before an answer
+	bytes  int64     // of the answer's body
+	took   time.Duration
+}
+
+type infoKey struct{}
+
+// infoOf is that of ctx's request; background work has one that nobody reads.
+func infoOf(ctx context.Context) *requestInfo {
+	if n, ok := ctx.Value(infoKey{}).(*requestInfo); ok {
+		return n
+	}
+	return &requestInfo{}
+}
+
+// kindOf is what sort of request this is: upload, download or other.
+func (n *requestInfo) kindOf() string {
+	switch {
+	case (n.route == "/{id}" || n.route == "/tus/{id}") && n.method == http.MethodGet, n.route == "/{id}" && n.method == http.MethodHead:
+		return "download"
+	case n.route == "/tus", n.route == "/tus/", n.route == "/tus/{id}", n.route == "/upload":
+		return "upload"
+	}
+	return "other"
+}
+
+// ObserveIdentity is identify, and notes who the caller is.
+func ObserveIdentity(identify func(*http.Request) (file.Identity, error)) func(*http.Request) (file.Identity, error) {
+	return func(r *http.Request) (file.Identity, error) {
+		who, err := identify(r)
+		if err == nil {
+			infoOf(r.Context()).kind = who.Kind
+		}
+		return who, err
+	}
+}
+
+// ObserveProblem is for problem.Responder.Note.
+func ObserveProblem(r *http.Request, p problem.Problem) { infoOf(r.Context()).code = p.Code }
+
+// ObservedRows note which file a request is about.
+type ObservedRows struct{ *db.Remembering }
+
+func (n ObservedRows) File(ctx context.Context, id file.ID) (file.Record, error) {
+	rec, err := n.Remembering.File(ctx, id)
+	if err == nil {
+		infoOf(ctx).file = id
+	}
+	return rec, err
+}
+
+func (n ObservedRows) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
+	u, err := n.Remembering.UploadRow(ctx, id)
+	if err == nil {
+		infoOf(ctx).file = id
+	}
+	return u, err
+}
+
+func (n ObservedRows) CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error {
+	err := n.Remembering.CreateUpload(ctx, u, holder, lease)
+	if err == nil {
+		infoOf(ctx).file = u.ID
+	}
+	return err
+}
+
+func (n ObservedRows) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, keep time.Duration) error {
+	err := n.Remembering.CreateKeyedUpload(ctx, u, holder, lease, key, keep)
+	if err == nil {
+		infoOf(ctx).file = u.ID
+	}
+	return err
+}

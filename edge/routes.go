@@ -1,0 +1,187 @@
+// Package edge is what every request goes through, and every way into the service.
+package edge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"holdfast/auth"
+	"holdfast/config"
+	"holdfast/download"
+	"holdfast/file"
+	"holdfast/form"
+	"holdfast/limit"
+	"holdfast/openapi"
+	"holdfast/problem"
+)
+
+// Options are the handlers of the service and what stands around them.
+type Options struct {
+	Config config.Config // CORS, deadlines, proxies, the example page
+	Base   string        // the URL under which files are seen, without a trailing slash
+
+	Uploads http.Handler // the tus endpoint; it expects paths with the prefix cut
+	Files   *download.Handler
+	Forms   *form.Handler
+	Usage   UsageRows
+	API     *openapi.Handler
+
+	Identify func(*http.Request) (file.Identity, error)
+	Links    *auth.Links
+	Respond  problem.Responder
+	Ready    func(context.Context) error
+	Metrics  *Metrics
+	Log      *slog.Logger
+}
+
+// New is the service as HTTP: every route, and around them what every request and answer goes
+// through. Each route answers under the path of Base and without it, because a proxy may
+// strip the prefix.
+func New(o Options) http.Handler {
+	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
+	// one would let %2F divide segments.
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	router.Use(o.Metrics.routed(Prefix(o.Base)))
+	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { o.Respond.Write(w, r, file.ErrNotFound) })
+	if HasExample(o.Config.ExampleDir) {
+		example(router, o.Config, o.Base)
+	}
+	for _, prefix := range prefixes(o.Base) {
+		o.route(router, prefix)
+	}
+	return o.surround(router)
+}
+
+// surround puts around h what every request and answer goes through.
+func (o Options) surround(h http.Handler) http.Handler {
+	c, origins := o.Config, crossOrigin(o.Config, o.Base)
+	h = rejectCrossOrigin(origins, o.Respond, h)
+	h = origins.Handler(recoverPanics(o.Respond, h))
+	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))
+	return withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h))
+}
+
+// route adds all routes under a prefix.
+func (o Options) route(router *mux.Router, prefix string) {
+	read := func(h http.HandlerFunc) http.HandlerFunc { return o.only(methods{"GET": h, "HEAD": h}) }
+	router.HandleFunc(prefix+"/healthz", read(func(w http.ResponseWriter, r *http.Request) { answerHealth(w, r, nil) }))
+	router.HandleFunc(prefix+"/readyz", read(func(w http.ResponseWriter, r *http.Request) {
+		answerHealth(w, r, o.Ready(r.Context()))
+	}))
+	router.HandleFunc(prefix+"/openapi.json", read(o.API.Document))
+	router.HandleFunc(prefix+"/docs", read(o.API.Page))
+	for _, path := range []string{"/tus", "/tus/", "/tus/{id}"} {
+		router.HandleFunc(prefix+path, o.tus)
+	}
+	router.HandleFunc(prefix+"/", read(o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Files.List(w, r) })))
+	router.HandleFunc(prefix+"/usage", read(o.withIdentity(usage(o.Usage, o.Respond))))
+	router.HandleFunc(prefix+"/upload", o.only(methods{
+		"POST": o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) }),
+	}))
+	serve := o.withIdentityOrLink(o.Files.Serve)
+	router.HandleFunc(prefix+"/{id}", o.only(methods{"GET": serve, "HEAD": serve, "DELETE": o.withIdentity(o.Files.Delete)}))
+	router.HandleFunc(prefix+"/{id}/links", o.only(methods{"POST": o.withIdentity(o.Files.Link)}))
+	grant := o.withIdentity(o.Files.Grant)
+	router.HandleFunc(prefix+"/{id}/grants", o.only(methods{"GET": grant, "HEAD": grant, "PUT": o.withIdentity(o.Files.SetGrant)}))
+}
+
+// tus hands a request on with the prefix cut off its path.
+func (o Options) tus(w http.ResponseWriter, r *http.Request) {
+	name, err := url.PathUnescape(mux.Vars(r)["id"])
+	if err != nil {
+		o.Respond.Write(w, r, file.ErrNotFound)
+		return
+	}
+	r.URL.Path = "/" + name
+	o.Uploads.ServeHTTP(w, r)
+}
+
+// methods are what a route does, by method.
+type methods map[string]http.HandlerFunc
+
+// only answers other methods itself: a 405 has to name the right ones (RFC 9110, 15.5.6).
+func (o Options) only(m methods) http.HandlerFunc {
+	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+	return func(w http.ResponseWriter, r *http.Request) {
+		if handle := m[r.Method]; handle != nil {
+			handle(w, r)
+			return
+		}
+		w.Header().Set("Allow", allow)
+		o.Respond.Write(w, r, file.ErrMethod)
+	}
+}
+
+// fileHandler answers requests about a file; its id is empty where the route names none.
+type fileHandler func(http.ResponseWriter, *http.Request, file.ID)
+
+// withIdentity hands a request on with its caller's identity. Unauthenticated requests get 401.
+func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who, err := o.Identify(r)
+		if err != nil {
+			o.Respond.Write(w, r, err)
+			return
+		}
+		var id file.ID
+		if segment, named := mux.Vars(r)["id"]; named {
+			if id, err = segmentID(segment); err != nil {
+				o.Respond.Write(w, r, err)
+				return
+			}
+		}
+		next(w, r.WithContext(auth.NewContext(r.Context(), who)), id)
+	}
+}
+
+// withIdentityOrLink is withIdentity that takes a signed link for an identity, too.
+// Unauthenticated requests continue as anonymous: the file may be public.
+func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id, err := segmentID(mux.Vars(r)["id"])
+		var who file.Identity
+		query := r.URL.Query()
+		switch {
+		case err != nil:
+		case auth.IsLink(query):
+			who, err = o.Links.Identify(id, query)
+		default:
+			who, err = o.Identify(r)
+		}
+		switch {
+		case err == nil:
+			infoOf(r.Context()).kind = who.Kind
+			r = r.WithContext(auth.NewContext(r.Context(), who))
+		case !errors.Is(err, file.ErrUnauthenticated):
+			o.Respond.Write(w, r, err)
+			return
+		}
+		next(w, r, id)
+	}
+}
+
+// Prefix is the path of base, without a trailing slash.
+func Prefix(base string) string { return prefixes(base)[0] }
+
+func prefixes(base string) []string {
+	if u, err := url.Parse(base); err == nil && u.Path != "" {
+		return []string{u.EscapedPath(), ""}
+	}
+	return []string{""}
+}
+
+func segmentID(segment string) (file.ID, error) {
+	name, err := url.PathUnescape(segment)
+	if err != nil {
+		return "", file.NotFound(segment)
+	}
+	return file.ParseID(name)
+}

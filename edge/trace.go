@@ -1,0 +1,51 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// WithSpans makes a span of each request, as part of its client's trace if it says which
+// (W3C traceparent). Its name and what it is about follow when it has been answered.
+func WithSpans(provider trace.TracerProvider, next http.Handler) http.Handler {
+	return otelhttp.NewHandler(next, "", otelhttp.WithTracerProvider(provider), otelhttp.WithMeterProvider(noop.NewMeterProvider()),
+		otelhttp.WithPropagators(propagation.TraceContext{}),
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return knownMethod(r.Method) }),
+		otelhttp.WithFilter(func(r *http.Request) bool { // health checks would be most of all traces
+			return !strings.HasSuffix(r.URL.Path, "/healthz") && !strings.HasSuffix(r.URL.Path, "/readyz")
+		}))
+}
+
+// describeSpan says what the span of ctx's request is about. The library has put the path
+// in, where a token may stand: the route takes its place.
+func describeSpan(ctx context.Context, n *requestInfo) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	span.SetName(n.method + " " + n.route)
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	attributes := []attribute.KeyValue{attribute.String("url.path", n.route), attribute.String("http.route", n.route),
+		attribute.String("user_agent.original", ""), attribute.String("holdfast.request_id", id)}
+	for name, value := range map[string]string{"holdfast.identity": string(n.kind), "holdfast.file": string(n.file), "holdfast.code": n.code} {
+		if value != "" {
+			attributes = append(attributes, attribute.String(name, value))
+		}
+	}
+	span.SetAttributes(attributes...)
+}
+
+// traceID is the trace that ctx is part of; empty: none.
+func traceID(ctx context.Context) string {
+	if c := trace.SpanContextFromContext(ctx); c.IsValid() {
+		return c.TraceID().String()
+	}
+	return ""
+}

@@ -1,0 +1,74 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"holdfast/auth"
+	"holdfast/config"
+	"holdfast/db"
+	"holdfast/edge"
+	"holdfast/file"
+)
+
+// announce prints where the service is to be found.
+func announce(ctx context.Context, c config.Config, rows *db.DB, base string, port int, stdout io.Writer) error {
+	token := ""
+	if c.Postgres == nil && c.Storage.Type == config.Embedded && c.Mode != config.Production {
+		var err error
+		if token, err = devToken(ctx, rows, c.DataDir); err != nil {
+			return err
+		}
+	}
+	var text strings.Builder
+	fmt.Fprintln(&text, "Holdfast is ready")
+	if edge.HasExample(c.ExampleDir) {
+		page, fragment := "http://"+address("127.0.0.1", port)+"/", ""
+		if token != "" {
+			fragment = "#token=" + token
+		}
+		fmt.Fprintf(&text, "  page      %s%s\n", page, fragment)
+	}
+	fmt.Fprintf(&text, "  uploads   %s/tus/\n", base)
+	fmt.Fprintf(&text, "  data      %s\n", c.DataDir)
+	if token != "" {
+		fmt.Fprintf(&text, "  token     %s   (user 1, account 1)\n", token)
+	}
+	_, err := io.WriteString(stdout, text.String()) // at once: scripts read it while it is written
+	return err
+}
+
+// devToken returns the token of user 1 in account 1 that lies in dir for whoever tries
+// the service out, and makes one if there is none in force.
+func devToken(ctx context.Context, rows *db.DB, dir string) (string, error) {
+	path := filepath.Join(dir, "dev-token")
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("development token: %w", err)
+	}
+	if text := strings.TrimSpace(string(b)); text != "" {
+		_, err := rows.Token(ctx, auth.Hash(text))
+		if err == nil {
+			return text, nil
+		}
+		if !errors.Is(err, file.ErrNotFound) {
+			return "", err
+		}
+	}
+	text, err := auth.IssueToken(ctx, rows, file.Token{Name: "dev", UserID: 1, AccountID: 1})
+	if err != nil {
+		return "", err
+	}
+	// Anew, so that a file that others could read does not keep its mode.
+	os.Remove(path)
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("development token: %w", err)
+	}
+	return text, nil
+}

@@ -1,0 +1,50 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"holdfast/config"
+	"holdfast/db"
+	"holdfast/events"
+	"holdfast/reconcile"
+	"holdfast/storage"
+)
+
+// startWebhooks delivers events to WEBHOOK_URL; show is given the sender. The function that is returned ends it and waits
+// for that.
+func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(*events.Sender), log *slog.Logger) (stop func(), err error) {
+	if c.Events.URL == "" {
+		return func() {}, nil
+	}
+	sender, err := events.NewSender(c.Events.URL, c.Events.Secret)
+	if err != nil {
+		return nil, err
+	}
+	show(sender)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { defer close(done); sender.Run(ctx, rows, log) }()
+	return func() { cancel(); <-done }, nil
+}
+
+// NewChecker compares the database of p with its store.
+func NewChecker(c config.Config, p *Parts) *reconcile.Checker {
+	return &reconcile.Checker{Rows: p.Rows, Objects: p.Objects, Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix},
+		Options: reconcile.Options{Now: time.Now}}
+}
+
+// sweepLeftovers removes, in small steps beside the service, what uploads have left over. The
+// function that is returned ends it and waits for that.
+func sweepLeftovers(ctx context.Context, c config.Config, p *Parts, metrics *reconcile.Metrics, log *slog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		check := NewChecker(c, p)
+		check.Fix, check.Metrics = true, metrics
+		check.Sweep(ctx, p.Rows, sweepInterval, log)
+	}()
+	return func() { cancel(); <-done }
+}

@@ -1,0 +1,41 @@
+package service
+
+import (
+	"context"
+
+	"holdfast/config"
+	"holdfast/events"
+	"holdfast/file"
+	"holdfast/hooks"
+	"holdfast/scan"
+	"holdfast/storage"
+)
+
+// outside has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
+func outside(c config.Config, objects *storage.Client, spans *traces, s *hooks.Settings) error {
+	if c.Events.PreCreate != "" {
+		sender, err := events.NewSender(c.Events.PreCreate, c.Events.Secret)
+		if err != nil {
+			return err
+		}
+		if spans != nil {
+			sender.Trace(spans.provider)
+		}
+		s.Ask = func(ctx context.Context, who file.Identity, n hooks.Creation) (name, contentType string, err error) {
+			return sender.Ask(ctx, events.Beginning{AccountID: who.AccountID, UserID: who.UserID, Name: n.Name, Type: n.Type,
+				Size: n.Size, Deferred: n.Deferred, Metadata: n.Metadata})
+		}
+	}
+	if c.Events.Clamd != "" {
+		clamd := scan.New(c.Events.Clamd)
+		s.Scan = func(ctx context.Context, u *file.Upload) error {
+			body, err := objects.Open(ctx, u.Location, u.ETag, 0, u.Size)
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			return clamd.Scan(ctx, body)
+		}
+	}
+	return nil
+}

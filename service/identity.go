@@ -1,0 +1,48 @@
+package service
+
+import (
+	"holdfast/access"
+	"holdfast/auth"
+	"holdfast/config"
+)
+
+// openRedis prepares the way to the tokens in Redis, where they can be found. It is not
+// waited for: people with tokens there are let in as soon as it comes.
+func (p *Parts) openRedis(c config.Auth) (err error) {
+	if c.Redis == "" {
+		return nil
+	}
+	if c.Secret == "" {
+		p.log.Warn("tokens in Redis do not count without DJANGO_SECRET_KEY; rate limits are counted there")
+		return nil
+	}
+	p.redis, err = auth.OpenRedis(auth.RedisOptions{URL: c.Redis, Prefix: c.RedisPrefix, Secret: c.Secret, Iterations: c.Iterations})
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.redis.Close)
+	return nil
+}
+
+// authenticator tells people apart by local tokens, and by all else that there is.
+func authenticator(c config.Auth, p *Parts) *auth.Authenticator {
+	o := auth.Options{Local: p.Rows, Redis: p.redis, Guests: []byte(c.Secret), Remember: c.RememberTTL}
+	if t := c.JWT; t != nil {
+		o.Signed = auth.NewSigned(auth.SignedOptions{KeysURL: t.KeysURL, Secret: []byte(t.Secret), Issuer: t.Issuer, Audience: t.Audience,
+			UserClaim: t.UserClaim, AccountClaim: t.AccountClaim, GroupsClaim: t.GroupsClaim})
+	}
+	return auth.New(o)
+}
+
+// decider decides by the grants in the database and, where there is one, by the backend.
+func (p *Parts) decider(c config.Config, spans *traces) *access.Decider {
+	if c.Backend == "" {
+		return access.New(p.Rows, nil, c.RememberTTL)
+	}
+	backend := access.NewBackend(c.Backend)
+	if spans != nil {
+		backend.Trace(spans.provider)
+	}
+	p.closers = append(p.closers, func() error { backend.Close(); return nil })
+	return access.New(p.Rows, backend, c.RememberTTL)
+}

@@ -1,0 +1,31 @@
+package service
+
+import (
+	"holdfast/config"
+	"holdfast/limit"
+)
+
+// openLimits makes the limits of the service, and what ends them; nil limits are none.
+func openLimits(c config.Config, p *Parts, spans *traces) (*limit.Limits, error) {
+	if !c.Limits.On {
+		return nil, nil
+	}
+	var counter limit.Counter = limit.NewMemory()
+	if c.Auth.Redis != "" {
+		shared, err := limit.NewRedis(c.Auth.Redis, p.log)
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, shared.Close)
+		if spans != nil {
+			if err := shared.Trace(spans.provider); err != nil {
+				return nil, err
+			}
+		}
+		counter = shared
+	}
+	return limit.New(counter, limit.Settings{
+		Uploads: limit.Rate(c.Limits.Uploads), Downloads: limit.Rate(c.Limits.Downloads), Failures: limit.Rate(c.Limits.Failures),
+		Proxies: c.TrustedProxies,
+	}), nil
+}

@@ -1,0 +1,192 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"holdfast/auth"
+	"holdfast/config"
+	"holdfast/db"
+	"holdfast/edge"
+	"holdfast/file"
+	"holdfast/internal/filelock"
+	"holdfast/storage"
+)
+
+// DatabaseFile is the SQLite database in DATA_DIR.
+const DatabaseFile = "holdfast.db"
+
+// Parts are what the service stands on.
+type Parts struct {
+	Rows    *db.DB
+	Objects *storage.Client
+	redis   *auth.Redis  // nil: none
+	broken  <-chan error // the embedded store ended by itself
+	log     *slog.Logger
+	closers []func() error
+}
+
+// open opens database and store, and waits for those that are not there yet.
+func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err error) {
+	p := &Parts{log: log}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	if c.Postgres == nil || c.Storage.Type == config.Embedded {
+		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+			return nil, err
+		}
+		unlock, err := filelock.Try(filepath.Join(c.DataDir, "lock"))
+		if err != nil {
+			return nil, fmt.Errorf("data folder %s: %w", c.DataDir, err)
+		}
+		p.closers = append(p.closers, func() error { unlock(); return nil })
+	}
+	err = wait(ctx, log, "database", c.StartTimeout, func(ctx context.Context) (err error) {
+		p.Rows, err = connectDatabase(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, p.Rows.Close)
+	if err := p.Rows.Migrate(ctx); err != nil { // which may take longer than a database that answers
+		return nil, err
+	}
+	if !p.Rows.Shared() {
+		// Whoever held a lease on this database is dead: its lock was free.
+		if err := p.Rows.DropLeases(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.openRedis(c.Auth); err != nil {
+		return nil, err
+	}
+	return p, p.openStore(ctx, c, log)
+}
+
+// OpenBeside opens the parts for a command that runs beside the service. The embedded store
+// is the service's own: with it, the service has to be stopped.
+func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err error) {
+	p := &Parts{}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	if c.Storage.Type == config.Embedded {
+		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+			return nil, err
+		}
+		unlock, err := filelock.Try(filepath.Join(c.DataDir, "lock"))
+		if err != nil {
+			return nil, fmt.Errorf("the embedded store in %s can be opened by one process: stop the service for this command: %w", c.DataDir, err)
+		}
+		p.closers = append(p.closers, func() error { unlock(); return nil })
+	}
+	if p.Rows, err = OpenDatabase(ctx, c); err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, p.Rows.Close)
+	return p, p.openStore(ctx, c, log)
+}
+
+func (p *Parts) openStore(ctx context.Context, c config.Config, log *slog.Logger) error {
+	if c.Storage.Type == config.Embedded {
+		embedded, err := storage.StartEmbedded(ctx, c.DataDir, c.EmbeddedSync)
+		if err != nil {
+			return err
+		}
+		p.Objects, p.broken = embedded.Client, embedded.Done()
+		p.closers = append(p.closers, embedded.Close)
+		return nil
+	}
+	p.Objects = storage.New(storage.Options{
+		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
+		Signing: storage.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
+	})
+	p.closers = append(p.closers, func() error { p.Objects.Close(); return nil })
+	return wait(ctx, log, "object store", c.StartTimeout, func(ctx context.Context) error {
+		return p.Objects.Ping(ctx, storage.Layout{BucketPrefix: c.Storage.BucketPrefix}.Object(0, "").Bucket)
+	})
+}
+
+// Close closes the parts, the last opened first.
+func (p *Parts) Close() (err error) {
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.closers[i]())
+	}
+	p.closers = nil
+	return err
+}
+
+// readiness is how the parts are asked whether they are there.
+func (p *Parts) readiness(layout storage.Layout, log *slog.Logger) *edge.Readiness {
+	needed := []edge.Dependency{
+		{Name: "database", Ping: p.Rows.Ping},
+		{Name: "store", Ping: func(ctx context.Context) error { return p.Objects.Ping(ctx, layout.Object(0, "").Bucket) }},
+	}
+	if p.redis != nil {
+		needed = append(needed, edge.Dependency{Name: "redis", Ping: p.redis.Ping})
+	}
+	return edge.NewReadiness(log, needed)
+}
+
+// OpenDatabase opens the database for commands, which wait for nothing.
+func OpenDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
+	return database(ctx, c, db.OpenPostgres, db.OpenSQLite)
+}
+
+// connectDatabase leaves the tables as they are.
+func connectDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
+	return database(ctx, c, db.ConnectPostgres, db.ConnectSQLite)
+}
+
+func database(ctx context.Context, c config.Config, postgres, sqlite func(context.Context, string) (*db.DB, error)) (rows *db.DB, err error) {
+	if c.Postgres != nil {
+		rows, err = postgres(ctx, c.Postgres.DSN())
+	} else if err = os.MkdirAll(c.DataDir, 0o700); err == nil {
+		rows, err = sqlite(ctx, filepath.Join(c.DataDir, DatabaseFile))
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows.Limit(file.Quota(c.Quota))
+	if c.Events.URL != "" {
+		rows.KeepEvents()
+	}
+	return rows, nil
+}
+
+// wait tries until it works, at most for limit: services that start together come up
+// in any order.
+func wait(ctx context.Context, log *slog.Logger, what string, limit time.Duration, try func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := try(limited)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		// Only what may come yet is waited for; a faulty migration won't.
+		if !errors.Is(err, file.ErrUnavailable) {
+			return err
+		}
+		log.Warn("waiting for the "+what, "for_at_most", limit.String(), "error", err)
+		select {
+		case <-limited.Done():
+			return fmt.Errorf("the %s did not come within %s: %w", what, limit, err)
+		case <-time.After(time.Second):
+		}
+	}
+}

@@ -1,0 +1,274 @@
+// Package service is what the process stands on, its life and its end: it opens database and
+// store, wires the packages together, listens, runs what goes on beside requests, and stops.
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/auth"
+	"holdfast/config"
+	"holdfast/db"
+	"holdfast/download"
+	"holdfast/edge"
+	"holdfast/events"
+	"holdfast/file"
+	"holdfast/form"
+	"holdfast/hooks"
+	"holdfast/limit"
+	"holdfast/openapi"
+	"holdfast/problem"
+	"holdfast/reconcile"
+	"holdfast/storage"
+	"holdfast/tus"
+)
+
+// ErrSettings says that settings do not fit together; nothing was started.
+var ErrSettings = errors.New("wrong settings")
+
+// sweepInterval is how often uploads that were cut short are looked for.
+const sweepInterval = time.Minute
+
+// Serve runs the service until ctx ends: open, listen, wire, run, stop.
+func Serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Logger) (err error) {
+	s := &server{config: c, log: log, layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.start(ctx, stdout); err != nil {
+		if ctx.Err() != nil { // whatever was begun then is why
+			log.Info("stopped while starting", "error", err)
+			return nil
+		}
+		return err
+	}
+	return s.run(ctx)
+}
+
+// server is the running service.
+type server struct {
+	config config.Config
+	log    *slog.Logger
+	layout storage.Layout
+
+	parts    *Parts
+	spans    *traces
+	registry *prometheus.Registry
+	listener net.Listener
+	base     string // of all URLs, without a trailing slash
+
+	engine      *tus.Engine
+	connections *limit.Connections
+	http        *http.Server
+	drain       drain
+	closers     []func() error
+}
+
+func (s *server) start(ctx context.Context, stdout io.Writer) error {
+	for _, step := range []func(context.Context) error{s.checkMemory, s.open, s.listen, s.wire, s.startBackground} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return announce(ctx, s.config, s.parts.Rows, s.base, s.port(), stdout)
+}
+
+// onClose has f called when the service has stopped, before whatever was opened earlier is closed.
+func (s *server) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+func (s *server) close() (err error) {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.closers[i]())
+	}
+	return err
+}
+
+func (s *server) checkMemory(context.Context) error {
+	c := s.config
+	if least := tus.MemoryFor(hooks.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
+		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in parts of %d bytes",
+			ErrSettings, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
+	}
+	limitHeap(c.MemoryBudget)
+	return nil
+}
+
+// limitHeap has the garbage collector work harder before the heap is much larger than what
+// clients' bytes may take of it: it lets garbage grow with the heap, which is large when
+// the budget is used up. The rest is for connections, some 50 KiB for each of thousands.
+// GOMEMLIMIT, if it is set, is the operator's word.
+func limitHeap(budget int64) {
+	const rest = 128 << 20
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(budget + rest)
+	}
+}
+
+// open opens what the service stands on.
+func (s *server) open(ctx context.Context) (err error) {
+	if s.spans, err = openTraces(ctx, s.config.Traces, s.log); err != nil {
+		return err
+	}
+	s.onClose(func() error { s.spans.close(); return nil })
+	if s.parts, err = open(ctx, s.config, s.log); err != nil {
+		return err
+	}
+	s.onClose(s.parts.Close)
+	return s.spans.traceParts(s.parts)
+}
+
+// listen takes the address, so that it is known before anything names it.
+func (s *server) listen(context.Context) (err error) {
+	if s.listener, err = net.Listen("tcp", address(s.config.Host, s.config.Port)); err != nil {
+		return err
+	}
+	s.onClose(func() error { s.listener.Close(); return nil }) // the server may have closed it
+	if s.base = s.config.PublicURL; s.base == "" {
+		s.base = "http://" + address("127.0.0.1", s.port()) + "/files"
+	}
+	s.registry = newRegistry()
+	stop := observe(s.config.AdminAddr, s.registry, s.log)
+	s.onClose(func() error { stop(); return nil })
+	return nil
+}
+
+func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+
+func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// wire makes the handlers of all requests.
+func (s *server) wire(ctx context.Context) error {
+	c, p := s.config, s.parts
+	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: edge.Prefix(s.base), Note: edge.ObserveProblem}
+	rows := edge.ObservedRows{Remembering: db.Remember(p.Rows, c.RememberTTL)}
+	links, err := openLinks(ctx, c, p.Rows)
+	if err != nil {
+		return err
+	}
+	rules := hooks.Settings{Layout: s.layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
+	if err := outside(c, p.Objects, s.spans, &rules); err != nil {
+		return err
+	}
+	life := hooks.New(rows, rules)
+	s.engine = tus.NewEngine(rows, p.Objects, life, tus.Settings{Memory: c.MemoryBudget}, s.log)
+	limits, err := openLimits(c, p, s.spans)
+	if err != nil {
+		return err
+	}
+	people, decider := authenticator(c.Auth, p), p.decider(c, s.spans)
+	identify := edge.ObserveIdentity(edge.LimitFailedLogins(people.Identify, limits))
+	files := download.New(download.Options{
+		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links,
+		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions,
+		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
+		Redirect: redirect(c, p.Objects), Limit: limits.Download,
+	})
+	uploads, err := tus.NewHandler(tus.Options{
+		Engine: s.engine, Hooks: life, Respond: respond, Identify: identify, Base: s.base, ReadTimeout: c.ReadTimeout,
+		Download: files.Serve, Limit: limits.Upload,
+	})
+	if err != nil {
+		return err
+	}
+	forms := form.New(form.Options{
+		Receive: func(ctx context.Context, c hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
+			return s.engine.Receive(ctx, life.PreCreate, c, body, interrupt)
+		},
+		Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
+	})
+	s.connections = openConnections(c, s.log)
+	register(s.registry, rows, p.Objects, life, s.engine, limits, s.connections, people, decider, files)
+	s.drain.delay, s.drain.timeout = c.Drain.Delay, c.Drain.Timeout
+	s.serveHTTP(edge.New(edge.Options{
+		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows, API: openapi.New(s.base),
+		Identify: identify, Links: links, Respond: respond, Ready: s.ready(), Metrics: edge.NewMetrics(s.registry), Log: s.log,
+	}))
+	return nil
+}
+
+// ready is what /readyz asks.
+func (s *server) ready() func(context.Context) error {
+	parts := s.parts.readiness(s.layout, s.log)
+	return func(ctx context.Context) error {
+		if s.drain.begun.Load() {
+			return file.ErrStopping
+		}
+		return parts.Check(ctx)
+	}
+}
+
+func (s *server) serveHTTP(h http.Handler) {
+	s.http = &http.Server{
+		ConnState:         s.connections.State,
+		Handler:           s.spans.through(s.drain.leaving(h)),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       s.config.Connections.Idle,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// startBackground starts what goes on beside requests.
+func (s *server) startBackground(ctx context.Context) error {
+	running, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	engineDone := make(chan struct{})
+	go func() { defer close(engineDone); s.engine.Run(running, sweepInterval) }()
+	s.onClose(func() error { stopEngine(); <-engineDone; s.engine.Wait(); return nil })
+	stopSweep := sweepLeftovers(ctx, s.config, s.parts, reconcile.NewMetrics(s.registry), s.log)
+	s.onClose(func() error { stopSweep(); return nil })
+	stopWebhooks, err := startWebhooks(ctx, s.config, s.parts.Rows, func(e *events.Sender) { e.Register(s.registry) }, s.log)
+	if err != nil {
+		return err
+	}
+	s.onClose(func() error { stopWebhooks(); return nil })
+	return nil
+}
+
+// run serves until ctx ends, and then stops.
+func (s *server) run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.connections.Listener(s.listener)) }()
+	s.log.Info("serving", "address", s.listener.Addr().String(), "base", s.base, "settings", s.config.Redacted())
+	select {
+	case err := <-served:
+		return err
+	case err := <-s.parts.broken:
+		return fmt.Errorf("the embedded store ended: %w", errors.Join(err, s.http.Close()))
+	case <-ctx.Done():
+	}
+	return s.drain.run(s.http, s.engine.LetGo, s.log)
+}
+
+// openLinks takes the keys of signed links from the settings, or else one from the
+// database, which is made by the first who needs it.
+func openLinks(ctx context.Context, c config.Config, rows *db.DB) (*auth.Links, error) {
+	keys := c.Links.Keys
+	if len(keys) == 0 {
+		fresh := make([]byte, 32)
+		rand.Read(fresh)
+		key, err := rows.Secret(ctx, "link key", fresh)
+		if err != nil {
+			return nil, err
+		}
+		keys = [][]byte{key}
+	}
+	return auth.NewLinks(keys, time.Now), nil
+}
+
+// redirect says which files clients fetch from the store itself; nil: none.
+func redirect(c config.Config, objects *storage.Client) *download.Redirect {
+	if !c.Download.Redirect {
+		return nil
+	}
+	return &download.Redirect{Above: c.Download.RedirectAbove, Presign: objects.Presigner(c.Download.RedirectEndpoint)}
+}

@@ -1,0 +1,108 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+
+	"holdfast/config"
+	"holdfast/edge"
+)
+
+// flushTimeout is how long the last spans have to leave when the service stops. A collector
+// that is down costs so much, once.
+const flushTimeout = 3 * time.Second
+
+// traces are spans on their way to a collector. Those of a nil *traces are never made.
+type traces struct {
+	provider *sdk.TracerProvider
+	log      *slog.Logger
+}
+
+// openTraces prepares the way; nil where nobody wants any. The collector is not waited for,
+// now or later: what it does not take in time is dropped.
+func openTraces(ctx context.Context, by config.Traces, log *slog.Logger) (*traces, error) {
+	var exporter sdk.SpanExporter
+	var err error
+	switch by {
+	case config.NoTraces:
+		return nil, nil
+	case config.TracesGRPC:
+		exporter, err = otlptracegrpc.New(ctx)
+	default:
+		exporter, err = otlptracehttp.New(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	about, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(attribute.String("service.name", "holdfast")),
+		resource.WithFromEnv()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	// The SDK would write its own troubles past our log.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("traces", "error", err) }))
+	provider := sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithBatcher(&patientExporter{SpanExporter: exporter, log: log}))
+	return &traces{provider, log}, nil
+}
+
+// close sends what is left.
+func (t *traces) close() {
+	if t == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil {
+		t.log.Warn("the last spans were not sent", "error", err)
+	}
+}
+
+// patientExporter says once that the collector takes no spans, and once that it does again.
+type patientExporter struct {
+	sdk.SpanExporter
+	log  *slog.Logger
+	down atomic.Bool
+}
+
+func (e *patientExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	err := e.SpanExporter.ExportSpans(ctx, spans)
+	switch {
+	case err == nil && e.down.Swap(false):
+		e.log.Info("the collector takes spans again")
+	case err != nil && !e.down.Swap(true):
+		e.log.Warn("the collector takes no spans, they are dropped until it does", "error", err)
+	}
+	return nil
+}
+
+// traceParts has the parts make spans.
+func (t *traces) traceParts(p *Parts) error {
+	if t == nil {
+		return nil
+	}
+	p.Rows.Trace(t.provider)
+	p.Objects.Trace(t.provider)
+	if p.redis != nil {
+		return p.redis.Trace(t.provider)
+	}
+	return nil
+}
+
+// through makes a span of each request; see edge.WithSpans.
+func (t *traces) through(next http.Handler) http.Handler {
+	if t == nil {
+		return next
+	}
+	return edge.WithSpans(t.provider, next)
+}
