@@ -12,7 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-func newRegistry() *prometheus.Registry {
+// registry is where each package shows what it counts.
+type registry = *prometheus.Registry
+
+func newRegistry() registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r

@@ -16,8 +16,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"holdfast/auth"
 	"holdfast/config"
 	"holdfast/db"
@@ -63,7 +61,7 @@ type server struct {
 
 	parts    *Parts
 	spans    *traces
-	registry *prometheus.Registry
+	registry registry // of all metrics
 	listener net.Listener
 	base     string // of all URLs, without a trailing slash
 

@@ -26,7 +26,7 @@ func apiPaths(t *testing.T) map[string]map[string]any {
 // Every route is described, and nothing else. The tus routes are one handler's, under three paths.
 func TestRoutesAreDescribed(t *testing.T) {
 	routes := map[string]bool{"/tus/": true, "/tus/{id}": true}
-	for _, m := range regexp.MustCompile(`HandleFunc\(prefix\+"([^"]+)"`).FindAllStringSubmatch(read(t, "routes.go"), -1) {
+	for _, m := range regexp.MustCompile(`HandleFunc\(prefix\+"([^"]+)"`).FindAllStringSubmatch(read(t, "edge/routes.go"), -1) {
 		routes[m[1]] = true
 	}
 	want, got := slices.Sorted(maps.Keys(routes)), slices.Sorted(maps.Keys(apiPaths(t)))
