@@ -52,7 +52,7 @@ func TestPanic(t *testing.T) {
 		}
 	}
 	server.Close()
-	if !strings.Contains(log.String(), "the secret is out") || !strings.Contains(log.String(), "request_id=id-1") || !strings.Contains(log.String(), "edge_test.go") {
+	if !strings.Contains(log.String(), "the secret is out") || !strings.Contains(log.String(), "request_id=id-1") || !strings.Contains(log.String(), "middleware_test.go") {
 		t.Errorf("the log has no id or no stack:\n%s", &log)
 	}
 }
