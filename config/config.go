@@ -67,6 +67,7 @@ type Config struct {
 	ReadTimeout  time.Duration // without a byte from an uploading client
 	Drain        Drain
 	StartTimeout time.Duration // for SQL and S3 to appear
+	MinFreeSpace int64         // bytes that uploads leave in DataDir; negative: what is usual
 	EmbeddedSync bool          // flush the file system before an offset is acknowledged
 
 	AdminAddr    string        // where metrics are served; empty: nowhere
@@ -175,7 +176,18 @@ func (r *reader) uploads(c *Config) {
 	c.MemoryBudget = r.int64("MEMORY_BUDGET", "bytes of uploads that may be in memory at the same time; at least two parts of the longest file's", 256<<20, 17<<20, 1<<40)
 	c.UploadTTL = r.timeFrom("UPLOAD_TTL", "an unfinished upload is removed when it got no byte for so long", 24*time.Hour, time.Millisecond, 365*24*time.Hour)
 	c.ReadTimeout = r.duration("READ_TIMEOUT", "an upload request that sends no byte for so long is ended; what came is kept", 60*time.Second, 24*time.Hour)
+	c.MinFreeSpace = r.minFreeSpace()
 	r.int64("CHUNK_SIZE", "checked, so that a typing error is told; not needed", 1048576, 1, 1<<40)
+}
+
+// minFreeSpace is negative where nothing is set.
+func (r *reader) minFreeSpace() int64 {
+	const name, usual = "MIN_FREE_SPACE", 256 << 20
+	n := r.int64(name, "bytes that stay free in `DATA_DIR`, so that files can be deleted: uploads that would leave less are refused (507). Where it is not set, on a small disk a tenth of that; 0: none", usual, 0, 1<<50)
+	if strings.TrimSpace(r.getenv(name)) == "" {
+		return -1
+	}
+	return n
 }
 
 func (r *reader) publicURL() string {

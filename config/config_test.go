@@ -33,7 +33,7 @@ func TestDefaults(t *testing.T) {
 		AdminAddr: "127.0.0.1:9090", RememberTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
 		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
-		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, EmbeddedSync: true,
+		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, EmbeddedSync: true,
 		Drain:       Drain{Timeout: 10 * time.Second},
 		Storage:     Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Import:      Import{Region: "us-east-1"},
@@ -136,7 +136,7 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "QUOTA_BYTES=-1", "QUOTA_FILES=many", "WEBHOOK_URL=here", "PRE_CREATE_URL=https://a.example.org",
 		"WEBHOOK_SECRET=topsecret", "SCAN_CLAMD=nowhere", "IMPORT_S3_TYPE=ftp", "IMPORT_S3_ENDPOINT=here", "IMPORT_S3_SECRET_KEY=topsecret",
 		"IMPORT_TEXTS_URL=mysql://u:topsecret@h/d", "RATE_LIMIT_ENABLED=maybe", "RATE_LIMIT_UPLOAD_REQUESTS=0", "RATE_LIMIT_DOWNLOAD_WINDOW=0",
-		"TRUSTED_PROXIES=10.0.0.0/8,localhost", "AUTH_REDIS_URL=redis://:topsecret@:x", "DRAIN_DELAY=-1s", "DRAIN_TIMEOUT=0"))
+		"TRUSTED_PROXIES=10.0.0.0/8,localhost", "AUTH_REDIS_URL=redis://:topsecret@:x", "DRAIN_DELAY=-1s", "DRAIN_TIMEOUT=0", "MIN_FREE_SPACE=-1"))
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -145,7 +145,7 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN", "DOWNLOAD_REDIRECT_ENDPOINT",
 		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL",
 		"QUOTA_BYTES", "QUOTA_FILES", "WEBHOOK_URL", "WEBHOOK_SECRET", "SCAN_CLAMD", "IMPORT_S3_TYPE", "IMPORT_S3_ENDPOINT", "IMPORT_S3_ACCESS_KEY", "IMPORT_TEXTS_URL",
-		"RATE_LIMIT_ENABLED", "RATE_LIMIT_UPLOAD_REQUESTS", "RATE_LIMIT_DOWNLOAD_WINDOW", "TRUSTED_PROXIES", "DRAIN_DELAY", "DRAIN_TIMEOUT"} {
+		"RATE_LIMIT_ENABLED", "RATE_LIMIT_UPLOAD_REQUESTS", "RATE_LIMIT_DOWNLOAD_WINDOW", "TRUSTED_PROXIES", "DRAIN_DELAY", "DRAIN_TIMEOUT", "MIN_FREE_SPACE"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
 		}

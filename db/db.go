@@ -39,6 +39,7 @@ type DB struct {
 	quota   file.Quota
 	events  bool // they are kept
 	migrate func(context.Context) error
+	relief  func() bool
 }
 
 // OpenSQLite is ConnectSQLite, and brings the tables up to date.
@@ -109,8 +110,9 @@ func (d *DB) text(query string) string {
 	return strings.NewReplacer("{now}", d.now, "{bytes}", d.byBytes).Replace(query)
 }
 
-func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (int64, error) {
-	return exec(ctx, d.write, doing, d.text(query), args...)
+func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (n int64, err error) {
+	err = d.withRoom(ctx, func() (err error) { n, err = exec(ctx, d.write, doing, d.text(query), args...); return err })
+	return n, err
 }
 
 // counted is a connection or a transaction, which tells calls what is asked of it.
@@ -177,8 +179,12 @@ func rows(ctx context.Context, on queryer, doing, query string, args []any, each
 	return wrap(doing, rows.Err())
 }
 
-// tx runs fn in a transaction, which is committed if fn returns no error.
+// tx runs fn in a transaction, which is committed if fn returns no error. fn may be run twice.
 func (d *DB) tx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
+	return d.withRoom(ctx, func() error { return d.tryTx(ctx, doing, fn) })
+}
+
+func (d *DB) tryTx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
 	begun, err := d.beginTx(ctx, doing)
 	if err != nil {
 		return err

@@ -46,6 +46,11 @@ type notReady struct{ missing []string }
 
 func (n notReady) Error() string { return "not ready: " + strings.Join(n.missing, ", ") }
 
+// NoUploads says that the service is ready for all but uploads, and why.
+type NoUploads struct{ Why string }
+
+func (n NoUploads) Error() string { return "ok, but no uploads: " + n.Why }
+
 // Check returns a notReady if a part does not answer. Why not is logged when it begins.
 func (r *Readiness) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -101,9 +106,12 @@ func answerHealth(w http.ResponseWriter, r *http.Request, err error) {
 	said := struct {
 		Status  string   `json:"status"`
 		Missing []string `json:"missing,omitempty"`
+		Uploads string   `json:"uploads,omitempty"` // why there are none
 	}{Status: "ok"}
 	text, status := "ok", http.StatusOK
-	if err != nil {
+	if n, ok := errors.AsType[NoUploads](err); ok {
+		said.Uploads, text = n.Why, n.Error()
+	} else if err != nil {
 		said.Status, text, status = "not ready", "not ready", http.StatusServiceUnavailable
 		if n, ok := errors.AsType[notReady](err); ok {
 			said.Missing, text = n.missing, n.Error()

@@ -38,6 +38,8 @@ type Settings struct {
 	TTL     time.Duration // how long an unfinished upload is kept after its last byte
 	Now     func() time.Time
 
+	// Room refuses uploads while there is no room for them; nil: there always is.
+	Room func() error
 	// Ask asks somebody else whether an upload may begin, and under which name and type (empty:
 	// as it wants to); nil: nobody is asked.
 	Ask func(ctx context.Context, who file.Identity, c Creation) (name, contentType string, err error)
@@ -91,6 +93,11 @@ func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) 
 	}
 	if err := h.Fits(size); err != nil {
 		return file.Upload{}, err
+	}
+	if h.Room != nil {
+		if err := h.Room(); err != nil {
+			return file.Upload{}, err
+		}
 	}
 	if h.Ask != nil && !c.Partial { // of partial uploads the final one counts
 		name, contentType, err := h.Ask(ctx, who, c)

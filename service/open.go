@@ -12,6 +12,7 @@ import (
 	"holdfast/auth"
 	"holdfast/config"
 	"holdfast/db"
+	"holdfast/disk"
 	"holdfast/edge"
 	"holdfast/file"
 	"holdfast/internal/filelock"
@@ -25,8 +26,9 @@ const DatabaseFile = "holdfast.db"
 type Parts struct {
 	Rows    *db.DB
 	Objects *storage.Client
-	redis   *auth.Redis  // nil: none
-	broken  <-chan error // the embedded store ended by itself
+	Disk    *disk.Reserve // nil: nothing lies in DATA_DIR
+	redis   *auth.Redis   // nil: none
+	broken  <-chan error  // the embedded store ended by itself
 	log     *slog.Logger
 	closers []func() error
 }
@@ -48,6 +50,10 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err
 			return nil, fmt.Errorf("data folder %s: %w", c.DataDir, err)
 		}
 		p.closers = append(p.closers, func() error { unlock(); return nil })
+		p.Disk = disk.New(c.DataDir, c.MinFreeSpace)
+		if err := p.Disk.Prepare(); err != nil {
+			return nil, err
+		}
 	}
 	err = wait(ctx, log, "database", c.StartTimeout, func(ctx context.Context) (err error) {
 		p.Rows, err = connectDatabase(ctx, c)
@@ -57,6 +63,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err
 		return nil, err
 	}
 	p.closers = append(p.closers, p.Rows.Close)
+	if p.Disk != nil {
+		p.Rows.OnFull(p.Disk.LetGo)
+	}
 	if err := p.Rows.Migrate(ctx); err != nil { // which may take longer than a database that answers
 		return nil, err
 	}
@@ -104,7 +113,11 @@ func (p *Parts) openStore(ctx context.Context, c config.Config, log *slog.Logger
 		if err != nil {
 			return err
 		}
+		if p.Disk == nil { // a command's
+			p.Disk = disk.New(c.DataDir, c.MinFreeSpace)
+		}
 		p.Objects, p.broken = embedded.Client, embedded.Done()
+		p.Objects.Reserve(p.Disk.Take)
 		p.closers = append(p.closers, embedded.Close)
 		return nil
 	}

@@ -153,12 +153,12 @@ func (s *server) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rules := hooks.Settings{Layout: s.layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
+	rules := hooks.Settings{Room: p.Disk.Check, Layout: s.layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
 	if err := outside(c, p.Objects, s.spans, &rules); err != nil {
 		return err
 	}
 	life := hooks.New(rows, rules)
-	s.engine = tus.NewEngine(rows, p.Objects, life, tus.Settings{Memory: c.MemoryBudget}, s.log)
+	s.engine = tus.NewEngine(rows, p.Objects, life, tus.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check}, s.log)
 	limits, err := openLimits(c, p, s.spans)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (s *server) wire(ctx context.Context) error {
 		Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
 	s.connections = openConnections(c, s.log)
-	register(s.registry, rows, p.Objects, life, s.engine, limits, s.connections, people, decider, files)
+	register(s.registry, rows, p.Objects, p.Disk, life, s.engine, limits, s.connections, people, decider, files)
 	s.drain.delay, s.drain.timeout = c.Drain.Delay, c.Drain.Timeout
 	s.serveHTTP(edge.New(edge.Options{
 		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows, API: openapi.New(s.base),
@@ -201,7 +201,13 @@ func (s *server) ready() func(context.Context) error {
 		if s.drain.begun.Load() {
 			return file.ErrStopping
 		}
-		return parts.Check(ctx)
+		if err := parts.Check(ctx); err != nil {
+			return err
+		}
+		if s.parts.Disk.Check() != nil {
+			return edge.NoUploads{Why: "no space left"}
+		}
+		return nil
 	}
 }
 

@@ -29,7 +29,7 @@ const summed = " crc32"
 // the end, and does not compute a sum of its own over every byte instead, as some do.
 // copies says that parts will be copied: versitygw makes a wrong sum of a source in parts.
 func (c *Client) BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (uploadID string, err error) {
-	err = c.write(ctx, "begin multipart upload", at.Bucket, c.limits.writing(0), func(ctx context.Context) error {
+	err = c.fill(ctx, "begin multipart upload", at.Bucket, c.limits.writing(0), 0, func(ctx context.Context) error {
 		in := &s3.CreateMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key, ContentType: &contentType}
 		mark := ""
 		if c.sums && !copies {
@@ -60,7 +60,7 @@ func ownID(uploadID string) *string { return aws.String(strings.TrimSuffix(uploa
 // read any more when PutPart has returned. The tag is what Complete needs: the store's own
 // and, behind a space, the part's CRC32 if the store has taken note of it.
 func (c *Client) PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error) {
-	err = c.write(ctx, "put part", "", c.limits.writing(size), func(ctx context.Context) error {
+	err = c.fill(ctx, "put part", "", c.limits.writing(size), size, func(ctx context.Context) error {
 		out, err := c.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: ownID(uploadID),
 			PartNumber: &number, Body: body, ContentLength: &size}, c.payload)
 		if err == nil {
@@ -95,8 +95,11 @@ func (c *Client) Complete(ctx context.Context, at file.Location, uploadID string
 	if err := c.holding.completion(ctx, c.limits.ask); err != nil {
 		return fmt.Errorf("complete multipart upload: %w", err)
 	}
-	list := completed(parts)
-	return c.write(ctx, "complete multipart upload", "", c.limits.patient, func(ctx context.Context) error {
+	list, size := completed(parts), int64(0)
+	for _, p := range parts {
+		size += p.Size // the object is written before its parts are removed
+	}
+	return c.fill(ctx, "complete multipart upload", "", c.limits.patient, size, func(ctx context.Context) error {
 		_, err := c.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key,
 			UploadId: ownID(uploadID), MultipartUpload: &types.CompletedMultipartUpload{Parts: list}}, c.patient)
 		return err

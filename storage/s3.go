@@ -65,6 +65,7 @@ type Client struct {
 	reader  *reader // nil: the SDK reads
 	sums    bool    // the store knows the SDK's checksums
 	durable func(context.Context) error
+	room    func(n int64) (give func(), err error)
 	holding holding // of a store that can be held: the embedded one
 	close   func()
 	buckets sync.Map // names of buckets that were there
@@ -112,6 +113,7 @@ func New(o Options) *Client {
 	}
 	return &Client{
 		s3: s3.New(options), limits: l, calls: calls, reader: newReader(o), sums: !o.Google, durable: o.durable, holding: o.holding,
+		room:    func(int64) (func(), error) { return func() {}, nil },
 		payload: o.Signing.option(!o.Google), soon: by(soon), patient: by(patient),
 		close: func() {
 			for _, t := range []*http.Transport{normal, soon, patient} {
@@ -120,6 +122,10 @@ func New(o Options) *Client {
 		},
 	}
 }
+
+// Reserve has each write ask for room for its bytes first, and give it back when they are written.
+// It is for a store on a disk of our own, and is called before the client is used.
+func (c *Client) Reserve(room func(n int64) (give func(), err error)) { c.room = room }
 
 // Close gives idle connections back.
 func (c *Client) Close() {
@@ -144,7 +150,7 @@ func (c *Client) Ping(ctx context.Context, bucket string) error {
 
 // Put stores an object whole. body must hold size bytes.
 func (c *Client) Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error) {
-	err = c.write(ctx, "put object", at.Bucket, c.limits.writing(size), func(ctx context.Context) error {
+	err = c.fill(ctx, "put object", at.Bucket, c.limits.writing(size), size, func(ctx context.Context) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}

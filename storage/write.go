@@ -32,6 +32,23 @@ func (c *Client) write(ctx context.Context, doing, bucket string, limit time.Dur
 	return wrap(file.ErrStorageWrite, doing, err)
 }
 
+// fill is write for a call that adds n bytes to the store.
+func (c *Client) fill(ctx context.Context, doing, bucket string, limit time.Duration, n int64, call func(context.Context) error) error {
+	give, err := c.room(n)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	defer give()
+	err = c.write(ctx, doing, bucket, limit, call)
+	if errors.Is(err, file.ErrStorageWrite) {
+		// A full disk has many ways to say so, such as a folder that can't be made.
+		if _, full := c.room(0); errors.Is(full, file.ErrNoSpace) {
+			return fmt.Errorf("%s: %w: %w", doing, full, errors.New(err.Error()))
+		}
+	}
+	return err
+}
+
 func (c *Client) writeInTime(ctx context.Context, bucket string, limit time.Duration, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

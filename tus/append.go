@@ -78,6 +78,11 @@ type appender struct {
 // ctx must be the lease's, so that it ends when the lease is lost, and not when the
 // client goes away: what came is kept.
 func (e *Engine) append(ctx context.Context, u *file.Upload, src source) (int64, error) {
+	if e.room != nil {
+		if err := e.room(); err != nil {
+			return 0, fmt.Errorf("append to %s: %w", u.ID, err)
+		}
+	}
 	start := u.Offset
 	a := &appender{Engine: e, u: u, src: src, share: e.memory.join(), hash: sha256.New(), taken: u.Offset, tails: u.Tails}
 	if u.HashState != nil {

@@ -83,6 +83,8 @@ type Settings struct {
 	// Memory is what all requests together may hold of their clients' bytes, in bytes;
 	// DefaultMemory if it is 0. It must have room for two parts: see MemoryFor.
 	Memory int64
+	// Room refuses bytes while there is no room for the rows that name them; nil: there always is.
+	Room func() error
 }
 
 // DefaultMemory is 256 MiB.
@@ -100,6 +102,7 @@ type Engine struct {
 	leases   *leases
 	memory   *memory
 	metrics  *metrics
+	room     func() error
 	log      *slog.Logger
 
 	background sync.WaitGroup // removals that nobody waits for
@@ -108,7 +111,7 @@ type Engine struct {
 // NewEngine returns an engine.
 func NewEngine(rows Rows, objects Objects, finisher Finisher, s Settings, log *slog.Logger) *Engine {
 	m := newMetrics()
-	return &Engine{rows: rows, objects: objects, finisher: finisher, log: log, metrics: m,
+	return &Engine{rows: rows, objects: objects, finisher: finisher, log: log, metrics: m, room: s.Room,
 		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log, m), memory: newMemory(cmp.Or(s.Memory, DefaultMemory), m)}
 }
 

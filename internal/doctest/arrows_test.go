@@ -45,6 +45,7 @@ var arrows = map[string]string{
 	"config":    "",
 	"db":        "file internal/cachemetrics internal/filelock",
 	"storage":   "file internal/filelock",
+	"disk":      "file",
 	"auth":      "file internal/cachemetrics",
 	"access":    "file internal/cachemetrics",
 	"problem":   "file",
@@ -60,7 +61,7 @@ var arrows = map[string]string{
 	"events":    "file",
 	"scan":      "file",
 	"edge":      "access auth config db download file form limit openapi problem",
-	"service":   "access auth config db download edge events file form hooks internal/filelock limit openapi problem reconcile scan storage tus",
+	"service":   "access auth config db disk download edge events file form hooks internal/filelock limit openapi problem reconcile scan storage tus",
 	"cli":       "auth client config db edge file importer reconcile service storage",
 	"":          "cli",
 }

@@ -244,21 +244,7 @@ func TestSameData(t *testing.T) {
 
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
-	disk := filepath.Join(s.folder, "disk")
-	if err := os.Mkdir(disk, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	// In a namespace of its own: the mount ends with the process, however that ends.
-	flags := "-m"
-	if os.Geteuid() != 0 {
-		flags = "-rm"
-	}
-	s.data = filepath.Join(disk, "data")
-	s.env = append(s.env, "DATA_DIR="+s.data)
-	s.within = []string{"unshare", flags, "sh", "-c", `mount -t tmpfs -o size=24m tmpfs "$0" && exec "$1"`, disk}
-	s.launch()
-	seen := fmt.Sprintf("/proc/%d/root%s", s.process.Pid(), disk) // the disk, seen from here
+	s, seen := onDisk(t, "24m")
 	content := random(6 * mebi)
 	at := s.create(t, len(content))
 	if a := s.patch(t, at, 0, content[:mebi]); a.status != 204 {
