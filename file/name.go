@@ -17,30 +17,70 @@ const (
 	maxKeptExtension = 16
 )
 
-// CleanName makes any text a safe file name: NFC; Unicode letters, marks, numbers
-// and "_.-" stay, the rest becomes "_"; runs of "_" become one; no leading "." or
-// "_", no trailing "."; at most MaxNameLength bytes, the extension kept if it is
-// short. It never fails and never returns an empty name. It is idempotent.
+// The zero width (non-)joiners are spelling between the letters of Persian, Hindi and others.
+const (
+	zwnj = '\u200c'
+	zwj  = '\u200d'
+)
+
+// maxRescuedExtension is the longest extension, in characters and without its dot, that DefaultName gets where
+// nothing else is left of a name.
+const maxRescuedExtension = 15
+
+// CleanName makes any text a safe file name: NFC; Unicode letters, marks, numbers and
+// "_.-" stay, and joiners between letters; the rest becomes "_"; runs of "_" become one;
+// no leading ".", "_" or mark, no trailing "."; at most MaxNameLength bytes, the extension
+// kept if it is short. Where nothing is left of what stood before an extension, DefaultName
+// takes its place. It never fails and never returns an empty name. It is idempotent.
 func CleanName(s string) string {
-	var b strings.Builder
-	for _, r := range norm.NFC.String(s) {
-		if !unicode.In(r, unicode.L, unicode.M, unicode.N) && r != '.' && r != '-' {
-			r = '_'
-		}
-		if r == '_' && strings.HasSuffix(b.String(), "_") {
-			continue
-		}
-		b.WriteRune(r)
+	s = norm.NFC.String(s)
+	name := clean(s)
+	if dot := strings.LastIndexByte(s, '.'); dot > 0 && clean(s[:dot]) == "" && isExtension(s[dot+1:]) {
+		name = DefaultName + s[dot:]
 	}
-	name := strings.TrimRight(strings.TrimLeft(b.String(), "._"), ".")
 	if len(name) > MaxNameLength {
-		// A cut can leave a dot at the end, and letters that now compose.
-		name = strings.TrimRight(norm.NFC.String(cut(name)), ".")
+		// A cut can leave a dot or a joiner at the end, and letters that now compose.
+		name = clean(norm.NFC.String(cut(name)))
 	}
 	if name == "" {
 		return DefaultName
 	}
 	return name
+}
+
+// clean is CleanName for text in NFC of any length; what it returns may be empty.
+func clean(s string) string {
+	var b strings.Builder
+	var last rune // written
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+		if !keeps(r, last, s) {
+			r = '_'
+		}
+		if r == '_' && last == '_' {
+			continue
+		}
+		b.WriteRune(r)
+		last = r
+	}
+	leading := func(r rune) bool { return strings.ContainsRune("._\u200c\u200d", r) || unicode.Is(unicode.M, r) }
+	return strings.TrimRight(strings.TrimLeftFunc(b.String(), leading), ".")
+}
+
+// keeps reports whether a name keeps r between the character before it and the text after it.
+func keeps(r, before rune, after string) bool {
+	if r == zwnj || r == zwj {
+		next, _ := utf8.DecodeRuneInString(after)
+		return unicode.In(before, unicode.L, unicode.M) && unicode.Is(unicode.L, next)
+	}
+	return r == '.' || r == '-' || unicode.In(r, unicode.L, unicode.M, unicode.N)
+}
+
+// isExtension reports whether s has letters and numbers only, and not too many of them.
+func isExtension(s string) bool {
+	other := func(r rune) bool { return !unicode.In(r, unicode.L, unicode.N) }
+	return s != "" && utf8.RuneCountInString(s) <= maxRescuedExtension && !strings.ContainsFunc(s, other)
 }
 
 // cut shortens name to MaxNameLength bytes between two runes, before a short extension.
