@@ -173,8 +173,10 @@ func TestWhatIsRemembered(t *testing.T) {
 			t.Fatalf("%v, asked %d times", err, grants.asked)
 		}
 		// No is never remembered, nor anybody else's yes taken for mine.
-		if err := read(guest); !errors.Is(err, file.ErrDenied) {
-			t.Errorf("somebody else: %v", err)
+		for range 2 {
+			if err := read(guest); !errors.Is(err, file.ErrDenied) {
+				t.Errorf("somebody else: %v", err)
+			}
 		}
 		grants.g.Users = []int64{4}
 		if err := read(guest); err != nil {

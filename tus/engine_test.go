@@ -14,7 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"holdfast/file"
 	"holdfast/storage"
@@ -113,35 +115,82 @@ type trickle struct {
 
 func (r trickle) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), r.piece)]) }
 
-// With memory for two parts only, many clients at once, slow and fast, come to their end:
-// who waits for memory holds none that another one needs.
+// halting is a body that stands still after its first bytes until it may go on.
+type halting struct {
+	io.Reader
+	first int
+	goOn  <-chan struct{}
+}
+
+func (r *halting) Read(p []byte) (int, error) {
+	if r.first == 0 {
+		<-r.goOn
+		return r.Reader.Read(p)
+	}
+	n, err := r.Reader.Read(p[:min(len(p), r.first)])
+	r.first -= n
+	return n, err
+}
+
+// watched is a body that looks at the memory whenever a piece of it is sent.
+type watched struct {
+	io.Reader
+	m    *memory
+	most *atomic.Int64
+}
+
+func (r watched) Read(p []byte) (int, error) {
+	r.m.mu.Lock()
+	used := r.m.used
+	r.m.mu.Unlock()
+	for most := r.most.Load(); used > most && !r.most.CompareAndSwap(most, used); most = r.most.Load() {
+	}
+	return r.Reader.Read(p[:min(len(p), 16<<10)])
+}
+
+// With memory for two parts, ten clients send more than twice as much at once. Half of them stand
+// still in the middle until all others have come to their end: who waits, for the client or for memory,
+// holds none that another one needs. And all together never hold more than there is.
 func TestLittleMemory(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.memory = MemoryFor(partSize)
 		e := w.start(newPlan(none, 0))
-		var wg sync.WaitGroup
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // or a client that waits for ever would be waited for
+		defer cancel()
+		var most atomic.Int64
+		send := func(url string, body []byte, how func(io.Reader) io.Reader) {
+			for sent := 0; sent < len(body); { // in two requests, so that there are tails to put together
+				end := min(sent+len(body)*2/3+1, len(body))
+				r := watched{how(bytes.NewReader(body[sent:end])), e.memory, &most}
+				status, h, err := w.send(ctx, "PATCH", url, r, "Upload-Offset", strconv.Itoa(sent), "Content-Type", octets)
+				if err != nil || status != http.StatusNoContent || h.Get("Upload-Offset") != strconv.Itoa(end) {
+					t.Error(status, h, err)
+					return
+				}
+				sent = end
+			}
+			w.check(url, body)
+		}
+		var fast, slow sync.WaitGroup
+		goOn := make(chan struct{})
 		for i := range 10 {
 			body := content(partSize + partSize/4*i/10)
 			url := w.create(len(body))
-			wg.Go(func() {
-				for sent := 0; sent < len(body); { // in two requests, so that there are tails to put together
-					end := min(sent+len(body)*2/3+1, len(body))
-					var r io.Reader = bytes.NewReader(body[sent:end])
-					if i%2 == 0 {
-						r = trickle{r, 1500}
-					}
-					status, h, err := w.send(context.Background(), "PATCH", url, r, "Upload-Offset", strconv.Itoa(sent), "Content-Type", octets)
-					if err != nil || status != http.StatusNoContent || h.Get("Upload-Offset") != strconv.Itoa(end) {
-						t.Error(status, h, err)
-						return
-					}
-					sent = end
-				}
-				w.check(url, body)
-			})
+			if i%2 == 0 {
+				slow.Go(func() {
+					send(url, body, func(r io.Reader) io.Reader { return &halting{r, len(body) / 2, goOn} })
+				})
+			} else {
+				fast.Go(func() { send(url, body, func(r io.Reader) io.Reader { return r }) })
+			}
 		}
-		wg.Wait()
+		fast.Wait()
+		close(goOn)
+		slow.Wait()
 		e.Wait()
+		if n := most.Load(); n > w.memory || n < w.memory/2 {
+			t.Errorf("up to %d bytes were in use, of %d", n, w.memory)
+		}
 		if n := e.memory.inUse(); n != 0 {
 			t.Errorf("%d bytes of memory were not given back", n)
 		}

@@ -1,16 +1,21 @@
 package e2e
 
 import (
+	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"holdfast/internal/pgtest"
 )
@@ -162,18 +167,60 @@ func TestAttackByRedirects(t *testing.T) {
 	}
 }
 
-// What operators see is nowhere among what clients see.
+// A client asks for metrics and profiles in every way it can think of. They are at ADMIN_ADDR, where operators
+// find them, and that is of this machine alone.
 func TestAttackOnMetrics(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.eventually("metrics are somewhere", func() bool {
 		log, _ := os.ReadFile(s.log)
 		return strings.Contains(string(log), "serving metrics")
 	})
-	for _, at := range []string{"/metrics", "/files/metrics", "/debug/pprof/", "/files/debug/pprof/", "/debug/vars", "/debug/pprof/heap"} {
-		for _, token := range []string{"Authorization: -", "Authorization: Bearer " + s.token} {
-			if a := s.do(t, "GET", at, nil, token); a.status != 404 && a.status != 401 || strings.Contains(string(a.body), "go_") {
-				t.Errorf("%s: %v", at, a)
+	telling := []string{"go_goroutines", "holdfast_requests", "process_open_fds", "goroutine profile:", "/debug/pprof/", "cmdline", "Types of profiles"}
+	admin, err := url.Parse(s.admin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Where they are, they are seen: or what follows would show nothing.
+	if n := s.scrape(t).sum("go_goroutines"); n < 1 {
+		t.Fatalf("%s has %v goroutines", admin, n)
+	}
+	if !net.ParseIP(admin.Hostname()).IsLoopback() {
+		t.Errorf("metrics are at %s", admin)
+	}
+	// 127.0.0.2 is this machine, too: whoever listens on all addresses can be reached there.
+	if c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.2", admin.Port())); err == nil {
+		c.Close()
+		t.Error("metrics can be reached by another address than the one that was set")
+	}
+	for _, path := range []string{"metrics", "metrics/", "debug/pprof/", "debug/pprof/heap", "debug/pprof/goroutine?debug=1", "debug/pprof/cmdline",
+		"debug/pprof/profile?seconds=1", "debug/vars", "admin/metrics", "%6detrics"} {
+		for _, prefix := range []string{"/", "/files/", "/files/tus/", "//", "/files/../"} {
+			for _, headers := range [][]string{{"Authorization: -"}, {"X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1"},
+				{"X-Forwarded-Host: " + admin.Host}, {"X-Original-URL: /metrics"}} {
+				for _, method := range []string{"GET", "POST", "HEAD"} {
+					a := s.do(t, method, prefix+path, nil, headers...)
+					told := slices.ContainsFunc(telling, func(text string) bool { return strings.Contains(string(a.body), text) })
+					if a.status < 300 || told || strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
+						t.Errorf("%s %s%s with %q: %v", method, prefix, path, headers, a)
+					}
+				}
 			}
+		}
+	}
+	// As a proxy would be asked, and by the name that the admin's address has.
+	for _, request := range []string{"GET /metrics HTTP/1.1\r\nHost: " + admin.Host, "GET " + admin.String() + "/metrics HTTP/1.1\r\nHost: " + admin.Host,
+		"CONNECT " + admin.Host + " HTTP/1.1\r\nHost: " + admin.Host} {
+		c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/files"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(patience))
+		fmt.Fprintf(c, "%s\r\nConnection: close\r\n\r\n", request)
+		got, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 4") || strings.Contains(string(got), "go_goroutines") {
+			t.Errorf("%q: %v %.200q", request, err, got)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"holdfast/internal/redistest"
@@ -14,7 +15,11 @@ func TestRateLimits(t *testing.T) {
 	t.Parallel()
 	limits := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=3h", "RATE_LIMIT_DOWNLOAD_REQUESTS=3",
 		"RATE_LIMIT_DOWNLOAD_WINDOW=3h", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h"}
-	t.Run("memory", func(t *testing.T) { testRateLimits(t, start(t, limits...)) })
+	t.Run("memory", func(t *testing.T) {
+		s := start(t, limits...)
+		testRateLimits(t, s)
+		testLimitsTogether(t, s)
+	})
 	t.Run("Redis", func(t *testing.T) {
 		redis := redistest.Start(t)
 		s := start(t, append(limits, "AUTH_REDIS_URL="+redis.URL())...) // for limits alone
@@ -22,11 +27,60 @@ func TestRateLimits(t *testing.T) {
 		if log, _ := os.ReadFile(s.log); strings.Contains(string(log), redis.Password) || strings.Contains(string(log), "does not answer") {
 			t.Errorf("%s", log)
 		}
+		testLimitsTogether(t, s, start(t, append(limits, "AUTH_REDIS_URL="+redis.URL())...))
 		redis.Stop(t) // a limit is no reason that files can't be had
 		if a := s.do(t, "GET", "/files/nothing", nil); a.status != 404 {
 			t.Errorf("without Redis: %v", a)
 		}
 	})
+}
+
+// testLimitsTogether has somebody ask replicas at the same time: together they let through exactly
+// what the limit is. That they have databases of their own makes nobody another one.
+func testLimitsTogether(t *testing.T, replicas ...*server) {
+	t.Helper()
+	at := func(i int) *server { return replicas[i%len(replicas)] }
+	tokens := map[*server][2]string{}
+	for _, s := range replicas {
+		for i := range 2 {
+			of := tokens[s]
+			of[i] = "Authorization: Bearer " + s.run("token", "create", "--user", strconv.Itoa(3+i), "--account", "1")
+			tokens[s] = of
+		}
+	}
+	together := func(what string, want int, ask func(s *server) (answer, error)) {
+		t.Helper()
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		got := map[int]int{}
+		for i := range 12 {
+			wg.Go(func() {
+				a, err := ask(at(i))
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+				got[a.status]++
+			})
+		}
+		wg.Wait()
+		if got[want] != 3 || got[429] != 9 {
+			t.Errorf("%s from %d replicas at once: %v, 3 may pass", what, len(replicas), got)
+		}
+	}
+	together("uploads", 201, func(s *server) (answer, error) {
+		return s.ask("POST", "/files/tus/", nil, "Upload-Length: 1", tokens[s][0])
+	})
+	files := map[*server]string{}
+	for _, s := range replicas { // by another user, who has uploads left
+		sent, a := s.sendForm(t, "a", "", random(1000), tokens[s][1])
+		if a.status != 200 {
+			t.Fatal(a)
+		}
+		files[s] = sent.URL
+	}
+	together("downloads", 200, func(s *server) (answer, error) { return s.ask("GET", files[s], nil, tokens[s][1]) })
 }
 
 func testRateLimits(t *testing.T, s *server) {
