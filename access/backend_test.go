@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -110,15 +111,20 @@ func TestBackendThatHangs(t *testing.T) {
 	b := NewBackend(server.URL)
 	b.timeout = 300 * time.Millisecond
 	defer b.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // or who waits for ever would be waited for
+	defer cancel()
 	var wg sync.WaitGroup
 	for range 4 * backendConnections {
 		wg.Go(func() {
-			if err := b.Check(t.Context(), asking("Authorization", "x"), "r"); !errors.Is(err, file.ErrBackendTimeout) {
+			if err := b.Check(ctx, asking("Authorization", "x"), "r"); !errors.Is(err, file.ErrBackendTimeout) {
 				t.Errorf("%v", err)
 			}
 		})
 	}
 	wg.Wait()
+	if ctx.Err() != nil {
+		t.Error("they were waited for until the test gave up")
+	}
 	if n := most.Load(); n > backendConnections {
 		t.Errorf("%d questions at the same time", n)
 	}

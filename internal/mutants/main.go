@@ -28,7 +28,7 @@ import (
 
 func main() {
 	pattern := flag.String("run", "", "only guards whose names match this regular expression")
-	limit := flag.Duration("timeout", 3*time.Minute, "how long the tests of a guard may run in each package")
+	limit := flag.Duration("timeout", 10*time.Minute, "how long the tests of a guard may run in each package")
 	jobs := flag.Int("jobs", 2, "how many guards are tried at the same time, each in a copy of its own")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
