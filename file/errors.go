@@ -67,6 +67,8 @@ var (
 	ErrCutOff = fmt.Errorf("body cut off: %w", ErrUnavailable)
 	// ErrInFlight: a request with the same idempotency key is running.
 	ErrInFlight = fmt.Errorf("same request is running: %w", ErrConflict)
+	// ErrBusy: uploads hold all the memory that they may, and nobody gave any back in time.
+	ErrBusy = fmt.Errorf("no memory for uploads: %w", ErrUnavailable)
 	// ErrStopping: the service is going down and lets its uploads go.
 	ErrStopping = fmt.Errorf("service is stopping: %w", ErrUnavailable)
 )

@@ -141,7 +141,7 @@ func (p *Parts) Close() (err error) {
 }
 
 // readiness is how the parts are asked whether they are there.
-func (p *Parts) readiness(layout storage.Layout, log *slog.Logger) *edge.Readiness {
+func (p *Parts) readiness(layout storage.Layout, more edge.Dependency, log *slog.Logger) *edge.Readiness {
 	needed := []edge.Dependency{
 		{Name: "database", Ping: p.Rows.Ping},
 		{Name: "store", Ping: func(ctx context.Context) error { return p.Objects.Ping(ctx, layout.Object(0, "").Bucket) }},
@@ -149,7 +149,7 @@ func (p *Parts) readiness(layout storage.Layout, log *slog.Logger) *edge.Readine
 	if p.redis != nil {
 		needed = append(needed, edge.Dependency{Name: "redis", Ping: p.redis.Ping})
 	}
-	return edge.NewReadiness(log, needed)
+	return edge.NewReadiness(log, append(needed, more))
 }
 
 // OpenDatabase opens the database for commands, which wait for nothing.

@@ -196,7 +196,7 @@ func (s *server) wire(ctx context.Context) error {
 
 // ready is what /readyz asks.
 func (s *server) ready() func(context.Context) error {
-	parts := s.parts.readiness(s.layout, s.log)
+	parts := s.parts.readiness(s.layout, edge.Dependency{Name: "uploads", Ping: s.engine.Moving}, s.log)
 	return func(ctx context.Context) error {
 		if s.drain.begun.Load() {
 			return file.ErrStopping

@@ -65,6 +65,7 @@ type appender struct {
 	taken    int64     // bytes of the file that were read: the committed ones, those in flight and buf
 	tails    []file.Tail
 	flights  []*flight
+	next     *flight       // prepared, and not one of flights yet
 	pending  file.Progress // of flights that landed, not committed
 	replaced []file.Tail   // tails that pending makes needless
 	written  []file.Tail   // all tails of a request with a checksum, for when it is wrong
@@ -104,37 +105,51 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, src source) (int64,
 	return u.Offset - start, err
 }
 
-// run reads, and leaves nothing running behind.
+// run reads, and leaves nothing running behind: nor does a panic.
 func (a *appender) run(ctx context.Context) error {
 	flying, land := context.WithCancelCause(ctx)
 	a.pump = newPump(a.src)
+	defer a.close(land)
 	err := a.read(flying)
 	a.pump.stop(a.src.interrupt)
 	if err == nil {
 		err = a.end(flying)
 	}
-	if err != nil {
-		// What landed before the fault is safe. What lies beyond it is dropped, and its
-		// part numbers with it.
-		land(err)
-		a.wait()
-		if a.src.check == nil {
-			if then := a.settle(ctx); then != nil {
-				err = fmt.Errorf("%w (and then: %v)", err, then) // the first decides what is answered
-			}
-		} else {
-			// Nothing was to be committed before the checksum is known to be right. Where a
-			// commit was tried nothing may be removed: it may have been done.
-			a.discard(ctx, a.u.Location.Bucket, a.written)
-		}
+	if err == nil {
+		return nil
 	}
+	if errors.Is(err, file.ErrBusy) {
+		err = a.save(flying, err)
+	}
+	// What landed before the fault is safe. What lies beyond it is dropped, and its
+	// part numbers with it.
+	land(err)
+	a.wait()
+	if a.src.check == nil {
+		if then := a.settle(ctx); then != nil {
+			err = fmt.Errorf("%w (and then: %v)", err, then) // the first decides what is answered
+		}
+	} else {
+		// Nothing was to be committed before the checksum is known to be right. Where a
+		// commit was tried nothing may be removed: it may have been done.
+		a.discard(ctx, a.u.Location.Bucket, a.written)
+	}
+	return err
+}
+
+// close ends what still runs, and frees what is held.
+func (a *appender) close(land context.CancelCauseFunc) {
 	land(nil)
+	a.pump.stop(a.src.interrupt)
+	a.wait()
 	for _, f := range a.flights {
 		a.drop(f)
 	}
+	if a.next != nil {
+		a.drop(a.next)
+	}
 	a.buf.recycle()
 	a.share.close()
-	return err
 }
 
 // limit is where the upload must not go beyond, in bytes from its start.
@@ -188,7 +203,8 @@ func (a *appender) tooLarge() error {
 // only when its bytes are there.
 func (a *appender) fill(ctx context.Context, room int64) error {
 	into := a.pump.probe[:min(probeSize, room)]
-	if a.fast {
+	if a.fast && a.memory.lend() {
+		defer a.memory.unlend()
 		if err := a.reserve(ctx); err != nil {
 			return err
 		}
@@ -220,6 +236,7 @@ func (a *appender) store(ctx context.Context, b []byte) error {
 		n := copy(a.buf.space(), b)
 		a.buf.extend(n)
 		a.taken += int64(n)
+		a.share.filled()
 		b = b[n:]
 	}
 	return nil
@@ -303,7 +320,7 @@ func (a *appender) end(ctx context.Context) error {
 	case last || sizeOf(a.tails)+a.buf.size == a.u.PartSize:
 		err = a.launchPart(ctx)
 	default:
-		err = a.launchTail(ctx, true)
+		err = a.launchTail(ctx, maxTails)
 	}
 	if err != nil {
 		return err

@@ -1,12 +1,8 @@
 package tus
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"sync"
-
-	"holdfast/file"
 )
 
 // Bodies are held in slabs of these sizes, in bytes. The first ones of a buffer are
@@ -150,40 +146,21 @@ func (b *buffer) recycle() {
 	*b = buffer{}
 }
 
-// reader reads the buffer from its beginning. End it before the buffer is recycled.
+// reader reads the buffer from its beginning.
 func (b *buffer) reader() *bufferReader { return &bufferReader{b: b} }
 
-// bufferReader is at byte pos, which is at in slab i.
-//
-// An HTTP client may go on reading a body after the call that sends it has failed. Once
-// end has returned it gets nothing any more: what it would read may be another's.
+// bufferReader is at byte at of slab i.
 type bufferReader struct {
-	mu   sync.Mutex
-	over bool
-	b    *buffer
-	pos  int64
-	i    int
-	at   int
-}
-
-var errCallOver = errors.New("the call that sent these bytes is over")
-
-func (r *bufferReader) end() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.over = true
+	b  *buffer
+	i  int
+	at int
 }
 
 func (r *bufferReader) Read(p []byte) (n int, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.over {
-		return 0, errCallOver
-	}
 	for n < len(p) && r.i < len(r.b.slabs) {
 		s := r.b.slabs[r.i]
 		c := copy(p[n:], s.mem[s.from+r.at:s.to])
-		n, r.at, r.pos = n+c, r.at+c, r.pos+int64(c)
+		n, r.at = n+c, r.at+c
 		if s.from+r.at == s.to {
 			r.i, r.at = r.i+1, 0
 		}
@@ -194,43 +171,15 @@ func (r *bufferReader) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-func (r *bufferReader) Seek(offset int64, whence int) (int64, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.over {
-		return 0, errCallOver
-	}
-	switch whence {
-	case io.SeekCurrent:
-		offset += r.pos
-	case io.SeekEnd:
-		offset += r.b.size
-	}
-	if offset < 0 || offset > r.b.size {
-		return 0, errors.New("seek outside of the buffer")
-	}
-	r.pos, r.i, r.at = offset, 0, 0
-	for rest := offset; rest > 0; {
+// seek goes to a byte of the buffer.
+func (r *bufferReader) seek(to int64) {
+	r.i, r.at = 0, 0
+	for r.i < len(r.b.slabs) {
 		n := int64(r.b.slabs[r.i].to - r.b.slabs[r.i].from)
-		if rest < n {
-			r.at = int(rest)
-			break
+		if to < n {
+			r.at = int(to)
+			return
 		}
-		rest, r.i = rest-n, r.i+1
+		to, r.i = to-n, r.i+1
 	}
-	return offset, nil
-}
-
-// readFull fills the slabs that b was grown by, from the first one on, with size bytes.
-func (b *buffer) readFull(r io.Reader, size int64) error {
-	for i := range b.slabs {
-		s := &b.slabs[i]
-		n, err := io.ReadFull(r, s.mem[:min(int64(len(s.mem)), size-b.size)])
-		s.to = n
-		b.size += int64(n)
-		if err != nil {
-			return fmt.Errorf("%w: %w", file.ErrStorageRead, err)
-		}
-	}
-	return nil
 }

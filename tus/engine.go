@@ -20,6 +20,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -85,6 +86,8 @@ type Settings struct {
 	Memory int64
 	// Room refuses bytes while there is no room for the rows that name them; nil: there always is.
 	Room func() error
+	// MemoryWait is the longest that a request waits for memory; DefaultMemoryWait if it is 0.
+	MemoryWait time.Duration
 }
 
 // DefaultMemory is 256 MiB.
@@ -112,7 +115,8 @@ type Engine struct {
 func NewEngine(rows Rows, objects Objects, finisher Finisher, s Settings, log *slog.Logger) *Engine {
 	m := newMetrics()
 	return &Engine{rows: rows, objects: objects, finisher: finisher, log: log, metrics: m, room: s.Room,
-		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log, m), memory: newMemory(cmp.Or(s.Memory, DefaultMemory), m)}
+		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log, m),
+		memory: newMemory(cmp.Or(s.Memory, DefaultMemory), cmp.Or(s.MemoryWait, DefaultMemoryWait), m)}
 }
 
 // Run listens for requests of other replicas to let uploads go, and sweeps: now, and
@@ -147,6 +151,15 @@ func (e *Engine) LetGo() { e.leases.stop() }
 // Wait returns when everything that goes on in the background is done.
 func (e *Engine) Wait() { e.background.Wait() }
 
+// Moving reports an error if requests wait for memory, and none of them was given any for
+// half of the time that they may wait: the store takes nothing, or too little.
+func (e *Engine) Moving(context.Context) error {
+	if _, stuck := e.memory.longest(); stuck >= e.memory.patience/2 {
+		return fmt.Errorf("uploads have waited for memory for %s: %w", stuck.Round(time.Second), file.ErrBusy)
+	}
+	return nil
+}
+
 // discard removes tails whose bytes are committed elsewhere. Nobody waits for it: what
 // it fails to remove is found by its key.
 func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) {
@@ -159,7 +172,8 @@ func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) 
 	ctx = context.WithoutCancel(ctx)
 	e.background.Go(func() {
 		for _, t := range tails {
-			if err := e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}); err != nil && !errors.Is(err, storage.ErrHeld) {
+			remove := func() error { return e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}) }
+			if err := recovered(remove); err != nil && !errors.Is(err, storage.ErrHeld) {
 				e.log.WarnContext(ctx, "a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
 			}
 		}

@@ -60,6 +60,13 @@ func fail(ctx context.Context, err error) error {
 	return failed
 }
 
+// giveLease gives back the lease of an upload that was born with it; tusd gives back others.
+func (x *exchange) giveLease() {
+	if x.lease != nil {
+		x.lease.give()
+	}
+}
+
 // resumes reports whether the request is about an upload that was there before.
 func (x *exchange) resumes() bool { return x.r.Method != http.MethodPost }
 
@@ -172,7 +179,7 @@ func (x *exchange) answer(err error) {
 	if errors.Is(err, file.ErrVersion) {
 		x.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
 	}
-	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) || errors.Is(err, file.ErrCutOff)) {
+	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) || errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy)) {
 		// What is committed. Not a 204, which would say the same: there are clients that take
 		// one with another offset than they expect for a broken service, and give up.
 		x.Header().Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))

@@ -24,10 +24,11 @@ const (
 	crashBefore       // the process dies before the call
 	crashAfter        // the process dies when the call is done, before its answer is seen
 	stall             // the call waits until somebody else has gone on, and is done then
+	panics            // the call panics
 )
 
 func (f fault) String() string {
-	return [...]string{"none", "fail before", "fail after", "fail thrice", "late", "crash before", "crash after", "stall"}[f]
+	return [...]string{"none", "fail before", "fail after", "fail thrice", "late", "crash before", "crash after", "stall", "panics"}[f]
 }
 
 var errFault = errors.New("injected fault")
@@ -111,6 +112,8 @@ func (p *plan) do(name string, kind error, call func() error) error {
 		return errors.Join(kind, errFault)
 	case late:
 		return errors.Join(kind, errFault, context.DeadlineExceeded)
+	case panics:
+		panic(errFault)
 	case stall:
 		close(p.stalled)
 		<-p.release

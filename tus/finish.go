@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"holdfast/file"
 	"holdfast/hooks"
@@ -44,14 +45,9 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 	if u.MultipartID != "" && len(u.Tails) == 0 {
 		return e.advance(ctx, u, file.Completing, "")
 	}
-	var refused error
-	body, err := e.gather(ctx, u.Location.Bucket, u.Tails, func(n int64) bool { refused = e.memory.take(ctx, n); return refused == nil })
-	if err = errors.Join(err, refused); err != nil {
-		return err
-	}
-	held := body.held
-	defer e.memory.free(held)
-	defer body.recycle()
+	body := e.gather(u.Location.Bucket, u.Tails)
+	defer e.release(&body)
+	var err error
 	p := file.Progress{Offset: u.Offset, HashState: u.HashState}
 	if u.MultipartID == "" {
 		if body.size != u.Size {
@@ -201,13 +197,13 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload) (int32, error) {
 
 // putPart stores a part, and tries once more where the store is to blame: under the same
 // number, which holds the same bytes whoever comes first.
-func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID string, number int32, body *buffer) (string, error) {
+func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID string, number int32, body *payload) (string, error) {
 	var etag string
 	var err error
 	for try := 1; try <= 2; try++ {
-		r := body.reader()
-		etag, err = e.objects.PutPart(ctx, at, multipartID, number, r, body.size)
-		r.end()
+		etag, err = e.send(ctx, body, func(r io.ReadSeeker) (string, error) {
+			return e.objects.PutPart(ctx, at, multipartID, number, r, body.size)
+		})
 		if !errors.Is(err, file.ErrUnavailable) || ctx.Err() != nil {
 			break
 		}
@@ -219,68 +215,34 @@ func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID stri
 }
 
 // put stores an object whole.
-func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *buffer) (etag string, err error) {
-	r := body.reader()
-	defer r.end()
-	return e.objects.Put(ctx, at, contentType, r, body.size)
+func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *payload) (etag string, err error) {
+	return e.send(ctx, body, func(r io.ReadSeeker) (string, error) {
+		return e.objects.Put(ctx, at, contentType, r, body.size)
+	})
 }
 
-// gather gets the bytes of tails: from memory, where they are still there, else back
-// from the store. enough says whether there may be n bytes of memory; if not, what comes
-// back is empty.
-func (e *Engine) gather(ctx context.Context, bucket string, tails []file.Tail, enough func(n int64) bool) (buffer, error) {
-	bodies, here := make([]buffer, len(tails)), make([]bool, len(tails))
-	missing := int64(0)
-	for i, t := range tails {
-		if bodies[i], here[i] = e.memory.recall(t.Key); !here[i] {
-			missing += roundUp(t.Size)
+// send calls put with a reader of the payload. Where the store did not give the bytes of a
+// tail, that is the error: the store has taken nothing, but that is not why.
+func (e *Engine) send(ctx context.Context, body *payload, put func(io.ReadSeeker) (string, error)) (etag string, err error) {
+	once := func() error {
+		r := e.reader(ctx, body)
+		etag, err = put(r)
+		if unread := r.end(); unread != nil && err != nil {
+			err = errors.Join(unread, err)
 		}
+		return err
 	}
-	if missing > 0 && !enough(missing) {
-		for i, t := range tails {
-			if here[i] {
-				e.memory.keep(t.Key, bodies[i])
-			}
-		}
-		return buffer{}, nil
+	if body.remote {
+		err = e.memory.move(ctx, once)
+	} else {
+		err = once()
 	}
-	var err error
-	var all buffer
-	for i, t := range tails {
-		if !here[i] {
-			for range roundUp(t.Size) / largeSlab {
-				bodies[i].grow(largeSlab)
-			}
-			if err == nil {
-				err = e.readTail(ctx, file.Location{Bucket: bucket, Key: t.Key}, t.Size, &bodies[i])
-			}
-		}
-		all.take(bodies[i])
-	}
-	if err != nil {
-		held := all.held
-		all.recycle()
-		e.memory.free(held)
-		return buffer{}, err
-	}
-	return all, nil
+	return etag, err
 }
 
-// roundUp is the memory that size bytes take.
-func roundUp(size int64) int64 { return (size + largeSlab - 1) / largeSlab * largeSlab }
-
-// readTail fills b, which has the slabs for it, with an object of size bytes.
-func (e *Engine) readTail(ctx context.Context, at file.Location, size int64, b *buffer) error {
-	r, err := e.objects.Open(ctx, at, "", 0, size)
-	if errors.Is(err, file.ErrObjectMissing) {
-		err = fmt.Errorf("%w: a committed tail: %s", file.ErrStorageRead, err.Error()) // no 404 for the client
-	}
-	if err == nil {
-		defer r.Close()
-		err = b.readFull(r, size)
-	}
-	if err != nil {
-		return fmt.Errorf("read back %s: %w", at.Key, err)
-	}
-	return nil
+// release frees what a payload holds.
+func (e *Engine) release(body *payload) {
+	held := body.held
+	body.recycle()
+	e.memory.free(held)
 }

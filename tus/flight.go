@@ -3,7 +3,6 @@ package tus
 import (
 	"context"
 	"encoding"
-	"errors"
 	"fmt"
 
 	"holdfast/file"
@@ -17,6 +16,11 @@ const parallel = 4
 // costs a read when a part is made of them.
 const maxTails = 16
 
+// hurriedTails is maxTails for a request that is asked to give memory back: putting tails
+// together takes longer than that should, so it is left to the end of the request as long
+// as it can be.
+const hurriedTails = 2 * maxTails
+
 // flight is bytes on their way to the store: a part, a tail, or the whole file.
 type flight struct {
 	part   *file.Part
@@ -25,7 +29,7 @@ type flight struct {
 	etag   string // of it
 	offset int64  // behind its bytes
 	hash   []byte // the SHA-256 state there
-	body   buffer
+	body   payload
 	// borrows says that the last slab is still being filled, and will be another flight's,
 	// which may not start, and free it, before this one has landed.
 	borrows bool
@@ -44,7 +48,7 @@ func (f *flight) hasLanded() bool {
 
 // launchPart makes a part of the tails and the buffer.
 func (a *appender) launchPart(ctx context.Context) error {
-	tails, err := a.fetch(ctx)
+	tails, err := a.fetch(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -55,7 +59,6 @@ func (a *appender) launchPart(ctx context.Context) error {
 	}
 	f.part, p.Size, a.tails = p, f.body.size, nil
 	if p.Number, err = a.nextPart(ctx, a.u); err != nil {
-		a.drop(f)
 		return err
 	}
 	at, id := a.u.Location, a.u.MultipartID // commits change a.u meanwhile
@@ -67,7 +70,7 @@ func (a *appender) launchPart(ctx context.Context) error {
 
 // launchWhole makes the finished object of the tails and the buffer, in one call.
 func (a *appender) launchWhole(ctx context.Context) error {
-	tails, err := a.fetch(ctx)
+	tails, err := a.fetch(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -85,24 +88,15 @@ func (a *appender) launchWhole(ctx context.Context) error {
 }
 
 // launchTail puts the buffer away as an object of its own. Of many tails some are put
-// together with it, if there is memory for that.
-func (a *appender) launchTail(ctx context.Context, merge bool) error {
-	var merged buffer
+// together with it, so that an upload never has more than most and a few: see mergeFrom.
+func (a *appender) launchTail(ctx context.Context, most int) error {
 	from := len(a.tails)
-	if merge && from >= maxTails {
+	if from >= most {
 		from = mergeFrom(a.tails, a.buf.size)
 	}
-	if from < len(a.tails) {
-		if err := a.landAll(ctx); err != nil {
-			return err
-		}
-		var err error
-		if merged, err = a.gather(ctx, a.u.Location.Bucket, a.tails[from:], a.memory.tryTake); err != nil {
-			return err
-		}
-		if merged.size == 0 { // not enough memory for it now
-			from = len(a.tails)
-		}
+	merged, err := a.fetch(ctx, from)
+	if err != nil {
+		return err
 	}
 	f, err := a.prepare(merged)
 	if err != nil {
@@ -115,16 +109,21 @@ func (a *appender) launchTail(ctx context.Context, merge bool) error {
 	}
 	at := file.Location{Bucket: a.u.Location.Bucket, Key: t.Key}
 	return a.launch(ctx, f, func(ctx context.Context) error {
-		return a.memory.putAway(ctx, func() error {
+		put := func() error {
 			_, err := a.put(ctx, at, file.DefaultType, &f.body)
 			return err
-		})
+		}
+		if f.body.remote { // which has to wait for another place
+			return put()
+		}
+		return a.memory.putAway(ctx, put)
 	})
 }
 
 // mergeFrom says which tails are put together with size more bytes: from the end, each
 // that is no longer than all behind it. So every byte is written again a few times
-// only, however short the tails are.
+// only, however short the tails are; and each that is left is longer than all behind it,
+// so there are no more of those than a part's size has binary digits.
 func mergeFrom(tails []file.Tail, size int64) int {
 	i := len(tails)
 	for i > 0 && tails[i-1].Size <= size {
@@ -141,47 +140,47 @@ func (a *appender) giveBack(ctx context.Context) error {
 		return nil
 	}
 	a.absorb()
-	return a.launchTail(ctx, false)
+	return a.launchTail(ctx, hurriedTails)
 }
 
-// fetch gets the bytes of the tails. Where there is not enough memory for them beside
-// the buffer, that is put away first: who holds nothing can wait for any length of time.
-func (a *appender) fetch(ctx context.Context) (buffer, error) {
-	if len(a.tails) == 0 {
-		return buffer{}, nil
+// save puts away what a request holds that got no more memory: its client should not have
+// to send it again, or all might do so for ever.
+func (a *appender) save(ctx context.Context, err error) error {
+	if a.src.check != nil || a.buf.size == 0 {
+		return err
 	}
-	if err := a.landAll(ctx); err != nil { // a tail may still be in the air
-		return buffer{}, err
+	if then := a.launchTail(ctx, maxTails); then != nil {
+		return fmt.Errorf("%w (and then: %v)", err, then)
 	}
-	body, err := a.gather(ctx, a.u.Location.Bucket, a.tails, a.memory.tryTake)
-	if err != nil || body.size > 0 {
-		return body, err
+	a.wait()
+	return err
+}
+
+// fetch begins a payload with the bytes of the tails from one on.
+func (a *appender) fetch(ctx context.Context, from int) (payload, error) {
+	if from == len(a.tails) {
+		return payload{}, nil
 	}
-	if a.buf.size > 0 {
-		if err := a.launchTail(ctx, false); err != nil {
-			return buffer{}, err
-		}
-		if err := a.landAll(ctx); err != nil {
-			return buffer{}, err
-		}
+	if err := a.landAll(ctx); err != nil { // a tail may still be on its way
+		return payload{}, err
 	}
-	enough := func(n int64) bool { err = a.memory.take(ctx, n); return err == nil }
-	body, gathered := a.gather(ctx, a.u.Location.Bucket, a.tails, enough)
-	return body, errors.Join(err, gathered)
+	return a.gather(a.u.Location.Bucket, a.tails[from:]), nil
 }
 
 // prepare takes the buffer for a flight, behind what begins it.
-func (a *appender) prepare(begin buffer) (*flight, error) {
+func (a *appender) prepare(begin payload) (*flight, error) {
 	a.absorb()
 	a.hashed = 0
 	state, err := a.hash.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
+		a.release(&begin)
 		return nil, fmt.Errorf("save SHA-256 state: %w", err)
 	}
 	f := &flight{offset: a.taken, hash: state, body: begin, borrows: a.lent, landed: make(chan struct{})}
 	body := a.buf.split(a.lent)
 	a.share.leave(body.held)
-	f.body.take(body)
+	f.body.add(body)
+	a.next = f
 	return f, nil
 }
 
@@ -191,34 +190,27 @@ func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Conte
 		select {
 		case <-a.flights[0].landed:
 		case <-ctx.Done():
-			a.drop(f)
 			return context.Cause(ctx)
 		}
 		if err := a.settle(ctx); err != nil {
-			a.drop(f)
 			return err
 		}
 	}
-	a.flights = append(a.flights, f)
+	a.flights, a.next = append(a.flights, f), nil
 	go func() {
 		defer close(f.landed)
-		f.err = fly(ctx)
+		defer a.drop(f)
+		f.err = recovered(func() error { return fly(ctx) })
 		// At once, and not when it is committed: its request may be waiting for memory.
-		if f.tail != nil && f.err == nil && !f.borrows {
-			a.memory.keep(f.tail.Key, f.body)
-			f.body = buffer{}
+		if f.tail != nil && f.err == nil && !f.borrows && !f.body.remote {
+			a.memory.keep(f.tail.Key, f.body.buffer())
 		}
-		a.drop(f)
 	}()
 	return nil
 }
 
 // drop frees what a flight holds.
-func (a *appender) drop(f *flight) {
-	held := f.body.held
-	f.body.recycle()
-	a.memory.free(held)
-}
+func (a *appender) drop(f *flight) { a.release(&f.body) }
 
 // wait waits until all flights have landed.
 func (a *appender) wait() {

@@ -129,13 +129,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.body.ended.Store(r.Body == http.NoBody)
 	r.Body = x.body
 	x.r = r
+	defer x.giveLease() // after a panic too
 	if err := h.serve(x, r); err != nil {
 		x.answer(err)
 	}
 	x.end()
-	if x.lease != nil { // of an upload that was born with it
-		x.lease.give()
-	}
 }
 
 func (h *Handler) serve(x *exchange, r *http.Request) error {

@@ -140,7 +140,8 @@ func (ls *leases) renew() {
 		}
 		sent := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), ls.ttl/3)
-		renewed, err := ls.rows.RenewLeases(ctx, ls.holder, ls.ttl)
+		var renewed map[file.ID]int64
+		err := recovered(func() (err error) { renewed, err = ls.rows.RenewLeases(ctx, ls.holder, ls.ttl); return err })
 		cancel()
 		for _, l := range before {
 			if l.isLost(sent, renewed, err) {
@@ -215,16 +216,21 @@ func (ls *leases) all() []*lease {
 func (l *lease) give() {
 	l.giveOnce.Do(func() {
 		l.cancel(nil)
+		defer l.forget()
 		if !l.over.Load() {
 			l.of.giveRow(l.id, l.epoch, !l.wrote.Load())
 		}
-		l.of.mu.Lock()
-		if l.of.held[l.id] == l {
-			delete(l.of.held, l.id)
-		}
-		l.of.mu.Unlock()
-		close(l.given)
 	})
+}
+
+// forget has the process know nothing of the lease any more.
+func (l *lease) forget() {
+	l.of.mu.Lock()
+	if l.of.held[l.id] == l {
+		delete(l.of.held, l.id)
+	}
+	l.of.mu.Unlock()
+	close(l.given)
 }
 
 func (l *lease) ask() {

@@ -4,9 +4,12 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"holdfast/file"
 )
 
 // memory is what all requests together may hold of their clients' bytes. Who needs more
@@ -15,41 +18,35 @@ import (
 // Nobody may wait for ever, and a slow client must not hold what a fast one needs. So a
 // part of the budget is always on its way out: when what nobody is about to give back
 // grows over three quarters, the requests that hold their bytes longest are asked to put
-// them away as tails. That takes no memory, so it can't wait for any.
+// them away as tails. That takes no memory, so it can't wait for any; nor does putting
+// tails together (see payload). So nobody ever asks for more than one slab, all asks are
+// about as large, and first come is first served. Should the store take nothing, each
+// ask ends after the patience.
 type memory struct {
-	limit   int64
-	metrics *metrics
+	limit    int64
+	patience time.Duration // the longest that anybody waits
+	metrics  *metrics
 
 	mu      sync.Mutex
 	used    int64
 	leaving int64     // of used: going to the store, or asked for
 	waiting list.List // of *wait, first come, first served
+	granted time.Time // when somebody who waited was last given some
 	filling list.List // of *share that hold bytes and were not asked, oldest first
 	kept    map[string]*list.Element
 	keeping list.List // of *keptTail, oldest first
 
-	away chan struct{} // has room for those that put a tail away
+	lent  atomic.Int64  // slabs that clients are waited for with
+	away  chan struct{} // has room for those that put a tail away
+	moves chan struct{} // has room for those that send what they read from the store
 }
 
-// maxAway is how many tails go to the store at the same time. Each takes a connection and
-// what belongs to one: thousands at once, when a crowd is asked or leaves, would need
-// more memory than they give back. Only bytes that are here hold a place, and never a
-// client that is waited for.
-const maxAway = 32
+// DefaultMemoryWait is the longest that a request waits for memory.
+const DefaultMemoryWait = time.Minute
 
-func newMemory(limit int64, m *metrics) *memory {
-	return &memory{limit: limit, metrics: m, kept: make(map[string]*list.Element), away: make(chan struct{}, maxAway)}
-}
-
-// putAway calls put when there is a place.
-func (m *memory) putAway(ctx context.Context, put func() error) error {
-	select {
-	case m.away <- struct{}{}:
-		defer func() { <-m.away }()
-		return put()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+func newMemory(limit int64, patience time.Duration, m *metrics) *memory {
+	return &memory{limit: limit, patience: patience, metrics: m, kept: make(map[string]*list.Element),
+		away: make(chan struct{}, maxAway), moves: make(chan struct{}, maxMoves)}
 }
 
 // errAsked says that whoever waits for memory should rather give some back.
@@ -69,7 +66,7 @@ type share struct {
 
 type wait struct {
 	size    int64
-	leaves  bool
+	since   time.Time
 	ready   chan struct{} // closed when granted
 	granted bool
 }
@@ -77,9 +74,10 @@ type wait struct {
 func (m *memory) join() *share { return &share{m: m, asked: make(chan struct{}, 1)} }
 
 // get waits until n more bytes may be held. The error is errAsked if this very request
-// should give back what it holds, and that of ctx if that ends.
+// should give back what it holds, that of ctx if that ends, and file.ErrBusy after the
+// patience, or at once if there never will be so much.
 func (s *share) get(ctx context.Context, n int64) error {
-	if err := s.m.acquire(ctx, n, false, s.asked); err != nil {
+	if err := s.m.acquire(ctx, n, s.asked); err != nil {
 		return err
 	}
 	s.m.mu.Lock()
@@ -140,29 +138,6 @@ func (s *share) settle() {
 	}
 }
 
-// take waits for n bytes that are to leave at once. Who calls it must hold nothing.
-func (m *memory) take(ctx context.Context, n int64) error {
-	return m.acquire(ctx, n, true, nil)
-}
-
-// tryTake is take, or false where it would have to wait.
-func (m *memory) tryTake(n int64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.waiting.Len() > 0 || !m.fits(n) {
-		return false
-	}
-	m.grant(n, true)
-	return true
-}
-
-func (m *memory) grant(n int64, leaves bool) {
-	m.used += n
-	if leaves {
-		m.leaving += n
-	}
-}
-
 // free gives back n bytes that were leaving.
 func (m *memory) free(n int64) {
 	m.mu.Lock()
@@ -172,21 +147,25 @@ func (m *memory) free(n int64) {
 	m.wake()
 }
 
-func (m *memory) acquire(ctx context.Context, n int64, leaves bool, asked <-chan struct{}) error {
+func (m *memory) acquire(ctx context.Context, n int64, asked <-chan struct{}) error {
+	if n > m.limit {
+		return fmt.Errorf("%d bytes of memory are more than the %d that there are: %w", n, m.limit, file.ErrBusy)
+	}
 	m.mu.Lock()
 	if m.waiting.Len() == 0 && m.fits(n) {
-		m.grant(n, leaves)
+		m.used += n
 		m.relieve()
 		m.mu.Unlock()
 		return nil
 	}
-	w := &wait{size: n, leaves: leaves, ready: make(chan struct{})}
+	w := &wait{size: n, since: time.Now(), ready: make(chan struct{})}
 	place := m.waiting.PushBack(w)
 	m.relieve()
 	m.mu.Unlock()
 
-	began := time.Now()
-	defer func() { m.metrics.memoryWaits.Observe(time.Since(began).Seconds()) }()
+	patience := time.NewTimer(m.patience)
+	defer patience.Stop()
+	defer func() { m.metrics.memoryWaits.Observe(time.Since(w.since).Seconds()) }()
 	var err error
 	select {
 	case <-w.ready:
@@ -195,19 +174,31 @@ func (m *memory) acquire(ctx context.Context, n int64, leaves bool, asked <-chan
 		err = errAsked
 	case <-ctx.Done():
 		err = context.Cause(ctx)
+	case <-patience.C:
+		err = fmt.Errorf("no %d bytes of memory within %s: %w", n, m.patience, file.ErrBusy)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if w.granted {
 		m.used -= n
-		if leaves {
-			m.leaving -= n
-		}
 	} else {
 		m.waiting.Remove(place)
 	}
 	m.wake()
 	return err
+}
+
+// longest is how long the first in line has been waiting, and stuck how long nobody was
+// given anything of those who wait.
+func (m *memory) longest() (waits, stuck time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.waiting.Len() == 0 {
+		return 0, 0
+	}
+	first := m.waiting.Front().Value.(*wait)
+	waits = time.Since(first.since)
+	return waits, min(waits, time.Since(m.granted))
 }
 
 // fits reports whether n more bytes may be used, and throws kept tails away for them.
@@ -225,8 +216,8 @@ func (m *memory) wake() {
 		if !m.fits(w.size) {
 			break
 		}
-		m.grant(w.size, w.leaves)
-		w.granted = true
+		m.used += w.size
+		w.granted, m.granted = true, time.Now()
 		close(w.ready)
 		m.waiting.Remove(first)
 	}
@@ -252,53 +243,4 @@ func (m *memory) relieve() {
 			return
 		}
 	}
-}
-
-// keptTail is a tail that is in the store, and still here.
-type keptTail struct {
-	key  string
-	body buffer
-}
-
-// keep remembers the bytes of a tail, which were leaving, until they are needed or the
-// memory is: the next request will often make a part of them. A tail's key stands for
-// its bytes and never for others, so what is kept can't be out of date.
-func (m *memory) keep(key string, body buffer) {
-	m.mu.Lock()
-	m.leaving -= body.held
-	m.kept[key] = m.keeping.PushBack(&keptTail{key, body})
-	m.wake()
-	m.mu.Unlock()
-}
-
-// recall takes the bytes of a tail out of those kept, if they are there. They are
-// leaving again.
-func (m *memory) recall(key string) (buffer, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	place, there := m.kept[key]
-	if !there {
-		return buffer{}, false
-	}
-	delete(m.kept, key)
-	body := m.keeping.Remove(place).(*keptTail).body
-	m.leaving += body.held
-	return body, true
-}
-
-// forget throws the bytes of a tail away.
-func (m *memory) forget(key string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if place, there := m.kept[key]; there {
-		m.evict(place)
-		m.wake()
-	}
-}
-
-func (m *memory) evict(place *list.Element) {
-	t := m.keeping.Remove(place).(*keptTail)
-	delete(m.kept, t.key)
-	m.used -= t.body.held
-	t.body.recycle()
 }

@@ -70,6 +70,11 @@ func (e *Engine) Register(r prometheus.Registerer) {
 	}
 	gauge("holdfast_memory_limit_bytes", "MEMORY_BUDGET: what all uploads together may hold.", func(m *memory) int64 { return m.limit })
 	gauge("holdfast_memory_used_bytes", "What uploads hold, tails that are kept for later included.", func(m *memory) int64 { return m.used })
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_uploads_waiting_seconds",
+		Help: "How long the request has waited for memory that has waited longest; 0: none waits."}, func() float64 {
+		waits, _ := e.memory.longest()
+		return waits.Seconds()
+	}))
 	gauge("holdfast_memory_waiting_requests", "Requests that wait for memory.", func(m *memory) int64 { return int64(m.waiting.Len()) })
 }
 

@@ -95,7 +95,8 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		return err
 	}
 	err := eachPage(ctx, e.rows.CutShort, func(id file.ID) {
-		outcome, err := e.mend(ctx, id)
+		var outcome string
+		err := recovered(func() (err error) { outcome, err = e.mend(ctx, id); return err })
 		if err != nil {
 			outcome = "failed"
 			e.log.Warn("an upload that was cut short stays so for now", "upload", id, "error", err)
@@ -108,7 +109,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		return err
 	}
 	return eachPage(ctx, e.rows.Untidy, func(id file.ID) {
-		if err := e.tidy(ctx, id); err != nil {
+		if err := recovered(func() error { return e.tidy(ctx, id) }); err != nil {
 			e.log.Warn("what was written beside a file stays for now", "file", id, "error", err)
 		}
 	})

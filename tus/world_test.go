@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -111,7 +112,9 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 		t.Fatal(err)
 	}
 	w := &world{t: t, rows: rows, raw: raw, layout: storage.Layout{BucketPrefix: "w" + string(file.NewID())[:8]}}
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // which has the panics that a test wants
+	server.Start()
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
 	w.url, w.client, w.objects = server.URL, server.Client(), s3.Client
 	w.maxSize, w.leaseTTL, w.planned = maxSize, 5*time.Second, partSize
@@ -122,12 +125,12 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 
 // start puts a fresh service in the place of the one before. It returns its engine.
 func (w *world) start(p *plan) *Engine {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	life := hooks.New(smallParts{w.rows, w}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now})
 	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{w.objects, p}, finisherUnderFault{life, p},
-		Settings{LeaseTTL: w.leaseTTL, Memory: w.memory}, log)
+		Settings{LeaseTTL: w.leaseTTL, Memory: w.memory}, quiet)
 	h, err := NewHandler(Options{
-		Engine: engine, Hooks: life, Respond: problem.Responder{Log: log}, Base: w.url + "/files", ReadTimeout: time.Minute,
+		Engine: engine, Hooks: life, Respond: problem.Responder{Log: quiet}, Base: w.url + "/files", ReadTimeout: time.Minute,
 		Identify: func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },
 		Download: func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
 	})

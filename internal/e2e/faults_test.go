@@ -204,6 +204,42 @@ func TestTooLittleMemory(t *testing.T) {
 	}
 }
 
+// Uploads that were begun with longer parts go on when there is less memory than one of
+// those, and nobody else waits for them: not now, and not after the next start.
+func TestLoweredMemory(t *testing.T) {
+	t.Parallel()
+	s := start(t, "MAX_FILE_SIZE=1099511627776")
+	body := random(30 * mebi)
+	begun := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1").header.Get("Location")
+	if a := s.patch(t, begun, 0, body); a.status != 204 {
+		t.Fatal(a)
+	}
+	s.stop()
+	s.env = append(s.env, "MAX_FILE_SIZE="+strconv.Itoa(100*mebi), "MEMORY_BUDGET="+strconv.Itoa(17*mebi))
+	s.restart()
+	others := func() {
+		t.Helper()
+		url, _ := s.upload(t, []byte("abc"))
+		s.holds(t, url, []byte("abc"))
+	}
+	others()
+	more := random(20 * mebi)
+	if a := s.patch(t, begun, len(body), more[:len(more)-1]); a.status != 204 {
+		t.Fatal(a)
+	}
+	others()
+	all := append(body, more...)
+	a := s.patch(t, begun, len(all)-1, more[len(more)-1:], "Upload-Length: "+strconv.Itoa(len(all)))
+	if a.status != 204 || a.header.Get("Content-Location") == "" {
+		t.Fatal(a)
+	}
+	s.holds(t, a.header.Get("Content-Location"), all)
+	s.stop()
+	s.restart()
+	others()
+	s.stop()
+}
+
 func TestWrongSettings(t *testing.T) {
 	s := newServer(t, "PORT=x", "MAX_FILE_SIZE=-1", "STORAGE_TYPE=ftp", "CONFIG=Live", "READ_TIMEOUT=soon", "PUBLIC_URL=ftp://x")
 	status, log := s.ends()
