@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast/file"
@@ -123,6 +124,89 @@ func TestTokensOfARequest(t *testing.T) {
 		got := shown(read(request("GET", "Cookie: public-token="+value), true))
 		if !slices.Equal(got, []string{"X-Public-Authorization: Token abcdefgh"}) {
 			t.Errorf("a cookie with %s: %q", value, got)
+		}
+	}
+}
+
+// A request carries a few tokens, wherever they stand; with more none is looked up.
+func TestManyTokens(t *testing.T) {
+	asked := 0
+	a := New(Options{Local: locals(), Guard: func(*http.Request, string) (func(error), error) { asked++; return func(error) {}, nil }})
+	many := func(n int, last ...string) *http.Request {
+		var headers []string
+		for i := range n {
+			headers = append(headers, "Authorization: ", fmt.Sprint("Authorization: Bearer hf_", i), "X-Guest-Authorization:  ", "Cookie: token=")
+		}
+		return request("GET", append(headers, last...)...)
+	}
+	if who, err := a.Identify(many(maxPresented-1, "Authorization: Bearer hf_good")); err != nil || who.UserID != 7 || asked != maxPresented {
+		t.Errorf("%+v, %v, %d were looked up", who, err, asked)
+	}
+	asked = 0
+	for _, n := range []int{maxPresented + 1, 1500} {
+		for _, r := range []*http.Request{many(n), many(n, "Authorization: Bearer hf_good"), request("GET", "Authorization: Bearer hf_good", "Cookie: token=a"+strings.Repeat("; token=b; token=c; guest-token=d", 1)+"; guest-token=e; public-token=f; public-token=g; file_service_auth=h; file_service_auth=i")} {
+			if _, err := a.Identify(r); !errors.Is(err, file.ErrInvalid) || asked != 0 {
+				t.Errorf("%d: %v, %d were looked up", n, err, asked)
+			}
+		}
+	}
+	// Not one of these presents a token.
+	for _, r := range []*http.Request{
+		request("GET", "Authorization: ", "Authorization: Basic YTpi", "Authorization: Bearer", "X-Public-Authorization: abcdefgh", "Cookie: token=; other=hf_good"),
+		request("GET", "Authorization: Bearer "+strings.Repeat("a", maxToken+1)),
+		request("DELETE", "Cookie: token=hf_good"),
+	} {
+		if _, err := a.Identify(r); !errors.Is(err, file.ErrUnauthenticated) || asked != 0 {
+			t.Errorf("%v: %v, %d were looked up", r.Header, err, asked)
+		}
+	}
+}
+
+// The guard is asked about tokens that would have to be looked up, hears what came of each,
+// and does not learn what they are. One that it refuses is passed over.
+func TestGuard(t *testing.T) {
+	var heard []string
+	refuse := false
+	a := New(Options{Local: locals(), Guests: []byte(django), Remember: time.Minute, Guard: func(_ *http.Request, fingerprint string) (func(error), error) {
+		if refuse {
+			return nil, &file.Later{Kind: file.ErrTooMany, After: time.Second}
+		}
+		if strings.Contains(fingerprint, "hf_") {
+			t.Error("it was told a token")
+		}
+		return func(err error) { heard = append(heard, fmt.Sprint(err == nil, errors.Is(err, file.ErrNotFound))) }, nil
+	}})
+	guest := "X-Guest-Authorization: " + sign(t, jwt.SigningMethodHS256, []byte(django), claims(jwt.MapClaims{"token_type": "Guest"}), "")
+	try := func(method string, headers ...string) error {
+		_, err := a.Identify(request(method, headers...))
+		return err
+	}
+	for _, c := range []struct {
+		method  string
+		headers []string
+		err     error
+		heard   []string
+	}{
+		{"GET", []string{"Authorization: Bearer hf_wrong"}, file.ErrUnauthenticated, []string{"false true"}},
+		{"GET", []string{"Authorization: Bearer hf_wrong", "Cookie: token=hf_good"}, nil, []string{"false true", "true false"}},
+		{"GET", []string{"Cookie: token=hf_good"}, nil, nil}, // it is remembered
+		{"PATCH", []string{"Authorization: Bearer hf_good"}, nil, []string{"true false"}},
+		{"PATCH", []string{"Authorization: Bearer hf_down"}, file.ErrDatabase, []string{"false false"}},
+		{"GET", []string{"X-Guest-Authorization: a.b.c"}, file.ErrUnauthenticated, []string{"false true"}},
+		{"GET", []string{guest}, nil, nil}, // nobody is asked about a signature
+	} {
+		heard = nil
+		if err := try(c.method, c.headers...); !errors.Is(err, c.err) || !slices.Equal(heard, c.heard) {
+			t.Errorf("%s %q: %v, it heard %q, want %v, %q", c.method, c.headers, err, heard, c.err, c.heard)
+		}
+	}
+	refuse = true
+	if err := errors.Join(try("GET", "Authorization: Bearer hf_wrong", "Cookie: token=hf_good"), try("PATCH", "Authorization: Bearer hf_wrong", guest)); err != nil {
+		t.Errorf("good tokens behind a refused one: %v", err)
+	}
+	for _, headers := range [][]string{{"Authorization: Bearer hf_wrong"}, {"X-Guest-Authorization: a.b.c"}} {
+		if err := try("GET", headers...); !errors.Is(err, file.ErrTooMany) {
+			t.Errorf("%q: %v", headers, err)
 		}
 	}
 }

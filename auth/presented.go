@@ -21,6 +21,11 @@ const (
 // carry groups.
 const maxToken = 8 << 10
 
+// maxPresented is how many tokens may come with a request: one for each place where a token
+// may stand, and one more. A browser may send two cookies of the same name, which two
+// applications of one domain have set.
+const maxPresented = 8
+
 // presented is a token as it came with a request.
 type presented struct {
 	scheme scheme
@@ -40,13 +45,15 @@ func (p presented) credential() file.Credential {
 	}
 }
 
-// read finds the tokens of a request, in the order in which they count. Those in cookies
-// are read if cookies is true.
+// read finds the tokens of a request, in the order in which they count, and of more than
+// maxPresented one too many. Those in cookies are read if cookies is true. It is the only
+// place that decides what a request presents: what is empty, or no token by its form, is not
+// there.
 func read(r *http.Request, cookies bool) (all []presented) {
 	add := func(s scheme, token string) {
 		p := presented{s, strings.TrimSpace(token)}
 		// The same one in header and cookie need not be looked up twice.
-		if p.token != "" && len(p.token) <= maxToken && !slices.Contains(all, p) {
+		if len(all) <= maxPresented && p.token != "" && len(p.token) <= maxToken && !slices.Contains(all, p) {
 			all = append(all, p)
 		}
 	}
@@ -84,17 +91,4 @@ func schemed(header string, schemes ...string) string {
 		return token
 	}
 	return ""
-}
-
-// Presented says whether a request comes with something that might be a token, so that
-// who fails with it can be told from who has none.
-func Presented(r *http.Request) bool {
-	for _, name := range []string{"Authorization", "X-Guest-Authorization", "X-Public-Authorization"} {
-		if r.Header.Get(name) != "" {
-			return true
-		}
-	}
-	return slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool {
-		return slices.Contains([]string{"file_service_auth", "token", "guest-token", "public-token"}, c.Name)
-	})
 }

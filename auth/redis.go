@@ -2,9 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/pbkdf2"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -35,6 +32,7 @@ type RedisOptions struct {
 type Redis struct {
 	RedisOptions
 	client *redis.Client
+	keys   *keys
 }
 
 // OpenRedis prepares the connection; it is made when it is needed first.
@@ -49,7 +47,7 @@ func OpenRedis(o RedisOptions) (*Redis, error) {
 	parsed.DisableIdentity = true
 	parsed.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	redis.SetLogger(quiet{}) // the library writes past our log what it returns as well
-	return &Redis{o, redis.NewClient(parsed)}, nil
+	return &Redis{o, redis.NewClient(parsed), newKeys(o)}, nil
 }
 
 type quiet struct{}
@@ -66,12 +64,6 @@ func (r *Redis) Ping(ctx context.Context) error {
 
 // Close ends all connections.
 func (r *Redis) Close() error { return r.client.Close() }
-
-// userKey is where the token of a user lies: under a key that does not tell the token.
-func (r *Redis) userKey(token string) (string, error) {
-	key, err := pbkdf2.Key(sha256.New, token, []byte(r.Secret), r.Iterations, sha256.Size)
-	return r.Prefix + hex.EncodeToString(key), err
-}
 
 // fields reads the pickled dict under a key. What is no such thing is file.ErrNotFound:
 // nobody can be told from it.
@@ -97,7 +89,7 @@ func (r *Redis) fields(ctx context.Context, key string) (map[string]any, error) 
 type redisUsers struct{ *Redis }
 
 func (r redisUsers) find(ctx context.Context, token string) (found, error) {
-	key, err := r.userKey(token)
+	key, err := r.keys.find(ctx, token)
 	if err != nil {
 		return found{}, err
 	}

@@ -23,8 +23,8 @@ func TestTokenKeys(t *testing.T) {
 		Iterations    int
 		Key           string `json:"redis_key"`
 	}](t, "token_keys.json") {
-		r := &Redis{RedisOptions: RedisOptions{Prefix: ":1:", Secret: v.Secret, Iterations: v.Iterations}}
-		if got, err := r.userKey(v.Token); got != v.Key || err != nil {
+		k := newKeys(RedisOptions{Prefix: ":1:", Secret: v.Secret, Iterations: v.Iterations})
+		if got, err := k.find(t.Context(), v.Token); got != v.Key || err != nil {
 			t.Errorf("%q, %d times: %s, %v, want %s", v.Token, v.Iterations, got, err, v.Key)
 		}
 	}
@@ -56,7 +56,7 @@ func (s *shelf) put(key, value string) {
 }
 
 func (s *shelf) putUser(token, value string) {
-	key, err := s.userKey(token)
+	key, err := s.keys.find(s.t.Context(), token)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestWhatIsNoTokenInRedis(t *testing.T) {
 	}
 	s.putUser("long", "\x80\x02}X\x07\x00\x00\x00user_idK\x01sX\x0a\x00\x00\x00account_idK\x02sX\x01\x00\x00\x00xB\x00\x00\x10\x00"+strings.Repeat("a", 1<<20)+"s.")
 	refuse("a value of a mebibyte", "Authorization: Bearer long")
-	key, _ := s.userKey("list")
+	key, _ := s.keys.find(t.Context(), "list")
 	if err := s.client.LPush(t.Context(), key, "x").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestWhatIsNoTokenInRedis(t *testing.T) {
 
 	// A public token is its own key: it must not reach others of Django's.
 	s.putUser("pn-user", head+"Nu.")
-	key, _ = s.userKey("pn-user")
+	key, _ = s.keys.find(t.Context(), "pn-user")
 	for _, name := range []string{"views.decorators.cache", "a", "abc:defg", "abcdefg\x00", "abcdéfg", "../:1:ab", strings.Repeat("a", 64)} {
 		s.put(":1:"+name, head+"Nu.")
 		refuse("a key of another kind", "X-Public-Authorization: Token "+name)
@@ -227,5 +227,44 @@ func TestThousandsOfWrongTokens(t *testing.T) {
 	a.memory.known.CleanUp()
 	if n := a.memory.known.EstimatedSize(); n != 1 {
 		t.Errorf("%d tokens are remembered", n)
+	}
+}
+
+// Keys are derived one after the other, each once, and who comes when many wait for that is
+// told to come again at once: a processor is not to be had for the asking.
+func TestDerivationsAreBounded(t *testing.T) {
+	k := newKeys(RedisOptions{Secret: django, Iterations: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	for range cap(k.turns) {
+		k.turns <- struct{}{} // all are at work
+	}
+	var waiting sync.WaitGroup
+	for i := range maxDerivations {
+		waiting.Go(func() {
+			if _, err := k.find(ctx, fmt.Sprint("waits", i)); !errors.Is(err, file.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+				t.Errorf("%d: %v", i, err)
+			}
+		})
+	}
+	for k.begun.Load() < maxDerivations {
+		runtime.Gosched()
+	}
+	soon, end := context.WithTimeout(t.Context(), 10*time.Second)
+	defer end()
+	if _, err := k.find(soon, "one more"); !errors.Is(err, file.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("one more waited: %v", err)
+	}
+	cancel()
+	waiting.Wait()
+	for range cap(k.turns) {
+		<-k.turns
+	}
+	first, err := k.find(t.Context(), "known")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.iterations = 2 // whoever derives it again gets another one
+	if again, err := k.find(t.Context(), "known"); err != nil || again != first {
+		t.Errorf("derived twice: %v", err)
 	}
 }

@@ -16,15 +16,14 @@ const maxRemembered = 10_000
 // those that were not: whoever sends wrong ones fills no memory. It is asked for reading
 // alone: what changes something asks where the token is kept.
 type memory struct {
-	ask   func(context.Context, presented) (found, error)
 	known *otter.Cache[[sha256.Size]byte, found]
 	stats *stats.Counter
 }
 
-func remember(ask func(context.Context, presented) (found, error), ttl time.Duration) *memory {
+func remember(ttl time.Duration) *memory {
 	type entry = otter.Entry[[sha256.Size]byte, found]
 	counter := stats.NewCounter()
-	return &memory{ask: ask, stats: counter, known: otter.Must(&otter.Options[[sha256.Size]byte, found]{
+	return &memory{stats: counter, known: otter.Must(&otter.Options[[sha256.Size]byte, found]{
 		MaximumSize: maxRemembered, StatsRecorder: counter,
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e entry) time.Duration {
 			if e.Value.until.IsZero() {
@@ -37,8 +36,13 @@ func remember(ask func(context.Context, presented) (found, error), ttl time.Dura
 
 // find finds who is behind a token that is good, or was a moment ago. Requests that come
 // together with the same token share one lookup.
-func (m *memory) find(ctx context.Context, p presented) (found, error) {
+func (m *memory) find(ctx context.Context, p presented, ask func(context.Context) (found, error)) (found, error) {
 	key := sha256.Sum256([]byte(string(p.scheme) + " " + p.token))
 	return m.known.Get(ctx, key, otter.LoaderFunc[[sha256.Size]byte, found](
-		func(ctx context.Context, _ [sha256.Size]byte) (found, error) { return m.ask(ctx, p) }))
+		func(ctx context.Context, _ [sha256.Size]byte) (found, error) {
+			// Who asked first may go away: the others who share this lookup stay.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
+			defer cancel()
+			return ask(ctx)
+		}))
 }

@@ -62,7 +62,7 @@ func TestTokenExpiresWhileRemembered(t *testing.T) {
 		c := &counted{tokens: tokens{string(Hash("hf_good")): {UserID: 7, ExpiresAt: time.Now().Add(3 * time.Second)}}}
 		a := New(Options{Local: c, Remember: time.Minute})
 		defer a.memory.known.StopAllGoroutines()
-		try := func() error { _, err := a.memory.find(t.Context(), presented{userScheme, "hf_good"}); return err }
+		try := func() error { _, err := a.Identify(request("GET", "Authorization: Bearer hf_good")); return err }
 		if err := try(); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestTokenExpiresWhileRemembered(t *testing.T) {
 			t.Errorf("a second before it expires: %v", err)
 		}
 		time.Sleep(2 * time.Second)
-		if err := try(); !errors.Is(err, file.ErrNotFound) {
+		if err := try(); !errors.Is(err, file.ErrUnauthenticated) {
 			t.Errorf("a second after it expired: %v", err)
 		}
 	})
@@ -80,16 +80,13 @@ func TestTokenExpiresWhileRemembered(t *testing.T) {
 
 // The same text is another token under another scheme.
 func TestRememberedByScheme(t *testing.T) {
-	m := remember(func(_ context.Context, p presented) (found, error) {
-		if p.scheme == publicScheme {
-			return found{}, nil
-		}
-		return found{}, file.ErrNotFound
-	}, time.Minute)
-	if _, err := m.find(t.Context(), presented{publicScheme, "abcdefgh"}); err != nil {
+	m := remember(time.Minute)
+	good := func(context.Context) (found, error) { return found{}, nil }
+	wrong := func(context.Context) (found, error) { return found{}, file.ErrNotFound }
+	if _, err := m.find(t.Context(), presented{publicScheme, "abcdefgh"}, good); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.find(t.Context(), presented{userScheme, "abcdefgh"}); !errors.Is(err, file.ErrNotFound) {
+	if _, err := m.find(t.Context(), presented{userScheme, "abcdefgh"}, wrong); !errors.Is(err, file.ErrNotFound) {
 		t.Error(err)
 	}
 }
@@ -98,12 +95,25 @@ func TestRememberedByScheme(t *testing.T) {
 func TestWrongTokensAreNotRemembered(t *testing.T) {
 	a := New(Options{Local: locals(), Remember: time.Minute})
 	for i := range 100_000 {
-		if _, err := a.memory.find(t.Context(), presented{userScheme, fmt.Sprintf("hf_%d", i)}); !errors.Is(err, file.ErrNotFound) {
+		if _, err := a.Identify(request("GET", fmt.Sprintf("Authorization: Bearer hf_%d", i))); !errors.Is(err, file.ErrUnauthenticated) {
 			t.Fatal(err)
 		}
 	}
 	a.memory.known.CleanUp()
 	if n := a.memory.known.EstimatedSize(); n != 0 {
 		t.Errorf("%d are remembered", n)
+	}
+}
+
+// Who asked first for a token goes away; the others who wait for the same answer get it.
+func TestTheFirstOfManyGoesAway(t *testing.T) {
+	m, p := remember(time.Minute), presented{userScheme, "hf_good"}
+	ctx, hangUp := context.WithCancel(t.Context())
+	_, err := m.find(ctx, p, func(ctx context.Context) (found, error) {
+		hangUp()
+		return found{}, ctx.Err()
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

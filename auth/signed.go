@@ -62,6 +62,8 @@ func NewSigned(o SignedOptions) *Signed {
 	return s
 }
 
+func (s *Signed) verifies() {}
+
 func (s *Signed) find(ctx context.Context, token string) (found, error) {
 	if strings.Count(token, ".") != 2 {
 		return found{}, file.ErrNotFound

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"math"
 	"strings"
 	"time"
 )
@@ -25,6 +24,10 @@ type JWT struct {
 	UserClaim, AccountClaim, GroupsClaim string
 }
 
+// maxIterations of PBKDF2 take a processor about half a second. No request can be cut off
+// while it derives a key.
+const maxIterations = 1_000_000
+
 // auth reads who is asked about people: the second result is the URL of the backend that
 // knows permissions, without a trailing slash, or empty.
 func (r *reader) auth() (a Auth, backend string) {
@@ -34,7 +37,7 @@ func (r *reader) auth() (a Auth, backend string) {
 		Redis:       r.redis("AUTH_REDIS_URL", "the Redis where Django keeps tokens, and where rate limits are counted (`redis://` or `rediss://`)"),
 		RedisPrefix: r.string("KEY_PREFIX_REDIS", "what its keys begin with", ":1:"),
 		Secret:      r.get("DJANGO_SECRET_KEY", "Django's `SECRET_KEY`, by which tokens in Redis are found and those of guests checked: without it neither count", ""),
-		Iterations:  r.int("AUTH_TOKEN_ITERATIONS", "rounds of PBKDF2", 1, 1, math.MaxInt32),
+		Iterations:  r.int("AUTH_TOKEN_ITERATIONS", "rounds of PBKDF2, as in Django's settings; each wrong token costs them", 1, 1, maxIterations),
 		JWT:         r.jwt(),
 	}
 	if u := r.httpURL("BACKEND_PRIVATE_URL", "the backend that knows who may see which file; without, grants decide"); u != nil {

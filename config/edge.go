@@ -12,7 +12,7 @@ type Limits struct {
 	On        bool
 	Uploads   Rate
 	Downloads Rate
-	Failures  Rate // of tokens, from one address
+	Failures  Rate // different wrong tokens, from one address
 }
 
 // Rate is so many events in a window.
@@ -52,10 +52,10 @@ func (r *reader) limits(m Mode) Limits {
 		}
 	}
 	return Limits{
-		On:        r.bool("RATE_LIMIT_ENABLED", "limits on how often may be asked, by identity, or by address where there is none; counted in `AUTH_REDIS_URL`, or in memory. On by itself with `CONFIG=Production`", m == Production),
+		On:        r.bool("RATE_LIMIT_ENABLED", "limits on how often may be asked, by identity, by address where there is none, and by both for public forms; counted in `AUTH_REDIS_URL`, or in memory. On by itself with `CONFIG=Production`", m == Production),
 		Uploads:   rate("UPLOAD", "REQUESTS", "uploads begun in a window", 10),
-		Downloads: rate("DOWNLOAD", "REQUESTS", "downloads in a window; further ranges of a file are not counted", 100),
-		Failures:  rate("AUTH", "FAILURES", "wrong tokens from one address in a window; after that none from there is looked at", 100),
+		Downloads: rate("DOWNLOAD", "REQUESTS", "downloads in a window, and refused ones; a download pays for as many bytes in ranges of its file", 100),
+		Failures:  rate("AUTH", "FAILURES", "different wrong tokens from one address in a window; after that no unknown one from there is looked up", 100),
 	}
 }
 

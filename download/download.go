@@ -52,6 +52,16 @@ type Links interface {
 	Sign(id file.ID, expires time.Time, disposition string) string
 }
 
+// Limits say when somebody asks too often; limit.Limits does it.
+type Limits interface {
+	// Ask is called before it is found out whether somebody may read a file, and done with how
+	// that ended.
+	Ask(r *http.Request, who file.Identity) (done func(error), err error)
+	// Download counts an answer with n bytes of a file of size bytes. unsent, if it is not nil,
+	// has to be told how many of them were not sent.
+	Download(r *http.Request, who file.Identity, id file.ID, size, n int64) (unsent func(int64), err error)
+}
+
 // Options are how files are served.
 type Options struct {
 	Records Records
@@ -76,8 +86,8 @@ type Options struct {
 	LinkMaxTTL time.Duration
 	// Redirect sends clients of large files to the store; nil: never.
 	Redirect *Redirect
-	// Limit refuses a download that comes too soon after others; nil: never.
-	Limit func(*http.Request, file.Identity, file.ID) error
+	// Limits refuse what comes too soon after others; nil: nothing.
+	Limits Limits
 	// Remember is how long the size of an object that another program wrote is remembered.
 	Remember time.Duration
 }
@@ -102,16 +112,12 @@ func New(o Options) *Handler {
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Add("Vary", varies)
+	c := &counted{ResponseWriter: w, metrics: h.metrics, began: time.Now()}
 	if r.Method == http.MethodGet {
-		c := &counted{ResponseWriter: w, metrics: h.metrics, began: time.Now()}
 		defer c.end()
 		w = c
 	}
 	rec, err := h.readable(r, id)
-	if err == nil && h.Limit != nil {
-		who, _ := auth.FromContext(r.Context())
-		err = h.Limit(r, who, id)
-	}
 	if err == nil {
 		rec, err = h.locate(r.Context(), rec)
 	}
@@ -119,14 +125,15 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 		h.Respond.Write(w, r, err)
 		return
 	}
-	if h.redirected(w, r, rec) {
+	spans := settle(r, rec.Size)
+	if h.redirected(w, r, rec, spans) {
 		return
 	}
 	h.describe(w, r, rec)
 	ctx, cancel := context.WithCancel(r.Context())
 	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.metrics.resumes.Inc, anew: h.metrics.anew.Inc,
-		spans: settle(r, rec.Size)}
-	answer := &response{ResponseWriter: w, h: h, r: r, object: o}
+		spans: spans}
+	answer := &response{ResponseWriter: w, h: h, r: r, object: o, counted: c}
 	// It may panic, when it cuts the connection; and o is closed after nobody reads it any more.
 	defer answer.end()
 	defer o.Close()
@@ -134,8 +141,29 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	http.ServeContent(answer, r, "", rec.CreatedAt.Truncate(time.Second), o)
 }
 
+// charge counts an answer with spans of a file, or with all of it where there are none.
+func (h *Handler) charge(r *http.Request, rec file.Record, spans []span) (n int64, unsent func(int64), err error) {
+	if n = total(spans); len(spans) == 0 {
+		n = rec.Size
+	}
+	if h.Limits == nil {
+		return n, nil, nil
+	}
+	who, _ := auth.FromContext(r.Context())
+	unsent, err = h.Limits.Download(r, who, rec.ID, rec.Size, n)
+	return n, unsent, err
+}
+
 // readable reads a record that r's identity, which may be nobody, may read the file of.
-func (h *Handler) readable(r *http.Request, id file.ID) (file.Record, error) {
+func (h *Handler) readable(r *http.Request, id file.ID) (rec file.Record, err error) {
+	if h.Limits != nil {
+		who, _ := auth.FromContext(r.Context())
+		done, refused := h.Limits.Ask(r, who)
+		if refused != nil {
+			return file.Record{}, refused
+		}
+		defer func() { done(err) }()
+	}
 	return h.find(r, id, func(who file.Identity, rec file.Record) error { return h.Access.Read(r.Context(), who, rec) })
 }
 
@@ -147,7 +175,7 @@ func (h *Handler) find(r *http.Request, id file.ID, may func(file.Identity, file
 		err = may(who, rec)
 	}
 	if !known && (errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied)) {
-		err = file.ErrUnauthenticated // and not a word on whether there is such a file
+		err = auth.WhyAnonymous(r.Context()) // and not a word on whether there is such a file
 	}
 	if err != nil {
 		return file.Record{}, err

@@ -13,6 +13,14 @@ const maxRanges = 16
 // span is a range of bytes: the first, and the one behind the last.
 type span struct{ start, end int64 }
 
+// total is how many bytes are in spans.
+func total(spans []span) (n int64) {
+	for _, s := range spans {
+		n += s.end - s.start
+	}
+	return n
+}
+
 // settle rewrites the Range header of r for a file of size bytes, so that nothing in it
 // is left to interpretation, and returns the spans it names, in order. Status,
 // conditions, If-Range and the answer's form stay http.ServeContent's business, which

@@ -24,9 +24,15 @@ type Redirect struct {
 // redirected sends the client to the store, if that is the way for this file. Who may
 // have the file is decided by then. Ranges and conditions are the store's business: its
 // entity tag is another one than ours, so a condition on ours gives the whole file.
-func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Record) bool {
+func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Record, spans []span) bool {
 	if h.Redirect == nil || rec.Size <= h.Redirect.Above {
 		return false
+	}
+	if r.Method == http.MethodGet { // what the client takes there is not known here: all that it asks for
+		if _, _, err := h.charge(r, rec, spans); err != nil {
+			h.Respond.Write(w, r, err)
+			return true
+		}
 	}
 	inline := r.URL.Query().Get("disposition") == "inline" && showable(rec.Type)
 	address, err := h.Redirect.Presign(r.Context(), rec.Location, storage.Presigned{

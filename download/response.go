@@ -20,8 +20,11 @@ type response struct {
 	h        *Handler
 	r        *http.Request
 	object   *object
-	answered bool // with an error, in place of the body
-	slow     bool // the client took nothing for too long
+	counted  *counted
+	charged  int64       // bytes that the limit was told of
+	unsent   func(int64) // tells it how many of them were not sent; nil: it need not know
+	answered bool        // with an error, in place of the body
+	slow     bool        // the client took nothing for too long
 }
 
 func (w *response) WriteHeader(status int) {
@@ -32,6 +35,9 @@ func (w *response) WriteHeader(status int) {
 	case w.r.Method == http.MethodGet && (status == http.StatusOK || status == http.StatusPartialContent):
 		length, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64)
 		if err == nil {
+			err = w.charge(status)
+		}
+		if err == nil {
 			several := status == http.StatusPartialContent && w.Header().Get("Content-Range") == ""
 			err = w.object.begin(length, several)
 		}
@@ -41,6 +47,16 @@ func (w *response) WriteHeader(status int) {
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// charge has the limit count what is about to be sent.
+func (w *response) charge(status int) (err error) {
+	spans := w.object.spans
+	if status == http.StatusOK { // whatever was asked for: If-Range may have named another file
+		spans = nil
+	}
+	w.charged, w.unsent, err = w.h.charge(w.r, w.object.record, spans)
+	return err
 }
 
 // fail answers with an error where the file's bytes would have been.
@@ -137,6 +153,9 @@ func (w *response) note(err error) { w.slow = errors.Is(err, os.ErrDeadlineExcee
 func (w *response) end() {
 	// The connection may serve other requests after this one.
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Time{})
+	if w.unsent != nil {
+		w.unsent(max(0, w.charged-w.counted.sent))
+	}
 	if w.slow {
 		w.h.metrics.aborted.WithLabelValues("client").Inc()
 	}

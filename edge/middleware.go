@@ -1,15 +1,11 @@
 package edge
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
 	"time"
 
-	"holdfast/auth"
-	"holdfast/file"
-	"holdfast/limit"
 	"holdfast/problem"
 )
 
@@ -68,24 +64,4 @@ func recoverPanics(respond problem.Responder, next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(w, r)
 	})
-}
-
-// LimitFailedLogins is identify for callers that do not try too many wrong tokens.
-func LimitFailedLogins(identify func(*http.Request) (file.Identity, error), limits *limit.Limits) func(*http.Request) (file.Identity, error) {
-	if limits == nil {
-		return identify
-	}
-	return func(r *http.Request) (file.Identity, error) {
-		if !auth.Presented(r) {
-			return identify(r)
-		}
-		if err := limits.Failing(r); err != nil {
-			return file.Identity{}, err
-		}
-		who, err := identify(r)
-		if errors.Is(err, file.ErrUnauthenticated) {
-			limits.Failed(r)
-		}
-		return who, err
-	}
 }

@@ -143,7 +143,8 @@ func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
 }
 
 // withIdentityOrLink is withIdentity that takes a signed link for an identity, too.
-// Unauthenticated requests continue as anonymous: the file may be public.
+// Unauthenticated requests continue as anonymous: the file may be public. So do those with a
+// token that is not looked up, after too many wrong ones.
 func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, err := segmentID(mux.Vars(r)["id"])
@@ -160,7 +161,9 @@ func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 		case err == nil:
 			infoOf(r.Context()).kind = who.Kind
 			r = r.WithContext(auth.NewContext(r.Context(), who))
-		case !errors.Is(err, file.ErrUnauthenticated):
+		case errors.Is(err, file.ErrUnauthenticated), errors.Is(err, file.ErrTooMany):
+			r = r.WithContext(auth.AnonymousContext(r.Context(), err))
+		default:
 			o.Respond.Write(w, r, err)
 			return
 		}

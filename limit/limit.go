@@ -1,5 +1,6 @@
-// Package limit says when somebody asks too often: for new uploads, for downloads, and
-// with wrong tokens. Who is known is counted by identity, everybody else by address.
+// Package limit says when somebody asks too often: for new uploads, for downloads, for what
+// they may not have, and with wrong tokens. Who is known is counted by identity, everybody
+// else by address; who fills in a public form by both, since many hold its token.
 //
 // # Errors
 //
@@ -26,30 +27,40 @@ type Rate struct {
 type Counter interface {
 	// Take counts an event if there is room for it; else it says after which time there is.
 	Take(ctx context.Context, key string, r Rate) (wait time.Duration)
-	// Mark makes Marked true for a time.
+	// Give makes room again for an event that Take counted.
+	Give(ctx context.Context, key string, r Rate)
+	// Mark makes Marked true for a time; 0 ends that.
 	Mark(ctx context.Context, key string, ttl time.Duration)
 	Marked(ctx context.Context, key string) bool
+	// Credit gives a key so many bytes to spend in a time, in place of what it had.
+	Credit(ctx context.Context, key string, bytes int64, ttl time.Duration)
+	// Spend takes bytes from a credit, or gives back a negative number of them. It says false,
+	// and does nothing, where the credit is over or has not so many.
+	Spend(ctx context.Context, key string, bytes int64) bool
 }
 
 // Settings of the limits.
 type Settings struct {
 	Uploads, Downloads Rate
-	Failures           Rate // of tokens, by address
+	Failures           Rate // different wrong tokens, by address
 	Proxies            Proxies
 }
 
 // Limits are the limits of the service. Those of a nil *Limits are never reached.
 type Limits struct {
 	counter Counter
-	// failures is not shared: to ask Redis before every token would cost more than a wrong
-	// one, so each replica has this limit to itself.
-	failures *Memory
-	refused  refusals
+	// good has, by their fingerprints, tokens that were good in this replica a while ago. They
+	// are not counted, so Redis is asked about those only that come here for the first time.
+	good *Memory
+	// denials are counted by each replica for itself, so that nothing has to be asked for
+	// those who may.
+	denials *Memory
+	refused refusals
 	Settings
 }
 
 // New returns limits that count with c.
-func New(c Counter, s Settings) *Limits { return &Limits{c, NewMemory(), newRefused(), s} }
+func New(c Counter, s Settings) *Limits { return &Limits{c, NewMemory(), NewMemory(), newRefused(), s} }
 
 // Upload counts an upload that who wants to begin.
 func (l *Limits) Upload(r *http.Request, who file.Identity) error {
@@ -59,46 +70,16 @@ func (l *Limits) Upload(r *http.Request, who file.Identity) error {
 	return l.refuse("upload", l.counter.Take(r.Context(), "upload:"+l.name(r, who), l.Uploads))
 }
 
-// Download counts a download. Who plays a film asks for range after range of it: those of
-// a file that was counted, in this window, are free.
-func (l *Limits) Download(r *http.Request, who file.Identity, id file.ID) error {
-	if l == nil || r.Method != http.MethodGet {
-		return nil
-	}
-	ctx, name := r.Context(), l.name(r, who)
-	seen := "seen:" + name + ":" + string(id)
-	if r.Header.Get("Range") != "" && l.counter.Marked(ctx, seen) {
-		return nil
-	}
-	wait := l.counter.Take(ctx, "download:"+name, l.Downloads)
-	if wait == 0 {
-		l.counter.Mark(ctx, seen, l.Downloads.Window)
-	}
-	return l.refuse("download", wait)
-}
-
-// Failing refuses a request from where too many wrong tokens came, before its own is
-// looked at.
-func (l *Limits) Failing(r *http.Request) error {
-	if l == nil {
-		return nil
-	}
-	return l.refuse("token", l.failures.wait(address(l.Proxies.Client(r)), l.Failures))
-}
-
-// Failed counts a wrong token.
-func (l *Limits) Failed(r *http.Request) {
-	if l != nil {
-		l.failures.Take(r.Context(), address(l.Proxies.Client(r)), l.Failures)
-	}
-}
-
 // name is under what a request is counted.
 func (l *Limits) name(r *http.Request, who file.Identity) string {
-	if p := who.Principal(); p != "" {
-		return p
+	p, from := who.Principal(), address(l.Proxies.Client(r))
+	switch {
+	case p == "":
+		return from
+	case who.Kind == file.KindPublic: // all visitors of a form have its token
+		return p + "@" + from
 	}
-	return address(l.Proxies.Client(r))
+	return p
 }
 
 func (l *Limits) refuse(limit string, wait time.Duration) error {

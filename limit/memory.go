@@ -15,13 +15,24 @@ const maxKeys = 100_000
 type Memory struct {
 	// until is, by key, when all that was counted has passed (the "theoretical arrival time"
 	// of the generic cell rate algorithm, GCRA), or until when a mark lasts.
-	until *otter.Cache[string, time.Time]
-	now   func() time.Time
+	until   *otter.Cache[string, time.Time]
+	credits *otter.Cache[string, credit]
+	now     func() time.Time
+}
+
+// credit is how many bytes may be spent, and until when.
+type credit struct {
+	bytes int64
+	until time.Time
 }
 
 // NewMemory returns a Memory that has counted nothing.
 func NewMemory() *Memory {
-	return &Memory{now: time.Now, until: otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxKeys,
+	credits := otter.Must(&otter.Options[string, credit]{MaximumSize: maxKeys,
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, credit]) time.Duration {
+			return max(1, time.Until(e.Value.until))
+		})})
+	return &Memory{now: time.Now, credits: credits, until: otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxKeys,
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, time.Time]) time.Duration {
 			return max(1, time.Until(e.Value))
 		})})}
@@ -41,14 +52,14 @@ func (m *Memory) Take(_ context.Context, key string, r Rate) (wait time.Duration
 	return wait
 }
 
-// wait is what Take would say, and counts nothing.
-func (m *Memory) wait(key string, r Rate) time.Duration {
-	until, _ := m.until.GetIfPresent(key)
-	now := m.now()
-	return max(0, later(until, now).Add(r.interval()).Sub(now)-r.Window)
+// Give makes room again for an event that Take counted.
+func (m *Memory) Give(_ context.Context, key string, r Rate) {
+	m.until.ComputeIfPresent(key, func(until time.Time) (time.Time, otter.ComputeOp) {
+		return until.Add(-r.interval()), otter.WriteOp
+	})
 }
 
-// Mark makes Marked true for a time.
+// Mark makes Marked true for a time; 0 ends that.
 func (m *Memory) Mark(_ context.Context, key string, ttl time.Duration) {
 	m.until.Set(key, m.now().Add(ttl))
 }
@@ -58,6 +69,26 @@ func (m *Memory) Marked(_ context.Context, key string) bool {
 	until, _ := m.until.GetIfPresent(key)
 	return until.After(m.now())
 }
+
+// Credit gives a key so many bytes to spend in a time, in place of what it had.
+func (m *Memory) Credit(_ context.Context, key string, bytes int64, ttl time.Duration) {
+	m.credits.Set(key, credit{bytes, m.now().Add(ttl)})
+}
+
+// Spend takes bytes from a credit, or gives back a negative number of them.
+func (m *Memory) Spend(_ context.Context, key string, bytes int64) (spent bool) {
+	m.credits.ComputeIfPresent(key, func(c credit) (credit, otter.ComputeOp) {
+		if spent = c.until.After(m.now()) && c.bytes >= bytes; !spent {
+			return c, otter.CancelOp
+		}
+		c.bytes -= bytes
+		return c, otter.WriteOp
+	})
+	return spent
+}
+
+// idle says whether all that was counted under a key has passed.
+func (m *Memory) idle(key string) bool { return !m.Marked(context.Background(), key) }
 
 // interval is the part of the window that one event takes.
 func (r Rate) interval() time.Duration { return r.Window / time.Duration(r.Count) }

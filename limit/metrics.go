@@ -13,8 +13,8 @@ type refusals struct{ *prometheus.CounterVec }
 
 func newRefused() refusals {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_rate_limit_refusals_total",
-		Help: "Requests that were refused because too many came before (429), by the limit: upload, download, token."}, []string{"limit"})
-	for _, name := range []string{"upload", "download", "token"} { // so that they are there before something happens
+		Help: "Requests that were refused because too many came before (429), by the limit: upload, download, denied, token."}, []string{"limit"})
+	for _, name := range []string{"upload", "download", "denied", "token"} { // so that they are there before something happens
 		refused.WithLabelValues(name)
 	}
 	return refusals{refused}

@@ -20,6 +20,14 @@ const (
 	redisPause = time.Second
 )
 
+// Scripts in Redis, which does nothing else between their steps.
+var (
+	takeBack = redis.NewScript(`if redis.call("EXISTS", KEYS[1]) == 1 then redis.call("INCRBYFLOAT", KEYS[1], ARGV[1]) end return 0`)
+	spend    = redis.NewScript(`local left = redis.call("GET", KEYS[1])
+if not left or tonumber(left) < tonumber(ARGV[1]) then return 0 end
+redis.call("DECRBY", KEYS[1], ARGV[1]) return 1`)
+)
+
 // Redis counts for all replicas together. While Redis does not answer each counts for
 // itself: a limit must not be why files can't be had.
 type Redis struct {
@@ -60,9 +68,25 @@ func (c *Redis) Take(ctx context.Context, key string, r Rate) (wait time.Duratio
 	return wait
 }
 
-// Mark makes Marked true for a time.
+// Give makes room again for an event that Take counted.
+func (c *Redis) Give(ctx context.Context, key string, r Rate) {
+	if !c.ask(ctx, func(ctx context.Context) error {
+		// Under its own name in front redis_rate keeps when all that was counted has passed, in
+		// seconds. It knows no way back: a negative number would not bring that before now.
+		return takeBack.Run(ctx, c.client, []string{"rate:" + prefix + key}, -r.interval().Seconds()).Err()
+	}) {
+		c.memory.Give(ctx, key, r)
+	}
+}
+
+// Mark makes Marked true for a time; 0 ends that.
 func (c *Redis) Mark(ctx context.Context, key string, ttl time.Duration) {
-	if !c.ask(ctx, func(ctx context.Context) error { return c.client.Set(ctx, prefix+key, 1, ttl).Err() }) {
+	if !c.ask(ctx, func(ctx context.Context) error {
+		if ttl <= 0 {
+			return c.client.Del(ctx, prefix+key).Err()
+		}
+		return c.client.Set(ctx, prefix+key, 1, ttl).Err()
+	}) {
 		c.memory.Mark(ctx, key, ttl)
 	}
 }
@@ -77,6 +101,24 @@ func (c *Redis) Marked(ctx context.Context, key string) (marked bool) {
 		return c.memory.Marked(ctx, key)
 	}
 	return marked
+}
+
+// Credit gives a key so many bytes to spend in a time, in place of what it had.
+func (c *Redis) Credit(ctx context.Context, key string, bytes int64, ttl time.Duration) {
+	if !c.ask(ctx, func(ctx context.Context) error { return c.client.Set(ctx, prefix+key, bytes, ttl).Err() }) {
+		c.memory.Credit(ctx, key, bytes, ttl)
+	}
+}
+
+// Spend takes bytes from a credit, or gives back a negative number of them.
+func (c *Redis) Spend(ctx context.Context, key string, bytes int64) (spent bool) {
+	if !c.ask(ctx, func(ctx context.Context) (err error) {
+		spent, err = spend.Run(ctx, c.client, []string{prefix + key}, bytes).Bool()
+		return err
+	}) {
+		return c.memory.Spend(ctx, key, bytes)
+	}
+	return spent
 }
 
 // ask makes a call to Redis, and says whether it did what it should. The first failure is

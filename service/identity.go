@@ -4,6 +4,7 @@ import (
 	"holdfast/access"
 	"holdfast/auth"
 	"holdfast/config"
+	"holdfast/limit"
 )
 
 // openRedis prepares the way to the tokens in Redis, where they can be found. It is not
@@ -25,11 +26,14 @@ func (p *Parts) openRedis(c config.Auth) (err error) {
 }
 
 // authenticator tells people apart by local tokens, and by all else that there is.
-func authenticator(c config.Auth, p *Parts) *auth.Authenticator {
+func authenticator(c config.Auth, p *Parts, limits *limit.Limits) *auth.Authenticator {
 	o := auth.Options{Local: p.Rows, Redis: p.redis, Guests: []byte(c.Secret), Remember: c.RememberTTL}
 	if t := c.JWT; t != nil {
 		o.Signed = auth.NewSigned(auth.SignedOptions{KeysURL: t.KeysURL, Secret: []byte(t.Secret), Issuer: t.Issuer, Audience: t.Audience,
 			UserClaim: t.UserClaim, AccountClaim: t.AccountClaim, GroupsClaim: t.GroupsClaim})
+	}
+	if limits != nil {
+		o.Guard = limits.Token
 	}
 	return auth.New(o)
 }

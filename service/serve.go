@@ -163,13 +163,13 @@ func (s *server) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	people, decider := authenticator(c.Auth, p), p.decider(c, s.spans)
-	identify := edge.ObserveIdentity(edge.LimitFailedLogins(people.Identify, limits))
+	people, decider := authenticator(c.Auth, p, limits), p.decider(c, s.spans)
+	identify := edge.ObserveIdentity(people.Identify)
 	files := download.New(download.Options{
 		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links,
 		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
-		Redirect: redirect(c, p.Objects), Limit: limits.Download,
+		Redirect: redirect(c, p.Objects), Limits: limits,
 	})
 	uploads, err := tus.NewHandler(tus.Options{
 		Engine: s.engine, Hooks: life, Respond: respond, Identify: identify, Base: s.base, ReadTimeout: c.ReadTimeout,

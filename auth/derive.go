@@ -1,0 +1,73 @@
+package auth
+
+import (
+	"context"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"holdfast/file"
+)
+
+const (
+	// maxDerivedKeys is how many keys are kept; one takes about 300 bytes.
+	maxDerivedKeys = 10_000
+	// maxDerivations is how many keys are derived or wait for that. With many rounds each
+	// costs a processor a second: who comes then is told to come again.
+	maxDerivations = 64
+	derivedTTL     = time.Hour
+)
+
+// keys derives the keys under which users' tokens lie in Redis; a key does not tell its
+// token. That costs as much of a processor as AUTH_TOKEN_ITERATIONS says, for whatever
+// somebody claims to be a token: so a key that was derived is kept, by its token's hash,
+// half of the processors at most work on others, and so many may wait for them.
+type keys struct {
+	prefix, secret string
+	iterations     int
+	derived        *otter.Cache[[sha256.Size]byte, string]
+	turns          chan struct{}
+	begun          atomic.Int64 // derived or waiting
+}
+
+func newKeys(o RedisOptions) *keys {
+	return &keys{prefix: o.Prefix, secret: o.Secret, iterations: o.Iterations,
+		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		derived: otter.Must(&otter.Options[[sha256.Size]byte, string]{MaximumSize: maxDerivedKeys,
+			ExpiryCalculator: otter.ExpiryAccessing[[sha256.Size]byte, string](derivedTTL)})}
+}
+
+// find returns the key of a token. It waits for its turn as long as ctx lasts, and not at all
+// where too many wait: file.ErrUnavailable.
+func (k *keys) find(ctx context.Context, token string) (string, error) {
+	hash := sha256.Sum256([]byte(token))
+	if key, ok := k.derived.GetIfPresent(hash); ok {
+		return key, nil
+	}
+	defer k.begun.Add(-1)
+	if k.begun.Add(1) > maxDerivations {
+		return "", fmt.Errorf("derive key: %d wait for that: %w", maxDerivations, file.ErrUnavailable)
+	}
+	select {
+	case k.turns <- struct{}{}:
+		defer func() { <-k.turns }()
+	case <-ctx.Done():
+		return "", fmt.Errorf("derive key: %w: %w", file.ErrUnavailable, ctx.Err())
+	}
+	if key, ok := k.derived.GetIfPresent(hash); ok { // by another request with this token
+		return key, nil
+	}
+	sum, err := pbkdf2.Key(sha256.New, token, []byte(k.secret), k.iterations, sha256.Size)
+	if err != nil {
+		return "", fmt.Errorf("derive key: %w", err)
+	}
+	key := k.prefix + hex.EncodeToString(sum)
+	k.derived.Set(hash, key)
+	return key, nil
+}

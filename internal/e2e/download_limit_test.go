@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What is a download is decided by what is sent, and not by a header: of four in a window the
+// fifth is refused, however it is asked for.
+func TestWhatCountsAsADownload(t *testing.T) {
+	t.Parallel()
+	env := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=1000", "RATE_LIMIT_DOWNLOAD_REQUESTS=4", "RATE_LIMIT_DOWNLOAD_WINDOW=4h"}
+	onMemoryAndRedis(t, env, func(t *testing.T, s *server) {
+		file, _ := s.upload(t, random(1000))
+		s.publish(t, file)
+		for i, c := range []struct {
+			name, headers string
+			status        int
+		}{
+			{"all of it", "Range: ", 200},
+			{"all of it as a range", "Range: bytes=0-", 206},
+			{"all of it as a suffix", "Range: bytes=-1000", 206},
+			{"what is no range", "Range: x", 200},
+			{"another unit", "Range: lines=0-1", 200},
+			{"ranges that add up to more", "Range: bytes=0-,0-,0-", 200},
+			{"a range of another version", `Range: bytes=0-1|If-Range: "x"`, 200},
+			{"all but a byte", "Range: bytes=1-", 206},
+			{"all but a byte, in two ranges", "Range: bytes=1-500,501-", 206},
+		} {
+			user := "Authorization: Bearer " + s.run("token", "create", "--user", fmt.Sprint(10+i), "--account", "1")
+			asked := append(strings.Split(c.headers, "|"), user)
+			got := map[int]int{}
+			for range 8 {
+				// None of these has a byte of it.
+				tag := s.do(t, "HEAD", file, nil, asked...).header.Get("ETag")
+				if a := s.do(t, "GET", file, nil, user, "If-None-Match: "+tag); a.status != 304 {
+					t.Errorf("%s: %v", c.name, a)
+				}
+				if a := s.do(t, "GET", file, nil, user, "Range: bytes=1000-"); a.status != 416 {
+					t.Errorf("%s: %v", c.name, a)
+				}
+				got[s.do(t, "GET", file, nil, asked...).status]++
+			}
+			if got[c.status] != 4 || got[429] != 4 {
+				t.Errorf("%s: %v, want 4 times %d and then 429", c.name, got, c.status)
+			}
+		}
+	})
+}
+
+// Who asks again and again for files that are not theirs is refused, and the backend hears no
+// more of it; others and their own files are not concerned.
+func TestDeniedDownloadsAreLimited(t *testing.T) {
+	t.Parallel()
+	d := startDjango(t)
+	s := start(t, append(d.all(), "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_DOWNLOAD_REQUESTS=10", "RATE_LIMIT_DOWNLOAD_WINDOW=10h")...)
+	owner, other := s.as("owner", d.user("pn-owner", 10, 1)), s.as("other", d.user("pn-other", 11, 1))
+	id := owner.brings("the owner's")
+	got := map[int]int{}
+	for i := range 40 {
+		path := "/files/" + id
+		if i%4 == 3 {
+			path = "/files/unknown"
+		}
+		got[other.do([]string{"GET", "HEAD"}[i%2], path, nil).status]++
+	}
+	d.mu.Lock()
+	asked := d.asked
+	d.mu.Unlock()
+	if got[403] != 8 || got[404] != 2 || got[429] != 30 || asked != 8 {
+		t.Errorf("%v, the backend was asked %d times", got, asked)
+	}
+	if a := other.do("POST", "/files/"+id+"/links", nil); a.status != 429 {
+		t.Errorf("a link: %v", a)
+	}
+	owner.sees(id, "the owner's")
+}
+
+// Many fill in one form, whose token is one identity: each is counted from where they are.
+func TestVisitorsOfAForm(t *testing.T) {
+	t.Parallel()
+	d := startDjango(t)
+	s := start(t, append(d.tokens(), "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=2", "RATE_LIMIT_UPLOAD_WINDOW=2h", "RATE_LIMIT_DOWNLOAD_REQUESTS=2",
+		"RATE_LIMIT_DOWNLOAD_WINDOW=2h")...)
+	visitor := d.public("abcdefgh", 1)
+	form, header := formOf(t, "a", "", []byte("x"))
+	for i := range 25 {
+		from := fmt.Sprintf("X-Real-IP: 192.0.2.%d", i)
+		var file string
+		for try, want := range []int{200, 200, 429} {
+			a := s.do(t, "POST", "/files/upload", form, header, anonymous, visitor, from)
+			if a.status != want {
+				t.Errorf("visitor %d, upload %d: %v, want %d", i, try, a, want)
+			}
+			if a.status == 200 {
+				file = strings.Split(string(a.body), `"`)[3]
+			}
+		}
+		for try, want := range []int{200, 200, 429} {
+			if a := s.do(t, "GET", file, nil, anonymous, visitor, from); a.status != want {
+				t.Errorf("visitor %d, download %d: %v, want %d", i, try, a, want)
+			}
+		}
+	}
+}
