@@ -35,6 +35,9 @@ func (key guestTokens) find(_ context.Context, token string) (found, error) {
 // verify checks a JWT: signed in one of these ways, with an end that has not come, and
 // neither made nor beginning in the future.
 func verify(token string, methods []string, key jwt.Keyfunc, more ...jwt.ParserOption) (jwt.MapClaims, error) {
+	if err := readStrictly(token); err != nil {
+		return nil, err
+	}
 	claims := jwt.MapClaims{}
 	// Numbers as they stand: a float would take one id for another.
 	options := append([]jwt.ParserOption{jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithJSONNumber()}, more...)

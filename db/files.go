@@ -30,14 +30,19 @@ func (d *DB) File(ctx context.Context, id file.ID) (file.Record, error) {
 	return r, missing(id, err)
 }
 
+// wide has a parameter compared as a number of 64 bits. The table of files, which other programs
+// share, has numbers of 32 bits, and PostgreSQL would refuse to compare with a larger one; but
+// tokens may say so, and whoever they name has no files.
+func wide(parameter string) string { return "cast(" + parameter + " as bigint)" }
+
 // Files lists the records of one user, or with user 0 of the whole account, newest first,
 // beginning behind the file named by after (or with the newest, if after is empty).
 func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.ID, limit int) (records []file.Record, err error) {
-	query := `select ` + recordColumns + ` from files where account_id = $1`
+	query := `select ` + recordColumns + ` from files where account_id = ` + wide("$1")
 	args := []any{accountID, limit}
 	if userID != 0 {
 		args = append(args, userID)
-		query += fmt.Sprintf(` and user_id = $%d`, len(args))
+		query += fmt.Sprintf(` and user_id = `+wide("$%d"), len(args))
 	}
 	if after != "" {
 		args = append(args, after)

@@ -121,3 +121,22 @@ func TestAdoptPythonsTable(t *testing.T) {
 		t.Fatal(r, err)
 	}
 }
+
+// Numbers of users and accounts beyond 32 bits have no files; to ask for them is no error.
+func TestNumbersBeyond32Bits(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		foreign(t, d, "one", 4)
+		const far = int64(5_000_000_000)
+		for _, c := range []struct{ user, account int64 }{{far, 4}, {1, far}, {0, far}, {far, far}, {1<<63 - 1, 1<<63 - 1}} {
+			all, err := d.Files(t.Context(), c.user, c.account, "", 10)
+			if err != nil || len(all) != 0 {
+				t.Errorf("%+v: %v, %v", c, all, err)
+			}
+		}
+		if all, err := d.AccountFiles(t.Context(), far, "", 10); err != nil || len(all) != 0 {
+			t.Errorf("%v, %v", all, err)
+		}
+		_, _, err := d.Recount(t.Context(), far, true)
+		noErr(t, err)
+	})
+}

@@ -133,7 +133,7 @@ func (d *DB) CountNew(ctx context.Context, accountID int64) error {
 
 func (d *DB) countNew(ctx context.Context, tx *transaction, accountID int64) error {
 	var bytes, files int64
-	err := rows(ctx, tx, "count new records", `update files set counted = size where account_id = $1 and counted is null returning counted`,
+	err := rows(ctx, tx, "count new records", `update files set counted = size where account_id = `+wide("$1")+` and counted is null returning counted`,
 		[]any{accountID}, func(scan func(...any) error) error {
 			var n int64
 			err := scan(&n)
@@ -165,7 +165,7 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 			return err
 		}
 		err := row(ctx, tx, "recount", `select coalesce(sum(bytes), 0), coalesce(sum(files), 0) from (
-			select counted as bytes, 1 as files from files where account_id = $1
+			select counted as bytes, 1 as files from files where account_id = `+wide("$1")+`
 			union all select reserved, slots from uploads where account_id = $1 and state in ('open', 'completing', 'stored')) a`,
 			[]any{accountID}, &used.Bytes, &used.Files)
 		if err != nil {
