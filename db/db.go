@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -214,7 +215,6 @@ func (d *DB) beginTx(ctx context.Context, doing string) (*sql.Tx, error) {
 
 // wrap gives a SQL error its kind and says what was being done.
 func wrap(doing string, err error) error {
-	var lite *sqlite.Error
 	switch {
 	case err == nil:
 		return nil
@@ -222,11 +222,22 @@ func wrap(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, file.ErrNotFound)
 	case errors.Is(err, file.ErrUnavailable), errors.Is(err, file.ErrNoSpace):
 		return err
-	case errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_FULL:
+	case diskIsFull(err):
 		return fmt.Errorf("%s: %w: %w", doing, file.ErrNoSpace, err)
 	default:
+		// Also when somebody else has what is needed: a locked SQLite, a deadlock, a transaction that can't be
+		// brought into an order with others, a time-out. Asked again it may go well. A conflict is something
+		// else: there a query was answered, and the answer was no.
 		return fmt.Errorf("%s: %w: %w", doing, file.ErrDatabase, err)
 	}
+}
+
+// diskIsFull reports whether the database has no room.
+func diskIsFull(err error) bool {
+	const pgDiskFull = "53100" // PostgreSQL, appendix A
+	var lite *sqlite.Error
+	var pg *pgconn.PgError
+	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_FULL || errors.As(err, &pg) && pg.Code == pgDiskFull
 }
 
 // stdlib registers the driver "pgx".

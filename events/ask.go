@@ -17,6 +17,10 @@ type Beginning struct {
 	Size      int64  `json:"size"` // bytes; 0 while Deferred
 	Deferred  bool   `json:"deferred,omitempty"`
 	Metadata  string `json:"metadata,omitempty"` // Upload-Metadata as it came
+	// Partial says that it is to be put together with others, and Final that it is what others become: their
+	// bytes were asked about before (tus 1.0.0, Concatenation).
+	Partial bool `json:"partial,omitempty"`
+	Final   bool `json:"final,omitempty"`
 }
 
 // Ask asks the receiver whether an upload may begin. 2xx is yes, and may give it another name

@@ -99,7 +99,7 @@ func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) 
 			return file.Upload{}, err
 		}
 	}
-	if h.Ask != nil && !c.Partial { // of partial uploads the final one counts
+	if h.Ask != nil { // of partial uploads too: what they bring stays until they expire
 		name, contentType, err := h.Ask(ctx, who, c)
 		if err != nil {
 			return file.Upload{}, err

@@ -137,6 +137,24 @@ func TestPartSize(t *testing.T) {
 	}
 }
 
+// Whoever is asked is asked about every upload.
+func TestAskedAboutPartialUploads(t *testing.T) {
+	h, r := newHooks(100)
+	var asked []Creation
+	h.Settings.Ask = func(_ context.Context, _ file.Identity, c Creation) (string, string, error) {
+		asked = append(asked, c)
+		return "", "", file.ErrForbidden
+	}
+	for _, c := range []Creation{{Size: 1}, {Size: 1, Partial: true}, {Size: 2, Sources: []file.ID{"a", "b"}}, {Deferred: true, Once: true}} {
+		if _, err := h.PreCreate(as(user), c); !errors.Is(err, file.ErrForbidden) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if len(asked) != 4 || len(r.uploads) != 0 {
+		t.Errorf("asked %d times, %d rows", len(asked), len(r.uploads))
+	}
+}
+
 func TestPostFinish(t *testing.T) {
 	h, r := newHooks(1)
 	u := &file.Upload{ID: "x", Creator: user, Name: "n", Type: "t", Location: file.Location{Bucket: "b", Key: "k"}, ETag: "e"}

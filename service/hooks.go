@@ -23,7 +23,7 @@ func outside(c config.Config, objects *storage.Client, spans *traces, s *hooks.S
 		}
 		s.Ask = func(ctx context.Context, who file.Identity, n hooks.Creation) (name, contentType string, err error) {
 			return sender.Ask(ctx, events.Beginning{AccountID: who.AccountID, UserID: who.UserID, Name: n.Name, Type: n.Type,
-				Size: n.Size, Deferred: n.Deferred, Metadata: n.Metadata})
+				Size: n.Size, Deferred: n.Deferred, Metadata: n.Metadata, Partial: n.Partial, Final: len(n.Sources) > 0})
 		}
 	}
 	if c.Events.Clamd != "" {

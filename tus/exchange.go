@@ -216,6 +216,9 @@ func (x *exchange) translate(code string) error {
 		if x.stopping() {
 			return file.ErrStopping
 		}
+		if x.lease != nil && errors.Is(context.Cause(x.lease.ctx), file.ErrUnavailable) {
+			return context.Cause(x.lease.ctx) // nobody took it: it could not be kept
+		}
 		return file.Refuse(file.ErrConflict, "Another request took this upload over")
 	case "ERR_READ_TIMEOUT", "ERR_CONNECTION_RESET", "ERR_UNEXPECTED_EOF":
 		return file.Refuse(file.ErrCutOff, "%s", strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(code, "ERR_"), "_", " ")))

@@ -1,6 +1,7 @@
 package tus
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -74,7 +75,7 @@ type lease struct {
 // the holder does not let go in time.
 func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *file.Upload, error) {
 	const firstPause, longestPause = 25 * time.Millisecond, 500 * time.Millisecond
-	began := time.Now()
+	began, held := time.Now(), false
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		asked := time.Now()
 		u, err := ls.rows.TakeLease(ctx, id, ls.holder, ls.ttl)
@@ -82,10 +83,12 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 			ls.metrics.leaseWaits.Observe(time.Since(began).Seconds())
 			return ls.hold(ctx, &lease{id: id, epoch: u.Epoch, since: asked, letGo: letGo}), u, nil
 		}
-		if err != nil && ctx.Err() == nil {
+		// Who gives up while SQL does not answer has not learnt that somebody holds it.
+		if err != nil && (ctx.Err() == nil || !held || time.Since(asked) > longestPause) {
 			return nil, nil, err
 		}
 		if err == nil {
+			held = true
 			ls.ask(id)
 			if err := ls.rows.AskLetGo(ctx, id); err != nil && ctx.Err() == nil {
 				return nil, nil, err
@@ -147,7 +150,7 @@ func (ls *leases) renew() {
 			if l.isLost(sent, renewed, err) {
 				ls.metrics.leaseLosses.Inc()
 				ls.log.WarnContext(l.ctx, "a lease was lost", "upload", l.id, "error", err)
-				l.cancel(fmt.Errorf("the lease on %s was lost: %w", l.id, file.ErrConflict))
+				l.cancel(fmt.Errorf("the lease on %s was lost: %w", l.id, cmp.Or(err, file.ErrConflict)))
 				l.ask()
 			}
 		}

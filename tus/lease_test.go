@@ -3,6 +3,7 @@ package tus
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func TestLeases(t *testing.T) {
 		if _, err := w.raw.Exec("update uploads set lease_epoch = 2, lease_holder = 'other', lease_until = lease_until + 3600000"); err != nil {
 			t.Fatal(err)
 		}
-		<-l.ctx.Done()
+		until(t, "the holder learns that its lease is lost", func() bool { return l.ctx.Err() != nil })
 		if err := context.Cause(l.ctx); !errors.Is(err, file.ErrConflict) {
 			t.Error(err)
 		}
@@ -74,5 +75,54 @@ func TestLeases(t *testing.T) {
 			defer e.leases.mu.Unlock()
 			return !e.leases.renewing
 		})
+	})
+}
+
+// The database does not answer, since somebody else has it: that is not a lock on the upload, nor a conflict.
+func TestLeasesOfALockedDatabase(t *testing.T) {
+	worlds(t, func(w *world) {
+		w.leaseTTL = 300 * time.Millisecond
+		e := w.start(newPlan(none, 0))
+		held, other := idOf(w.create(10)), idOf(w.create(10))
+		asked := make(chan struct{}, 10)
+		l, _, err := e.leases.take(t.Context(), held, func() { asked <- struct{}{} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.give()
+		unlock := w.lockDatabase()
+		defer unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, _, err := e.leases.take(ctx, other, nil); !errors.Is(err, file.ErrUnavailable) || errors.Is(err, file.ErrLocked) {
+			t.Errorf("a lease that nobody has: %v", err)
+		}
+		until(t, "the lease is given up, since it can't be kept", func() bool { return l.ctx.Err() != nil })
+		if err := context.Cause(l.ctx); !errors.Is(err, file.ErrUnavailable) || errors.Is(err, file.ErrConflict) {
+			t.Errorf("a lease that could not be renewed: %v", err)
+		}
+		<-asked
+	})
+}
+
+// lockDatabase keeps others from writing.
+func (w *world) lockDatabase() (unlock func()) {
+	w.t.Helper()
+	conn, err := w.raw.Conn(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	lock := `begin immediate`
+	if w.rows.Shared() {
+		lock = `begin; lock table uploads in exclusive mode`
+	}
+	if _, err := conn.ExecContext(w.t.Context(), lock); err != nil {
+		w.t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if _, err := conn.ExecContext(context.Background(), `rollback`); err != nil {
+			w.t.Error(err)
+		}
+		conn.Close()
 	})
 }

@@ -265,3 +265,44 @@ func TestPreCreate(t *testing.T) {
 		t.Errorf("nobody answers: %v", a)
 	}
 }
+
+// Nothing comes in unasked: not in pieces either.
+func TestPreCreateOfPieces(t *testing.T) {
+	t.Parallel()
+	var questions []map[string]any
+	refuse := ""
+	asked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var q struct{ Data map[string]any }
+		if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+			t.Error(err)
+		}
+		questions = append(questions, q.Data) // one after the other, as the test asks
+		if refuse != "" && q.Data[refuse] == true {
+			w.WriteHeader(403)
+		}
+	}))
+	defer asked.Close()
+	s := start(t, "PRE_CREATE_URL="+asked.URL, "WEBHOOK_SECRET="+webhookSecret)
+	a, b := random(1000), random(500)
+	sources := []string{s.partial(t, a), s.partial(t, b)}
+	if len(questions) != 2 || questions[0]["partial"] != true || questions[0]["size"] != 1000.0 || questions[0]["final"] != nil {
+		t.Fatalf("asked about partial uploads: %v", questions)
+	}
+	refuse = "final"
+	if a := s.final(t, sources...); a.status != 403 || a.code() != "PERM_001" {
+		t.Errorf("the final upload is refused: %v", a)
+	}
+	refuse = "partial"
+	if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 10", "Upload-Concat: partial"); a.status != 403 || a.code() != "PERM_001" {
+		t.Errorf("a partial upload is refused: %v", a)
+	}
+	questions = nil
+	final := s.final(t, sources...)
+	if final.status != 201 {
+		t.Fatalf("final: %v", final)
+	}
+	if len(questions) != 1 || questions[0]["final"] != true || questions[0]["size"] != 1500.0 || questions[0]["partial"] != nil {
+		t.Errorf("asked about the final upload: %v", questions)
+	}
+	s.holds(t, strings.Replace(final.header.Get("Location"), "/tus/", "/", 1), append(a, b...))
+}
