@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"holdfast/internal/nginxtest"
 	"holdfast/internal/testproc"
+	"holdfast/storage"
 )
 
 // Settings of TestReplicasKilled for whoever looks for a fault.
@@ -206,8 +206,8 @@ func (p *pair) matches(t *testing.T) {
 	}
 	unnamed := 0
 	for key := range sizes {
-		id, _, tail := strings.Cut(strings.TrimPrefix(key, "tails/"), "/")
-		if p.number(t, `select count(*) from uploads where id = $1`, id) == 0 {
+		id, tail, err := storage.Owner(key)
+		if err != nil || p.number(t, `select count(*) from uploads where id = $1`, id) == 0 {
 			t.Errorf("no row leads to the object %s", key)
 		} else if tail && p.number(t, `select count(*) from upload_tails where upload_id = $1 and object_key = $2`, id, key) == 0 {
 			unnamed++ // its key leads to the row
