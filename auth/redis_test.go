@@ -157,13 +157,12 @@ func TestRedisIsDown(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		began := time.Now()
 		_, err := a.Identify(request("PATCH", header).WithContext(ctx))
 		if !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", header, err, want)
 		}
-		if took := time.Since(began); took > 30*time.Second { // lookupTimeout and a slow machine
-			t.Errorf("%s: took %s", header, took)
+		if ctx.Err() != nil { // it was lookupTimeout, not our own end
+			t.Errorf("%s: took a minute", header)
 		}
 	}
 	user, public, local := "Authorization: Bearer pn-user", "X-Public-Authorization: Token abcdefgh", "Authorization: Bearer hf_good"

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"holdfast/file"
@@ -18,6 +19,7 @@ import (
 // A store that takes bytes slowly is waited for, however long it takes in all: longer here
 // than a stall may last. Small socket buffers make it felt at once.
 func TestSlowIsNotStalled(t *testing.T) {
+	const stall = 3 * time.Second // nothing happens for so long on no busy machine
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false, func(s *http.Server) {
 		s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -27,7 +29,7 @@ func TestSlowIsNotStalled(t *testing.T) {
 	})
 	var dialer net.Dialer
 	c := p.client(t, s, func(o *Options) {
-		o.limits.stallRead, o.limits.stallWrite = 400*time.Millisecond, 400*time.Millisecond
+		o.limits.stallRead, o.limits.stallWrite = stall, stall
 		o.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)
 			if err == nil {
@@ -41,12 +43,12 @@ func TestSlowIsNotStalled(t *testing.T) {
 	if _, err := c.Put(t.Context(), at, "x/y", bytes.NewReader(nil), 0); err != nil {
 		t.Fatal(err)
 	}
-	p.harm("PUT", "", 1, slowly(8<<10, 10*time.Millisecond))
+	p.harm("PUT", "", 1, slowly(8<<10, 40*time.Millisecond))
 	since := time.Now()
 	if _, err := c.Put(t.Context(), at, "x/y", bytes.NewReader(content), 1<<20); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(p.requests()); n != 1 || time.Since(since) < time.Second {
+	if n := len(p.requests()); n != 1 || time.Since(since) < stall {
 		t.Errorf("%d tries in %s", n, time.Since(since))
 	}
 	// And so is a reader that is slow itself.
@@ -60,14 +62,17 @@ func TestSlowIsNotStalled(t *testing.T) {
 	if _, err := io.ReadFull(r, half); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	time.Sleep(stall + time.Second)
 	rest, err := io.ReadAll(r)
 	if err != nil || !bytes.Equal(append(half, rest...), content) || len(p.requests()) != 0 {
 		t.Errorf("%d bytes, %v, %d more requests", len(rest), err, len(p.requests()))
 	}
 }
 
-func TestStallConn(t *testing.T) {
+// The clock is the test's own.
+func TestStallConn(t *testing.T) { synctest.Test(t, stallConnStalls) }
+
+func stallConnStalls(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()

@@ -107,7 +107,7 @@ func tool(ctx context.Context, module, command, modfile string) (Program, error)
 		fmt.Fprintf(os.Stderr, "building %s: this takes a minute or two, the first time\n", name)
 		// Renamed when it is whole: a build that was killed leaves no half program.
 		half := path + ".half"
-		if err := compile(ctx, ".", "build", "-trimpath", "-modfile", modfile, "-o", half, command); err != nil {
+		if err := compile(ctx, ".", "build", "-modfile", modfile, "-o", half, command); err != nil {
 			return fail(err)
 		}
 		if err := os.Rename(half, path); err != nil {

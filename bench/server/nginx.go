@@ -48,7 +48,7 @@ func nginxOr(ctx context.Context, there string) (Program, error) {
 // Permission builds the service that nginx asks into folder.
 func Permission(ctx context.Context, folder string) (Program, error) {
 	path := filepath.Join(folder, "permission")
-	if err := compile(ctx, ".", "build", "-trimpath", "-o", path, "holdfast/bench/permission"); err != nil {
+	if err := compile(ctx, ".", "build", "-o", path, "holdfast/bench/permission"); err != nil {
 		return Program{}, fmt.Errorf("build the permission service: %w", err)
 	}
 	return Program{Path: path}, nil

@@ -37,6 +37,7 @@ type Fault struct {
 	SlowClose       time.Duration // an end is passed on later by this
 	Silence         bool          // bytes are swallowed; when it is over, the connection ends
 	Reset           bool          // a connection is reset when bytes come
+	Once            bool          // the line is good again once it has reset a connection, or been silent for the pause
 }
 
 // Line is a line to an upstream, on a port of its own.
@@ -91,13 +92,29 @@ func (l *Line) Spoil(d Direction, f Fault) {
 		if d != Both && d != Direction(one) {
 			continue
 		}
-		was := l.hours[one]
-		l.hours[one] = &hour{f, make(chan struct{})}
-		close(was.over)
-		if was.Silence {
-			for c := range l.conns {
-				c.close(false)
-			}
+		l.change(one, f)
+	}
+}
+
+// change ends the fault of a direction and begins another.
+func (l *Line) change(direction int, f Fault) {
+	was := l.hours[direction]
+	l.hours[direction] = &hour{f, make(chan struct{})}
+	close(was.over)
+	if was.Silence {
+		for c := range l.conns {
+			c.close(false)
+		}
+	}
+}
+
+// struck ends a fault that strikes once, if it has not ended yet.
+func (l *Line) struck(h *hour) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for direction := range l.hours {
+		if h.Once && l.hours[direction] == h {
+			l.change(direction, Fault{})
 		}
 	}
 }

@@ -119,6 +119,20 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// A fault that strikes once leaves a good line behind.
+func TestOnce(t *testing.T) {
+	for name, f := range map[string]Fault{"reset": {Reset: true, Once: true}, "silence": {Silence: true, Once: true}} {
+		l := New(t, echo(t))
+		l.Spoil(Down, f)
+		if got, _, _ := send(call(t, l), content(10)); len(got) > 0 {
+			t.Errorf("%s: %d bytes came", name, len(got))
+		}
+		if got, _, err := send(call(t, l), content(10)); err != nil || len(got) != 10 {
+			t.Errorf("after the %s: %d bytes came, %v", name, len(got), err)
+		}
+	}
+}
+
 // While a line is silent nothing comes, not even an end; then connections of that time end.
 func TestSilence(t *testing.T) {
 	l := New(t, echo(t))

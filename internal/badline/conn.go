@@ -113,8 +113,11 @@ func (p *passing) pass(k chunk) bool {
 	switch {
 	case f.Reset:
 		p.close(true)
+		p.line.struck(p.hour)
 		return false
 	case f.Silence:
+		p.wait(f.Pause)
+		p.line.struck(p.hour)
 		p.silent()
 		return false
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"holdfast/internal/testproc"
 )
 
 // client speaks tus 1.0.0 with net/http alone. One without a token is anonymous.
@@ -79,11 +81,16 @@ func (c client) cutLine(t *testing.T, location string, offset int, chunk []byte)
 	if _, err := line.Write(chunk[:len(chunk)/2]); err != nil {
 		t.Fatal(err)
 	}
-	// What was written lies in buffers of the kernel for a moment; time for nginx to read it.
-	time.Sleep(2 * time.Second)
+	front, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mine := line.LocalAddr().(*net.TCPAddr).Port; testproc.Unread(t, front, mine) > 0; { // nginx has to read it, before it hears of the end
+		time.Sleep(10 * time.Millisecond) // until it has
+	}
 	line.Close()
 
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		res, _ := c.do(t, "HEAD", location, tus, nil)
 		if now, err := strconv.Atoi(res.Header.Get("Upload-Offset")); err == nil && now > offset {
 			return now

@@ -66,7 +66,7 @@ func start(t *testing.T, port int, public string) service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		process.Stop(syscall.SIGTERM, 30*time.Second)
+		process.Stop(syscall.SIGTERM, time.Minute)
 		if err := process.Err(); err != nil {
 			t.Errorf("the service ended with %v\n%s", err, testproc.LogTail(said))
 		}

@@ -92,7 +92,6 @@ func TestStoreBreaksOff(t *testing.T) {
 	url, _ := s.upload(t, content)
 
 	const early = 20_000_000
-	mendLater := func() { time.AfterFunc(300*time.Millisecond, line.Mend) }
 	for _, c := range []struct {
 		name    string
 		before  func() // the request
@@ -103,9 +102,11 @@ func TestStoreBreaksOff(t *testing.T) {
 		{"nothing happens", func() {}, func() {}, true, 0},
 		{"the connection is closed each 40 MB", func() { line.Spoil(badline.Down, badline.Fault{Limit: 40_000_000}) }, func() {}, true, 2},
 		{"the connection is closed each 10 MB", func() { line.Spoil(badline.Down, badline.Fault{Limit: 10_000_000}) }, func() {}, false, 3},
-		{"the connection is reset", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Reset: true}); mendLater() }, true, 1},
+		{"the connection is reset", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Reset: true, Once: true}) }, true, 1},
 		{"every connection is reset", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Reset: true}) }, false, 0},
-		{"nothing comes for a while", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Silence: true}); mendLater() }, true, 1},
+		{"nothing comes for a while", func() {}, func() {
+			line.Spoil(badline.Down, badline.Fault{Silence: true, Pause: 300 * time.Millisecond, Once: true})
+		}, true, 1},
 		{"nothing comes any more", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Silence: true}) }, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -156,7 +157,7 @@ func TestStoreBreaksOff(t *testing.T) {
 		for i := range other {
 			other[i] ^= 0xff
 		}
-		a, err := s.fetch(t, url, early, func() { replace(other); line.Spoil(badline.Down, badline.Fault{Reset: true}); mendLater() })
+		a, err := s.fetch(t, url, early, func() { replace(other); line.Spoil(badline.Down, badline.Fault{Reset: true, Once: true}) })
 		if !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasPrefix(content, a.body) {
 			t.Errorf("%d bytes came, of both objects, or without a word: %v", len(a.body), err)
 		}

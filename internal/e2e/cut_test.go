@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"holdfast/internal/testproc"
 )
 
 // stall begins a PATCH of 1000 bytes more than it sends, and returns when the server
@@ -40,27 +41,8 @@ func (s *server) stallAt(t *testing.T, location string, offset int, body []byte,
 		t.Fatal(err)
 	}
 	mine := conn.LocalAddr().(*net.TCPAddr).Port
-	s.eventually("the server read the bytes", func() bool { return unread(t, s.port, mine) == 0 })
+	s.eventually("the server read the bytes", func() bool { return testproc.Unread(t, s.port, mine) == 0 })
 	return conn, in
-}
-
-// unread is how many bytes wait in the server's socket for the connection between two ports.
-func unread(t *testing.T, local, remote int) (n int) {
-	t.Helper()
-	b, err := os.ReadFile("/proc/net/tcp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for row := range strings.Lines(string(b)) {
-		f := strings.Fields(row)
-		if strings.HasSuffix(f[1], fmt.Sprintf(":%04X", local)) && strings.HasSuffix(f[2], fmt.Sprintf(":%04X", remote)) {
-			_, queue, _ := strings.Cut(f[4], ":")
-			fmt.Sscanf(queue, "%x", &n)
-			return n
-		}
-	}
-	t.Fatal("no such connection")
-	return 0
 }
 
 func TestSilentClient(t *testing.T) {

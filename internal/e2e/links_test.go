@@ -44,7 +44,7 @@ func TestLinks(t *testing.T) {
 	file, second := s.put(t, "a.txt", "text/plain", []byte("0123456789")), s.put(t, "b.txt", "text/plain", []byte("b"))
 	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
 	plain, inline := s.link(t, file, ""), s.link(t, file, `{"expires_in": 7200, "disposition": "inline"}`)
-	short := s.link(t, file, `{"expires_in": 1}`)
+	short := s.link(t, file, `{"expires_in": 3}`)
 
 	change := func(link, name, value string) string {
 		u, _ := url.Parse(link)
@@ -53,7 +53,7 @@ func TestLinks(t *testing.T) {
 		u.RawQuery = q.Encode()
 		return u.String()
 	}
-	time.Sleep(1100 * time.Millisecond) // the short one's life
+	s.eventually("the short one's life is over", func() bool { return s.do(t, "GET", short, nil, anonymous).status == 410 })
 	s.check(t, []line{
 		{"GET", plain, anonymous, "", 200, "", "0123456789"},
 		{"GET", plain, anonymous, "", 200, "", "Content-Disposition: attachment; "},
@@ -190,8 +190,8 @@ func TestDeletedInOneReplica(t *testing.T) {
 	}
 }
 
-// A token that was revoked changes nothing from then on, and reads no longer than is
-// promised.
+// A token that was revoked changes nothing from then on, and reads for a while only: how long exactly,
+// auth/remember_test.go looks at, where the clock is the test's.
 func TestRevokedTokenInUse(t *testing.T) {
 	t.Parallel()
 	s := start(t, "AUTH_CACHE_TTL=2s")
@@ -203,16 +203,12 @@ func TestRevokedTokenInUse(t *testing.T) {
 			s.run("token", "revoke", f[0])
 		}
 	}
-	revoked := time.Now()
 	s.check(t, []line{
 		{"DELETE", file, mine, "", 401, "AUTH_001", ""},
 		{"POST", file + "/links", mine, "", 401, "AUTH_001", ""},
 		{"POST", "/files/tus/", mine + "|Upload-Length: 1", "", 401, "AUTH_001", ""},
 	})
 	s.eventually("it can't read any more", func() bool { return s.do(t, "GET", file, nil, mine).status == 401 })
-	if d := time.Since(revoked); d > 4*time.Second {
-		t.Errorf("it read for %s, want 2s", d)
-	}
 }
 
 func TestRedirect(t *testing.T) {

@@ -34,7 +34,7 @@ func TestQuota(t *testing.T) {
 	b := startBacking(t)
 	for name, env := range map[string][]string{"SQLite and embedded store": nil, "PostgreSQL and S3": servers(b.pg, b.s3)} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, append(env, "QUOTA_BYTES="+strconv.Itoa(10*mebi), "QUOTA_FILES=4", "UPLOAD_TTL=4s")...)
+			s := start(t, append(env, "QUOTA_BYTES="+strconv.Itoa(10*mebi), "QUOTA_FILES=4")...)
 			if env != nil {
 				s.token = s.run("token", "create", "--user", "1", "--account", "1")
 			}
@@ -90,8 +90,14 @@ func TestQuota(t *testing.T) {
 				t.Error(a)
 			}
 			s.uses(t, 4*mebi, 3)
-			s.create(t, 6*mebi)
+			expiring := s.create(t, 6*mebi)
 			s.uses(t, 10*mebi, 4)
+			s.stop()
+			s.env = append(s.env, "UPLOAD_TTL=1s") // since its last byte
+			s.restart()
+			if a := s.patch(t, expiring, 0, "x"); a.status != 204 {
+				t.Error(a)
+			}
 			// It expires, and the sweep gives it back; somebody else's sweep may have been a moment ago.
 			s.eventually("it expires", func() bool {
 				u := s.do(t, "GET", "/files/usage", nil)

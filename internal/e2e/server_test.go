@@ -104,7 +104,7 @@ func newServer(t *testing.T, env ...string) *server {
 	promised.binds(fmt.Sprintf("127.0.0.1:%d", port), s)
 	t.Cleanup(func() {
 		if s.process != nil {
-			s.process.Stop(syscall.SIGTERM, 30*time.Second)
+			s.process.Stop(syscall.SIGTERM, patience)
 		}
 		s.checkLog()
 	})
@@ -209,7 +209,7 @@ func (s *server) restart() { s.t.Helper(); s.launch() }
 // stop asks the server to end and expects that it does so in peace.
 func (s *server) stop() {
 	s.t.Helper()
-	s.process.Stop(syscall.SIGTERM, 30*time.Second)
+	s.process.Stop(syscall.SIGTERM, patience)
 	if err := s.process.Err(); err != nil {
 		s.t.Errorf("the server did not end with status 0: %v", err)
 	}

@@ -199,7 +199,7 @@ func TestStopDuringForm(t *testing.T) {
 				t.Fatal(err)
 			}
 			mine := conn.LocalAddr().(*net.TCPAddr).Port
-			s.eventually("the server read the bytes", func() bool { return unread(t, s.port, mine) == 0 })
+			s.eventually("the server read the bytes", func() bool { return testproc.Unread(t, s.port, mine) == 0 })
 			s.terminate(t)
 			if !c.ends {
 				s.ended(t)

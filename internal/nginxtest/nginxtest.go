@@ -70,7 +70,7 @@ func start(t testing.TB, port int, configuration []byte) (log string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		process.Stop(syscall.SIGTERM, 10*time.Second)
+		process.Stop(syscall.SIGTERM, time.Minute)
 		if t.Failed() {
 			t.Log(testproc.LogTail(log))
 		}

@@ -102,7 +102,7 @@ func (s *Server) Programs() string { return s.bin.folder }
 // Stop makes PostgreSQL go away: connections are cut, and new ones are refused until Restart.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	s.process.Stop(syscall.SIGINT, 15*time.Second) // "fast shutdown": it does not wait for clients
+	s.process.Stop(syscall.SIGINT, time.Minute) // "fast shutdown": it does not wait for clients
 }
 
 // Restart starts PostgreSQL again, on the same port and with the same data; one that
@@ -116,7 +116,7 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 func (s *Server) close() {
-	s.process.Stop(syscall.SIGQUIT, 15*time.Second) // "immediate shutdown": the data is thrown away anyhow
+	s.process.Stop(syscall.SIGQUIT, time.Minute) // "immediate shutdown": the data is thrown away anyhow
 	s.folder.Remove()
 }
 
@@ -185,7 +185,7 @@ func (s *Server) launch() error {
 	if s.process, err = testproc.Start(cmd, syscall.SIGQUIT); err != nil {
 		return err
 	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		// pg_isready alone could be answered by another server that took the port.
 		pid, _ := os.ReadFile(filepath.Join(s.data, "postmaster.pid"))
 		if strings.HasPrefix(string(pid), strconv.Itoa(s.process.Pid())+"\n") &&

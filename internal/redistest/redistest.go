@@ -70,7 +70,7 @@ func (s *Server) URL() string {
 // Stop makes Redis go away: connections are cut, and new ones are refused until Restart.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	s.process.Stop(syscall.SIGTERM, 15*time.Second)
+	s.process.Stop(syscall.SIGTERM, time.Minute)
 }
 
 // Freeze has Redis answer nothing, while its connections stay, until Thaw.

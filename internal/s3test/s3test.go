@@ -126,8 +126,8 @@ func (s *Server) launch() error {
 	if s.process, err = testproc.Start(cmd, syscall.SIGKILL); err != nil {
 		return err
 	}
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if res, err := client.Get(s.Endpoint + healthy); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
@@ -141,7 +141,7 @@ func (s *Server) launch() error {
 		}
 	}
 	s.process.Stop(syscall.SIGKILL, time.Minute)
-	return fmt.Errorf("versitygw did not answer within 30 s\n%s", testproc.LogTail(path))
+	return fmt.Errorf("versitygw did not answer within two minutes\n%s", testproc.LogTail(path))
 }
 
 // build gives the path of the built command, from the cache where it is there.

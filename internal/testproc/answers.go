@@ -10,7 +10,7 @@ import (
 // log lives. Each try has a connection of its own: one that breaks says nothing of the next.
 func WaitForOK(t testing.TB, address string, process *Process, log string) {
 	t.Helper()
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for end := time.Now().Add(time.Minute); ; {
 		if res, err := client.Get(address); err == nil {
 			res.Body.Close()

@@ -32,10 +32,10 @@ after(async () => {
 
 /** A test with a fresh browser profile, and what the browser asked of the server. */
 function scene(name, run) {
-  test(name, { timeout: 90_000 }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     const context = await browser.newContext({ viewport: { width: 800, height: 600 } });
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(120_000);
     const seen = [];
     page.on('response', async (response) => {
       seen.push({ url: response.url(), status: response.status(), headers: response.headers() });
@@ -184,7 +184,7 @@ scene('a PDF is shown by itself, and in a frame of the same origin', async (page
 
 /** Waits until Chromium's viewer has drawn a page of paper at this place. */
 async function paper(page, x, y) {
-  for (const end = Date.now() + 30_000; ;) {
+  for (const end = Date.now() + 120_000; ;) {
     const colour = await pixel(page, x, y);
     if (colour.join() === '255,255,255') return;
     assert.ok(Date.now() < end, `no paper at ${x}, ${y}, but ${colour}; frames: ${page.frames().map((frame) => frame.url())}`);

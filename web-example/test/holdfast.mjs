@@ -12,7 +12,7 @@ const webExample = resolve(import.meta.dirname, '..');
 export const binary = process.env.HOLDFAST_BIN ?? resolve(webExample, '../holdfast');
 export const pages = join(webExample, 'dist');
 
-const patience = 60_000; // milliseconds until a start or a stop counts as failed; never a pause
+const patience = 120_000; // milliseconds until a start or a stop counts as failed; never a pause
 
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');

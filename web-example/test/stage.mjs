@@ -42,7 +42,7 @@ export function setStage(settings = async () => ({})) {
     stage.proxy.restore();
     const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(45_000);
+    page.setDefaultTimeout(120_000);
     page.on('filechooser', () => {}); // or the first one that a test waits for may open before it is caught
     const thrown = [];
     context.on('weberror', (error) => thrown.push(error.error()));
@@ -62,7 +62,7 @@ export function setStage(settings = async () => ({})) {
 
     /** A test with a fresh browser profile. It fails on any error the page's own code throws. */
     scene(name, run, options = {}) {
-      test(name, { timeout: 90_000 }, () => played(name, run, options));
+      test(name, { timeout: 300_000 }, () => played(name, run, options));
     },
 
     /** Reloads a page whose upload stands still. */
@@ -166,7 +166,7 @@ export async function download(page, link) {
 /** Answers the file chooser that a click opens. Chromium opens none now and then when it is busy: who meets that clicks again. */
 export async function pick(page, button, files) {
   for (let tries = 3; ; tries--) {
-    const opened = page.waitForEvent('filechooser', { timeout: 10_000 });
+    const opened = page.waitForEvent('filechooser', { timeout: 20_000 });
     const [chooser] = await Promise.allSettled([opened, button.click()]);
     if (chooser.status === 'fulfilled') return chooser.value.setFiles(files);
     if (tries === 1) throw chooser.reason;

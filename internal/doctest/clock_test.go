@@ -1,0 +1,121 @@
+package doctest
+
+import (
+	"bytes"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sleeps are the files whose tests sleep, and why no condition can be waited for there. A test waits for a row,
+// a line of a log, a metric, an answer, or has a clock of its own (testing/synctest): a machine that is busy
+// makes it slower, never red. A sleep that is left is a least time, and nothing has to have happened after it.
+var sleeps = map[string]string{
+	"db/idempotency_test.go":               "the database's clock, which counts milliseconds, has to go on",
+	"internal/e2e/events_test.go":          "between two tries",
+	"internal/e2e/faults_test.go":          "a time-out has to pass that must not strike",
+	"internal/e2e/kill_test.go":            "the program is killed at any moment",
+	"internal/e2e/lines_test.go":           "between two tries",
+	"internal/e2e/replicas_killed_test.go": "a replica is killed at any moment",
+	"internal/e2e/rolling_test.go":         "a line that is slow",
+	"internal/e2e/slow_client_test.go":     "a client pauses, and a time-out has to pass that must not strike",
+	"internal/mutants/try_test.go":         "a test that hangs is what is tried",
+	"storage/proxy_test.go":                "a store that is slow",
+}
+
+// sleeping finds what sleeps, but for the pauses between two looks at a condition.
+func sleeping(source []byte) (n int) {
+	if bytes.Contains(source, []byte(`"testing/synctest"`)) {
+		return 0
+	}
+	for line := range bytes.Lines(source) {
+		if bytes.Contains(line, []byte("time.Sleep(")) && !poll.Match(line) {
+			n++
+		}
+	}
+	return n
+}
+
+// poll is `for end := ...; !done(); time.Sleep(pause) {`, or a line of its own that says so.
+var poll = regexp.MustCompile(`^\s*for .*;.*; time\.Sleep\(.*\{|time\.Sleep\(.*// until `)
+
+func TestSleeps(t *testing.T) {
+	root := filepath.Join("..", "..")
+	found := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || entry.Name() == "data"):
+			return filepath.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if name, _ := filepath.Rel(root, path); err == nil && sleeping(b) > 0 {
+			found[name] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range found {
+		if sleeps[name] == "" && name != "internal/doctest/clock_test.go" {
+			t.Errorf("a test in %s sleeps: let it wait for a condition", name)
+		}
+	}
+	for name := range sleeps {
+		if !found[name] {
+			t.Errorf("nothing sleeps in %s any more", name)
+		}
+	}
+}
+
+func TestSleepsAreFound(t *testing.T) {
+	for source, want := range map[string]int{
+		"\ttime.Sleep(time.Second)\n":                                                   1,
+		"\tfor end := time.Now(); !done(); time.Sleep(time.Millisecond) {\n":            0,
+		"\tfor end := time.Now(); ; time.Sleep(time.Millisecond) {\n":                   0,
+		"\t\ttime.Sleep(time.Millisecond) // until it was read\n":                       0,
+		"import \"testing/synctest\"\n\ttime.Sleep(time.Hour)\n":                        0,
+		"\ttime.Sleep(time.Second) // it is there by then\n\ttime.Sleep(time.Minute)\n": 2,
+	} {
+		if got := sleeping([]byte(source)); got != want {
+			t.Errorf("%q: %d, want %d", source, got, want)
+		}
+	}
+}
+
+// What scripts/test-go.sh leaves without the race detector starts no goroutines in the test's own process: it has
+// none, or is a program that is started.
+func TestWithoutRaceDetector(t *testing.T) {
+	m := regexp.MustCompile(`(?m)^plain='(.*)'$`).FindStringSubmatch(read(t, "scripts/test-go.sh"))
+	if m == nil {
+		t.Fatal("test-go.sh does not say what is left out")
+	}
+	out := regexp.MustCompile(`^holdfast/(` + m[1] + `)$`)
+	starts := regexp.MustCompile(`(?m)^\s*go [\w(]|\.Go\(`)
+	programs := []string{"holdfast/internal/mutants"}
+	left := map[string]bool{}
+	for _, p := range packages(t) {
+		if !out.MatchString(p.ImportPath) {
+			continue
+		}
+		left[p.ImportPath] = true
+		for _, name := range p.GoFiles {
+			path := filepath.Join(strings.TrimPrefix(p.ImportPath, "holdfast/"), name)
+			if !slices.Contains(programs, p.ImportPath) && starts.MatchString(read(t, path)) {
+				t.Errorf("%s starts goroutines, and its tests are run without the race detector", path)
+			}
+		}
+	}
+	if len(left) < 8 || !left["holdfast/internal/e2e"] {
+		t.Errorf("left out are only %v", slices.Sorted(maps.Keys(left)))
+	}
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Go's tests. What runs in the test's own process is under the race detector. The packages of `plain` are
+# compiled without it: they start the program (internal/e2e one that has the race detector in it) or have nothing
+# that happens at the same time, and would only be slower. internal/doctest looks whether that is so.
+#
+# Both halves run at once: many tests wait for a server more than for a processor.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+plain='config|file|openapi|problem|internal/(buildtest|deploytest|doctest|e2e|holdfasttest|mutants)'
+
+packages=$(go list ./...)
+CGO_ENABLED=0 go test -timeout 40m -p 2 -parallel 4 $(grep -Ex "holdfast/($plain)" <<<"$packages") </dev/null &
+beside=$!
+trap 'kill "$beside" 2>/dev/null || true' EXIT
+status=0
+CGO_ENABLED=1 go test -race -timeout 40m -p 2 -parallel 4 $(grep -Exv "holdfast/($plain)" <<<"$packages") </dev/null || status=$?
+wait "$beside" || status=$?
+exit "$status"
