@@ -46,6 +46,7 @@ type program struct {
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	asPython       bool // called as the Python service was
 }
 
 // settings reads the settings of the service. All that is wrong with them is one error.
@@ -77,6 +78,10 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 // Run is the whole program: args without the program's name, settings by getenv. It
 // returns the exit status when it is done or ctx ends.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	asPython := pythonCommand(args)
+	if asPython {
+		args = []string{"serve"}
+	}
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
@@ -92,7 +97,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		fmt.Fprintf(stderr, "holdfast: %v\n", err)
 		return misused
 	}
-	return status(command.Run(&program{ctx, getenv, stdin, stdout, stderr}), stderr)
+	return status(command.Run(&program{ctx, getenv, stdin, stdout, stderr, asPython}), stderr)
 }
 
 // status tells what went wrong, and is the exit status for it.

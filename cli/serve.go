@@ -18,7 +18,11 @@ func (serveCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	return service.Serve(p.ctx, c, p.stdout, p.log(c))
+	log := p.log(c)
+	if p.asPython {
+		log.Info("the container's command is the Python service's; it is taken for serve")
+	}
+	return service.Serve(p.ctx, c, p.stdout, log)
 }
 
 type healthcheckCommand struct{}
