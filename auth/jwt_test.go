@@ -186,7 +186,9 @@ func TestSignedTokens(t *testing.T) {
 	ec, ecJWK := ecKey(t)
 	ed, edJWK := edKey(t)
 	stranger, _ := rsaKey(t)
-	p := newProvider(t, rsJWK, ecJWK, edJWK, map[string]any{"kty": "oct", "kid": "oct", "k": b64([]byte(secret))},
+	forOthers := maps.Clone(rsJWK) // the same key, to be used by another method only
+	forOthers["kid"], forOthers["alg"] = "pss", "PS256"
+	p := newProvider(t, rsJWK, ecJWK, edJWK, forOthers, map[string]any{"kty": "oct", "kid": "oct", "k": b64([]byte(secret))},
 		map[string]any{"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"})
 	der, err := x509.MarshalPKIXPublicKey(&rs.PublicKey)
 	if err != nil {
@@ -228,6 +230,7 @@ func TestSignedTokens(t *testing.T) {
 		{"RS256 without a provider", secretOnly, sign(t, jwt.SigningMethodRS256, rs, good, "rsa"), false},
 		{"RS512", withBoth, sign(t, jwt.SigningMethodRS512, rs, good, "rsa"), false},
 		{"PS256", withBoth, sign(t, jwt.SigningMethodPS256, rs, good, "rsa"), false},
+		{"RS256 by a key for PS256", withBoth, sign(t, jwt.SigningMethodRS256, rs, good, "pss"), false},
 		{"by a stranger's key under this id", withBoth, sign(t, jwt.SigningMethodRS256, stranger, good, "rsa"), false},
 		{"by another key of the provider", withBoth, sign(t, jwt.SigningMethodES256, ec, good, "rsa"), false},
 		{"a signature by another method", withBoth, parts(`{"alg":"ES256","kid":"ec"}`) + signature, false},
@@ -331,6 +334,19 @@ func TestKeySetWithoutEnd(t *testing.T) {
 }
 
 // Whatever is done to a good token, it does not become another identity.
+// Keys come from the address that was set, and from nowhere that it points to.
+func TestKeySetElsewhere(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("keys were fetched elsewhere") }))
+	defer elsewhere.Close()
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		provider := httptest.NewServer(http.RedirectHandler(elsewhere.URL, code))
+		defer provider.Close()
+		if _, err := newKeySet(provider.URL).find(t.Context(), ""); !errors.Is(err, file.ErrProvider) {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
+
 func FuzzGuestToken(f *testing.F) {
 	good := sign(f, jwt.SigningMethodHS256, []byte(django), jwt.MapClaims{"token_type": "Guest", "exp": 4102444800, "user_id": 11, "account_id": 5}, "")
 	f.Add(good)

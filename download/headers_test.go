@@ -2,6 +2,7 @@ package download
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -68,5 +69,28 @@ func TestWantReprDigest(t *testing.T) {
 	w := httptest.NewRecorder()
 	if setDigest(w, httptest.NewRequest("GET", "/", nil), file.Record{}); len(w.Header()) != 0 {
 		t.Errorf("without a hash: %v", w.Header())
+	}
+}
+
+// What a browser may do with a file of each type: nothing runs, and only what can do no harm is shown.
+func TestWhatMayBeShown(t *testing.T) {
+	h := &Handler{Options: Options{FrameOptions: "DENY", CacheControl: "private"}}
+	const sandbox, media = "sandbox; default-src 'none'; style-src 'unsafe-inline'", "sandbox allow-same-origin; default-src 'none'; "
+	for mediaType, inline := range map[string]string{"image/png": media, "video/mp4": media, "audio/ogg": media, "image/svg+xml": sandbox, "text/plain": sandbox,
+		"application/pdf": "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'",
+		"text/html":       "", "application/xhtml+xml": "", "application/json": "", "text/xml": "", "text/javascript": "", "application/octet-stream": "", "": ""} {
+		for query, policy := range map[string]string{"": sandbox, "?disposition=attachment": sandbox, "?disposition=inline": inline} {
+			shown := query == "?disposition=inline" && inline != ""
+			if !shown {
+				policy = sandbox
+			}
+			w := httptest.NewRecorder()
+			h.describe(w, httptest.NewRequest("GET", "/1"+query, nil), file.Record{Name: "a", Type: mediaType})
+			header := w.Header()
+			if !strings.HasPrefix(header.Get("Content-Security-Policy"), policy) || header.Get("X-Content-Type-Options") != "nosniff" ||
+				strings.HasPrefix(header.Get("Content-Disposition"), "attachment; ") == shown || strings.Contains(header.Get("Content-Security-Policy"), "allow-scripts") {
+				t.Errorf("%s%s: %v", mediaType, query, header)
+			}
+		}
 	}
 }

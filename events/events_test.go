@@ -38,6 +38,23 @@ func TestSignature(t *testing.T) {
 	}
 }
 
+// A receiver that points elsewhere gets its own answer counted, and nobody else the event.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the event went elsewhere") }))
+	defer elsewhere.Close()
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		receiver := httptest.NewServer(http.RedirectHandler(elsewhere.URL, code))
+		defer receiver.Close()
+		s, err := NewSender(receiver.URL, "0123456789012345678901234567")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _, err := s.send(t.Context(), "id", []byte(`{}`)); status != code || err != nil {
+			t.Errorf("%d: %d %v", code, status, err)
+		}
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	for failed, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 5: 32 * time.Second, 11: 2048 * time.Second, 12: time.Hour, 1000: time.Hour} {
 		if got := backoff(failed); got != want {

@@ -16,8 +16,16 @@ func TestCleanGrant(t *testing.T) {
 	if diff := cmp.Diff(Grant{Access: Restricted, Users: []int64{1, 3}, Groups: []string{"a", "b"}, Tokens: []string{"x", "y"}}, g); diff != "" {
 		t.Error(diff)
 	}
-	for _, bad := range []Grant{{}, {Access: "x"}, {Access: Restricted}, {Access: Public, Users: []int64{1}}, {Access: Account, Groups: []string{"a"}},
-		{Access: Private, Tokens: []string{"x"}}, {Access: Restricted, Users: []int64{1, 0}}, {Access: Restricted, Users: make([]int64, MaxGrants+1)},
+	many := Grant{Access: Restricted}
+	for i := range int64(MaxGrants) {
+		many.Users = append(many.Users, i+1)
+	}
+	if err := many.Clean(); err != nil {
+		t.Error(err)
+	}
+	many.Tokens = []string{"x"}
+	for _, bad := range []Grant{many, {}, {Access: "x"}, {Access: Restricted}, {Access: Public, Users: []int64{1}}, {Access: Account, Groups: []string{"a"}},
+		{Access: Private, Tokens: []string{"x"}}, {Access: Restricted, Users: []int64{1, 0}},
 		{Access: Restricted, Groups: []string{"a", ""}}, {Access: Restricted, Groups: []string{"a\x00"}}, {Access: Restricted, Groups: []string{"\xff"}},
 		{Access: Restricted, Groups: []string{strings.Repeat("a", MaxGroupName+1)}}} {
 		if err := bad.Clean(); !errors.Is(err, ErrInvalid) {

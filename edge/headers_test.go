@@ -1,0 +1,56 @@
+package edge
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"holdfast/config"
+	"holdfast/problem"
+)
+
+var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+
+// Whatever a handler does, its answer has these headers.
+func TestSecurityHeaders(t *testing.T) {
+	for _, hsts := range []bool{true, false} {
+		w := httptest.NewRecorder()
+		withSecurityHeaders(hsts, nothing).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		want := map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Referrer-Policy": "strict-origin-when-cross-origin",
+			"Strict-Transport-Security": map[bool]string{true: "max-age=31536000; includeSubDomains"}[hsts]}
+		for name, value := range want {
+			if got := w.Header().Get(name); got != value {
+				t.Errorf("%s is %q, not %q", name, got, value)
+			}
+		}
+	}
+}
+
+// A page of another origin can neither read answers nor change anything, where no origin is named either.
+func TestForeignOrigins(t *testing.T) {
+	for _, allowed := range [][]string{nil, {"https://app.example.org"}} {
+		for _, base := range []string{"", "https://files.example.org/files"} {
+			origins := crossOrigin(config.Config{AllowedOrigins: allowed}, base)
+			h := origins.Handler(rejectCrossOrigin(origins, problem.Responder{Log: slog.New(slog.DiscardHandler)}, nothing))
+			for origin, own := range map[string]bool{"https://evil.example.org": false, "null": false, "https://files.example.org.evil.org": false,
+				"http://files.example.org": false, "https://files.example.org": base != "", "https://app.example.org": allowed != nil} {
+				for method, changes := range map[string]bool{"GET": false, "HEAD": false, "POST": true, "PATCH": true, "DELETE": true} {
+					r := httptest.NewRequest(method, "https://files.example.org/files/1", nil)
+					r.Host = "inside" // behind a proxy
+					r.Header.Set("Origin", origin)
+					r.Header.Set("Sec-Fetch-Site", "cross-site")
+					w := httptest.NewRecorder()
+					h.ServeHTTP(w, r)
+					if readable := w.Header().Get("Access-Control-Allow-Origin") == origin; readable != own {
+						t.Errorf("%s of %q, allowed %q, base %q: its page can read: %v", method, origin, allowed, base, readable)
+					}
+					if refused := w.Code == http.StatusForbidden; refused != (changes && !own) {
+						t.Errorf("%s of %q, allowed %q, base %q: %d", method, origin, allowed, base, w.Code)
+					}
+				}
+			}
+		}
+	}
+}
