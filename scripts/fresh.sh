@@ -23,7 +23,8 @@ step() {
   local folder=$1
   shift
   echo "$folder: $*" >&2
-  (cd "$folder" && env "${settings[@]}" "$@" </dev/null)
+  # What Go fetches is a hundred lines, which would push others out of a log.
+  (cd "$folder" && env "${settings[@]}" "$@" </dev/null 2> >(grep -v '^go: downloading ' >&2))
 }
 
 step deploy/check go test -count 1 ./...

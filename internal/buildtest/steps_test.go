@@ -2,6 +2,7 @@ package buildtest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -47,11 +48,13 @@ func stepped(t *testing.T, env []string, steps ...string) *exec.Cmd {
 	if err := os.WriteFile(filepath.Join(folder, "Makefile"), []byte(makefile), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(root(t), "scripts", "steps.sh"), steps...)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, filepath.Join(root(t), "scripts", "steps.sh"), steps...)
 	// Nothing of the make that runs this test.
 	cmd.Dir, cmd.Env = folder, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder}, env...)
-	cmd.WaitDelay = time.Minute
-	t.Cleanup(func() { // what a step left behind
+	cmd.WaitDelay = time.Second // what is left behind holds the pipe
+	t.Cleanup(func() {          // what a step left behind
 		for _, pid := range at(folder) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
