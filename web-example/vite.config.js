@@ -26,7 +26,8 @@ export default defineConfig({
   build: {
     target: 'es2022',
     modulePreload: { polyfill: false },
-    rollupOptions: { input: pages },
+    // How long each plugin takes is a warning on a machine that is busy, and nobody's fault.
+    rollupOptions: { input: pages, checks: { bundlerTimings: false } },
   },
   worker: { format: 'es' },
   server: { proxy: { '/example.json': server, '^/files/': server } },
