@@ -1,7 +1,10 @@
 package auth
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -251,5 +254,30 @@ func TestNewToken(t *testing.T) {
 	a, b := NewToken(), NewToken()
 	if a == b || !strings.HasPrefix(a, "hf_") || len(a) != 46 {
 		t.Errorf("%q %q", a, b)
+	}
+	var seen [32][256]bool // which values each of its bytes had
+	for range 100 {
+		random, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(NewToken(), "hf_"))
+		if err != nil || len(random) != len(seen) {
+			t.Fatalf("%d bytes, %v", len(random), err)
+		}
+		for i, b := range random {
+			seen[i][b] = true
+		}
+	}
+	for i, values := range seen {
+		n := 0
+		for _, had := range values {
+			if had {
+				n++
+			}
+		}
+		if n < 10 {
+			t.Errorf("byte %d had %d values in 100 tokens", i, n)
+		}
+	}
+	// What is kept of it is its SHA-256, and nothing beside.
+	if want := sha256.Sum256([]byte(a)); !bytes.Equal(Hash(a), want[:]) {
+		t.Errorf("of %q %q is kept", a, Hash(a))
 	}
 }

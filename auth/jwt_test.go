@@ -319,10 +319,12 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 // A key set without an end is read no further than is said.
 func TestKeySetWithoutEnd(t *testing.T) {
+	var sent atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte(`{"keys": ["`))
 		for r.Context().Err() == nil {
-			if _, err := w.Write([]byte(strings.Repeat("a", 32<<10))); err != nil {
+			n, err := w.Write([]byte(strings.Repeat("a", 32<<10)))
+			if sent.Add(int64(n)); err != nil {
 				return
 			}
 		}
@@ -330,6 +332,9 @@ func TestKeySetWithoutEnd(t *testing.T) {
 	defer server.Close()
 	if _, err := newKeySet(server.URL).find(t.Context(), "x"); !errors.Is(err, file.ErrProvider) {
 		t.Error(err)
+	}
+	if n := sent.Load(); n > 32<<20 { // of which most is in the buffers of the connection
+		t.Errorf("%d bytes were taken", n)
 	}
 }
 

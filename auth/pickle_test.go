@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -122,6 +123,16 @@ func TestPickleMemory(t *testing.T) {
 		t.Logf("%s: %.0f allocations for %d bytes", name, got, len(whole))
 		if got > float64(len(whole)) {
 			t.Errorf("%s: %.0f allocations for %d bytes", name, got, len(whole))
+		}
+	}
+	// What a length claims is there before it is believed.
+	for name, value := range map[string]string{"a text of 2 GB": "X\xff\xff\xff\x7f", "a text of 8 EB": "\x8d" + strings.Repeat("\xff", 7) + "\x7f"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		unpickle([]byte(head + value))
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
+			t.Errorf("%s took %d bytes", name, n)
 		}
 	}
 }

@@ -75,9 +75,10 @@ func (t *tree) remove() { _ = os.RemoveAll(t.dir) }
 // apply applies a patch, or with -R takes it back.
 func (t *tree) apply(patch string, args ...string) error { return gitApply(t.dir, patch, args...) }
 
-// gitApply applies a patch to the files below dir, whether that is a repository or lies in one.
+// gitApply applies a patch to the files below dir, whether that is a repository or lies in one. One line
+// around each change has to be the same: more would make patches of whatever changes near by.
 func gitApply(dir, patch string, args ...string) error {
-	cmd := exec.Command("git", append([]string{"apply", "--whitespace=nowarn"}, args...)...)
+	cmd := exec.Command("git", append([]string{"apply", "--whitespace=nowarn", "-C1"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 	cmd.Stdin = strings.NewReader(patch)
