@@ -264,3 +264,19 @@ func TestUntidy(t *testing.T) {
 		}
 	})
 }
+
+// One and the same holder commits each byte once: a commit from an offset that is not the row's changes nothing.
+func TestStaleOffset(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		u := leased(t, d, newUpload())
+		stale := u.Fence()
+		commit(t, d, u, file.Progress{Offset: 10, Tails: []file.Tail{{Size: 10, Key: "t"}}})
+		before := reload(t, d, u.ID)
+		_, err := d.Commit(t.Context(), stale, file.Progress{Offset: 5, Tails: []file.Tail{{Size: 5, Key: "again"}}})
+		wantErr(t, err, file.ErrConflict)
+		wantErr(t, d.Advance(t.Context(), stale, file.Completing, ""), file.ErrConflict)
+		if diff := cmp.Diff(before, reload(t, d, u.ID)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

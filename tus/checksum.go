@@ -66,6 +66,10 @@ func readChecksum(r *http.Request) (check, error) {
 	values := r.Header.Values("Upload-Checksum")
 	_, trailing := r.Trailer["Upload-Checksum"]
 	switch {
+	case announced(r.Header.Values("Trailer"), "Upload-Checksum"):
+		// It stays among the headers where the body is not chunked, so that no trailer can come: a proxy
+		// has taken the body apart, and dropped what came behind it.
+		return nil, errNoTrailer
 	case len(values) == 0 && trailing:
 		return newTrailerCheck(r), nil
 	case len(values) == 0:
@@ -78,6 +82,21 @@ func readChecksum(r *http.Request) (check, error) {
 		return nil, err
 	}
 	return &headerCheck{newHash(c.name), c}, nil
+}
+
+// errNoTrailer refuses a body whose checksum was to come behind it, and did not.
+var errNoTrailer = file.Refuse(file.ErrInvalid, "The trailer Upload-Checksum was announced and is not there; a proxy may have dropped it: send the header")
+
+// announced reports whether the values of a Trailer header name a field (RFC 9110, 6.6.2).
+func announced(trailer []string, field string) bool {
+	for _, value := range trailer {
+		for name := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(name), field) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // headerCheck knows from the beginning what to compare with.
@@ -110,7 +129,7 @@ func newTrailerCheck(r *http.Request) *trailerCheck {
 func (c *trailerCheck) verify() error {
 	values := c.r.Trailer.Values("Upload-Checksum")
 	if len(values) != 1 {
-		return file.Refuse(file.ErrInvalid, "The trailer Upload-Checksum was announced and is not there")
+		return errNoTrailer
 	}
 	sum, err := parseChecksum(values[0])
 	if err != nil {

@@ -102,6 +102,11 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 		}
 	} else {
 		var err error
+		if p.Whole { // a partial upload, with all its bytes
+			if err := e.verify(ctx, &next); err != nil {
+				return err
+			}
+		}
 		if next.Expires, err = e.rows.Commit(ctx, was, p); err != nil {
 			return err
 		}

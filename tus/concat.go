@@ -28,7 +28,7 @@ func (e *Engine) final(ctx context.Context, who file.Identity, c hooks.Creation,
 	create func(context.Context, hooks.Creation) (file.Upload, error)) (*file.Upload, error) {
 	u, err := e.rows.Final(ctx, who, c.Sources)
 	if err == nil {
-		return u, e.goOn(ctx, u)
+		return u, e.goOn(ctx, u, c.Claim)
 	}
 	if !errors.Is(err, file.ErrNotFound) {
 		return nil, err
@@ -37,7 +37,7 @@ func (e *Engine) final(ctx context.Context, who file.Identity, c hooks.Creation,
 	if errors.Is(err, file.ErrNotFound) {
 		// Another request with the same sources may have been faster while we waited.
 		if u, other := e.rows.Final(ctx, who, c.Sources); other == nil {
-			return u, e.goOn(ctx, u)
+			return u, e.goOn(ctx, u, c.Claim)
 		}
 	}
 	if err != nil {
@@ -57,10 +57,10 @@ func (e *Engine) final(ctx context.Context, who file.Identity, c hooks.Creation,
 	return &born, err
 }
 
-// goOn takes a final upload that is there already to its end.
-func (e *Engine) goOn(ctx context.Context, u *file.Upload) error {
+// goOn takes a final upload that is there already to its end; claim is what its client says of it now.
+func (e *Engine) goOn(ctx context.Context, u *file.Upload, claim []byte) error {
 	if u.Done() {
-		return nil
+		return isClaimed(u, claim)
 	}
 	l, now, err := e.leases.take(ctx, u.ID, nil)
 	if err != nil {
@@ -68,7 +68,12 @@ func (e *Engine) goOn(ctx context.Context, u *file.Upload) error {
 	}
 	defer l.give()
 	*u = *now
-	err = e.finish(l.ctx, u)
+	if u.Done() {
+		return isClaimed(u, claim)
+	}
+	if err = e.noteClaim(l.ctx, u, claim); err == nil {
+		err = e.finish(l.ctx, u)
+	}
 	l.over.Store(!u.Held)
 	return err
 }

@@ -89,7 +89,7 @@ func (x *exchange) reads() bool {
 func (x *exchange) WriteHeader(status int) {
 	// The draft's interim answer (104). Proxies that do not know it take it for the answer:
 	// nginx 1.22 sends what follows as its body, and the next request on the connection hangs.
-	if h := x.r.Header; status < 200 && (h.Get("X-Forwarded-For") != "" || h.Get("Forwarded") != "" || h.Get("Via") != "") {
+	if status < 200 && x.throughProxy() {
 		return
 	}
 	// tusd's deadline counts from the body's last byte; what came after may have taken long.
@@ -104,6 +104,13 @@ func (x *exchange) WriteHeader(status int) {
 		return
 	}
 	x.held = status
+}
+
+// throughProxy reports whether the request came by a proxy, as far as it says so. HTTP/1.0 is what nginx speaks
+// to those behind it, unless it is told otherwise.
+func (x *exchange) throughProxy() bool {
+	h := x.r.Header
+	return h.Get("X-Forwarded-For") != "" || h.Get("X-Real-IP") != "" || h.Get("Forwarded") != "" || h.Get("Via") != "" || !x.r.ProtoAtLeast(1, 1)
 }
 
 // complete adds headers to a success.

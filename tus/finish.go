@@ -1,14 +1,12 @@
 package tus
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 
 	"holdfast/file"
-	"holdfast/hooks"
 	"holdfast/storage"
 )
 
@@ -130,20 +128,16 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 	return nil
 }
 
-// verify compares the file with what its client said it would be. If it is something
-// else the upload ends here, and never becomes a file.
+// verify compares the upload with what its client said it would be. If it is something
+// else it ends here, and never becomes a file, nor a part of one.
 func (e *Engine) verify(ctx context.Context, u *file.Upload) error {
-	if u.Claim == nil || u.Partial {
-		return nil
+	err := isClaimed(u, u.Claim)
+	if errors.Is(err, file.ErrDigest) {
+		if failed := e.terminate(ctx, u); failed != nil {
+			return failed
+		}
 	}
-	sum, err := hooks.Digest(u.HashState)
-	if err != nil || bytes.Equal(sum, u.Claim) {
-		return err
-	}
-	if err := e.terminate(ctx, u); err != nil {
-		return err
-	}
-	return file.Refuse(file.ErrDigest, "The content has the SHA-256 %x, %x was declared", sum, u.Claim)
+	return err
 }
 
 func (e *Engine) advance(ctx context.Context, u *file.Upload, to file.State, etag string) error {

@@ -83,17 +83,37 @@ func (up *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (
 // claim notes what the request says of the whole file (RFC 9530, Repr-Digest).
 func (up *upload) claim(ctx context.Context) error {
 	sum, err := hooks.ParseClaim(nil, up.x.r.Header.Values("Repr-Digest"))
-	switch {
-	case err != nil || sum == nil || bytes.Equal(sum, up.u.Claim):
+	if err != nil {
 		return err
-	case up.u.Claim != nil:
+	}
+	return up.noteClaim(ctx, up.u, sum)
+}
+
+// noteClaim notes what its client says of a whole file that is not there yet.
+func (e *Engine) noteClaim(ctx context.Context, u *file.Upload, sum []byte) error {
+	switch {
+	case sum == nil || bytes.Equal(sum, u.Claim):
+		return nil
+	case u.Claim != nil:
 		return file.Refuse(file.ErrInvalid, "Repr-Digest is not the one that was declared before")
 	}
-	if err := up.rows.SetClaim(ctx, up.u.Fence(), sum); err != nil {
+	if err := e.rows.SetClaim(ctx, u.Fence(), sum); err != nil {
 		return err
 	}
-	up.u.Claim = sum
+	u.Claim = sum
 	return nil
+}
+
+// isClaimed compares the bytes of an upload, which are all there, with what its client says that they are.
+func isClaimed(u *file.Upload, claim []byte) error {
+	if claim == nil {
+		return nil
+	}
+	sum, err := hooks.Digest(u.HashState)
+	if err != nil || bytes.Equal(sum, claim) {
+		return err
+	}
+	return file.Refuse(file.ErrDigest, "The content has the SHA-256 %x, %x was declared", sum, claim)
 }
 
 // FinishUpload takes an upload with all its bytes to its record.

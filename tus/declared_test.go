@@ -1,0 +1,230 @@
+package tus
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"holdfast/file"
+)
+
+func reprDigest(b []byte) []string {
+	sum := sha256.Sum256(b)
+	return []string{"Repr-Digest", "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"}
+}
+
+func uploadChecksum(b []byte) []string {
+	sum := sha1.Sum(b)
+	return []string{"Upload-Checksum", "sha1 " + base64.StdEncoding.EncodeToString(sum[:])}
+}
+
+// A partial upload that is not what its client said of it ends, like any other: it never becomes part of a file.
+func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
+	worlds(t, func(w *world) {
+		for _, chunks := range [][]int{{}, {1000}, {300, 700}, {partSize + 10}, {partSize, 1 << 20, 100}} {
+			size := 0
+			for _, n := range chunks {
+				size += n
+			}
+			body := content(size)
+			sum := sha256.Sum256([]byte("other"))
+			inMetadata := []string{"Upload-Metadata", "sha256 " + base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))}
+			for _, c := range []struct {
+				name         string
+				create, last []string
+				good         bool
+			}{
+				{"right", reprDigest(body), nil, true},
+				{"right at the end", nil, reprDigest(body), true},
+				{"wrong", reprDigest([]byte("other")), nil, false},
+				{"wrong in the metadata", inMetadata, nil, false},
+				{"wrong at the end", nil, reprDigest([]byte("other")), false},
+			} {
+				if size == 0 && c.last != nil {
+					continue // it is finished with its creation
+				}
+				status, h, err := w.send(t.Context(), "POST", w.url+"/files/tus/", nil,
+					append(c.create, "Upload-Length", fmt.Sprint(size), "Upload-Concat", "partial")...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := 0
+				for i, n := range chunks {
+					var header []string
+					if i == len(chunks)-1 {
+						header = c.last
+					}
+					if status, _, err = w.patch(t.Context(), h.Get("Location"), int64(at), body[at:at+n], header...); err != nil {
+						t.Fatal(err)
+					}
+					at += n
+				}
+				if good := status < 300; good != c.good || !good && status != http.StatusUnprocessableEntity {
+					t.Errorf("%v, %s: %d", chunks, c.name, status)
+				}
+				if url := h.Get("Location"); url != "" && w.lives(idOf(url)) != c.good {
+					t.Errorf("%v, %s: there is such an upload: %v", chunks, c.name, !c.good)
+				}
+			}
+		}
+	})
+}
+
+// Who asks again for what is there says what it should be, and is told if it is not.
+func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
+	worlds(t, func(w *world) {
+		a, b := content(300), content(200)
+		sources := w.partials(a, b)
+		for _, c := range []struct {
+			digest []string
+			want   int
+		}{
+			{reprDigest(append(a[:300:300], b...)), http.StatusCreated},
+			{nil, http.StatusCreated},
+			{reprDigest(a), http.StatusUnprocessableEntity},
+			{reprDigest(append(a[:300:300], b...)), http.StatusCreated},
+		} {
+			if status, _, err := w.final(sources, c.digest...); status != c.want {
+				t.Errorf("final upload, %q: %d %v, want %d", c.digest, status, err, c.want)
+			}
+		}
+		url := w.create(100)
+		for range 2 { // the second of each finds it done
+			if status, _, err := w.patch(t.Context(), url, w.head(url), a[w.head(url):100], reprDigest(a[:100])...); status != http.StatusNoContent {
+				t.Fatal(status, err)
+			}
+		}
+		if status, _, err := w.patch(t.Context(), url, 100, nil, reprDigest(b)...); status != http.StatusUnprocessableEntity {
+			t.Errorf("PATCH of what is there: %d %v", status, err)
+		}
+		w.check(url, a[:100])
+	})
+}
+
+// A checksum is compared whatever it is of, and what it does not fit counts for nothing.
+func TestChecksums(t *testing.T) {
+	worlds(t, func(w *world) {
+		right, wrong := content(1000), content(1000)
+		url := w.create(1000)
+		if status, _, err := w.patch(t.Context(), url, 0, right, uploadChecksum(wrong)...); status != 460 || w.head(url) != 0 {
+			t.Errorf("wrong: %d %v, the offset is %d", status, err, w.head(url))
+		}
+		if status, _, err := w.patch(t.Context(), url, 0, right, uploadChecksum(right)...); status != http.StatusNoContent {
+			t.Errorf("right: %d %v", status, err)
+		}
+		w.check(url, right)
+		// Of no bytes: an empty file, one that is begun without bytes, and an empty PATCH.
+		for _, length := range []string{"0", "10"} {
+			for _, kind := range []string{"", octets} {
+				for want, sum := range map[int][]string{460: uploadChecksum(wrong), http.StatusCreated: uploadChecksum(nil)} {
+					header := append(sum, "Upload-Length", length)
+					if kind != "" {
+						header = append(header, "Content-Type", kind)
+					}
+					if status, _, err := w.send(t.Context(), "POST", w.url+"/files/tus/", nil, header...); status != want {
+						t.Errorf("creation with length %s, %q, %q: %d %v, want %d", length, kind, sum, status, err, want)
+					}
+				}
+			}
+		}
+		url = w.create(10)
+		if status, _, err := w.patch(t.Context(), url, 0, nil, uploadChecksum(wrong)...); status != 460 {
+			t.Errorf("an empty PATCH: %d %v", status, err)
+		}
+	})
+}
+
+// A trailer that was announced and does not come, since a proxy has dropped it, is not left out in silence.
+func TestTrailerThatAProxyDropped(t *testing.T) {
+	worlds(t, func(w *world) {
+		host, err := url.Parse(w.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, request := range []string{
+			"HTTP/1.1|Content-Length: 5\r\nTrailer: Upload-Checksum\r\n\r\nhello",
+			"HTTP/1.0|Content-Length: 5\r\nTrailer: Upload-Checksum\r\n\r\nhello",
+			"HTTP/1.1|Content-Length: 5\r\nTrailer: X-Other, upload-checksum\r\n\r\nhello",
+			"HTTP/1.1|Transfer-Encoding: chunked\r\nTrailer: Upload-Checksum\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		} {
+			location := w.create(5)
+			protocol, rest, _ := strings.Cut(request, "|")
+			conn, err := net.Dial("tcp", host.Host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "PATCH %s %s\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: %s\r\n%s",
+				strings.TrimPrefix(location, w.url), protocol, octets, rest)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, _ := io.ReadAll(res.Body)
+			conn.Close()
+			if res.StatusCode != http.StatusBadRequest || !bytes.Contains(answer, []byte("announced")) || w.head(location) != 0 {
+				t.Errorf("%q: %d %s, the offset is %d", request, res.StatusCode, answer, w.head(location))
+			}
+		}
+		// Behind a proxy it is not offered.
+		for header, offered := range map[string]bool{"X-Other": true, "X-Forwarded-For": false, "Via": false} {
+			_, h, err := w.send(t.Context(), "OPTIONS", w.url+"/files/tus/", nil, header, "1.1 x")
+			if err != nil || strings.Contains(h.Get("Tus-Extension"), "checksum-trailer") != offered || !strings.Contains(h.Get("Tus-Extension"), "checksum,") {
+				t.Errorf("with %s: %q %v", header, h.Get("Tus-Extension"), err)
+			}
+		}
+	})
+}
+
+// An upload whose length nobody has told takes no more than the cap.
+func TestCapOfAnUnknownLength(t *testing.T) {
+	worlds(t, func(w *world) {
+		w.maxSize = 1000
+		w.start(newPlan(none, 0))
+		body := content(1001)
+		for _, known := range []bool{true, false} {
+			_, h, err := w.send(t.Context(), "POST", w.url+"/files/tus/", nil, "Upload-Defer-Length", "1")
+			location := h.Get("Location")
+			if location == "" {
+				t.Fatal(err)
+			}
+			var sent io.Reader = bytes.NewReader(body)
+			if !known {
+				sent = struct{ io.Reader }{sent} // no Content-Length
+			}
+			status, _, err := w.send(t.Context(), "PATCH", location, sent, "Upload-Offset", "0", "Content-Type", octets)
+			if status != http.StatusRequestEntityTooLarge || w.head(location) > 1000 {
+				t.Errorf("%d bytes: %d %v, the offset is %d", len(body), status, err, w.head(location))
+			}
+		}
+	})
+}
+
+// An upload that has expired takes no more bytes.
+func TestExpiredUploadEnds(t *testing.T) {
+	worlds(t, func(w *world) {
+		location := w.create(10)
+		if status, _, err := w.patch(t.Context(), location, 0, []byte("abc")); status != http.StatusNoContent {
+			t.Fatal(status, err)
+		}
+		if _, err := w.raw.Exec(`update uploads set expires = 1`); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, err := w.patch(t.Context(), location, 3, []byte("defghij")); status != http.StatusGone {
+			t.Errorf("PATCH: %d %v", status, err)
+		}
+		if _, err := w.rows.File(t.Context(), idOf(location)); !errors.Is(err, file.ErrNotFound) {
+			t.Errorf("it became a file: %v", err)
+		}
+	})
+}
