@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"holdfast/db"
@@ -27,6 +30,7 @@ type importFilesCommand struct {
 	Manifest string `type:"existingfile" help:"CSV with a line of column names, or JSON Lines: account, user, source (s3://bucket/key, a URL or a path) or bucket and key, id, name, type, created, sha256, size. Without it: the records that another program wrote are completed."`
 	Folder   string `type:"existingdir" help:"Where the manifest's paths lie."`
 	Jobs     int    `default:"4" help:"Files at the same time. Each takes 8 MiB of memory."`
+	Again    bool   `help:"Bring files back that were imported before and deleted since."`
 	DryRun   bool   `help:"Look, and change nothing."`
 }
 
@@ -56,7 +60,7 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 	defer func() { err = errors.Join(err, parts.Close()) }()
 	show := newImportProgress(p.stdout, p.stderr)
 	im := &importer.Importer{Rows: parts.Rows, Objects: parts.Objects, Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}, Folder: args.Folder,
-		Jobs: args.Jobs, DryRun: args.DryRun, Now: time.Now, Begin: show.begin, Report: show.report}
+		Jobs: args.Jobs, DryRun: args.DryRun, Again: args.Again, Now: time.Now, Begin: show.begin, Report: show.report}
 	if from := c.Import; from.AccessKey != "" {
 		client := storage.New(storage.Options{Endpoint: from.Endpoint, Region: from.Region, AccessKey: from.AccessKey, SecretKey: from.SecretKey, Google: from.Google})
 		defer client.Close()
@@ -80,8 +84,8 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 	return nil
 }
 
-// Run rewrites links in texts.
-func (args *importLinksCommand) Run(p *program) error {
+// Run rewrites links in texts, and says which stay.
+func (args *importLinksCommand) Run(p *program) (err error) {
 	c, err := p.settings()
 	if err != nil {
 		return err
@@ -97,6 +101,7 @@ func (args *importLinksCommand) Run(p *program) error {
 	defer rows.Close()
 	base := cmp.Or(c.PublicURL, "http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))+"/files")
 	links := &importer.Links{Rows: rows, Hosts: args.Host, Kept: args.Bucket, Base: base}
+	defer func() { err = errors.Join(err, printLeft(p.stderr, links.Left)) }()
 	rewrite := func(name, text string) (string, error) {
 		now, changes, err := links.Rewrite(ctx, text)
 		if err == nil && args.DryRun {
@@ -129,6 +134,26 @@ func (args *importLinksCommand) Run(p *program) error {
 	now, err := rewrite("", string(all))
 	if err == nil && !args.DryRun {
 		_, err = io.WriteString(stdout, now)
+	}
+	return err
+}
+
+// printLeft says which links stay, most often found first: what they name was not imported, or
+// was deleted since.
+func printLeft(w io.Writer, left map[string]int) (err error) {
+	if len(left) == 0 {
+		return nil
+	}
+	links, total := slices.Collect(maps.Keys(left)), 0
+	for _, n := range left {
+		total += n
+	}
+	slices.SortFunc(links, func(a, b string) int { return cmp.Or(left[b]-left[a], strings.Compare(a, b)) })
+	_, err = fmt.Fprintf(w, "left: %d links, which name no file\n", total)
+	for _, link := range links {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "  %d  %s\n", left[link], link)
+		}
 	}
 	return err
 }

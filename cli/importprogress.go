@@ -45,8 +45,11 @@ func (p *importProgress) begin(total int64) {
 func (p *importProgress) report(r importer.Result) {
 	p.done++
 	p.bytes += r.Bytes
-	if r.Outcome == importer.Failed {
+	switch r.Outcome {
+	case importer.Failed:
 		fmt.Fprintf(p.out, "failed: %s (%s): %v\n", r.Source, r.ID, r.Err)
+	case importer.Deleted:
+		fmt.Fprintf(p.out, "deleted since: %s (%s); --again brings it back\n", r.Source, r.ID)
 	}
 	switch {
 	case p.bar != nil:
@@ -60,7 +63,7 @@ func (p *importProgress) report(r importer.Result) {
 // end prints the report.
 func (p *importProgress) end(counts map[importer.Outcome]int64) {
 	said := []string{}
-	for _, o := range []importer.Outcome{importer.Copied, importer.Healed, importer.There, importer.Would, importer.Failed} {
+	for _, o := range []importer.Outcome{importer.Copied, importer.Healed, importer.There, importer.Deleted, importer.Would, importer.Failed} {
 		if n := counts[o]; n > 0 {
 			said = append(said, fmt.Sprintf("%s: %d", o, n))
 		}

@@ -33,7 +33,7 @@ func TestDefaults(t *testing.T) {
 		AdminAddr: "127.0.0.1:9090", RememberTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
 		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
-		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, EmbeddedSync: true,
+		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, Events: Events{Scan: Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, EmbeddedSync: true,
 		Drain:       Drain{Timeout: 10 * time.Second},
 		Storage:     Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Import:      Import{Region: "us-east-1"},
@@ -188,7 +188,7 @@ func TestOperating(t *testing.T) {
 	if diff := cmp.Diff(Quota{1000, 5}, c.Quota); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(Events{"https://a.example.org/hook?x=1", strings.Repeat("s", 24), "http://b:80/", "unix:/run/clamd"}, c.Events); diff != "" {
+	if diff := cmp.Diff(Events{"https://a.example.org/hook?x=1", strings.Repeat("s", 24), "http://b:80/", "unix:/run/clamd", Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, c.Events); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(Import{"https://storage.googleapis.com", "a", "b", "us-east-1", true, "postgres://u:p@h/d"}, c.Import); diff != "" {

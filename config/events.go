@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"strings"
+	"time"
 )
 
 // Events are whom the service tells and asks about files. Secret signs what is sent to them:
@@ -12,6 +13,14 @@ type Events struct {
 	Secret    string
 	PreCreate string // asked whether an upload may begin; empty: nobody
 	Clamd     string // "host:port" or "unix:/path"; empty: nothing is scanned
+	Scan      Scan
+}
+
+// Scan is what is made of what clamd could not look at.
+type Scan struct {
+	AllowUnscannable bool
+	MaxSize          int64         // of a file, in bytes, where clamd does not show how much it looks at
+	MaxTime          time.Duration // of one scan
 }
 
 // minWebhookSecret is the fewest characters of a secret.
@@ -33,6 +42,11 @@ func (r *reader) events() Events {
 	e.Clamd = r.get("SCAN_CLAMD", "clamd, such as `127.0.0.1:3310` or `unix:/run/clamav/clamd.ctl`: files are scanned before they can be seen", "")
 	if _, _, err := net.SplitHostPort(e.Clamd); e.Clamd != "" && err != nil && !strings.HasPrefix(e.Clamd, "unix:/") {
 		r.fault("SCAN_CLAMD", "must be an address such as 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl")
+	}
+	e.Scan = Scan{
+		AllowUnscannable: oneOf(r, "SCAN_UNSCANNABLE", "what becomes of a file that clamd could not look at, or not at all of: `refuse` (422) or `allow`", "refuse", "refuse", "allow") == "allow",
+		MaxSize:          r.int64("SCAN_MAX_SIZE", "the longest file, in bytes, of which clamd is believed where it can't be asked how much it looks at (`AlgorithmicDetection no`)", 25<<20, 1, 5<<40),
+		MaxTime:          r.duration("SCAN_MAX_TIME", "a scan that took so long has not looked at all of the file: clamd's `MaxScanTime`, or less", 2*time.Minute, time.Hour),
 	}
 	return e
 }

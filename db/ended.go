@@ -27,7 +27,7 @@ func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 		case err != nil:
 		case there:
 			err = d.emit(ctx, tx, file.EventDeleted, s)
-		case expired && f.State == file.Open:
+		case expired && (f.State == file.Open || f.State == file.Completing):
 			err = d.emit(ctx, tx, file.EventExpired, s)
 		}
 		if err != nil {

@@ -93,9 +93,36 @@ func (d *DB) Importing(ctx context.Context, id file.ID) (begun bool, err error) 
 	return n > 0, err
 }
 
-// Imported finds what sources have become.
+// DeletedSince reports whether the id was given to a source that became a file, which was deleted
+// since.
+func (d *DB) DeletedSince(ctx context.Context, id file.ID) (bool, error) {
+	var n int
+	err := d.row(ctx, "read import", `select count(*) from imports where file_id = $1 and state = 'done'
+		and not exists (select 1 from files where files.file_id = imports.file_id)`, []any{id}, &n)
+	return n > 0, err
+}
+
+// RepeatImport has a source begun anew whose file was deleted since. file.ErrConflict while the
+// store may still hold something of that: it would be removed with what comes now.
+func (d *DB) RepeatImport(ctx context.Context, source string, accountID int64, id file.ID) error {
+	return d.tx(ctx, "repeat import", func(tx *transaction) error {
+		if _, err := exec(ctx, tx, "repeat import", `delete from uploads where id = $1 and state = 'deleted' and emptied is not null`, id); err != nil {
+			return err
+		}
+		n, err := exec(ctx, tx, "repeat import", d.text(`update imports set state = 'begun', updated = {now}
+			where source = $1 and account_id = $2 and file_id = $3 and state = 'done'
+				and not exists (select 1 from files where files.file_id = imports.file_id) and not exists (select 1 from uploads where id = $3)`),
+			source, accountID, id)
+		if err == nil && n == 0 {
+			err = file.Refuse(file.ErrConflict, "what was deleted is still being removed: run it again in a minute")
+		}
+		return err
+	})
+}
+
+// Imported finds what sources have become, and still are.
 func (d *DB) Imported(ctx context.Context, sources []string) (ids map[string]file.ID, err error) {
-	return d.idsBy(ctx, `select source, file_id from imports where state = 'done' and source in `, sources)
+	return d.idsBy(ctx, `select i.source, i.file_id from imports i join files f on f.file_id = i.file_id where i.state = 'done' and i.source in `, sources)
 }
 
 // Known finds which of these ids are files.

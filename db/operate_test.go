@@ -148,6 +148,45 @@ func TestImports(t *testing.T) {
 	})
 }
 
+// A source whose file was deleted since names no file, and is begun anew only when nothing of
+// the first one is left to be removed.
+func TestDeletedSince(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx, r := t.Context(), file.Record{ID: "one", AccountID: 7, CreatedAt: time.Now(), ETag: "t"}
+		deleted := func(want bool) {
+			t.Helper()
+			got, err := d.DeletedSince(ctx, "one")
+			noErr(t, err)
+			there, err := d.Imported(ctx, []string{"s"})
+			noErr(t, err)
+			if got != want || (len(there) > 0) == want {
+				t.Errorf("deleted: %v, want %v; imported: %v", got, want, there)
+			}
+		}
+		_, _, err := d.BeginImport(ctx, "s", 7, "one")
+		noErr(t, err)
+		noErr(t, d.FinishImport(ctx, "s", r))
+		deleted(false)
+		wantErr(t, d.RepeatImport(ctx, "s", 7, "one"), file.ErrConflict) // it is a file
+		noErr(t, d.DeleteFile(ctx, r))
+		deleted(true)
+		wantErr(t, d.RepeatImport(ctx, "s", 7, "one"), file.ErrConflict) // its object may be there
+		deleted(true)
+		noErr(t, d.ForgetUpload(ctx, "one"))
+		noErr(t, d.RepeatImport(ctx, "s", 7, "one"))
+		_, done, err := d.BeginImport(ctx, "s", 7, "one")
+		noErr(t, err)
+		if done {
+			t.Error("it is done before it was begun")
+		}
+		noErr(t, d.FinishImport(ctx, "s", r))
+		deleted(false)
+		if _, err := d.UploadRow(ctx, "one"); !isNotFound(err) {
+			t.Errorf("what would remove its object: %v", err)
+		}
+	})
+}
+
 // Events are kept where somebody tells them, one of a kind for a file, and in order.
 func TestEvents(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {

@@ -28,6 +28,7 @@ var (
 	ErrGone            = errors.New("gone")
 	ErrDigest          = errors.New("content is not what was declared")
 	ErrInfected        = errors.New("infected")
+	ErrUnscannable     = errors.New("can't be scanned")
 	ErrPrecondition    = errors.New("precondition failed")
 	ErrLinkExpired     = errors.New("link has expired")
 	ErrMissingField    = errors.New("required field is missing")
@@ -63,6 +64,8 @@ var (
 	ErrLink = fmt.Errorf("link is not valid: %w", ErrForbidden)
 	// ErrDenied: this file is not for this identity.
 	ErrDenied = fmt.Errorf("access to file denied: %w", ErrForbidden)
+	// ErrScanner: whoever looks for harmful content did not answer, or not as it should.
+	ErrScanner = fmt.Errorf("scanner: %w", ErrUnavailable)
 	// ErrCutOff: the body of a request ended before its time; what came is kept.
 	ErrCutOff = fmt.Errorf("body cut off: %w", ErrUnavailable)
 	// ErrInFlight: a request with the same idempotency key is running.

@@ -10,6 +10,8 @@ const (
 	EventDeleted  EventKind = "file.deleted"
 	EventExpired  EventKind = "upload.expired"  // it became no file in its time
 	EventInfected EventKind = "upload.infected" // it became no file because of what is in it
+	// EventUnscannable: it became no file, since nobody could look at all that is in it.
+	EventUnscannable EventKind = "upload.unscannable"
 )
 
 // Event is something that happened to a file or an upload, and is to be told.
@@ -31,5 +33,5 @@ type Subject struct {
 	Type      string `json:"type"`
 	Size      int64  `json:"size"`
 	SHA256    string `json:"sha256,omitempty"` // hex
-	Reason    string `json:"reason,omitempty"` // of EventInfected
+	Reason    string `json:"reason,omitempty"` // of EventInfected and EventUnscannable
 }

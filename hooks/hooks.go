@@ -4,7 +4,7 @@
 // # Errors
 //
 // file.ErrUnauthenticated, file.ErrTooLarge, file.ErrInvalid, file.ErrForbidden and
-// file.ErrInfected refuse an upload, with a reason for the client; file.ErrUnavailable says
+// file.ErrInfected and file.ErrUnscannable refuse an upload, with a reason for the client; file.ErrUnavailable says
 // that SQL did not answer, or whoever is asked.
 package hooks
 
@@ -44,7 +44,7 @@ type Settings struct {
 	// as it wants to); nil: nobody is asked.
 	Ask func(ctx context.Context, who file.Identity, c Creation) (name, contentType string, err error)
 	// Scan looks into a complete object before it becomes a file: file.ErrInfected if it must
-	// not; nil: nothing is looked at.
+	// not, file.ErrUnscannable if not all of it could be looked at; nil: nothing is looked at.
 	Scan func(ctx context.Context, u *file.Upload) error
 }
 
@@ -215,10 +215,14 @@ func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) 
 // scan looks into the object of an upload, and has it told if it must not become a file.
 func (h *Hooks) scan(ctx context.Context, u *file.Upload) error {
 	err := h.Scan(ctx, u)
-	if !errors.Is(err, file.ErrInfected) {
+	kind := file.EventInfected
+	switch {
+	case errors.Is(err, file.ErrUnscannable):
+		kind = file.EventUnscannable
+	case !errors.Is(err, file.ErrInfected):
 		return err
 	}
-	return errors.Join(err, h.store.Emit(ctx, file.EventInfected, file.Subject{ID: u.ID, AccountID: u.Creator.AccountID, UserID: u.Creator.UserID,
+	return errors.Join(err, h.store.Emit(ctx, kind, file.Subject{ID: u.ID, AccountID: u.Creator.AccountID, UserID: u.Creator.UserID,
 		Name: u.Name, Type: u.Type, Size: u.Size, Reason: err.Error()}))
 }
 

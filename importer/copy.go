@@ -67,6 +67,17 @@ func (im *Importer) copyOne(ctx context.Context, it Item) error {
 }
 
 func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, error) {
+	deleted, err := im.Rows.DeletedSince(ctx, it.ID)
+	switch {
+	case err != nil:
+		return Failed, err
+	case deleted && !im.Again:
+		return Deleted, nil
+	case deleted && !im.DryRun:
+		if err := im.Rows.RepeatImport(ctx, it.Source, it.Account, it.ID); err != nil {
+			return Failed, err
+		}
+	}
 	if im.DryRun {
 		if rec, err := im.Rows.File(ctx, it.ID); err == nil && rec.ETag != "" {
 			return There, nil

@@ -36,6 +36,8 @@ type Rows interface {
 	HealRecord(ctx context.Context, r file.Record) error
 	File(ctx context.Context, id file.ID) (file.Record, error)
 	Importing(ctx context.Context, id file.ID) (bool, error)
+	DeletedSince(ctx context.Context, id file.ID) (bool, error)
+	RepeatImport(ctx context.Context, source string, accountID int64, id file.ID) error
 	BeginImport(ctx context.Context, source string, accountID int64, id file.ID) (as file.ID, done bool, err error)
 	TryImport(ctx context.Context, source string, accountID int64) (attempt int64, err error)
 	FinishImport(ctx context.Context, source string, r file.Record) error
@@ -66,11 +68,12 @@ type Objects interface {
 type Outcome string
 
 const (
-	Copied Outcome = "copied"
-	Healed Outcome = "healed"
-	There  Outcome = "already there"
-	Failed Outcome = "failed"
-	Would  Outcome = "would be done" // with DryRun
+	Copied  Outcome = "copied"
+	Healed  Outcome = "healed"
+	There   Outcome = "already there"
+	Deleted Outcome = "deleted since" // it was a file, somebody deleted it, and it stays so without Again
+	Failed  Outcome = "failed"
+	Would   Outcome = "would be done" // with DryRun
 )
 
 // Result is one file's.
@@ -94,7 +97,9 @@ type Importer struct {
 	Folder string
 	Jobs   int // files at the same time
 	DryRun bool
-	Now    func() time.Time
+	// Again brings files back that were imported before and deleted since.
+	Again bool
+	Now   func() time.Time
 	// Report is called for each file, from one goroutine at a time.
 	Report func(Result)
 	// Begin is told how many files there will be.

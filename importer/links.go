@@ -28,6 +28,10 @@ type Links struct {
 	Hosts []string
 	Kept  []string // buckets
 	Base  string   // URL under which files are seen, without a trailing slash
+
+	// Left counts the links that stay, since they name no file: each as it is written, up to where
+	// a key without spaces ends.
+	Left map[string]int
 }
 
 // Change is one link that was rewritten.
@@ -74,6 +78,7 @@ func (l *Links) Rewrite(ctx context.Context, text string) (string, []Change, err
 			return "", nil, err
 		}
 		if length == 0 {
+			l.leave(text[m[0]:rest], text[rest:])
 			continue
 		}
 		end := rest + length + len(query(text[rest+length:]))
@@ -84,6 +89,19 @@ func (l *Links) Rewrite(ctx context.Context, text string) (string, []Change, err
 	}
 	out.WriteString(text[done:])
 	return out.String(), changes, nil
+}
+
+// leave counts a link that stays.
+func (l *Links) leave(prefix, text string) {
+	text = text[:min(len(text), maxLink)]
+	end := len(text)
+	if i := strings.IndexAny(text, ends); i >= 0 {
+		end = i
+	}
+	if l.Left == nil {
+		l.Left = make(map[string]int)
+	}
+	l.Left[strings.ToValidUTF8(prefix+strings.TrimRight(text[:end], marks), "")]++
 }
 
 // pattern finds what comes before a key. Its groups are the bucket before the host, and the

@@ -69,6 +69,7 @@ var table = []struct {
 	{file.ErrGone, Problem{Status: 410, Code: "UPLOAD_006", Message: "Upload has expired"}},
 	{file.ErrDigest, Problem{Status: 422, Code: "UPLOAD_007", Message: "Content does not match its declared digest, the upload was ended"}},
 	{file.ErrInfected, Problem{Status: 422, Code: "UPLOAD_011", Message: "Content was found to be harmful, the upload was ended"}},
+	{file.ErrUnscannable, Problem{Status: 422, Code: "UPLOAD_012", Message: "Content could not be scanned, the upload was ended"}},
 	{file.ErrVersion, Problem{Status: 412, Code: "UPLOAD_003", Message: "Tus-Resumable must be 1.0.0"}},
 	{file.ErrPrecondition, Problem{Status: 412, Code: "VAL_007", Message: "Precondition failed"}},
 	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},

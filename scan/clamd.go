@@ -2,11 +2,17 @@
 //
 // # Errors
 //
-// file.ErrInfected, with the name of what was found; file.ErrUnavailable when clamd does not
-// answer, or not with a verdict: a file that is longer than its StreamMaxLength is not clean.
+// file.ErrInfected, with the name of what was found; file.ErrUnscannable for what clamd has not
+// looked at, or not at all of; file.ErrScanner when it does not answer, or not with a verdict.
+//
+// # What clamd has not looked at
+//
+// clamd says OK, too, of what goes beyond its MaxFileSize, MaxScanSize or MaxScanTime, unless its
+// AlertExceedsMax is on, and it does not tell its limits. So it is asked: see looksAt.
 package scan
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -14,22 +20,46 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"holdfast/file"
 )
 
-// Clamd is where clamd listens.
+// Settings of a Clamd. The zero value of each is its default.
+type Settings struct {
+	// MaxSize is the longest file of which an OK is believed where clamd can't be asked how much it
+	// looks at, in bytes.
+	MaxSize int64
+	// MaxTime is how long an OK may take: clamd's MaxScanTime at most.
+	MaxTime time.Duration
+}
+
+// The defaults, which are clamd's own or below them.
+const (
+	DefaultMaxSize = 25 << 20
+	DefaultMaxTime = 2 * time.Minute
+)
+
+// Clamd is where clamd listens, and what is known of it. Its methods may be called from several
+// goroutines.
 type Clamd struct {
 	network, address string
+	settings         Settings
+
+	mu     sync.Mutex
+	looks  int64 // it looks at files of so many bytes
+	proven time.Time
 }
 
 // New returns a Clamd at "host:port" or "unix:/path".
-func New(at string) *Clamd {
+func New(at string, s Settings) *Clamd {
+	c := &Clamd{network: "tcp", address: at}
+	c.settings = Settings{cmp.Or(s.MaxSize, DefaultMaxSize), cmp.Or(s.MaxTime, DefaultMaxTime)}
 	if path, ok := strings.CutPrefix(at, "unix:"); ok {
-		return &Clamd{"unix", path}
+		c.network, c.address = "unix", path
 	}
-	return &Clamd{"tcp", at}
+	return c
 }
 
 const (
@@ -39,39 +69,128 @@ const (
 	verdict = 5 * time.Minute
 )
 
-// Scan returns nil if clamd finds nothing in what r gives.
-func (c *Clamd) Scan(ctx context.Context, r io.Reader) error {
-	said, err := c.ask(ctx, r)
-	if err != nil {
-		return fmt.Errorf("ask clamd: %w: %w", file.ErrUnavailable, err)
+// Scan returns nil if clamd looks at all of what r gives, which is size bytes, and finds nothing.
+func (c *Clamd) Scan(ctx context.Context, r io.Reader, size int64) error {
+	found, took, err := c.scan(ctx, r)
+	switch {
+	case err != nil:
+		return err
+	case strings.HasPrefix(found, limits):
+		return file.Refuse(file.ErrUnscannable, "The file goes beyond what is scanned (%s)", found)
+	case found != "":
+		return file.Refuse(file.ErrInfected, "The file was found to hold %s", found)
+	case took >= c.settings.MaxTime:
+		return file.Refuse(file.ErrUnscannable, "The file takes longer than %s to scan", c.settings.MaxTime)
+	}
+	return c.looksAt(ctx, size)
+}
+
+// limits begins the names of what clamd finds, where its AlertExceedsMax is on, in what goes beyond
+// its limits.
+const limits = "Heuristics.Limits.Exceeded"
+
+// scan returns the name of what clamd finds, or an empty one, and how long it took after it had
+// all bytes.
+func (c *Clamd) scan(ctx context.Context, r io.Reader) (found string, took time.Duration, err error) {
+	said, took, err := c.ask(ctx, r)
+	switch {
+	case errors.Is(err, file.ErrStorageRead): // clamd is not to blame
+		return "", 0, err
+	case err != nil:
+		return "", 0, fmt.Errorf("ask clamd: %w: %w", file.ErrScanner, err)
 	}
 	said = strings.TrimSpace(strings.TrimPrefix(strings.TrimRight(said, "\x00\n"), "stream:"))
-	if name, found := strings.CutSuffix(said, " FOUND"); found {
-		return file.Refuse(file.ErrInfected, "The file was found to hold %s", name)
+	name, bad := strings.CutSuffix(said, " FOUND")
+	switch {
+	case strings.ContainsAny(said, "\x00\n"): // more than one verdict
+	case bad:
+		return name, took, nil
+	case said == "OK":
+		return "", took, nil
+	case strings.HasPrefix(said, "INSTREAM size limit exceeded"):
+		return "", 0, file.Refuse(file.ErrUnscannable, "The file is longer than what is scanned")
 	}
-	if said != "OK" {
-		return fmt.Errorf("ask clamd: %w: it says %q", file.ErrUnavailable, said)
+	return "", 0, fmt.Errorf("ask clamd: %w: it says %q", file.ErrScanner, said)
+}
+
+// provenFor is how long it is believed that clamd looks at files of a length: it may have been
+// started with other settings meanwhile.
+const provenFor = 10 * time.Minute
+
+// looksAt returns nil if clamd looks at files of so many bytes, and file.ErrUnscannable if not. It
+// is sent a file of that length which it takes for harmful if it looks at it.
+func (c *Clamd) looksAt(ctx context.Context, size int64) error {
+	c.mu.Lock()
+	known := size <= c.looks && time.Since(c.proven) < provenFor
+	c.mu.Unlock()
+	if known {
+		return nil
+	}
+	size = max(size, int64(len(probe)))
+	found, err := c.finds(ctx, size)
+	if err != nil {
+		return err
+	}
+	if found {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if time.Since(c.proven) >= provenFor || size > c.looks {
+			c.looks, c.proven = size, time.Now()
+		}
+		return nil
+	}
+	able, err := c.finds(ctx, int64(len(probe)))
+	switch {
+	case err != nil:
+		return err
+	case able:
+		return file.Refuse(file.ErrUnscannable, "The file is longer than what is scanned")
+	case size > c.settings.MaxSize:
+		return file.Refuse(file.ErrUnscannable, "The file is longer than the %d bytes that are scanned", c.settings.MaxSize)
 	}
 	return nil
 }
 
-// ask sends the bytes: chunks, each behind its length in four bytes, and a length of 0.
-func (c *Clamd) ask(ctx context.Context, r io.Reader) (string, error) {
+// probe begins a file that clamd takes for harmful without any signature, and that harms nothing:
+// an animated cursor whose header says that it is a byte too long (MS05-002). What follows is
+// zeros. clamd does not know it with AlgorithmicDetection off.
+const probe = "RIFF\xff\xff\xff\x00ACONanih\x25\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// finds reports whether clamd finds a probe of so many bytes.
+func (c *Clamd) finds(ctx context.Context, size int64) (bool, error) {
+	found, _, err := c.scan(ctx, io.LimitReader(io.MultiReader(strings.NewReader(probe), zeros{}), size))
+	if errors.Is(err, file.ErrUnscannable) {
+		return false, nil
+	}
+	return found != "" && !strings.HasPrefix(found, limits), err
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+// ask sends the bytes: chunks, each behind its length in four bytes, and a length of 0. It returns
+// the answer, and how long that took.
+func (c *Clamd) ask(ctx context.Context, r io.Reader) (string, time.Duration, error) {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, c.network, c.address)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if _, err := conn.Write([]byte("zINSTREAM\x00")); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	buf := make([]byte, 4+chunk)
 	for last := false; !last; {
 		n, err := io.ReadFull(r, buf[4:])
 		last = err != nil
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return "", err
+			return "", 0, err
 		}
 		binary.BigEndian.PutUint32(buf, uint32(n))
 		conn.SetWriteDeadline(time.Now().Add(stall))
@@ -82,10 +201,11 @@ func (c *Clamd) ask(ctx context.Context, r io.Reader) (string, error) {
 		}
 	}
 	_, _ = conn.Write(make([]byte, 4))
+	sent := time.Now()
 	conn.SetReadDeadline(time.Now().Add(verdict))
 	said, err := io.ReadAll(io.LimitReader(conn, 4<<10))
 	if err != nil && len(said) == 0 {
-		return "", err
+		return "", 0, err
 	}
-	return string(said), nil
+	return string(said), time.Since(sent), nil
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 
 	"holdfast/config"
 	"holdfast/events"
@@ -27,14 +28,19 @@ func outside(c config.Config, objects *storage.Client, spans *traces, s *hooks.S
 		}
 	}
 	if c.Events.Clamd != "" {
-		clamd := scan.New(c.Events.Clamd)
+		rules := c.Events.Scan
+		clamd := scan.New(c.Events.Clamd, scan.Settings{MaxSize: rules.MaxSize, MaxTime: rules.MaxTime})
 		s.Scan = func(ctx context.Context, u *file.Upload) error {
 			body, err := objects.Open(ctx, u.Location, u.ETag, 0, u.Size)
 			if err != nil {
 				return err
 			}
 			defer body.Close()
-			return clamd.Scan(ctx, body)
+			err = clamd.Scan(ctx, body, u.Size)
+			if rules.AllowUnscannable && errors.Is(err, file.ErrUnscannable) {
+				return nil
+			}
+			return err
 		}
 	}
 	return nil

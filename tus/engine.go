@@ -108,6 +108,9 @@ type Engine struct {
 	room     func() error
 	log      *slog.Logger
 
+	// Since when uploads could not be finished, as the sweep before and the one that runs saw it.
+	failing, stillFailing map[file.ID]time.Time
+
 	background sync.WaitGroup // removals that nobody waits for
 }
 

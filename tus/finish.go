@@ -118,7 +118,7 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 		return err
 	}
 	if err := e.finisher.PostFinish(ctx, was, u); err != nil {
-		if errors.Is(err, file.ErrInfected) {
+		if errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable) {
 			e.log.Warn("an upload was refused for what is in it", "upload", u.ID, "account", u.Creator.AccountID, "user", u.Creator.UserID, "error", err)
 			err = errors.Join(err, e.terminate(ctx, u))
 		}

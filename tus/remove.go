@@ -94,6 +94,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	if err := e.rows.DropOldKeys(ctx); err != nil {
 		return err
 	}
+	e.failing, e.stillFailing = e.stillFailing, make(map[file.ID]time.Time)
 	err := eachPage(ctx, e.rows.CutShort, func(id file.ID) {
 		var outcome string
 		err := recovered(func() (err error) { outcome, err = e.mend(ctx, id); return err })
@@ -136,6 +137,25 @@ func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID,
 	}
 }
 
+// finishPatience is how long this replica tries to finish an upload, whatever else holds it up. It
+// may have all its bytes for days: nobody may have been there to finish it.
+const finishPatience = 15 * time.Minute
+
+// givesUp reports whether an upload that has all its bytes has run out because what it needs to
+// become a file does not come: somebody to scan it, or room for its parts and the object they make.
+// Other faults, the store's and the database's, are waited for.
+func (e *Engine) givesUp(u *file.Upload, err error) bool {
+	if !errors.Is(err, file.ErrScanner) && !errors.Is(err, file.ErrNoSpace) {
+		return false
+	}
+	first, seen := e.failing[u.ID]
+	if !seen {
+		first = time.Now()
+	}
+	e.stillFailing[u.ID] = first
+	return seen && u.Expired && time.Since(first) >= min(u.TTL, finishPatience)
+}
+
 // mend says in a word what became of the upload; empty: nothing, since somebody else has it.
 func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err error) {
 	row, err := e.rows.UploadRow(ctx, id)
@@ -160,8 +180,14 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 		}
 		outcome = "expired"
 	case u.Complete() || len(u.Sources) > 0:
-		err = e.finish(l.ctx, u)
 		outcome = "finished"
+		if err = e.finish(l.ctx, u); e.givesUp(u, err) {
+			e.log.Warn("an upload has expired, since it can't become a file", "upload", id, "error", err)
+			if err = e.terminate(l.ctx, u); err == nil {
+				e.metrics.expired.Inc()
+			}
+			outcome = "expired"
+		}
 	default: // somebody went on with it
 	}
 	l.over.Store(!u.Held)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,8 +36,9 @@ type Server struct {
 	process *testproc.Process
 }
 
-// Start starts a clamd for this test; it takes at most maxSize bytes of a file.
-func Start(t testing.TB, maxSize int) *Server {
+// Start starts a clamd for this test; it takes at most maxSize bytes of a file. settings are further
+// lines of clamd.conf.
+func Start(t testing.TB, maxSize int, settings ...string) *Server {
 	t.Helper()
 	command, err := exec.LookPath("clamd")
 	if err != nil {
@@ -49,8 +51,8 @@ func Start(t testing.TB, maxSize int) *Server {
 	s.Address = "unix:" + s.socket
 	for name, text := range map[string]string{
 		"eicar.ndb": "Eicar-Test-Signature:0:*:" + hex.EncodeToString([]byte(EICAR)) + "\n",
-		"clamd.conf": fmt.Sprintf("DatabaseDirectory %s\nLocalSocket %s\nForeground yes\nStreamMaxLength %d\nLogFile %s\nOfficialDatabaseOnly no\nUser root\n",
-			folder, s.socket, maxSize, s.log),
+		"clamd.conf": fmt.Sprintf("DatabaseDirectory %s\nLocalSocket %s\nForeground yes\nStreamMaxLength %d\nLogFile %s\nOfficialDatabaseOnly no\nUser root\n%s\n",
+			folder, s.socket, maxSize, s.log, strings.Join(settings, "\n")),
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal("clamtest: ", err)

@@ -265,26 +265,28 @@ func TestImportLinks(t *testing.T) {
 	u := *b.pg
 	s := newServer(t, append(servers(b.pg, b.s3), "PUBLIC_URL=https://files.example.org/files/", "IMPORT_TEXTS_URL="+u.DSN())...)
 	s.run("token", "list") // makes the tables
-	b.sql(t, `insert into files (file_id, size, content_type, filename, account_id) values ('my file.pdf', 1, 'application/pdf', 'x', 1)`)
-	b.sql(t, `insert into imports (source, account_id, file_id, state, updated) values ('s3://acme/a.pdf', 1, '11', 'done', 0), ('s3://acme/begun.pdf', 1, '12', 'begun', 0)`)
+	b.sql(t, `insert into files (file_id, size, content_type, filename, account_id) values ('my file.pdf', 1, 'application/pdf', 'x', 1), ('11', 1, 'application/pdf', 'x', 1)`)
+	b.sql(t, `insert into imports (source, account_id, file_id, state, updated) values ('s3://acme/a.pdf', 1, '11', 'done', 0), ('s3://acme/begun.pdf', 1, '12', 'begun', 0),
+		('s3://acme/gone.pdf', 1, '13', 'done', 0)`) // a file that was deleted since
 	const g, n = "https://storage.googleapis.com/", "https://files.example.org/files/"
-	in := "x (" + g + "acme/a.pdf) y\n" + g + "acme2/a.pdf " + g + "acme/begun.pdf\n" + g + "kept/my%20file.pdf " + g + "kept/my file.pdf\n"
-	want := "x (" + n + "11) y\n" + g + "acme2/a.pdf " + g + "acme/begun.pdf\n" + n + "my%20file.pdf " + n + "my%20file.pdf\n"
+	in := "x (" + g + "acme/a.pdf) y\n" + g + "acme2/a.pdf " + g + "acme/begun.pdf\n" + g + "acme/gone.pdf, " + g + "acme/gone.pdf.\n" + g + "kept/my%20file.pdf " + g + "kept/my file.pdf\n"
+	want := "x (" + n + "11) y\n" + g + "acme2/a.pdf " + g + "acme/begun.pdf\n" + g + "acme/gone.pdf, " + g + "acme/gone.pdf.\n" + n + "my%20file.pdf " + n + "my%20file.pdf\n"
 	diff := ":1\n-x (" + g + "acme/a.pdf) y\n+x (" + n + "11) y\n"
-	if status, out := s.attempt(t, in, "import", "links", "--bucket", "kept"); status != 0 || out != want {
+	left := "left: 4 links, which name no file\n  2  " + g + "acme/gone.pdf\n  1  " + g + "acme/begun.pdf\n  1  " + g + "acme2/a.pdf\n"
+	if status, out := s.attempt(t, in, "import", "links", "--bucket", "kept"); status != 0 || out != want+left {
 		t.Errorf("%d %s", status, out)
 	}
-	if status, out := s.attempt(t, in, "import", "links", "--dry-run"); status != 0 || out != "standard input"+diff {
+	if status, out := s.attempt(t, in, "import", "links", "--dry-run"); status != 0 || !strings.HasPrefix(out, "standard input"+diff+"left: 6 links") {
 		t.Errorf("%d %s", status, out)
 	}
 	path := filepath.Join(s.folder, "text")
 	if err := os.WriteFile(path, []byte(in), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if status, out := s.attempt(t, "", "import", "links", "--dry-run", path); status != 0 || out != path+diff {
+	if status, out := s.attempt(t, "", "import", "links", "--dry-run", path); status != 0 || !strings.HasPrefix(out, path+diff+"left: 6 links") {
 		t.Errorf("%d %s", status, out)
 	}
-	if status, out := s.attempt(t, "", "import", "links", "--bucket", "kept", path); status != 0 || out != path+": 3 links\n" {
+	if status, out := s.attempt(t, "", "import", "links", "--bucket", "kept", path); status != 0 || out != path+": 3 links\n"+left {
 		t.Errorf("%d %s", status, out)
 	}
 	got, err := os.ReadFile(path)

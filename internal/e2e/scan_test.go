@@ -81,15 +81,47 @@ func TestScan(t *testing.T) {
 	}
 	s.holds(t, s.base+"/"+path.Base(waiting), clean)
 	long := s.create(t, 40*mebi)
-	if a := s.patch(t, long, 0, random(40*mebi)); a.status != 503 {
+	if a := s.patch(t, long, 0, random(40*mebi)); a.status != 422 || a.code() != "UPLOAD_012" {
 		t.Errorf("too long for clamd: %v", a)
 	}
-	if a := s.do(t, "DELETE", long, nil); a.status != 503 && a.status != 204 {
-		t.Error(a)
-	}
+	ids = append(ids, path.Base(long))
+	s.eventually("it is told", func() bool { return r.has("upload.unscannable " + path.Base(long)) })
+	s.check(t, []line{{"HEAD", "/files/tus/" + path.Base(long), "", "", 404, "", ""}})
 	for _, o := range b.objects(t) {
 		if slices.Contains(ids, path.Base(*o.Key)) || slices.Contains(ids, path.Base(path.Dir(*o.Key))) {
 			t.Errorf("of what was refused %s is left", *o.Key)
 		}
+	}
+}
+
+// clamd says OK of what it does not look at: that ends the upload, whatever is in it, unless it was
+// said to be let through.
+func TestScanLimits(t *testing.T) {
+	t.Parallel()
+	clamd := clamtest.Start(t, 30*mebi, "MaxFileSize 1M")
+	for _, c := range []struct {
+		policy string
+		status int
+	}{{"refuse", 422}, {"allow", 204}} {
+		s := start(t, "SCAN_CLAMD="+clamd.Address, "SCAN_UNSCANNABLE="+c.policy)
+		small := random(100_000)
+		url, _ := s.upload(t, small)
+		s.holds(t, url, small)
+		for name, content := range map[string][]byte{"harmful": append([]byte(clamtest.EICAR), make([]byte, 3*mebi)...), "in parts": random(9*mebi + 1)} {
+			at := s.create(t, len(content))
+			a := s.patch(t, at, 0, content)
+			if a.status != c.status || c.status == 422 && a.code() != "UPLOAD_012" {
+				t.Errorf("%s, with %s: %v", name, c.policy, a)
+			}
+			if c.status == 204 {
+				s.holds(t, s.base+"/"+path.Base(at), content)
+				continue
+			}
+			s.check(t, []line{{"GET", "/files/" + path.Base(at), "", "", 404, "FILE_001", ""}, {"HEAD", "/files/tus/" + path.Base(at), "", "", 404, "", ""}})
+		}
+		if a := s.do(t, "POST", "/files/tus/", clamtest.EICAR, "Upload-Length: "+strconv.Itoa(len(clamtest.EICAR)), octets); a.status != 422 || a.code() != "UPLOAD_011" {
+			t.Errorf("harmful, with %s: %v", c.policy, a)
+		}
+		s.stop()
 	}
 }

@@ -81,6 +81,10 @@ export const messages: Record<string, Texts> = {
     en: 'Something harmful was found in this file, so it was not kept. Check your computer before you send another.',
     de: 'In dieser Datei wurde etwas Schädliches gefunden; sie wurde nicht behalten. Prüfen Sie Ihren Rechner, bevor Sie noch eine senden.',
   },
+  UPLOAD_012: {
+    en: 'This file could not be checked for harmful content, so it was not kept. It may be too large for that; send a smaller one.',
+    de: 'Diese Datei konnte nicht auf Schädliches geprüft werden; sie wurde nicht behalten. Vielleicht ist sie dafür zu groß: Senden Sie eine kleinere.',
+  },
   QUOTA_001: {
     en: 'Your account has no room left for this file. Delete files you don’t need, or ask for more room.',
     de: 'Ihr Konto hat keinen Platz mehr für diese Datei. Löschen Sie, was Sie nicht brauchen, oder bitten Sie um mehr Platz.',
