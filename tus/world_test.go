@@ -83,6 +83,7 @@ type world struct {
 	objects  Objects // the store, as the engines see it
 	maxSize  int64
 	leaseTTL time.Duration
+	scan     func(context.Context, *file.Upload) error // nil: nothing is scanned
 	who      atomic.Pointer[file.Identity]
 	serve    atomic.Pointer[http.Handler]
 }
@@ -126,7 +127,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(w
 // start puts a fresh service in the place of the one before. It returns its engine.
 func (w *world) start(p *plan) *Engine {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	life := hooks.New(smallParts{w.rows, w}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now})
+	life := hooks.New(smallParts{w.rows, w}, hooks.Settings{Layout: w.layout, MaxSize: w.maxSize, TTL: time.Hour, Now: time.Now, Scan: w.scan})
 	engine := NewEngine(rowsUnderFault{w.rows, p}, objectsUnderFault{w.objects, p}, finisherUnderFault{life, p},
 		Settings{LeaseTTL: w.leaseTTL, Memory: w.memory}, quiet)
 	h, err := NewHandler(Options{
