@@ -15,7 +15,7 @@ endif
 # would be compiled a third time, for go vet.
 export CGO_ENABLED := 0
 
-.PHONY: run build page deps test check ci lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-go bench bench-docs faults mutants crowd million fuzz api-fuzz clean
+.PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-go bench bench-docs faults mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything inside; Ctrl-C ends it. The shell
 # is replaced by it (exec), so that signals reach it and nothing else.
@@ -35,15 +35,12 @@ deps:
 	@scripts/deps.sh
 
 # Each step is a target of its own, behind a colon are those without which it makes no sense. All of them are
-# run, also after one has failed; a table in the end says what became of each.
-STEPS := deps lint build page test-types:page test-lib:page test-tus:build,page test-browser:deps,build,page \
+# run, also after one has failed; a table in the end says what became of each. FRESH=yes, as CI has it, looks first
+# whether all of it works where nothing was fetched before.
+STEPS := $(if $(FRESH),test-fresh) deps lint build page test-types:page test-lib:page test-tus:build,page test-browser:deps,build,page \
 	test-deploy test-bench:deps test-go:deps,page
 test:
 	@MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
-
-# What CI runs: all of it, and whether it works where nothing was fetched before.
-ci:
-	@MAKE="$(MAKE)" scripts/steps.sh test-fresh $(STEPS)
 
 # While one works: some seconds after a small change, under two minutes in any case once all is compiled.
 check:

@@ -63,7 +63,8 @@ what_failed() {
   echo "${lines:-$(tail -n 8 "$1")}" | sed 's/^/    /'
 }
 
-# closing prints the table. Its last line is what CI reads.
+# closing prints the table. Its last line is what CI reads: "N passed, N failed", and ", N skipped" of what was
+# not run.
 closing() {
   local name passed=0 failed=0 not_run=0
   echo
@@ -76,7 +77,7 @@ closing() {
     printf '%-16s %-8s %s\n' "$name" "${result[$name]-not run}" "${took[$name]-}"
     if [[ ${result[$name]-} == failed ]]; then what_failed "$logs/$name"; fi
   done
-  echo "$passed passed, $failed failed, $not_run not run"
+  echo "$passed passed, $failed failed$( ((not_run == 0)) || echo ", $not_run skipped")"
   ((failed + not_run == 0))
 }
 
