@@ -7,6 +7,7 @@
 //   - Others may read a file if it is granted to them: by the grants that are kept with
 //     it, or where there is a backend, by that. Of another account, only if the grant is
 //     public; so what a backend says is no way into another account.
+//   - Whoever has a link may read its file as long as who made the link may.
 //   - A public grant lets anybody read, whoever they are and whether they could be told or
 //     not.
 //
@@ -20,6 +21,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -39,17 +41,24 @@ type Permissions interface {
 	Check(ctx context.Context, who file.Identity, id file.ID) error
 }
 
+// Makers says as whom somebody with a link may read; auth.Links does it. The zero Identity is for
+// a link that opens its file whoever made it; file.ErrLink for one that was ended.
+type Makers interface {
+	Maker(ctx context.Context, who file.Identity) (file.Identity, error)
+}
+
 // Decider decides about finished files.
 type Decider struct {
 	grants  Grants
+	makers  Makers
 	backend Permissions // nil: none
 	memory  *memory     // nil: nothing is remembered
 }
 
 // New returns a Decider. Where there is a backend it decides, and of the grants only the
 // public ones count. What was allowed is remembered for the time given; 0 is not at all.
-func New(grants Grants, backend Permissions, remembered time.Duration) *Decider {
-	d := &Decider{grants: grants, backend: backend}
+func New(grants Grants, makers Makers, backend Permissions, remembered time.Duration) *Decider {
+	d := &Decider{grants: grants, makers: makers, backend: backend}
 	if remembered > 0 {
 		d.memory = remember(remembered)
 	}
@@ -125,10 +134,25 @@ func List(who file.Identity) (userID int64, err error) {
 
 // Read decides who may see a finished file.
 func (d *Decider) Read(ctx context.Context, who file.Identity, r file.Record) error {
-	if who.Kind == file.KindLink && who.File == r.ID || Change(who, r) == nil {
+	if who.Kind == file.KindLink && who.File == r.ID {
+		return d.linked(ctx, who, r)
+	}
+	if Change(who, r) == nil {
 		return nil
 	}
 	return d.granted(ctx, who, r)
+}
+
+// linked decides about somebody with a link to a file: it opens what its maker may read.
+func (d *Decider) linked(ctx context.Context, who file.Identity, r file.Record) error {
+	maker, err := d.makers.Maker(ctx, who)
+	if err != nil || maker.Kind == "" {
+		return err
+	}
+	if err = d.Read(ctx, maker, r); errors.Is(err, file.ErrDenied) {
+		return fmt.Errorf("its maker may not read: %w", file.ErrLink)
+	}
+	return err
 }
 
 // Grantable refuses a grant that would change nothing.

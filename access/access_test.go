@@ -130,7 +130,7 @@ func TestWhoMayRead(t *testing.T) {
 		{"backend is down", private, down, "y!!n!!!nynynn"},
 	} {
 		for _, remembered := range []time.Duration{0, time.Minute} {
-			d := New(&kept{g: c.grant}, c.backend, remembered)
+			d := New(&kept{g: c.grant}, unnamed, c.backend, remembered)
 			for i, who := range callers {
 				for range 2 {
 					want := map[byte]error{'y': nil, 'n': file.ErrDenied, '!': file.ErrBackend}[c.want[i]]
@@ -141,7 +141,7 @@ func TestWhoMayRead(t *testing.T) {
 			}
 		}
 	}
-	d := New(&kept{err: file.ErrDatabase}, yes, 0)
+	d := New(&kept{err: file.ErrDatabase}, unnamed, yes, 0)
 	if err := d.Read(t.Context(), other, file.Record{ID: "r", UserID: 1, AccountID: 1}); !errors.Is(err, file.ErrDatabase) {
 		t.Errorf("with the database down: %v", err)
 	}
@@ -151,7 +151,7 @@ func TestWhoMayRead(t *testing.T) {
 // it is not even asked.
 func TestAnotherAccountsFileGrantedByTheBackend(t *testing.T) {
 	backend := &answering{}
-	d := New(&kept{g: file.Grant{Access: file.Private}}, backend, time.Minute)
+	d := New(&kept{g: file.Grant{Access: file.Private}}, unnamed, backend, time.Minute)
 	for _, who := range []file.Identity{elsewhere, publicOut, serviceTo, {Kind: file.KindGuest, UserID: 9, AccountID: 2}} {
 		if err := d.Read(t.Context(), who, file.Record{ID: "r", UserID: 1, AccountID: 1}); !errors.Is(err, file.ErrDenied) {
 			t.Errorf("%+v: %v", who, err)
@@ -165,7 +165,7 @@ func TestAnotherAccountsFileGrantedByTheBackend(t *testing.T) {
 func TestWhatIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		grants := &kept{g: file.Grant{Access: file.Restricted, Users: []int64{2}}}
-		d := New(grants, nil, 10*time.Second)
+		d := New(grants, unnamed, nil, 10*time.Second)
 		defer d.memory.allowed.StopAllGoroutines()
 		r := file.Record{ID: "r", UserID: 1, AccountID: 1}
 		read := func(who file.Identity) error { return d.Read(t.Context(), who, r) }
@@ -200,7 +200,7 @@ func TestWhatIsRemembered(t *testing.T) {
 // What the backend said to one of somebody's tokens it did not say to the other.
 func TestRememberedByCredential(t *testing.T) {
 	backend := &answering{}
-	d := New(&kept{g: file.Grant{Access: file.Private}}, backend, time.Minute)
+	d := New(&kept{g: file.Grant{Access: file.Private}}, unnamed, backend, time.Minute)
 	with := func(token string) error {
 		who := guest
 		who.Credential = file.NewCredential("X-Guest-Authorization", token)
@@ -237,10 +237,10 @@ func TestDecisionOvertakenByAChange(t *testing.T) {
 
 func TestGrantable(t *testing.T) {
 	for access, want := range map[file.Access]error{file.Private: nil, file.Public: nil, file.Account: file.ErrInvalid, file.Restricted: file.ErrInvalid} {
-		if err := New(&kept{}, nil, 0).Grantable(file.Grant{Access: access}); err != nil {
+		if err := New(&kept{}, unnamed, nil, 0).Grantable(file.Grant{Access: access}); err != nil {
 			t.Errorf("%s without a backend: %v", access, err)
 		}
-		if err := New(&kept{}, &answering{}, 0).Grantable(file.Grant{Access: access}); !errors.Is(err, want) {
+		if err := New(&kept{}, unnamed, &answering{}, 0).Grantable(file.Grant{Access: access}); !errors.Is(err, want) {
 			t.Errorf("%s with a backend: %v", access, err)
 		}
 	}
@@ -251,6 +251,41 @@ func TestUsage(t *testing.T) {
 		file.KindPublic: file.ErrForbidden, file.KindLink: file.ErrForbidden} {
 		if err := Usage(file.Identity{Kind: kind, AccountID: 1}); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", kind, err, want)
+		}
+	}
+}
+
+// makers says who made the link that somebody has.
+type makers func(who file.Identity) (file.Identity, error)
+
+func (m makers) Maker(_ context.Context, who file.Identity) (file.Identity, error) { return m(who) }
+
+// unnamed are links of the version before.
+var unnamed = makers(func(file.Identity) (file.Identity, error) { return file.Identity{}, nil })
+
+// A link opens what its maker may read at that moment.
+func TestLinkOfWhoMayReadNoMore(t *testing.T) {
+	r := file.Record{ID: "f", UserID: 1, AccountID: 1}
+	with := file.Identity{Kind: file.KindLink, File: "f"}
+	colleague := file.Identity{Kind: file.KindUser, UserID: 2, AccountID: 1}
+	for _, c := range []struct {
+		name  string
+		maker file.Identity
+		grant file.Grant
+		ended error
+		want  error
+	}{
+		{"the owner's", file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}, file.Grant{Access: file.Private}, nil, nil},
+		{"a colleague's", colleague, file.Grant{Access: file.Restricted, Users: []int64{2}}, nil, nil},
+		{"a colleague's, who may no more", colleague, file.Grant{Access: file.Private}, nil, file.ErrLink},
+		{"a stranger's, of a file that was public", file.Identity{Kind: file.KindUser, UserID: 9, AccountID: 9}, file.Grant{Access: file.Private}, nil, file.ErrLink},
+		{"one that was ended", file.Identity{}, file.Grant{Access: file.Private}, file.ErrLink, file.ErrLink},
+		{"one that nobody can look up", file.Identity{}, file.Grant{Access: file.Private}, file.ErrDatabase, file.ErrDatabase},
+		{"one of the version before", file.Identity{}, file.Grant{Access: file.Private}, nil, nil},
+	} {
+		d := New(&kept{g: c.grant}, makers(func(file.Identity) (file.Identity, error) { return c.maker, c.ended }), nil, 0)
+		if err := d.Read(t.Context(), with, r); !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 	}
 }

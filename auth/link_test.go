@@ -1,11 +1,15 @@
 package auth
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"holdfast/file"
 )
@@ -15,7 +19,78 @@ var (
 	noon       = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 )
 
-func at(now time.Time, keys ...[]byte) *Links { return NewLinks(keys, func() time.Time { return now }) }
+func at(now time.Time, keys ...[]byte) *Links {
+	return NewLinks(keys, shelfOfLinks{}, func() time.Time { return now })
+}
+
+// shelfOfLinks are links by their ids; under that of a file its links without a row were ended.
+type shelfOfLinks map[string]file.Link
+
+func (s shelfOfLinks) CreateLink(_ context.Context, l file.Link) error {
+	l.Maker.Credential = file.Credential{} // it has no place in a row
+	s[l.ID] = l
+	return nil
+}
+
+func (s shelfOfLinks) Link(_ context.Context, id string) (file.Link, error) {
+	if l, ok := s[id]; ok {
+		return l, nil
+	}
+	return file.Link{}, file.ErrNotFound
+}
+
+func (s shelfOfLinks) LinksEnded(_ context.Context, id file.ID) (bool, error) {
+	_, ended := s[string(id)]
+	return ended, nil
+}
+
+// A link opens its file as who made it, with what they came with, which neither its row nor its
+// address tells alone; until its row is gone.
+func TestMakerOfALink(t *testing.T) {
+	const id = file.ID("a.pdf")
+	rows := shelfOfLinks{}
+	links := NewLinks([][]byte{keyA}, rows, func() time.Time { return noon })
+	maker := file.Identity{Kind: file.KindGuest, UserID: 5, AccountID: 6, Groups: []string{"g"}, Credential: file.NewCredential("X-Guest-Authorization", "topsecret")}
+	signed, name, err := links.Make(t.Context(), id, maker, noon.Add(time.Hour), "inline")
+	if err != nil || strings.Contains(signed, name) || strings.Contains(signed, "topsecret") || bytes.Contains(rows[name].Sealed, []byte("topsecret")) {
+		t.Fatalf("%q %q %q, %v", signed, name, rows[name].Sealed, err)
+	}
+	who, err := links.Identify(id, query(t, signed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := links.Maker(t.Context(), who)
+	if diff := cmp.Diff(maker, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	elsewhere := rows[name]
+	elsewhere.File = "b.pdf"
+	rows[name] = elsewhere
+	if _, err := links.Maker(t.Context(), who); !errors.Is(err, file.ErrLink) {
+		t.Errorf("a row of another file: %v", err)
+	}
+	delete(rows, name)
+	if _, err := links.Maker(t.Context(), who); !errors.Is(err, file.ErrLink) {
+		t.Errorf("a link that was ended: %v", err)
+	}
+	for _, nobody := range []file.Identity{{}, who} {
+		if _, _, err := links.Make(t.Context(), id, nobody, noon.Add(time.Hour), ""); !errors.Is(err, file.ErrForbidden) {
+			t.Errorf("%+v makes a link: %v", nobody, err)
+		}
+	}
+	// One of the version before, whose maker nobody knows.
+	who, err = links.Identify(id, query(t, links.sign(id, "", noon.Add(time.Hour), "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := links.Maker(t.Context(), who); err != nil || got.Kind != "" {
+		t.Errorf("an old link: %+v, %v", got, err)
+	}
+	rows[string(id)] = file.Link{}
+	if _, err := links.Maker(t.Context(), who); !errors.Is(err, file.ErrLink) {
+		t.Errorf("an old link that was ended: %v", err)
+	}
+}
 
 func query(t *testing.T, s string) url.Values {
 	t.Helper()
@@ -29,7 +104,7 @@ func query(t *testing.T, s string) url.Values {
 func TestLink(t *testing.T) {
 	const id = file.ID("6ba7b810-9dad-41d1-80b4-00c04fd430c8")
 	for _, disposition := range []string{"", "inline", "attachment"} {
-		signed := at(noon, keyA, keyB).Sign(id, noon.Add(time.Hour), disposition)
+		signed := at(noon, keyA, keyB).sign(id, "sesame", noon.Add(time.Hour), disposition)
 		good := query(t, signed)
 		if !IsLink(good) {
 			t.Fatalf("%q is no link", signed)
@@ -53,6 +128,7 @@ func TestLink(t *testing.T) {
 		}
 		for name, values := range map[string][]string{
 			linkExpires:     {"1780319999", "99999999999", "", "x", "-1"},
+			linkSecret:      {"", "sesam", "sesame "},
 			linkDisposition: {"inline ", "x", "attachment\n", "inlin"},
 			linkSignature:   {"", "x", "AAAA", strings.Repeat("A", 43), good.Get(linkSignature) + "A", "!!"},
 		} {
@@ -71,7 +147,7 @@ func TestLink(t *testing.T) {
 func FuzzLink(f *testing.F) {
 	const id = file.ID("a.pdf")
 	links := at(noon, keyA)
-	signed := links.Sign(id, noon.Add(time.Hour), "inline")
+	signed := links.sign(id, "sesame", noon.Add(time.Hour), "inline")
 	f.Add(string(id), signed)
 	f.Add("a.pdf\"\n", signed)
 	f.Add("a", "expires=1&signature=AAAA")

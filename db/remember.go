@@ -19,6 +19,7 @@ const maxRemembered = 10_000
 type Remembering struct {
 	*DB
 	records *otter.Cache[file.ID, file.Record] // nil: nothing is remembered
+	links   *otter.Cache[string, file.Link]    // by their ids
 	stats   *stats.Counter
 }
 
@@ -29,6 +30,8 @@ func Remember(d *DB, ttl time.Duration) *Remembering {
 	if ttl > 0 {
 		r.records = otter.Must(&otter.Options[file.ID, file.Record]{MaximumSize: maxRemembered, StatsRecorder: r.stats,
 			ExpiryCalculator: otter.ExpiryWriting[file.ID, file.Record](ttl)})
+		r.links = otter.Must(&otter.Options[string, file.Link]{MaximumSize: maxRemembered,
+			ExpiryCalculator: otter.ExpiryWriting[string, file.Link](ttl)})
 	}
 	return r
 }
@@ -40,6 +43,39 @@ func (r *Remembering) File(ctx context.Context, id file.ID) (file.Record, error)
 		return r.DB.File(ctx, id)
 	}
 	return r.records.Get(ctx, id, otter.LoaderFunc[file.ID, file.Record](r.DB.File))
+}
+
+// Link is DB's, or remembers it.
+func (r *Remembering) Link(ctx context.Context, id string) (file.Link, error) {
+	if r.links == nil {
+		return r.DB.Link(ctx, id)
+	}
+	return r.links.Get(ctx, id, otter.LoaderFunc[string, file.Link](r.DB.Link))
+}
+
+// EndLink is DB's. The link is forgotten even after an error; see DeleteFile.
+func (r *Remembering) EndLink(ctx context.Context, id file.ID, link string) error {
+	if r.links != nil {
+		defer r.links.Invalidate(link)
+	}
+	return r.DB.EndLink(ctx, id, link)
+}
+
+// EndLinks is DB's. The file's links are forgotten even after an error; see DeleteFile.
+func (r *Remembering) EndLinks(ctx context.Context, id file.ID) error {
+	if r.links == nil {
+		return r.DB.EndLinks(ctx, id)
+	}
+	all, err := r.DB.Links(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, l := range all {
+			r.links.Invalidate(l.ID)
+		}
+	}()
+	return r.DB.EndLinks(ctx, id)
 }
 
 // Reload reads the record of a file from the database.

@@ -49,7 +49,15 @@ type Objects interface {
 
 // Links makes and knows signed links; auth.Links does it.
 type Links interface {
-	Sign(id file.ID, expires time.Time, disposition string) string
+	Make(ctx context.Context, id file.ID, maker file.Identity, expires time.Time, disposition string) (query, link string, err error)
+}
+
+// KeptLinks are the rows of links: file.ErrNotFound for one that is not in force.
+type KeptLinks interface {
+	Link(ctx context.Context, id string) (file.Link, error)
+	Links(ctx context.Context, id file.ID) ([]file.Link, error)
+	EndLink(ctx context.Context, id file.ID, link string) error
+	EndLinks(ctx context.Context, id file.ID) error
 }
 
 // Limits say when somebody asks too often; limit.Limits does it.
@@ -64,13 +72,14 @@ type Limits interface {
 
 // Options are how files are served.
 type Options struct {
-	Records Records
-	Grants  Grants
-	Access  *access.Decider
-	Objects Objects
-	Layout  storage.Layout
-	Respond problem.Responder
-	Links   Links
+	Records   Records
+	Grants    Grants
+	Access    *access.Decider
+	Objects   Objects
+	Layout    storage.Layout
+	Respond   problem.Responder
+	Links     Links
+	KeptLinks KeptLinks
 	// Remove takes what a deleted file left out of the store.
 	Remove func(context.Context, file.ID)
 	// Base is the URL under which files are seen, without a trailing slash.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"holdfast/access"
+	"holdfast/auth"
 	"holdfast/file"
 )
 
@@ -24,7 +26,17 @@ type linkRequest struct {
 }
 
 type link struct {
+	ID        string    `json:"id"` // by which it is ended; it opens nothing
 	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// listedLink is a link in a list: without its address, which is kept nowhere.
+type listedLink struct {
+	ID        string    `json:"id"`
+	Kind      file.Kind `json:"kind"` // of who made it
+	User      *int64    `json:"user"` // who made it; null: nobody with an account of their own
+	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -68,5 +80,69 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 		return link{}, file.Refuse(file.ErrInvalid, "disposition must be attachment or inline")
 	}
 	expires := time.Now().Add(ttl).Truncate(time.Second).UTC()
-	return link{h.Base + "/" + id.Escaped() + "?" + h.Links.Sign(id, expires, asked.Disposition), expires}, nil
+	who, _ := auth.FromContext(r.Context())
+	query, name, err := h.Links.Make(r.Context(), id, who, expires, asked.Disposition)
+	if err != nil {
+		return link{}, err
+	}
+	return link{name, h.Base + "/" + id.Escaped() + "?" + query, expires}, nil
+}
+
+// ListLinks answers with the links to the file id that are in force, for its owner and for
+// services.
+func (h *Handler) ListLinks(w http.ResponseWriter, r *http.Request, id file.ID) {
+	_, err := h.find(r, id, access.Change)
+	var all []file.Link
+	if err == nil {
+		all, err = h.KeptLinks.Links(r.Context(), id)
+	}
+	if err != nil {
+		h.Respond.Write(w, r, err)
+		return
+	}
+	shown := []listedLink{}
+	for _, l := range all {
+		one := listedLink{ID: l.ID, Kind: l.Maker.Kind, CreatedAt: l.CreatedAt, ExpiresAt: l.ExpiresAt}
+		if l.Maker.UserID != 0 {
+			one.User = &l.Maker.UserID
+		}
+		shown = append(shown, one)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	json.NewEncoder(w).Encode(struct {
+		Links []listedLink `json:"links"`
+	}{shown})
+}
+
+// EndLinks ends all links to the file id, also those of the version before.
+func (h *Handler) EndLinks(w http.ResponseWriter, r *http.Request, id file.ID) {
+	_, err := h.find(r, id, access.Change)
+	if err == nil {
+		err = h.KeptLinks.EndLinks(r.Context(), id)
+	}
+	h.ended(w, r, err)
+}
+
+// EndLink ends one link to the file id: for the file's owner, for services, and for who made it.
+func (h *Handler) EndLink(w http.ResponseWriter, r *http.Request, id file.ID, link string) {
+	_, err := h.find(r, id, func(who file.Identity, rec file.Record) error {
+		l, err := h.KeptLinks.Link(r.Context(), link)
+		if err == nil && l.File == id && who.Principal() != "" && who.Principal() == l.Maker.Principal() {
+			return nil
+		}
+		return access.Change(who, rec)
+	})
+	if err == nil {
+		err = h.KeptLinks.EndLink(r.Context(), id, link)
+	}
+	h.ended(w, r, err)
+}
+
+func (h *Handler) ended(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		h.Respond.Write(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }

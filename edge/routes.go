@@ -88,7 +88,13 @@ func (o Options) route(router *mux.Router, prefix string) {
 	}))
 	serve := o.withIdentityOrLink(o.Files.Serve)
 	router.HandleFunc(prefix+"/{id}", o.only(methods{"GET": serve, "HEAD": serve, "DELETE": o.withIdentity(o.Files.Delete)}))
-	router.HandleFunc(prefix+"/{id}/links", o.only(methods{"POST": o.withIdentity(o.Files.Link)}))
+	router.HandleFunc(prefix+"/{id}/links", o.only(methods{
+		"POST": o.withIdentity(o.Files.Link), "GET": o.withIdentity(o.Files.ListLinks), "HEAD": o.withIdentity(o.Files.ListLinks),
+		"DELETE": o.withIdentity(o.Files.EndLinks),
+	}))
+	router.HandleFunc(prefix+"/{id}/links/{link}", o.only(methods{"DELETE": o.withIdentity(func(w http.ResponseWriter, r *http.Request, id file.ID) {
+		o.Files.EndLink(w, r, id, mux.Vars(r)["link"])
+	})}))
 	grant := o.withIdentity(o.Files.Grant)
 	router.HandleFunc(prefix+"/{id}/grants", o.only(methods{"GET": grant, "HEAD": grant, "PUT": o.withIdentity(o.Files.SetGrant)}))
 }

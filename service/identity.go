@@ -39,14 +39,14 @@ func authenticator(c config.Auth, p *Parts, limits *limit.Limits) *auth.Authenti
 }
 
 // decider decides by the grants in the database and, where there is one, by the backend.
-func (p *Parts) decider(c config.Config, spans *traces) *access.Decider {
+func (p *Parts) decider(c config.Config, links *auth.Links, spans *traces) *access.Decider {
 	if c.Backend == "" {
-		return access.New(p.Rows, nil, c.RememberTTL)
+		return access.New(p.Rows, links, nil, c.RememberTTL)
 	}
 	backend := access.NewBackend(c.Backend)
 	if spans != nil {
 		backend.Trace(spans.provider)
 	}
 	p.closers = append(p.closers, func() error { backend.Close(); return nil })
-	return access.New(p.Rows, backend, c.RememberTTL)
+	return access.New(p.Rows, links, backend, c.RememberTTL)
 }

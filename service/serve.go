@@ -149,7 +149,7 @@ func (s *server) wire(ctx context.Context) error {
 	c, p := s.config, s.parts
 	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: edge.Prefix(s.base), Note: edge.ObserveProblem}
 	rows := edge.ObservedRows{Remembering: db.Remember(p.Rows, c.RememberTTL)}
-	links, err := openLinks(ctx, c, p.Rows)
+	links, err := openLinks(ctx, c, rows.Remembering)
 	if err != nil {
 		return err
 	}
@@ -163,10 +163,10 @@ func (s *server) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	people, decider := authenticator(c.Auth, p, limits), p.decider(c, s.spans)
+	people, decider := authenticator(c.Auth, p, limits), p.decider(c, links, s.spans)
 	identify := edge.ObserveIdentity(people.Identify)
 	files := download.New(download.Options{
-		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links,
+		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links, KeptLinks: rows,
 		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
 		Redirect: redirect(c, p.Objects), Limits: limits,
@@ -255,7 +255,7 @@ func (s *server) run(ctx context.Context) error {
 
 // openLinks takes the keys of signed links from the settings, or else one from the
 // database, which is made by the first who needs it.
-func openLinks(ctx context.Context, c config.Config, rows *db.DB) (*auth.Links, error) {
+func openLinks(ctx context.Context, c config.Config, rows *db.Remembering) (*auth.Links, error) {
 	keys := c.Links.Keys
 	if len(keys) == 0 {
 		fresh := make([]byte, 32)
@@ -266,7 +266,7 @@ func openLinks(ctx context.Context, c config.Config, rows *db.DB) (*auth.Links, 
 		}
 		keys = [][]byte{key}
 	}
-	return auth.NewLinks(keys, time.Now), nil
+	return auth.NewLinks(keys, rows, time.Now), nil
 }
 
 // redirect says which files clients fetch from the store itself; nil: none.

@@ -81,7 +81,7 @@ func TestLinks(t *testing.T) {
 		{"POST", file + "/links", anonymous + "|Cookie: token=" + s.token, "", 401, "AUTH_001", ""},
 		{"POST", file + "/links", other, "", 403, "FILE_002", ""},
 		{"POST", "/files/unknown/links", "", "", 404, "FILE_001", ""},
-		{"GET", file + "/links", "", "", 405, "VAL_006", "Allow: POST"},
+		{"PUT", file + "/links", "", "", 405, "VAL_006", "Allow: DELETE, GET, HEAD, POST"},
 		{"POST", file + "/links", "", `{"expires_in": 7201}`, 400, "VAL_003", "1 to 7200"},
 		{"POST", file + "/links", "", `{"expires_in": 0}`, 400, "VAL_003", "expires_in"},
 		{"POST", file + "/links", "", `{"expires_in": -1}`, 400, "VAL_003", "expires_in"},

@@ -1,0 +1,55 @@
+package db
+
+import (
+	"testing"
+	"time"
+
+	"holdfast/file"
+)
+
+func TestKeptLinks(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		foreign(t, d, "one", 4)
+		foreign(t, d, "two", 4)
+		maker := file.Identity{Kind: file.KindUser, UserID: 5_000_000_000, AccountID: 4, Fingerprint: "f", Groups: []string{"a", "b c"}}
+		make := func(id string, of file.ID, ttl time.Duration) {
+			t.Helper()
+			noErr(t, d.CreateLink(ctx, file.Link{ID: id, File: of, Maker: maker, Sealed: []byte{0, 1}, ExpiresAt: time.Now().Add(ttl)}))
+		}
+		make("a", "one", time.Hour)
+		make("b", "one", time.Hour)
+		make("c", "two", time.Hour)
+		make("old", "two", -time.Minute)
+		l, err := d.Link(ctx, "a")
+		noErr(t, err)
+		if l.File != "one" || l.Maker.UserID != maker.UserID || l.Maker.Kind != file.KindUser || len(l.Maker.Groups) != 2 || string(l.Sealed) != "\x00\x01" {
+			t.Errorf("%+v", l)
+		}
+		_, err = d.Link(ctx, "old")
+		wantErr(t, err, file.ErrNotFound)
+		wantErr(t, d.CreateLink(ctx, file.Link{ID: "x", File: "gone", ExpiresAt: time.Now().Add(time.Hour)}), file.ErrNotFound)
+		wantErr(t, d.EndLink(ctx, "two", "a"), file.ErrNotFound) // of another file
+		noErr(t, d.EndLink(ctx, "one", "a"))
+		wantErr(t, d.EndLink(ctx, "one", "a"), file.ErrNotFound)
+		all, err := d.Links(ctx, "one")
+		noErr(t, err)
+		if len(all) != 1 || all[0].ID != "b" {
+			t.Errorf("%+v", all)
+		}
+		noErr(t, d.EndLinks(ctx, "one"))
+		noErr(t, d.EndLinks(ctx, "one"))
+		_, err = d.Link(ctx, "b")
+		wantErr(t, err, file.ErrNotFound)
+		for id, want := range map[file.ID]bool{"one": true, "two": false} {
+			if ended, err := d.LinksEnded(ctx, id); err != nil || ended != want {
+				t.Errorf("%s: %v, %v", id, ended, err)
+			}
+		}
+		r, err := d.File(ctx, "two")
+		noErr(t, err)
+		noErr(t, d.DeleteFile(ctx, r))
+		_, err = d.Link(ctx, "c")
+		wantErr(t, err, file.ErrNotFound)
+	})
+}
