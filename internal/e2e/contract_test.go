@@ -166,8 +166,9 @@ func (c *contract) find(prefix, escaped string) (path string, params map[string]
 	for _, path := range c.doc.Paths.InMatchingOrder() {
 		params := map[string]string{}
 		if slices.EqualFunc(strings.Split(path, "/"), segments, func(want, got string) bool {
-			if id, err := url.PathUnescape(got); want == "{id}" && got != "" && err == nil {
-				params["id"] = id
+			value, err := url.PathUnescape(got)
+			if name, variable := strings.CutPrefix(want, "{"); variable && got != "" && err == nil {
+				params[strings.TrimSuffix(name, "}")] = value
 				return true
 			}
 			return want == got
