@@ -78,7 +78,7 @@ func ends(c net.Conn) bool {
 // The oldest silent connection is evicted before any idle one, and the one that is idle longest before
 // the others.
 func TestEviction(t *testing.T) {
-	limits, address := serveLimited(t, ConnectionSettings{Most: func() int { return 3 }, PerClient: 3}, func(l net.Listener) net.Listener { return l })
+	limits, address := serveLimited(t, ConnectionSettings{Most: func() int { return 3 }, PerClient: 100}, func(l net.Listener) net.Listener { return l })
 	idle := answered(t, address)
 	silent := client(t, address, "")
 	untilOpen(t, limits, 2)
