@@ -35,26 +35,64 @@ func (d *DB) File(ctx context.Context, id file.ID) (file.Record, error) {
 // tokens may say so, and whoever they name has no files.
 func wide(parameter string) string { return "cast(" + parameter + " as bigint)" }
 
-// Files lists the records of one user, or with user 0 of the whole account, newest first,
-// beginning behind the file named by after (or with the newest, if after is empty).
-func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.ID, limit int) (records []file.Record, err error) {
-	query := `select ` + recordColumns + ` from files where account_id = ` + wide("$1")
-	args := []any{accountID, limit}
+// Files lists the records of one user, or with user 0 of the whole account, newest first, from behind the
+// cursor: at most limit of them. next is the cursor behind the last one, or zero if there are no more.
+func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.Cursor, limit int) (records []file.Record, next file.Cursor, err error) {
+	query := `select ` + listColumns + ` from files where account_id = ` + wide("$1")
+	args := []any{accountID, limit + 1}
 	if userID != 0 {
 		args = append(args, userID)
 		query += fmt.Sprintf(` and user_id = `+wide("$%d"), len(args))
 	}
-	if after != "" {
-		args = append(args, after)
-		query += fmt.Sprintf(` and (created_at, file_id) < (select created_at, file_id from files where file_id = $%d)`, len(args))
+	if after != (file.Cursor{}) {
+		created, err := d.created(after)
+		if err != nil {
+			return nil, next, fmt.Errorf("list records: %w: %w", file.ErrInvalid, err)
+		}
+		args = append(args, created, after.ID)
+		query += fmt.Sprintf(` and (created_at, file_id) < ($%d, $%d)`, len(args)-1, len(args))
 	}
+	var last file.Cursor
 	err = d.rows(ctx, "list records", query+` order by created_at desc, file_id desc limit $2`, args,
 		func(scan func(...any) error) error {
-			r, err := scanRecord(scan)
-			records = append(records, r)
+			r, at, err := d.scanListed(scan)
+			if len(records) == limit { // one more than was asked for
+				next = last
+				return err
+			}
+			records, last = append(records, r), at
 			return err
 		})
-	return records, err
+	return records, next, err
+}
+
+// Cursor is where a file stands in the lists, with its record.
+func (d *DB) Cursor(ctx context.Context, id file.ID) (at file.Cursor, r file.Record, err error) {
+	r, at, err = d.scanListed(func(into ...any) error {
+		return d.row(ctx, "read record", `select `+listColumns+` from files where file_id = $1`, []any{id}, into...)
+	})
+	return at, r, missing(id, err)
+}
+
+// listColumns are those of a record, and its time as SQLite compares it: as a text, whose form depends on
+// who wrote it.
+const listColumns = recordColumns + `, cast(created_at as text) as created_text`
+
+func (d *DB) scanListed(scan func(...any) error) (r file.Record, at file.Cursor, err error) {
+	var raw string
+	r, err = scanRecord(func(into ...any) error { return scan(append(into, &raw)...) })
+	if d.Shared() { // PostgreSQL: a time is a time
+		raw = r.CreatedAt.Format("2006-01-02 15:04:05.999999999-07:00")
+	}
+	return r, file.Cursor{Created: raw, ID: r.ID}, err
+}
+
+// created is a cursor's time as this database compares it.
+func (d *DB) created(c file.Cursor) (any, error) {
+	if d.Shared() {
+		return c.Time()
+	}
+	return c.Created, nil
 }
 
 // Heal corrects the size of a file, in bytes, in a row that another program wrote.

@@ -27,32 +27,46 @@ func TestFiles(t *testing.T) {
 		if err != nil || r.CreatedAt.IsZero() || time.Since(r.CreatedAt).Abs() > time.Hour || r.Location != (file.Location{}) {
 			t.Fatalf("%+v %v", r, err)
 		}
-		all, err := d.Files(ctx, 1, 7, "", 10)
-		if err != nil || len(all) != 3 {
-			t.Fatal(all, err)
+		all, next, err := d.Files(ctx, 1, 7, file.Cursor{}, 10)
+		if err != nil || len(all) != 3 || next != (file.Cursor{}) {
+			t.Fatal(all, next, err)
 		}
 		// Page by page, also where the times are equal.
 		var paged []file.Record
-		after := file.ID("")
-		for range 3 {
-			page, err := d.Files(ctx, 1, 7, after, 1)
-			if err != nil || len(page) != 1 {
-				t.Fatal(page, err)
+		var after file.Cursor
+		for i := range 3 {
+			page, next, err := d.Files(ctx, 1, 7, after, 1)
+			if err != nil || len(page) != 1 || (next == file.Cursor{}) != (i == 2) {
+				t.Fatal(page, next, err)
 			}
-			paged, after = append(paged, page...), page[0].ID
+			paged, after = append(paged, page...), next
+			at, rec, err := d.Cursor(ctx, page[0].ID)
+			if err != nil || i < 2 && at != next || rec.ID != page[0].ID {
+				t.Errorf("%+v %+v %v, want %+v", at, rec, err, next)
+			}
 		}
 		if diff := cmp.Diff(all, paged); diff != "" {
 			t.Error(diff)
 		}
-		if page, err := d.Files(ctx, 1, 7, after, 1); err != nil || len(page) != 0 {
-			t.Error(page, err)
-		}
-		if other, err := d.Files(ctx, 1, 8, "", 10); err != nil || len(other) != 0 {
+		if other, _, err := d.Files(ctx, 1, 8, file.Cursor{}, 10); err != nil || len(other) != 0 {
 			t.Error("files of another account", other, err)
 		}
-		if whole, err := d.Files(ctx, 0, 7, "", 10); err != nil || len(whole) < 3 {
+		if whole, _, err := d.Files(ctx, 0, 7, file.Cursor{}, 10); err != nil || len(whole) < 3 {
 			t.Error("files of the account", whole, err)
 		}
+
+		// A cursor stays where it is when its file is deleted: nothing is left out, nothing comes twice.
+		_, second, err := d.Files(ctx, 1, 7, file.Cursor{}, 2)
+		noErr(t, err)
+		_, err = d.sql.ExecContext(ctx, `delete from files where file_id = $1`, second.ID)
+		noErr(t, err)
+		if rest, next, err := d.Files(ctx, 1, 7, second, 10); err != nil || len(rest) != 1 || rest[0].ID != all[2].ID || next != (file.Cursor{}) {
+			t.Error(rest, next, err)
+		}
+		_, err = d.sql.ExecContext(ctx, insert, second.ID, 1)
+		noErr(t, err)
+		_, _, err = d.Cursor(ctx, "nothing")
+		wantErr(t, err, file.ErrNotFound)
 
 		// Deleting a file that never was an upload leaves a trace for its object.
 		r.Location = file.Location{Bucket: "b", Key: "k"}
@@ -128,7 +142,7 @@ func TestNumbersBeyond32Bits(t *testing.T) {
 		foreign(t, d, "one", 4)
 		const far = int64(5_000_000_000)
 		for _, c := range []struct{ user, account int64 }{{far, 4}, {1, far}, {0, far}, {far, far}, {1<<63 - 1, 1<<63 - 1}} {
-			all, err := d.Files(t.Context(), c.user, c.account, "", 10)
+			all, _, err := d.Files(t.Context(), c.user, c.account, file.Cursor{}, 10)
 			if err != nil || len(all) != 0 {
 				t.Errorf("%+v: %v, %v", c, all, err)
 			}

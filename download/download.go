@@ -35,7 +35,9 @@ type Records interface {
 	// File may answer from memory, Reload not.
 	File(ctx context.Context, id file.ID) (file.Record, error)
 	Reload(ctx context.Context, id file.ID) (file.Record, error)
-	Files(ctx context.Context, userID, accountID int64, after file.ID, limit int) ([]file.Record, error)
+	Files(ctx context.Context, userID, accountID int64, after file.Cursor, limit int) ([]file.Record, file.Cursor, error)
+	// Cursor does not answer from memory.
+	Cursor(ctx context.Context, id file.ID) (file.Cursor, file.Record, error)
 	DeleteFile(ctx context.Context, r file.Record) error
 	// Heal corrects the size of a file that another program recorded.
 	Heal(ctx context.Context, id file.ID, size int64) error
@@ -244,9 +246,14 @@ func (h *Handler) explain(ctx context.Context, rec file.Record, err error) error
 }
 
 // Delete removes the file id: first its record, so that nobody sees it any more, then
-// its object.
+// its object. Where the request has conditions that the file does not meet, it stays (RFC 9110, 13.2.1).
 func (h *Handler) Delete(w http.ResponseWriter, r *http.Request, id file.ID) {
 	rec, err := h.find(r, id, access.Change)
+	if err == nil && conditional(r) {
+		if rec, err = h.locate(r.Context(), rec); err == nil {
+			err = precondition(r, rec)
+		}
+	}
 	if err == nil {
 		err = h.Records.DeleteFile(r.Context(), rec)
 	}

@@ -29,11 +29,11 @@ type listed struct {
 type page struct {
 	Files []listed `json:"files"`
 	// Next is the value of "after" for the next page; null on the last one.
-	Next *file.ID `json:"next"`
+	Next *string `json:"next"`
 }
 
 // List answers with the files that the identity in r's context may list, newest first: at
-// most "limit" of them, behind the one named by "after". Who may list none gets none.
+// most "limit" of them, from behind the cursor "after". Who may list none gets none.
 func (h *Handler) List(w http.ResponseWriter, r *http.Request) {
 	p, err := h.list(r)
 	if err != nil {
@@ -50,7 +50,7 @@ func (h *Handler) list(r *http.Request) (page, error) {
 	if !ok {
 		return page{}, file.ErrUnauthenticated
 	}
-	limit, after := defaultPage, file.ID("")
+	limit := defaultPage
 	if s := r.URL.Query().Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > longestPage {
@@ -58,17 +58,9 @@ func (h *Handler) list(r *http.Request) (page, error) {
 		}
 		limit = n
 	}
-	if s := r.URL.Query().Get("after"); s != "" {
-		id, err := file.ParseID(s)
-		if err != nil {
-			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file")
-		}
-		if _, err := h.find(r, id, access.Change); errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
-			return page{}, file.Refuse(file.ErrInvalid, "after must be the id of a file that is listed")
-		} else if err != nil {
-			return page{}, err
-		}
-		after = id
+	after, err := h.after(r, who)
+	if err != nil {
+		return page{}, err
 	}
 	p := page{Files: []listed{}}
 	user, err := access.List(who)
@@ -78,16 +70,41 @@ func (h *Handler) list(r *http.Request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	records, err := h.Records.Files(r.Context(), user, who.AccountID, after, limit+1)
+	records, next, err := h.Records.Files(r.Context(), user, who.AccountID, after, limit)
 	if err != nil {
 		return page{}, err
 	}
-	if len(records) > limit {
-		records = records[:limit]
-		p.Next = &records[limit-1].ID
+	if next != (file.Cursor{}) {
+		p.Next = new(next.String())
 	}
 	for _, rec := range records {
 		p.Files = append(p.Files, listed{rec.ID, rec.Name, rec.Size, rec.Type, rec.CreatedAt, h.Base + "/" + rec.ID.Escaped()})
 	}
 	return p, nil
+}
+
+// after is the cursor where the page begins. It may also be the id of a file that is listed, which is what
+// earlier versions gave out as one.
+func (h *Handler) after(r *http.Request, who file.Identity) (file.Cursor, error) {
+	s := r.URL.Query().Get("after")
+	if s == "" {
+		return file.Cursor{}, nil
+	}
+	if cursor, ok := file.ParseCursor(s); ok {
+		return cursor, nil
+	}
+	refusal := file.Refuse(file.ErrInvalid, "after must be what next was on the page before")
+	id, err := file.ParseID(s)
+	if err != nil {
+		return file.Cursor{}, refusal
+	}
+	// Not from the cache: the file may have been deleted by another replica.
+	cursor, rec, err := h.Records.Cursor(r.Context(), id)
+	if err == nil {
+		err = access.Change(who, rec)
+	}
+	if errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied) {
+		return file.Cursor{}, refusal
+	}
+	return cursor, err
 }

@@ -257,7 +257,7 @@ func TestServiceAndGroupTokens(t *testing.T) {
 		caller
 		query, has, hasNot string
 	}{
-		{mine, "", first, "nothing"}, {mine, "", second, "nothing"}, {mine, "?limit=1", `"next":"` + second + `"`, first},
+		{mine, "", first, "nothing"}, {mine, "", second, "nothing"}, {mine, "?limit=1", `"next":"`, first},
 		{mine, "?after=" + second, first, second}, {mine, "?after=" + first, `"files":[]`, second}, {theirs, "", `"files":[]`, first},
 	} {
 		if a := c.do("GET", "/files/"+c.query, nil); a.status != 200 || !strings.Contains(string(a.body), c.has) || strings.Contains(string(a.body), c.hasNot) {

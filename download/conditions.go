@@ -1,0 +1,53 @@
+package download
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast/file"
+)
+
+// conditional says whether a request is to be performed under conditions only.
+func conditional(r *http.Request) bool {
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// precondition returns file.ErrPrecondition if a request that changes rec must not be performed (RFC 9110,
+// 13.2.2). GET and HEAD are http.ServeContent's business.
+func precondition(r *http.Request, rec file.Record) error {
+	tag := entityTag(rec)
+	switch match, since := tags(r, "If-Match"), r.Header.Get("If-Unmodified-Since"); {
+	case len(match) > 0:
+		if !slices.Contains(match, "*") && !slices.Contains(match, tag) { // a strong comparison: W/ never matches
+			return file.ErrPrecondition
+		}
+	case since != "":
+		// A date that is none is ignored (13.1.4).
+		if t, err := http.ParseTime(since); err == nil && rec.CreatedAt.Truncate(time.Second).After(t) {
+			return file.ErrPrecondition
+		}
+	}
+	for _, not := range tags(r, "If-None-Match") {
+		if not == "*" || strings.TrimPrefix(not, "W/") == tag {
+			return file.ErrPrecondition
+		}
+	}
+	return nil
+}
+
+// tags are the entity tags of a header, which may have several lines. No tag of ours has a comma in it.
+func tags(r *http.Request, name string) (all []string) {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values(name), ","), ",") {
+		if part = strings.Trim(part, " \t"); part != "" {
+			all = append(all, part)
+		}
+	}
+	return all
+}
