@@ -70,7 +70,7 @@ type Config struct {
 	MinFreeSpace int64         // bytes that uploads leave in DataDir; negative: what is usual
 	EmbeddedSync bool          // flush the file system before an offset is acknowledged
 
-	AdminAddr    string        // where metrics are served; empty: nowhere
+	Admin        Admin
 	RememberTTL  time.Duration // of permissions and records; 0: not at all
 	WriteTimeout time.Duration // of a downloading client, for 128 KiB
 	Download     Download
@@ -115,6 +115,7 @@ type Download struct {
 	StoreTimeout     time.Duration // without a byte from the store
 	CacheControl     string
 	FrameOptions     string // X-Frame-Options of a PDF that is to be shown
+	ResourcePolicy   string // Cross-Origin-Resource-Policy of files
 }
 
 // Links are signed links to files. Without Keys one is made and kept in the database.
@@ -165,7 +166,7 @@ func (r *reader) service(c *Config) {
 	c.PublicURL = r.publicURL()
 	c.ExampleDir = r.path("EXAMPLE_DIR", "the built example page, served at `/` if it is there", "web-example/dist")
 	c.FrontendURL, c.AllowedOrigins = r.origins()
-	c.AdminAddr = r.address("ADMIN_ADDR", "where `/metrics` and `/debug/pprof/` are served, for operators alone; `off`: nowhere", "127.0.0.1:9090")
+	c.Admin = r.admin()
 	c.StartTimeout = r.duration("START_TIMEOUT", "how long to wait for database and store at start", 30*time.Second, 24*time.Hour)
 	c.Drain = r.drain()
 }

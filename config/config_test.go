@@ -30,8 +30,8 @@ func TestDefaults(t *testing.T) {
 	example, _ := filepath.Abs("web-example/dist")
 	want := Config{
 		Mode: Development, Host: "127.0.0.1", Port: 8000, DataDir: data, ExampleDir: example,
-		AdminAddr: "127.0.0.1:9090", RememberTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
-		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY"},
+		Admin: Admin{Addr: "127.0.0.1:9464"}, RememberTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
+		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY", ResourcePolicy: "same-site"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, Events: Events{Scan: Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, EmbeddedSync: true,
 		Drain:       Drain{Timeout: 10 * time.Second},
@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 		Connections: Connections{Idle: 11 * time.Minute},
 		Limits:      Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute}, Failures: Rate{100, time.Minute}},
 	}
-	if len(c.TrustedProxies) != 8 {
+	if fmt.Sprint(c.TrustedProxies) != "[127.0.0.0/8 ::1/128]" {
 		t.Error(c.TrustedProxies)
 	}
 	c.TrustedProxies = nil
@@ -96,6 +96,9 @@ func TestTheEdge(t *testing.T) {
 			t.Errorf("%s: %+v %v", e, c.Limits, err)
 		}
 	}
+	if c, err := Load(env("TRUSTED_PROXIES=private,192.0.2.7")); err != nil || len(c.TrustedProxies) != 9 {
+		t.Errorf("%v %v", c.TrustedProxies, err)
+	}
 	if c, err := Load(env("TRUSTED_PROXIES=none", "RATE_LIMIT_ENABLED=on")); err != nil || c.TrustedProxies != nil || !c.Limits.On {
 		t.Errorf("%v %v", c.TrustedProxies, err)
 	}
@@ -132,7 +135,7 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		"FRONTEND_URL=nonsense", "ALLOWED_ORIGINS=[1]", "POSTGRES_HOST=db", "STORAGE_TYPE=local", "BUCKET_PREFIX=Bad_Prefix",
 		"S3_PAYLOAD_SIGNING=perhaps", "CHUNK_SIZE=x", "SEAWEEDFS_S3_SECRET_KEY=topsecret",
 		"ADMIN_ADDR=9090", "PERMISSION_CACHE_TTL=2h", "WRITE_TIMEOUT=0", "DOWNLOAD_MODE=fast", "DOWNLOAD_REDIRECT_MIN=-1",
-		"DOWNLOAD_REDIRECT_ENDPOINT=s3.example.org", "DOWNLOAD_CACHE_CONTROL=a\nb", "PDF_FRAME_OPTIONS=ALLOWALL",
+		"DOWNLOAD_REDIRECT_ENDPOINT=s3.example.org", "DOWNLOAD_CACHE_CONTROL=a\nb", "PDF_FRAME_OPTIONS=ALLOWALL", "RESOURCE_POLICY=all", "ADMIN_HOSTS=a:1", "IDLE_TIMEOUT=0", "MAX_CONNECTIONS=-1",
 		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "QUOTA_BYTES=-1", "QUOTA_FILES=many", "WEBHOOK_URL=here", "PRE_CREATE_URL=https://a.example.org",
 		"WEBHOOK_SECRET=topsecret", "SCAN_CLAMD=nowhere", "IMPORT_S3_TYPE=ftp", "IMPORT_S3_ENDPOINT=here", "IMPORT_S3_SECRET_KEY=topsecret",
 		"IMPORT_TEXTS_URL=mysql://u:topsecret@h/d", "RATE_LIMIT_ENABLED=maybe", "RATE_LIMIT_UPLOAD_REQUESTS=0", "RATE_LIMIT_DOWNLOAD_WINDOW=0",
@@ -143,7 +146,7 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 	for _, name := range []string{"CONFIG", "PORT", "DEBUG", "MAX_FILE_SIZE", "READ_TIMEOUT", "PUBLIC_URL", "FRONTEND_URL", "ALLOWED_ORIGINS",
 		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE",
 		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN", "DOWNLOAD_REDIRECT_ENDPOINT",
-		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL", "AUTH_TOKEN_ITERATIONS",
+		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL", "AUTH_TOKEN_ITERATIONS", "RESOURCE_POLICY", "ADMIN_HOSTS", "IDLE_TIMEOUT", "MAX_CONNECTIONS",
 		"QUOTA_BYTES", "QUOTA_FILES", "WEBHOOK_URL", "WEBHOOK_SECRET", "SCAN_CLAMD", "IMPORT_S3_TYPE", "IMPORT_S3_ENDPOINT", "IMPORT_S3_ACCESS_KEY", "IMPORT_TEXTS_URL",
 		"RATE_LIMIT_ENABLED", "RATE_LIMIT_UPLOAD_REQUESTS", "RATE_LIMIT_DOWNLOAD_WINDOW", "TRUSTED_PROXIES", "DRAIN_DELAY", "DRAIN_TIMEOUT", "MIN_FREE_SPACE"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
@@ -164,15 +167,15 @@ func TestDownloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Download{Redirect: true, RedirectEndpoint: "https://s3.example.org", StoreTimeout: 30 * time.Second,
-		CacheControl: "private, no-cache", FrameOptions: "SAMEORIGIN"}
+		CacheControl: "private, no-cache", FrameOptions: "SAMEORIGIN", ResourcePolicy: "same-site"}
 	if diff := cmp.Diff(want, c.Download); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(Links{[][]byte{[]byte(first), []byte(second)}, 720 * time.Hour}, c.Links); diff != "" {
 		t.Error(diff)
 	}
-	if c.RememberTTL != 0 || c.AdminAddr != "" {
-		t.Error(c.RememberTTL, c.AdminAddr)
+	if c.RememberTTL != 0 || c.Admin.Addr != "" {
+		t.Error(c.RememberTTL, c.Admin)
 	}
 	if _, err := Load(env("DOWNLOAD_MODE=redirect")); err == nil || !strings.HasPrefix(err.Error(), "DOWNLOAD_MODE ") {
 		t.Errorf("the embedded store can't be reached by clients: %v", err)

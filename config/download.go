@@ -17,6 +17,9 @@ func (r *reader) downloads(c *Config) {
 		Redirect:      oneOf(r, "DOWNLOAD_MODE", "`redirect`: larger files come from the store itself, by a 302 to a presigned address", "proxy", "proxy", "redirect") == "redirect",
 		RedirectAbove: r.int64("DOWNLOAD_REDIRECT_MIN", "with `redirect`: above so many bytes", 8<<20, 0, 5<<40),
 		FrameOptions:  oneOf(r, "PDF_FRAME_OPTIONS", "`SAMEORIGIN`: pages of the same origin may show a PDF in a frame", "DENY", "DENY", "SAMEORIGIN"),
+		ResourcePolicy: oneOf(r, "RESOURCE_POLICY", "`Cross-Origin-Resource-Policy` of files: whose pages may show one by a signed link, as a picture, a sound or "+
+			"a film. `same-site` are pages of the same registrable domain (`app.example.org` and `files.example.org`), `cross-origin` everybody's", "same-site",
+			"same-origin", "same-site", "cross-origin"),
 	}
 	if u := r.httpURL("DOWNLOAD_REDIRECT_ENDPOINT", "with `redirect`: where clients reach the store, if not where the service does"); u != nil {
 		d.RedirectEndpoint = strings.TrimRight(u.String(), "/")

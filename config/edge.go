@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,19 +60,25 @@ func (r *reader) limits(m Mode) Limits {
 	}
 }
 
-// privateNetworks are where a proxy of one's own usually stands: loopback, the private
-// ranges (RFC 1918, RFC 4193), and link-local.
-const privateNetworks = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
+// loopback is where a proxy on the same machine connects from. privateNetworks are, beside it, the private
+// ranges (RFC 1918, RFC 4193) and link-local: where containers are, and other people's machines too.
+const (
+	loopback        = "127.0.0.0/8,::1/128"
+	privateNetworks = loopback + ",10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
+)
 
 // proxies are networks whose X-Real-IP is believed; "none" is nobody's.
 func (r *reader) proxies() (all []netip.Prefix) {
 	const name = "TRUSTED_PROXIES"
-	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed; `none`: nobody's; by default loopback and private networks")
+	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed: where your own proxies are, and nobody else; `private`: loopback and all private networks; `none`: nobody's; by default loopback")
 	switch {
 	case len(list) == 0:
-		list = strings.Split(privateNetworks, ",")
+		list = strings.Split(loopback, ",")
 	case len(list) == 1 && list[0] == "none":
 		return nil
+	}
+	if i := slices.Index(list, "private"); i >= 0 {
+		list = slices.Replace(list, i, i+1, strings.Split(privateNetworks, ",")...)
 	}
 	for _, s := range list {
 		p, err := netip.ParsePrefix(s)
@@ -79,7 +86,7 @@ func (r *reader) proxies() (all []netip.Prefix) {
 			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil {
-			r.fault(name, fmt.Sprintf("must be networks such as 10.0.0.0/8, or none, not %q", s))
+			r.fault(name, fmt.Sprintf("must be networks such as 10.0.0.0/8, private, or none, not %q", s))
 			continue
 		}
 		all = append(all, p.Masked())

@@ -89,6 +89,8 @@ type Options struct {
 
 	CacheControl string // of files
 	FrameOptions string // X-Frame-Options of a PDF that is to be shown
+	// ResourcePolicy is the Cross-Origin-Resource-Policy of files, and of what leads to them.
+	ResourcePolicy string
 	// StoreTimeout is the longest that the store may send nothing; then it is asked again.
 	StoreTimeout time.Duration
 	// WriteTimeout is the longest that a client may take for one buffer of 128 KiB.
@@ -137,6 +139,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 		return
 	}
 	spans := settle(r, rec.Size)
+	w.Header().Set("Cross-Origin-Resource-Policy", h.ResourcePolicy)
 	if h.redirected(w, r, rec, spans) {
 		return
 	}

@@ -2,10 +2,13 @@ package edge
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
+	"holdfast/limit"
 	"holdfast/problem"
 )
 
@@ -15,6 +18,7 @@ func withSecurityHeaders(hsts bool, next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin") // of files: what RESOURCE_POLICY says
 		h.Set("Content-Security-Policy", problem.Policy)
 		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
@@ -62,6 +66,23 @@ func recoverPanics(respond problem.Responder, next http.Handler) http.Handler {
 			w.Header().Set("Connection", "close")
 			respond.Write(w, r, err)
 		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// warnOfProxy logs once that a proxy in a private network says whose request it forwards, and is not believed:
+// all its clients are taken for one. Nothing is logged for other addresses, from which anybody can say anything.
+func warnOfProxy(proxies limit.Proxies, log *slog.Logger, next http.Handler) http.Handler {
+	var once sync.Once
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Real-IP") != "" || r.Header.Get("X-Forwarded-For") != "" {
+			if peer, untrusted := proxies.Untrusted(r); untrusted && peer.IsPrivate() {
+				once.Do(func() {
+					log.Warn("a proxy is not believed whose requests it forwards, so that all its clients count as one: "+
+						"name it in TRUSTED_PROXIES (private: all private networks), or set that to none", "proxy", peer.String())
+				})
+			}
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -5,10 +5,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"holdfast/config"
+	"holdfast/limit"
 	"holdfast/problem"
 )
 
@@ -54,5 +56,31 @@ func TestPanic(t *testing.T) {
 	server.Close()
 	if !strings.Contains(log.String(), "the secret is out") || !strings.Contains(log.String(), "request_id=id-1") || !strings.Contains(log.String(), "middleware_test.go") {
 		t.Errorf("the log has no id or no stack:\n%s", &log)
+	}
+}
+
+// A proxy that is not trusted forwards requests. In a private network it may be one's own, so the log says what
+// to do, once; of what is said from elsewhere it says nothing.
+func TestUntrustedProxyIsTold(t *testing.T) {
+	var log bytes.Buffer
+	trusted := limit.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+	h := warnOfProxy(trusted, slog.New(slog.NewTextHandler(&log, nil)), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for _, c := range []struct {
+		peer, header string
+		told         int
+	}{
+		{"127.0.0.1:5", "X-Real-IP", 0}, {"203.0.113.7:5", "X-Real-IP", 0}, {"10.1.2.3:5", "Accept", 0}, {"10.1.2.3:5", "X-Real-IP", 1},
+		{"[fd00::2]:5", "X-Forwarded-For", 1}, {"10.1.2.3:5", "X-Real-IP", 1},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.peer
+		r.Header.Set(c.header, "192.0.2.1")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if n := strings.Count(log.String(), "TRUSTED_PROXIES"); n != c.told {
+			t.Errorf("after %v it is told %d times", c, n)
+		}
+	}
+	if !strings.Contains(log.String(), "proxy=10.1.2.3") {
+		t.Error(log.String())
 	}
 }

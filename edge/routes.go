@@ -66,6 +66,9 @@ func (o Options) surround(h http.Handler) http.Handler {
 	h = rejectCrossOrigin(origins, o.Respond, h)
 	h = origins.Handler(recoverPanics(o.Respond, h))
 	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))
+	if c.Limits.On { // else nobody is counted by an address
+		h = warnOfProxy(c.TrustedProxies, o.Log, h)
+	}
 	return withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h))
 }
 

@@ -13,17 +13,28 @@ type Proxies []netip.Prefix
 // or else the other end of the connection. X-Forwarded-For is never looked at: clients
 // write it, and proxies only add to it.
 func (p Proxies) Client(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := peer.Addr().Unmap().WithZone("")
+	addr := peer(r)
 	if said := r.Header.Values("X-Real-IP"); p.trusted(addr) && len(said) == 1 {
 		if client, err := netip.ParseAddr(said[0]); err == nil {
 			return client.Unmap().WithZone("")
 		}
 	}
 	return addr
+}
+
+// Untrusted is the other end of the connection, and whether its word does not count.
+func (p Proxies) Untrusted(r *http.Request) (netip.Addr, bool) {
+	addr := peer(r)
+	return addr, !p.trusted(addr)
+}
+
+// peer is the other end of the connection; zero: unknown.
+func peer(r *http.Request) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap().WithZone("")
 }
 
 // trusted says whether an address is one of them.

@@ -120,6 +120,7 @@ func (p Problem) Header(h http.Header) {
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Security-Policy", Policy)
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))

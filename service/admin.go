@@ -1,15 +1,21 @@
 package service
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"holdfast/config"
 )
 
 // registry is where each package shows what it counts.
@@ -31,30 +37,72 @@ func register(r prometheus.Registerer, those ...interface{ Register(prometheus.R
 // longestProfile is how long a profile may take that is asked for by ?seconds=.
 const longestProfile = 2 * time.Minute
 
-// observe serves metrics and profiles at address until stop is called; an empty address is
-// nowhere. An address that is taken is no reason to serve no files. Profiles tell much of the
-// process, and cost it time: they are here, and never where clients come.
-func observe(address string, metrics prometheus.Gatherer, log *slog.Logger) (stop func()) {
-	if address == "" {
-		return func() {}
+// observe serves metrics, and profiles where they are wanted, until stop is called. An address that somebody
+// chose must be free; that the default one is taken is no reason to serve no files.
+func observe(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (stop func(), err error) {
+	if a.Addr == "" {
+		return func() {}, nil
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", a.Addr)
+	if err != nil && a.Chosen {
+		return nil, fmt.Errorf("ADMIN_ADDR: %w", err)
+	}
 	if err != nil {
-		log.Warn("metrics are not served", "error", err)
-		return func() {}
+		log.Warn("metrics are not served: set ADMIN_ADDR to a free address, or to off", "error", err)
+		return func() {}, nil
 	}
+	server := &http.Server{Handler: forOperators(a.Hosts, adminPages(a.Profiles, metrics)), ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout: longestProfile, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	go server.Serve(listener)
+	log.Info("serving metrics", "address", listener.Addr().String())
+	return func() { server.Close() }, nil // a scrape is nothing to wait for
+}
+
+func adminPages(profiles bool, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	// What one collector can't say is no reason to show nothing of the others.
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	if !profiles {
+		return mux
+	}
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: longestProfile,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-	go server.Serve(listener)
-	log.Info("serving metrics", "address", listener.Addr().String())
-	return func() { server.Close() } // a scrape is nothing to wait for
+	return mux
+}
+
+// forOperators refuses what a page in an operator's browser sends: by a name that is not ours, which its owner
+// may let point here (DNS rebinding), or from another origin. Programs send neither.
+func forOperators(hosts []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+		w.Header().Set("X-Frame-Options", "DENY")
+		if !addressed(r.Host, hosts) {
+			http.Error(w, "this name is not in ADMIN_HOSTS", http.StatusMisdirectedRequest)
+			return
+		}
+		origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
+		if origin != "" && origin != "http://"+r.Host || site != "" && site != "same-origin" && site != "none" {
+			http.Error(w, "not for pages of other origins", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// addressed says whether a Host header is an IP address, localhost or one of the names.
+func addressed(hostport string, names []string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	return host == "localhost" || slices.Contains(names, host)
 }

@@ -135,7 +135,10 @@ func (s *server) listen(context.Context) (err error) {
 		s.base = "http://" + address("127.0.0.1", s.port()) + "/files"
 	}
 	s.registry = newRegistry()
-	stop := observe(s.config.AdminAddr, s.registry, s.log)
+	stop, err := observe(s.config.Admin, s.registry, s.log)
+	if err != nil {
+		return err
+	}
 	s.onClose(func() error { stop(); return nil })
 	return nil
 }
@@ -167,7 +170,7 @@ func (s *server) wire(ctx context.Context) error {
 	identify := edge.ObserveIdentity(people.Identify)
 	files := download.New(download.Options{
 		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links, KeptLinks: rows,
-		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions,
+		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
 		Redirect: redirect(c, p.Objects), Limits: limits,
 	})

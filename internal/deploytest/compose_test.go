@@ -112,7 +112,7 @@ func TestComposePorts(t *testing.T) {
 }
 
 // known are the settings that Holdfast reads: the Python service's and its own.
-var known = strings.Fields(`CONFIG HOST PORT DEBUG DATA_DIR PUBLIC_URL FASTAPI_BASE_URL EXAMPLE_DIR
+var known = strings.Fields(`CONFIG HOST PORT DEBUG DATA_DIR PUBLIC_URL FASTAPI_BASE_URL EXAMPLE_DIR TRUSTED_PROXIES
 	FRONTEND_URL FORMS_URL ALLOWED_ORIGINS POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB POSTGRES_HOST POSTGRES_PORT
 	STORAGE_TYPE SEAWEEDFS_S3_ENDPOINT SEAWEEDFS_S3_ACCESS_KEY SEAWEEDFS_S3_SECRET_KEY SEAWEEDFS_S3_REGION
 	SEAWEEDFS_S3_USE_SSL BUCKET_PREFIX MAX_FILE_SIZE CHUNK_SIZE AUTH_REDIS_URL KEY_PREFIX_REDIS DJANGO_SECRET_KEY
@@ -128,7 +128,7 @@ func TestComposeEnvironment(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"POSTGRES_HOST": "postgres", "STORAGE_TYPE": "local",
-		"SEAWEEDFS_S3_ENDPOINT": "http://seaweedfs:8333", "AUTH_REDIS_URL": "redis://redis:6379/1"} {
+		"SEAWEEDFS_S3_ENDPOINT": "http://seaweedfs:8333", "TRUSTED_PROXIES": "private", "AUTH_REDIS_URL": "redis://redis:6379/1"} {
 		if got := value(env, name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}

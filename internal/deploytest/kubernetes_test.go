@@ -120,8 +120,8 @@ func TestClusterDeployment(t *testing.T) {
 		ports[p.Name] = p.Port
 	}
 	// The image says PORT=8000, see the test of the Dockerfile.
-	if ports["http"] != c.Port || !strings.HasSuffix(c.AdminAddr, ":"+strconv.Itoa(ports["metrics"])) {
-		t.Errorf("ports %v, PORT is %d, ADMIN_ADDR %s", ports, c.Port, c.AdminAddr)
+	if ports["http"] != c.Port || !strings.HasSuffix(c.Admin.Addr, ":"+strconv.Itoa(ports["metrics"])) {
+		t.Errorf("ports %v, PORT is %d, ADMIN_ADDR %s", ports, c.Port, c.Admin.Addr)
 	}
 	for _, p := range []struct {
 		probe map[string]any

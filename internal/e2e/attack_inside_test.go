@@ -167,11 +167,68 @@ func TestAttackByRedirects(t *testing.T) {
 	}
 }
 
+// A page in an operator's browser asks for metrics: under a name of its own that leads here, or as what it is.
+func TestAttackOnMetricsByRebinding(t *testing.T) {
+	t.Parallel()
+	s := start(t, "ADMIN_HOSTS=holdfast,Metrics.Example.org", "ADMIN_PROFILES=on")
+	own := strings.TrimPrefix(s.admin(), "http://")
+	_, port, err := net.SplitHostPort(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		host, header string
+		status       int
+	}{
+		{own, "", 200}, {"127.0.0.1", "", 200}, {"[::1]:" + port, "", 200}, {"10.1.2.3:" + port, "", 200}, {"localhost:" + port, "", 200}, {"LOCALHOST.", "", 200},
+		{"holdfast:" + port, "", 200}, {"metrics.example.org", "", 200}, {own, "Sec-Fetch-Site: none", 200}, {own, "Sec-Fetch-Site: same-origin", 200},
+		{own, "Origin: http://" + own, 200},
+		{"evil.example.org:" + port, "", 421}, {"evil.example.org", "", 421}, {"localhost.evil.example.org", "", 421}, {"holdfast.evil.example.org:" + port, "", 421},
+		{"127.0.0.1.evil.example.org", "", 421}, {"xlocalhost", "", 421}, {"", "", 400},
+		{own, "Origin: http://evil.example.org", 403}, {own, "Origin: null", 403}, {own, "Sec-Fetch-Site: cross-site", 403}, {own, "Sec-Fetch-Site: same-site", 403},
+	} {
+		for _, path := range []string{"/metrics", "/debug/pprof/cmdline"} {
+			conn, err := net.Dial("tcp", own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.SetDeadline(time.Now().Add(patience))
+			headers := "Connection: close\r\n"
+			if c.header != "" {
+				headers += c.header + "\r\n"
+			}
+			if c.host != "" {
+				headers += "Host: " + c.host + "\r\n"
+			}
+			fmt.Fprintf(conn, "GET %s HTTP/1.1\r\n%s\r\n", path, headers)
+			got, err := io.ReadAll(conn)
+			conn.Close()
+			if err != nil || !strings.HasPrefix(string(got), fmt.Sprintf("HTTP/1.1 %d ", c.status)) || c.status != 200 && strings.Contains(string(got), "go_") {
+				t.Errorf("%s of %q [%s]: %.100q %v, want %d", path, c.host, c.header, got, err, c.status)
+			}
+		}
+	}
+}
+
+// An address for metrics that somebody chose has to be free. The default one need not be.
+func TestAdminAddrIsTaken(t *testing.T) {
+	t.Parallel()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	s := newServer(t, "ADMIN_ADDR="+other.Addr().String())
+	if status, log := s.ends(); status != 1 || !strings.Contains(log, "ADMIN_ADDR") {
+		t.Errorf("status %d\n%s", status, log)
+	}
+}
+
 // A client asks for metrics and profiles in every way it can think of. They are at ADMIN_ADDR, where operators
 // find them, and that is of this machine alone.
 func TestAttackOnMetrics(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, "ADMIN_PROFILES=on")
 	s.eventually("metrics are somewhere", func() bool {
 		log, _ := os.ReadFile(s.log)
 		return strings.Contains(string(log), "serving metrics")

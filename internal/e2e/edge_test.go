@@ -53,7 +53,8 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 		a := s.do(t, c.method, replace.Replace(c.path), c.body, append(strings.Split(cmp.Or(c.headers, "Accept: */*"), "|"), "Origin: https://app.example.org")...)
 		want := map[string]string{
 			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Content-Security-Policy": c.policy,
-			"Referrer-Policy": "strict-origin-when-cross-origin", "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+			"Cross-Origin-Resource-Policy": map[bool]string{true: "same-site", false: "same-origin"}[c.path == "/files/{file}" && c.status == 200],
+			"Referrer-Policy":              "strict-origin-when-cross-origin", "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 			"Strict-Transport-Security":   "max-age=31536000; includeSubDomains",
 			"Access-Control-Allow-Origin": "https://app.example.org", "Access-Control-Allow-Credentials": "true",
 		}

@@ -256,3 +256,21 @@ func TestRedirect(t *testing.T) {
 		}
 	}
 }
+
+// RESOURCE_POLICY says whose pages may show a file; whatever else is answered is the service's own.
+func TestResourcePolicy(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{"same-origin", "cross-origin"} {
+		s := start(t, "RESOURCE_POLICY="+policy)
+		file := s.put(t, "a.png", "image/png", []byte("no picture"))
+		link := s.link(t, file, `{"disposition": "inline"}`)
+		for at, want := range map[string]string{file: policy, link: policy, file + "x": "same-origin", "/files/": "same-origin", "/files/healthz": "same-origin"} {
+			if a := s.do(t, "GET", at, nil); a.header.Get("Cross-Origin-Resource-Policy") != want {
+				t.Errorf("%s: %v, want %s", at, a, want)
+			}
+		}
+		if a := s.do(t, "GET", link, nil, "Range: bytes=99-"); a.status != 416 || a.header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+			t.Error(a)
+		}
+	}
+}

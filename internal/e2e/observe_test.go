@@ -201,10 +201,13 @@ func TestBrokenDownloadCounts(t *testing.T) {
 	}
 }
 
-// Profiles are where metrics are, and nowhere else.
+// Profiles are where metrics are, where they are wanted, and nowhere else.
 func TestProfiles(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	if res, err := start(t).watch("/debug/pprof/"); err != nil || res.Body.Close() != nil || res.StatusCode != http.StatusNotFound {
+		t.Errorf("profiles that nobody asked for: %v %v", res, err)
+	}
+	s := start(t, "ADMIN_PROFILES=on")
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/debug/pprof/profile?seconds=1", "/metrics"} {
 		res, err := s.watch(path)
 		if err != nil {
