@@ -56,7 +56,8 @@ type Config struct {
 	PublicURL      string
 	ExampleDir     string
 	AllowedOrigins []string
-	FrontendURL    string // where browsers are sent to sign in; empty: nowhere
+	AllowedHeaders []string // of requests of their pages, beside those that the service knows
+	FrontendURL    string   // where browsers are sent to sign in; empty: nowhere
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Real-IP is believed
 	Connections    Connections
@@ -166,6 +167,7 @@ func (r *reader) service(c *Config) {
 	c.PublicURL = r.publicURL()
 	c.ExampleDir = r.path("EXAMPLE_DIR", "the built example page, served at `/` if it is there", "web-example/dist")
 	c.FrontendURL, c.AllowedOrigins = r.origins()
+	c.AllowedHeaders = r.list("ALLOWED_HEADERS", "headers that those pages may send beside the ones that the service knows, and those that tracing libraries add, a comma list")
 	c.Admin = r.admin()
 	c.StartTimeout = r.duration("START_TIMEOUT", "how long to wait for database and store at start", 30*time.Second, 24*time.Hour)
 	c.Drain = r.drain()
@@ -209,18 +211,18 @@ func (r *reader) publicURL() string {
 // origins are pages that may call; the first result is where browsers are sent to sign in,
 // without a trailing slash, or empty.
 func (r *reader) origins() (frontend string, all []string) {
-	for _, o := range r.list("ALLOWED_ORIGINS", "origins whose pages may call (CORS), a comma or JSON list") {
-		if o != "*" && r.checkURL("ALLOWED_ORIGINS", o) == nil {
-			continue
+	for _, s := range r.list("ALLOWED_ORIGINS", "origins whose pages may call (CORS), a comma or JSON list: such as `https://app.example.org`, "+
+		"`https://*.example.org`, an app's `capacitor://localhost`, or `*`: everybody's, but without cookies") {
+		if o := r.origin(s); o != "" {
+			all = append(all, o)
 		}
-		all = append(all, strings.TrimRight(o, "/"))
 	}
 	if u := r.httpURL("FRONTEND_URL", "one more; and where browsers are sent to sign in that open a file's address without a token"); u != nil {
 		frontend = strings.TrimRight(u.String(), "/")
-		all = append(all, u.Scheme+"://"+u.Host)
+		all = append(all, Origin(u))
 	}
 	if u := r.httpURL("FORMS_URL", "one more"); u != nil {
-		all = append(all, u.Scheme+"://"+u.Host)
+		all = append(all, Origin(u))
 	}
 	return frontend, all
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/rs/cors"
 
@@ -13,47 +15,116 @@ import (
 	"holdfast/problem"
 )
 
-// crossOrigin lets the pages of the allowed origins in (CORS), and reads errors too.
-func crossOrigin(c config.Config, base string) *cors.Cors {
-	allowed := append(ownOrigins(base), c.AllowedOrigins...)
+// tracingHeaders are what libraries for tracing, and some for HTTP, add to every request of a page. They are
+// allowed so that a page with such a library can call; the service reads only the first two.
+var tracingHeaders = []string{"Traceparent", "Tracestate", "Baggage", "Sentry-Trace", "B3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId",
+	"X-B3-Sampled", "X-B3-Flags", "X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin", "X-Datadog-Sampling-Priority", "Newrelic",
+	"Elastic-Apm-Traceparent", "Uber-Trace-Id", "X-Cloud-Trace-Context", "X-Amzn-Trace-Id", "Request-Id", "Request-Context", "X-Correlation-ID",
+	"Cache-Control", "Pragma", "X-CSRFToken", "X-CSRF-Token", "X-XSRF-TOKEN"}
+
+// origins are the pages that may call (CORS).
+type origins struct {
+	named     *cors.Cors // with cookies
+	everybody *cors.Cors // without; nil: nobody else may
+}
+
+// crossOrigin lets the pages of the allowed origins in, and lets them read errors too. "*" is everybody, who may
+// not send cookies along: a browser would refuse an answer that allows both (Fetch, 3.2.5).
+func crossOrigin(c config.Config, base string) origins {
+	named := ownOrigins(base)
+	for _, o := range c.AllowedOrigins {
+		if o != "*" {
+			named = append(named, o)
+		}
+	}
 	o := cors.Options{
-		AllowedOrigins:   allowed,
+		AllowedOrigins:   named,
 		AllowCredentials: true,
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Guest-Authorization", "X-Public-Authorization", "X-Request-ID",
+		AllowedHeaders: slices.Concat([]string{"Authorization", "Content-Type", "X-Guest-Authorization", "X-Public-Authorization", "X-Request-ID",
 			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
 			"If-Unmodified-Since", "Want-Repr-Digest", "Idempotency-Key", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
-			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest", "Traceparent", "Tracestate"},
+			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest"}, tracingHeaders, c.AllowedHeaders),
 		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Tus-Checksum-Algorithm",
 			"Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Expires",
 			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "Content-Location", "Content-Range", "Content-Disposition", "Accept-Ranges", "ETag",
 			"Repr-Digest", "Retry-After", "X-Request-ID"},
 		MaxAge: 3600,
 	}
-	if len(allowed) == 0 {
+	if len(named) == 0 {
 		// The library takes an empty list for "everybody".
 		o.AllowOriginFunc = func(string) bool { return false }
 	}
-	return cors.New(o)
+	all := origins{named: cors.New(o)}
+	if slices.Contains(c.AllowedOrigins, "*") {
+		o.AllowedOrigins, o.AllowOriginFunc, o.AllowCredentials = []string{"*"}, nil, false
+		all.everybody = cors.New(o)
+	}
+	return all
 }
 
-// ownOrigins are those of the service itself, as clients see it. A loopback address has
-// two names, and a page may be opened by either.
-func ownOrigins(base string) []string {
+// OriginAllowed says whether a request comes from a page that may call.
+func (o origins) OriginAllowed(r *http.Request) bool {
+	return o.everybody != nil || o.named.OriginAllowed(r)
+}
+
+// Handler answers preflights, and adds to other answers which page may read them.
+func (o origins) Handler(next http.Handler) http.Handler {
+	named := o.named.Handler(next)
+	everybody := named
+	if o.everybody != nil {
+		everybody = o.everybody.Handler(next)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sortPreflight(r)
+		if o.everybody == nil || o.named.OriginAllowed(r) {
+			named.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Add("Vary", "Origin") // the named get another answer
+		everybody.ServeHTTP(w, r)
+	})
+}
+
+// sortPreflight writes the headers that a preflight asks for as browsers do: in lower case, in order, once each
+// (Fetch, CORS-unsafe request-header names). The library takes no other list.
+func sortPreflight(r *http.Request) {
+	const name = "Access-Control-Request-Headers"
+	asked := r.Header.Values(name)
+	if r.Method != http.MethodOptions || len(asked) == 0 {
+		return
+	}
+	var all []string
+	for header := range strings.SplitSeq(strings.ToLower(strings.Join(asked, ",")), ",") {
+		if header = strings.Trim(header, " \t"); header != "" {
+			all = append(all, header)
+		}
+	}
+	slices.Sort(all)
+	r.Header.Set(name, strings.Join(slices.Compact(all), ","))
+}
+
+// ownOrigins are those of the service itself, as clients see it. A loopback address has several names, and a page
+// may be opened by any of them.
+func ownOrigins(base string) (all []string) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" {
 		return nil
 	}
+	hosts := []string{u.Hostname()}
 	if net.ParseIP(u.Hostname()).IsLoopback() {
-		return []string{u.Scheme + "://localhost:" + u.Port(), u.Scheme + "://127.0.0.1:" + u.Port()}
+		hosts = []string{"localhost", "127.0.0.1", "::1"}
 	}
-	return []string{u.Scheme + "://" + u.Host}
+	for _, host := range hosts {
+		all = append(all, config.Origin(&url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(host, u.Port())}))
+	}
+	return all
 }
 
 // rejectCrossOrigin refuses what a foreign page makes a browser send, wherever it would change
 // something: the browser says from where it comes. Other clients say nothing, and are let
 // through; so are the pages that CORS lets in.
-func rejectCrossOrigin(origins *cors.Cors, respond problem.Responder, next http.Handler) http.Handler {
+func rejectCrossOrigin(origins origins, respond problem.Responder, next http.Handler) http.Handler {
 	check := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := check.Check(r); err != nil && !origins.OriginAllowed(r) {

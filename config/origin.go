@@ -1,0 +1,56 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// originScheme is a scheme whose pages have an origin with a host: http and https, those of apps (capacitor,
+// ionic, tauri) and of browser extensions.
+var originScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
+
+// Origin is the origin of a URL as browsers write it (RFC 6454, 6.2; RFC 3986, 6.2.3): in lower case, without
+// the scheme's default port, path and all that follows; empty: it has none.
+func Origin(u *url.URL) string {
+	scheme, host, port := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()
+	if host == "" || !originScheme.MatchString(scheme) || scheme == "file" {
+		return ""
+	}
+	if port == map[string]string{"http": "80", "https": "443"}[scheme] {
+		port = ""
+	}
+	if port != "" {
+		return scheme + "://" + net.JoinHostPort(host, port)
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return scheme + "://" + host
+}
+
+// origin reads an entry of ALLOWED_ORIGINS: "*", or a URL, of which only the origin counts. The first label of its
+// host may be "*".
+func (r *reader) origin(s string) string {
+	const name = "ALLOWED_ORIGINS"
+	if s == "*" {
+		return s
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil || Origin(u) == "" {
+		r.fault(name, "must be origins such as https://app.example.org or capacitor://localhost (null is none: any page can have it)")
+		return ""
+	}
+	o := Origin(u)
+	host := strings.TrimPrefix(strings.ToLower(u.Hostname()), "*.")
+	if strings.Contains(host, "*") {
+		r.fault(name, "may have * for the first label of a host only, as in https://*.example.org")
+		return ""
+	}
+	if strings.ContainsFunc(o, func(c rune) bool { return c > '~' }) {
+		r.fault(name, "must be written as browsers send it, in ASCII (xn--...)")
+		return ""
+	}
+	return o
+}
