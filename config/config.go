@@ -62,14 +62,15 @@ type Config struct {
 	TrustedProxies []netip.Prefix // whose X-Real-IP is believed
 	Connections    Connections
 
-	MaxFileSize  int64         // bytes
-	MemoryBudget int64         // bytes of uploads that may be in memory at the same time
-	UploadTTL    time.Duration // without a byte, until an unfinished upload is removed
-	ReadTimeout  time.Duration // without a byte from an uploading client
-	Drain        Drain
-	StartTimeout time.Duration // for SQL and S3 to appear
-	MinFreeSpace int64         // bytes that uploads leave in DataDir; negative: what is usual
-	EmbeddedSync bool          // flush the file system before an offset is acknowledged
+	MaxFileSize   int64         // bytes
+	MemoryBudget  int64         // bytes of uploads that may be in memory at the same time
+	MaxUnfinished int64         // unfinished uploads of an identity; 0: any number
+	UploadTTL     time.Duration // without a byte, until an unfinished upload is removed
+	ReadTimeout   time.Duration // without a byte from an uploading client
+	Drain         Drain
+	StartTimeout  time.Duration // for SQL and S3 to appear
+	MinFreeSpace  int64         // bytes that uploads leave in DataDir; negative: what is usual
+	EmbeddedSync  bool          // flush the file system before an offset is acknowledged
 
 	Admin        Admin
 	RememberTTL  time.Duration // of permissions and records; 0: not at all
@@ -178,6 +179,7 @@ func (r *reader) uploads(c *Config) {
 	c.MaxFileSize = r.int64("MAX_FILE_SIZE", "the longest file, in bytes", 104857600, 1, 5<<40)
 	c.MemoryBudget = r.int64("MEMORY_BUDGET", "bytes of uploads that may be in memory at the same time; at least two parts of the longest file's", 256<<20, 17<<20, 1<<40)
 	c.UploadTTL = r.timeFrom("UPLOAD_TTL", "an unfinished upload is removed when it got no byte for so long", 24*time.Hour, time.Millisecond, 365*24*time.Hour)
+	c.MaxUnfinished = r.int64("MAX_UNFINISHED_UPLOADS", "how many unfinished uploads one identity may have at a time; 0: any number", 1000, 0, 1<<40)
 	c.ReadTimeout = r.duration("READ_TIMEOUT", "an upload request that sends no byte for so long is ended; what came is kept", 60*time.Second, 24*time.Hour)
 	c.MinFreeSpace = r.minFreeSpace()
 	r.int64("CHUNK_SIZE", "checked, so that a typing error is told; not needed", 1048576, 1, 1<<40)

@@ -33,7 +33,7 @@ func TestDefaults(t *testing.T) {
 		Admin: Admin{Addr: "127.0.0.1:9464"}, RememberTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
 		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY", ResourcePolicy: "same-site"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
-		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, Events: Events{Scan: Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, EmbeddedSync: true,
+		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, MaxUnfinished: 1000, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, Events: Events{Scan: Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, EmbeddedSync: true,
 		Drain:       Drain{Timeout: 10 * time.Second},
 		Storage:     Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Import:      Import{Region: "us-east-1"},

@@ -35,12 +35,13 @@ type DB struct {
 	// replicas are compared on one clock.
 	now string
 	// byBytes is the collation that orders texts as S3 orders keys.
-	byBytes string
-	dsn     string // of PostgreSQL, for Listen; empty on SQLite
-	quota   file.Quota
-	events  bool // they are kept
-	migrate func(context.Context) error
-	relief  func() bool
+	byBytes    string
+	dsn        string // of PostgreSQL, for Listen; empty on SQLite
+	quota      file.Quota
+	unfinished int64 // uploads of an identity; 0: any number
+	events     bool  // they are kept
+	migrate    func(context.Context) error
+	relief     func() bool
 }
 
 // OpenSQLite is ConnectSQLite, and brings the tables up to date.

@@ -118,11 +118,11 @@ func TestUploadFromRowToRecord(t *testing.T) {
 		if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 10, Key: "t1"}, {Offset: 10, Size: 25, Key: "t3"}}, u.Tails); diff != "" {
 			t.Fatal(diff)
 		}
-		n1, err := d.TakePart(ctx, u.Fence())
+		n1, err := d.TakePart(ctx, u.Fence(), 50)
 		noErr(t, err)
-		n2, err := d.TakePart(ctx, u.Fence()) // this one failed: its number is burned
+		n2, err := d.TakePart(ctx, u.Fence(), 50) // this one failed: its number is burned
 		noErr(t, err)
-		n3, err := d.TakePart(ctx, u.Fence())
+		n3, err := d.TakePart(ctx, u.Fence(), 50)
 		noErr(t, err)
 		if n1 != 1 || n2 != 2 || n3 != 3 {
 			t.Fatal(n1, n2, n3)

@@ -15,6 +15,10 @@ import (
 // database is used.
 func (d *DB) Limit(defaults file.Quota) { d.quota = defaults }
 
+// LimitUnfinished sets how many unfinished uploads an identity may have; 0: any number. It is
+// called before the database is used.
+func (d *DB) LimitUnfinished(n int64) { d.unfinished = n }
+
 // limits are the quotas of account $1, with the defaults as $4 and $5; 0 is none.
 const (
 	maxBytes = `coalesce((select max_bytes from account_quotas q where q.account_id = $1), $4)`

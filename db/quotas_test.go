@@ -58,9 +58,9 @@ func TestUsage(t *testing.T) {
 		noErr(t, d.ForgetUpload(ctx, deferred.ID))
 
 		a, b := create(func(u *file.Upload) { u.Partial, u.Size = true, 20 }), create(func(u *file.Upload) { u.Partial, u.Size = true, 30 })
-		uses(t, d, 4, 150, 1)
+		uses(t, d, 4, 150, 3)
 		final := create(func(u *file.Upload) { u.Sources, u.Size = []file.ID{a.ID, b.ID}, 50 })
-		uses(t, d, 4, 150, 2)
+		uses(t, d, 4, 150, 3)
 		final.Offset = 50
 		was := final.Fence()
 		was.Offset = 0
@@ -184,5 +184,85 @@ func TestQuota(t *testing.T) {
 		uses(t, d, 7, 900, 1)
 		noErr(t, d.DeclareLength(ctx, at.Fence(), 1000))
 		uses(t, d, 7, 1000, 1)
+	})
+}
+
+// Parts that came to nothing lie in the store, so they count, until the upload ends or its
+// multipart upload is dropped.
+func TestPartsThatFailedCount(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		d.Limit(file.Quota{Bytes: 250})
+		for _, deferred := range []bool{false, true} {
+			u := newUpload()
+			u.Sources, u.Deferred = nil, deferred
+			first := leased(t, d, u)
+			for range 2 {
+				_, err := d.TakePart(ctx, first.Fence(), 100)
+				noErr(t, err)
+			}
+			uses(t, d, 4, 200, 1)
+			_, err := d.TakePart(ctx, first.Fence(), 100)
+			wantErr(t, err, file.ErrQuota)
+			uses(t, d, 4, 200, 1)
+			first = commit(t, d, first, file.Progress{Offset: 10, Tails: []file.Tail{{Size: 10, Key: "t"}}})
+			uses(t, d, 4, 200, 1)
+			noErr(t, d.DropMultipart(ctx, first.Fence()))
+			if deferred {
+				uses(t, d, 4, 10, 1)
+			} else {
+				uses(t, d, 4, 100, 1)
+			}
+			_, err = d.TakePart(ctx, first.Fence(), 100)
+			noErr(t, err)
+			noErr(t, d.DeleteUpload(ctx, first.Fence()))
+			uses(t, d, 4, 0, 0)
+		}
+	})
+}
+
+// One identity has so many unfinished uploads and no more, however many are begun at once;
+// others, finished ones, and those that end with their request don't count.
+func TestUnfinishedUploads(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		d.LimitUnfinished(5)
+		begin := func(change func(*file.Upload)) (file.Upload, error) {
+			u := newUpload()
+			u.Sources, u.Size = nil, 0
+			change(&u)
+			return u, d.CreateUpload(ctx, u, "h", time.Minute)
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var begun []file.Upload
+		for i := range 20 {
+			wg.Go(func() {
+				u, err := begin(func(u *file.Upload) { u.Partial = i%2 == 0 })
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					begun = append(begun, u)
+				} else if !errors.Is(err, file.ErrQuota) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(begun) != 5 {
+			t.Errorf("%d were begun", len(begun))
+		}
+		uses(t, d, 4, 0, 5)
+		_, err := begin(func(u *file.Upload) { u.Creator.UserID++ })
+		noErr(t, err)
+		_, err = begin(func(u *file.Upload) { u.TTL = 0 })
+		noErr(t, err)
+		_, err = begin(func(u *file.Upload) { u.Sources = []file.ID{begun[0].ID} })
+		noErr(t, err)
+		noErr(t, d.DeleteUpload(ctx, file.Fence{ID: begun[0].ID, Epoch: 1, State: file.Open}))
+		_, err = begin(func(*file.Upload) {})
+		noErr(t, err)
+		_, err = begin(func(*file.Upload) {})
+		wantErr(t, err, file.ErrQuota)
 	})
 }

@@ -25,6 +25,9 @@ func (d *DB) createUpload(ctx context.Context, tx *transaction, u file.Upload, h
 	if err := d.reserve(ctx, tx, u.Creator.AccountID, bytes, slots); err != nil {
 		return err
 	}
+	if err := d.fewUnfinished(ctx, tx, u); err != nil {
+		return err
+	}
 	_, err := exec(ctx, tx, "create upload", d.text(`
 		insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
 			name, type, metadata, size, deferred, part_size, partial, sources, claim, ttl,
@@ -38,15 +41,32 @@ func (d *DB) createUpload(ctx context.Context, tx *transaction, u file.Upload, h
 }
 
 // reserves is what an upload takes of its account's quota when it is begun. One whose length
-// is not known takes what comes; see the migration for final and partial ones.
+// is not known takes what comes; a final one nothing, since its sources have taken it.
 func reserves(u file.Upload) (bytes, slots int64) {
-	if !u.Deferred && len(u.Sources) == 0 {
+	if len(u.Sources) > 0 {
+		return 0, 0
+	}
+	if !u.Deferred {
 		bytes = u.Size
 	}
-	if !u.Partial {
-		slots = 1
+	return bytes, 1
+}
+
+// fewUnfinished refuses one more unfinished upload to who has too many. It is called when the
+// account's usage is locked, so that no two are counted at once.
+func (d *DB) fewUnfinished(ctx context.Context, tx *transaction, u file.Upload) error {
+	if d.unfinished == 0 || len(u.Sources) > 0 || u.TTL == 0 { // one that ends with its request is none
+		return nil
 	}
-	return bytes, slots
+	var n int64
+	err := row(ctx, tx, "count unfinished uploads", `select count(*) from uploads
+		where account_id = $1 and user_id = $2 and creator_kind = $3 and (user_id <> 0 or fingerprint = $4)
+			and ttl > 0 and sources = '' and state <> 'recorded' and state <> 'deleted'`,
+		[]any{u.Creator.AccountID, u.Creator.UserID, u.Creator.Kind, u.Creator.Fingerprint}, &n)
+	if err == nil && n >= d.unfinished {
+		err = file.Refuse(file.ErrQuota, "Quota of %d unfinished uploads exceeded: finish or end one of them", d.unfinished)
+	}
+	return err
 }
 
 // uploadColumns are read by uploadRow.
@@ -110,15 +130,46 @@ func (d *DB) tails(ctx context.Context, on *pool, id file.ID) (tails []file.Tail
 	return tails, err
 }
 
-// TakePart gives out the next part number. Whatever becomes of the part, the number
-// is never given out again. The offset is not part of this fence: parts before may be
-// committed at any moment.
-func (d *DB) TakePart(ctx context.Context, f file.Fence) (number int32, err error) {
-	err = row(ctx, d.write, "take part number", `
-		update uploads set next_part = next_part + 1
-		where id = $1 and lease_epoch = $2 and state = 'open'
-		returning next_part - 1`, []any{f.ID, f.Epoch}, &number)
-	return number, lost(err)
+// TakePart gives out the next part number, for a part of size bytes. Whatever becomes of the
+// part, the number is never given out again. The offset is not part of this fence: parts
+// before may be committed at any moment. file.ErrQuota if parts that came to nothing lie in
+// the store, and the account has no room for this one beside them.
+func (d *DB) TakePart(ctx context.Context, f file.Fence, size int64) (number int32, err error) {
+	err = d.tx(ctx, "take part number", func(tx *transaction) error {
+		var account, reserved, sent int64
+		var final bool
+		err := row(ctx, tx, "take part number", `
+			update uploads set next_part = next_part + 1, sent = sent + $3
+			where id = $1 and lease_epoch = $2 and state = 'open'
+			returning next_part - 1, account_id, reserved, sent, sources <> ''`, []any{f.ID, f.Epoch, size}, &number, &account, &reserved, &sent, &final)
+		if err != nil {
+			return lost(err)
+		}
+		if final { // its sources have reserved the same bytes
+			return nil
+		}
+		return d.grow(ctx, tx, f.ID, account, reserved, sent)
+	})
+	return number, err
+}
+
+// DropMultipart forgets the multipart upload of an upload that has no committed parts: it is
+// to be aborted, and what was sent to it counts no more.
+func (d *DB) DropMultipart(ctx context.Context, f file.Fence) error {
+	return d.tx(ctx, "drop multipart upload", func(tx *transaction) error {
+		account, before, _, err := reservation(ctx, tx, f.ID)
+		if err != nil {
+			return lost(err)
+		}
+		if err := fenced(ctx, tx, f, `multipart_id = '', sent = 0, reserved = case when sources <> '' then 0 when deferred then committed_offset else size end`); err != nil {
+			return err
+		}
+		_, after, _, err := reservation(ctx, tx, f.ID)
+		if err != nil {
+			return err
+		}
+		return d.count(ctx, tx, account, after-before, 0)
+	})
 }
 
 // SetMultipart notes the key of the object that is written in parts, the store's id of the multipart
@@ -181,8 +232,11 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 	return expires, err
 }
 
-// grow reserves more for an upload, whose quota is locked last.
+// grow reserves more for an upload, up to size bytes; the quota is locked last.
 func (d *DB) grow(ctx context.Context, tx *transaction, id file.ID, account, reserved, size int64) error {
+	if size <= reserved {
+		return nil
+	}
 	if _, err := exec(ctx, tx, "reserve", `update uploads set reserved = $2 where id = $1`, id, size); err != nil {
 		return err
 	}

@@ -172,6 +172,7 @@ func database(ctx context.Context, c config.Config, postgres, sqlite func(contex
 		return nil, err
 	}
 	rows.Limit(file.Quota(c.Quota))
+	rows.LimitUnfinished(c.MaxUnfinished)
 	if c.Events.URL != "" {
 		rows.KeepEvents()
 	}

@@ -129,10 +129,12 @@ func (a *appender) run(ctx context.Context) error {
 		if then := a.settle(ctx); then != nil {
 			err = fmt.Errorf("%w (and then: %v)", err, then) // the first decides what is answered
 		}
+		a.discardFlights(ctx)
 	} else {
 		// Nothing was to be committed before the checksum is known to be right. Where a
 		// commit was tried nothing may be removed: it may have been done.
 		a.discard(ctx, a.u.Location.Bucket, a.written)
+		a.dropParts(ctx)
 	}
 	return err
 }

@@ -67,6 +67,9 @@ func (a *appender) commit(ctx context.Context) error {
 		return nil
 	}
 	if err := a.commitProgress(ctx, a.u, p); err != nil {
+		if errors.Is(err, file.ErrQuota) { // surely not done
+			a.discard(ctx, a.u.Location.Bucket, p.Tails)
+		}
 		if !errors.Is(err, file.ErrUnavailable) {
 			a.pending = file.Progress{} // it was refused, and would be again
 		}
@@ -121,4 +124,32 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 	*u = next
 	e.discard(ctx, u.Location.Bucket, gone)
 	return nil
+}
+
+// discardFlights removes the tails that landed beyond a fault: no commit names them.
+func (a *appender) discardFlights(ctx context.Context) {
+	var tails []file.Tail
+	for _, f := range a.flights {
+		if f.tail != nil {
+			tails = append(tails, *f.tail)
+		}
+	}
+	a.discard(ctx, a.u.Location.Bucket, tails)
+}
+
+// dropParts aborts the multipart upload of a request whose checksum was wrong, where nothing
+// else lies in it: else what it sent stays in the store, and counts, until the upload ends.
+func (a *appender) dropParts(ctx context.Context) {
+	if a.u.MultipartID == "" || a.u.Offset > sizeOf(a.u.Tails) {
+		return
+	}
+	at, id := a.u.Location, a.u.MultipartID
+	err := a.rows.DropMultipart(ctx, a.u.Fence())
+	if err == nil {
+		a.u.MultipartID = ""
+		err = a.objects.Abort(ctx, at, id)
+	}
+	if err != nil {
+		a.log.WarnContext(ctx, "parts that nobody needs stay until the upload ends", "upload", a.u.ID, "error", err)
+	}
 }

@@ -248,7 +248,7 @@ func (e *Engine) copyPieces(ctx context.Context, u *file.Upload, pieces []piece)
 func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum hash.Hash) error {
 	part := file.Part{Offset: u.Offset, Size: p.length}
 	var err error
-	if part.Number, err = e.nextPart(ctx, u); err != nil {
+	if part.Number, err = e.nextPart(ctx, u, p.length); err != nil {
 		return err
 	}
 	both, ctx2 := errgroup.WithContext(ctx)

@@ -33,7 +33,8 @@ import (
 // Rows is the state of uploads in SQL. Package db says what each method does.
 type Rows interface {
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
-	TakePart(ctx context.Context, f file.Fence) (int32, error)
+	TakePart(ctx context.Context, f file.Fence, size int64) (int32, error)
+	DropMultipart(ctx context.Context, f file.Fence) error
 	SetMultipart(ctx context.Context, f file.Fence, key, multipartID string, partSize int64) error
 	Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error)
 	Parts(ctx context.Context, id file.ID) ([]file.Part, error)

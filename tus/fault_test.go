@@ -161,10 +161,14 @@ func (r rowsUnderFault) UploadRow(ctx context.Context, id file.ID) (u *file.Uplo
 	err = r.sql("UploadRow", func() (err error) { u, err = r.Rows.UploadRow(ctx, id); return })
 	return
 }
-func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence) (n int32, err error) {
+func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence, size int64) (n int32, err error) {
 	ctx = r.outlast(ctx)
-	err = r.sql("TakePart", func() (err error) { n, err = r.Rows.TakePart(ctx, f); return })
+	err = r.sql("TakePart", func() (err error) { n, err = r.Rows.TakePart(ctx, f, size); return })
 	return
+}
+func (r rowsUnderFault) DropMultipart(ctx context.Context, f file.Fence) error {
+	ctx = r.outlast(ctx)
+	return r.sql("DropMultipart", func() error { return r.Rows.DropMultipart(ctx, f) })
 }
 func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, key, id string, partSize int64) error {
 	ctx = r.outlast(ctx)

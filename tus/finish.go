@@ -56,7 +56,7 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 		p.ETag, err = e.put(ctx, at, u.Type, &body)
 	} else {
 		part := file.Part{Offset: u.Offset - body.size, Size: body.size}
-		if part.Number, err = e.nextPart(ctx, u); err != nil {
+		if part.Number, err = e.nextPart(ctx, u, body.size); err != nil {
 			return err
 		}
 		part.ETag, err = e.putPart(ctx, u.Location, u.MultipartID, part.Number, &body)
@@ -163,8 +163,8 @@ func (e *Engine) place(u *file.Upload) file.Location {
 
 // nextPart gives out the number for one more part, and begins the multipart upload with
 // the first.
-func (e *Engine) nextPart(ctx context.Context, u *file.Upload) (int32, error) {
-	number, err := e.rows.TakePart(ctx, u.Fence())
+func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int32, error) {
+	number, err := e.rows.TakePart(ctx, u.Fence(), size)
 	if err != nil {
 		return 0, err
 	}

@@ -58,7 +58,7 @@ func (a *appender) launchPart(ctx context.Context) error {
 		return err
 	}
 	f.part, p.Size, a.tails = p, f.body.size, nil
-	if p.Number, err = a.nextPart(ctx, a.u); err != nil {
+	if p.Number, err = a.nextPart(ctx, a.u, p.Size); err != nil {
 		return err
 	}
 	at, id := a.u.Location, a.u.MultipartID // commits change a.u meanwhile

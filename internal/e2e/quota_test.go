@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"encoding/json"
+	"io/fs"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,7 +75,7 @@ func TestQuota(t *testing.T) {
 				return a.header.Get("Location")
 			}
 			first, second := partial(), partial()
-			s.uses(t, 10*mebi, 1)
+			s.uses(t, 10*mebi, 3)
 			if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+first+" "+second); a.status != 201 {
 				t.Errorf("final: %v", a)
 			}
@@ -171,4 +173,49 @@ func TestQuotaOfReplicas(t *testing.T) {
 	}
 	wg.Wait()
 	p.a.uses(t, 0, 0)
+}
+
+// What requests send that fail does not stay in the store beside the quota, and partial uploads
+// without a byte are bounded.
+func TestQuotaOfWhatFails(t *testing.T) {
+	t.Parallel()
+	s := start(t, "QUOTA_BYTES="+strconv.Itoa(20*mebi), "QUOTA_FILES=9", "MAX_UNFINISHED_UPLOADS=2")
+	stored := func() (n int64) {
+		err := filepath.WalkDir(filepath.Join(s.data, "objects"), func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return nil // it may have been removed meanwhile
+			}
+			if info, err := d.Info(); err == nil {
+				n += info.Size()
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	body := random(17 * mebi)
+	url := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: "+strconv.Itoa(len(body))).header.Get("Location")
+	for range 3 {
+		if a := s.patch(t, url, 0, body, "Upload-Checksum: sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA="); a.status != 460 {
+			t.Fatal(a)
+		}
+		s.eventually("what was sent is gone", func() bool { return stored() < mebi })
+	}
+	s.uses(t, len(body), 1)
+	if a := s.patch(t, url, 0, body); a.status != 204 {
+		t.Fatal(a)
+	}
+	deferred := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1").header.Get("Location")
+	for range 3 {
+		refused(t, s.patch(t, deferred, 0, random(12*mebi)), strconv.Itoa(20*mebi)+" bytes")
+		s.eventually("what was sent is gone", func() bool { return stored() < int64(len(body))+mebi })
+	}
+	for range 2 {
+		if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0", "Upload-Concat: partial"); a.status != 201 {
+			break
+		}
+	}
+	refused(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0", "Upload-Concat: partial"), "2 unfinished uploads")
 }
