@@ -36,7 +36,7 @@ var table = []struct {
 	{file.ErrStopping, Problem{Status: 503, RetryAfter: time.Second, Code: "INFRA_001", Message: "Service is restarting, try again"}},
 	// Not 408: clients take a 4xx for final, and this one should go on.
 	{file.ErrCutOff, Problem{Status: 503, RetryAfter: time.Second, Code: "UPLOAD_004", Message: "Request body was cut off, go on from the upload's offset"}},
-	{file.ErrBusy, Problem{Status: 503, RetryAfter: 5 * time.Second, Code: "UPLOAD_012", Message: "Too many uploads at once, go on from the upload's offset"}},
+	{file.ErrBusy, Problem{Status: 503, RetryAfter: 5 * time.Second, Code: "UPLOAD_013", Message: "Too many uploads at once, go on from the upload's offset"}},
 	{file.ErrDatabase, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "DB_001", Message: "Database connection failed"}},
 	{file.ErrRedis, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "EXT_001", Message: "Redis connection failed"}},
 	{file.ErrProvider, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "EXT_002", Message: "Token provider not available"}},

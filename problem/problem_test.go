@@ -59,3 +59,14 @@ func TestEveryKindHasAnAnswer(t *testing.T) {
 		}
 	}
 }
+
+// A code stands for one answer: programs tell them apart by it.
+func TestCodes(t *testing.T) {
+	seen := map[string]string{}
+	for _, p := range All() {
+		if before, twice := seen[p.Code]; twice {
+			t.Errorf("%s is %q and %q", p.Code, before, p.Message)
+		}
+		seen[p.Code] = p.Message
+	}
+}

@@ -184,7 +184,7 @@ export const sameAs: Record<string, string> = {
   EXT_002: 'INFRA_002',
   EXT_003: 'INFRA_002',
   EXT_004: 'INFRA_002',
-  UPLOAD_012: 'INFRA_002',
+  UPLOAD_013: 'INFRA_002',
   VAL_004: 'VAL_003',
   401: 'AUTH_001',
   403: 'PERM_001',
