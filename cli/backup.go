@@ -99,8 +99,7 @@ func copyData(ctx context.Context, rows *db.DB, from, to string) error {
 	return storage.CopyObjects(ctx, near.Path, to)
 }
 
-// incomplete counts the records and the tails of uploads in a copied data folder whose object is
-// not in it, or not whole.
+// incomplete counts the records in a copied data folder whose object is not in it, or not whole.
 func incomplete(ctx context.Context, folder string) (missing int, err error) {
 	rows, err := db.ConnectSQLite(ctx, filepath.Join(folder, service.DatabaseFile))
 	if err != nil {
