@@ -150,7 +150,7 @@ func (r *reader) load() (c Config) {
 	}
 	c.Limits = r.limits(c.Mode)
 	c.Connections = r.connections()
-	c.TrustedProxies = r.proxies()
+	c.TrustedProxies = r.proxies(c.Backend != "")
 	c.Quota = r.quotas()
 	c.Events = r.events()
 	c.Import = r.imports()

@@ -99,6 +99,9 @@ func TestTheEdge(t *testing.T) {
 	if c, err := Load(env("TRUSTED_PROXIES=private,192.0.2.7")); err != nil || len(c.TrustedProxies) != 9 {
 		t.Errorf("%v %v", c.TrustedProxies, err)
 	}
+	if c, err := Load(env("BACKEND_PRIVATE_URL=http://nginx:8001")); err != nil || len(c.TrustedProxies) != 8 {
+		t.Errorf("behind the proxy of a backend: %v %v", c.TrustedProxies, err)
+	}
 	if c, err := Load(env("TRUSTED_PROXIES=none", "RATE_LIMIT_ENABLED=on")); err != nil || c.TrustedProxies != nil || !c.Limits.On {
 		t.Errorf("%v %v", c.TrustedProxies, err)
 	}

@@ -67,11 +67,14 @@ const (
 	privateNetworks = loopback + ",10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
 )
 
-// proxies are networks whose X-Real-IP is believed; "none" is nobody's.
-func (r *reader) proxies() (all []netip.Prefix) {
+// proxies are networks whose X-Real-IP is believed; "none" is nobody's. With a backend the service is in the place
+// of another one, which clients reach through its proxy alone, in a private network.
+func (r *reader) proxies(backend bool) (all []netip.Prefix) {
 	const name = "TRUSTED_PROXIES"
-	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed: where your own proxies are, and nobody else; `private`: loopback and all private networks; `none`: nobody's; by default loopback")
+	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed: where your own proxies are, and nobody else; `private`: loopback and all private networks; `none`: nobody's; by default loopback, with `BACKEND_PRIVATE_URL` as `private`")
 	switch {
+	case len(list) == 0 && backend:
+		list = []string{"private"}
 	case len(list) == 0:
 		list = strings.Split(loopback, ",")
 	case len(list) == 1 && list[0] == "none":
