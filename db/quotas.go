@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
+	"strings"
 
 	"holdfast/file"
 )
@@ -185,4 +187,27 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 		err = nil
 	}
 	return counted, used, err
+}
+
+// giveUp takes from the sources of a final upload what they have of their account's quota: the file has it
+// now, and it must not count twice until they are removed.
+func giveUp(ctx context.Context, tx *transaction, sources []file.ID) (bytes, slots int64, err error) {
+	if len(sources) == 0 {
+		return 0, 0, nil
+	}
+	args, places := make([]any, len(sources)), make([]string, len(sources))
+	for i, id := range sources {
+		args[i], places[i] = id, "$"+strconv.Itoa(i+1)
+	}
+	these := ` where id in (` + strings.Join(places, ", ") + `)`
+	// Locked before they are read: whoever removes one at the same moment gives back what it has.
+	if _, err := exec(ctx, tx, "lock sources", `update uploads set reserved = reserved`+these, args...); err != nil {
+		return 0, 0, err
+	}
+	err = row(ctx, tx, "read reservations", `select coalesce(sum(reserved), 0), coalesce(sum(slots), 0) from uploads`+these, args, &bytes, &slots)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, err = exec(ctx, tx, "give up reservations", `update uploads set reserved = 0, slots = 0`+these, args...)
+	return bytes, slots, err
 }

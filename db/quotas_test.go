@@ -65,6 +65,7 @@ func TestUsage(t *testing.T) {
 		was := final.Fence()
 		was.Offset = 0
 		noErr(t, d.Record(ctx, was, final, file.Record{ID: final.ID, Size: 50, AccountID: 4, CreatedAt: time.Now(), ETag: "e"}))
+		uses(t, d, 4, 150, 2) // at once, and not when the parts have gone
 		noErr(t, d.DeleteUpload(ctx, a.Fence()))
 		noErr(t, d.DeleteUpload(ctx, b.Fence()))
 		uses(t, d, 4, 150, 2)

@@ -310,7 +310,11 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 				return err
 			}
 		}
-		return d.count(ctx, tx, account, n*r.Size-reserved, n-slots)
+		bytes, files, err := giveUp(ctx, tx, u.Sources)
+		if err != nil {
+			return err
+		}
+		return d.count(ctx, tx, account, n*r.Size-reserved-bytes, n-slots-files)
 	})
 }
 
