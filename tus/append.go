@@ -308,6 +308,9 @@ func (a *appender) absorb() {
 // end sends what is left of a body on its way, and commits it.
 func (a *appender) end(ctx context.Context) error {
 	a.absorb()
+	if err := a.verify(); err != nil {
+		return err
+	}
 	if a.src.all && a.u.Deferred {
 		if err := a.declare(ctx, a.u, a.taken); err != nil {
 			return err
@@ -328,20 +331,26 @@ func (a *appender) end(ctx context.Context) error {
 		return err
 	}
 	a.wait()
-	if a.src.check != nil {
-		if a.src.cut() {
-			return errCut
-		}
+	if a.src.check != nil { // or some of it might be committed
 		for _, f := range a.flights {
 			if f.err != nil {
 				return f.err
 			}
 		}
-		if err := a.src.check.verify(); err != nil {
-			return err
-		}
 	}
 	return a.finally(ctx, last)
+}
+
+// verify compares the body with its checksum, where it has one: before the last of it is sent to the store, so
+// that a body that comes whole and is wrong leaves nothing there.
+func (a *appender) verify() error {
+	switch {
+	case a.src.check == nil:
+		return nil
+	case a.src.cut():
+		return errCut
+	}
+	return a.src.check.verify()
 }
 
 func sizeOf(tails []file.Tail) (n int64) {

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"testing"
 
@@ -141,6 +142,64 @@ func TestChecksums(t *testing.T) {
 		url = w.create(10)
 		if status, _, err := w.patch(t.Context(), url, 0, nil, uploadChecksum(wrong)...); status != 460 {
 			t.Errorf("an empty PATCH: %d %v", status, err)
+		}
+	})
+}
+
+// A body that comes whole, completes its upload and is wrong is not stored: however often it is sent, there is
+// nothing of it in the store that no quota would count.
+func TestWrongChecksumsStoreNothing(t *testing.T) {
+	worlds(t, func(w *world) {
+		right, wrong := content(1000), content(999)
+		whole, second := w.create(1000), w.create(1000)
+		if status, _, err := w.patch(t.Context(), second, 0, right[:400]); status != http.StatusNoContent {
+			t.Fatalf("%d %v", status, err)
+		}
+		before := w.inStore(path.Base(second))
+		for range 3 {
+			if status, _, err := w.patch(t.Context(), whole, 0, right, uploadChecksum(wrong)...); status != 460 {
+				t.Errorf("%d %v", status, err)
+			}
+			if status, _, err := w.patch(t.Context(), second, 400, right[400:], uploadChecksum(wrong)...); status != 460 {
+				t.Errorf("%d %v", status, err)
+			}
+		}
+		if n, m := w.inStore(path.Base(whole)), w.inStore(path.Base(second)); n != 0 || m != before {
+			t.Errorf("%d and %d objects, want none and %d", n, m, before)
+		}
+		for url, from := range map[string]int{whole: 0, second: 400} {
+			if status, _, err := w.patch(t.Context(), url, int64(from), right[from:], uploadChecksum(right[from:])...); status != http.StatusNoContent {
+				t.Errorf("%d %v", status, err)
+			}
+			w.check(url, right)
+		}
+	})
+}
+
+// A body whose chunks or trailers are none is the client's fault; what came before counts.
+func TestMalformedChunks(t *testing.T) {
+	worlds(t, func(w *world) {
+		host, err := url.Parse(w.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for body, want := range map[string]int64{"zz\r\n": 0, "5\r\nhelloXX": 5, "-5\r\nhello\r\n": 0, "fffffffffffffffff\r\nhello\r\n": 0,
+			"5\r\nhello\r\n0\r\nno trailer\r\n\r\n": 5} {
+			location := w.create(10)
+			conn, err := net.Dial("tcp", host.Host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: %s\r\n"+
+				"Transfer-Encoding: chunked\r\n\r\n%s", strings.TrimPrefix(location, w.url), octets, body)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+			if got := w.head(location); res.StatusCode != http.StatusBadRequest || got != want {
+				t.Errorf("%q: %d, the offset is %d, want %d", body, res.StatusCode, got, want)
+			}
 		}
 	})
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -249,7 +251,8 @@ func (x *exchange) interrupt() {
 // countingBody counts what the client sent, and can be interrupted.
 type countingBody struct {
 	io.ReadCloser
-	patience    func() // begins the time that the client has for its next byte
+	patience    func()       // begins the time that the client has for its next byte
+	malformed   func() error // refuses a body that breaks HTTP's rules
 	n           atomic.Int64
 	interrupted atomic.Bool
 	ended       atomic.Bool
@@ -264,8 +267,11 @@ func (b *countingBody) Read(p []byte) (n int, err error) {
 		n, err = b.ReadCloser.Read(p)
 		b.n.Add(int64(n))
 	}
-	if b.interrupted.Load() && err != io.EOF {
+	switch {
+	case b.interrupted.Load() && err != io.EOF:
 		err = handler.ErrUploadInterrupted
+	case isMalformed(err):
+		err = b.malformed()
 	}
 	if err != nil {
 		b.cut.Store(err != io.EOF)
@@ -275,3 +281,11 @@ func (b *countingBody) Read(p []byte) (n int, err error) {
 }
 
 func (b *countingBody) count() int64 { return b.n.Load() }
+
+// isMalformed reports whether an error of net/http's body is about its bytes (chunks or trailers that are none),
+// and neither about its end nor about the connection.
+func isMalformed(err error) bool {
+	var broken net.Error
+	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.ErrClosedPipe) &&
+		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, http.ErrBodyReadAfterClose) && !errors.As(err, &broken)
+}

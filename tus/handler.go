@@ -122,6 +122,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, maxSize: h.Hooks.MaxSize(), draft: draftOf(r),
 		timeout: h.ReadTimeout, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
+	x.body.malformed = func() error {
+		x.err = file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)")
+		return failed
+	}
 	x.body.patience = func() { http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.ReadTimeout)) }
 	if x.draft == "" {
 		w.Header().Set("Tus-Resumable", "1.0.0")
