@@ -48,6 +48,16 @@ func TestNothingIsRemovedDuringABackup(t *testing.T) {
 		u, err := rows.UploadRow(t.Context(), file.ID(path.Base(at)))
 		return err == nil && u.State == file.Completing
 	})
+	for range 10 { // so much goes on beside, and could have gone on there as well
+		if a := s.do(t, "POST", "/files/tus/", random(1000), octets, "Upload-Length: 1000"); a.status != 201 {
+			t.Errorf("an upload beside: %v", a)
+		}
+	}
+	select {
+	case a := <-ended:
+		t.Fatalf("the client did not wait: %v", a)
+	default:
+	}
 	if b, err := os.ReadFile(object); err != nil || !bytes.Equal(b, content) {
 		t.Errorf("the deleted object: %d bytes, %v", len(b), err)
 	}
