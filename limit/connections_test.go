@@ -161,9 +161,9 @@ func TestRefusals(t *testing.T) {
 			closed.Add(1)
 		}()
 	}
-	for end := time.Now().Add(time.Minute); closed.Load() < 100-maxReplies; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); closed.Load() < 84; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d are closed", closed.Load())
+			t.Fatalf("%d of 100 are closed at once; 16 may be kept open for their answer", closed.Load())
 		}
 	}
 	close(release)
