@@ -143,6 +143,8 @@ func TestTwins(t *testing.T) {
 		{"HEAD", "/files/{file}/grants", none + "|" + form, "", 403, "", ""},
 		{"HEAD", "/files/unknown/grants", "", "", 404, "", ""},
 		{"GET", "/files/{file}/grants", none + browser, "", 302, "", "auth/signin"},
+		{"HEAD", "/files/{file}/links", none + "|" + form, "", 403, "", ""},
+		{"GET", "/files/{file}/links", none + browser, "", 302, "", "auth/signin"},
 		{"HEAD", "/files/healthz", none, "", 200, "", ""},
 		{"HEAD", "/files/readyz", none, "", 200, "", ""},
 		{"GET", "/files/docs", "If-None-Match: " + docs, "", 304, "", ""},

@@ -87,6 +87,7 @@ func TestManyTokensInARequest(t *testing.T) {
 		var lines []line
 		for _, o := range []string{"GET /files" + name, "HEAD /files" + name, "DELETE /files" + name, "GET /files/", "HEAD /files/", "GET /files/usage", "HEAD /files/usage",
 			"GET /files" + name + "/grants", "HEAD /files" + name + "/grants", "PUT /files" + name + "/grants", "POST /files" + name + "/links",
+			"GET /files" + name + "/links", "HEAD /files" + name + "/links", "DELETE /files" + name + "/links", "DELETE /files" + name + "/links/1",
 			"POST /files/tus/", "GET " + location, "HEAD " + location, "PATCH " + location, "DELETE " + location} {
 			method, path, _ := strings.Cut(o, " ")
 			code := "VAL_003"
