@@ -115,6 +115,11 @@ func (s *server) refusesUploads(t *testing.T) {
 		}
 	}
 	s.says(t, "ok, but no uploads: no space left\n", `{"status":"ok","uploads":"no space left"}`)
+	for _, name := range []string{"holdfast_disk_free_bytes", "holdfast_disk_reserve_bytes"} {
+		if s.scrape(t)[name] == nil {
+			t.Errorf("%s is not in a scrape", name)
+		}
+	}
 	if n := s.metric("holdfast_disk_uploads_stopped"); n != 1 {
 		t.Errorf("the metric says %v", n)
 	}
