@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast/file"
-	"holdfast/internal/redistest"
+	"holdfast/internal/test/redistest"
 )
 
 func TestTokenKeys(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast/file"
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 )
 
 // each runs a test on every kind of database there is.

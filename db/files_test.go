@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast/file"
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 )
 
 func TestFiles(t *testing.T) {

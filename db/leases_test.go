@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"holdfast/file"
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 )
 
 // The last commit of a request gives the lease back; who is born with a lease has it.

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 )
 
 // While replicas are upgraded one after the other, this program works beside a newer one that

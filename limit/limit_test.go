@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/redistest"
+	"holdfast/internal/test/redistest"
 )
 
 // counters runs a test on each kind of counter.

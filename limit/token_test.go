@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/redistest"
+	"holdfast/internal/test/redistest"
 	"holdfast/problem"
 )
 

@@ -17,7 +17,7 @@ import (
 
 	"holdfast/db"
 	"holdfast/file"
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 	"holdfast/storage"
 )
 

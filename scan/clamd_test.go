@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/clamtest"
+	"holdfast/internal/test/clamtest"
 )
 
 // answering is a clamd that says the same of every file, after it has all of it.

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"holdfast/file"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 func TestCopyPart(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // upload makes a multipart object of body, in two parts, by what c does.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"holdfast/file"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // Every call that writes is followed by a flush, and has failed if that has: the disk may not have what it wrote.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 func TestListing(t *testing.T) {

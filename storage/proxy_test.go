@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // shortLimits are limits under which a test of faults does not take long.

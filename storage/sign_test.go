@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // What arrives at a real server, which checks it, under each setting.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // A store that takes bytes slowly is waited for, however long it takes in all: longer here

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"holdfast/file"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // A part that is not the one that was sent does not become part of an object.

@@ -24,8 +24,8 @@ import (
 	"holdfast/db"
 	"holdfast/file"
 	"holdfast/hooks"
-	"holdfast/internal/pgtest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/testproc"
 	"holdfast/problem"
 	"holdfast/storage"
 )

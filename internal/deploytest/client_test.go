@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // client speaks tus 1.0.0 with net/http alone. One without a token is anonymous.

@@ -15,8 +15,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"holdfast/internal/holdfasttest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/holdfasttest"
+	"holdfast/internal/test/testproc"
 )
 
 // The command that compose files give the Python service is compose's to read; the container gets

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/internal/holdfasttest"
-	"holdfast/internal/nginxtest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/holdfasttest"
+	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/testproc"
 )
 
 // A file goes up in chunks through nginx, with the line cut in the middle of one, and

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/holdfasttest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/holdfasttest"
+	"holdfast/internal/test/testproc"
 )
 
 // holdfast is the program, running.

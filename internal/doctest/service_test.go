@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/badline"
-	"holdfast/internal/holdfasttest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/badline"
+	"holdfast/internal/test/holdfasttest"
+	"holdfast/internal/test/testproc"
 )
 
 func read(t *testing.T, path string) string {

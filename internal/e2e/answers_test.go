@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // operation is one of the document, with a request that it would take.

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 )
 
 // Pieces of SQL in everything that a client may say: none is a query, none is an error of

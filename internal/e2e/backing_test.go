@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/jackc/pgx/v5"
 
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/s3test"
 )
 
 // backing is what programs under test stand on, looked at past them.

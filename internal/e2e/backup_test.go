@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/s3test"
+	"holdfast/internal/test/testproc"
 )
 
 // documented runs a block of docs/OPERATIONS.md, with the server's settings.

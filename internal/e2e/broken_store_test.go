@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/badline"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/badline"
+	"holdfast/internal/test/s3test"
 	"holdfast/storage"
 )
 

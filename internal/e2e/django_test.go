@@ -17,7 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/redis/go-redis/v9"
 
-	"holdfast/internal/redistest"
+	"holdfast/internal/test/redistest"
 )
 
 const djangoSecret = "django_secret_django_secret_django_secret"

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/nginxtest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/testproc"
 )
 
 // draft speaks the IETF's resumable upload draft in one of its interop versions: 3 is

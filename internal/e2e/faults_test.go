@@ -16,9 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3/lock"
 
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/s3test"
+	"holdfast/internal/test/testproc"
 )
 
 const mebi = 1 << 20

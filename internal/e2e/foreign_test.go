@@ -8,8 +8,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 
 	"holdfast/file"
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/s3test"
 	"holdfast/storage"
 )
 

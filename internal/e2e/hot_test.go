@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/holdfasttest"
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/holdfasttest"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/s3test"
 )
 
 // watcher stands between the service and its store and notes what is asked and sent.

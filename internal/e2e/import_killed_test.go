@@ -14,8 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"holdfast/internal/s3test"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/s3test"
+	"holdfast/internal/test/testproc"
 )
 
 // An import is killed again and again, and run until it is done: every object once, no file

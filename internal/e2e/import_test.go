@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"holdfast/file"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // attempt runs a command and returns its exit status and what it printed.

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/s3test"
 )
 
 // TestKill9 kills the service at random moments while three clients upload: an answered

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/s3test"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/s3test"
+	"holdfast/internal/test/testproc"
 )
 
 // heldStore stands before a real S3 server. The first request that hold picks is taken whole, as by a network that

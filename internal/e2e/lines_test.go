@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/badline"
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/badline"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/s3test"
 )
 
 // badHour is what goes wrong for a while on the line between the program and what it stands on.

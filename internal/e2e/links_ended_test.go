@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 )
 
 // id is the id of the only link to the file at address that token's user has made.

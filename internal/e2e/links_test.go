@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/pgtest"
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/s3test"
 )
 
 // put uploads content under a name and a type, and returns its URL.

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/internal/nginxtest"
-	"holdfast/internal/redistest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/redistest"
+	"holdfast/internal/test/testproc"
 )
 
 // snippet is a block of a document in docs/.

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // prometheus is a real one that reads the alerts of deploy/ and scrapes a server each second.

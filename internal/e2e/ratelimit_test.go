@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"holdfast/internal/redistest"
+	"holdfast/internal/test/redistest"
 )
 
 func TestRateLimits(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"holdfast/internal/nginxtest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/testproc"
 	"holdfast/storage"
 )
 

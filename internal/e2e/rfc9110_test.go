@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // stored is a file of the table.

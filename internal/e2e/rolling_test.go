@@ -16,8 +16,8 @@ import (
 	"time"
 
 	sender "holdfast/client" // beside the tests' own client
-	"holdfast/internal/nginxtest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/testproc"
 )
 
 // Two replicas stand behind nginx, and are restarted one after the other, twice each, while

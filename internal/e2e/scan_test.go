@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"testing"
 
-	"holdfast/internal/clamtest"
+	"holdfast/internal/test/clamtest"
 )
 
 // A file is nobody's to see until clamd has found nothing in it. What holds something harmful

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/holdfasttest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/holdfasttest"
+	"holdfast/internal/test/testproc"
 )
 
 // binary is the program with the race detector.

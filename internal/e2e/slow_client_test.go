@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // get begins a download and takes nothing of it yet.

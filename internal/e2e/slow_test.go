@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/holdfasttest"
+	"holdfast/internal/test/holdfasttest"
 )
 
 const (

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // terminate sends SIGTERM and returns when the server has begun to stop.

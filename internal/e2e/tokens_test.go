@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/internal/redistest"
+	"holdfast/internal/test/redistest"
 )
 
 // few is a limit of 5 wrong tokens from an address, which no test waits for the end of.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/internal/badline"
+	"holdfast/internal/test/badline"
 )
 
 // What people download with goes on by itself over a line that breaks again and again.

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"holdfast/internal/badline"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/badline"
+	"holdfast/internal/test/testproc"
 )
 
 // person runs `holdfast upload` and `holdfast download` in a folder of their own, over a line

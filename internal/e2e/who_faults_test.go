@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 )
 
 const (

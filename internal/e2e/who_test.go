@@ -14,8 +14,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"holdfast/internal/pgtest"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/pgtest"
+	"holdfast/internal/test/testproc"
 )
 
 const (

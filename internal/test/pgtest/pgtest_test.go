@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"holdfast/internal/pgtest"
+	"holdfast/internal/test/pgtest"
 )
 
 // Several tests at once share the server and see nothing of each other.

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // EICAR is the file that every scanner takes for harmful, and that does no harm. It is in two

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // A Direction is one of the two that bytes take.

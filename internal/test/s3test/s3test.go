@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 const command = "github.com/versity/versitygw/cmd/versitygw"

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // conf is the configuration as it is deployed, seen from a package in internal/.

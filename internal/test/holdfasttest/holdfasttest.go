@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"holdfast/internal/filelock"
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // Build puts the program into folder, as `make build` makes it or with the race detector,

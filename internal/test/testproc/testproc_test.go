@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // asParent makes this test program play a test process that is killed: it starts a

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"holdfast/internal/s3test"
+	"holdfast/internal/test/s3test"
 )
 
 // An object survives the death of the server; meanwhile the server refuses.

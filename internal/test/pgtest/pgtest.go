@@ -26,7 +26,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/testproc"
+	"holdfast/internal/test/testproc"
 )
 
 // Server is a running PostgreSQL. The fields are what POSTGRES_HOST, _PORT, _USER,
