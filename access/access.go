@@ -52,17 +52,13 @@ type Decider struct {
 	grants  Grants
 	makers  Makers
 	backend Permissions // nil: none
-	memory  *memory     // nil: nothing is remembered
+	cache   *decisionCache
 }
 
 // New returns a Decider. Where there is a backend it decides, and of the grants only the
-// public ones count. What was allowed is remembered for the time given; 0 is not at all.
-func New(grants Grants, makers Makers, backend Permissions, remembered time.Duration) *Decider {
-	d := &Decider{grants: grants, makers: makers, backend: backend}
-	if remembered > 0 {
-		d.memory = remember(remembered)
-	}
-	return d
+// public ones count. What was allowed is cached for ttl; with 0 nothing is cached.
+func New(grants Grants, makers Makers, backend Permissions, ttl time.Duration) *Decider {
+	return &Decider{grants: grants, makers: makers, backend: backend, cache: newDecisionCache(ttl)}
 }
 
 // Create decides who may begin an upload: whoever could be told apart.
@@ -163,21 +159,12 @@ func (d *Decider) Grantable(g file.Grant) error {
 	return nil
 }
 
-// Changed has to be called when the grant of a file was changed: what was decided by the
-// old one is forgotten.
-func (d *Decider) Changed(id file.ID) {
-	if d.memory != nil {
-		d.memory.forget(id)
-	}
-}
+// Invalidate drops the cached decisions about a file. It has to be called when its grant was changed.
+func (d *Decider) Invalidate(id file.ID) { d.cache.invalidate(id) }
 
-// granted decides about who has to be let in by somebody else, or remembers it.
+// granted decides about who has to be let in by somebody else.
 func (d *Decider) granted(ctx context.Context, who file.Identity, r file.Record) error {
-	ask := func(ctx context.Context) error { return d.ask(ctx, who, r) }
-	if d.memory == nil {
-		return ask(ctx)
-	}
-	return d.memory.find(ctx, who, r, ask)
+	return d.cache.find(ctx, who, r, func(ctx context.Context) error { return d.ask(ctx, who, r) })
 }
 
 // ask asks the grant that is kept with the file, and then the backend.

@@ -129,13 +129,13 @@ func TestWhoMayRead(t *testing.T) {
 		{"backend denies, account", account, no, "ynnnnnnnynynn"},
 		{"backend is down", private, down, "y!!n!!!nynynn"},
 	} {
-		for _, remembered := range []time.Duration{0, time.Minute} {
-			d := New(&kept{g: c.grant}, unnamed, c.backend, remembered)
+		for _, ttl := range []time.Duration{0, time.Minute} {
+			d := New(&kept{g: c.grant}, unnamed, c.backend, ttl)
 			for i, who := range callers {
 				for range 2 {
 					want := map[byte]error{'y': nil, 'n': file.ErrDenied, '!': file.ErrBackend}[c.want[i]]
 					if err := d.Read(t.Context(), who, file.Record{ID: "r", UserID: 1, AccountID: 1}); !errors.Is(err, want) {
-						t.Errorf("%s, remembered for %s: %+v: %v, want %v", c.name, remembered, who, err, want)
+						t.Errorf("%s, cached for %s: %+v: %v, want %v", c.name, ttl, who, err, want)
 					}
 				}
 			}
@@ -162,17 +162,17 @@ func TestAnotherAccountsFileGrantedByTheBackend(t *testing.T) {
 	}
 }
 
-func TestWhatIsRemembered(t *testing.T) {
+func TestWhatIsCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		grants := &kept{g: file.Grant{Access: file.Restricted, Users: []int64{2}}}
 		d := New(grants, unnamed, nil, 10*time.Second)
-		defer d.memory.allowed.StopAllGoroutines()
+		defer d.cache.allowed.Close()
 		r := file.Record{ID: "r", UserID: 1, AccountID: 1}
 		read := func(who file.Identity) error { return d.Read(t.Context(), who, r) }
 		if err := errors.Join(read(other), read(other), read(other)); err != nil || grants.asked != 1 {
 			t.Fatalf("%v, asked %d times", err, grants.asked)
 		}
-		// No is never remembered, nor anybody else's yes taken for mine.
+		// A refusal is never cached, nor anybody else's yes taken for mine.
 		for range 2 {
 			if err := read(guest); !errors.Is(err, file.ErrDenied) {
 				t.Errorf("somebody else: %v", err)
@@ -185,7 +185,7 @@ func TestWhatIsRemembered(t *testing.T) {
 		if err := read(other); err != nil {
 			t.Errorf("within the time: %v", err)
 		}
-		d.Changed("r")
+		d.Invalidate("r")
 		if err := read(other); !errors.Is(err, file.ErrDenied) {
 			t.Errorf("when the grant was changed here: %v", err)
 		}
@@ -198,7 +198,7 @@ func TestWhatIsRemembered(t *testing.T) {
 }
 
 // What the backend said to one of somebody's tokens it did not say to the other.
-func TestRememberedByCredential(t *testing.T) {
+func TestCachedByCredential(t *testing.T) {
 	backend := &answering{}
 	d := New(&kept{g: file.Grant{Access: file.Private}}, unnamed, backend, time.Minute)
 	with := func(token string) error {
@@ -218,20 +218,20 @@ func TestRememberedByCredential(t *testing.T) {
 // A grant is taken away while a decision by it is on its way.
 func TestDecisionOvertakenByAChange(t *testing.T) {
 	begun, proceed := make(chan struct{}), make(chan struct{})
-	m := remember(time.Minute)
+	m := newDecisionCache(time.Minute)
 	r := file.Record{ID: "r"}
 	done := make(chan error)
 	go func() {
 		done <- m.find(t.Context(), other, r, func(context.Context) error { close(begun); <-proceed; return nil })
 	}()
 	<-begun
-	m.forget("r")
+	m.invalidate("r")
 	close(proceed)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
 	if err := m.find(t.Context(), other, r, func(context.Context) error { return file.ErrDenied }); !errors.Is(err, file.ErrDenied) {
-		t.Errorf("the old decision is remembered: %v", err)
+		t.Errorf("the old decision is cached: %v", err)
 	}
 }
 

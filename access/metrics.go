@@ -1,10 +1,6 @@
 package access
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
-
-	"holdfast/internal/cachemetrics"
-)
+import "github.com/prometheus/client_golang/prometheus"
 
 // metrics count questions to the backend.
 type metrics struct {
@@ -22,12 +18,10 @@ func newMetrics() metrics {
 	}
 }
 
-// Register has r show what was counted: of the backend, and of the memory of decisions.
+// Register has r show what was counted: of the backend, and of the cache of decisions.
 func (d *Decider) Register(r prometheus.Registerer) {
 	if b, ok := d.backend.(*Backend); ok {
 		r.MustRegister(b.metrics.durations, b.metrics.errors)
 	}
-	if d.memory != nil {
-		cachemetrics.Register(r, "permissions", d.memory.stats)
-	}
+	d.cache.allowed.Register(r, "permissions")
 }

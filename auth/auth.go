@@ -51,16 +51,16 @@ type Options struct {
 	Redis  *Redis
 	Guests []byte // the key of guests' signed tokens
 	Signed *Signed
-	// Remember is how long a token that was good may still read, but change nothing, after
+	// CacheTTL is how long a token that was good may still read, but change nothing, after
 	// it was revoked; 0 is not at all.
-	Remember time.Duration
+	CacheTTL time.Duration
 	Guard    Guard // nil: tokens may be tried without end
 }
 
 // Authenticator tells identities from requests.
 type Authenticator struct {
 	sources map[scheme][]source
-	memory  *memory // nil: nothing is remembered
+	cache   tokenCache
 	guard   Guard
 }
 
@@ -78,11 +78,8 @@ func New(o Options) *Authenticator {
 	if len(o.Guests) > 0 {
 		guests = append(guests, guestTokens(o.Guests))
 	}
-	a := &Authenticator{guard: o.Guard, sources: map[scheme][]source{userScheme: users, guestScheme: guests, publicScheme: publics}}
-	if o.Remember > 0 {
-		a.memory = remember(o.Remember)
-	}
-	return a
+	return &Authenticator{guard: o.Guard, cache: newTokenCache(o.CacheTTL),
+		sources: map[scheme][]source{userScheme: users, guestScheme: guests, publicScheme: publics}}
 }
 
 // Identify says who sent r: of the tokens that came with it the first one that is good.
@@ -112,11 +109,11 @@ func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 	return file.Identity{}, fmt.Errorf("%d tokens tried: %w", len(tokens), refused)
 }
 
-// lookUp finds the identity behind a token; for reading, one that is remembered will do.
+// lookUp finds the identity behind a token; for reading, a cached one will do.
 func (a *Authenticator) lookUp(ctx context.Context, r *http.Request, p presented, reads bool) (found, error) {
 	ask := func(ctx context.Context) (found, error) { return a.find(ctx, r, p) }
-	if reads && a.memory != nil {
-		return a.memory.find(ctx, p, ask)
+	if reads {
+		return a.cache.find(ctx, p, ask)
 	}
 	return ask(ctx)
 }

@@ -54,7 +54,7 @@ func request(method string, headers ...string) *http.Request {
 }
 
 func TestIdentify(t *testing.T) {
-	a := New(Options{Local: locals(), Remember: time.Minute})
+	a := New(Options{Local: locals(), CacheTTL: time.Minute})
 	for _, c := range []struct {
 		method, header, cookie string
 		user                   int64
@@ -170,7 +170,7 @@ func TestManyTokens(t *testing.T) {
 func TestGuard(t *testing.T) {
 	var heard []string
 	refuse := false
-	a := New(Options{Local: locals(), Guests: []byte(django), Remember: time.Minute, Guard: func(_ *http.Request, fingerprint string) (func(error), error) {
+	a := New(Options{Local: locals(), Guests: []byte(django), CacheTTL: time.Minute, Guard: func(_ *http.Request, fingerprint string) (func(error), error) {
 		if refuse {
 			return nil, &file.Later{Kind: file.ErrTooMany, After: time.Second}
 		}

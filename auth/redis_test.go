@@ -65,7 +65,7 @@ func (s *shelf) putUser(token, value string) {
 
 func TestTokensInRedis(t *testing.T) {
 	s := newShelf(t)
-	a := New(Options{Local: locals(), Redis: s.Redis, Guests: []byte(django), Remember: time.Minute})
+	a := New(Options{Local: locals(), Redis: s.Redis, Guests: []byte(django), CacheTTL: time.Minute})
 	want := file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 2, Credential: file.NewCredential("Authorization", "Bearer pn-user")}
 	s.putUser("pn-user", head+"Nu.")
 	for _, h := range []string{"Authorization: Bearer pn-user", "Authorization: Token pn-user", "Cookie: token=pn-user"} {
@@ -193,7 +193,7 @@ func TestRedisIsDown(t *testing.T) {
 func TestThousandsOfWrongTokens(t *testing.T) {
 	s := newShelf(t)
 	s.putUser("pn-user", head+"Nu.")
-	a := New(Options{Local: locals(), Redis: s.Redis, Guests: []byte(django), Remember: time.Minute})
+	a := New(Options{Local: locals(), Redis: s.Redis, Guests: []byte(django), CacheTTL: time.Minute})
 	identify := func(header string) error { _, err := a.Identify(request("GET", header)); return err }
 	if err := identify("Authorization: Bearer pn-user"); err != nil {
 		t.Fatal(err)
@@ -223,9 +223,8 @@ func TestThousandsOfWrongTokens(t *testing.T) {
 			t.Fatalf("%d goroutines, before it were %d", runtime.NumGoroutine(), before)
 		}
 	}
-	a.memory.known.CleanUp()
-	if n := a.memory.known.EstimatedSize(); n != 1 {
-		t.Errorf("%d tokens are remembered", n)
+	if n := a.cache.entries.Len(); n != 1 {
+		t.Errorf("%d tokens are cached", n)
 	}
 }
 

@@ -11,9 +11,9 @@ type Auth struct {
 	RedisPrefix string // of Django's keys
 	Secret      string // Django's SECRET_KEY: never log it; empty: none
 	Iterations  int    // of PBKDF2, from a user's token to its key
-	// RememberTTL is how long a token that was good may still read; 0: not at all.
-	RememberTTL time.Duration
-	JWT         *JWT // nil: no signed tokens but Django's
+	// CacheTTL is how long a token that was good may still read; 0: not at all.
+	CacheTTL time.Duration
+	JWT      *JWT // nil: no signed tokens but Django's
 }
 
 // JWT says which signed tokens of an OpenID provider count.
@@ -33,7 +33,7 @@ const maxIterations = 1_000_000
 func (r *reader) auth() (a Auth, backend string) {
 	r.group = "Who is asking, and what they may see"
 	a = Auth{
-		RememberTTL: r.timeFrom("AUTH_CACHE_TTL", "how long a token that was revoked may still read; 0: not at all", 5*time.Second, 0, time.Hour),
+		CacheTTL:    r.timeFrom("AUTH_CACHE_TTL", "how long a token that was revoked may still read; 0: not at all", 5*time.Second, 0, time.Hour),
 		Redis:       r.redis("AUTH_REDIS_URL", "the Redis where Django keeps tokens, and where rate limits are counted (`redis://` or `rediss://`)"),
 		RedisPrefix: r.string("KEY_PREFIX_REDIS", "what its keys begin with", ":1:"),
 		Secret:      r.get("DJANGO_SECRET_KEY", "Django's `SECRET_KEY`, by which tokens in Redis are found and those of guests checked: without it neither count", ""),

@@ -15,8 +15,8 @@ func TestSignedTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &JWT{"https://id.example.org/keys", secret, "https://id.example.org", "files", "sub", "tenant", "roles"}
-	if diff := cmp.Diff(want, c.Auth.JWT); diff != "" || c.Auth.RememberTTL != 0 {
-		t.Error(diff, c.Auth.RememberTTL)
+	if diff := cmp.Diff(want, c.Auth.JWT); diff != "" || c.Auth.CacheTTL != 0 {
+		t.Error(diff, c.Auth.CacheTTL)
 	}
 	if strings.Contains(c.Redacted(), secret) {
 		t.Error("the secret is shown")

@@ -73,7 +73,7 @@ type Config struct {
 	EmbeddedSync  bool          // flush the file system before an offset is acknowledged
 
 	Admin        Admin
-	RememberTTL  time.Duration // of permissions and records; 0: not at all
+	CacheTTL     time.Duration // of permissions and records; 0: not at all
 	WriteTimeout time.Duration // of a downloading client, for 128 KiB
 	Download     Download
 	Links        Links

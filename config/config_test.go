@@ -30,14 +30,14 @@ func TestDefaults(t *testing.T) {
 	example, _ := filepath.Abs("web-example/dist")
 	want := Config{
 		Mode: Development, Host: "127.0.0.1", Port: 8000, DataDir: data, ExampleDir: example,
-		Admin: Admin{Addr: "127.0.0.1:9464"}, RememberTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
+		Admin: Admin{Addr: "127.0.0.1:9464"}, CacheTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
 		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY", ResourcePolicy: "same-site"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, MaxUnfinished: 1000, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, Events: Events{Scan: Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, EmbeddedSync: true,
 		Drain:       Drain{Timeout: 10 * time.Second},
 		Storage:     Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Import:      Import{Region: "us-east-1"},
-		Auth:        Auth{RedisPrefix: ":1:", Iterations: 1, RememberTTL: 5 * time.Second},
+		Auth:        Auth{RedisPrefix: ":1:", Iterations: 1, CacheTTL: 5 * time.Second},
 		Connections: Connections{Idle: 11 * time.Minute},
 		Limits:      Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute}, Failures: Rate{100, time.Minute}},
 	}
@@ -70,7 +70,7 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 	if diff := cmp.Diff(want, c.AllowedOrigins); diff != "" {
 		t.Error(diff)
 	}
-	auth := Auth{Redis: "redis://:re%2Fdis@redis:6379/1", RedisPrefix: ":2:", Secret: "django secret", Iterations: 2, RememberTTL: 5 * time.Second}
+	auth := Auth{Redis: "redis://:re%2Fdis@redis:6379/1", RedisPrefix: ":2:", Secret: "django secret", Iterations: 2, CacheTTL: 5 * time.Second}
 	if diff := cmp.Diff(auth, c.Auth); diff != "" || c.Backend != "http://backend:8000" {
 		t.Error(diff, c.Backend)
 	}
@@ -177,8 +177,8 @@ func TestDownloads(t *testing.T) {
 	if diff := cmp.Diff(Links{[][]byte{[]byte(first), []byte(second)}, 720 * time.Hour}, c.Links); diff != "" {
 		t.Error(diff)
 	}
-	if c.RememberTTL != 0 || c.Admin.Addr != "" {
-		t.Error(c.RememberTTL, c.Admin)
+	if c.CacheTTL != 0 || c.Admin.Addr != "" {
+		t.Error(c.CacheTTL, c.Admin)
 	}
 	if _, err := Load(env("DOWNLOAD_MODE=redirect")); err == nil || !strings.HasPrefix(err.Error(), "DOWNLOAD_MODE ") {
 		t.Errorf("the embedded store can't be reached by clients: %v", err)

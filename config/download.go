@@ -29,7 +29,7 @@ func (r *reader) downloads(c *Config) {
 	}
 	c.Download = d
 	c.Links = r.links()
-	c.RememberTTL = r.timeFrom("PERMISSION_CACHE_TTL", "how long who may read what is remembered; 0: not at all. See [DOWNLOADS.md](DOWNLOADS.md)", 10*time.Second, 0, time.Hour)
+	c.CacheTTL = r.timeFrom("PERMISSION_CACHE_TTL", "how long the decision that somebody may read a file is cached; 0: not at all. See [DOWNLOADS.md](DOWNLOADS.md)", 10*time.Second, 0, time.Hour)
 }
 
 func (r *reader) links() Links {

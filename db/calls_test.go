@@ -48,7 +48,7 @@ func TestCallsAreCounted(t *testing.T) {
 func TestRegister(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		d.KeepEvents()
-		rows, r := Remember(d, time.Hour), prometheus.NewRegistry()
+		rows, r := NewCached(d, time.Hour), prometheus.NewRegistry()
 		rows.Register(r)
 		const help = "# HELP holdfast_events Events in the outbox: waiting to be told, or dead. The same in every replica.\n# TYPE holdfast_events gauge\n"
 		shows := func(dead, waiting int) {
@@ -70,7 +70,7 @@ func TestRegister(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		want := "# HELP holdfast_cache_misses_total Questions that a cache could not answer.\n# TYPE holdfast_cache_misses_total counter\nholdfast_cache_misses_total{cache=\"records\"} 3\n"
+		want := "# HELP holdfast_cache_misses_total Lookups that a cache could not answer.\n# TYPE holdfast_cache_misses_total counter\nholdfast_cache_misses_total{cache=\"records\"} 3\n"
 		if err := testutil.GatherAndCompare(r, strings.NewReader(want), "holdfast_cache_misses_total"); err != nil {
 			t.Error(err)
 		}

@@ -6,8 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-
-	"holdfast/internal/cachemetrics"
 )
 
 // metrics count statements by what they do.
@@ -34,10 +32,10 @@ func (d *DB) Register(r prometheus.Registerer) {
 	}
 }
 
-// Register is DB's, with the memory of records.
-func (r *Remembering) Register(to prometheus.Registerer) {
-	r.DB.Register(to)
-	cachemetrics.Register(to, "records", r.stats)
+// Register is DB's, with the cache of records.
+func (c *CachedDB) Register(to prometheus.Registerer) {
+	c.DB.Register(to)
+	c.records.Register(to, "records")
 }
 
 // outbox counts the events that wait or are dead whenever somebody looks. Every replica says

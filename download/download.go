@@ -21,11 +21,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"holdfast/access"
 	"holdfast/auth"
 	"holdfast/file"
+	"holdfast/internal/cache"
 	"holdfast/problem"
 	"holdfast/storage"
 )
@@ -101,25 +100,21 @@ type Options struct {
 	Redirect *Redirect
 	// Limits refuse what comes too soon after others; nil: nothing.
 	Limits Limits
-	// Remember is how long the size of an object that another program wrote is remembered.
-	Remember time.Duration
+	// CacheTTL is how long the size of an object that another program wrote is cached.
+	CacheTTL time.Duration
 }
 
 // Handler serves files.
 type Handler struct {
 	Options
 	metrics *metrics
-	found   *otter.Cache[file.ID, storage.Object]
+	objects *cache.Cache[file.ID, storage.Object] // of records that another program wrote
 }
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	h := &Handler{Options: o, metrics: newMetrics()}
-	if o.Remember > 0 {
-		h.found = otter.Must(&otter.Options[file.ID, storage.Object]{MaximumSize: 10_000,
-			ExpiryCalculator: otter.ExpiryWriting[file.ID, storage.Object](o.Remember)})
-	}
-	return h
+	return &Handler{Options: o, metrics: newMetrics(),
+		objects: cache.New[file.ID](cache.Options[storage.Object]{TTL: o.CacheTTL})}
 }
 
 // Serve answers GET and HEAD of the file id for the identity in r's context.
@@ -206,14 +201,8 @@ func (h *Handler) locate(ctx context.Context, rec file.Record) (file.Record, err
 	if rec.ETag != "" {
 		return rec, nil
 	}
-	look := func(ctx context.Context, _ file.ID) (storage.Object, error) { return h.Objects.Stat(ctx, rec.Location) }
-	var o storage.Object
-	var err error
-	if h.found != nil {
-		o, err = h.found.Get(ctx, rec.ID, otter.LoaderFunc[file.ID, storage.Object](look))
-	} else {
-		o, err = look(ctx, rec.ID)
-	}
+	stat := func(ctx context.Context, _ file.ID) (storage.Object, error) { return h.Objects.Stat(ctx, rec.Location) }
+	o, err := h.objects.Get(ctx, rec.ID, stat)
 	if err != nil {
 		return rec, h.explain(ctx, rec, err)
 	}
@@ -227,14 +216,12 @@ func (h *Handler) locate(ctx context.Context, rec file.Record) (file.Record, err
 }
 
 // explain finds out why an object is missing. In the replica that deleted a file its
-// record is gone at once; here it may have been remembered.
+// record is gone at once; here it may have been cached.
 func (h *Handler) explain(ctx context.Context, rec file.Record, err error) error {
 	if !errors.Is(err, file.ErrObjectMissing) {
 		return err
 	}
-	if h.found != nil {
-		h.found.Invalidate(rec.ID)
-	}
+	h.objects.Invalidate(rec.ID)
 	if _, now := h.Records.Reload(ctx, rec.ID); errors.Is(now, file.ErrNotFound) {
 		return now
 	}

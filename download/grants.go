@@ -58,7 +58,7 @@ func (h *Handler) SetGrant(w http.ResponseWriter, r *http.Request, id file.ID) {
 	}
 	if err == nil {
 		err = h.Grants.SetGrant(r.Context(), id, g)
-		h.Access.Changed(id) // even after an error: a commit whose answer was lost may have happened
+		h.Access.Invalidate(id) // even after an error: a commit whose answer was lost may have happened
 	}
 	if err != nil {
 		h.Respond.Write(w, r, err)

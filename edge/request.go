@@ -59,10 +59,10 @@ func ObserveIdentity(identify func(*http.Request) (file.Identity, error)) func(*
 func ObserveProblem(r *http.Request, p problem.Problem) { infoOf(r.Context()).code = p.Code }
 
 // ObservedRows note which file a request is about.
-type ObservedRows struct{ *db.Remembering }
+type ObservedRows struct{ *db.CachedDB }
 
 func (n ObservedRows) File(ctx context.Context, id file.ID) (file.Record, error) {
-	rec, err := n.Remembering.File(ctx, id)
+	rec, err := n.CachedDB.File(ctx, id)
 	if err == nil {
 		infoOf(ctx).file = id
 	}
@@ -70,7 +70,7 @@ func (n ObservedRows) File(ctx context.Context, id file.ID) (file.Record, error)
 }
 
 func (n ObservedRows) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
-	u, err := n.Remembering.UploadRow(ctx, id)
+	u, err := n.CachedDB.UploadRow(ctx, id)
 	if err == nil {
 		infoOf(ctx).file = id
 	}
@@ -78,7 +78,7 @@ func (n ObservedRows) UploadRow(ctx context.Context, id file.ID) (*file.Upload, 
 }
 
 func (n ObservedRows) CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error {
-	err := n.Remembering.CreateUpload(ctx, u, holder, lease)
+	err := n.CachedDB.CreateUpload(ctx, u, holder, lease)
 	if err == nil {
 		infoOf(ctx).file = u.ID
 	}
@@ -86,7 +86,7 @@ func (n ObservedRows) CreateUpload(ctx context.Context, u file.Upload, holder st
 }
 
 func (n ObservedRows) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, keep time.Duration) error {
-	err := n.Remembering.CreateKeyedUpload(ctx, u, holder, lease, key, keep)
+	err := n.CachedDB.CreateKeyedUpload(ctx, u, holder, lease, key, keep)
 	if err == nil {
 		infoOf(ctx).file = u.ID
 	}

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/file"
+	"holdfast/internal/chore"
 )
 
 const (
@@ -37,9 +38,10 @@ const (
 	poll     = time.Second
 	together = 8 // requests at the same time
 
-	// The one replica that tells has this lease. A round is over before it ends.
-	chore    = "events"
+	// The one replica that tells has a lease of so long. What it does between two renewals ends before: turn
+	// for the rounds, and timeout for what the last of them has sent.
 	choreTTL = 24 * time.Second
+	turn     = choreTTL / 8
 	round    = together
 )
 
@@ -48,7 +50,7 @@ type Rows interface {
 	DueEvents(ctx context.Context, limit int) ([]file.Event, error)
 	EventTold(ctx context.Context, e file.Event) error
 	EventFailed(ctx context.Context, e file.Event, reason string, again time.Duration, dead bool) error
-	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
+	chore.Rows
 }
 
 // Sender sends signed requests to one URL.
@@ -106,33 +108,14 @@ func (s *Sender) send(ctx context.Context, id string, body []byte) (status int, 
 
 // Run tells what waits until ctx ends, in one replica at a time.
 func (s *Sender) Run(ctx context.Context, rows Rows, log *slog.Logger) {
-	holder := string(file.NewID())
-	for ctx.Err() == nil {
-		mine, err := rows.TakeChore(ctx, chore, holder, choreTTL)
-		wait := choreTTL / 4
-		if mine {
-			wait = poll
-			for taken := time.Now(); err == nil && ctx.Err() == nil && time.Since(taken) < choreTTL/4; {
-				var n int
-				if n, err = s.round(ctx, rows, log); n == 0 {
-					sleep(ctx, poll)
-				}
+	chore.New(rows, "events", choreTTL).Every(ctx, poll, func(ctx context.Context) error {
+		for began := time.Now(); ctx.Err() == nil && time.Since(began) < turn; {
+			if n, err := s.round(ctx, rows, log); n == 0 || err != nil {
+				return err
 			}
 		}
-		if err != nil && ctx.Err() == nil {
-			log.Warn("events are not told for now", "error", err)
-		}
-		if !mine || err != nil {
-			sleep(ctx, wait)
-		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
+		return nil
+	}, log)
 }
 
 // round tells some of what is due, and returns how many there were.

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/file"
+	"holdfast/internal/chore"
 	"holdfast/storage"
 )
 
@@ -42,7 +43,7 @@ type Rows interface {
 	TryImport(ctx context.Context, source string, accountID int64) (attempt int64, err error)
 	FinishImport(ctx context.Context, source string, r file.Record) error
 	FailImport(ctx context.Context, source string, accountID int64, reason string) error
-	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
+	chore.Rows
 }
 
 // Reading is a store that files come from.
@@ -112,56 +113,17 @@ type Importer struct {
 }
 
 const (
-	// chore keeps two imports from each other: they would write the same objects.
-	chore    = "import"
 	choreTTL = 10 * time.Second
 	page     = 500
 )
 
-// alone runs do while no other import runs, waiting for one that does. A lease that can't be
-// renewed ends it.
+// alone runs do while no other import runs, waiting for one that does: two would write the same objects.
 func (im *Importer) alone(ctx context.Context, do func(context.Context) error) error {
 	im.Counts, im.busy = make(map[Outcome]int64), make(map[file.ID]bool)
 	if im.DryRun {
 		return do(ctx)
 	}
-	holder := string(file.NewID())
-	for {
-		mine, err := im.Rows.TakeChore(ctx, chore, holder, choreTTL)
-		if err != nil {
-			return err
-		}
-		if mine {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		for last := time.Now(); ctx.Err() == nil; {
-			mine, err := im.Rows.TakeChore(ctx, chore, holder, choreTTL)
-			switch {
-			case mine:
-				last = time.Now()
-			case err == nil, time.Since(last) > choreTTL*2/3:
-				cancel(fmt.Errorf("this import's turn is over: %w", errors.Join(file.ErrConflict, err)))
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(choreTTL / 4):
-			}
-		}
-	}()
-	if err := do(ctx); err != nil {
-		return errors.Join(err, context.Cause(ctx))
-	}
-	_, err := im.Rows.TakeChore(context.WithoutCancel(ctx), chore, holder, 0) // the next one need not wait
-	return err
+	return chore.New(im.Rows, "import", choreTTL).Alone(ctx, do)
 }
 
 // group runs one function for each file, several at a time, and ends with the first error that

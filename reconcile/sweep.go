@@ -6,43 +6,35 @@ import (
 	"strconv"
 	"time"
 
-	"holdfast/file"
+	"holdfast/internal/chore"
 )
 
 // Chores hand work to one replica at a time. Package db says what each method does.
 type Chores interface {
-	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
+	chore.Rows
 	ChorePlace(ctx context.Context, name string) (string, error)
 	PlaceChore(ctx context.Context, name, holder, place string, ttl time.Duration) error
 }
 
-const chore = "leftovers"
+// leftovers is the name of the chore.
+const leftovers = "leftovers"
 
 // Sweep does the safe part in small steps beside the service: every interval, in one replica,
 // it counts the records that another program has written for one account, and removes, with
 // Fix, what is left over in its bucket and no row needs. It returns when ctx ends.
 func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Duration, log *slog.Logger) {
-	holder := string(file.NewID())
-	for ctx.Err() == nil {
-		mine, err := chores.TakeChore(ctx, chore, holder, interval)
-		if mine {
-			err = c.step(ctx, chores, holder, interval, log)
-			c.Metrics.swept(ctx, err)
-		}
-		if err != nil && ctx.Err() == nil {
-			log.Warn("sweep what is left over", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(interval):
-		}
-	}
+	turn := chore.New(chores, leftovers, interval)
+	turn.Every(ctx, interval, func(ctx context.Context) error {
+		err := c.step(ctx, chores, turn.Holder, interval, log)
+		c.Metrics.swept(ctx, err)
+		return err
+	}, log)
 }
 
 // step looks at the account behind the one that was looked at last. The place is noted first:
 // one bucket that can't be read does not hold all others up.
 func (c *Checker) step(ctx context.Context, chores Chores, holder string, interval time.Duration, log *slog.Logger) error {
-	place, err := chores.ChorePlace(ctx, chore)
+	place, err := chores.ChorePlace(ctx, leftovers)
 	if err != nil {
 		return err
 	}
@@ -52,9 +44,9 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 		return err
 	}
 	if len(ids) == 0 {
-		return chores.PlaceChore(ctx, chore, holder, "", interval)
+		return chores.PlaceChore(ctx, leftovers, holder, "", interval)
 	}
-	if err := chores.PlaceChore(ctx, chore, holder, strconv.FormatInt(ids[0], 10), interval); err != nil {
+	if err := chores.PlaceChore(ctx, leftovers, holder, strconv.FormatInt(ids[0], 10), interval); err != nil {
 		return err
 	}
 	if err := c.Rows.CountNew(ctx, ids[0]); err != nil {

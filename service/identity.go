@@ -27,7 +27,7 @@ func (p *Parts) openRedis(c config.Auth) (err error) {
 
 // authenticator tells people apart by local tokens, and by all else that there is.
 func authenticator(c config.Auth, p *Parts, limits *limit.Limits) *auth.Authenticator {
-	o := auth.Options{Local: p.Rows, Redis: p.redis, Guests: []byte(c.Secret), Remember: c.RememberTTL}
+	o := auth.Options{Local: p.Rows, Redis: p.redis, Guests: []byte(c.Secret), CacheTTL: c.CacheTTL}
 	if t := c.JWT; t != nil {
 		o.Signed = auth.NewSigned(auth.SignedOptions{KeysURL: t.KeysURL, Secret: []byte(t.Secret), Issuer: t.Issuer, Audience: t.Audience,
 			UserClaim: t.UserClaim, AccountClaim: t.AccountClaim, GroupsClaim: t.GroupsClaim})
@@ -41,12 +41,12 @@ func authenticator(c config.Auth, p *Parts, limits *limit.Limits) *auth.Authenti
 // decider decides by the grants in the database and, where there is one, by the backend.
 func (p *Parts) decider(c config.Config, links *auth.Links, spans *traces) *access.Decider {
 	if c.Backend == "" {
-		return access.New(p.Rows, links, nil, c.RememberTTL)
+		return access.New(p.Rows, links, nil, c.CacheTTL)
 	}
 	backend := access.NewBackend(c.Backend)
 	if spans != nil {
 		backend.Trace(spans.provider)
 	}
 	p.closers = append(p.closers, func() error { backend.Close(); return nil })
-	return access.New(p.Rows, links, backend, c.RememberTTL)
+	return access.New(p.Rows, links, backend, c.CacheTTL)
 }

@@ -151,8 +151,8 @@ func address(host string, port int) string { return net.JoinHostPort(host, strco
 func (s *server) wire(ctx context.Context) error {
 	c, p := s.config, s.parts
 	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: edge.Prefix(s.base), Note: edge.ObserveProblem}
-	rows := edge.ObservedRows{Remembering: db.Remember(p.Rows, c.RememberTTL)}
-	links, err := openLinks(ctx, c, rows.Remembering)
+	rows := edge.ObservedRows{CachedDB: db.NewCached(p.Rows, c.CacheTTL)}
+	links, err := openLinks(ctx, c, rows.CachedDB)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *server) wire(ctx context.Context) error {
 	files := download.New(download.Options{
 		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links, KeptLinks: rows,
 		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
-		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, Remember: c.RememberTTL,
+		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, CacheTTL: c.CacheTTL,
 		Redirect: redirect(c, p.Objects), Limits: limits,
 	})
 	uploads, err := tus.NewHandler(tus.Options{
@@ -258,7 +258,7 @@ func (s *server) run(ctx context.Context) error {
 
 // openLinks takes the keys of signed links from the settings, or else one from the
 // database, which is made by the first who needs it.
-func openLinks(ctx context.Context, c config.Config, rows *db.Remembering) (*auth.Links, error) {
+func openLinks(ctx context.Context, c config.Config, rows *db.CachedDB) (*auth.Links, error) {
 	keys := c.Links.Keys
 	if len(keys) == 0 {
 		fresh := make([]byte, 32)

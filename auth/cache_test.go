@@ -25,8 +25,8 @@ func (c *counted) Token(ctx context.Context, hash []byte) (file.Token, error) {
 func TestRevokedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{tokens: locals()}
-		a := New(Options{Local: c, Remember: 10 * time.Second})
-		defer a.memory.known.StopAllGoroutines()
+		a := New(Options{Local: c, CacheTTL: 10 * time.Second})
+		defer a.cache.entries.Close()
 		try := func(method string) error {
 			_, err := a.Identify(request(method, "Authorization: Bearer hf_good"))
 			return err
@@ -57,11 +57,11 @@ func TestRevokedToken(t *testing.T) {
 	})
 }
 
-func TestTokenExpiresWhileRemembered(t *testing.T) {
+func TestTokenExpiresWhileCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{tokens: tokens{string(Hash("hf_good")): {UserID: 7, ExpiresAt: time.Now().Add(3 * time.Second)}}}
-		a := New(Options{Local: c, Remember: time.Minute})
-		defer a.memory.known.StopAllGoroutines()
+		a := New(Options{Local: c, CacheTTL: time.Minute})
+		defer a.cache.entries.Close()
 		try := func() error { _, err := a.Identify(request("GET", "Authorization: Bearer hf_good")); return err }
 		if err := try(); err != nil {
 			t.Fatal(err)
@@ -79,8 +79,8 @@ func TestTokenExpiresWhileRemembered(t *testing.T) {
 }
 
 // The same text is another token under another scheme.
-func TestRememberedByScheme(t *testing.T) {
-	m := remember(time.Minute)
+func TestCachedByScheme(t *testing.T) {
+	m := newTokenCache(time.Minute)
 	good := func(context.Context) (found, error) { return found{}, nil }
 	wrong := func(context.Context) (found, error) { return found{}, file.ErrNotFound }
 	if _, err := m.find(t.Context(), presented{publicScheme, "abcdefgh"}, good); err != nil {
@@ -92,28 +92,14 @@ func TestRememberedByScheme(t *testing.T) {
 }
 
 // Wrong tokens, however many, fill no memory.
-func TestWrongTokensAreNotRemembered(t *testing.T) {
-	a := New(Options{Local: locals(), Remember: time.Minute})
+func TestWrongTokensAreNotCached(t *testing.T) {
+	a := New(Options{Local: locals(), CacheTTL: time.Minute})
 	for i := range 100_000 {
 		if _, err := a.Identify(request("GET", fmt.Sprintf("Authorization: Bearer hf_%d", i))); !errors.Is(err, file.ErrUnauthenticated) {
 			t.Fatal(err)
 		}
 	}
-	a.memory.known.CleanUp()
-	if n := a.memory.known.EstimatedSize(); n != 0 {
-		t.Errorf("%d are remembered", n)
-	}
-}
-
-// Who asked first for a token goes away; the others who wait for the same answer get it.
-func TestTheFirstOfManyGoesAway(t *testing.T) {
-	m, p := remember(time.Minute), presented{userScheme, "hf_good"}
-	ctx, hangUp := context.WithCancel(t.Context())
-	_, err := m.find(ctx, p, func(ctx context.Context) (found, error) {
-		hangUp()
-		return found{}, ctx.Err()
-	})
-	if err != nil {
-		t.Error(err)
+	if n := a.cache.entries.Len(); n != 0 {
+		t.Errorf("%d are cached", n)
 	}
 }

@@ -20,12 +20,12 @@ func record(t *testing.T, d *DB) file.Record {
 	return r
 }
 
-func TestRemember(t *testing.T) {
+func TestCachedDB(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
-		here, elsewhere := Remember(d, time.Hour), Remember(d, time.Hour)
+		here, elsewhere := NewCached(d, time.Hour), NewCached(d, time.Hour)
 		r := record(t, d)
-		for _, m := range []*Remembering{here, elsewhere} {
-			_, err := m.File(t.Context(), r.ID)
+		for _, c := range []*CachedDB{here, elsewhere} {
+			_, err := c.File(t.Context(), r.ID)
 			noErr(t, err)
 		}
 		noErr(t, here.DeleteFile(t.Context(), r))
@@ -33,14 +33,14 @@ func TestRemember(t *testing.T) {
 		wantErr(t, err, file.ErrNotFound)
 		got, err := elsewhere.File(t.Context(), r.ID)
 		if err != nil || got.Name != "a.txt" {
-			t.Errorf("elsewhere it is remembered: %+v, %v", got, err)
+			t.Errorf("elsewhere it is cached: %+v, %v", got, err)
 		}
 		_, err = elsewhere.Reload(t.Context(), r.ID)
 		wantErr(t, err, file.ErrNotFound)
 		_, err = elsewhere.File(t.Context(), r.ID)
 		wantErr(t, err, file.ErrNotFound)
 
-		none := Remember(d, 0)
+		none := NewCached(d, 0)
 		r = record(t, d)
 		_, err = none.File(t.Context(), r.ID)
 		noErr(t, err)
@@ -51,9 +51,9 @@ func TestRemember(t *testing.T) {
 }
 
 // Whoever reads while a file is deleted may get it; nobody does once the deletion is done.
-func TestNobodyRemembersWhatIsDeletedHere(t *testing.T) {
+func TestDeletedHereIsNotCached(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
-		m := Remember(d, time.Hour)
+		c := NewCached(d, time.Hour)
 		for range 30 {
 			r := record(t, d)
 			stop := make(chan struct{})
@@ -65,14 +65,14 @@ func TestNobodyRemembersWhatIsDeletedHere(t *testing.T) {
 						case <-stop:
 							return
 						default:
-							m.File(t.Context(), r.ID)
+							c.File(t.Context(), r.ID)
 						}
 					}
 				})
 			}
-			noErr(t, m.DeleteFile(t.Context(), r))
+			noErr(t, c.DeleteFile(t.Context(), r))
 			for range 5 {
-				_, err := m.File(t.Context(), r.ID)
+				_, err := c.File(t.Context(), r.ID)
 				wantErr(t, err, file.ErrNotFound)
 			}
 			close(stop)

@@ -1,0 +1,82 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"holdfast/file"
+	"holdfast/internal/cache"
+)
+
+// CachedDB is a DB with a cache for the records of files and for links. Neither ever changes (but for a size that is
+// corrected), so only a deletion can be missed: one that this process makes never is, since it invalidates
+// what it deletes; one by another process is noticed when the cached row expires.
+type CachedDB struct {
+	*DB
+	records *cache.Cache[file.ID, file.Record]
+	links   *cache.Cache[string, file.Link] // by their ids
+}
+
+// NewCached returns d with a cache whose rows are kept for ttl; with 0 nothing is cached. That a row does not exist
+// is never cached: it may exist a moment later.
+func NewCached(d *DB, ttl time.Duration) *CachedDB {
+	return &CachedDB{DB: d,
+		records: cache.New[file.ID](cache.Options[file.Record]{TTL: ttl}),
+		links:   cache.New[string](cache.Options[file.Link]{TTL: ttl})}
+}
+
+// File returns the record of a file. Concurrent requests share one query; one that a deletion overtakes is made
+// again.
+func (c *CachedDB) File(ctx context.Context, id file.ID) (file.Record, error) {
+	return c.records.Get(ctx, id, c.DB.File)
+}
+
+// Link returns the row of a link.
+func (c *CachedDB) Link(ctx context.Context, id string) (file.Link, error) {
+	return c.links.Get(ctx, id, c.DB.Link)
+}
+
+// EndLink is DB's. The link is invalidated even after an error; see DeleteFile.
+func (c *CachedDB) EndLink(ctx context.Context, id file.ID, link string) error {
+	defer c.links.Invalidate(link)
+	return c.DB.EndLink(ctx, id, link)
+}
+
+// EndLinks is DB's. The file's links are invalidated even after an error; see DeleteFile.
+func (c *CachedDB) EndLinks(ctx context.Context, id file.ID) error {
+	all, err := c.DB.Links(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, l := range all {
+			c.links.Invalidate(l.ID)
+		}
+	}()
+	return c.DB.EndLinks(ctx, id)
+}
+
+// Reload reads the record of a file from the database.
+func (c *CachedDB) Reload(ctx context.Context, id file.ID) (file.Record, error) {
+	c.records.Invalidate(id)
+	return c.File(ctx, id)
+}
+
+// Heal is DB's.
+func (c *CachedDB) Heal(ctx context.Context, id file.ID, size int64) error {
+	defer c.records.Invalidate(id)
+	return c.DB.Heal(ctx, id, size)
+}
+
+// DeleteFile is DB's. The record is invalidated even after an error: a commit whose answer was lost may have
+// happened.
+func (c *CachedDB) DeleteFile(ctx context.Context, rec file.Record) error {
+	defer c.records.Invalidate(rec.ID)
+	return c.DB.DeleteFile(ctx, rec)
+}
+
+// DeleteUpload is DB's; see DeleteFile.
+func (c *CachedDB) DeleteUpload(ctx context.Context, f file.Fence) error {
+	defer c.records.Invalidate(f.ID)
+	return c.DB.DeleteUpload(ctx, f)
+}

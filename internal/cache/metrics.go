@@ -1,0 +1,15 @@
+package cache
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Register has r show the hits and misses of c. The caches of all packages have the same metrics, and differ by the
+// label "cache", whose value is name.
+func (c *Cache[K, V]) Register(r prometheus.Registerer, name string) {
+	label := prometheus.Labels{"cache": name}
+	r.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "holdfast_cache_hits_total", ConstLabels: label,
+			Help: "Lookups that a cache has answered."}, func() float64 { return float64(c.stats.Snapshot().Hits) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "holdfast_cache_misses_total", ConstLabels: label,
+			Help: "Lookups that a cache could not answer."}, func() float64 { return float64(c.stats.Snapshot().Misses) }),
+	)
+}
