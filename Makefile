@@ -87,7 +87,7 @@ test-deploy:
 	cd deploy/check && go test -count 1 ./... </dev/null
 
 # Not the packages whose tests take long or start servers (but for those of db/), and of doctest only what reads.
-SLOW := tus|storage|internal/(e2e|deploytest|mutants|test/(pgtest|redistest|s3test))
+SLOW := tus|storage/(s3|disk)|internal/(e2e|deploytest|mutants|test/(pgtest|redistest|s3test))
 test-fast:
 	@scripts/tools.sh go
 	go test -short $$(go list ./... | grep -Ev '^holdfast/($(SLOW))$$') </dev/null

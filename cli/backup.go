@@ -11,7 +11,7 @@ import (
 	"holdfast/db"
 	"holdfast/file"
 	"holdfast/service"
-	"holdfast/storage"
+	"holdfast/storage/disk"
 )
 
 type backupCommand struct {
@@ -54,7 +54,7 @@ func (args *backupCommand) Run(p *program) (err error) {
 	for _, step := range []func() error{
 		func() error { return copyData(ctx, rows, c.DataDir, half) },
 		func() (err error) { missing, err = incomplete(ctx, half); return err },
-		func() error { return storage.FlushFolder(ctx, half) },
+		func() error { return disk.FlushFolder(ctx, half) },
 		func() error { return os.Rename(half, to) },
 	} {
 		if err := step(); err != nil {
@@ -69,15 +69,15 @@ func (args *backupCommand) Run(p *program) (err error) {
 
 // copyData copies database and store as they are at one moment. Nothing that the copied database
 // names is removed before it was copied, and no parts that it names become an object: see
-// storage.Hold. The service goes on meanwhile; what it removes is removed afterwards.
+// disk.Hold. The service goes on meanwhile; what it removes is removed afterwards.
 func copyData(ctx context.Context, rows *db.DB, from, to string) error {
-	hold, err := storage.HoldEmbedded(ctx, from)
+	hold, err := disk.BeginHold(ctx, from)
 	if err != nil {
 		return err
 	}
 	defer hold.Release()
 	// The hold is short: to a folder on the same file system, where files are shared.
-	near, err := storage.Near(from, to)
+	near, err := disk.Near(from, to)
 	if err != nil {
 		return err
 	}
@@ -85,18 +85,18 @@ func copyData(ctx context.Context, rows *db.DB, from, to string) error {
 	if err := rows.CopyTo(ctx, filepath.Join(to, service.DatabaseFile)); err != nil {
 		return err
 	}
-	if err := storage.CopyParts(ctx, from, near.Path); err != nil {
+	if err := disk.CopyParts(ctx, from, near.Path); err != nil {
 		return err
 	}
 	hold.ReleaseParts()
-	if err := storage.CopyObjects(ctx, from, near.Path); err != nil {
+	if err := disk.CopyObjects(ctx, from, near.Path); err != nil {
 		return err
 	}
 	if near.Path == to {
 		return nil
 	}
 	hold.Release()
-	return storage.CopyObjects(ctx, near.Path, to)
+	return disk.CopyObjects(ctx, near.Path, to)
 }
 
 // incomplete counts the records in a copied data folder whose object is not in it, or not whole.
@@ -107,7 +107,7 @@ func incomplete(ctx context.Context, folder string) (missing int, err error) {
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	look := func(at file.Location, size int64) error {
-		err := storage.ObjectIn(folder, at, size)
+		err := disk.ObjectIn(folder, at, size)
 		if errors.Is(err, file.ErrObjectMissing) {
 			missing++
 			return nil

@@ -19,6 +19,7 @@ import (
 	"holdfast/importer"
 	"holdfast/service"
 	"holdfast/storage"
+	"holdfast/storage/s3"
 )
 
 type importCommands struct {
@@ -62,7 +63,7 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 	im := &importer.Importer{Rows: parts.Rows, Objects: parts.Objects, Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}, Folder: args.Folder,
 		Jobs: args.Jobs, DryRun: args.DryRun, Again: args.Again, Now: time.Now, Begin: show.begin, Report: show.report}
 	if from := c.Import; from.AccessKey != "" {
-		client := storage.New(storage.Options{Endpoint: from.Endpoint, Region: from.Region, AccessKey: from.AccessKey, SecretKey: from.SecretKey, Google: from.Google})
+		client := s3.New(s3.Options{Endpoint: from.Endpoint, Region: from.Region, AccessKey: from.AccessKey, SecretKey: from.SecretKey, Google: from.Google})
 		defer client.Close()
 		im.From = client
 	}

@@ -9,11 +9,11 @@ import (
 	"holdfast/file"
 	"holdfast/hooks"
 	"holdfast/scan"
-	"holdfast/storage"
+	"holdfast/storage/s3"
 )
 
 // outside has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
-func outside(c config.Config, objects *storage.Client, spans *traces, s *hooks.Settings) error {
+func outside(c config.Config, objects *s3.Client, spans *traces, s *hooks.Settings) error {
 	if c.Events.PreCreate != "" {
 		sender, err := events.NewSender(c.Events.PreCreate, c.Events.Secret)
 		if err != nil {

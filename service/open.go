@@ -12,11 +12,12 @@ import (
 	"holdfast/auth"
 	"holdfast/config"
 	"holdfast/db"
-	"holdfast/disk"
 	"holdfast/edge"
 	"holdfast/file"
 	"holdfast/internal/filelock"
 	"holdfast/storage"
+	"holdfast/storage/disk"
+	"holdfast/storage/s3"
 )
 
 // DatabaseFile is the SQLite database in DATA_DIR.
@@ -25,7 +26,7 @@ const DatabaseFile = "holdfast.db"
 // Parts are what the service stands on.
 type Parts struct {
 	Rows    *db.DB
-	Objects *storage.Client
+	Objects *s3.Client
 	Disk    *disk.Reserve // nil: nothing lies in DATA_DIR
 	redis   *auth.Redis   // nil: none
 	broken  <-chan error  // the embedded store ended by itself
@@ -50,7 +51,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err
 			return nil, fmt.Errorf("data folder %s: %w", c.DataDir, err)
 		}
 		p.closers = append(p.closers, func() error { unlock(); return nil })
-		p.Disk = disk.New(c.DataDir, c.MinFreeSpace)
+		p.Disk = disk.NewReserve(c.DataDir, c.MinFreeSpace)
 		if err := p.Disk.Prepare(); err != nil {
 			return nil, err
 		}
@@ -109,21 +110,21 @@ func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Part
 
 func (p *Parts) openStore(ctx context.Context, c config.Config, log *slog.Logger) error {
 	if c.Storage.Type == config.Embedded {
-		embedded, err := storage.StartEmbedded(ctx, c.DataDir, c.EmbeddedSync)
+		embedded, err := disk.Open(ctx, c.DataDir, c.EmbeddedSync)
 		if err != nil {
 			return err
 		}
 		if p.Disk == nil { // a command's
-			p.Disk = disk.New(c.DataDir, c.MinFreeSpace)
+			p.Disk = disk.NewReserve(c.DataDir, c.MinFreeSpace)
 		}
 		p.Objects, p.broken = embedded.Client, embedded.Done()
 		p.Objects.Reserve(p.Disk.Take)
 		p.closers = append(p.closers, embedded.Close)
 		return nil
 	}
-	p.Objects = storage.New(storage.Options{
+	p.Objects = s3.New(s3.Options{
 		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
-		Signing: storage.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
+		Signing: s3.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
 	})
 	p.closers = append(p.closers, func() error { p.Objects.Close(); return nil })
 	return wait(ctx, log, "object store", c.StartTimeout, func(ctx context.Context) error {

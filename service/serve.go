@@ -30,6 +30,7 @@ import (
 	"holdfast/problem"
 	"holdfast/reconcile"
 	"holdfast/storage"
+	"holdfast/storage/s3"
 	"holdfast/tus"
 )
 
@@ -273,7 +274,7 @@ func openLinks(ctx context.Context, c config.Config, rows *db.CachedDB) (*auth.L
 }
 
 // redirect says which files clients fetch from the store itself; nil: none.
-func redirect(c config.Config, objects *storage.Client) *download.Redirect {
+func redirect(c config.Config, objects *s3.Client) *download.Redirect {
 	if !c.Download.Redirect {
 		return nil
 	}

@@ -26,7 +26,7 @@ func ObjectKey(id file.ID) string { return string(id) }
 // FencedKey is the key of a file's object that is used in place of ObjectKey where an earlier writer's
 // PUT may still be on its way there: the one of this writer alone, by the epoch of its lease.
 func FencedKey(id file.ID, epoch int64) string {
-	return fencedPrefix(id) + strconv.FormatInt(epoch, 10)
+	return FencedPrefix(id) + strconv.FormatInt(epoch, 10)
 }
 
 // IsFenced reports whether a key is one that FencedKey makes.
@@ -38,7 +38,8 @@ func IsFenced(key string) bool {
 // Fenced begins the keys that FencedKey makes.
 const Fenced = "objects/"
 
-func fencedPrefix(id file.ID) string { return Fenced + string(id) + "/" }
+// FencedPrefix begins the keys that FencedKey makes for a file.
+func FencedPrefix(id file.ID) string { return Fenced + string(id) + "/" }
 
 // cutFenced finds the id in a key that FencedKey made.
 func cutFenced(key string) (id string, fenced bool) {
@@ -78,8 +79,8 @@ const Tails = "tails/"
 // TailKey is the key, in the upload's bucket, of a tail that ends at offset end. With
 // the epoch of the lease under which it is written it is never used for other bytes.
 func TailKey(id file.ID, epoch, end int64) string {
-	return fmt.Sprintf("%s%d-%d", tailPrefix(id), epoch, end)
+	return fmt.Sprintf("%s%d-%d", TailPrefix(id), epoch, end)
 }
 
-// tailPrefix begins the keys of all tails of an upload.
-func tailPrefix(id file.ID) string { return Tails + string(id) + "/" }
+// TailPrefix begins the keys of all tails of an upload.
+func TailPrefix(id file.ID) string { return Tails + string(id) + "/" }

@@ -28,11 +28,12 @@ import (
 	"holdfast/internal/test/testproc"
 	"holdfast/problem"
 	"holdfast/storage"
+	"holdfast/storage/disk"
 )
 
 // store is the one embedded S3 of this process.
 var s3 struct {
-	*storage.Embedded
+	*disk.Store
 	dir string
 }
 
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	s3.dir = folder.Path
-	if s3.Embedded, err = storage.StartEmbedded(context.Background(), s3.dir, false); err != nil {
+	if s3.Store, err = disk.Open(context.Background(), s3.dir, false); err != nil {
 		panic(err)
 	}
 	status := m.Run()

@@ -44,8 +44,7 @@ var arrows = map[string]string{
 	"file":      "",
 	"config":    "",
 	"db":        "file internal/cache internal/filelock",
-	"storage":   "file internal/filelock",
-	"disk":      "file",
+	"storage":   "file",
 	"auth":      "file internal/cache",
 	"access":    "file internal/cache",
 	"problem":   "file",
@@ -61,9 +60,13 @@ var arrows = map[string]string{
 	"events":    "file internal/chore",
 	"scan":      "file",
 	"edge":      "access auth config db download file form limit openapi problem",
-	"service":   "access auth config db disk download edge events file form hooks internal/filelock limit openapi problem reconcile scan storage tus",
-	"cli":       "auth client config db edge file importer reconcile service storage",
+	"service":   "access auth config db download edge events file form hooks internal/filelock limit openapi problem reconcile scan storage storage/disk storage/s3 tus",
+	"cli":       "auth client config db edge file importer reconcile service storage storage/disk storage/s3",
 	"":          "cli",
+
+	"storage/s3":          "file storage",
+	"storage/disk":        "file internal/filelock storage storage/s3",
+	"storage/storagetest": "file storage",
 }
 
 // shared are the packages in internal/ that the program is made of; the others are test support.
@@ -75,8 +78,8 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx":        {"db"},
 	"modernc.org/":                {"db"},
 	"database/sql":                {"db"},
-	"github.com/aws/":             {"storage"},
-	"github.com/versity/":         {"storage"},
+	"github.com/aws/":             {"storage/s3"},
+	"github.com/versity/":         {"storage/disk"},
 	"github.com/redis/":           {"auth", "limit"},
 	"github.com/pressly/goose":    {"db"},
 	"github.com/gorilla/mux":      {"edge"},

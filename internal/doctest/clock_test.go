@@ -25,7 +25,7 @@ var sleeps = map[string]string{
 	"internal/e2e/rolling_test.go":         "a line that is slow",
 	"internal/e2e/slow_client_test.go":     "a client pauses, and a time-out has to pass that must not strike",
 	"internal/mutants/try_test.go":         "a test that hangs is what is tried",
-	"storage/proxy_test.go":                "a store that is slow",
+	"storage/s3/proxy_test.go":             "a store that is slow",
 }
 
 // sleeping finds what sleeps, but for the pauses between two looks at a condition.

@@ -11,7 +11,7 @@ import (
 
 	"holdfast/db"
 	"holdfast/file"
-	"holdfast/storage"
+	"holdfast/storage/disk"
 )
 
 // While a backup is made a file can be deleted and an upload goes on, but what a copied database
@@ -26,7 +26,7 @@ func TestNothingIsRemovedDuringABackup(t *testing.T) {
 	s.patch(t, at, 0, parts[:9*mebi])
 	object := s.object(t, path.Base(url))
 
-	hold, err := storage.HoldEmbedded(t.Context(), s.data)
+	hold, err := disk.BeginHold(t.Context(), s.data)
 	if err != nil {
 		t.Fatal(err)
 	}

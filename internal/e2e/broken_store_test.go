@@ -14,6 +14,7 @@ import (
 	"holdfast/internal/test/badline"
 	"holdfast/internal/test/s3test"
 	"holdfast/storage"
+	"holdfast/storage/s3"
 )
 
 // behind puts a line that can be spoiled before an S3 server, whose Endpoint it changes.
@@ -83,10 +84,10 @@ const hundredMB = 100_000_000
 // The store breaks off in the middle of 100 MB: what comes is whole and right, or
 // visibly broken.
 func TestStoreBreaksOff(t *testing.T) {
-	s3 := s3test.Start(t)
-	direct := *s3
-	line := behind(t, s3)
-	s := start(t, append(objectStore(s3), "DOWNLOAD_STORE_TIMEOUT=2s")...)
+	server := s3test.Start(t)
+	direct := *server
+	line := behind(t, server)
+	s := start(t, append(objectStore(server), "DOWNLOAD_STORE_TIMEOUT=2s")...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	content := random(hundredMB)
 	url, _ := s.upload(t, content)
@@ -143,7 +144,7 @@ func TestStoreBreaksOff(t *testing.T) {
 		}
 	})
 
-	store := storage.New(storage.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey, SecretKey: direct.SecretKey})
+	store := s3.New(s3.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey, SecretKey: direct.SecretKey})
 	defer store.Close()
 	at := storage.Layout{BucketPrefix: "pneumatic-dev-test"}.Object(1, file.ID(url[strings.LastIndex(url, "/")+1:]))
 	replace := func(b []byte) {

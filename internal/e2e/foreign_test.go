@@ -11,18 +11,19 @@ import (
 	"holdfast/internal/test/pgtest"
 	"holdfast/internal/test/s3test"
 	"holdfast/storage"
+	"holdfast/storage/s3"
 )
 
 // A row that another program wrote, with a size of 0 or a wrong one and nothing of ours, is
 // served with what is in the store, and needs one look at it.
 func TestForeignRows(t *testing.T) {
 	t.Parallel()
-	s3, pg := s3test.Start(t), pgtest.Start(t)
-	direct := *s3
-	w := watch(t, s3)
-	s := start(t, append(append(objectStore(s3), postgres(pg)...), "PERMISSION_CACHE_TTL=10m", "AUTH_CACHE_TTL=10m")...)
+	server, pg := s3test.Start(t), pgtest.Start(t)
+	direct := *server
+	w := watch(t, server)
+	s := start(t, append(append(objectStore(server), postgres(pg)...), "PERMISSION_CACHE_TTL=10m", "AUTH_CACHE_TTL=10m")...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
-	store := storage.New(storage.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey, SecretKey: direct.SecretKey})
+	store := s3.New(s3.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey, SecretKey: direct.SecretKey})
 	defer store.Close()
 	rows, err := sql.Open("pgx", pg.DSN())
 	if err != nil {

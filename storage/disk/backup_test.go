@@ -1,0 +1,159 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+	"holdfast/storage/s3"
+)
+
+// A copy that is brought up to date has what is new, what has been replaced, and still what is
+// gone; a multipart upload that was seen under both its names is one.
+func TestCopyObjects(t *testing.T) {
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	write := func(path, text string) {
+		t.Helper()
+		// As the gateway does: another file takes the name.
+		full := filepath.Join(from, path)
+		if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(full+".new", full); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copies := func(want map[string]string) {
+		t.Helper()
+		for _, step := range []func(context.Context, string, string) error{CopyParts, CopyObjects} {
+			if err := step(t.Context(), from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for path, text := range want {
+			if b, err := os.ReadFile(filepath.Join(to, path)); err != nil || string(b) != text {
+				t.Errorf("%s: %q %v, want %q", path, b, err, text)
+			}
+		}
+	}
+	const multipart = "objects/b/.sgwtmp/multipart/hash/"
+	write("objects/b/gone", "1")
+	write("objects/b/name.inprogress", "2") // a key may end so
+	write("metadata/b/gone/meta/etag", "3")
+	write(multipart+"id/1", "4")
+	write("objects/b/.sgwtmp/half", "written at this moment")
+	write("lock", "5")
+	want := map[string]string{"objects/b/gone": "1", "objects/b/name.inprogress": "2", "metadata/b/gone/meta/etag": "3", multipart + "id/1": "4"}
+	copies(want)
+	for _, name := range []string{"lock", "objects/b/.sgwtmp/half"} {
+		if _, err := os.Stat(filepath.Join(to, name)); err == nil {
+			t.Errorf("what is no object was copied: %s", name)
+		}
+	}
+
+	if err := os.Remove(filepath.Join(from, "objects/b/gone")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(from, multipart+"id"), filepath.Join(from, multipart+"id.tag.inprogress")); err != nil {
+		t.Fatal(err)
+	}
+	write("metadata/b/gone/meta/etag", "changed")
+	write("objects/b/new", "6")
+	write(multipart+"id.tag.inprogress/2", "7")
+	want["metadata/b/gone/meta/etag"], want["objects/b/new"], want[multipart+"id/2"] = "changed", "6", "7"
+	copies(want)
+	found, err := filepath.Glob(filepath.Join(to, multipart, "*"))
+	if err != nil || len(found) != 1 {
+		t.Errorf("multipart uploads: %v %v", found, err)
+	}
+}
+
+// On another file system a file can't be shared.
+func TestDuplicate(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	if err := os.WriteFile(from, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := duplicate(from, to, info); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(to)
+	was, statErr := os.Stat(to)
+	if err != nil || statErr != nil || string(b) != "text" || !was.ModTime().Equal(info.ModTime()) {
+		t.Errorf("%q %v %v", b, err, was)
+	}
+}
+
+// While a backup has its hold nothing is removed from the embedded store, and what lies in parts
+// becomes an object only when the parts were copied. The hold of one that was killed has ended.
+func TestHold(t *testing.T) {
+	dir, ctx := t.TempDir(), t.Context()
+	see := holding{dir, 50 * time.Millisecond}
+	if err := see.Removal(); err != nil {
+		t.Fatalf("before there was a backup: %v", err)
+	}
+	h, err := BeginHold(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := BeginHold(ctx, dir); !errors.Is(err, storage.ErrHeld) {
+		t.Errorf("a second backup: %v", err)
+	}
+	c := s3.New(s3.Options{Endpoint: "http://127.0.0.1:1", Hold: see})
+	at := file.Location{Bucket: "b", Key: "k"}
+	for name, err := range map[string]error{"delete": c.Delete(ctx, at), "abort": c.Abort(ctx, at, "id"), "complete": c.Complete(ctx, at, "id", nil)} {
+		if !errors.Is(err, storage.ErrHeld) || !errors.Is(err, file.ErrUnavailable) {
+			t.Errorf("%s during a backup: %v", name, err)
+		}
+	}
+	waited := make(chan error)
+	go func() { waited <- holding{dir, time.Minute}.Completion(ctx) }()
+	h.ReleaseParts()
+	if err := <-waited; err != nil {
+		t.Errorf("the parts were copied: %v", err)
+	}
+	if err := see.Removal(); !errors.Is(err, storage.ErrHeld) {
+		t.Errorf("the objects were not: %v", err)
+	}
+	h.Release()
+	h.Release() // as often as one likes
+	if err := see.Removal(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A folder on the same file system shares files; what a backup that was killed has left goes.
+func TestNear(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	h, err := BeginHold(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Release()
+	left := filepath.Join(dir, stagePrefix+"1", "objects")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	near, err := Near(dir, to)
+	if err != nil || near.Path != to || near.Remove() != nil {
+		t.Errorf("%v %v", near, err)
+	}
+	for folder, want := range map[string]bool{left: false, to: true} {
+		if _, err := os.Stat(folder); (err == nil) != want {
+			t.Errorf("%s: %v", folder, err)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+//go:build unix
+
+// Package disk is the store on a disk of our own: an S3 gateway in this process over a folder.
+// It flushes what was written (flush.go), lets a backup hold what there is (hold.go), repairs what
+// a crash has left (recover.go), and keeps room on the file system (reserve.go): uploads end while
+// there is still room to delete, and SQLite needs some for that, too.
+//
+// # Errors
+//
+// file.ErrNoSpace: what was asked for does not fit. storage.ErrHeld: a backup is being made.
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/versity/versitygw/auth"
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+	"github.com/versity/versitygw/s3api"
+
+	"holdfast/internal/filelock"
+	"holdfast/storage"
+	"holdfast/storage/s3"
+)
+
+// Store is an S3 server in this process, over a folder. There can be one in a
+// process, and it changes the process's working directory: use absolute paths.
+type Store struct {
+	*s3.Client
+	stop context.CancelFunc
+	done chan error
+	dir  string // of the socket, if it has one of its own
+	sync *flusher
+}
+
+// Open serves S3 over the folder dataDir, which must be absolute and used by
+// this process alone. It listens on a unix socket that only this user can
+// reach, with keys made for this run, so that nobody else on the machine has a way in.
+//
+// The gateway does not flush what it writes, so with flush set every write waits for
+// the file system to do so.
+func Open(ctx context.Context, dataDir string, flush bool) (*Store, error) {
+	objects, sidecars := filepath.Join(dataDir, "objects"), filepath.Join(dataDir, "metadata")
+	for _, dir := range []string{objects, sidecars} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("embedded store: %w", err)
+		}
+	}
+	if held, err := filelock.Held(filepath.Join(dataDir, holdFile)); err == nil && !held {
+		if err := removeStages(dataDir); err != nil { // of a backup that was killed
+			return nil, fmt.Errorf("embedded store: %w", err)
+		}
+	}
+	if err := recoverMultiparts(objects, sidecars); err != nil {
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	e := &Store{done: make(chan error, 1)}
+	socket, err := e.place(dataDir)
+	if err != nil {
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	if err := e.start(ctx, socket, objects, sidecars, flush); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	return e, nil
+}
+
+// place finds the socket's path: in the data folder, where what a killed process leaves is
+// found again. Its path may have 107 bytes, data folders lie deep, and some file systems know
+// no sockets: then in a temporary folder.
+func (e *Store) place(dataDir string) (socket string, err error) {
+	socket = filepath.Join(dataDir, "s3.sock")
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if l, err := net.Listen("unix", socket); err == nil {
+		return socket, l.Close() // which removes it
+	}
+	if e.dir, err = os.MkdirTemp("", "holdfast-s3-"); err != nil {
+		return "", err
+	}
+	return filepath.Join(e.dir, "s3"), nil
+}
+
+func (e *Store) start(ctx context.Context, socket, objects, sidecars string, flush bool) error {
+	// Metadata in files of its own, not in extended attributes, works on every file system.
+	sidecar, err := meta.NewSideCar(sidecars)
+	if err != nil {
+		return err
+	}
+	var options posix.PosixOpts
+	options.CopyObjectThreshold = storage.MaxCopy // its zero value forbids to copy
+	options.SetNewDirPerm(0o700)
+	options.SetNewFilePerm(0o600)
+	backend, err := posix.New(objects, sidecar, options)
+	if err != nil {
+		return err
+	}
+	access, secret := rand.Text(), rand.Text()
+	listening := make(chan struct{})
+	// The gateway outlives the caller's context: uploads that are being ended still need it.
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = stop
+	go func() {
+		e.done <- embedgw.RunVersityGW(run, backend, &embedgw.Config{
+			RootUserAccess: access, RootUserSecret: secret, Ports: []string{socket}, SocketPerm: "0600",
+			MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: storage.MaxParts, KeepAlive: true, Quiet: true,
+			DisableStrictBucketNames: true, DisableACLs: true,
+			IAMService: auth.NewIAMServiceSingle(auth.Account{Access: access, Secret: secret, Role: auth.RoleAdmin}),
+			S3Options:  []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
+		})
+	}()
+	select {
+	case err := <-e.done:
+		e.done <- err
+		return fmt.Errorf("start the gateway: %w", err)
+	case <-listening:
+	}
+	durable := func(context.Context) error { return nil }
+	if flush {
+		if e.sync, err = newFlusher(objects, sidecars); err != nil {
+			return err
+		}
+		durable = e.sync.Flush
+	}
+	var dialer net.Dialer
+	e.Client = s3.New(s3.Options{
+		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned, Durable: durable,
+		Hold: holding{filepath.Dir(objects), 30 * time.Second},
+		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	})
+	return nil
+}
+
+// Done gives the gateway's error when it ends by itself.
+func (e *Store) Done() <-chan error { return e.done }
+
+// Close stops the gateway.
+func (e *Store) Close() error {
+	var err error
+	if e.Client != nil {
+		e.Client.Close()
+	}
+	if e.stop != nil {
+		e.stop()
+		err = <-e.done
+	}
+	if e.sync != nil {
+		err = errors.Join(err, e.sync.Close())
+	}
+	if e.dir != "" {
+		err = errors.Join(err, os.RemoveAll(e.dir))
+	}
+	return err
+}

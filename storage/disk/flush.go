@@ -1,0 +1,99 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+)
+
+// flusher brings the file systems under some folders onto the disk. One flush serves
+// all who were waiting when it began; who comes while it runs gets the next one,
+// because the running one may have passed their data already.
+type flusher struct {
+	flush func() error
+	dirs  []*os.File
+
+	mu      sync.Mutex
+	next    *flight // not begun; nil if nobody waits
+	running bool
+}
+
+type flight struct {
+	done chan struct{}
+	err  error
+}
+
+func newFlusher(dirs ...string) (*flusher, error) {
+	f := &flusher{}
+	for _, dir := range dirs {
+		d, err := os.Open(dir)
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		f.dirs = append(f.dirs, d)
+	}
+	f.flush = f.syncDirs
+	return f, nil
+}
+
+// Flush returns when everything that was written before the call is on the disk.
+func (f *flusher) Flush(ctx context.Context) error {
+	f.mu.Lock()
+	if f.next == nil {
+		f.next = &flight{done: make(chan struct{})}
+	}
+	mine := f.next
+	if !f.running {
+		f.running = true
+		go f.run()
+	}
+	f.mu.Unlock()
+	select {
+	case <-mine.done:
+		return mine.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *flusher) run() {
+	f.mu.Lock()
+	for f.next != nil {
+		now := f.next
+		f.next = nil
+		f.mu.Unlock()
+		now.err = f.flush()
+		close(now.done)
+		f.mu.Lock()
+	}
+	f.running = false
+	f.mu.Unlock()
+}
+
+func (f *flusher) syncDirs() error {
+	done := make(map[uint64]bool)
+	for _, d := range f.dirs {
+		device, err := deviceOf(d)
+		if err != nil {
+			return fmt.Errorf("flush: %w", err)
+		}
+		if done[device] {
+			continue
+		}
+		if err := syncFileSystem(d); err != nil {
+			return fmt.Errorf("flush file system: %w", err)
+		}
+		done[device] = true
+	}
+	return nil
+}
+
+// Close closes the folders. Nobody may be waiting in Flush.
+func (f *flusher) Close() (err error) {
+	for _, d := range f.dirs {
+		err = errors.Join(err, d.Close())
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"holdfast/file"
+	"holdfast/internal/test/s3test"
+)
+
+// Every call that writes is followed by a flush, and has failed if that has: the disk may not have what it wrote.
+func TestEveryWriteIsFlushed(t *testing.T) {
+	s := s3test.Start(t)
+	flushes, disk := 0, error(nil)
+	c := New(Options{Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
+		Durable: func(context.Context) error { flushes++; return disk }})
+	defer c.Close()
+	ctx, body := t.Context(), random(t, 5<<20)
+	at := func() file.Location { return file.Location{Bucket: "flushed-1", Key: string(file.NewID())} }
+	whole, whole2, parted := at(), at(), at()
+	var upload, etag, first, second string
+	writes := []struct {
+		name string
+		call func() error
+	}{
+		{"Put", func() (err error) {
+			etag, err = c.Put(ctx, whole, "x/y", bytes.NewReader(body), int64(len(body)))
+			return err
+		}},
+		{"Copy", func() error { return c.Copy(ctx, whole, etag, whole2, "x/y") }},
+		{"BeginMultipart", func() (err error) {
+			upload, err = c.BeginMultipart(ctx, parted, "x/y", true)
+			return err
+		}},
+		{"PutPart", func() (err error) {
+			first, err = c.PutPart(ctx, parted, upload, 1, bytes.NewReader(body), int64(len(body)))
+			return err
+		}},
+		{"CopyPart", func() (err error) {
+			second, err = c.CopyPart(ctx, whole, etag, 0, int64(len(body)), parted, upload, 2)
+			return err
+		}},
+		{"Complete", func() error {
+			return c.Complete(ctx, parted, upload, []file.Part{{Number: 1, ETag: first, Size: int64(len(body))}, {Number: 2, ETag: second, Size: int64(len(body))}})
+		}},
+	}
+	for _, w := range writes {
+		before := flushes
+		if err := w.call(); err != nil || flushes == before {
+			t.Fatalf("%s: %d flushes, %v", w.name, flushes-before, err)
+		}
+	}
+	disk = errors.New("the disk is broken")
+	for _, w := range writes[:len(writes)-1] {
+		if err := w.call(); !errors.Is(err, file.ErrStorageWrite) || !errors.Is(err, disk) {
+			t.Errorf("%s, not flushed: %v", w.name, err)
+		}
+	}
+}

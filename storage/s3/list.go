@@ -1,0 +1,81 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// List returns objects of a bucket whose keys begin with prefix and lie behind after, in the
+// order of their keys' bytes: a page of at most 1000. An empty page is the end. A bucket that
+// is not there is empty.
+func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.limits.patient)
+	defer cancel()
+	in := &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix}
+	if after != "" {
+		in.StartAfter = &after
+	}
+	// A page may be empty and not the last, where a store has passed over what was deleted.
+	for pages := s3.NewListObjectsV2Paginator(c.s3, in); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx, c.soon)
+		if err = wrap(file.ErrStorageRead, "list objects", err); errors.Is(err, file.ErrObjectMissing) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		var all []storage.Listed
+		for _, o := range page.Contents {
+			all = append(all, storage.Listed{
+				Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: aws.ToString(o.ETag), Modified: aws.ToTime(o.LastModified)})
+		}
+		if len(all) > 0 {
+			return all, nil
+		}
+	}
+	return nil, nil
+}
+
+// Multiparts calls each for the multipart uploads of a bucket that were begun. An error of
+// each ends it. A bucket that is not there has none.
+func (c *Client) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
+	for pages := s3.NewListMultipartUploadsPaginator(c.s3, &s3.ListMultipartUploadsInput{Bucket: &bucket}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx, c.soon)
+		if err = wrap(file.ErrStorageRead, "list multipart uploads", err); errors.Is(err, file.ErrObjectMissing) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for _, u := range page.Uploads {
+			if err := each(begun(u)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Buckets lists the buckets whose names begin with prefix; none where the keys of this
+// client may not list them.
+func (c *Client) Buckets(ctx context.Context, prefix string) (names []string, err error) {
+	for pages := s3.NewListBucketsPaginator(c.s3, &s3.ListBucketsInput{}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx, c.soon)
+		if err != nil && cantList(err) {
+			return nil, nil
+		} else if err != nil {
+			return nil, wrap(file.ErrStorageRead, "list buckets", err)
+		}
+		for _, b := range page.Buckets {
+			if name := aws.ToString(b.Name); strings.HasPrefix(name, prefix) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
