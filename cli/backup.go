@@ -53,7 +53,7 @@ func (args *backupCommand) Run(p *program) (err error) {
 	var missing int
 	for _, step := range []func() error{
 		func() error { return copyData(ctx, rows, c.DataDir, half) },
-		func() (err error) { missing, err = incomplete(ctx, half); return err },
+		func() (err error) { missing, err = countMissing(ctx, half); return err },
 		func() error { return disk.FlushFolder(ctx, half) },
 		func() error { return os.Rename(half, to) },
 	} {
@@ -99,8 +99,8 @@ func copyData(ctx context.Context, rows *db.DB, from, to string) error {
 	return disk.CopyObjects(ctx, near.Path, to)
 }
 
-// incomplete counts the records in a copied data folder whose object is not in it, or not whole.
-func incomplete(ctx context.Context, folder string) (missing int, err error) {
+// countMissing counts the records in a copied data folder whose object is not in it, or not whole.
+func countMissing(ctx context.Context, folder string) (missing int, err error) {
 	rows, err := db.ConnectSQLite(ctx, filepath.Join(folder, service.DatabaseFile))
 	if err != nil {
 		return 0, err

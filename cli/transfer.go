@@ -77,9 +77,9 @@ func (o remote) transfer(p *program, names []string, one func(context.Context, *
 	}
 	show := newProgress(p.stderr, o.Quiet, len(names))
 	c := client.New(settings.URL, settings.Token)
-	c.Moved, c.Patience = show.moved, o.Patience
+	c.Progress, c.GiveUpAfter = show.moved, o.Patience
 	if settings.Uploads != "" {
-		c.Uploads = client.NewUploads(settings.Uploads)
+		c.URLs = client.NewURLStore(settings.Uploads)
 	}
 	type outcome struct {
 		result string
@@ -131,7 +131,7 @@ func statusOf(ctx context.Context, err error) int {
 	switch {
 	case ctx.Err() != nil:
 		return interrupted
-	case errors.Is(err, client.ErrLine):
+	case errors.Is(err, client.ErrUnreachable):
 		return unreachable
 	case errors.As(err, &no):
 		return refused

@@ -27,8 +27,8 @@ import (
 )
 
 var (
-	// ErrLine says that it was tried for long enough. What came is kept: try again later.
-	ErrLine = errors.New("the service can't be reached")
+	// ErrUnreachable says that it was tried for long enough. What came is kept: try again later.
+	ErrUnreachable = errors.New("the service can't be reached")
 	// ErrDigest says that the bytes that were stored or came are not the file's.
 	ErrDigest = errors.New("the SHA-256 does not agree")
 	// ErrChanged says that a file was changed while it was sent.
@@ -63,18 +63,18 @@ type Client struct {
 	// Token is sent along, but to other services; empty: none.
 	Token string
 	HTTP  *http.Client
-	// Patience is how long it is tried in vain before a transfer fails; a byte that comes
+	// GiveUpAfter is how long it is tried in vain before a transfer fails; a byte that comes
 	// through begins that time again.
-	Patience time.Duration
-	// Pause is the time before the second try; it doubles, up to MaxPause.
-	Pause, MaxPause time.Duration
-	// Stall is how long nothing may move before a connection is given up.
-	Stall time.Duration
-	// Uploads are those that were begun and not ended; nil: none are remembered.
-	Uploads *Uploads
-	// Moved is told how many more bytes are where they should be; it may be negative, when
+	GiveUpAfter time.Duration
+	// Backoff is the time before the second try; it doubles, up to MaxBackoff.
+	Backoff, MaxBackoff time.Duration
+	// StallTimeout is how long nothing may move before a connection is given up.
+	StallTimeout time.Duration
+	// URLs are those that were begun and not ended; nil: none are remembered.
+	URLs *URLStore
+	// Progress is told how many more bytes are where they should be; it may be negative, when
 	// bytes were lost on the way.
-	Moved func(n int64)
+	Progress func(n int64)
 }
 
 // New returns a client of the service whose files are seen under base.
@@ -86,7 +86,7 @@ func New(base, token string) *Client {
 	t.DisableCompression = true // a range is one of the file's bytes
 	t.ResponseHeaderTimeout = 5 * time.Minute
 	return &Client{Base: strings.TrimRight(base, "/"), Token: token, HTTP: &http.Client{Transport: t},
-		Patience: 10 * time.Minute, Pause: 500 * time.Millisecond, MaxPause: 30 * time.Second, Stall: time.Minute, Moved: func(int64) {}}
+		GiveUpAfter: 10 * time.Minute, Backoff: 500 * time.Millisecond, MaxBackoff: 30 * time.Second, StallTimeout: time.Minute, Progress: func(int64) {}}
 }
 
 // request makes a request. The token goes to our own service alone, so that a link that
@@ -111,7 +111,7 @@ func (c *Client) request(ctx context.Context, method, url string, body io.Reader
 func (c *Client) do(r *http.Request) (*http.Response, error) {
 	res, err := c.HTTP.Do(r)
 	if err != nil {
-		return nil, passing{err: err}
+		return nil, temporaryError{err: err}
 	}
 	if res.StatusCode < 400 {
 		return res, nil
@@ -132,30 +132,30 @@ func (c *Client) do(r *http.Request) (*http.Response, error) {
 	switch s := res.StatusCode; {
 	case s >= 500, s == http.StatusConflict, s == http.StatusLocked, s == http.StatusTooManyRequests, s == http.StatusRequestTimeout:
 		after, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		return nil, passing{no, time.Duration(min(max(after, 0), 600)) * time.Second}
+		return nil, temporaryError{no, time.Duration(min(max(after, 0), 600)) * time.Second}
 	}
 	return nil, no
 }
 
-// passing is an error that another try may not meet.
-type passing struct {
+// temporaryError is an error that another try may not meet.
+type temporaryError struct {
 	err   error
 	after time.Duration // at least
 }
 
-func (p passing) Error() string { return p.err.Error() }
-func (p passing) Unwrap() error { return p.err }
+func (p temporaryError) Error() string { return p.err.Error() }
+func (p temporaryError) Unwrap() error { return p.err }
 
-// persist calls step until it says that all is done, and tries again what may pass. moved
+// retry calls step until it says that all is done, and tries again what may pass. moved
 // says whether a step got on.
-func (c *Client) persist(ctx context.Context, step func() (done, moved bool, err error)) error {
-	since, pause := time.Now(), c.Pause
+func (c *Client) retry(ctx context.Context, step func() (done, moved bool, err error)) error {
+	since, pause := time.Now(), c.Backoff
 	for {
 		done, moved, err := step()
 		if moved {
-			since, pause = time.Now(), c.Pause
+			since, pause = time.Now(), c.Backoff
 		}
-		var p passing
+		var p temporaryError
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -168,14 +168,14 @@ func (c *Client) persist(ctx context.Context, step func() (done, moved bool, err
 		}
 		// Spread out: many clients may have lost the same service at the same moment.
 		wait := max(p.after, pause/2+rand.N(pause))
-		if vain := time.Since(since); vain+wait > c.Patience {
-			return fmt.Errorf("%w for %s: %w", ErrLine, vain.Round(time.Second), p.err)
+		if vain := time.Since(since); vain+wait > c.GiveUpAfter {
+			return fmt.Errorf("%w for %s: %w", ErrUnreachable, vain.Round(time.Second), p.err)
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		pause = min(2*pause, c.MaxPause)
+		pause = min(2*pause, c.MaxBackoff)
 	}
 }

@@ -22,8 +22,8 @@ func service(t *testing.T, h http.HandlerFunc) *Client {
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	c := New(s.URL+"/files/", "secret")
-	c.Patience, c.Pause = time.Second, time.Millisecond
-	c.Uploads = NewUploads(filepath.Join(t.TempDir(), "noted"))
+	c.GiveUpAfter, c.Backoff = time.Second, time.Millisecond
+	c.URLs = NewURLStore(filepath.Join(t.TempDir(), "noted"))
 	return c
 }
 
@@ -82,7 +82,7 @@ func TestServicesThatAnswerNonsense(t *testing.T) {
 		{"an offset beyond the file", "PATCH", "Upload-Offset: 6", nil, "answered offset"},
 		{"an offset that stands still", "PATCH", "Upload-Offset: 0", nil, "answered offset"},
 		{"the upload is forgotten each time", "PATCH", "Status: 404", nil, "forgets"},
-		{"always too busy", "PATCH", "Status: 503\nRetry-After: 0", ErrLine, ""},
+		{"always too busy", "PATCH", "Status: 503\nRetry-After: 0", ErrUnreachable, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			answers := map[string]string{}
@@ -119,7 +119,7 @@ func TestAnUploadThatWasNotedButIsAnother(t *testing.T) {
 	c := service(t, tusService(map[string]string{"HEAD": "Upload-Offset: 2\nUpload-Length: 7"}))
 	info, err := os.Stat(path)
 	if err == nil {
-		err = c.Uploads.keep(c.Base, path, info, c.Base+"/tus/1")
+		err = c.URLs.save(c.Base, path, info, c.Base+"/tus/1")
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -22,16 +22,16 @@ type digest struct {
 
 func newDigest() *digest { return &digest{Hash: sha256.New()} }
 
-// saw takes bytes that lie at offset; those that it has seen before count once.
-func (d *digest) saw(b []byte, offset int64) {
+// add takes bytes that lie at offset; those that it has seen before count once.
+func (d *digest) add(b []byte, offset int64) {
 	if end := offset + int64(len(b)); offset <= d.at && end > d.at {
 		d.Write(b[d.at-offset:])
 		d.at = end
 	}
 }
 
-// through reads what is missing up to an offset.
-func (d *digest) through(r io.ReaderAt, offset int64) error {
+// catchUp reads what is missing up to an offset.
+func (d *digest) catchUp(r io.ReaderAt, offset int64) error {
 	n, err := io.Copy(d.Hash, io.NewSectionReader(r, d.at, offset-d.at))
 	if d.at += n; err == nil && d.at < offset {
 		err = io.ErrUnexpectedEOF
@@ -39,9 +39,9 @@ func (d *digest) through(r io.ReaderAt, offset int64) error {
 	return err
 }
 
-// compare compares it with what the service says. A service that says nothing knows nothing:
+// check compares it with what the service says. A service that says nothing knows nothing:
 // files that were brought over may have no sum.
-func (d *digest) compare(h http.Header) error {
+func (d *digest) check(h http.Header) error {
 	said, err := httpsfv.UnmarshalDictionary(h.Values("Repr-Digest"))
 	if err != nil {
 		return nil

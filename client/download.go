@@ -28,12 +28,12 @@ type Target struct {
 // download is one file on its way here.
 type download struct {
 	*Client
-	url  string
-	file *os.File // NAME.part until it is whole
-	size int64    // bytes; -1: the service does not say
-	etag string   // of what is there so far
-	told int64
-	sum  *digest
+	url      string
+	file     *os.File // NAME.part until it is whole
+	size     int64    // bytes; -1: the service does not say
+	etag     string   // of what is there so far
+	reported int64
+	sum      *digest
 }
 
 // Download fetches a file and returns where it lies. What a broken one has fetched stays in
@@ -41,9 +41,9 @@ type download struct {
 func (c *Client) Download(ctx context.Context, from string, to Target) (string, error) {
 	d := &download{Client: c, url: from, sum: newDigest()}
 	var head http.Header
-	err := c.persist(ctx, func() (bool, bool, error) {
+	err := c.retry(ctx, func() (bool, bool, error) {
 		var err error
-		head, err = d.look(ctx)
+		head, err = d.head(ctx)
 		return true, false, err
 	})
 	var path string
@@ -59,8 +59,8 @@ func (c *Client) Download(ctx context.Context, from string, to Target) (string, 
 	return path, nil
 }
 
-// look asks what there is to fetch.
-func (d *download) look(ctx context.Context) (http.Header, error) {
+// head asks what there is to fetch.
+func (d *download) head(ctx context.Context) (http.Header, error) {
 	r, err := d.request(ctx, http.MethodHead, d.url, nil)
 	if err != nil {
 		return nil, err
@@ -108,13 +108,13 @@ func (d *download) fetch(ctx context.Context, path string, overwrite bool, head 
 		return err
 	}
 	defer d.file.Close()
-	if err := d.goOn(part, head); err != nil {
+	if err := d.resume(part, head); err != nil {
 		return err
 	}
-	if err := d.persist(ctx, func() (bool, bool, error) { return d.step(ctx) }); err != nil {
+	if err := d.retry(ctx, func() (bool, bool, error) { return d.step(ctx) }); err != nil {
 		return err
 	}
-	if err := d.sum.compare(head); err != nil {
+	if err := d.sum.check(head); err != nil {
 		// Nothing of it can be trusted, so there is nothing to go on with.
 		return errors.Join(err, os.Remove(part), os.Remove(part+".etag"))
 	}
@@ -127,9 +127,9 @@ func (d *download) fetch(ctx context.Context, path string, overwrite bool, head 
 	return os.Remove(part + ".etag")
 }
 
-// goOn takes what an earlier download left, if it is of the same file, and notes which file
+// resume takes what an earlier download left, if it is of the same file, and notes which file
 // this is. A weak tag promises nothing about bytes (RFC 9110, 8.8.1).
-func (d *download) goOn(part string, head http.Header) error {
+func (d *download) resume(part string, head http.Header) error {
 	d.etag = head.Get("ETag")
 	strong := d.etag != "" && !strings.HasPrefix(d.etag, "W/")
 	info, err := d.file.Stat()
@@ -138,10 +138,10 @@ func (d *download) goOn(part string, head http.Header) error {
 	}
 	had, err := os.ReadFile(part + ".etag")
 	if same := err == nil && strong && string(had) == d.etag; same && info.Size() <= d.size {
-		if err := d.sum.through(d.file, info.Size()); err != nil {
+		if err := d.sum.catchUp(d.file, info.Size()); err != nil {
 			return err
 		}
-		d.tell()
+		d.report()
 		return nil
 	}
 	if err := d.file.Truncate(0); err != nil {
@@ -153,9 +153,9 @@ func (d *download) goOn(part string, head http.Header) error {
 	return os.WriteFile(part+".etag", []byte(d.etag), 0o666)
 }
 
-func (d *download) tell() {
-	d.Moved(d.sum.at - d.told)
-	d.told = d.sum.at
+func (d *download) report() {
+	d.Progress(d.sum.at - d.reported)
+	d.reported = d.sum.at
 }
 
 // step asks for what is missing and writes what comes.
@@ -188,13 +188,13 @@ func (d *download) step(ctx context.Context) (done, moved bool, err error) {
 	if tag := res.Header.Get("ETag"); d.etag != "" && tag != d.etag {
 		return false, false, fmt.Errorf("the file was replaced meanwhile: %w", ErrDigest)
 	}
-	watch := time.AfterFunc(d.Stall, cancel)
+	watch := time.AfterFunc(d.StallTimeout, cancel)
 	defer watch.Stop()
 	body := io.Reader(res.Body)
 	if d.size >= 0 {
 		body = io.LimitReader(body, d.size-from)
 	}
-	err = d.take(body, func() { watch.Reset(d.Stall) })
+	err = d.receive(body, func() { watch.Reset(d.StallTimeout) })
 	moved = d.sum.at > from
 	if err == nil && !moved && d.size > 0 {
 		err = errors.New("an answer without a byte")
@@ -204,15 +204,15 @@ func (d *download) step(ctx context.Context) (done, moved bool, err error) {
 		return false, moved, err
 	case err != nil:
 		if d.etag == "" { // without a strong tag there is no going on
-			err = errors.Join(err, d.again())
+			err = errors.Join(err, d.restart())
 		}
-		return false, moved, passing{err: err}
+		return false, moved, temporaryError{err: err}
 	}
 	return d.size < 0 || d.sum.at == d.size, moved, nil
 }
 
-// take writes what comes, behind what is there.
-func (d *download) take(body io.Reader, came func()) error {
+// receive writes what comes, behind what is there.
+func (d *download) receive(body io.Reader, came func()) error {
 	buf := make([]byte, 256<<10)
 	for {
 		n, err := body.Read(buf)
@@ -221,8 +221,8 @@ func (d *download) take(body io.Reader, came func()) error {
 			if _, err := d.file.WriteAt(buf[:n], d.sum.at); err != nil {
 				return err
 			}
-			d.sum.saw(buf[:n], d.sum.at)
-			d.tell()
+			d.sum.add(buf[:n], d.sum.at)
+			d.report()
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -233,9 +233,9 @@ func (d *download) take(body io.Reader, came func()) error {
 	}
 }
 
-// again throws away what came.
-func (d *download) again() error {
+// restart throws away what came.
+func (d *download) restart() error {
 	d.sum = newDigest()
-	d.tell()
+	d.report()
 	return d.file.Truncate(0)
 }

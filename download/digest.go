@@ -14,14 +14,14 @@ import (
 // (Want-Repr-Digest: RFC 9530, 4). A wish for other algorithms only is answered with the
 // one there is, as the RFC allows; a wish that can't be read is none.
 func setDigest(w http.ResponseWriter, r *http.Request, rec file.Record) {
-	if len(rec.SHA256) == 0 || unwanted(r.Header.Values("Want-Repr-Digest")) {
+	if len(rec.SHA256) == 0 || digestUnwanted(r.Header.Values("Want-Repr-Digest")) {
 		return
 	}
 	w.Header().Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(rec.SHA256)+":")
 }
 
-// unwanted says whether the preference for sha-256 is 0, "not acceptable".
-func unwanted(want []string) bool {
+// digestUnwanted says whether the preference for sha-256 is 0, "not acceptable".
+func digestUnwanted(want []string) bool {
 	if len(want) == 0 {
 		return false
 	}

@@ -53,8 +53,8 @@ type Links interface {
 	Make(ctx context.Context, id file.ID, maker file.Identity, expires time.Time, disposition string) (query, link string, err error)
 }
 
-// KeptLinks are the rows of links: file.ErrNotFound for one that is not in force.
-type KeptLinks interface {
+// LinkRows are the rows of links: file.ErrNotFound for one that is not in force.
+type LinkRows interface {
 	Link(ctx context.Context, id string) (file.Link, error)
 	Links(ctx context.Context, id file.ID) ([]file.Link, error)
 	EndLink(ctx context.Context, id file.ID, link string) error
@@ -73,14 +73,14 @@ type Limits interface {
 
 // Options are how files are served.
 type Options struct {
-	Records   Records
-	Grants    Grants
-	Access    *access.Decider
-	Objects   Objects
-	Layout    storage.Layout
-	Respond   problem.Responder
-	Links     Links
-	KeptLinks KeptLinks
+	Records  Records
+	Grants   Grants
+	Access   *access.Decider
+	Objects  Objects
+	Layout   storage.Layout
+	Respond  problem.Responder
+	Links    Links
+	LinkRows LinkRows
 	// Remove takes what a deleted file left out of the store.
 	Remove func(context.Context, file.ID)
 	// Base is the URL under which files are seen, without a trailing slash.
@@ -107,52 +107,52 @@ type Options struct {
 // Handler serves files.
 type Handler struct {
 	Options
-	metrics *metrics
-	objects *cache.Cache[file.ID, storage.Object] // of records that another program wrote
+	metrics     *metrics
+	objectStats *cache.Cache[file.ID, storage.Object] // of records that another program wrote
 }
 
 // New returns a Handler.
 func New(o Options) *Handler {
 	return &Handler{Options: o, metrics: newMetrics(),
-		objects: cache.New[file.ID](cache.Options[storage.Object]{TTL: o.CacheTTL})}
+		objectStats: cache.New[file.ID](cache.Options[storage.Object]{TTL: o.CacheTTL})}
 }
 
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
-	w.Header().Add("Vary", varies)
+	w.Header().Add("Vary", varyHeaders)
 	c := &counted{ResponseWriter: w, metrics: h.metrics, began: time.Now()}
 	if r.Method == http.MethodGet {
 		defer c.end()
 		w = c
 	}
-	rec, err := h.readable(r, id)
+	rec, err := h.findReadable(r, id)
 	if err == nil {
-		rec, err = h.locate(r.Context(), rec)
+		rec, err = h.completeRecord(r.Context(), rec)
 	}
 	if err != nil {
 		h.Respond.Write(w, r, err)
 		return
 	}
-	spans := settle(r, rec.Size)
+	spans := normalizeRange(r, rec.Size)
 	w.Header().Set("Cross-Origin-Resource-Policy", h.ResourcePolicy)
 	if h.redirected(w, r, rec, spans) {
 		return
 	}
 	h.describe(w, r, rec)
 	ctx, cancel := context.WithCancel(r.Context())
-	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.metrics.resumes.Inc, anew: h.metrics.anew.Inc,
-		spans: spans}
+	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.metrics.resumes.Inc, reopened: h.metrics.reopened.Inc,
+		ranges: spans}
 	answer := &response{ResponseWriter: w, h: h, r: r, object: o, counted: c}
 	// It may panic, when it cuts the connection; and o is closed after nobody reads it any more.
-	defer answer.end()
+	defer answer.finish()
 	defer o.Close()
 	defer cancel()
 	http.ServeContent(answer, r, "", rec.CreatedAt.Truncate(time.Second), o)
 }
 
 // charge counts an answer with spans of a file, or with all of it where there are none.
-func (h *Handler) charge(r *http.Request, rec file.Record, spans []span) (n int64, unsent func(int64), err error) {
-	if n = total(spans); len(spans) == 0 {
+func (h *Handler) charge(r *http.Request, rec file.Record, spans []byteRange) (n int64, unsent func(int64), err error) {
+	if n = totalBytes(spans); len(spans) == 0 {
 		n = rec.Size
 	}
 	if h.Limits == nil {
@@ -163,8 +163,8 @@ func (h *Handler) charge(r *http.Request, rec file.Record, spans []span) (n int6
 	return n, unsent, err
 }
 
-// readable reads a record that r's identity, which may be nobody, may read the file of.
-func (h *Handler) readable(r *http.Request, id file.ID) (rec file.Record, err error) {
+// findReadable reads a record that r's identity, which may be nobody, may read the file of.
+func (h *Handler) findReadable(r *http.Request, id file.ID) (rec file.Record, err error) {
 	if h.Limits != nil {
 		who, _ := auth.FromContext(r.Context())
 		done, refused := h.Limits.Ask(r, who)
@@ -195,16 +195,16 @@ func (h *Handler) find(r *http.Request, id file.ID, may func(file.Identity, file
 	return rec, nil
 }
 
-// locate completes a record that another program wrote, whose size may be 0 or wrong, by
+// completeRecord completes a record that another program wrote, whose size may be 0 or wrong, by
 // what the store says of the object, and has SQL know it from then on.
-func (h *Handler) locate(ctx context.Context, rec file.Record) (file.Record, error) {
+func (h *Handler) completeRecord(ctx context.Context, rec file.Record) (file.Record, error) {
 	if rec.ETag != "" {
 		return rec, nil
 	}
 	stat := func(ctx context.Context, _ file.ID) (storage.Object, error) { return h.Objects.Stat(ctx, rec.Location) }
-	o, err := h.objects.Get(ctx, rec.ID, stat)
+	o, err := h.objectStats.Get(ctx, rec.ID, stat)
 	if err != nil {
-		return rec, h.explain(ctx, rec, err)
+		return rec, h.explainMissing(ctx, rec, err)
 	}
 	if rec.Size != o.Size {
 		if err := h.Records.Heal(ctx, rec.ID, o.Size); err != nil { // the next download tries again
@@ -215,13 +215,13 @@ func (h *Handler) locate(ctx context.Context, rec file.Record) (file.Record, err
 	return rec, nil
 }
 
-// explain finds out why an object is missing. In the replica that deleted a file its
+// explainMissing finds out why an object is missing. In the replica that deleted a file its
 // record is gone at once; here it may have been cached.
-func (h *Handler) explain(ctx context.Context, rec file.Record, err error) error {
+func (h *Handler) explainMissing(ctx context.Context, rec file.Record, err error) error {
 	if !errors.Is(err, file.ErrObjectMissing) {
 		return err
 	}
-	h.objects.Invalidate(rec.ID)
+	h.objectStats.Invalidate(rec.ID)
 	if _, now := h.Records.Reload(ctx, rec.ID); errors.Is(now, file.ErrNotFound) {
 		return now
 	}
@@ -240,7 +240,7 @@ func (h *Handler) explain(ctx context.Context, rec file.Record, err error) error
 func (h *Handler) Delete(w http.ResponseWriter, r *http.Request, id file.ID) {
 	rec, err := h.find(r, id, access.Change)
 	if err == nil && conditional(r) {
-		if rec, err = h.locate(r.Context(), rec); err == nil {
+		if rec, err = h.completeRecord(r.Context(), rec); err == nil {
 			err = precondition(r, rec)
 		}
 	}

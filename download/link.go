@@ -57,7 +57,7 @@ func (h *Handler) Link(w http.ResponseWriter, r *http.Request, id file.ID) {
 }
 
 func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link, error) {
-	if _, err := h.readable(r, id); err != nil {
+	if _, err := h.findReadable(r, id); err != nil {
 		return link{}, err
 	}
 	var asked linkRequest
@@ -94,7 +94,7 @@ func (h *Handler) ListLinks(w http.ResponseWriter, r *http.Request, id file.ID) 
 	_, err := h.find(r, id, access.Change)
 	var all []file.Link
 	if err == nil {
-		all, err = h.KeptLinks.Links(r.Context(), id)
+		all, err = h.LinkRows.Links(r.Context(), id)
 	}
 	if err != nil {
 		h.Respond.Write(w, r, err)
@@ -119,27 +119,27 @@ func (h *Handler) ListLinks(w http.ResponseWriter, r *http.Request, id file.ID) 
 func (h *Handler) EndLinks(w http.ResponseWriter, r *http.Request, id file.ID) {
 	_, err := h.find(r, id, access.Change)
 	if err == nil {
-		err = h.KeptLinks.EndLinks(r.Context(), id)
+		err = h.LinkRows.EndLinks(r.Context(), id)
 	}
-	h.ended(w, r, err)
+	h.answerNoContent(w, r, err)
 }
 
 // EndLink ends one link to the file id: for the file's owner, for services, and for who made it.
 func (h *Handler) EndLink(w http.ResponseWriter, r *http.Request, id file.ID, link string) {
 	_, err := h.find(r, id, func(who file.Identity, rec file.Record) error {
-		l, err := h.KeptLinks.Link(r.Context(), link)
+		l, err := h.LinkRows.Link(r.Context(), link)
 		if err == nil && l.File == id && who.Principal() != "" && who.Principal() == l.Maker.Principal() {
 			return nil
 		}
 		return access.Change(who, rec)
 	})
 	if err == nil {
-		err = h.KeptLinks.EndLink(r.Context(), id, link)
+		err = h.LinkRows.EndLink(r.Context(), id, link)
 	}
-	h.ended(w, r, err)
+	h.answerNoContent(w, r, err)
 }
 
-func (h *Handler) ended(w http.ResponseWriter, r *http.Request, err error) {
+func (h *Handler) answerNoContent(w http.ResponseWriter, r *http.Request, err error) {
 	if err != nil {
 		h.Respond.Write(w, r, err)
 		return

@@ -17,7 +17,7 @@ const (
 	longestPage = 1000
 )
 
-type listed struct {
+type listedFile struct {
 	ID        file.ID   `json:"id"`
 	Name      string    `json:"name"`
 	Size      int64     `json:"size"` // bytes
@@ -26,8 +26,8 @@ type listed struct {
 	URL       string    `json:"url"`
 }
 
-type page struct {
-	Files []listed `json:"files"`
+type filePage struct {
+	Files []listedFile `json:"files"`
 	// Next is the value of "after" for the next page; null on the last one.
 	Next *string `json:"next"`
 }
@@ -45,47 +45,47 @@ func (h *Handler) List(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(p)
 }
 
-func (h *Handler) list(r *http.Request) (page, error) {
+func (h *Handler) list(r *http.Request) (filePage, error) {
 	who, ok := auth.FromContext(r.Context())
 	if !ok {
-		return page{}, file.ErrUnauthenticated
+		return filePage{}, file.ErrUnauthenticated
 	}
 	limit := defaultPage
 	if s := r.URL.Query().Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > longestPage {
-			return page{}, file.Refuse(file.ErrInvalid, "limit must be a number from 1 to %d", longestPage)
+			return filePage{}, file.Refuse(file.ErrInvalid, "limit must be a number from 1 to %d", longestPage)
 		}
 		limit = n
 	}
-	after, err := h.after(r, who)
+	after, err := h.cursor(r, who)
 	if err != nil {
-		return page{}, err
+		return filePage{}, err
 	}
-	p := page{Files: []listed{}}
+	p := filePage{Files: []listedFile{}}
 	user, err := access.List(who)
 	if errors.Is(err, file.ErrForbidden) {
 		return p, nil
 	}
 	if err != nil {
-		return page{}, err
+		return filePage{}, err
 	}
 	records, next, err := h.Records.Files(r.Context(), user, who.AccountID, after, limit)
 	if err != nil {
-		return page{}, err
+		return filePage{}, err
 	}
 	if next != (file.Cursor{}) {
 		p.Next = new(next.String())
 	}
 	for _, rec := range records {
-		p.Files = append(p.Files, listed{rec.ID, rec.Name, rec.Size, rec.Type, rec.CreatedAt, h.Base + "/" + rec.ID.Escaped()})
+		p.Files = append(p.Files, listedFile{rec.ID, rec.Name, rec.Size, rec.Type, rec.CreatedAt, h.Base + "/" + rec.ID.Escaped()})
 	}
 	return p, nil
 }
 
-// after is the cursor where the page begins. It may also be the id of a file that is listed, which is what
+// cursor is the cursor where the page begins. It may also be the id of a file that is listed, which is what
 // earlier versions gave out as one.
-func (h *Handler) after(r *http.Request, who file.Identity) (file.Cursor, error) {
+func (h *Handler) cursor(r *http.Request, who file.Identity) (file.Cursor, error) {
 	s := r.URL.Query().Get("after")
 	if s == "" {
 		return file.Cursor{}, nil

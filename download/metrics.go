@@ -11,7 +11,7 @@ type metrics struct {
 	deleted   prometheus.Counter
 	faults    *prometheus.CounterVec // by what is wrong with an object: missing, changed
 	resumes   prometheus.Counter
-	anew      prometheus.Counter
+	reopened  prometheus.Counter
 	aborted   *prometheus.CounterVec // by whose fault: store, client
 }
 
@@ -29,7 +29,7 @@ func newMetrics() *metrics {
 			Help: "Records whose object was missing from the store, or changed (replaced, shorter)."}, []string{"fault"}),
 		resumes: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_resumes_total",
 			Help: "Reads from the store that went on after it had broken off."}),
-		anew: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_reopened_total",
+		reopened: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_reopened_total",
 			Help: "Reads from the store that were begun anew because the bytes moved slowly, with nothing broken."}),
 		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_download_aborted_total",
 			Help: "Answers that were cut off: the store gave no more, or the client took no more."}, []string{"by"}),
@@ -50,5 +50,5 @@ func newMetrics() *metrics {
 // Register has r show what was counted.
 func (h *Handler) Register(r prometheus.Registerer) {
 	m := h.metrics
-	r.MustRegister(m.downloads, m.durations, m.sent, m.deleted, m.faults, m.resumes, m.anew, m.aborted)
+	r.MustRegister(m.downloads, m.durations, m.sent, m.deleted, m.faults, m.resumes, m.reopened, m.aborted)
 }

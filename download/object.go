@@ -23,17 +23,17 @@ const firstPause = 100 * time.Millisecond
 // is opened at the first Read, or by open, and for no more than will be read. If it
 // breaks off, reading goes on with the byte that was reached, of the same object.
 type object struct {
-	ctx     context.Context
-	objects Objects
-	record  file.Record
-	stall   time.Duration // the longest without a byte from the store
-	resumes func()        // counts
-	anew    func()        // counts
+	ctx      context.Context
+	objects  Objects
+	record   file.Record
+	stall    time.Duration // the longest without a byte from the store
+	resumes  func()        // counts
+	reopened func()        // counts
 
 	mu      sync.Mutex // net/http sends several ranges from a goroutine of its own
 	pos     int64
-	end     int64  // where the open body ends
-	spans   []span // that will be read, in this order, if not all of it
+	end     int64       // where the open body ends
+	ranges  []byteRange // that will be read, in this order, if not all of it
 	body    io.ReadCloser
 	cancel  context.CancelFunc // ends the body's request
 	watch   *time.Timer        // does so when the store stalls
@@ -60,24 +60,24 @@ func (o *object) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// begin opens the store for length bytes from here on. Of several ranges it opens the
+// openFirst opens the store for length bytes from here on. Of several ranges it opens the
 // first, and each further one is opened when it is reached.
-func (o *object) begin(length int64, several bool) error {
+func (o *object) openFirst(length int64, several bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !several {
-		o.spans = nil
+		o.ranges = nil
 		return o.open(o.pos + length)
 	}
-	o.pos = o.spans[0].start
-	return o.open(o.next())
+	o.pos = o.ranges[0].start
+	return o.open(o.nextEnd())
 }
 
-// next is the end of what begins here.
-func (o *object) next() int64 {
-	if len(o.spans) > 0 && o.spans[0].start == o.pos {
-		end := o.spans[0].end
-		o.spans = o.spans[1:]
+// nextEnd is the end of what begins here.
+func (o *object) nextEnd() int64 {
+	if len(o.ranges) > 0 && o.ranges[0].start == o.pos {
+		end := o.ranges[0].end
+		o.ranges = o.ranges[1:]
 		return end
 	}
 	return o.record.Size
@@ -93,7 +93,7 @@ func (o *object) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if o.body == nil || o.pos >= o.end {
-		if err := o.open(o.next()); err != nil {
+		if err := o.open(o.nextEnd()); err != nil {
 			o.err = err
 			return 0, err
 		}
@@ -116,13 +116,13 @@ type passer interface {
 }
 
 const (
-	// slice is how many bytes are passed on at once.
-	slice = 1 << 20
-	// worthwhile is the fewest bytes for which it is less work than to read and write them.
-	worthwhile = 256 << 10
-	// quick is how long that may take. A slower client is served by Read: that tells a
+	// passChunk is how many bytes are passed on at once.
+	passChunk = 1 << 20
+	// minPass is the fewest bytes for which it is less work than to read and write them.
+	minPass = 256 << 10
+	// maxPassTime is how long that may take. A slower client is served by Read: that tells a
 	// client that stands still from a store that does.
-	quick = 2 * time.Second
+	maxPassTime = 2 * time.Second
 )
 
 // pass passes on to w what it can of the next length bytes; the rest is to be read.
@@ -130,12 +130,12 @@ func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	body, ok := o.body.(passer)
-	if length < worthwhile {
+	if length < minPass {
 		return 0, nil
 	}
-	for began := time.Now(); ok && n < length && time.Since(began) < quick; {
+	for began := time.Now(); ok && n < length && time.Since(began) < maxPassTime; {
 		began = time.Now()
-		k, err := body.Pass(w, min(slice, length-n), o.stall)
+		k, err := body.Pass(w, min(passChunk, length-n), o.stall)
 		n, o.pos = n+k, o.pos+k
 		if err == nil {
 			continue
@@ -148,7 +148,7 @@ func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 		}
 		if slow { // one of both is, and neither is gone: the rest is read
 			if err = o.open(o.end); err == nil {
-				o.anew()
+				o.reopened()
 				return n, nil
 			}
 		}
@@ -228,8 +228,8 @@ func (o *object) close() {
 	o.body = nil
 }
 
-// broken is what ended the reading before its end, if anything.
-func (o *object) broken() error {
+// failure is what ended the reading before its end, if anything.
+func (o *object) failure() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err

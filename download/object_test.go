@@ -32,9 +32,9 @@ func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // Whenever the store is opened, from the start and where it broke off, it is for the recorded object.
 func TestOpenUnderTheRecordedTag(t *testing.T) {
 	s := &tagged{}
-	o := &object{ctx: t.Context(), objects: s, record: file.Record{Size: 6, ETag: `"recorded"`}, stall: time.Minute, resumes: func() {}, anew: func() {}}
+	o := &object{ctx: t.Context(), objects: s, record: file.Record{Size: 6, ETag: `"recorded"`}, stall: time.Minute, resumes: func() {}, reopened: func() {}}
 	defer o.Close()
-	if err := o.begin(6, false); err != nil {
+	if err := o.openFirst(6, false); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(io.LimitReader(o, 6)); err != nil || string(got) != "abcdef" {

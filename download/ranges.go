@@ -10,18 +10,18 @@ import (
 // A request for more is answered with the whole file (RFC 9110, 14.2 allows to ignore it).
 const maxRanges = 16
 
-// span is a range of bytes: the first, and the one behind the last.
-type span struct{ start, end int64 }
+// byteRange is a range of bytes: the first, and the one behind the last.
+type byteRange struct{ start, end int64 }
 
-// total is how many bytes are in spans.
-func total(spans []span) (n int64) {
+// totalBytes is how many bytes are in spans.
+func totalBytes(spans []byteRange) (n int64) {
 	for _, s := range spans {
 		n += s.end - s.start
 	}
 	return n
 }
 
-// settle rewrites the Range header of r for a file of size bytes, so that nothing in it
+// normalizeRange rewrites the Range header of r for a file of size bytes, so that nothing in it
 // is left to interpretation, and returns the spans it names, in order. Status,
 // conditions, If-Range and the answer's form stay http.ServeContent's business, which
 // also ignores ranges that add up to more than the file. It alone would
@@ -35,7 +35,7 @@ func total(spans []span) (n int64) {
 //   - read only the first line of If-Match and If-None-Match, which are lists (5.3).
 //
 // What remains is explicit ("bytes=2-4,7-9"), or refused by net/http.
-func settle(r *http.Request, size int64) []span {
+func normalizeRange(r *http.Request, size int64) []byteRange {
 	for _, list := range []string{"If-Match", "If-None-Match"} {
 		if lines := r.Header.Values(list); len(lines) > 1 {
 			r.Header.Set(list, strings.Join(lines, ", "))
@@ -60,10 +60,10 @@ func settle(r *http.Request, size int64) []span {
 		return nil
 	}
 	const refused, beyond = "bytes=-", "bytes=%d-" // no range at all; none that the file has
-	var spans []span
+	var spans []byteRange
 	var explicit []string
 	for _, spec := range specs {
-		s, valid := resolve(spec, size)
+		s, valid := parseRange(spec, size)
 		if !valid {
 			r.Header.Set("Range", refused)
 			return nil
@@ -84,41 +84,41 @@ func settle(r *http.Request, size int64) []span {
 	return spans
 }
 
-// resolve finds what "first-last", "first-" or "-suffix" means (RFC 9110, 14.1.2) in a
+// parseRange finds what "first-last", "first-" or "-suffix" means (RFC 9110, 14.1.2) in a
 // file of size bytes. A span without bytes is valid, and not satisfiable.
-func resolve(spec string, size int64) (s span, valid bool) {
+func parseRange(spec string, size int64) (s byteRange, valid bool) {
 	first, last, ok := strings.Cut(spec, "-")
 	if !ok || strings.Trim(first+last, "0123456789") != "" || first+last == "" {
-		return span{}, false
+		return byteRange{}, false
 	}
 	if first == "" {
-		return span{size - min(number(last), size), size}, true
+		return byteRange{size - min(parseDigits(last), size), size}, true
 	}
-	s = span{min(number(first), size), size}
+	s = byteRange{min(parseDigits(first), size), size}
 	if last != "" {
-		if less(last, first) {
-			return span{}, false
+		if lessDigits(last, first) {
+			return byteRange{}, false
 		}
-		s.end = min(number(last), size-1) + 1
+		s.end = min(parseDigits(last), size-1) + 1
 	}
 	return s, true
 }
 
-// huge stands for whatever is beyond every file.
-const huge = 1 << 62
+// maxPosition stands for whatever is beyond every file.
+const maxPosition = 1 << 62
 
-// number reads digits; what does not fit is huge.
-func number(digits string) (n int64) {
+// parseDigits reads digits; what does not fit is huge.
+func parseDigits(digits string) (n int64) {
 	for _, d := range []byte(digits) {
-		if n = n*10 + int64(d-'0'); n >= huge/16 {
-			return huge
+		if n = n*10 + int64(d-'0'); n >= maxPosition/16 {
+			return maxPosition
 		}
 	}
 	return n
 }
 
-// less compares digits as numbers, however long they are.
-func less(a, b string) bool {
+// lessDigits compares digits as numbers, however long they are.
+func lessDigits(a, b string) bool {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	return len(a) < len(b) || len(a) == len(b) && a < b
 }

@@ -11,21 +11,21 @@ import (
 	"testing"
 )
 
-func TestSettle(t *testing.T) {
+func TestNormalizeRange(t *testing.T) {
 	many := func(n int) string { return "bytes=" + strings.TrimSuffix(strings.Repeat("0-0,", n), ",") }
 	for _, c := range []struct {
 		given, want string
-		spans       []span
+		spans       []byteRange
 	}{
-		{"bytes=2-4", "bytes=2-4", []span{{2, 5}}},
-		{"Bytes=2-4", "bytes=2-4", []span{{2, 5}}},
-		{"bytes=2-", "bytes=2-9", []span{{2, 10}}},
-		{"bytes=-3", "bytes=7-9", []span{{7, 10}}},
-		{"bytes=-30", "bytes=0-9", []span{{0, 10}}},
-		{"bytes=2-99999999999999999999999", "bytes=2-9", []span{{2, 10}}},
-		{"bytes=-99999999999999999999999", "bytes=0-9", []span{{0, 10}}},
-		{"bytes= 0-0 ,\t, -1", "bytes=0-0,9-9", []span{{0, 1}, {9, 10}}},
-		{"bytes=0-0,10-,-0,3-3", "bytes=0-0,3-3", []span{{0, 1}, {3, 4}}},
+		{"bytes=2-4", "bytes=2-4", []byteRange{{2, 5}}},
+		{"Bytes=2-4", "bytes=2-4", []byteRange{{2, 5}}},
+		{"bytes=2-", "bytes=2-9", []byteRange{{2, 10}}},
+		{"bytes=-3", "bytes=7-9", []byteRange{{7, 10}}},
+		{"bytes=-30", "bytes=0-9", []byteRange{{0, 10}}},
+		{"bytes=2-99999999999999999999999", "bytes=2-9", []byteRange{{2, 10}}},
+		{"bytes=-99999999999999999999999", "bytes=0-9", []byteRange{{0, 10}}},
+		{"bytes= 0-0 ,\t, -1", "bytes=0-0,9-9", []byteRange{{0, 1}, {9, 10}}},
+		{"bytes=0-0,10-,-0,3-3", "bytes=0-0,3-3", []byteRange{{0, 1}, {3, 4}}},
 		{"bytes=-0", "bytes=10-", nil},
 		{"bytes=10-", "bytes=10-", nil},
 		{"bytes=99999999999999999999999-", "bytes=10-", nil},
@@ -41,12 +41,12 @@ func TestSettle(t *testing.T) {
 		{"bytes 2-4", "", nil},
 		{"bytes =2-4", "", nil},
 		{"lines=2-4", "", nil},
-		{many(16), many(16), slices.Repeat([]span{{0, 1}}, 16)},
+		{many(16), many(16), slices.Repeat([]byteRange{{0, 1}}, 16)},
 		{many(17), "", nil},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Range", c.given)
-		spans := settle(r, 10)
+		spans := normalizeRange(r, 10)
 		if got := r.Header.Get("Range"); got != c.want || !slices.Equal(spans, c.spans) {
 			t.Errorf("%q becomes %q %v, want %q %v", c.given, got, spans, c.want, c.spans)
 		}
@@ -62,15 +62,15 @@ func TestSettle(t *testing.T) {
 	} {
 		r := httptest.NewRequest(c.method, "/", nil)
 		r.Header["Range"] = c.fields
-		if spans := settle(r, c.size); spans != nil || r.Header.Get("Range") != "" {
+		if spans := normalizeRange(r, c.size); spans != nil || r.Header.Get("Range") != "" {
 			t.Errorf("%s: %q %v is left", c.what, r.Header["Range"], spans)
 		}
 	}
 }
 
-// FuzzSettle compares with the grammar of RFC 9110, 14.1.1, read by a regular expression
+// FuzzNormalizeRange compares with the grammar of RFC 9110, 14.1.1, read by a regular expression
 // and numbers of any size.
-func FuzzSettle(f *testing.F) {
+func FuzzNormalizeRange(f *testing.F) {
 	for _, s := range []string{"bytes=0-0,-1", "bytes=-0", "bytes=5-", "bytes=9223372036854775807-9223372036854775808", "bytes=1-2,", "x=1-2"} {
 		f.Add(s, int64(10))
 		f.Add(s, int64(1)<<40)
@@ -81,7 +81,7 @@ func FuzzSettle(f *testing.F) {
 			return
 		}
 		r := &http.Request{Method: "GET", Header: http.Header{"Range": {header}}}
-		got := settle(r, size)
+		got := normalizeRange(r, size)
 		unit, set, ok := strings.Cut(header, "=")
 		if !ok || !strings.EqualFold(unit, "bytes") {
 			if len(got) > 0 || r.Header.Get("Range") != "" {
@@ -89,7 +89,7 @@ func FuzzSettle(f *testing.F) {
 			}
 			return
 		}
-		var want []span
+		var want []byteRange
 		count, valid := 0, true
 		for _, s := range strings.Split(set, ",") {
 			if s = strings.Trim(s, " \t"); s == "" {
@@ -118,7 +118,7 @@ func FuzzSettle(f *testing.F) {
 				last = big.NewInt(size - 1)
 			}
 			if first.Cmp(last) <= 0 {
-				want = append(want, span{first.Int64(), last.Int64() + 1})
+				want = append(want, byteRange{first.Int64(), last.Int64() + 1})
 			}
 		}
 		switch kept := r.Header.Get("Range"); {

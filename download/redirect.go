@@ -24,7 +24,7 @@ type Redirect struct {
 // redirected sends the client to the store, if that is the way for this file. Who may
 // have the file is decided by then. Ranges and conditions are the store's business: its
 // entity tag is another one than ours, so a condition on ours gives the whole file.
-func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Record, spans []span) bool {
+func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Record, spans []byteRange) bool {
 	if h.Redirect == nil || rec.Size <= h.Redirect.Above {
 		return false
 	}

@@ -39,7 +39,7 @@ func (w *response) WriteHeader(status int) {
 		}
 		if err == nil {
 			several := status == http.StatusPartialContent && w.Header().Get("Content-Range") == ""
-			err = w.object.begin(length, several)
+			err = w.object.openFirst(length, several)
 		}
 		if err != nil {
 			w.fail(err)
@@ -51,7 +51,7 @@ func (w *response) WriteHeader(status int) {
 
 // charge has the limit count what is about to be sent.
 func (w *response) charge(status int) (err error) {
-	spans := w.object.spans
+	spans := w.object.ranges
 	if status == http.StatusOK { // whatever was asked for: If-Range may have named another file
 		spans = nil
 	}
@@ -65,7 +65,7 @@ func (w *response) fail(err error) {
 	if w.r.Context().Err() != nil {
 		return // nobody is there any more; that is why it failed
 	}
-	err = w.h.explain(w.r.Context(), w.object.record, err)
+	err = w.h.explainMissing(w.r.Context(), w.object.record, err)
 	header := w.Header()
 	tag := header.Get("ETag")
 	p := w.h.Respond.Of(err)
@@ -120,9 +120,9 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 type direct struct{ *response }
 
 func (d direct) ReadFrom(r io.Reader) (int64, error) {
-	d.allow()
+	d.extendDeadline()
 	n, err := io.Copy(d.ResponseWriter, r)
-	d.note(err)
+	d.noteSlow(err)
 	return n, err
 }
 
@@ -133,24 +133,24 @@ func (w *response) Write(b []byte) (int, error) {
 	if w.answered {
 		return 0, errAnswered
 	}
-	w.allow()
+	w.extendDeadline()
 	n, err := w.ResponseWriter.Write(b)
-	w.note(err)
+	w.noteSlow(err)
 	return n, err
 }
 
-// allow gives the client its time for the next bytes.
-func (w *response) allow() {
+// extendDeadline gives the client its time for the next bytes.
+func (w *response) extendDeadline() {
 	// Not every ResponseWriter can do that; the server's can.
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.h.WriteTimeout))
 }
 
-// note sees why a write failed.
-func (w *response) note(err error) { w.slow = errors.Is(err, os.ErrDeadlineExceeded) }
+// noteSlow sees why a write failed.
+func (w *response) noteSlow(err error) { w.slow = errors.Is(err, os.ErrDeadlineExceeded) }
 
-// end ends the answer: if the store did not give all that was promised, by cutting the
+// finish ends the answer: if the store did not give all that was promised, by cutting the
 // connection, so that nobody takes what came for the whole.
-func (w *response) end() {
+func (w *response) finish() {
 	// The connection may serve other requests after this one.
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Time{})
 	if w.unsent != nil {
@@ -159,11 +159,11 @@ func (w *response) end() {
 	if w.slow {
 		w.h.metrics.aborted.WithLabelValues("client").Inc()
 	}
-	err := w.object.broken()
+	err := w.object.failure()
 	if err == nil || w.answered || w.r.Context().Err() != nil {
 		return
 	}
-	err = w.h.explain(w.r.Context(), w.object.record, err)
+	err = w.h.explainMissing(w.r.Context(), w.object.record, err)
 	w.h.metrics.aborted.WithLabelValues("store").Inc()
 	w.h.Respond.LogError(w.r, http.StatusInternalServerError, err)
 	panic(http.ErrAbortHandler)

@@ -28,9 +28,9 @@ type origins struct {
 	everybody *cors.Cors // without; nil: nobody else may
 }
 
-// crossOrigin lets the pages of the allowed origins in, and lets them read errors too. "*" is everybody, who may
+// newOrigins lets the pages of the allowed origins in, and lets them read errors too. "*" is everybody, who may
 // not send cookies along: a browser would refuse an answer that allows both (Fetch, 3.2.5).
-func crossOrigin(c config.Config, base string) origins {
+func newOrigins(c config.Config, base string) origins {
 	named := ownOrigins(base)
 	for _, o := range c.AllowedOrigins {
 		if o != "*" {

@@ -40,7 +40,7 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("%s: %v", c.allowed, err)
 			continue
 		}
-		o := crossOrigin(settings, c.base)
+		o := newOrigins(settings, c.base)
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Origin", c.page)
 		w := httptest.NewRecorder()
@@ -59,7 +59,7 @@ func TestOrigins(t *testing.T) {
 
 // With "*", those who are named go on sending cookies; nobody else does.
 func TestEverybodysOrigin(t *testing.T) {
-	o := crossOrigin(config.Config{AllowedOrigins: []string{"*", "https://app.example.org"}}, "")
+	o := newOrigins(config.Config{AllowedOrigins: []string{"*", "https://app.example.org"}}, "")
 	for page, want := range map[string][2]string{"https://app.example.org": {"https://app.example.org", "true"}, "https://other.example.org": {"*", ""}} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Origin", page)
@@ -74,7 +74,7 @@ func TestEverybodysOrigin(t *testing.T) {
 
 // A preflight may ask for its headers in any order and case, and for those that libraries add.
 func TestPreflightLists(t *testing.T) {
-	h := crossOrigin(config.Config{AllowedOrigins: []string{"https://app.example.org"}, AllowedHeaders: []string{"X-Tenant"}}, "").
+	h := newOrigins(config.Config{AllowedOrigins: []string{"https://app.example.org"}, AllowedHeaders: []string{"X-Tenant"}}, "").
 		Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for list, may := range map[string]bool{
 		"authorization,baggage,content-type,sentry-trace,tus-resumable,upload-offset": true,

@@ -32,7 +32,7 @@ func TestSecurityHeaders(t *testing.T) {
 func TestForeignOrigins(t *testing.T) {
 	for _, allowed := range [][]string{nil, {"https://app.example.org"}} {
 		for _, base := range []string{"", "https://files.example.org/files"} {
-			origins := crossOrigin(config.Config{AllowedOrigins: allowed}, base)
+			origins := newOrigins(config.Config{AllowedOrigins: allowed}, base)
 			h := origins.Handler(rejectCrossOrigin(origins, problem.Responder{Log: slog.New(slog.DiscardHandler)}, nothing))
 			for origin, own := range map[string]bool{"https://evil.example.org": false, "null": false, "https://files.example.org.evil.org": false,
 				"http://files.example.org": false, "https://files.example.org": base != "", "https://app.example.org": allowed != nil} {

@@ -15,9 +15,9 @@ import (
 // NewLog returns the log of the service: JSON in production, text elsewhere.
 func NewLog(c config.Config, w io.Writer) *slog.Logger {
 	if c.Mode == config.Production {
-		return slog.New(requestIDs{slog.NewJSONHandler(w, nil)})
+		return slog.New(requestIDHandler{slog.NewJSONHandler(w, nil)})
 	}
-	return slog.New(requestIDs{slog.NewTextHandler(w, nil)})
+	return slog.New(requestIDHandler{slog.NewTextHandler(w, nil)})
 }
 
 type requestIDKey struct{}
@@ -30,7 +30,7 @@ const maxRequestID = 128
 func withRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-ID")
-		if !sane(id) {
+		if !validRequestID(id) {
 			id = rand.Text()
 		}
 		w.Header().Set("X-Request-ID", id)
@@ -38,8 +38,8 @@ func withRequestID(next http.Handler) http.Handler {
 	})
 }
 
-// sane says whether an id can do no harm in a log line.
-func sane(id string) bool {
+// validRequestID says whether an id can do no harm in a log line.
+func validRequestID(id string) bool {
 	for _, c := range []byte(id) {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
 			return false
@@ -48,10 +48,10 @@ func sane(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// requestIDs is a log that says of which request a line is, and of which trace.
-type requestIDs struct{ slog.Handler }
+// requestIDHandler is a log that says of which request a line is, and of which trace.
+type requestIDHandler struct{ slog.Handler }
 
-func (h requestIDs) Handle(ctx context.Context, r slog.Record) error {
+func (h requestIDHandler) Handle(ctx context.Context, r slog.Record) error {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
 		r.AddAttrs(slog.String("request_id", id))
 	}
@@ -61,24 +61,24 @@ func (h requestIDs) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-func (h requestIDs) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return requestIDs{h.Handler.WithAttrs(attrs)}
+func (h requestIDHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return requestIDHandler{h.Handler.WithAttrs(attrs)}
 }
 
-func (h requestIDs) WithGroup(name string) slog.Handler {
-	return requestIDs{h.Handler.WithGroup(name)}
+func (h requestIDHandler) WithGroup(name string) slog.Handler {
+	return requestIDHandler{h.Handler.WithGroup(name)}
 }
 
 // withLog writes one line for each request, counts it, and says what its span is about.
 // Neither the path is in the line nor the query: a signed link's is as good as a token.
 func withLog(log *slog.Logger, proxies limit.Proxies, metrics *Metrics, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, n := time.Now(), &requestInfo{method: knownMethod(r.Method), route: "none"}
+		start, n := time.Now(), &requestInfo{method: methodLabel(r.Method), route: "none"}
 		s := &statusWriter{ResponseWriter: w}
 		defer func() {
 			n.status, n.bytes, n.took = s.status, s.bytes, time.Since(start)
 			log.LogAttrs(r.Context(), slog.LevelInfo, "request", append(n.attributes(), slog.String("client", proxies.Client(r).String()))...)
-			metrics.ended(n)
+			metrics.observe(n)
 			describeSpan(r.Context(), n)
 		}()
 		next.ServeHTTP(s, r.WithContext(context.WithValue(r.Context(), infoKey{}, n)))

@@ -40,16 +40,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// routed is what the router calls for a request that a route takes: it notes which one.
-func (m *Metrics) routed(prefix string) mux.MiddlewareFunc {
+// recordRoute is what the router calls for a request that a route takes: it notes which one.
+func (m *Metrics) recordRoute(prefix string) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			n := infoOf(r.Context())
+			n := requestInfoOf(r.Context())
 			n.route = "page"
 			if template, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
 				n.route = strings.TrimPrefix(template, prefix)
 			}
-			g := m.inFlight.WithLabelValues(n.kindOf())
+			g := m.inFlight.WithLabelValues(n.kindLabel())
 			g.Inc()
 			defer g.Dec()
 			next.ServeHTTP(w, r)
@@ -57,8 +57,8 @@ func (m *Metrics) routed(prefix string) mux.MiddlewareFunc {
 	}
 }
 
-// ended counts a request.
-func (m *Metrics) ended(n *requestInfo) {
+// observe counts a request.
+func (m *Metrics) observe(n *requestInfo) {
 	if m == nil {
 		return
 	}
@@ -68,13 +68,13 @@ func (m *Metrics) ended(n *requestInfo) {
 	}
 	m.answers.WithLabelValues(n.route, n.method, class).Inc()
 	m.durations.WithLabelValues(n.route, n.method).Observe(n.took.Seconds())
-	if n.code != "" && n.kindOf() == "upload" {
+	if n.code != "" && n.kindLabel() == "upload" {
 		m.refused.WithLabelValues(n.code).Inc()
 	}
 }
 
-// knownMethod is a method as a label: clients may send what they like.
-func knownMethod(method string) string {
+// methodLabel is a method as a label: clients may send what they like.
+func methodLabel(method string) string {
 	if slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {
 		return method
 	}

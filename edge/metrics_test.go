@@ -16,10 +16,10 @@ import (
 func edgeOf(m *Metrics, answer http.HandlerFunc) http.Handler {
 	router := mux.NewRouter()
 	if m != nil {
-		router.Use(m.routed("/files"))
+		router.Use(m.recordRoute("/files"))
 	}
 	router.HandleFunc("/files/tus/{id}", answer)
-	return withRequestID(withLog(slog.New(requestIDs{slog.NewJSONHandler(io.Discard, nil)}), nil, m, router))
+	return withRequestID(withLog(slog.New(requestIDHandler{slog.NewJSONHandler(io.Discard, nil)}), nil, m, router))
 }
 
 // A request whose answer was cut off is no success, and is not in flight any more.

@@ -70,9 +70,9 @@ func recoverPanics(respond problem.Responder, next http.Handler) http.Handler {
 	})
 }
 
-// warnOfProxy logs once that a proxy in a private network says whose request it forwards, and is not believed:
+// warnUntrustedProxy logs once that a proxy in a private network says whose request it forwards, and is not believed:
 // all its clients are taken for one. Nothing is logged for other addresses, from which anybody can say anything.
-func warnOfProxy(proxies limit.Proxies, log *slog.Logger, next http.Handler) http.Handler {
+func warnUntrustedProxy(proxies limit.Proxies, log *slog.Logger, next http.Handler) http.Handler {
 	var once sync.Once
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Real-IP") != "" || r.Header.Get("X-Forwarded-For") != "" {

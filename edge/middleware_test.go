@@ -18,7 +18,7 @@ import (
 // page read it; what is wrong is told the log alone.
 func TestPanic(t *testing.T) {
 	var log bytes.Buffer
-	logger := slog.New(requestIDs{slog.NewTextHandler(&log, nil)})
+	logger := slog.New(requestIDHandler{slog.NewTextHandler(&log, nil)})
 	respond := problem.Responder{Log: logger}
 	boom := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/begun" {
@@ -26,7 +26,7 @@ func TestPanic(t *testing.T) {
 		}
 		panic("the secret is out")
 	})
-	h := withRequestID(withLog(logger, nil, nil, withSecurityHeaders(true, crossOrigin(config.Config{AllowedOrigins: []string{"https://app.example.org"}}, "").Handler(recoverPanics(respond, boom)))))
+	h := withRequestID(withLog(logger, nil, nil, withSecurityHeaders(true, newOrigins(config.Config{AllowedOrigins: []string{"https://app.example.org"}}, "").Handler(recoverPanics(respond, boom)))))
 	server := httptest.NewServer(h)
 	defer server.Close()
 	get := func(path string) (*http.Response, error) {
@@ -64,7 +64,7 @@ func TestPanic(t *testing.T) {
 func TestUntrustedProxyIsTold(t *testing.T) {
 	var log bytes.Buffer
 	trusted := limit.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
-	h := warnOfProxy(trusted, slog.New(slog.NewTextHandler(&log, nil)), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := warnUntrustedProxy(trusted, slog.New(slog.NewTextHandler(&log, nil)), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for _, c := range []struct {
 		peer, header string
 		told         int

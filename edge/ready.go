@@ -26,8 +26,8 @@ type Readiness struct {
 	log    *slog.Logger
 	asking singleflight.Group
 
-	mu  sync.Mutex
-	was string // what was missing when somebody asked last
+	mu          sync.Mutex
+	lastMissing string // what was missing when somebody asked last
 }
 
 // Dependency is something that the service can't do without.
@@ -79,7 +79,7 @@ func (r *Readiness) Check(ctx context.Context) error {
 		}
 	}
 	if !errors.Is(ctx.Err(), context.Canceled) { // else whoever asked has gone, and nothing is known
-		r.note(strings.Join(missing, ", "), why)
+		r.logChange(strings.Join(missing, ", "), why)
 	}
 	if len(missing) > 0 {
 		return notReady{missing}
@@ -87,22 +87,22 @@ func (r *Readiness) Check(ctx context.Context) error {
 	return nil
 }
 
-// note logs a change.
-func (r *Readiness) note(missing string, why error) {
+// logChange logs a change.
+func (r *Readiness) logChange(missing string, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case missing == r.was:
+	case missing == r.lastMissing:
 	case missing == "":
 		r.log.Info("ready again")
 	default:
 		r.log.Warn("not ready", "missing", missing, "error", why)
 	}
-	r.was = missing
+	r.lastMissing = missing
 }
 
-// answerHealth answers /healthz and /readyz: in a word, or in JSON for who asks for it.
-func answerHealth(w http.ResponseWriter, r *http.Request, err error) {
+// writeHealth answers /healthz and /readyz: in a word, or in JSON for who asks for it.
+func writeHealth(w http.ResponseWriter, r *http.Request, err error) {
 	said := struct {
 		Status  string   `json:"status"`
 		Missing []string `json:"missing,omitempty"`

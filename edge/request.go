@@ -25,16 +25,16 @@ type requestInfo struct {
 
 type infoKey struct{}
 
-// infoOf is that of ctx's request; background work has one that nobody reads.
-func infoOf(ctx context.Context) *requestInfo {
+// requestInfoOf is that of ctx's request; background work has one that nobody reads.
+func requestInfoOf(ctx context.Context) *requestInfo {
 	if n, ok := ctx.Value(infoKey{}).(*requestInfo); ok {
 		return n
 	}
 	return &requestInfo{}
 }
 
-// kindOf is what sort of request this is: upload, download or other.
-func (n *requestInfo) kindOf() string {
+// kindLabel is what sort of request this is: upload, download or other.
+func (n *requestInfo) kindLabel() string {
 	switch {
 	case (n.route == "/{id}" || n.route == "/tus/{id}") && n.method == http.MethodGet, n.route == "/{id}" && n.method == http.MethodHead:
 		return "download"
@@ -49,14 +49,14 @@ func ObserveIdentity(identify func(*http.Request) (file.Identity, error)) func(*
 	return func(r *http.Request) (file.Identity, error) {
 		who, err := identify(r)
 		if err == nil {
-			infoOf(r.Context()).kind = who.Kind
+			requestInfoOf(r.Context()).kind = who.Kind
 		}
 		return who, err
 	}
 }
 
 // ObserveProblem is for problem.Responder.Note.
-func ObserveProblem(r *http.Request, p problem.Problem) { infoOf(r.Context()).code = p.Code }
+func ObserveProblem(r *http.Request, p problem.Problem) { requestInfoOf(r.Context()).code = p.Code }
 
 // ObservedRows note which file a request is about.
 type ObservedRows struct{ *db.CachedDB }
@@ -64,7 +64,7 @@ type ObservedRows struct{ *db.CachedDB }
 func (n ObservedRows) File(ctx context.Context, id file.ID) (file.Record, error) {
 	rec, err := n.CachedDB.File(ctx, id)
 	if err == nil {
-		infoOf(ctx).file = id
+		requestInfoOf(ctx).file = id
 	}
 	return rec, err
 }
@@ -72,7 +72,7 @@ func (n ObservedRows) File(ctx context.Context, id file.ID) (file.Record, error)
 func (n ObservedRows) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
 	u, err := n.CachedDB.UploadRow(ctx, id)
 	if err == nil {
-		infoOf(ctx).file = id
+		requestInfoOf(ctx).file = id
 	}
 	return u, err
 }
@@ -80,7 +80,7 @@ func (n ObservedRows) UploadRow(ctx context.Context, id file.ID) (*file.Upload, 
 func (n ObservedRows) CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error {
 	err := n.CachedDB.CreateUpload(ctx, u, holder, lease)
 	if err == nil {
-		infoOf(ctx).file = u.ID
+		requestInfoOf(ctx).file = u.ID
 	}
 	return err
 }
@@ -88,7 +88,7 @@ func (n ObservedRows) CreateUpload(ctx context.Context, u file.Upload, holder st
 func (n ObservedRows) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, keep time.Duration) error {
 	err := n.CachedDB.CreateKeyedUpload(ctx, u, holder, lease, key, keep)
 	if err == nil {
-		infoOf(ctx).file = u.ID
+		requestInfoOf(ctx).file = u.ID
 	}
 	return err
 }

@@ -49,7 +49,7 @@ func New(o Options) http.Handler {
 	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
 	// one would let %2F divide segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	router.Use(o.Metrics.routed(Prefix(o.Base)))
+	router.Use(o.Metrics.recordRoute(Prefix(o.Base)))
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { o.Respond.Write(w, r, file.ErrNotFound) })
 	if HasExample(o.Config.ExampleDir) {
 		example(router, o.Config, o.Base)
@@ -57,27 +57,27 @@ func New(o Options) http.Handler {
 	for _, prefix := range prefixes(o.Base) {
 		o.route(router, prefix)
 	}
-	return o.surround(router)
+	return o.withMiddleware(router)
 }
 
-// surround puts around h what every request and answer goes through.
-func (o Options) surround(h http.Handler) http.Handler {
-	c, origins := o.Config, crossOrigin(o.Config, o.Base)
+// withMiddleware puts around h what every request and answer goes through.
+func (o Options) withMiddleware(h http.Handler) http.Handler {
+	c, origins := o.Config, newOrigins(o.Config, o.Base)
 	h = rejectCrossOrigin(origins, o.Respond, h)
 	h = origins.Handler(recoverPanics(o.Respond, h))
 	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))
 	if c.Limits.On { // else nobody is counted by an address
-		h = warnOfProxy(c.TrustedProxies, o.Log, h)
+		h = warnUntrustedProxy(c.TrustedProxies, o.Log, h)
 	}
 	return withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h))
 }
 
 // route adds all routes under a prefix.
 func (o Options) route(router *mux.Router, prefix string) {
-	read := func(h http.HandlerFunc) http.HandlerFunc { return o.only(methods{"GET": h, "HEAD": h}) }
-	router.HandleFunc(prefix+"/healthz", read(func(w http.ResponseWriter, r *http.Request) { answerHealth(w, r, nil) }))
+	read := func(h http.HandlerFunc) http.HandlerFunc { return o.allowMethods(methods{"GET": h, "HEAD": h}) }
+	router.HandleFunc(prefix+"/healthz", read(func(w http.ResponseWriter, r *http.Request) { writeHealth(w, r, nil) }))
 	router.HandleFunc(prefix+"/readyz", read(func(w http.ResponseWriter, r *http.Request) {
-		answerHealth(w, r, o.Ready(r.Context()))
+		writeHealth(w, r, o.Ready(r.Context()))
 	}))
 	router.HandleFunc(prefix+"/openapi.json", read(o.API.Document))
 	router.HandleFunc(prefix+"/docs", read(o.API.Page))
@@ -86,20 +86,20 @@ func (o Options) route(router *mux.Router, prefix string) {
 	}
 	router.HandleFunc(prefix+"/", read(o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Files.List(w, r) })))
 	router.HandleFunc(prefix+"/usage", read(o.withIdentity(usage(o.Usage, o.Respond))))
-	router.HandleFunc(prefix+"/upload", o.only(methods{
+	router.HandleFunc(prefix+"/upload", o.allowMethods(methods{
 		"POST": o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) }),
 	}))
 	serve := o.withIdentityOrLink(o.Files.Serve)
-	router.HandleFunc(prefix+"/{id}", o.only(methods{"GET": serve, "HEAD": serve, "DELETE": o.withIdentity(o.Files.Delete)}))
-	router.HandleFunc(prefix+"/{id}/links", o.only(methods{
+	router.HandleFunc(prefix+"/{id}", o.allowMethods(methods{"GET": serve, "HEAD": serve, "DELETE": o.withIdentity(o.Files.Delete)}))
+	router.HandleFunc(prefix+"/{id}/links", o.allowMethods(methods{
 		"POST": o.withIdentity(o.Files.Link), "GET": o.withIdentity(o.Files.ListLinks), "HEAD": o.withIdentity(o.Files.ListLinks),
 		"DELETE": o.withIdentity(o.Files.EndLinks),
 	}))
-	router.HandleFunc(prefix+"/{id}/links/{link}", o.only(methods{"DELETE": o.withIdentity(func(w http.ResponseWriter, r *http.Request, id file.ID) {
+	router.HandleFunc(prefix+"/{id}/links/{link}", o.allowMethods(methods{"DELETE": o.withIdentity(func(w http.ResponseWriter, r *http.Request, id file.ID) {
 		o.Files.EndLink(w, r, id, mux.Vars(r)["link"])
 	})}))
 	grant := o.withIdentity(o.Files.Grant)
-	router.HandleFunc(prefix+"/{id}/grants", o.only(methods{"GET": grant, "HEAD": grant, "PUT": o.withIdentity(o.Files.SetGrant)}))
+	router.HandleFunc(prefix+"/{id}/grants", o.allowMethods(methods{"GET": grant, "HEAD": grant, "PUT": o.withIdentity(o.Files.SetGrant)}))
 }
 
 // tus hands a request on with the prefix cut off its path.
@@ -116,8 +116,8 @@ func (o Options) tus(w http.ResponseWriter, r *http.Request) {
 // methods are what a route does, by method.
 type methods map[string]http.HandlerFunc
 
-// only answers other methods itself: a 405 has to name the right ones (RFC 9110, 15.5.6).
-func (o Options) only(m methods) http.HandlerFunc {
+// allowMethods answers other methods itself: a 405 has to name the right ones (RFC 9110, 15.5.6).
+func (o Options) allowMethods(m methods) http.HandlerFunc {
 	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {
 		if handle := m[r.Method]; handle != nil {
@@ -142,7 +142,7 @@ func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
 		}
 		var id file.ID
 		if segment, named := mux.Vars(r)["id"]; named {
-			if id, err = segmentID(segment); err != nil {
+			if id, err = parseSegment(segment); err != nil {
 				o.Respond.Write(w, r, err)
 				return
 			}
@@ -156,7 +156,7 @@ func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
 // token that is not looked up, after too many wrong ones.
 func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id, err := segmentID(mux.Vars(r)["id"])
+		id, err := parseSegment(mux.Vars(r)["id"])
 		var who file.Identity
 		query := r.URL.Query()
 		switch {
@@ -168,7 +168,7 @@ func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 		}
 		switch {
 		case err == nil:
-			infoOf(r.Context()).kind = who.Kind
+			requestInfoOf(r.Context()).kind = who.Kind
 			r = r.WithContext(auth.NewContext(r.Context(), who))
 		case errors.Is(err, file.ErrUnauthenticated), errors.Is(err, file.ErrTooMany):
 			r = r.WithContext(auth.AnonymousContext(r.Context(), err))
@@ -190,7 +190,7 @@ func prefixes(base string) []string {
 	return []string{""}
 }
 
-func segmentID(segment string) (file.ID, error) {
+func parseSegment(segment string) (file.ID, error) {
 	name, err := url.PathUnescape(segment)
 	if err != nil {
 		return "", file.NotFound(segment)

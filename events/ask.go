@@ -8,8 +8,8 @@ import (
 	"holdfast/file"
 )
 
-// Beginning is an upload that wants to begin.
-type Beginning struct {
+// Creation is an upload that wants to begin.
+type Creation struct {
 	AccountID int64  `json:"account_id"`
 	UserID    int64  `json:"user_id,omitempty"`
 	Name      string `json:"name"`
@@ -26,7 +26,7 @@ type Beginning struct {
 // Ask asks the receiver whether an upload may begin. 2xx is yes, and may give it another name
 // and type; 4xx is file.ErrForbidden, with the answer's reason; anything else is
 // file.ErrUnavailable, so that nothing begins unasked.
-func (s *Sender) Ask(ctx context.Context, b Beginning) (name, contentType string, err error) {
+func (s *Sender) Ask(ctx context.Context, b Creation) (name, contentType string, err error) {
 	body, err := json.Marshal(map[string]any{"type": "upload.beginning", "data": b})
 	if err != nil {
 		return "", "", fmt.Errorf("ask about an upload: %w", err)

@@ -32,17 +32,17 @@ import (
 )
 
 const (
-	timeout  = 10 * time.Second
-	giveUp   = 3 * 24 * time.Hour
-	longest  = time.Hour // between two tries
-	poll     = time.Second
-	together = 8 // requests at the same time
+	timeout      = 10 * time.Second
+	maxAge       = 3 * 24 * time.Hour
+	maxDelay     = time.Hour // between two tries
+	pollInterval = time.Second
+	concurrency  = 8 // requests at the same time
 
 	// The one replica that tells has a lease of so long. What it does between two renewals ends before: turn
 	// for the rounds, and timeout for what the last of them has sent.
-	choreTTL = 24 * time.Second
-	turn     = choreTTL / 8
-	round    = together
+	choreTTL  = 24 * time.Second
+	turn      = choreTTL / 8
+	batchSize = concurrency
 )
 
 // Rows is the outbox in SQL. Package db says what each method does.
@@ -55,10 +55,10 @@ type Rows interface {
 
 // Sender sends signed requests to one URL.
 type Sender struct {
-	url    string
-	hook   *webhooks.Webhook
-	client *http.Client
-	sent   sendings // by Run
+	url        string
+	hook       *webhooks.Webhook
+	client     *http.Client
+	deliveries deliveries // by Run
 }
 
 // NewSender returns a Sender. A secret of the form whsec_... is base64, as others give it out.
@@ -76,11 +76,11 @@ func NewSender(url, secret string) (*Sender, error) {
 	}
 	// A redirect would take a POST somewhere else, and often as a GET.
 	client := &http.Client{Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return &Sender{url, hook, client, newSent()}, nil
+	return &Sender{url, hook, client, newDeliveries()}, nil
 }
 
-// maxAnswer is how much of an answer is read, in bytes.
-const maxAnswer = 64 << 10
+// maxResponse is how much of an answer is read, in bytes.
+const maxResponse = 64 << 10
 
 // send sends a body under an id, by which the receiver knows one that came before.
 func (s *Sender) send(ctx context.Context, id string, body []byte) (status int, answer []byte, err error) {
@@ -102,15 +102,15 @@ func (s *Sender) send(ctx context.Context, id string, body []byte) (status int, 
 		return 0, nil, err
 	}
 	defer res.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	answer, err = io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	return res.StatusCode, answer, err
 }
 
 // Run tells what waits until ctx ends, in one replica at a time.
 func (s *Sender) Run(ctx context.Context, rows Rows, log *slog.Logger) {
-	chore.New(rows, "events", choreTTL).Every(ctx, poll, func(ctx context.Context) error {
+	chore.New(rows, "events", choreTTL).Every(ctx, pollInterval, func(ctx context.Context) error {
 		for began := time.Now(); ctx.Err() == nil && time.Since(began) < turn; {
-			if n, err := s.round(ctx, rows, log); n == 0 || err != nil {
+			if n, err := s.deliverDue(ctx, rows, log); n == 0 || err != nil {
 				return err
 			}
 		}
@@ -118,25 +118,25 @@ func (s *Sender) Run(ctx context.Context, rows Rows, log *slog.Logger) {
 	}, log)
 }
 
-// round tells some of what is due, and returns how many there were.
-func (s *Sender) round(ctx context.Context, rows Rows, log *slog.Logger) (int, error) {
-	due, err := rows.DueEvents(ctx, round)
+// deliverDue delivers some of what is due, and returns how many there were.
+func (s *Sender) deliverDue(ctx context.Context, rows Rows, log *slog.Logger) (int, error) {
+	due, err := rows.DueEvents(ctx, batchSize)
 	if err != nil {
 		return 0, err
 	}
 	var g errgroup.Group
-	g.SetLimit(together)
+	g.SetLimit(concurrency)
 	for _, e := range due {
-		g.Go(func() error { return s.tell(ctx, rows, e, log) })
+		g.Go(func() error { return s.deliver(ctx, rows, e, log) })
 	}
 	return len(due), g.Wait()
 }
 
-// tell tells one event. Its error is SQL's.
-func (s *Sender) tell(ctx context.Context, rows Rows, e file.Event, log *slog.Logger) error {
+// deliver tells one event. Its error is SQL's.
+func (s *Sender) deliver(ctx context.Context, rows Rows, e file.Event, log *slog.Logger) error {
 	status, _, err := s.send(ctx, string(e.File)+"."+string(e.Kind), []byte(e.Payload))
 	if err == nil && status >= 200 && status < 300 {
-		s.sent.WithLabelValues("taken").Inc()
+		s.deliveries.WithLabelValues("taken").Inc()
 		return rows.EventTold(ctx, e)
 	}
 	if ctx.Err() != nil {
@@ -145,15 +145,15 @@ func (s *Sender) tell(ctx context.Context, rows Rows, e file.Event, log *slog.Lo
 	if err == nil {
 		err = fmt.Errorf("the receiver answered %d", status)
 	}
-	dead := time.Since(e.Created) > giveUp
+	dead := time.Since(e.Created) > maxAge
 	result := "failed"
 	if dead {
 		result = "dead"
 		log.Error("an event was given up", "file", e.File, "kind", e.Kind, "tries", e.Tries+1, "error", err)
 	}
-	s.sent.WithLabelValues(result).Inc()
-	return rows.EventFailed(ctx, e, err.Error(), backoff(e.Tries), dead)
+	s.deliveries.WithLabelValues(result).Inc()
+	return rows.EventFailed(ctx, e, err.Error(), retryDelay(e.Tries), dead)
 }
 
-// backoff is how long to wait after so many failures before the one now.
-func backoff(failed int) time.Duration { return min(longest, time.Second<<min(failed, 20)) }
+// retryDelay is how long to wait after so many failures before the one now.
+func retryDelay(failed int) time.Duration { return min(maxDelay, time.Second<<min(failed, 20)) }

@@ -57,7 +57,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	for failed, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 5: 32 * time.Second, 11: 2048 * time.Second, 12: time.Hour, 1000: time.Hour} {
-		if got := backoff(failed); got != want {
+		if got := retryDelay(failed); got != want {
 			t.Errorf("after %d failures: %s, want %s", failed, got, want)
 		}
 	}

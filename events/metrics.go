@@ -2,17 +2,17 @@ package events
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// sendings are counted by how they ended.
-type sendings struct{ *prometheus.CounterVec }
+// deliveries are counted by how they ended.
+type deliveries struct{ *prometheus.CounterVec }
 
-func newSent() sendings {
+func newDeliveries() deliveries {
 	sent := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_events_sent_total",
 		Help: "Events that were sent to WEBHOOK_URL, each time that they were: taken, failed, dead (failed for the last time)."}, []string{"result"})
 	for _, result := range []string{"taken", "failed", "dead"} { // so that they are there before something happens
 		sent.WithLabelValues(result)
 	}
-	return sendings{sent}
+	return deliveries{sent}
 }
 
 // Register has r show what was counted.
-func (s *Sender) Register(r prometheus.Registerer) { r.MustRegister(s.sent) }
+func (s *Sender) Register(r prometheus.Registerer) { r.MustRegister(s.deliveries) }

@@ -88,7 +88,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	}
 	// Whatever else is in the form: a file of this length is in it. How long it is exactly
 	// is not known, and needs no reading.
-	if h.Fits(r.ContentLength-maxBeside) != nil {
+	if h.Fits(r.ContentLength-maxOverhead) != nil {
 		return nil, h.Fits(r.ContentLength)
 	}
 	who, _ := auth.FromContext(r.Context())
@@ -104,12 +104,12 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 		case err == nil && u.State != file.Recorded:
 			return nil, file.ErrInFlight
 		case err == nil:
-			return u, again(u, s, boundary)
+			return u, replay(u, s, boundary)
 		case !errors.Is(err, file.ErrNotFound):
 			return nil, err
 		}
 	}
-	f, err := find(s, boundary)
+	f, err := findFile(s, boundary)
 	if err != nil {
 		return nil, err
 	}
@@ -123,10 +123,10 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 		io.MultiReader(bytes.NewReader(first[:]), f), s.interrupt)
 }
 
-// again reads a form whose key stands for the file u already, and says whether the file in
+// replay reads a form whose key stands for the file u already, and says whether the file in
 // it is the same.
-func again(u *file.Upload, s *stream, boundary string) error {
-	f, err := find(s, boundary)
+func replay(u *file.Upload, s *stream, boundary string) error {
+	f, err := findFile(s, boundary)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func parseContentType(header string) (boundary string, err error) {
 	mediaType, params, err := mime.ParseMediaType(header)
 	switch {
 	case header == "", mediaType == "application/x-www-form-urlencoded":
-		return "", missing() // a form that can't have a file
+		return "", errMissingFile() // a form that can't have a file
 	case mediaType != "multipart/form-data" && err == nil:
 		return "", file.Refuse(file.ErrMediaType, "Content-Type must be multipart/form-data")
 	case err != nil || params["boundary"] == "":
@@ -26,7 +26,7 @@ func parseContentType(header string) (boundary string, err error) {
 	return params["boundary"], nil
 }
 
-func missing() error {
+func errMissingFile() error {
 	return file.Refuse(file.ErrMissingField, "Field '%s' is required and must be a file", field)
 }
 
@@ -41,8 +41,8 @@ type part struct {
 	ended  error // what ended the file
 }
 
-// find reads the form until its file begins.
-func find(s *stream, boundary string) (*part, error) {
+// findFile reads the form until its file begins.
+func findFile(s *stream, boundary string) (*part, error) {
 	p := &part{stream: s, parts: multipart.NewReader(s, boundary)}
 	return p, p.next()
 }
@@ -55,10 +55,10 @@ func (p *part) next() error {
 		m, err := p.parts.NextRawPart() // as the bytes are sent, whatever Content-Transfer-Encoding says (RFC 7578, 4.7)
 		// Only the bare io.EOF is the form's end; wrapped, it is a body that broke off.
 		if err == io.EOF {
-			return missing()
+			return errMissingFile()
 		}
 		if err != nil {
-			return p.broken()
+			return p.readError()
 		}
 		if m.FormName() != field {
 			continue
@@ -70,15 +70,15 @@ func (p *part) next() error {
 			p.stream.inFile = true
 			return nil
 		}
-		return missing()
+		return errMissingFile()
 	}
 }
 
 // unescape undoes what browsers do to a name (HTML, multipart/form-data encoding).
 var unescape = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n")
 
-// broken is why the form could not be read on.
-func (p *part) broken() error {
+// readError is why the form could not be read on.
+func (p *part) readError() error {
 	if p.stream.err != nil {
 		return p.stream.err
 	}
@@ -94,7 +94,7 @@ func (p *part) Read(b []byte) (int, error) {
 	case err == io.EOF:
 		p.ended = p.end()
 	case err != nil:
-		p.ended = p.broken()
+		p.ended = p.readError()
 	}
 	return n, p.ended
 }
@@ -108,7 +108,7 @@ func (p *part) end() error {
 		case err == io.EOF:
 			return io.EOF
 		case err != nil:
-			return p.broken()
+			return p.readError()
 		case m.FormName() == field:
 			return file.Refuse(file.ErrInvalid, "The form has more than one field '%s'", field)
 		}

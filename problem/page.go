@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// page is where a browser is sent that somebody opened this address in: to sign in, if
+// browserRedirect is where a browser is sent that somebody opened this address in: to sign in, if
 // that may help, or to a page that says sorry. Everybody else (empty) is told what is
 // wrong: pages that fetch, and programs.
-func (re Responder) page(r *http.Request, p Problem) string {
+func (re Responder) browserRedirect(r *http.Request, p Problem) string {
 	if re.Frontend == "" || r.Method != http.MethodGet || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return ""
 	}

@@ -159,8 +159,8 @@ type Responder struct {
 	Frontend string
 	// Prefix is the path of the base URL, which requests may have or not.
 	Prefix string
-	// Note is told what is answered to whom; nil: nobody is.
-	Note func(*http.Request, Problem)
+	// Observe is told what is answered to whom; nil: nobody is.
+	Observe func(*http.Request, Problem)
 }
 
 // Of is like the function Of, with the error's text as reason if Debug is set.
@@ -182,10 +182,10 @@ func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
 
 // Send is the last step of Write: the answer's headers are set.
 func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
-	if re.Note != nil {
-		re.Note(r, p)
+	if re.Observe != nil {
+		re.Observe(r, p)
 	}
-	if to := re.page(r, p); to != "" {
+	if to := re.browserRedirect(r, p); to != "" {
 		redirect(w, to)
 		return
 	}

@@ -47,9 +47,9 @@ type Clamd struct {
 	network, address string
 	settings         Settings
 
-	mu     sync.Mutex
-	looks  int64 // it looks at files of so many bytes
-	proven time.Time
+	mu         sync.Mutex
+	provenSize int64 // it looks at files of so many bytes
+	provenAt   time.Time
 }
 
 // New returns a Clamd at "host:port" or "unix:/path".
@@ -64,9 +64,9 @@ func New(at string, s Settings) *Clamd {
 
 const (
 	chunk = 128 << 10 // bytes
-	// stall is the longest that clamd may take for a chunk, and verdict for its answer.
-	stall   = 30 * time.Second
-	verdict = 5 * time.Minute
+	// chunkTimeout is the longest that clamd may take for a chunk, and verdict for its answer.
+	chunkTimeout   = 30 * time.Second
+	verdictTimeout = 5 * time.Minute
 )
 
 // Scan returns nil if clamd looks at all of what r gives, which is size bytes, and finds nothing.
@@ -75,24 +75,24 @@ func (c *Clamd) Scan(ctx context.Context, r io.Reader, size int64) error {
 	switch {
 	case err != nil:
 		return err
-	case strings.HasPrefix(found, limits):
+	case strings.HasPrefix(found, limitsExceeded):
 		return file.Refuse(file.ErrUnscannable, "The file goes beyond what is scanned (%s)", found)
 	case found != "":
 		return file.Refuse(file.ErrInfected, "The file was found to hold %s", found)
 	case took >= c.settings.MaxTime:
 		return file.Refuse(file.ErrUnscannable, "The file takes longer than %s to scan", c.settings.MaxTime)
 	}
-	return c.looksAt(ctx, size)
+	return c.checkScanned(ctx, size)
 }
 
-// limits begins the names of what clamd finds, where its AlertExceedsMax is on, in what goes beyond
+// limitsExceeded begins the names of what clamd finds, where its AlertExceedsMax is on, in what goes beyond
 // its limits.
-const limits = "Heuristics.Limits.Exceeded"
+const limitsExceeded = "Heuristics.Limits.Exceeded"
 
 // scan returns the name of what clamd finds, or an empty one, and how long it took after it had
 // all bytes.
 func (c *Clamd) scan(ctx context.Context, r io.Reader) (found string, took time.Duration, err error) {
-	said, took, err := c.ask(ctx, r)
+	said, took, err := c.instream(ctx, r)
 	switch {
 	case errors.Is(err, file.ErrStorageRead): // clamd is not to blame
 		return "", 0, err
@@ -117,29 +117,29 @@ func (c *Clamd) scan(ctx context.Context, r io.Reader) (found string, took time.
 // started with other settings meanwhile.
 const provenFor = 10 * time.Minute
 
-// looksAt returns nil if clamd looks at files of so many bytes, and file.ErrUnscannable if not. It
+// checkScanned returns nil if clamd looks at files of so many bytes, and file.ErrUnscannable if not. It
 // is sent a file of that length which it takes for harmful if it looks at it.
-func (c *Clamd) looksAt(ctx context.Context, size int64) error {
+func (c *Clamd) checkScanned(ctx context.Context, size int64) error {
 	c.mu.Lock()
-	known := size <= c.looks && time.Since(c.proven) < provenFor
+	known := size <= c.provenSize && time.Since(c.provenAt) < provenFor
 	c.mu.Unlock()
 	if known {
 		return nil
 	}
 	size = max(size, int64(len(probe)))
-	found, err := c.finds(ctx, size)
+	found, err := c.detects(ctx, size)
 	if err != nil {
 		return err
 	}
 	if found {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if time.Since(c.proven) >= provenFor || size > c.looks {
-			c.looks, c.proven = size, time.Now()
+		if time.Since(c.provenAt) >= provenFor || size > c.provenSize {
+			c.provenSize, c.provenAt = size, time.Now()
 		}
 		return nil
 	}
-	able, err := c.finds(ctx, int64(len(probe)))
+	able, err := c.detects(ctx, int64(len(probe)))
 	switch {
 	case err != nil:
 		return err
@@ -157,13 +157,13 @@ func (c *Clamd) looksAt(ctx context.Context, size int64) error {
 const probe = "RIFF\xff\xff\xff\x00ACONanih\x25\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
 	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// finds reports whether clamd finds a probe of so many bytes.
-func (c *Clamd) finds(ctx context.Context, size int64) (bool, error) {
+// detects reports whether clamd finds a probe of so many bytes.
+func (c *Clamd) detects(ctx context.Context, size int64) (bool, error) {
 	found, _, err := c.scan(ctx, io.LimitReader(io.MultiReader(strings.NewReader(probe), zeros{}), size))
 	if errors.Is(err, file.ErrUnscannable) {
 		return false, nil
 	}
-	return found != "" && !strings.HasPrefix(found, limits), err
+	return found != "" && !strings.HasPrefix(found, limitsExceeded), err
 }
 
 type zeros struct{}
@@ -173,9 +173,9 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// ask sends the bytes: chunks, each behind its length in four bytes, and a length of 0. It returns
+// instream sends the bytes: chunks, each behind its length in four bytes, and a length of 0. It returns
 // the answer, and how long that took.
-func (c *Clamd) ask(ctx context.Context, r io.Reader) (string, time.Duration, error) {
+func (c *Clamd) instream(ctx context.Context, r io.Reader) (string, time.Duration, error) {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, c.network, c.address)
 	if err != nil {
 		return "", 0, err
@@ -193,7 +193,7 @@ func (c *Clamd) ask(ctx context.Context, r io.Reader) (string, time.Duration, er
 			return "", 0, err
 		}
 		binary.BigEndian.PutUint32(buf, uint32(n))
-		conn.SetWriteDeadline(time.Now().Add(stall))
+		conn.SetWriteDeadline(time.Now().Add(chunkTimeout))
 		if n > 0 {
 			if _, err := conn.Write(buf[:4+n]); err != nil {
 				break // it may have said why, such as that this is too much
@@ -202,7 +202,7 @@ func (c *Clamd) ask(ctx context.Context, r io.Reader) (string, time.Duration, er
 	}
 	_, _ = conn.Write(make([]byte, 4))
 	sent := time.Now()
-	conn.SetReadDeadline(time.Now().Add(verdict))
+	conn.SetReadDeadline(time.Now().Add(verdictTimeout))
 	said, err := io.ReadAll(io.LimitReader(conn, 4<<10))
 	if err != nil && len(said) == 0 {
 		return "", 0, err

@@ -118,12 +118,12 @@ func TestHowMuchIsLookedAt(t *testing.T) {
 					}
 				}
 			}
-			if c.looks != limit-1 {
-				t.Errorf("it is believed to look at %d bytes", c.looks)
+			if c.provenSize != limit-1 {
+				t.Errorf("it is believed to look at %d bytes", c.provenSize)
 			}
-			c.proven = time.Now().Add(-2 * provenFor) // what was shown holds for a time
-			if err := scan([]byte("a")); err != nil || c.looks >= limit-1 {
-				t.Errorf("asked anew: %v, %d bytes", err, c.looks)
+			c.provenAt = time.Now().Add(-2 * provenFor) // what was shown holds for a time
+			if err := scan([]byte("a")); err != nil || c.provenSize >= limit-1 {
+				t.Errorf("asked anew: %v, %d bytes", err, c.provenSize)
 			}
 		})
 	}

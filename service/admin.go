@@ -37,9 +37,9 @@ func register(r prometheus.Registerer, those ...interface{ Register(prometheus.R
 // longestProfile is how long a profile may take that is asked for by ?seconds=.
 const longestProfile = 2 * time.Minute
 
-// observe serves metrics, and profiles where they are wanted, until stop is called. An address that somebody
+// serveAdmin serves metrics, and profiles where they are wanted, until stop is called. An address that somebody
 // chose must be free; that the default one is taken is no reason to serve no files.
-func observe(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (stop func(), err error) {
+func serveAdmin(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (stop func(), err error) {
 	if a.Addr == "" {
 		return func() {}, nil
 	}
@@ -51,7 +51,7 @@ func observe(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (sto
 		log.Warn("metrics are not served: set ADMIN_ADDR to a free address, or to off", "error", err)
 		return func() {}, nil
 	}
-	server := &http.Server{Handler: forOperators(a.Hosts, adminPages(a.Profiles, metrics)), ReadHeaderTimeout: 10 * time.Second,
+	server := &http.Server{Handler: rejectForeignPages(a.Hosts, adminPages(a.Profiles, metrics)), ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout: longestProfile, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	go server.Serve(listener)
 	log.Info("serving metrics", "address", listener.Addr().String())
@@ -74,14 +74,14 @@ func adminPages(profiles bool, metrics prometheus.Gatherer) http.Handler {
 	return mux
 }
 
-// forOperators refuses what a page in an operator's browser sends: by a name that is not ours, which its owner
+// rejectForeignPages refuses what a page in an operator's browser sends: by a name that is not ours, which its owner
 // may let point here (DNS rebinding), or from another origin. Programs send neither.
-func forOperators(hosts []string, next http.Handler) http.Handler {
+func rejectForeignPages(hosts []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 		w.Header().Set("X-Frame-Options", "DENY")
-		if !addressed(r.Host, hosts) {
+		if !allowedHost(r.Host, hosts) {
 			http.Error(w, "this name is not in ADMIN_HOSTS", http.StatusMisdirectedRequest)
 			return
 		}
@@ -94,8 +94,8 @@ func forOperators(hosts []string, next http.Handler) http.Handler {
 	})
 }
 
-// addressed says whether a Host header is an IP address, localhost or one of the names.
-func addressed(hostport string, names []string) bool {
+// allowedHost says whether a Host header is an IP address, localhost or one of the names.
+func allowedHost(hostport string, names []string) bool {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h

@@ -17,7 +17,7 @@ func TestForOperators(t *testing.T) {
 			r.Header.Set(name, value)
 		}
 		w := httptest.NewRecorder()
-		forOperators([]string{"holdfast"}, adminPages(profiles, prometheus.NewRegistry())).ServeHTTP(w, r)
+		rejectForeignPages([]string{"holdfast"}, adminPages(profiles, prometheus.NewRegistry())).ServeHTTP(w, r)
 		return w
 	}
 	for host, status := range map[string]int{"127.0.0.1:9464": 200, "[::1]:9464": 200, "localhost": 200, "Holdfast.:9464": 200,

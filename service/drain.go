@@ -15,9 +15,9 @@ type drain struct {
 	begun          atomic.Bool
 }
 
-// leaving has clients open another connection for their next request once the service
+// closeConnections has clients open another connection for their next request once the service
 // stops: one that they keep would soon be closed under a request that can't be sent twice.
-func (d *drain) leaving(next http.Handler) http.Handler {
+func (d *drain) closeConnections(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.begun.Load() {
 			w.Header().Set("Connection", "close")

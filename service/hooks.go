@@ -12,8 +12,8 @@ import (
 	"holdfast/storage/s3"
 )
 
-// outside has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
-func outside(c config.Config, objects *s3.Client, spans *traces, s *hooks.Settings) error {
+// addHooks has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
+func addHooks(c config.Config, objects *s3.Client, spans *traces, s *hooks.Settings) error {
 	if c.Events.PreCreate != "" {
 		sender, err := events.NewSender(c.Events.PreCreate, c.Events.Secret)
 		if err != nil {
@@ -23,7 +23,7 @@ func outside(c config.Config, objects *s3.Client, spans *traces, s *hooks.Settin
 			sender.Trace(spans.provider)
 		}
 		s.Ask = func(ctx context.Context, who file.Identity, n hooks.Creation) (name, contentType string, err error) {
-			return sender.Ask(ctx, events.Beginning{AccountID: who.AccountID, UserID: who.UserID, Name: n.Name, Type: n.Type,
+			return sender.Ask(ctx, events.Creation{AccountID: who.AccountID, UserID: who.UserID, Name: n.Name, Type: n.Type,
 				Size: n.Size, Deferred: n.Deferred, Metadata: n.Metadata, Partial: n.Partial, Final: len(n.Sources) > 0})
 		}
 	}

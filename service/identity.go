@@ -9,7 +9,7 @@ import (
 
 // openRedis prepares the way to the tokens in Redis, where they can be found. It is not
 // waited for: people with tokens there are let in as soon as it comes.
-func (p *Parts) openRedis(c config.Auth) (err error) {
+func (p *Dependencies) openRedis(c config.Auth) (err error) {
 	if c.Redis == "" {
 		return nil
 	}
@@ -25,8 +25,8 @@ func (p *Parts) openRedis(c config.Auth) (err error) {
 	return nil
 }
 
-// authenticator tells people apart by local tokens, and by all else that there is.
-func authenticator(c config.Auth, p *Parts, limits *limit.Limits) *auth.Authenticator {
+// newAuthenticator tells people apart by local tokens, and by all else that there is.
+func newAuthenticator(c config.Auth, p *Dependencies, limits *limit.Limits) *auth.Authenticator {
 	o := auth.Options{Local: p.Rows, Redis: p.redis, Guests: []byte(c.Secret), CacheTTL: c.CacheTTL}
 	if t := c.JWT; t != nil {
 		o.Signed = auth.NewSigned(auth.SignedOptions{KeysURL: t.KeysURL, Secret: []byte(t.Secret), Issuer: t.Issuer, Audience: t.Audience,
@@ -38,8 +38,8 @@ func authenticator(c config.Auth, p *Parts, limits *limit.Limits) *auth.Authenti
 	return auth.New(o)
 }
 
-// decider decides by the grants in the database and, where there is one, by the backend.
-func (p *Parts) decider(c config.Config, links *auth.Links, spans *traces) *access.Decider {
+// newDecider decides by the grants in the database and, where there is one, by the backend.
+func (p *Dependencies) newDecider(c config.Config, links *auth.Links, spans *traces) *access.Decider {
 	if c.Backend == "" {
 		return access.New(p.Rows, links, nil, c.CacheTTL)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // openLimits makes the limits of the service, and what ends them; nil limits are none.
-func openLimits(c config.Config, p *Parts, spans *traces) (*limit.Limits, error) {
+func openLimits(c config.Config, p *Dependencies, spans *traces) (*limit.Limits, error) {
 	if !c.Limits.On {
 		return nil, nil
 	}

@@ -23,20 +23,20 @@ import (
 // DatabaseFile is the SQLite database in DATA_DIR.
 const DatabaseFile = "holdfast.db"
 
-// Parts are what the service stands on.
-type Parts struct {
-	Rows    *db.DB
-	Objects *s3.Client
-	Disk    *disk.Reserve // nil: nothing lies in DATA_DIR
-	redis   *auth.Redis   // nil: none
-	broken  <-chan error  // the embedded store ended by itself
-	log     *slog.Logger
-	closers []func() error
+// Dependencies are what the service stands on.
+type Dependencies struct {
+	Rows       *db.DB
+	Objects    *s3.Client
+	Disk       *disk.Reserve // nil: nothing lies in DATA_DIR
+	redis      *auth.Redis   // nil: none
+	storeEnded <-chan error  // the embedded store ended by itself
+	log        *slog.Logger
+	closers    []func() error
 }
 
 // open opens database and store, and waits for those that are not there yet.
-func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err error) {
-	p := &Parts{log: log}
+func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependencies, err error) {
+	p := &Dependencies{log: log}
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -56,7 +56,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err
 			return nil, err
 		}
 	}
-	err = wait(ctx, log, "database", c.StartTimeout, func(ctx context.Context) (err error) {
+	err = waitFor(ctx, log, "database", c.StartTimeout, func(ctx context.Context) (err error) {
 		p.Rows, err = connectDatabase(ctx, c)
 		return err
 	})
@@ -84,8 +84,8 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err
 
 // OpenBeside opens the parts for a command that runs beside the service. The embedded store
 // is the service's own: with it, the service has to be stopped.
-func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Parts, err error) {
-	p := &Parts{}
+func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependencies, err error) {
+	p := &Dependencies{}
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -108,7 +108,7 @@ func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Part
 	return p, p.openStore(ctx, c, log)
 }
 
-func (p *Parts) openStore(ctx context.Context, c config.Config, log *slog.Logger) error {
+func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog.Logger) error {
 	if c.Storage.Type == config.Embedded {
 		embedded, err := disk.Open(ctx, c.DataDir, c.EmbeddedSync)
 		if err != nil {
@@ -117,7 +117,7 @@ func (p *Parts) openStore(ctx context.Context, c config.Config, log *slog.Logger
 		if p.Disk == nil { // a command's
 			p.Disk = disk.NewReserve(c.DataDir, c.MinFreeSpace)
 		}
-		p.Objects, p.broken = embedded.Client, embedded.Done()
+		p.Objects, p.storeEnded = embedded.Client, embedded.Done()
 		p.Objects.Reserve(p.Disk.Take)
 		p.closers = append(p.closers, embedded.Close)
 		return nil
@@ -127,13 +127,13 @@ func (p *Parts) openStore(ctx context.Context, c config.Config, log *slog.Logger
 		Signing: s3.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
 	})
 	p.closers = append(p.closers, func() error { p.Objects.Close(); return nil })
-	return wait(ctx, log, "object store", c.StartTimeout, func(ctx context.Context) error {
+	return waitFor(ctx, log, "object store", c.StartTimeout, func(ctx context.Context) error {
 		return p.Objects.Ping(ctx, storage.Layout{BucketPrefix: c.Storage.BucketPrefix}.Object(0, "").Bucket)
 	})
 }
 
 // Close closes the parts, the last opened first.
-func (p *Parts) Close() (err error) {
+func (p *Dependencies) Close() (err error) {
 	for i := len(p.closers) - 1; i >= 0; i-- {
 		err = errors.Join(err, p.closers[i]())
 	}
@@ -142,7 +142,7 @@ func (p *Parts) Close() (err error) {
 }
 
 // readiness is how the parts are asked whether they are there.
-func (p *Parts) readiness(layout storage.Layout, more edge.Dependency, log *slog.Logger) *edge.Readiness {
+func (p *Dependencies) readiness(layout storage.Layout, more edge.Dependency, log *slog.Logger) *edge.Readiness {
 	needed := []edge.Dependency{
 		{Name: "database", Ping: p.Rows.Ping},
 		{Name: "store", Ping: func(ctx context.Context) error { return p.Objects.Ping(ctx, layout.Object(0, "").Bucket) }},
@@ -180,9 +180,9 @@ func database(ctx context.Context, c config.Config, postgres, sqlite func(contex
 	return rows, nil
 }
 
-// wait tries until it works, at most for limit: services that start together come up
+// waitFor tries until it works, at most for limit: services that start together come up
 // in any order.
-func wait(ctx context.Context, log *slog.Logger, what string, limit time.Duration, try func(context.Context) error) error {
+func waitFor(ctx context.Context, log *slog.Logger, what string, limit time.Duration, try func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {

@@ -60,8 +60,8 @@ type server struct {
 	log    *slog.Logger
 	layout storage.Layout
 
-	parts    *Parts
-	spans    *traces
+	deps     *Dependencies
+	traces   *traces
 	registry registry // of all metrics
 	listener net.Listener
 	base     string // of all URLs, without a trailing slash
@@ -79,7 +79,7 @@ func (s *server) start(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 	}
-	return announce(ctx, s.config, s.parts.Rows, s.base, s.port(), stdout)
+	return announce(ctx, s.config, s.deps.Rows, s.base, s.port(), stdout)
 }
 
 // onClose has f called when the service has stopped, before whatever was opened earlier is closed.
@@ -115,15 +115,15 @@ func limitHeap(budget int64) {
 
 // open opens what the service stands on.
 func (s *server) open(ctx context.Context) (err error) {
-	if s.spans, err = openTraces(ctx, s.config.Traces, s.log); err != nil {
+	if s.traces, err = openTraces(ctx, s.config.Traces, s.log); err != nil {
 		return err
 	}
-	s.onClose(func() error { s.spans.close(); return nil })
-	if s.parts, err = open(ctx, s.config, s.log); err != nil {
+	s.onClose(func() error { s.traces.close(); return nil })
+	if s.deps, err = open(ctx, s.config, s.log); err != nil {
 		return err
 	}
-	s.onClose(s.parts.Close)
-	return s.spans.traceParts(s.parts)
+	s.onClose(s.deps.Close)
+	return s.traces.traceDependencies(s.deps)
 }
 
 // listen takes the address, so that it is known before anything names it.
@@ -136,7 +136,7 @@ func (s *server) listen(context.Context) (err error) {
 		s.base = "http://" + address("127.0.0.1", s.port()) + "/files"
 	}
 	s.registry = newRegistry()
-	stop, err := observe(s.config.Admin, s.registry, s.log)
+	stop, err := serveAdmin(s.config.Admin, s.registry, s.log)
 	if err != nil {
 		return err
 	}
@@ -150,27 +150,27 @@ func address(host string, port int) string { return net.JoinHostPort(host, strco
 
 // wire makes the handlers of all requests.
 func (s *server) wire(ctx context.Context) error {
-	c, p := s.config, s.parts
-	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: edge.Prefix(s.base), Note: edge.ObserveProblem}
+	c, p := s.config, s.deps
+	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: edge.Prefix(s.base), Observe: edge.ObserveProblem}
 	rows := edge.ObservedRows{CachedDB: db.NewCached(p.Rows, c.CacheTTL)}
 	links, err := openLinks(ctx, c, rows.CachedDB)
 	if err != nil {
 		return err
 	}
 	rules := hooks.Settings{Room: p.Disk.Check, Layout: s.layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
-	if err := outside(c, p.Objects, s.spans, &rules); err != nil {
+	if err := addHooks(c, p.Objects, s.traces, &rules); err != nil {
 		return err
 	}
 	life := hooks.New(rows, rules)
 	s.engine = tus.NewEngine(rows, p.Objects, life, tus.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check}, s.log)
-	limits, err := openLimits(c, p, s.spans)
+	limits, err := openLimits(c, p, s.traces)
 	if err != nil {
 		return err
 	}
-	people, decider := authenticator(c.Auth, p, limits), p.decider(c, links, s.spans)
+	people, decider := newAuthenticator(c.Auth, p, limits), p.newDecider(c, links, s.traces)
 	identify := edge.ObserveIdentity(people.Identify)
 	files := download.New(download.Options{
-		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links, KeptLinks: rows,
+		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links, LinkRows: rows,
 		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, CacheTTL: c.CacheTTL,
 		Redirect: redirect(c, p.Objects), Limits: limits,
@@ -200,7 +200,7 @@ func (s *server) wire(ctx context.Context) error {
 
 // ready is what /readyz asks.
 func (s *server) ready() func(context.Context) error {
-	parts := s.parts.readiness(s.layout, edge.Dependency{Name: "uploads", Ping: s.engine.Moving}, s.log)
+	parts := s.deps.readiness(s.layout, edge.Dependency{Name: "uploads", Ping: s.engine.Moving}, s.log)
 	return func(ctx context.Context) error {
 		if s.drain.begun.Load() {
 			return file.ErrStopping
@@ -208,7 +208,7 @@ func (s *server) ready() func(context.Context) error {
 		if err := parts.Check(ctx); err != nil {
 			return err
 		}
-		if s.parts.Disk.Check() != nil {
+		if s.deps.Disk.Check() != nil {
 			return edge.NoUploads{Why: "no space left"}
 		}
 		return nil
@@ -218,7 +218,7 @@ func (s *server) ready() func(context.Context) error {
 func (s *server) serveHTTP(h http.Handler) {
 	s.http = &http.Server{
 		ConnState:         s.connections.State,
-		Handler:           s.spans.through(s.drain.leaving(h)),
+		Handler:           s.traces.wrap(s.drain.closeConnections(h)),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       s.config.Connections.Idle,
 		MaxHeaderBytes:    64 << 10,
@@ -232,9 +232,9 @@ func (s *server) startBackground(ctx context.Context) error {
 	engineDone := make(chan struct{})
 	go func() { defer close(engineDone); s.engine.Run(running, sweepInterval) }()
 	s.onClose(func() error { stopEngine(); <-engineDone; s.engine.Wait(); return nil })
-	stopSweep := sweepLeftovers(ctx, s.config, s.parts, reconcile.NewMetrics(s.registry), s.log)
+	stopSweep := sweepLeftovers(ctx, s.config, s.deps, reconcile.NewMetrics(s.registry), s.log)
 	s.onClose(func() error { stopSweep(); return nil })
-	stopWebhooks, err := startWebhooks(ctx, s.config, s.parts.Rows, func(e *events.Sender) { e.Register(s.registry) }, s.log)
+	stopWebhooks, err := startWebhooks(ctx, s.config, s.deps.Rows, func(e *events.Sender) { e.Register(s.registry) }, s.log)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (s *server) run(ctx context.Context) error {
 	select {
 	case err := <-served:
 		return err
-	case err := <-s.parts.broken:
+	case err := <-s.deps.storeEnded:
 		return fmt.Errorf("the embedded store ended: %w", errors.Join(err, s.http.Close()))
 	case <-ctx.Done():
 	}

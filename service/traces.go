@@ -52,7 +52,7 @@ func openTraces(ctx context.Context, by config.Traces, log *slog.Logger) (*trace
 	}
 	// The SDK would write its own troubles past our log.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("traces", "error", err) }))
-	provider := sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithBatcher(&patientExporter{SpanExporter: exporter, log: log}))
+	provider := sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithBatcher(&loggingExporter{SpanExporter: exporter, log: log}))
 	return &traces{provider, log}, nil
 }
 
@@ -68,14 +68,14 @@ func (t *traces) close() {
 	}
 }
 
-// patientExporter says once that the collector takes no spans, and once that it does again.
-type patientExporter struct {
+// loggingExporter says once that the collector takes no spans, and once that it does again.
+type loggingExporter struct {
 	sdk.SpanExporter
 	log  *slog.Logger
 	down atomic.Bool
 }
 
-func (e *patientExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+func (e *loggingExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch {
 	case err == nil && e.down.Swap(false):
@@ -86,8 +86,8 @@ func (e *patientExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlyS
 	return nil
 }
 
-// traceParts has the parts make spans.
-func (t *traces) traceParts(p *Parts) error {
+// traceDependencies has the parts make spans.
+func (t *traces) traceDependencies(p *Dependencies) error {
 	if t == nil {
 		return nil
 	}
@@ -99,8 +99,8 @@ func (t *traces) traceParts(p *Parts) error {
 	return nil
 }
 
-// through makes a span of each request; see edge.WithSpans.
-func (t *traces) through(next http.Handler) http.Handler {
+// wrap makes a span of each request; see edge.WithSpans.
+func (t *traces) wrap(next http.Handler) http.Handler {
 	if t == nil {
 		return next
 	}

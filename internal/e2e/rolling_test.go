@@ -121,8 +121,8 @@ func newTraveller(t *testing.T, front *server, seed uint64) *traveller {
 		return slowConn{conn}, err
 	}
 	c.HTTP.Transport = counting{transport, c}
-	c.Patience, c.Pause, c.MaxPause = patience, 50*time.Millisecond, time.Second
-	c.Moved = func(n int64) { c.moved.Add(max(n, 0)) }
+	c.GiveUpAfter, c.Backoff, c.MaxBackoff = patience, 50*time.Millisecond, time.Second
+	c.Progress = func(n int64) { c.moved.Add(max(n, 0)) }
 	return c
 }
 

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Uploads remembers the uploads that were begun and not ended, each in a small file of its
+// URLStore remembers the uploads that were begun and not ended, each in a small file of its
 // own, so that several processes don't stand in each other's way.
-type Uploads struct{ dir string }
+type URLStore struct{ dir string }
 
-// NewUploads keeps them in a folder, which is made when it is needed.
-func NewUploads(dir string) *Uploads { return &Uploads{dir} }
+// NewURLStore keeps them in a folder, which is made when it is needed.
+func NewURLStore(dir string) *URLStore { return &URLStore{dir} }
 
-// name is the file for an upload of a file to a service: of the same path, length and time.
-func (u *Uploads) name(base, path string, info fs.FileInfo) (string, error) {
+// path is the file for an upload of a file to a service: of the same path, length and time.
+func (u *URLStore) path(base, path string, info fs.FileInfo) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
@@ -30,11 +30,11 @@ func (u *Uploads) name(base, path string, info fs.FileInfo) (string, error) {
 
 // find returns the URL of an upload that was begun, or nothing. One of another service is
 // not ours to go on with.
-func (u *Uploads) find(base, path string, info fs.FileInfo) string {
+func (u *URLStore) find(base, path string, info fs.FileInfo) string {
 	if u == nil {
 		return ""
 	}
-	name, err := u.name(base, path, info)
+	name, err := u.path(base, path, info)
 	if err != nil {
 		return ""
 	}
@@ -45,12 +45,12 @@ func (u *Uploads) find(base, path string, info fs.FileInfo) string {
 	return ""
 }
 
-// keep notes an upload that was begun. The URL is no secret: the token opens it.
-func (u *Uploads) keep(base, path string, info fs.FileInfo, url string) error {
+// save notes an upload that was begun. The URL is no secret: the token opens it.
+func (u *URLStore) save(base, path string, info fs.FileInfo, url string) error {
 	if u == nil {
 		return nil
 	}
-	name, err := u.name(base, path, info)
+	name, err := u.path(base, path, info)
 	if err != nil {
 		return err
 	}
@@ -60,11 +60,11 @@ func (u *Uploads) keep(base, path string, info fs.FileInfo, url string) error {
 	return os.WriteFile(name, []byte(url+"\n"), 0o600)
 }
 
-func (u *Uploads) forget(base, path string, info fs.FileInfo) error {
+func (u *URLStore) remove(base, path string, info fs.FileInfo) error {
 	if u == nil {
 		return nil
 	}
-	name, err := u.name(base, path, info)
+	name, err := u.path(base, path, info)
 	if err == nil {
 		err = os.Remove(name)
 	}
