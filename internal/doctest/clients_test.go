@@ -20,93 +20,124 @@ const (
 	film = 20_000_000
 )
 
+// client runs the snippet of that name in a folder with film.mp4 and photo.jpg. Those that only download are given
+// the address of a file; the others return that of the film they uploaded.
+type client struct {
+	name string
+	run  func(t *testing.T, s service, dir, file string) string
+}
+
+func uploaders() []client {
+	return []client{{"holdfast", inShell("holdfast")}, {"curl", inShell("curl")}, {"python", inPython}, {"go", inGo}}
+}
+
+func downloaders() []client { return []client{{"wget", inShell("wget")}, {"aria2", inShell("aria2")}} }
+
 func TestClients(t *testing.T) {
 	s := startBehindBadLine(t, most)
-	content := make([]byte, film)
-	rand.NewChaCha8([32]byte{7}).Read(content)
-	folder := func(t *testing.T) string {
-		dir := t.TempDir()
-		for name, b := range map[string][]byte{"film.mp4": content, "photo.jpg": content[:1000]} {
-			if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return dir
-	}
-	same := func(t *testing.T, path string) {
-		t.Helper()
-		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) {
-			t.Errorf("%d bytes came, of %d, or others (%v)", len(got), len(content), err)
-		}
-	}
-	script := func(t *testing.T, name string) string { return strings.Join(snippets(t, "docs/CLIENTS.md", name), "") }
-	shell := func(t *testing.T, dir, name string, env ...string) string {
-		t.Helper()
-		return s.run(t, dir, env, "bash", "-c", "set -euo pipefail\n"+script(t, name)+"\necho \"FILE=${FILE-}\"")
-	}
-	// made is the file that a snippet has left in FILE.
-	made := func(said string) string {
-		return "FILE=" + said[strings.LastIndex(said, "FILE=")+len("FILE="):len(said)-1]
-	}
-
+	content := randomContent(film)
 	var stored string
-	for _, name := range []string{"holdfast", "curl"} {
-		t.Run(name, func(t *testing.T) {
-			dir := folder(t)
-			stored = made(shell(t, dir, name))
-			same(t, filepath.Join(dir, "copy.mp4"))
+	for _, c := range uploaders() {
+		t.Run(c.name, func(t *testing.T) {
+			dir := folder(t, content)
+			stored = c.run(t, s, dir, "")
+			same(t, dir, content)
 		})
 	}
-	for _, name := range []string{"wget", "aria2"} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range downloaders() {
+		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			shell(t, dir, name, stored)
-			same(t, filepath.Join(dir, "copy.mp4"))
+			c.run(t, s, dir, stored)
+			same(t, dir, content)
 		})
 	}
+	t.Run("python again", func(t *testing.T) {
+		dir := folder(t, content)
+		first := inPython(t, s, dir, "")
+		// What is there is neither sent nor fetched again.
+		if second := inPython(t, s, dir, ""); second != first {
+			t.Errorf("the second time it was %s, not %s", second, first)
+		}
+		same(t, dir, content)
+	})
 	t.Run("form", func(t *testing.T) {
-		dir := folder(t)
-		first, second := shell(t, dir, "form"), shell(t, dir, "form")
+		dir := folder(t, content)
+		first, second := shell(t, s, dir, "form"), shell(t, s, dir, "form")
 		if first != second || !strings.Contains(first, s.url+"/") {
 			t.Errorf("%s, then %s", first, second)
 		}
 	})
 	t.Run("link", func(t *testing.T) {
-		dir := folder(t)
+		dir := folder(t, content)
 		small := s.run(t, dir, []string{"HOLDFAST_URL=" + s.url, "HOLDFAST_TOKEN=" + s.token}, "sh", "-c", "holdfast upload -q photo.jpg")
-		shell(t, dir, "link", "FILE="+strings.TrimSpace(small))
-		if got, err := os.ReadFile(filepath.Join(dir, "copy.mp4")); err != nil || !bytes.Equal(got, content[:1000]) {
-			t.Errorf("%d bytes, %v", len(got), err)
-		}
-	})
-	t.Run("python", func(t *testing.T) {
-		dir := folder(t)
-		program(t, dir, "transfer.py", script(t, "python"))
-		said := s.run(t, dir, nil, python(t), "transfer.py", "film.mp4", "copy.mp4")
-		same(t, filepath.Join(dir, "copy.mp4"))
-		// What is there is neither sent nor fetched again.
-		if again := s.run(t, dir, nil, python(t), "transfer.py", "film.mp4", "copy.mp4"); again != said {
-			t.Errorf("the second time it was %s, not %s", again, said)
-		}
-		same(t, filepath.Join(dir, "copy.mp4"))
-	})
-	t.Run("go", func(t *testing.T) {
-		dir := folder(t)
-		program(t, dir, "transfer.go", script(t, "go"))
-		home, err := os.UserHomeDir() // the compiler's cache
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.run(t, dir, []string{"HOME=" + home}, "go", "vet", "transfer.go")
-		s.run(t, dir, []string{"HOME=" + home}, "go", "run", "transfer.go", "film.mp4", "copy.mp4")
-		same(t, filepath.Join(dir, "copy.mp4"))
+		shell(t, s, dir, "link", "FILE="+strings.TrimSpace(small))
+		same(t, dir, content[:1000])
 	})
 }
 
-// Every snippet is run by somebody.
+func randomContent(size int) []byte {
+	b := make([]byte, size)
+	rand.NewChaCha8([32]byte{7}).Read(b)
+	return b
+}
+
+// folder has film.mp4 with that content and photo.jpg with its first 1000 bytes.
+func folder(t *testing.T, content []byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, b := range map[string][]byte{"film.mp4": content, "photo.jpg": content[:1000]} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// same holds copy.mp4 against what it should be.
+func same(t *testing.T, dir string, content []byte) {
+	t.Helper()
+	if got, err := os.ReadFile(filepath.Join(dir, "copy.mp4")); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d bytes came, of %d, or others (%v)", len(got), len(content), err)
+	}
+}
+
+// shell runs a snippet in bash and returns what it printed; the last line is what it left in FILE.
+func shell(t *testing.T, s service, dir, name string, env ...string) string {
+	t.Helper()
+	script := strings.Join(snippets(t, "docs/CLIENTS.md", name), "")
+	return s.run(t, dir, env, "bash", "-c", "set -euo pipefail\n"+script+"\necho \"FILE=${FILE-}\"")
+}
+
+func inShell(name string) func(t *testing.T, s service, dir, file string) string {
+	return func(t *testing.T, s service, dir, file string) string {
+		t.Helper()
+		said := shell(t, s, dir, name, "FILE="+file)
+		return said[strings.LastIndex(said, "FILE=")+len("FILE=") : len(said)-1]
+	}
+}
+
+func inPython(t *testing.T, s service, dir, _ string) string {
+	t.Helper()
+	write(t, dir, "transfer.py", strings.Join(snippets(t, "docs/CLIENTS.md", "python"), ""))
+	return strings.TrimSpace(s.run(t, dir, nil, python(t), "transfer.py", "film.mp4", "copy.mp4"))
+}
+
+func inGo(t *testing.T, s service, dir, _ string) string {
+	t.Helper()
+	write(t, dir, "transfer.go", strings.Join(snippets(t, "docs/CLIENTS.md", "go"), ""))
+	home, err := os.UserHomeDir() // the compiler's cache
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, dir, []string{"HOME=" + home}, "go", "vet", "transfer.go")
+	return strings.TrimSpace(s.run(t, dir, []string{"HOME=" + home}, "go", "run", "transfer.go", "film.mp4", "copy.mp4"))
+}
+
+// Every snippet is run by a test, and each one that the rate limit can refuse is also run where it does.
 func TestClientsAreAllRun(t *testing.T) {
 	text := read(t, "docs/CLIENTS.md")
 	ours, browsers := read(t, "internal/doctest/clients_test.go"), read(t, "web-example/test/clients.test.mjs")
+	limited := read(t, "internal/doctest/limits_test.go") + read(t, "web-example/test/limits.test.mjs")
 	blocks := regexp.MustCompile("(?m)^(.*)\n```[a-z]+\n(.*)$").FindAllStringSubmatch(text, -1)
 	for _, b := range blocks {
 		name, marked := strings.CutPrefix(strings.TrimSuffix(b[1], " -->"), "<!-- test: ")
@@ -115,6 +146,11 @@ func TestClientsAreAllRun(t *testing.T) {
 			t.Errorf("no test runs %q", name)
 		case !marked && !strings.HasPrefix(b[2], "export URL="): // which the tests set themselves
 			t.Errorf("a block has no mark: %s ...", b[2])
+		}
+	}
+	for _, name := range []string{"'tus-js-client'", "'uppy'", `"form"`, "uploaders()", "downloaders()"} {
+		if !strings.Contains(limited, name) {
+			t.Errorf("no test runs %s under the rate limit", name)
 		}
 	}
 	if len(blocks) < 12 {
@@ -142,7 +178,7 @@ func TestClientVersions(t *testing.T) {
 	}
 }
 
-func program(t *testing.T, dir, name, text string) {
+func write(t *testing.T, dir, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,11 +41,14 @@ func snippets(t *testing.T, path, name string) []string {
 }
 
 // service is the real program on a folder of its own.
-type service struct{ url, token, binary string }
+type service struct {
+	url, token, binary string
+	env                []string // with which it was started
+}
 
-// start runs it on a port. Clients are told another address, if public names one. `make check` (-short)
-// leaves out what needs it.
-func start(t *testing.T, port int, public string) service {
+// start runs it on a port, with further settings. Clients are told another address, if public names one. `make
+// check` (-short) leaves out what needs it.
+func start(t *testing.T, port int, public string, settings ...string) service {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("it builds and starts the service")
@@ -59,8 +63,10 @@ func start(t *testing.T, port int, public string) service {
 	defer out.Close()
 	cmd := exec.Command(s.binary)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Env = append(os.Environ(), "CONFIG=Testing", fmt.Sprintf("PORT=%d", port), "PUBLIC_URL="+public, "ADMIN_ADDR=127.0.0.1:0",
+	s.env = append(os.Environ(), "CONFIG=Testing", fmt.Sprintf("PORT=%d", port), "PUBLIC_URL="+public, "ADMIN_ADDR=127.0.0.1:0",
 		"DATA_DIR="+filepath.Join(dir, "data"), "EXAMPLE_DIR="+dir)
+	s.env = append(s.env, settings...)
+	cmd.Env = s.env
 	process, err := testproc.Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +77,7 @@ func start(t *testing.T, port int, public string) service {
 			t.Errorf("the service ended with %v\n%s", err, testproc.LogTail(said))
 		}
 	})
-	for end := time.Now().Add(time.Minute); s.token == ""; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); s.url == ""; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the service is not ready\n%s", testproc.LogTail(said))
 		}
@@ -89,6 +95,18 @@ func start(t *testing.T, port int, public string) service {
 		}
 	}
 	return s
+}
+
+// tokenFor makes a token of a user, which a service in production does not have ready.
+func (s service) tokenFor(t *testing.T, user int) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), s.binary, "token", "create", "--user", strconv.Itoa(user), "--account", "1")
+	cmd.Env = s.env
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // startBehindBadLine runs it behind a line on which no connection carries more bytes than

@@ -3,60 +3,19 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { extname, join, resolve } from 'node:path';
-import { after, before } from 'node:test';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { build } from 'vite';
 import { sha256OfFile, sha256OfUrl, writeContent } from './files.mjs';
-import { download, MiB, setStage, shots } from './stage.mjs';
+import { setSnippets, uploaders } from './snippets.mjs';
+import { download, MiB, setStage } from './stage.mjs';
 
 const stage = setStage();
 const { scene } = stage;
+const { snippet, open } = setSnippets(stage);
 
-let text;
-let folder;
-
-before(async () => {
-  text = await readFile(resolve(import.meta.dirname, '../../docs/CLIENTS.md'), 'utf8');
-  await mkdir(shots, { recursive: true });
-  folder = await mkdtemp(join(shots, 'clients-')); // within web-example, where imports find its node_modules
-});
-after(() => folder && rm(folder, { recursive: true, force: true }));
-
-function snippet(name) {
-  const found = new RegExp(`<!-- test: ${name} -->\n\`\`\`[a-z]+\n([^]*?)\`\`\``).exec(text);
-  assert.ok(found, `docs/CLIENTS.md has no ${name}`);
-  return found[1];
-}
-
-const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css' };
-
-/** Opens a page of the service's own origin that has the snippet in it, bundled as a product would. */
-async function open(page, name, { body = '', script = '', values }) {
-  const root = await mkdtemp(join(folder, `${name}-`));
-  const given = JSON.stringify({ url: stage.holdfast.base, token: stage.holdfast.token, ...values });
-  await writeFile(join(root, 'index.html'), `<!doctype html><html lang="en"><meta charset="utf-8"><title>${name}</title>
-    <body><script>window.holdfast = ${given};</script>${body}<script type="module" src="./main.js"></script></body></html>`);
-  await writeFile(join(root, 'main.js'), script || 'export {};');
-  await build({ root, base: './', logLevel: 'error', configFile: false, build: { target: 'es2022', modulePreload: false } });
-  await page.route(`${stage.site}/clients/**`, async (route) => {
-    const path = new URL(route.request().url()).pathname.replace('/clients/', '') || 'index.html';
-    await route.fulfill({ contentType: types[extname(path)], body: await readFile(join(root, 'dist', path)) });
-  });
-  await page.goto(`${stage.site}/clients/`);
-}
-
-const uploaders = {
-  'tus-js-client': { body: '<input type="file" id="file">', choose: (page, file) => page.locator('#file').setInputFiles(file), goOn: async () => {} },
-  'uppy': {
-    body: '<div id="uppy"></div>',
-    choose: (page, file) => page.locator('.uppy-Dashboard-input').first().setInputFiles(file),
-    goOn: (page) => page.locator('.uppy-StatusBar-actionBtn--upload').click(),
-  },
-};
-
-for (const [name, { body, choose, goOn }] of Object.entries(uploaders)) {
+for (const name of ['tus-js-client', 'uppy']) {
+  const { body, choose, goOn } = uploaders[name];
   scene(`${name} over a line that is cut, and after a reload`, async (page, seen) => {
     const file = await writeContent(join(stage.folder, `${name}.mp4`), 24 * MiB, name.length);
     await open(page, name, { body, script: snippet(name) });

@@ -102,6 +102,29 @@ scene('an upload that comes too soon after others waits as long as it is told', 
   assert.equal(seen.creations, 2);
 });
 
+scene('an upload that is paused and resumed while it waits is begun once', async (page, seen) => {
+  let answer;
+  const held = new Promise((resolve) => { answer = resolve; });
+  await page.route('**/files/tus/', async (route) => {
+    if (seen.creations === 1) return route.fulfill({ status: 429, headers: { 'Retry-After': '2' }, body: '' });
+    await held;
+    return route.continue();
+  });
+  await page.clock.install();
+  await page.goto(withToken('/tus.html'));
+  await bare.choose(page, await writeContent(join(stage.folder, 'paused.bin'), 1000, 69));
+  await bare.start(page);
+  await page.getByTestId('log').getByText('Attempt 1 in 2 s.').waitFor();
+  await page.locator('#pause').click();
+  const second = page.waitForRequest('**/files/tus/');
+  await page.locator('#resume').click();
+  await second;
+  await page.clock.runFor(5000); // the first request's time to wait is over
+  answer();
+  await bare.finished(page);
+  assert.equal(seen.creations, 2);
+});
+
 scene('Uppy goes on with an unfinished upload from the list, and leaves system files out', async (page, seen) => {
   const file = await writeContent(join(stage.folder, 'listed.bin'), 12 * MiB, 67);
   await page.goto(withToken('/'));

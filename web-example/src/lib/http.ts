@@ -2,6 +2,7 @@
 
 import { type Credentials, renewals, renewed } from './credentials';
 import { problemOf } from './problem';
+import { retryAfter, sleep } from './rate-limit';
 
 export interface Service {
   /** Where the files live, without a trailing slash: {base}/tus/, {base}/{id}. */
@@ -11,7 +12,10 @@ export interface Service {
   credentials: Credentials;
 }
 
-/** A request with the credentials. Where they are refused it is made again with renewed ones. */
+const longestWait = 10; // seconds; a person who waits for longer is better told
+const retries = 5;
+
+/** A request with the credentials. Where they are refused it is made again with renewed ones, and after a short wait where the rate limit refused it. */
 export async function call({ credentials }: Service, url: string, init: RequestInit = {}): Promise<Response> {
   for (let attempt = 0; ; attempt++) {
     const who = await credentials.headers();
@@ -19,8 +23,13 @@ export async function call({ credentials }: Service, url: string, init: RequestI
     for (const [name, value] of Object.entries(who)) headers.set(name, value);
     const response = await fetch(url, { ...init, headers });
     if (response.ok) return response;
-    if (response.status !== 401 || attempt === renewals) throw await problemOf(response);
-    await renewed(credentials, who);
+    if (response.status === 401 && attempt < renewals) {
+      await renewed(credentials, who);
+      continue;
+    }
+    const seconds = retryAfter(response.headers.get('Retry-After'));
+    if (response.status !== 429 || attempt === retries || seconds > longestWait) throw await problemOf(response);
+    await sleep(seconds * 1000);
   }
 }
 

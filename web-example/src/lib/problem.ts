@@ -51,18 +51,12 @@ function explainCode(status: number, code: string, values: Values, language: Lan
   return fill(message?.[language] ?? code, { reason: '', ...values, status }, language).trim();
 }
 
-/**
- * Reads {"code", "message", "details": {"reason"}}, the service's form of an error, and
- * {"detail", "retry_after"}, that of its rate limit, in seconds.
- */
+/** Reads {"code", "message", "details": {"reason"}}, the service's form of an error. */
 function inBody(status: number, body: string): Problem {
   try {
-    const { code, details, retry_after: seconds } = JSON.parse(body) as Record<string, unknown> & { details?: { reason?: unknown } };
+    const { code, details } = JSON.parse(body) as Record<string, unknown> & { details?: { reason?: unknown } };
     const reason = details?.reason;
-    return new Problem(status, typeof code === 'string' ? code : '', {
-      reason: typeof reason === 'string' ? reason : '',
-      ...(typeof seconds === 'number' ? { seconds } : {}),
-    });
+    return new Problem(status, typeof code === 'string' ? code : '', { reason: typeof reason === 'string' ? reason : '' });
   } catch {
     return new Problem(status, ''); // no JSON, or null
   }

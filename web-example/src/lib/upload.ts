@@ -63,7 +63,7 @@ export class UploadTask {
   readonly #speed = new Speed();
   #sent = 0; // bytes
   #ticker: ReturnType<typeof setInterval> | undefined;
-  #refused = 0; // in a row, by reason of who or how often
+  #refused = 0; // credentials, in a row
   #failure = false;
   #paused = false;
   #settle!: { resolve(file: UploadedFile): void; reject(problem: Problem): void };
@@ -75,7 +75,7 @@ export class UploadTask {
     private readonly previous: PreviousUpload | null = null,
   ) {
     this.done = this.#begun();
-    this.#options = tusOptions(service);
+    this.#options = tusOptions(service, (delay) => this.#waits(new Problem(429, 'RATE_001'), 1, delay));
     this.#upload = this.#prepare();
     this.#refusal = refusal({ name: this.name, size: file.size }, service.maxFileSize);
     if (this.#refusal) {
@@ -141,10 +141,9 @@ export class UploadTask {
         this.#progress(sent, total);
       },
       onShouldRetry: (error, attempt) => {
+        if (!worthRetrying(error)) return false;
         const problem = toProblem(error);
-        if (!worthRetrying(error) || problem.status === 429) return false;
-        this.#rest();
-        this.events.onRetry?.(problem, attempt + 1, retryDelays[attempt] ?? 0);
+        if (problem.status !== 429) this.#waits(problem, attempt + 1, retryDelays[attempt] ?? 0); // told already
         return true;
       },
       onSuccess: () => void this.#check().then(this.#settle.resolve, (error: unknown) => this.#failed(error)),
@@ -167,6 +166,11 @@ export class UploadTask {
     this.#ticker ??= setInterval(() => this.#progress(this.#sent, this.file.size), 1000);
   }
 
+  #waits(problem: Problem, attempt: number, delay: number): void {
+    this.#rest();
+    this.events.onRetry?.(problem, attempt, delay);
+  }
+
   #rest(): void {
     clearInterval(this.#ticker);
     this.#ticker = undefined;
@@ -183,21 +187,13 @@ export class UploadTask {
   async #interrupted(error: Error | DetailedError): Promise<void> {
     this.#rest();
     const problem = toProblem(error);
-    const waits = problem.status === 429;
-    if ((problem.status !== 401 && !waits) || ++this.#refused > renewals) return this.#failed(problem);
+    if (problem.status !== 401 || ++this.#refused > renewals) return this.#failed(problem);
     try {
-      await (waits ? this.#wait(problem) : renewed(this.service.credentials, this.#options.presented()));
+      await renewed(this.service.credentials, this.#options.presented());
       if (!this.#paused && !this.#ended.signal.aborted) this.#upload.start();
     } catch (reason) {
       this.#failed(reason);
     }
-  }
-
-  // The service says how long: to ask earlier would be refused again.
-  #wait(problem: Problem): Promise<void> {
-    const delay = Number(problem.values.seconds ?? 5) * 1000;
-    this.events.onRetry?.(problem, this.#refused, delay);
-    return new Promise((resolve) => { setTimeout(resolve, delay); });
   }
 
   #failed(error: unknown): void {

@@ -59,7 +59,8 @@ function uploader({ service }: Holdfast) {
       ...options,
       limit: 3, // browsers open six connections to a host; the page needs some of them itself
       allowedMetaFields: ['name', 'type'],
-      onShouldRetry: (error, _attempt, _options, next) => worthRetrying(error) && next(error),
+      // Uppy's own answer to 429 is a list of delays for all files together, which the twentieth finds used up.
+      onShouldRetry: (error, _attempt, _options, next) => worthRetrying(error) && (toProblem(error).status === 429 || next(error)),
       onError(error) {
         error.message = explain(error); // Uppy shows the message as it stands
       },

@@ -1,0 +1,89 @@
+// More uploads at once than the rate limit of CONFIG=Production allows: none may be lost. The snippets of
+// docs/CLIENTS.md as they stand there, the page with Uppy, and the library.
+
+import assert from 'node:assert/strict';
+import { relative, resolve } from 'node:path';
+import { setSnippets, uploaders } from './snippets.mjs';
+import { setStage, shots, uppy } from './stage.mjs';
+
+// Ten uploads at once, as by default, and then one a second in place of one in six.
+const stage = setStage(async () => ({ CONFIG: 'Production', RATE_LIMIT_UPLOAD_WINDOW: '10s' }));
+const { scene } = stage;
+const { snippet, open } = setSnippets(stage);
+
+const many = (count, size = 1) => Array.from({ length: count }, (_, i) => (
+  { name: `photo${i}.jpg`, mimeType: 'image/jpeg', buffer: Buffer.from(`photo ${i}; `.repeat(size)) }));
+
+let users = 100;
+const newUser = () => stage.holdfast.tokenFor(users++); // each has a limit of their own
+
+/** Counts the creations that the limit refuses to a page. */
+function refusals(page) {
+  const seen = { count: 0 };
+  page.on('response', (response) => { if (response.status() === 429) seen.count++; });
+  return seen;
+}
+
+/** Waits until a user has all of these files, and looks into one. */
+async function arrived(page, token, files) {
+  const headers = { Authorization: `Bearer ${token}` };
+  const list = async () => (await (await fetch(`${stage.holdfast.base}/?limit=100`, { headers })).json()).files;
+  const names = files.map(({ name }) => name).sort();
+  let stored = await list();
+  for (const end = Date.now() + 120_000; stored.length < files.length && Date.now() < end; stored = await list()) await page.waitForTimeout(500);
+  assert.deepEqual(stored.map(({ name }) => name).sort(), names, await page.title());
+  const first = stored.find(({ name }) => name === files[0].name);
+  assert.deepEqual(Buffer.from(await (await fetch(first.url, { headers })).arrayBuffer()), files[0].buffer);
+}
+
+for (const name of ['tus-js-client', 'uppy']) {
+  scene(`${name} with twenty files at once`, async (page) => {
+    const { body, choose, goOn } = uploaders[name];
+    const [token, refused] = [await newUser(), refusals(page)];
+    await open(page, name, { body, script: snippet(name), values: { token } });
+    await choose(page, many(20));
+    await goOn(page);
+    await arrived(page, token, many(20));
+    assert.ok(refused.count > 0, 'the limit was reached');
+  });
+}
+
+scene('tus-js-client with four files over four connections each', async (page) => {
+  const { body, choose } = uploaders['tus-js-client'];
+  const token = await newUser();
+  const script = snippet('tus-js-client').replace('// parallelUploads: 4,', 'parallelUploads: 4,');
+  assert.notEqual(script, snippet('tus-js-client'));
+  await open(page, 'parallel', { body, script, values: { token } });
+  await choose(page, many(4, 1000));
+  await arrived(page, token, many(4, 1000));
+});
+
+scene('the page with Uppy takes forty files at once', async (page) => {
+  const [token, refused] = [await newUser(), refusals(page)];
+  await page.goto(`${stage.site}/#token=${token}`);
+  await uppy.choose(page, many(40));
+  await uppy.start(page);
+  await arrived(page, token, many(40));
+  await uppy.finished(page);
+  assert.ok(refused.count > 0, 'the limit was reached');
+});
+
+scene('the library with fifteen files at once', async (page, seen) => {
+  const [token, refused] = [await newUser(), refusals(page)];
+  const library = relative(resolve(shots, 'clients/x'), resolve(import.meta.dirname, '../src/lib/index.ts'));
+  const script = `
+    import { bearer, connect } from '${library}';
+    const { url, token } = window.holdfast;
+    const { uploadFile } = connect({ base: url, maxFileSize: 1e6, credentials: bearer(() => token) });
+    document.querySelector('#file').addEventListener('change', async ({ target }) => {
+      const ends = await Promise.allSettled([...target.files].map((file) => uploadFile(file).done));
+      document.title = ends.filter(({ status }) => status === 'fulfilled').length + ' of ' + ends.length;
+    });`;
+  await open(page, 'library', { body: uploaders['tus-js-client'].body, script, values: { token } });
+  await uploaders['tus-js-client'].choose(page, many(15));
+  await page.waitForFunction(() => / of /.test(document.title));
+  assert.equal(await page.title(), '15 of 15');
+  await arrived(page, token, many(15));
+  assert.ok(refused.count > 0, 'the limit was reached');
+  assert.equal(seen.creations, 15 + refused.count, 'none was begun twice');
+});
