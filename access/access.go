@@ -88,29 +88,19 @@ func Usage(who file.Identity) error {
 // Upload decides about an upload in progress, for every verb: it belongs to who
 // began it, and to nobody else.
 func Upload(who file.Identity, u *file.Upload) error {
-	if same(who, u.Creator) {
+	if who.Same(u.Creator) {
 		return nil
 	}
 	return denied(who, u.ID)
 }
 
-// Own decides whether a file is one's own: the same user's of the same account, by
-// whatever token, or the same token's where there is no user.
-func Own(who file.Identity, r file.Record) error {
-	mine := who.UserID == r.UserID && who.AccountID == r.AccountID
-	if mine && (who.UserID != 0 || who.Fingerprint != "" && who.Fingerprint == r.Uploader) {
-		return nil
-	}
-	return denied(who, r.ID)
-}
-
 // Change decides who may delete a file, and say to whom it is open: its owner, and a
 // service of its account.
 func Change(who file.Identity, r file.Record) error {
-	if who.Kind == file.KindService && who.AccountID == r.AccountID {
+	if who.Same(r.Owner()) || who.Kind == file.KindService && who.AccountID == r.AccountID {
 		return nil
 	}
-	return Own(who, r)
+	return denied(who, r.ID)
 }
 
 // List decides whose files somebody may list: a user's own, and all of its account (user 0)
@@ -200,15 +190,6 @@ func lets(g file.Grant, who file.Identity) bool {
 			slices.ContainsFunc(who.Groups, func(name string) bool { return slices.Contains(g.Groups, name) })
 	}
 	return false
-}
-
-// same says whether two identities are one: the same user of the same account by
-// whatever token, or the same token where there is no user.
-func same(a, b file.Identity) bool {
-	if a.Kind == "" || a.Kind != b.Kind || a.AccountID != b.AccountID || a.UserID != b.UserID {
-		return false
-	}
-	return a.UserID != 0 || a.Fingerprint != "" && a.Fingerprint == b.Fingerprint
 }
 
 func denied(who file.Identity, id file.ID) error {

@@ -17,6 +17,7 @@ var (
 	staff     = file.Identity{Kind: file.KindUser, UserID: 3, AccountID: 1, Groups: []string{"x", "staff"}}
 	elsewhere = file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 2, Groups: []string{"staff"}}
 	guest     = file.Identity{Kind: file.KindGuest, UserID: 4, AccountID: 1}
+	ownGuest  = file.Identity{Kind: file.KindGuest, UserID: 1, AccountID: 1}
 	public    = file.Identity{Kind: file.KindPublic, AccountID: 1, Fingerprint: "f"}
 	public2   = file.Identity{Kind: file.KindPublic, AccountID: 1, Fingerprint: "g"}
 	publicOut = file.Identity{Kind: file.KindPublic, AccountID: 2, Fingerprint: "g"}
@@ -62,9 +63,11 @@ func TestDecisionsWithoutGrants(t *testing.T) {
 		{"public and what another token brought", Change(public2, publics), file.ErrDenied},
 		{"a service of the account", Change(service, mine), nil},
 		{"a service of another account", Change(serviceTo, mine), file.ErrDenied},
-		{"a service is not the owner", Own(service, mine), file.ErrDenied},
 		{"a link changes nothing", Change(link, mine), file.ErrDenied},
 		{"the creator's upload", Upload(owner, &file.Upload{Creator: owner}), nil},
+		{"one's own upload, as a guest", Upload(ownGuest, &file.Upload{Creator: owner}), nil},
+		{"a guest's upload, as the user that the guest is", Upload(owner, &file.Upload{Creator: ownGuest}), nil},
+		{"one's own file, as a guest", Change(ownGuest, mine), nil},
 		{"a colleague's upload", Upload(other, &file.Upload{Creator: owner}), file.ErrDenied},
 		{"an upload in another account", Upload(elsewhere, &file.Upload{Creator: owner}), file.ErrDenied},
 		{"a service and an upload in progress", Upload(service, &file.Upload{Creator: owner}), file.ErrDenied},

@@ -176,9 +176,13 @@ func AnonymousContext(ctx context.Context, why error) context.Context {
 	return context.WithValue(ctx, anonymousKey{}, why)
 }
 
-// WhyAnonymous is what is to be told somebody anonymous who is refused: a
-// file.ErrUnauthenticated, if AnonymousContext was not called.
-func WhyAnonymous(ctx context.Context) error {
+// Conceal returns what the sender of a request may learn of err, the result of looking for a file and of asking
+// whether they may have it. An anonymous one is not told whether a file exists: they get the error of
+// AnonymousContext, or file.ErrUnauthenticated, in place of file.ErrNotFound and of file.ErrDenied.
+func Conceal(ctx context.Context, err error) error {
+	if _, known := FromContext(ctx); known || !errors.Is(err, file.ErrNotFound) && !errors.Is(err, file.ErrDenied) {
+		return err
+	}
 	if why, ok := ctx.Value(anonymousKey{}).(error); ok {
 		return why
 	}

@@ -60,9 +60,9 @@ func (d *DB) fewUnfinished(ctx context.Context, tx *transaction, u file.Upload) 
 	}
 	var n int64
 	err := row(ctx, tx, "count unfinished uploads", `select count(*) from uploads
-		where account_id = $1 and user_id = $2 and creator_kind = $3 and (user_id <> 0 or fingerprint = $4)
+		where `+samePrincipal(1)+`
 			and ttl > 0 and sources = '' and state <> 'recorded' and state <> 'deleted'`,
-		[]any{u.Creator.AccountID, u.Creator.UserID, u.Creator.Kind, u.Creator.Fingerprint}, &n)
+		principal(u.Creator), &n)
 	if err == nil && n >= d.unfinished {
 		err = file.Refuse(file.ErrQuota, "Quota of %d unfinished uploads exceeded: finish or end one of them", d.unfinished)
 	}
@@ -102,9 +102,7 @@ func (d *DB) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
 // if there is none.
 func (d *DB) Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error) {
 	return d.uploadRow(ctx, d.sql, "read final upload", `select `+uploadColumns+` from uploads
-		where sources = $1 and creator_kind = $2 and user_id = $3 and account_id = $4
-			and (user_id <> 0 or fingerprint = $5) and state <> 'deleted'`,
-		joinIDs(sources), who.Kind, who.UserID, who.AccountID, who.Fingerprint)
+		where `+samePrincipal(1)+` and sources = $4 and state <> 'deleted'`, append(principal(who), joinIDs(sources))...)
 }
 
 // Parts reads the committed parts of an upload, in order.

@@ -119,7 +119,7 @@ func New(o Options) *Handler {
 
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
-	w.Header().Add("Vary", varyHeaders)
+	w.Header().Add("Vary", auth.Varies())
 	c := &counted{ResponseWriter: w, metrics: h.metrics, began: time.Now()}
 	if r.Method == http.MethodGet {
 		defer c.end()
@@ -178,20 +178,15 @@ func (h *Handler) findReadable(r *http.Request, id file.ID) (rec file.Record, er
 
 // find reads a record and asks whether r's identity may have it.
 func (h *Handler) find(r *http.Request, id file.ID, may func(file.Identity, file.Record) error) (file.Record, error) {
-	who, known := auth.FromContext(r.Context())
+	who, _ := auth.FromContext(r.Context())
 	rec, err := h.Records.File(r.Context(), id)
 	if err == nil {
 		err = may(who, rec)
 	}
-	if !known && (errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrDenied)) {
-		err = auth.WhyAnonymous(r.Context()) // and not a word on whether there is such a file
-	}
 	if err != nil {
-		return file.Record{}, err
+		return file.Record{}, auth.Conceal(r.Context(), err)
 	}
-	if rec.Location == (file.Location{}) { // written by another program
-		rec.Location = h.Layout.Object(rec.AccountID, rec.ID)
-	}
+	rec.Location = h.Layout.Of(rec)
 	return rec, nil
 }
 

@@ -25,9 +25,6 @@ const (
 	pdfPolicy = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors "
 )
 
-// varyHeaders are the headers that identity comes from (RFC 9110, 12.5.5).
-const varyHeaders = "Authorization, X-Guest-Authorization, X-Public-Authorization, Cookie"
-
 // describe sets what an answer with this file says of it.
 func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Record) {
 	header := w.Header()

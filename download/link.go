@@ -128,7 +128,7 @@ func (h *Handler) EndLinks(w http.ResponseWriter, r *http.Request, id file.ID) {
 func (h *Handler) EndLink(w http.ResponseWriter, r *http.Request, id file.ID, link string) {
 	_, err := h.find(r, id, func(who file.Identity, rec file.Record) error {
 		l, err := h.LinkRows.Link(r.Context(), link)
-		if err == nil && l.File == id && who.Principal() != "" && who.Principal() == l.Maker.Principal() {
+		if err == nil && l.File == id && who.Same(l.Maker) {
 			return nil
 		}
 		return access.Change(who, rec)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/cors"
 
+	"holdfast/auth"
 	"holdfast/config"
 	"holdfast/file"
 	"holdfast/problem"
@@ -41,7 +42,7 @@ func newOrigins(c config.Config, base string) origins {
 		AllowedOrigins:   named,
 		AllowCredentials: true,
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
-		AllowedHeaders: slices.Concat([]string{"Authorization", "Content-Type", "X-Guest-Authorization", "X-Public-Authorization", "X-Request-ID",
+		AllowedHeaders: slices.Concat(auth.Headers(), []string{"Content-Type", "X-Request-ID",
 			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
 			"If-Unmodified-Since", "Want-Repr-Digest", "Idempotency-Key", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
 			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest"}, tracingHeaders, c.AllowedHeaders),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"holdfast/auth"
 	"holdfast/config"
 )
 
@@ -20,7 +21,7 @@ func example(router *mux.Router, c config.Config, base string) {
 	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
 		name := strings.TrimPrefix(r.URL.Path, "/")
 		if name == "" { // a program with a token that asks for "/" wants the list of files
-			return r.Header.Get("Authorization") == "" || strings.Contains(r.Header.Get("Accept"), "text/html")
+			return !auth.HasHeader(r) || strings.Contains(r.Header.Get("Accept"), "text/html")
 		}
 		info, err := fs.Stat(dir, name)
 		return err == nil && info.Mode().IsRegular()
@@ -28,7 +29,7 @@ func example(router *mux.Router, c config.Config, base string) {
 	pages := http.FileServerFS(dir)
 	policy := examplePolicy(c, base)
 	router.MatcherFunc(isFile).Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Authorization, Accept")
+		w.Header().Add("Vary", auth.Varies()+", Accept")
 		w.Header().Set("Cache-Control", "no-cache")
 		w.Header().Set("Content-Security-Policy", policy)
 		if strings.HasPrefix(r.URL.Path, "/assets/") { // their names change with their content

@@ -27,6 +27,11 @@ type Record struct {
 	SHA256    []byte // of the whole content; nil if unknown
 }
 
+// Owner is who a file belongs to; see Identity.Same.
+func (r Record) Owner() Identity {
+	return Identity{UserID: r.UserID, AccountID: r.AccountID, Fingerprint: r.Uploader}
+}
+
 // Token is a local token: kept as a hash, shown in clear once. One without a user is a
 // service's.
 type Token struct {

@@ -17,7 +17,7 @@ const (
 	KindLink    Kind = "link"    // whoever has a signed link to one file
 )
 
-// Identity is who is asking. The zero Identity is nobody.
+// Identity is who is asking. The zero Identity is an anonymous request's.
 type Identity struct {
 	Kind        Kind
 	UserID      int64 // 0: none
@@ -29,18 +29,24 @@ type Identity struct {
 	Credential Credential
 }
 
-// Principal names who an identity is, in text: a user of an account, by whatever token,
-// or the token where there is no user. It is empty where neither is known, as of somebody
-// with a link.
+// Principal names the person or program that an identity stands for: a user of an account, whatever kind of token
+// they came with (a guest's token names a user, too), or where there is no user the token of an account. It is
+// empty where neither is known: for anonymous requests and for links. Package db has the same rule in SQL.
 func (i Identity) Principal() string {
 	switch {
 	case i.UserID != 0:
-		return fmt.Sprintf("%s:%d:%d", i.Kind, i.AccountID, i.UserID)
+		return fmt.Sprintf("user:%d:%d", i.AccountID, i.UserID)
 	case i.Fingerprint != "":
-		return fmt.Sprintf("%s:%d:%s", i.Kind, i.AccountID, i.Fingerprint)
+		return fmt.Sprintf("token:%d:%s", i.AccountID, i.Fingerprint)
 	default:
 		return ""
 	}
+}
+
+// Same reports whether two identities are the same person or program. Where that is not known they are not.
+func (i Identity) Same(other Identity) bool {
+	p := i.Principal()
+	return p != "" && p == other.Principal()
 }
 
 // Credential is a request header with a token in it, in the form in which the backend

@@ -51,9 +51,7 @@ func (im *Importer) healOne(ctx context.Context, r file.Record) error {
 }
 
 func (im *Importer) heal(ctx context.Context, r *file.Record) (Outcome, error) {
-	if r.Location == (file.Location{}) {
-		r.Location = im.Layout.Object(r.AccountID, r.ID)
-	}
+	r.Location = im.Layout.Of(*r)
 	o, err := im.Objects.Stat(ctx, r.Location)
 	if err != nil {
 		return Failed, err

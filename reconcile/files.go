@@ -55,7 +55,7 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 			c.Summary.Records++
 			c.Summary.Objects++
 			c.Summary.Bytes += o.Size
-			if at := c.place(r); at != (file.Location{Bucket: bucket, Key: o.Key}) {
+			if at := c.Layout.Of(r); at != (file.Location{Bucket: bucket, Key: o.Key}) {
 				err = errors.Join(c.without(ctx, r, d), c.alone(ctx, account, bucket, o))
 			} else {
 				err = c.pair(ctx, r, storage.Object{Size: o.Size, ETag: o.ETag, Modified: o.Modified}, d)
@@ -84,17 +84,9 @@ func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.
 	}
 }
 
-// place is where the object of a record lies.
-func (c *Checker) place(r file.Record) file.Location {
-	if r.Location == (file.Location{}) { // written by another program
-		return c.Layout.Object(r.AccountID, r.ID)
-	}
-	return r.Location
-}
-
 // without looks for the object of a record that the listing does not have.
 func (c *Checker) without(ctx context.Context, r file.Record, d *reader) error {
-	o, err := c.Objects.Stat(ctx, c.place(r))
+	o, err := c.Objects.Stat(ctx, c.Layout.Of(r))
 	if err == nil {
 		return c.pair(ctx, r, o, d)
 	}
@@ -106,7 +98,7 @@ func (c *Checker) without(ctx context.Context, r file.Record, d *reader) error {
 	} else if err != nil {
 		return err
 	}
-	return c.settle(ctx, Finding{Kind: MissingObject, Account: r.AccountID, ID: r.ID, At: c.place(r),
+	return c.settle(ctx, Finding{Kind: MissingObject, Account: r.AccountID, ID: r.ID, At: c.Layout.Of(r),
 		Detail: fmt.Sprintf("%s of %d bytes, recorded %s", r.Name, r.Size, r.CreatedAt.Format(time.DateOnly))})
 }
 
@@ -117,7 +109,7 @@ func (c *Checker) alone(ctx context.Context, account int64, bucket string, o sto
 	if id, _, err := storage.Owner(o.Key); err == nil {
 		f.ID = id
 		r, err := c.Rows.File(ctx, id)
-		if err == nil && c.place(r) == f.At {
+		if err == nil && c.Layout.Of(r) == f.At {
 			return nil // recorded meanwhile, or by another account's record
 		}
 		if err == nil && isBeside(r, f.At) {
@@ -152,7 +144,7 @@ func isBeside(r file.Record, at file.Location) bool {
 
 // pair compares a record with its object.
 func (c *Checker) pair(ctx context.Context, r file.Record, o storage.Object, d *reader) error {
-	f := Finding{Account: r.AccountID, ID: r.ID, At: c.place(r)}
+	f := Finding{Account: r.AccountID, ID: r.ID, At: c.Layout.Of(r)}
 	foreign := r.ETag == ""
 	switch {
 	case foreign && r.Size != o.Size:

@@ -46,7 +46,7 @@ func (c *Checker) tail(ctx context.Context, account int64, bucket string, t stor
 	u, err := c.Rows.UploadRow(ctx, id)
 	if gone(err) {
 		// The key of another program's file may look like a tail's.
-		if r, err := c.Rows.File(ctx, file.ID(t.Key)); !gone(err) && (err != nil || c.place(r) == f.At) {
+		if r, err := c.Rows.File(ctx, file.ID(t.Key)); !gone(err) && (err != nil || c.Layout.Of(r) == f.At) {
 			return err
 		}
 		return found(ctx, f)

@@ -20,6 +20,15 @@ func (l Layout) Object(accountID int64, id file.ID) file.Location {
 	return file.Location{Bucket: l.BucketPrefix + "-" + strconv.FormatInt(accountID, 10), Key: ObjectKey(id)}
 }
 
+// Of is the place of a file's object: where its record says or, of a record that another program wrote, where that
+// program puts objects.
+func (l Layout) Of(r file.Record) file.Location {
+	if r.Location == (file.Location{}) {
+		return l.Object(r.AccountID, r.ID)
+	}
+	return r.Location
+}
+
 // ObjectKey is the key of a file's object, in its account's bucket.
 func ObjectKey(id file.ID) string { return string(id) }
 
