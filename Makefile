@@ -87,7 +87,7 @@ test-deploy:
 	cd deploy/check && go test -count 1 ./... </dev/null
 
 # Not the packages whose tests take long or start servers (but for those of db/), and of doctest only what reads.
-SLOW := tus|storage/(s3|disk)|internal/(e2e|deploytest|mutants|test/(pgtest|redistest|s3test))
+SLOW := tus|upload|storage/(s3|disk)|internal/(e2e|deploytest|mutants|test/(pgtest|redistest|s3test))
 test-fast:
 	@scripts/tools.sh go
 	go test -short $$(go list ./... | grep -Ev '^holdfast/($(SLOW))$$') </dev/null
@@ -111,7 +111,7 @@ bench-docs:
 # A fault at every single call to SQL and S3, of seven kinds, on both databases. With the
 # race detector, in `make test`, those of the large scenarios are every ninth.
 faults: deps
-	CGO_ENABLED=0 go test -timeout 60m -count 1 -run FaultAtEveryCall -v ./tus </dev/null
+	CGO_ENABLED=0 go test -timeout 60m -count 1 -run FaultAtEveryCall -v ./upload </dev/null
 
 # Takes each guard of internal/mutants/guards out of a copy, one by one: the tests that it names must fail.
 #   make mutants GUARDS=lease

@@ -24,8 +24,8 @@ import (
 
 	"holdfast/auth"
 	"holdfast/file"
-	"holdfast/hooks"
 	"holdfast/problem"
+	"holdfast/upload"
 )
 
 // Keys finds the upload that stands for an identity's key: file.ErrNotFound if none does.
@@ -36,8 +36,8 @@ type Keys interface {
 // Options of the endpoint.
 type Options struct {
 	// Receive makes a file of what body gives until io.EOF, or leaves nothing of it.
-	// interrupt ends a body that the service can't wait for.
-	Receive func(ctx context.Context, c hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error)
+	// interrupt ends a body that the service can't wait for. See upload.Engine.
+	Receive func(ctx context.Context, c upload.Creation, body io.Reader, interrupt func()) (*file.Upload, error)
 	// Fits refuses a size over the cap.
 	Fits func(size int64) error
 	// Limit refuses an upload that somebody begins too soon after others; nil: never.
@@ -119,7 +119,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	} else if err != nil {
 		return nil, err
 	}
-	return h.Receive(r.Context(), hooks.Creation{Name: f.name, Type: f.mediaType, Key: key},
+	return h.Receive(r.Context(), upload.Creation{Name: f.name, Type: f.mediaType, Key: key},
 		io.MultiReader(bytes.NewReader(first[:]), f), s.interrupt)
 }
 
@@ -130,7 +130,7 @@ func replay(u *file.Upload, s *stream, boundary string) error {
 	if err != nil {
 		return err
 	}
-	want, err := hooks.Digest(u.HashState)
+	want, err := upload.Digest(u.HashState)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/hooks"
 	"holdfast/problem"
+	"holdfast/upload"
 )
 
 // FuzzForm sends any body under any Content-Type. Whatever it is, it is a file or refused;
@@ -43,7 +43,7 @@ func FuzzForm(f *testing.F) {
 		var name string
 		h := New(Options{Respond: problem.Responder{}, ReadTimeout: time.Minute,
 			Fits: func(int64) error { return nil },
-			Receive: func(_ context.Context, c hooks.Creation, body io.Reader, _ func()) (*file.Upload, error) {
+			Receive: func(_ context.Context, c upload.Creation, body io.Reader, _ func()) (*file.Upload, error) {
 				b, err := io.ReadAll(body)
 				got, name = b, c.Name
 				return &file.Upload{ID: "id"}, err
@@ -93,7 +93,7 @@ func stdlib(t *testing.T, contentType string, body []byte) (content []byte, ther
 func TestInterrupt(t *testing.T) {
 	began, interrupted := make(chan func(), 1), make(chan struct{})
 	h := New(Options{ReadTimeout: time.Minute, Fits: func(int64) error { return nil },
-		Receive: func(_ context.Context, _ hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
+		Receive: func(_ context.Context, _ upload.Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
 			began <- interrupt
 			defer close(interrupted)
 			_, err := io.Copy(io.Discard, body)

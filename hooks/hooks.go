@@ -11,8 +11,6 @@ package hooks
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding"
 	"errors"
 	"fmt"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"holdfast/auth"
 	"holdfast/file"
 	"holdfast/storage"
+	"holdfast/upload"
 )
 
 // Store is what the hooks need of SQL.
@@ -42,7 +41,7 @@ type Settings struct {
 	Room func() error
 	// Ask asks somebody else whether an upload may begin, and under which name and type (empty:
 	// as it wants to); nil: nobody is asked.
-	Ask func(ctx context.Context, who file.Identity, c Creation) (name, contentType string, err error)
+	Ask func(ctx context.Context, who file.Identity, c upload.Creation) (name, contentType string, err error)
 	// Scan looks into a complete object before it becomes a file: file.ErrInfected if it must
 	// not, file.ErrUnscannable if not all of it could be looked at; nil: nothing is looked at.
 	Scan func(ctx context.Context, u *file.Upload) error
@@ -58,38 +57,15 @@ type Hooks struct {
 // New returns hooks that write to store.
 func New(store Store, s Settings) *Hooks { return &Hooks{store, newMetrics(), s} }
 
-// Creation is what a client says of the file it wants to send.
-type Creation struct {
-	Size     int64  // bytes
-	Deferred bool   // the size is not known yet
-	Metadata string // the Upload-Metadata header as it came
-	Name     string
-	Type     string
-	Claim    []byte // the SHA-256 of the file, if the client says it
-
-	Partial bool      // to be put together with others (tus 1.0.0, Concatenation)
-	Sources []file.ID // of what it is put together
-
-	// Once says that all of the file comes with this request: nobody can go on with what is
-	// left of it, so that it runs out as soon as the request has ended.
-	Once bool
-	// Key, if any, stands for this upload for KeyTTL: whoever sends it again gets the same one.
-	Key string
-
-	// Holder, if any, gets the upload's lease for the time of Lease at once.
-	Holder string
-	Lease  time.Duration
-}
-
 // PreCreate checks an upload that ctx's identity wants to begin, and writes its row.
-func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) {
+func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, error) {
 	who, _ := auth.FromContext(ctx)
 	if err := access.Create(who); err != nil {
 		return file.Upload{}, err
 	}
-	size := c.Size
+	size, longest := c.Size, c.Size
 	if c.Deferred {
-		size = 0
+		size, longest = 0, h.Settings.MaxSize
 	}
 	if err := h.Fits(size); err != nil {
 		return file.Upload{}, err
@@ -110,7 +86,7 @@ func (h *Hooks) PreCreate(ctx context.Context, c Creation) (file.Upload, error) 
 	u := file.Upload{
 		ID: id, Creator: who, Location: h.Layout.Object(who.AccountID, id),
 		Name: file.CleanName(c.Name), Type: file.CleanType(c.Type), Metadata: c.Metadata, Claim: c.Claim,
-		Size: size, Deferred: c.Deferred, PartSize: h.partSize(c), Partial: c.Partial, Sources: c.Sources,
+		Size: size, Deferred: c.Deferred, PartSize: upload.PartSize(longest), Partial: c.Partial, Sources: c.Sources,
 		State: file.Open, TTL: h.TTL, Expires: h.Now().Add(h.TTL),
 	}
 	if c.Once {
@@ -149,50 +125,10 @@ func (h *Hooks) Fits(size int64) error {
 // MaxSize is the cap, in bytes.
 func (h *Hooks) MaxSize() int64 { return h.Settings.MaxSize }
 
-const (
-	mebibyte    = 1 << 20
-	minPartSize = 8 * mebibyte
-	// maxPlannedParts leaves numbers for parts that fail: a number is used once only.
-	maxPlannedParts = 9000
-)
-
-func (h *Hooks) partSize(c Creation) int64 {
-	if c.Deferred {
-		return PartSize(h.Settings.MaxSize)
-	}
-	return PartSize(c.Size)
-}
-
-// PartSize is the size of all parts but the last, in bytes: whole mebibytes, so that a
-// file of the given length needs no more than maxPlannedParts of them.
-func PartSize(longest int64) int64 {
-	size := (longest + maxPlannedParts - 1) / maxPlannedParts
-	size = (size + mebibyte - 1) / mebibyte * mebibyte
-	return max(size, minPartSize)
-}
-
-// ChunkedPartSize is the size of parts, in bytes, for a client that sends chunk bytes of an
-// upload with each request: an even share of them, if there is one that the store takes,
-// that is no longer than planned, and that gets by with maxPlannedParts for longest bytes.
-// Then no bytes are left over when a request ends, which would be stored twice: as a tail,
-// and again as the beginning of a part.
-func ChunkedPartSize(planned, chunk, longest int64) int64 {
-	const most = 64 // for more parts than that, a tail for each request matters little
-	if chunk < storage.MinPart || chunk > most*planned {
-		return planned
-	}
-	for n := (chunk + planned - 1) / planned; chunk/n >= storage.MinPart; n++ {
-		if size := chunk / n; chunk%n == 0 && size*maxPlannedParts >= longest {
-			return size
-		}
-	}
-	return planned
-}
-
 // PostFinish writes the record of an upload whose object is complete, if its row is
 // still as was says. It may be called again after a failure; what was done stays.
 func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
-	sum, err := Digest(u.HashState)
+	sum, err := upload.Digest(u.HashState)
 	if err != nil {
 		return fmt.Errorf("finish upload %s: %w", u.ID, err)
 	}
@@ -224,15 +160,4 @@ func (h *Hooks) scan(ctx context.Context, u *file.Upload) error {
 	}
 	return errors.Join(err, h.store.Emit(ctx, kind, file.Subject{ID: u.ID, AccountID: u.Creator.AccountID, UserID: u.Creator.UserID,
 		Name: u.Name, Type: u.Type, Size: u.Size, Reason: err.Error()}))
-}
-
-// Digest is the SHA-256 that a saved state has come to.
-func Digest(state []byte) ([]byte, error) {
-	h := sha256.New()
-	if state != nil {
-		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
-			return nil, fmt.Errorf("saved SHA-256 state: %w", err)
-		}
-	}
-	return h.Sum(nil), nil
 }

@@ -7,10 +7,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-plain='config|file|openapi|problem|internal/(buildtest|deploytest|doctest|e2e|mutants|test/holdfasttest)'
+plain='config|digest|file|openapi|problem|internal/(buildtest|deploytest|doctest|e2e|mutants|test/holdfasttest)'
 
 # The two that take longest begin first, or all would wait for them in the end.
-packages=$(printf '%s\n' holdfast/internal/e2e holdfast/tus; go list ./... | grep -vxE 'holdfast/(internal/e2e|tus)')
+packages=$(printf '%s\n' holdfast/internal/e2e holdfast/upload; go list ./... | grep -vxE 'holdfast/(internal/e2e|upload)')
 CGO_ENABLED=0 go test -timeout 40m -p 2 -parallel 4 $(grep -Ex "holdfast/($plain)" <<<"$packages") </dev/null &
 beside=$!
 trap 'kill "$beside" 2>/dev/null || true' EXIT

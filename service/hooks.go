@@ -10,6 +10,7 @@ import (
 	"holdfast/hooks"
 	"holdfast/scan"
 	"holdfast/storage/s3"
+	"holdfast/upload"
 )
 
 // addHooks has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
@@ -22,7 +23,7 @@ func addHooks(c config.Config, objects *s3.Client, spans *traces, s *hooks.Setti
 		if spans != nil {
 			sender.Trace(spans.provider)
 		}
-		s.Ask = func(ctx context.Context, who file.Identity, n hooks.Creation) (name, contentType string, err error) {
+		s.Ask = func(ctx context.Context, who file.Identity, n upload.Creation) (name, contentType string, err error) {
 			return sender.Ask(ctx, events.Creation{AccountID: who.AccountID, UserID: who.UserID, Name: n.Name, Type: n.Type,
 				Size: n.Size, Deferred: n.Deferred, Metadata: n.Metadata, Partial: n.Partial, Final: len(n.Sources) > 0})
 		}

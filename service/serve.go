@@ -32,6 +32,7 @@ import (
 	"holdfast/storage"
 	"holdfast/storage/s3"
 	"holdfast/tus"
+	"holdfast/upload"
 )
 
 // ErrSettings says that settings do not fit together; nothing was started.
@@ -66,7 +67,7 @@ type server struct {
 	listener net.Listener
 	base     string // of all URLs, without a trailing slash
 
-	engine      *tus.Engine
+	engine      *upload.Engine
 	connections *limit.Connections
 	http        *http.Server
 	drain       drain
@@ -94,9 +95,9 @@ func (s *server) close() (err error) {
 
 func (s *server) checkMemory(context.Context) error {
 	c := s.config
-	if least := tus.MemoryFor(hooks.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
+	if least := upload.MemoryFor(upload.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
 		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in parts of %d bytes",
-			ErrSettings, least, c.MaxFileSize, hooks.PartSize(c.MaxFileSize))
+			ErrSettings, least, c.MaxFileSize, upload.PartSize(c.MaxFileSize))
 	}
 	limitHeap(c.MemoryBudget)
 	return nil
@@ -162,7 +163,7 @@ func (s *server) wire(ctx context.Context) error {
 		return err
 	}
 	life := hooks.New(rows, rules)
-	s.engine = tus.NewEngine(rows, p.Objects, life, tus.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check}, s.log)
+	s.engine = upload.NewEngine(rows, p.Objects, life, upload.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check}, s.log)
 	limits, err := openLimits(c, p, s.traces)
 	if err != nil {
 		return err
@@ -176,17 +177,14 @@ func (s *server) wire(ctx context.Context) error {
 		Redirect: redirect(c, p.Objects), Limits: limits,
 	})
 	uploads, err := tus.NewHandler(tus.Options{
-		Engine: s.engine, Hooks: life, Respond: respond, Identify: identify, Base: s.base, ReadTimeout: c.ReadTimeout,
+		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base, ReadTimeout: c.ReadTimeout,
 		Download: files.Serve, Limit: limits.Upload,
 	})
 	if err != nil {
 		return err
 	}
 	forms := form.New(form.Options{
-		Receive: func(ctx context.Context, c hooks.Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
-			return s.engine.Receive(ctx, life.PreCreate, c, body, interrupt)
-		},
-		Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
+		Receive: s.engine.Receive, Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
 	s.connections = openConnections(c, s.log)
 	register(s.registry, rows, p.Objects, p.Disk, life, s.engine, limits, s.connections, people, decider, files)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"holdfast/file"
+	"holdfast/upload"
 )
 
 // algorithms is the Tus-Checksum-Algorithm header (tus 1.0.0, Checksum).
@@ -62,7 +63,7 @@ func (c checksum) compare(sum []byte) error {
 }
 
 // readChecksum begins the check that a request asks for, or returns nil.
-func readChecksum(r *http.Request) (check, error) {
+func readChecksum(r *http.Request) (upload.Check, error) {
 	values := r.Header.Values("Upload-Checksum")
 	_, trailing := r.Trailer["Upload-Checksum"]
 	switch {
@@ -105,7 +106,7 @@ type headerCheck struct {
 	checksum
 }
 
-func (c *headerCheck) verify() error { return c.compare(c.Sum(nil)) }
+func (c *headerCheck) Verify() error { return c.compare(c.Sum(nil)) }
 
 // trailerCheck learns it at the end (tus 1.0.0, checksum-trailer), the algorithm too: it
 // has to keep all of them.
@@ -126,7 +127,7 @@ func newTrailerCheck(r *http.Request) *trailerCheck {
 	return c
 }
 
-func (c *trailerCheck) verify() error {
+func (c *trailerCheck) Verify() error {
 	values := c.r.Trailer.Values("Upload-Checksum")
 	if len(values) != 1 {
 		return errNoTrailer

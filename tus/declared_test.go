@@ -1,4 +1,4 @@
-package tus
+package tus_test
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"holdfast/file"
+	"holdfast/internal/test/uploadtest"
 )
 
 func reprDigest(b []byte) []string {
@@ -32,13 +33,13 @@ func uploadChecksum(b []byte) []string {
 
 // A partial upload that is not what its client said of it ends, like any other: it never becomes part of a file.
 func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
-	worlds(t, func(w *world) {
-		for _, chunks := range [][]int{{}, {1000}, {300, 700}, {partSize + 10}, {partSize, 1 << 20, 100}} {
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		for _, chunks := range [][]int{{}, {1000}, {300, 700}, {uploadtest.PartSize + 10}, {uploadtest.PartSize, 1 << 20, 100}} {
 			size := 0
 			for _, n := range chunks {
 				size += n
 			}
-			body := content(size)
+			body := uploadtest.Content(size)
 			sum := sha256.Sum256([]byte("other"))
 			inMetadata := []string{"Upload-Metadata", "sha256 " + base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))}
 			for _, c := range []struct {
@@ -55,7 +56,7 @@ func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 				if size == 0 && c.last != nil {
 					continue // it is finished with its creation
 				}
-				status, h, err := w.send(t.Context(), "POST", w.url+"/files/tus/", nil,
+				status, h, err := w.Send(t.Context(), "POST", w.URL+"/files/tus/", nil,
 					append(c.create, "Upload-Length", fmt.Sprint(size), "Upload-Concat", "partial")...)
 				if err != nil {
 					t.Fatal(err)
@@ -66,7 +67,7 @@ func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 					if i == len(chunks)-1 {
 						header = c.last
 					}
-					if status, _, err = w.patch(t.Context(), h.Get("Location"), int64(at), body[at:at+n], header...); err != nil {
+					if status, _, err = w.Patch(t.Context(), h.Get("Location"), int64(at), body[at:at+n], header...); err != nil {
 						t.Fatal(err)
 					}
 					at += n
@@ -74,7 +75,7 @@ func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 				if good := status < 300; good != c.good || !good && status != http.StatusUnprocessableEntity {
 					t.Errorf("%v, %s: %d", chunks, c.name, status)
 				}
-				if url := h.Get("Location"); url != "" && w.lives(idOf(url)) != c.good {
+				if url := h.Get("Location"); url != "" && w.Lives(uploadtest.ID(url)) != c.good {
 					t.Errorf("%v, %s: there is such an upload: %v", chunks, c.name, !c.good)
 				}
 			}
@@ -84,9 +85,9 @@ func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 
 // Who asks again for what is there says what it should be, and is told if it is not.
 func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
-	worlds(t, func(w *world) {
-		a, b := content(300), content(200)
-		sources := w.partials(a, b)
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		a, b := uploadtest.Content(300), uploadtest.Content(200)
+		sources := w.Partials(a, b)
 		for _, c := range []struct {
 			digest []string
 			want   int
@@ -96,51 +97,51 @@ func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
 			{reprDigest(a), http.StatusUnprocessableEntity},
 			{reprDigest(append(a[:300:300], b...)), http.StatusCreated},
 		} {
-			if status, _, err := w.final(sources, c.digest...); status != c.want {
+			if status, _, err := w.Final(sources, c.digest...); status != c.want {
 				t.Errorf("final upload, %q: %d %v, want %d", c.digest, status, err, c.want)
 			}
 		}
-		url := w.create(100)
+		url := w.Create(100)
 		for range 2 { // the second of each finds it done
-			if status, _, err := w.patch(t.Context(), url, w.head(url), a[w.head(url):100], reprDigest(a[:100])...); status != http.StatusNoContent {
+			if status, _, err := w.Patch(t.Context(), url, w.Head(url), a[w.Head(url):100], reprDigest(a[:100])...); status != http.StatusNoContent {
 				t.Fatal(status, err)
 			}
 		}
-		if status, _, err := w.patch(t.Context(), url, 100, nil, reprDigest(b)...); status != http.StatusUnprocessableEntity {
+		if status, _, err := w.Patch(t.Context(), url, 100, nil, reprDigest(b)...); status != http.StatusUnprocessableEntity {
 			t.Errorf("PATCH of what is there: %d %v", status, err)
 		}
-		w.check(url, a[:100])
+		w.Check(url, a[:100])
 	})
 }
 
 // A checksum is compared whatever it is of, and what it does not fit counts for nothing.
 func TestChecksums(t *testing.T) {
-	worlds(t, func(w *world) {
-		right, wrong := content(1000), content(1000)
-		url := w.create(1000)
-		if status, _, err := w.patch(t.Context(), url, 0, right, uploadChecksum(wrong)...); status != 460 || w.head(url) != 0 {
-			t.Errorf("wrong: %d %v, the offset is %d", status, err, w.head(url))
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		right, wrong := uploadtest.Content(1000), uploadtest.Content(1000)
+		url := w.Create(1000)
+		if status, _, err := w.Patch(t.Context(), url, 0, right, uploadChecksum(wrong)...); status != 460 || w.Head(url) != 0 {
+			t.Errorf("wrong: %d %v, the offset is %d", status, err, w.Head(url))
 		}
-		if status, _, err := w.patch(t.Context(), url, 0, right, uploadChecksum(right)...); status != http.StatusNoContent {
+		if status, _, err := w.Patch(t.Context(), url, 0, right, uploadChecksum(right)...); status != http.StatusNoContent {
 			t.Errorf("right: %d %v", status, err)
 		}
-		w.check(url, right)
+		w.Check(url, right)
 		// Of no bytes: an empty file, one that is begun without bytes, and an empty PATCH.
 		for _, length := range []string{"0", "10"} {
-			for _, kind := range []string{"", octets} {
+			for _, kind := range []string{"", uploadtest.Octets} {
 				for want, sum := range map[int][]string{460: uploadChecksum(wrong), http.StatusCreated: uploadChecksum(nil)} {
 					header := append(sum, "Upload-Length", length)
 					if kind != "" {
 						header = append(header, "Content-Type", kind)
 					}
-					if status, _, err := w.send(t.Context(), "POST", w.url+"/files/tus/", nil, header...); status != want {
+					if status, _, err := w.Send(t.Context(), "POST", w.URL+"/files/tus/", nil, header...); status != want {
 						t.Errorf("creation with length %s, %q, %q: %d %v, want %d", length, kind, sum, status, err, want)
 					}
 				}
 			}
 		}
-		url = w.create(10)
-		if status, _, err := w.patch(t.Context(), url, 0, nil, uploadChecksum(wrong)...); status != 460 {
+		url = w.Create(10)
+		if status, _, err := w.Patch(t.Context(), url, 0, nil, uploadChecksum(wrong)...); status != 460 {
 			t.Errorf("an empty PATCH: %d %v", status, err)
 		}
 	})
@@ -149,55 +150,55 @@ func TestChecksums(t *testing.T) {
 // A body that comes whole, completes its upload and is wrong is not stored: however often it is sent, there is
 // nothing of it in the store that no quota would count.
 func TestWrongChecksumsStoreNothing(t *testing.T) {
-	worlds(t, func(w *world) {
-		right, wrong := content(1000), content(999)
-		whole, second := w.create(1000), w.create(1000)
-		if status, _, err := w.patch(t.Context(), second, 0, right[:400]); status != http.StatusNoContent {
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		right, wrong := uploadtest.Content(1000), uploadtest.Content(999)
+		whole, second := w.Create(1000), w.Create(1000)
+		if status, _, err := w.Patch(t.Context(), second, 0, right[:400]); status != http.StatusNoContent {
 			t.Fatalf("%d %v", status, err)
 		}
-		before := w.inStore(path.Base(second))
+		before := w.InStore(path.Base(second))
 		for range 3 {
-			if status, _, err := w.patch(t.Context(), whole, 0, right, uploadChecksum(wrong)...); status != 460 {
+			if status, _, err := w.Patch(t.Context(), whole, 0, right, uploadChecksum(wrong)...); status != 460 {
 				t.Errorf("%d %v", status, err)
 			}
-			if status, _, err := w.patch(t.Context(), second, 400, right[400:], uploadChecksum(wrong)...); status != 460 {
+			if status, _, err := w.Patch(t.Context(), second, 400, right[400:], uploadChecksum(wrong)...); status != 460 {
 				t.Errorf("%d %v", status, err)
 			}
 		}
-		if n, m := w.inStore(path.Base(whole)), w.inStore(path.Base(second)); n != 0 || m != before {
+		if n, m := w.InStore(path.Base(whole)), w.InStore(path.Base(second)); n != 0 || m != before {
 			t.Errorf("%d and %d objects, want none and %d", n, m, before)
 		}
 		for url, from := range map[string]int{whole: 0, second: 400} {
-			if status, _, err := w.patch(t.Context(), url, int64(from), right[from:], uploadChecksum(right[from:])...); status != http.StatusNoContent {
+			if status, _, err := w.Patch(t.Context(), url, int64(from), right[from:], uploadChecksum(right[from:])...); status != http.StatusNoContent {
 				t.Errorf("%d %v", status, err)
 			}
-			w.check(url, right)
+			w.Check(url, right)
 		}
 	})
 }
 
 // A body whose chunks or trailers are none is the client's fault; what came before counts.
 func TestMalformedChunks(t *testing.T) {
-	worlds(t, func(w *world) {
-		host, err := url.Parse(w.url)
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		host, err := url.Parse(w.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for body, want := range map[string]int64{"zz\r\n": 0, "5\r\nhelloXX": 5, "-5\r\nhello\r\n": 0, "fffffffffffffffff\r\nhello\r\n": 0,
 			"5\r\nhello\r\n0\r\nno trailer\r\n\r\n": 5} {
-			location := w.create(10)
+			location := w.Create(10)
 			conn, err := net.Dial("tcp", host.Host)
 			if err != nil {
 				t.Fatal(err)
 			}
 			fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: %s\r\n"+
-				"Transfer-Encoding: chunked\r\n\r\n%s", strings.TrimPrefix(location, w.url), octets, body)
+				"Transfer-Encoding: chunked\r\n\r\n%s", strings.TrimPrefix(location, w.URL), uploadtest.Octets, body)
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			conn.Close()
-			if got := w.head(location); res.StatusCode != http.StatusBadRequest || got != want {
+			if got := w.Head(location); res.StatusCode != http.StatusBadRequest || got != want {
 				t.Errorf("%q: %d, the offset is %d, want %d", body, res.StatusCode, got, want)
 			}
 		}
@@ -206,8 +207,8 @@ func TestMalformedChunks(t *testing.T) {
 
 // A trailer that was announced and does not come, since a proxy has dropped it, is not left out in silence.
 func TestTrailerThatAProxyDropped(t *testing.T) {
-	worlds(t, func(w *world) {
-		host, err := url.Parse(w.url)
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		host, err := url.Parse(w.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,27 +218,27 @@ func TestTrailerThatAProxyDropped(t *testing.T) {
 			"HTTP/1.1|Content-Length: 5\r\nTrailer: X-Other, upload-checksum\r\n\r\nhello",
 			"HTTP/1.1|Transfer-Encoding: chunked\r\nTrailer: Upload-Checksum\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 		} {
-			location := w.create(5)
+			location := w.Create(5)
 			protocol, rest, _ := strings.Cut(request, "|")
 			conn, err := net.Dial("tcp", host.Host)
 			if err != nil {
 				t.Fatal(err)
 			}
 			fmt.Fprintf(conn, "PATCH %s %s\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: %s\r\n%s",
-				strings.TrimPrefix(location, w.url), protocol, octets, rest)
+				strings.TrimPrefix(location, w.URL), protocol, uploadtest.Octets, rest)
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			answer, _ := io.ReadAll(res.Body)
 			conn.Close()
-			if res.StatusCode != http.StatusBadRequest || !bytes.Contains(answer, []byte("announced")) || w.head(location) != 0 {
-				t.Errorf("%q: %d %s, the offset is %d", request, res.StatusCode, answer, w.head(location))
+			if res.StatusCode != http.StatusBadRequest || !bytes.Contains(answer, []byte("announced")) || w.Head(location) != 0 {
+				t.Errorf("%q: %d %s, the offset is %d", request, res.StatusCode, answer, w.Head(location))
 			}
 		}
 		// Behind a proxy it is not offered.
 		for header, offered := range map[string]bool{"X-Other": true, "X-Forwarded-For": false, "Via": false} {
-			_, h, err := w.send(t.Context(), "OPTIONS", w.url+"/files/tus/", nil, header, "1.1 x")
+			_, h, err := w.Send(t.Context(), "OPTIONS", w.URL+"/files/tus/", nil, header, "1.1 x")
 			if err != nil || strings.Contains(h.Get("Tus-Extension"), "checksum-trailer") != offered || !strings.Contains(h.Get("Tus-Extension"), "checksum,") {
 				t.Errorf("with %s: %q %v", header, h.Get("Tus-Extension"), err)
 			}
@@ -247,12 +248,12 @@ func TestTrailerThatAProxyDropped(t *testing.T) {
 
 // An upload whose length nobody has told takes no more than the cap.
 func TestCapOfAnUnknownLength(t *testing.T) {
-	worlds(t, func(w *world) {
-		w.maxSize = 1000
-		w.start(newPlan(none, 0))
-		body := content(1001)
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		w.MaxSize = 1000
+		w.Start()
+		body := uploadtest.Content(1001)
 		for _, known := range []bool{true, false} {
-			_, h, err := w.send(t.Context(), "POST", w.url+"/files/tus/", nil, "Upload-Defer-Length", "1")
+			_, h, err := w.Send(t.Context(), "POST", w.URL+"/files/tus/", nil, "Upload-Defer-Length", "1")
 			location := h.Get("Location")
 			if location == "" {
 				t.Fatal(err)
@@ -261,9 +262,9 @@ func TestCapOfAnUnknownLength(t *testing.T) {
 			if !known {
 				sent = struct{ io.Reader }{sent} // no Content-Length
 			}
-			status, _, err := w.send(t.Context(), "PATCH", location, sent, "Upload-Offset", "0", "Content-Type", octets)
-			if status != http.StatusRequestEntityTooLarge || w.head(location) > 1000 {
-				t.Errorf("%d bytes: %d %v, the offset is %d", len(body), status, err, w.head(location))
+			status, _, err := w.Send(t.Context(), "PATCH", location, sent, "Upload-Offset", "0", "Content-Type", uploadtest.Octets)
+			if status != http.StatusRequestEntityTooLarge || w.Head(location) > 1000 {
+				t.Errorf("%d bytes: %d %v, the offset is %d", len(body), status, err, w.Head(location))
 			}
 		}
 	})
@@ -271,18 +272,18 @@ func TestCapOfAnUnknownLength(t *testing.T) {
 
 // An upload that has expired takes no more bytes.
 func TestExpiredUploadEnds(t *testing.T) {
-	worlds(t, func(w *world) {
-		location := w.create(10)
-		if status, _, err := w.patch(t.Context(), location, 0, []byte("abc")); status != http.StatusNoContent {
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		location := w.Create(10)
+		if status, _, err := w.Patch(t.Context(), location, 0, []byte("abc")); status != http.StatusNoContent {
 			t.Fatal(status, err)
 		}
-		if _, err := w.raw.Exec(`update uploads set expires = 1`); err != nil {
+		if _, err := w.Raw.Exec(`update uploads set expires = 1`); err != nil {
 			t.Fatal(err)
 		}
-		if status, _, err := w.patch(t.Context(), location, 3, []byte("defghij")); status != http.StatusGone {
+		if status, _, err := w.Patch(t.Context(), location, 3, []byte("defghij")); status != http.StatusGone {
 			t.Errorf("PATCH: %d %v", status, err)
 		}
-		if _, err := w.rows.File(t.Context(), idOf(location)); !errors.Is(err, file.ErrNotFound) {
+		if _, err := w.Rows.File(t.Context(), uploadtest.ID(location)); !errors.Is(err, file.ErrNotFound) {
 			t.Errorf("it became a file: %v", err)
 		}
 	})

@@ -17,6 +17,7 @@ import (
 
 	"holdfast/file"
 	"holdfast/problem"
+	"holdfast/upload"
 )
 
 // exchange is one request and its answer. It carries what the engine, which tusd calls
@@ -32,13 +33,13 @@ type exchange struct {
 	timeout time.Duration
 	body    *countingBody
 	draft   draft
-	check   check // the request's checksum; nil without one
-	partial bool  // Upload-Concat: partial
+	check   upload.Check // the request's checksum; nil without one
+	partial bool         // Upload-Concat: partial
 	sources []file.ID
 
-	lease  *lease
-	upload *file.Upload // as this request last saw it
-	err    error        // what the engine refused this request with
+	session *upload.Session // nil: the request has no lease
+	upload  *file.Upload    // as this request last saw it
+	err     error           // what the engine refused this request with
 
 	stopping func() bool
 	held     int  // the status of an error of tusd's own, until its body is seen
@@ -62,12 +63,16 @@ func fail(ctx context.Context, err error) error {
 	return failed
 }
 
-// giveLease gives back the lease of an upload that was born with it; tusd gives back others.
-func (x *exchange) giveLease() {
-	if x.lease != nil {
-		x.lease.give()
+// close gives back the lease. tusd gives back those that it has taken, but not of an upload
+// that was born with one.
+func (x *exchange) close() {
+	if x.session != nil {
+		x.session.Close()
 	}
 }
+
+// hold goes on with the upload of a session.
+func (x *exchange) hold(s *upload.Session) { x.session, x.upload = s, s.Upload() }
 
 // resumes reports whether the request is about an upload that was there before.
 func (x *exchange) resumes() bool { return x.r.Method != http.MethodPost }
@@ -225,8 +230,8 @@ func (x *exchange) translate(code string) error {
 		if x.stopping() {
 			return file.ErrStopping
 		}
-		if x.lease != nil && errors.Is(context.Cause(x.lease.ctx), file.ErrUnavailable) {
-			return context.Cause(x.lease.ctx) // nobody took it: it could not be kept
+		if x.session != nil && errors.Is(x.session.Lost(), file.ErrUnavailable) {
+			return x.session.Lost() // no other request took it: it could not be kept
 		}
 		return file.Refuse(file.ErrConflict, "Another request took this upload over")
 	case "ERR_READ_TIMEOUT", "ERR_CONNECTION_RESET", "ERR_UNEXPECTED_EOF":

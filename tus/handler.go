@@ -1,3 +1,5 @@
+// Package tus speaks the protocols for resumable uploads (tus 1.0.0, and the IETF's draft as far
+// as tusd speaks it) over the upload engine. It is the only package that knows tusd.
 package tus
 
 import (
@@ -14,15 +16,15 @@ import (
 
 	"holdfast/access"
 	"holdfast/auth"
+	"holdfast/digest"
 	"holdfast/file"
-	"holdfast/hooks"
 	"holdfast/problem"
+	"holdfast/upload"
 )
 
 // Options of the endpoint.
 type Options struct {
-	Engine  *Engine
-	Hooks   *hooks.Hooks
+	Engine  *upload.Engine
 	Respond problem.Responder
 	// Identify says who sent a request.
 	Identify func(*http.Request) (file.Identity, error)
@@ -86,29 +88,6 @@ func NewHandler(o Options) (*Handler, error) {
 	}}, nil
 }
 
-// begin writes the row of a new upload. Where the same request goes on with it, it is
-// born under its lease.
-func (o Options) begin(e handler.HookEvent) (file.ID, error) {
-	x := exchangeOf(e.Context)
-	c := hooks.Creation{Partial: x.partial}
-	since := time.Now()
-	if e.Upload.Size == 0 || x.draft != "" || x.r.Header.Get("Content-Type") == octets {
-		c.Holder, c.Lease = o.Engine.leases.holder, o.Engine.leases.ttl
-	}
-	u, err := o.Hooks.PreUploadCreate(e, c)
-	if err != nil {
-		return "", err
-	}
-	x.upload = &u
-	if u.Held {
-		x.lease = o.Engine.leases.hold(e.Context, &lease{id: u.ID, epoch: u.Epoch, since: since, letGo: x.interrupt})
-	}
-	return u.ID, nil
-}
-
-// octets is the Content-Type of bytes for an upload (tus 1.0.0, PATCH).
-const octets = "application/offset+octet-stream"
-
 // ServeHTTP decides who may do what before tusd sees the request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// For clients that can send GET and POST only. Once here, so that everything behind
@@ -120,8 +99,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		r.Header.Del("X-HTTP-Method-Override")
 	}
-	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, maxSize: h.Hooks.MaxSize(), draft: draftOf(r),
-		timeout: h.ReadTimeout, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.leases.isStopping}
+	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, maxSize: h.Engine.MaxSize(), draft: draftOf(r),
+		timeout: h.ReadTimeout, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.Stopping}
 	x.body.malformed = func() error {
 		x.err = file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)")
 		return failed
@@ -134,7 +113,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.body.ended.Store(r.Body == http.NoBody)
 	r.Body = x.body
 	x.r = r
-	defer x.giveLease() // after a panic too
+	defer x.close() // after a panic too
 	if err := h.serve(x, r); err != nil {
 		x.answer(err)
 	}
@@ -194,7 +173,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 
 // mayTouch asks whether this identity may do anything with an upload, and returns its row.
 func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*file.Upload, error) {
-	u, err := h.Engine.rows.UploadRow(r.Context(), id)
+	u, err := h.Engine.Row(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
@@ -210,8 +189,8 @@ func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*fil
 	case r.Method == http.MethodPatch && len(u.Sources) > 0:
 		return nil, file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own") // tus 1.0.0, Concatenation
 	case r.Method == http.MethodPatch && u.Done(): // which tusd answers without a look at the rest
-		claim, err := hooks.ParseClaim(nil, r.Header.Values("Repr-Digest"))
-		return u, cmp.Or(err, isClaimed(u, claim))
+		claim, err := digest.Parse(r.Header, "Repr-Digest")
+		return u, cmp.Or(err, upload.Matches(u, claim))
 	}
 	return u, nil
 }
@@ -225,14 +204,14 @@ func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) e
 	if r.Header.Get("Upload-Length") != "" || r.Header.Get("Upload-Defer-Length") != "" {
 		return file.Refuse(file.ErrInvalid, "The length of a final upload is that of its parts: Upload-Length must not be given")
 	}
-	c, err := hooks.ReadCreation(r.Header)
+	c, err := readCreation(r.Header)
 	if err != nil {
 		return err
 	}
 	c.Sources = x.sources
 	ctx, cancel := context.WithTimeout(r.Context(), lockTimeout)
 	defer cancel()
-	u, err := h.Engine.final(ctx, who, c, h.Hooks.PreCreate)
+	u, err := h.Engine.Concatenate(ctx, who, c)
 	if err != nil {
 		return err
 	}
@@ -256,35 +235,4 @@ func (h *Handler) discover(x *exchange) {
 		x.Header().Set("Upload-Limit", x.draft.limits(x.maxSize))
 	}
 	x.ResponseWriter.WriteHeader(http.StatusNoContent)
-}
-
-// readHeaders refuses what tusd would let pass or take for something else, and reads
-// what tusd does not know.
-func (x *exchange) readHeaders(r *http.Request) (err error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return nil // a browser may come here, without the header
-	}
-	if x.draft == "" && r.Header.Get("Tus-Resumable") != "1.0.0" {
-		return file.ErrVersion
-	}
-	for _, name := range []string{"Upload-Length", "Upload-Offset"} {
-		if _, _, err := parseLength(r.Header, name); err != nil {
-			return err
-		}
-	}
-	if err := x.draft.check(r); err != nil {
-		return err
-	}
-	if r.Method == http.MethodPost && x.draft == "" {
-		if x.partial, x.sources, err = parseConcat(r.Header); err != nil {
-			return err
-		}
-	}
-	if x.check, err = readChecksum(r); err != nil || x.check == nil {
-		return err
-	}
-	if r.Method == http.MethodPost && x.draft == "" && r.Header.Get("Content-Type") != octets {
-		return x.check.verify() // no bytes come, and nobody else would compare
-	}
-	return nil
 }

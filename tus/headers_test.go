@@ -113,7 +113,7 @@ func TestChecksum(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Write([]byte(body))
-			if err := c.verify(); !errors.Is(err, kind) {
+			if err := c.Verify(); !errors.Is(err, kind) {
 				t.Errorf("%s of %q: %v", name, body, err)
 			}
 			// As a trailer it is known only at the end.
@@ -122,11 +122,11 @@ func TestChecksum(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Write([]byte(body))
-			if err := c.verify(); !errors.Is(err, file.ErrInvalid) {
+			if err := c.Verify(); !errors.Is(err, file.ErrInvalid) {
 				t.Errorf("the trailer is not there: %v", err)
 			}
 			r.Trailer.Set("Upload-Checksum", name+" "+sum)
-			if err := c.verify(); !errors.Is(err, kind) {
+			if err := c.Verify(); !errors.Is(err, kind) {
 				t.Errorf("trailing %s of %q: %v", name, body, err)
 			}
 		}

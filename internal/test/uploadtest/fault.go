@@ -1,0 +1,317 @@
+package uploadtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+	"holdfast/upload"
+)
+
+// Fault is what happens to one call to SQL or S3.
+type Fault int
+
+const (
+	None        Fault = iota
+	FailBefore        // the call fails and does nothing
+	FailAfter         // the call is done, its answer is lost
+	FailThrice        // it fails, and so do the next two calls
+	Late              // the call times out, and is done all the same: after somebody else has gone on
+	CrashBefore       // the process dies before the call
+	CrashAfter        // the process dies when the call is done, before its answer is seen
+	Stall             // the call waits until somebody else has gone on, and is done then
+	Panics            // the call panics
+)
+
+func (f Fault) String() string {
+	return [...]string{"none", "fail before", "fail after", "fail thrice", "late", "crash before", "crash after", "stall", "panics"}[f]
+}
+
+// ErrFault is in the error of every call that was made to fail.
+var ErrFault = errors.New("injected fault")
+
+// Plan decides what happens to the calls of one engine, which it counts.
+type Plan struct {
+	fault Fault
+	at    int    // the call, from 1
+	Name  string // or the first call of this name
+
+	mu      sync.Mutex
+	calls   int
+	armed   bool
+	dead    bool
+	hit     string        // the call that was hit
+	stalled chan struct{} // closed when the call waits
+	release chan struct{} // closed to let it go on
+	later   func() error  // the call that is done late
+}
+
+// End lets what stalled or is late happen.
+func (p *Plan) End() {
+	close(p.release)
+	p.mu.Lock() // something may still go on in the background
+	later := p.later
+	p.mu.Unlock()
+	if later != nil {
+		later()
+	}
+}
+
+// outlast is a context for calls that may be done late.
+func (p *Plan) outlast(ctx context.Context) context.Context {
+	if p.fault == Late {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
+
+// sent is a body that the network has taken already, where it may arrive late.
+func (p *Plan) sent(body io.ReadSeeker) io.ReadSeeker {
+	if p.fault != Late {
+		return body
+	}
+	b, err := io.ReadAll(body)
+	if err != nil {
+		panic(err) // it is in memory
+	}
+	return bytes.NewReader(b)
+}
+
+// NewPlan returns a plan by which call at, from 1, meets a fault.
+func NewPlan(f Fault, at int) *Plan {
+	return &Plan{fault: f, at: at, armed: true, stalled: make(chan struct{}), release: make(chan struct{})}
+}
+
+// do lets a call happen as planned. The engines know nothing of it: they see an
+// answer, or an error.
+func (p *Plan) do(name string, kind error, call func() error) error {
+	p.mu.Lock()
+	if p.dead {
+		p.mu.Unlock()
+		return errors.Join(kind, ErrFault)
+	}
+	if p.armed {
+		p.calls++
+	}
+	now := None
+	if p.armed && (p.calls == p.at || p.Name == name && p.hit == "") {
+		now, p.hit = p.fault, name
+	}
+	if p.fault == FailThrice && p.armed && p.calls >= p.at && p.calls < p.at+3 {
+		now = FailBefore
+	}
+	if now == Late {
+		p.later = call
+	}
+	p.dead = now == CrashBefore || now == CrashAfter
+	p.mu.Unlock()
+	switch now {
+	case FailBefore, CrashBefore:
+		return errors.Join(kind, ErrFault)
+	case Late:
+		return errors.Join(kind, ErrFault, context.DeadlineExceeded)
+	case Panics:
+		panic(ErrFault)
+	case Stall:
+		close(p.stalled)
+		<-p.release
+	}
+	err := call()
+	if now == FailAfter || now == CrashAfter {
+		err = errors.Join(kind, ErrFault)
+	}
+	return err
+}
+
+// over says whether the fault has struck already.
+func (p *Plan) over() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.hit != "" }
+
+// Disarm has calls not count until Arm is called.
+func (p *Plan) Disarm() { p.mu.Lock(); p.armed = false; p.mu.Unlock() }
+
+// Arm has calls count from now on.
+func (p *Plan) Arm() { p.mu.Lock(); p.armed = true; p.mu.Unlock() }
+
+// Seen says how many calls counted, which one was hit, and whether the process is dead.
+func (p *Plan) Seen() (calls int, hit string, dead bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls, p.hit, p.dead
+}
+
+// OrLeave makes a request, and leaves it to itself when the service hangs in the middle
+// of it: left then waits for its end.
+func (p *Plan) OrLeave(request func()) (left func()) {
+	stalled := p.stalled
+	if p.over() {
+		stalled = nil // that was another request
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); request() }()
+	select {
+	case <-done:
+		return nil
+	case <-stalled:
+		return func() { <-done }
+	}
+}
+
+// rowsUnderFault is SQL, by plan.
+type rowsUnderFault struct {
+	upload.Rows
+	*Plan
+}
+
+func (r rowsUnderFault) sql(name string, call func() error) error {
+	return r.do(name, file.ErrDatabase, call)
+}
+
+func (r rowsUnderFault) Parts(ctx context.Context, id file.ID) (p []file.Part, err error) {
+	ctx = r.outlast(ctx)
+	err = r.sql("Parts", func() (err error) { p, err = r.Rows.Parts(ctx, id); return })
+	return
+}
+func (r rowsUnderFault) Final(ctx context.Context, who file.Identity, sources []file.ID) (u *file.Upload, err error) {
+	ctx = r.outlast(ctx)
+	err = r.sql("Final", func() (err error) { u, err = r.Rows.Final(ctx, who, sources); return })
+	return
+}
+func (r rowsUnderFault) UploadRow(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+	ctx = r.outlast(ctx)
+	err = r.sql("UploadRow", func() (err error) { u, err = r.Rows.UploadRow(ctx, id); return })
+	return
+}
+func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence, size int64) (n int32, err error) {
+	ctx = r.outlast(ctx)
+	err = r.sql("TakePart", func() (err error) { n, err = r.Rows.TakePart(ctx, f, size); return })
+	return
+}
+func (r rowsUnderFault) DropMultipart(ctx context.Context, f file.Fence) error {
+	ctx = r.outlast(ctx)
+	return r.sql("DropMultipart", func() error { return r.Rows.DropMultipart(ctx, f) })
+}
+func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, key, id string, partSize int64) error {
+	ctx = r.outlast(ctx)
+	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, key, id, partSize) })
+}
+func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) (at time.Time, err error) {
+	ctx = r.outlast(ctx)
+	err = r.sql("Commit", func() (err error) { at, err = r.Rows.Commit(ctx, f, p); return })
+	return
+}
+func (r rowsUnderFault) SetClaim(ctx context.Context, f file.Fence, sum []byte) error {
+	ctx = r.outlast(ctx)
+	return r.sql("SetClaim", func() error { return r.Rows.SetClaim(ctx, f, sum) })
+}
+func (r rowsUnderFault) DeclareLength(ctx context.Context, f file.Fence, n int64) error {
+	ctx = r.outlast(ctx)
+	return r.sql("DeclareLength", func() error { return r.Rows.DeclareLength(ctx, f, n) })
+}
+func (r rowsUnderFault) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
+	ctx = r.outlast(ctx)
+	return r.sql("Advance", func() error { return r.Rows.Advance(ctx, f, to, etag) })
+}
+func (r rowsUnderFault) DeleteUpload(ctx context.Context, f file.Fence) error {
+	ctx = r.outlast(ctx)
+	return r.sql("DeleteUpload", func() error { return r.Rows.DeleteUpload(ctx, f) })
+}
+func (r rowsUnderFault) Deleted(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+	ctx = r.outlast(ctx)
+	err = r.sql("Deleted", func() (err error) { u, err = r.Rows.Deleted(ctx, id); return })
+	return
+}
+func (r rowsUnderFault) ForgetUpload(ctx context.Context, id file.ID) error {
+	ctx = r.outlast(ctx)
+	return r.sql("ForgetUpload", func() error { return r.Rows.ForgetUpload(ctx, id) })
+}
+func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (u *file.Upload, err error) {
+	ctx = r.outlast(ctx)
+	err = r.sql("TakeLease", func() (err error) { u, err = r.Rows.TakeLease(ctx, id, holder, ttl); return })
+	return u, err
+}
+func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
+	ctx = r.outlast(ctx)
+	return r.sql("GiveLease", func() error { return r.Rows.GiveLease(ctx, id, epoch, settled) })
+}
+
+// hooksUnderFault writes the record, by plan.
+type hooksUnderFault struct {
+	upload.Hooks
+	*Plan
+}
+
+func (f hooksUnderFault) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
+	ctx = f.outlast(ctx)
+	return f.do("PostFinish", file.ErrDatabase, func() error { return f.Hooks.PostFinish(ctx, was, u) })
+}
+
+// objectsUnderFault is S3, by plan.
+type objectsUnderFault struct {
+	upload.Objects
+	*Plan
+}
+
+func (o objectsUnderFault) put(name string, call func() error) error {
+	return o.do(name, file.ErrStorageWrite, call)
+}
+
+func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string, body io.ReadSeeker, size int64) (etag string, err error) {
+	ctx = o.outlast(ctx)
+	body = o.sent(body)
+	err = o.put("Put", func() (err error) { etag, err = o.Objects.Put(ctx, at, ct, body, size); return })
+	return
+}
+func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string, copies bool) (id string, err error) {
+	ctx = o.outlast(ctx)
+	err = o.put("BeginMultipart", func() (err error) { id, err = o.Objects.BeginMultipart(ctx, at, ct, copies); return })
+	return
+}
+func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, id string, n int32, body io.ReadSeeker, size int64) (etag string, err error) {
+	ctx = o.outlast(ctx)
+	body = o.sent(body)
+	err = o.put("PutPart", func() (err error) { etag, err = o.Objects.PutPart(ctx, at, id, n, body, size); return })
+	return
+}
+func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag string, offset, length int64, to file.Location, id string, n int32) (etag string, err error) {
+	ctx = o.outlast(ctx)
+	err = o.put("CopyPart", func() (err error) {
+		etag, err = o.Objects.CopyPart(ctx, from, tag, offset, length, to, id, n)
+		return
+	})
+	return
+}
+func (o objectsUnderFault) Complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {
+	ctx = o.outlast(ctx)
+	return o.put("Complete", func() error { return o.Objects.Complete(ctx, at, id, parts) })
+}
+func (o objectsUnderFault) Abort(ctx context.Context, at file.Location, id string) error {
+	ctx = o.outlast(ctx)
+	return o.put("Abort", func() error { return o.Objects.Abort(ctx, at, id) })
+}
+func (o objectsUnderFault) Delete(ctx context.Context, at file.Location) error {
+	ctx = o.outlast(ctx)
+	return o.put("Delete", func() error { return o.Objects.Delete(ctx, at) })
+}
+func (o objectsUnderFault) Leftovers(ctx context.Context, bucket string, id file.ID) (left storage.Left, err error) {
+	ctx = o.outlast(ctx)
+	err = o.do("Leftovers", file.ErrStorageRead, func() (err error) {
+		left, err = o.Objects.Leftovers(ctx, bucket, id)
+		return
+	})
+	return
+}
+func (o objectsUnderFault) Stat(ctx context.Context, at file.Location) (s storage.Object, err error) {
+	ctx = o.outlast(ctx)
+	err = o.do("Stat", file.ErrStorageRead, func() (err error) { s, err = o.Objects.Stat(ctx, at); return })
+	return
+}
+func (o objectsUnderFault) Open(ctx context.Context, at file.Location, etag string, offset, length int64) (r io.ReadCloser, err error) {
+	ctx = o.outlast(ctx)
+	err = o.do("Open", file.ErrStorageRead, func() (err error) { r, err = o.Objects.Open(ctx, at, etag, offset, length); return })
+	return
+}

@@ -1,0 +1,87 @@
+package tus
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strings"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+
+	"holdfast/digest"
+	"holdfast/file"
+	"holdfast/upload"
+)
+
+// begin begins the upload of a request. Where the same request goes on with it, it is born
+// under its lease.
+func (o Options) begin(e handler.HookEvent) (file.ID, error) {
+	c, err := readCreation(e.HTTPRequest.Header)
+	if err != nil {
+		return "", err
+	}
+	x := exchangeOf(e.Context)
+	c.Size, c.Deferred, c.Partial = e.Upload.Size, e.Upload.SizeIsDeferred, x.partial
+	// Clients of the IETF's draft name the file in Content-Disposition and Content-Type instead.
+	c.Name = cmp.Or(c.Name, e.Upload.MetaData["filename"])
+	c.Type = cmp.Or(c.Type, e.Upload.MetaData["filetype"])
+	if c.Size == 0 && !c.Deferred || x.draft != "" || x.r.Header.Get("Content-Type") == octets {
+		s, err := o.Engine.Create(e.Context, c, x.interrupt)
+		if err != nil {
+			return "", err
+		}
+		x.hold(s)
+	} else if x.upload, err = o.Engine.Begin(e.Context, c); err != nil {
+		return "", err
+	}
+	return x.upload.ID, nil
+}
+
+// readCreation reads what the headers of a request say of a file that is to be created: all
+// but its length.
+func readCreation(h http.Header) (upload.Creation, error) {
+	// tusd's own reading of the header drops what it does not understand.
+	header := strings.Join(h.Values("Upload-Metadata"), ",")
+	pairs, err := parseMetadata(header)
+	if err != nil {
+		return upload.Creation{}, err
+	}
+	claim, err := parseClaim(pairs, h)
+	return upload.Creation{Metadata: header, Name: first(pairs, "filename", "name"), Type: first(pairs, "filetype", "type"), Claim: claim}, err
+}
+
+// parseClaim reads what a client says the SHA-256 of the whole file is: in the metadata under
+// "sha256", as hexadecimal digits or base64, or in the header Repr-Digest. Without either the
+// result is nil. What can't be read, or contradicts itself, is file.ErrInvalid: a check that a
+// client asks for must not be left out in silence.
+func parseClaim(metadata map[string]string, h http.Header) ([]byte, error) {
+	var claim []byte
+	if v := metadata["sha256"]; v != "" {
+		if claim = parseSum(v); claim == nil {
+			return nil, file.Refuse(file.ErrInvalid, "Upload-Metadata: sha256 must be 64 hexadecimal digits, or 32 bytes in base64")
+		}
+	}
+	sum, err := digest.Parse(h, "Repr-Digest")
+	if err != nil || sum == nil {
+		return claim, err
+	}
+	if claim != nil && !bytes.Equal(claim, sum) {
+		return nil, file.Refuse(file.ErrInvalid, "Repr-Digest and the metadata's sha256 differ")
+	}
+	return sum, nil
+}
+
+func parseSum(s string) []byte {
+	if len(s) == hex.EncodedLen(digest.Size) {
+		if sum, err := hex.DecodeString(s); err == nil {
+			return sum
+		}
+	}
+	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
+	if sum, err := base64.RawStdEncoding.Strict().DecodeString(plain); err == nil && len(sum) == digest.Size {
+		return sum
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package tus
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"holdfast/file"
+)
+
+// octets is the Content-Type of bytes for an upload (tus 1.0.0, PATCH).
+const octets = "application/offset+octet-stream"
+
+// parseLength reads a header that holds a number of bytes: Upload-Length or Upload-Offset
+// (tus 1.0.0). given says whether it is there at all. What is not one plain number is
+// file.ErrInvalid; a length beyond what can be counted is file.ErrTooLarge.
+func parseLength(h http.Header, name string) (n int64, given bool, err error) {
+	values := h.Values(name)
+	switch len(values) {
+	case 0:
+		return 0, false, nil
+	case 1:
+	default:
+		return 0, true, file.Refuse(file.ErrInvalid, "%s is given twice", name)
+	}
+	v := values[0]
+	if v == "" || strings.Trim(v, "0123456789") != "" { // ParseInt would take a sign
+		return 0, true, file.Refuse(file.ErrInvalid, "%s must be a number of bytes, not %q", name, short(v))
+	}
+	n, err = strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		kind := file.ErrInvalid
+		if name == "Upload-Length" {
+			kind = file.ErrTooLarge
+		}
+		return 0, true, file.Refuse(kind, "%s %s is beyond any file", name, short(v))
+	}
+	return n, true, nil
+}
+
+// short is a client's text as an error shows it.
+func short(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "..."
+	}
+	return s
+}
+
+// readHeaders refuses what tusd would let pass or take for something else, and reads
+// what tusd does not know.
+func (x *exchange) readHeaders(r *http.Request) (err error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil // a browser may come here, without the header
+	}
+	if x.draft == "" && r.Header.Get("Tus-Resumable") != "1.0.0" {
+		return file.ErrVersion
+	}
+	for _, name := range []string{"Upload-Length", "Upload-Offset"} {
+		if _, _, err := parseLength(r.Header, name); err != nil {
+			return err
+		}
+	}
+	if err := x.draft.check(r); err != nil {
+		return err
+	}
+	if r.Method == http.MethodPost && x.draft == "" {
+		if x.partial, x.sources, err = parseConcat(r.Header); err != nil {
+			return err
+		}
+	}
+	if x.check, err = readChecksum(r); err != nil || x.check == nil {
+		return err
+	}
+	if r.Method == http.MethodPost && x.draft == "" && r.Header.Get("Content-Type") != octets {
+		return x.check.Verify() // no bytes come, and nobody else would compare
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package tus
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"holdfast/file"
+)
+
+// maxMetadata is the longest Upload-Metadata header taken, in bytes.
+const maxMetadata = 4096
+
+// parseMetadata reads an Upload-Metadata header (tus 1.0.0, Creation): pairs of a key
+// and a base64 value, divided by commas. A value may be missing. What breaks the rules
+// is file.ErrInvalid: to skip it, as some servers do, would lose a file's name.
+func parseMetadata(header string) (map[string]string, error) {
+	if len(header) > maxMetadata {
+		return nil, file.Refuse(file.ErrInvalid, "Upload-Metadata has %d bytes, %d are allowed", len(header), maxMetadata)
+	}
+	pairs := make(map[string]string)
+	for element := range strings.SplitSeq(header, ",") {
+		element = strings.TrimSpace(element)
+		if element == "" {
+			continue // empty elements of a list don't count (RFC 9110, 5.6.1)
+		}
+		key, encoded, _ := strings.Cut(element, " ")
+		for _, r := range key {
+			if r <= ' ' || r > '~' {
+				return nil, file.Refuse(file.ErrInvalid, "Upload-Metadata: the key %q is not plain ASCII", key)
+			}
+		}
+		if _, twice := pairs[key]; twice {
+			return nil, file.Refuse(file.ErrInvalid, "Upload-Metadata: the key %q is given twice", key)
+		}
+		value, err := base64.StdEncoding.Strict().DecodeString(strings.TrimLeft(encoded, " "))
+		if err != nil {
+			return nil, file.Refuse(file.ErrInvalid, "Upload-Metadata: the value of %q is not base64", key)
+		}
+		pairs[key] = string(value)
+	}
+	return pairs, nil
+}
+
+// first returns the first value that is not empty under one of the keys: clients
+// differ in what they call a name and a type.
+func first(pairs map[string]string, keys ...string) string {
+	for _, k := range keys {
+		if v := pairs[k]; v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package tus
-
-const race = false

@@ -1,0 +1,155 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"holdfast/file"
+)
+
+// commitLanded takes the flights that landed, up to the first that has not, into what is to
+// be committed, and commits it. With a checksum the commit waits for the end of the body.
+func (a *appender) commitLanded(ctx context.Context) error {
+	var fault error
+	for len(a.flights) > 0 && a.flights[0].hasLanded() {
+		f := a.flights[0]
+		if fault = f.err; fault != nil {
+			break // what is behind it lies beyond a hole
+		}
+		a.flights = a.flights[1:]
+		a.add(f)
+	}
+	if a.body.Check == nil {
+		if err := a.commit(ctx); err != nil {
+			return err
+		}
+	}
+	return fault
+}
+
+// add takes a flight into what is to be committed.
+func (a *appender) add(f *flight) {
+	p := &a.pending
+	p.Offset, p.HashState = f.offset, f.hash
+	switch {
+	case f.part != nil:
+		a.replace(f.part.Offset)
+		p.Parts = append(p.Parts, *f.part)
+	case f.tail != nil:
+		a.replace(f.tail.Offset)
+		p.Tails = append(p.Tails, *f.tail)
+	default:
+		p.Whole, p.Key, p.ETag = true, f.key, f.etag
+		a.replace(0)
+	}
+}
+
+// replace drops the tails from an offset on out of what is to be committed: their bytes
+// came again, as part of something longer.
+func (a *appender) replace(from int64) {
+	a.pending.Tails, a.replaced = cutTails(a.pending.Tails, from, a.replaced)
+}
+
+// cutTails divides tails at an offset, and adds those behind it to gone.
+func cutTails(tails []file.Tail, from int64, gone []file.Tail) (left, all []file.Tail) {
+	i := slices.IndexFunc(tails, func(t file.Tail) bool { return t.Offset >= from })
+	if i < 0 {
+		return tails, gone
+	}
+	return tails[:i:i], append(gone, tails[i:]...)
+}
+
+// commit makes what landed known.
+func (a *appender) commit(ctx context.Context) error {
+	p := a.pending
+	if p.Offset == 0 {
+		return nil
+	}
+	if err := a.engine.commitProgress(ctx, a.u, p); err != nil {
+		if errors.Is(err, file.ErrQuota) { // surely not done
+			a.engine.discard(ctx, a.u.Location.Bucket, p.Tails)
+		}
+		if !errors.Is(err, file.ErrUnavailable) {
+			a.pending = file.Progress{} // it was refused, and would be again
+		}
+		return err
+	}
+	a.engine.discard(ctx, a.u.Location.Bucket, a.replaced)
+	a.pending, a.replaced = file.Progress{}, nil
+	return nil
+}
+
+// commitLast makes the last commit of a request, which gives the lease back as well where
+// nothing is left to do.
+func (a *appender) commitLast(ctx context.Context, last bool) error {
+	a.body.Check = nil // it was right
+	a.pending.Release = !last && !a.body.More
+	return a.commitLanded(ctx)
+}
+
+// commitProgress commits p and makes u what its row then is. Tails that are not needed
+// any more are removed from the store.
+//
+// A file that was put whole is recorded in the same step.
+func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Progress) error {
+	was := u.Fence()
+	next := *u
+	next.Offset, next.HashState = p.Offset, p.HashState
+	if p.Whole {
+		next.State, next.Location.Key, next.ETag = file.Stored, p.Key, p.ETag
+	}
+	if p.Whole && !u.Partial {
+		if err := e.record(ctx, was, &next); err != nil {
+			return err
+		}
+	} else {
+		var err error
+		if p.Whole { // a partial upload, with all its bytes
+			if err := e.verify(ctx, &next); err != nil {
+				return err
+			}
+		}
+		if next.Expires, err = e.rows.Commit(ctx, was, p); err != nil {
+			return err
+		}
+		next.Held = u.Held && !p.Release
+	}
+	if len(u.Sources) == 0 { // those of a final upload came with its parts
+		e.metrics.received.Add(float64(next.Offset - u.Offset))
+	}
+	var gone []file.Tail
+	next.Tails, gone = cutTails(u.Tails, p.From(), nil)
+	next.Tails = append(next.Tails, p.Tails...)
+	*u = next
+	e.discard(ctx, u.Location.Bucket, gone)
+	return nil
+}
+
+// discardFlights removes the tails that landed beyond a fault: no commit names them.
+func (a *appender) discardFlights(ctx context.Context) {
+	var tails []file.Tail
+	for _, f := range a.flights {
+		if f.tail != nil {
+			tails = append(tails, *f.tail)
+		}
+	}
+	a.engine.discard(ctx, a.u.Location.Bucket, tails)
+}
+
+// dropParts aborts the multipart upload of a request whose checksum was wrong, where nothing
+// else lies in it: else what it sent stays in the store, and counts, until the upload ends.
+func (a *appender) dropParts(ctx context.Context) {
+	if a.u.MultipartID == "" || a.u.Offset > sizeOf(a.u.Tails) {
+		return
+	}
+	at, id := a.u.Location, a.u.MultipartID
+	err := a.engine.rows.DropMultipart(ctx, a.u.Fence())
+	if err == nil {
+		a.u.MultipartID = ""
+		err = a.engine.objects.Abort(ctx, at, id)
+	}
+	if err != nil {
+		a.engine.log.WarnContext(ctx, "parts that nobody needs stay until the upload ends", "upload", a.u.ID, "error", err)
+	}
+}

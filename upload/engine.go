@@ -1,0 +1,199 @@
+// Package upload is the upload engine: it takes the bytes of uploads into the object store,
+// keeps their state in SQL, and makes files of them. It knows nothing of HTTP or of any
+// protocol for uploads.
+//
+// Whoever changes an upload does so in a Session, which holds the lease on it: see
+// Engine.Create and Engine.Take. Everything else is a handful of methods of the Engine.
+//
+// What always holds:
+//
+//  1. An offset that was answered never goes back: its bytes are durable in the store and
+//     committed in SQL.
+//  2. Committed parts are a gapless prefix; a tail begins where the parts end.
+//  3. A part number is given out once, from the row, and never again.
+//  4. Every commit is fenced by lease epoch and offset: a writer that lost its lease
+//     changes nothing, whatever it believes.
+//  5. A file can be seen if and only if its record is committed, and that happens only
+//     after the object is complete and its size was checked.
+//  6. Nothing is deleted before what replaces it is committed.
+//  7. Whatever lies in the store can be traced to a row by its key.
+//  8. A write that arrives late lands beside what is recorded, never on it: see place.
+package upload
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+	"holdfast/upload/memory"
+)
+
+// Rows is the state of uploads in SQL. Package db says what each method does.
+type Rows interface {
+	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
+	TakePart(ctx context.Context, f file.Fence, size int64) (int32, error)
+	DropMultipart(ctx context.Context, f file.Fence) error
+	SetMultipart(ctx context.Context, f file.Fence, key, multipartID string, partSize int64) error
+	Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error)
+	Parts(ctx context.Context, id file.ID) ([]file.Part, error)
+	Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error)
+	SetClaim(ctx context.Context, f file.Fence, sum []byte) error
+	DeclareLength(ctx context.Context, f file.Fence, size int64) error
+	Advance(ctx context.Context, f file.Fence, to file.State, etag string) error
+	DeleteUpload(ctx context.Context, f file.Fence) error
+	Deleted(ctx context.Context, id file.ID) (*file.Upload, error)
+	ForgetUpload(ctx context.Context, id file.ID) error
+	CutShort(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	Untidy(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	Tidied(ctx context.Context, id file.ID) error
+	DropOldKeys(ctx context.Context) error
+	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
+	LeaseRows
+}
+
+// Objects is the object store. Package storage says what each method does.
+type Objects interface {
+	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
+	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (uploadID string, err error)
+	PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error)
+	CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64, to file.Location, uploadID string, number int32) (etag string, err error)
+	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
+	Abort(ctx context.Context, at file.Location, uploadID string) error
+	Delete(ctx context.Context, at file.Location) error
+	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)
+	Stat(ctx context.Context, at file.Location) (storage.Object, error)
+	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
+}
+
+// Hooks are called at the two ends of an upload. Package hooks has them.
+type Hooks interface {
+	// PreCreate checks an upload that ctx's identity wants to begin, and writes its row.
+	PreCreate(ctx context.Context, c Creation) (file.Upload, error)
+	// PostFinish makes u, whose object is complete, a file, if its row is still as was says.
+	// It can be repeated.
+	PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error
+	// Fits refuses a size over the cap, in bytes.
+	Fits(size int64) error
+	// MaxSize is the cap, in bytes.
+	MaxSize() int64
+}
+
+// Settings of an engine. The zero value of each is its default.
+type Settings struct {
+	// LeaseTTL is how long an upload stays locked after the process that held it died;
+	// DefaultLeaseTTL if it is 0.
+	LeaseTTL time.Duration
+	// Memory is what all requests together may hold of their clients' bytes, in bytes;
+	// DefaultMemory if it is 0. It must have room for two parts: see MemoryFor.
+	Memory int64
+	// Room refuses bytes while there is no room for the rows that name them; nil: there always is.
+	Room func() error
+	// MemoryWait is the longest that a request waits for memory; memory.DefaultWait if it is 0.
+	MemoryWait time.Duration
+}
+
+// DefaultMemory is 256 MiB.
+const DefaultMemory = 256 << 20
+
+// MemoryFor is the least memory with which parts of a size can be sent, in bytes.
+func MemoryFor(partSize int64) int64 { return 2*partSize + 16*memory.LargeSlab }
+
+// Engine moves the bytes of uploads. Its methods may be called from several goroutines;
+// for one upload the lease keeps them apart.
+type Engine struct {
+	rows    Rows
+	objects Objects
+	hooks   Hooks
+	leases  *leases
+	memory  *memory.Budget
+	metrics *metrics
+	room    func() error
+	log     *slog.Logger
+
+	// Since when uploads could not be finished, as the sweep before and the one that runs saw it.
+	failing, stillFailing map[file.ID]time.Time
+
+	background sync.WaitGroup // removals that no request waits for
+}
+
+// NewEngine returns an engine.
+func NewEngine(rows Rows, objects Objects, hooks Hooks, s Settings, log *slog.Logger) *Engine {
+	m := newMetrics()
+	waited := func(d time.Duration) { m.memoryWaits.Observe(d.Seconds()) }
+	return &Engine{rows: rows, objects: objects, hooks: hooks, log: log, metrics: m, room: s.Room,
+		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log, m),
+		memory: memory.New(cmp.Or(s.Memory, DefaultMemory), cmp.Or(s.MemoryWait, memory.DefaultWait), waited)}
+}
+
+// MaxSize is the cap of files, in bytes.
+func (e *Engine) MaxSize() int64 { return e.hooks.MaxSize() }
+
+// Row returns an upload as it is now, whoever holds the lease on it; file.ErrNotFound if
+// there is none.
+func (e *Engine) Row(ctx context.Context, id file.ID) (*file.Upload, error) {
+	return e.rows.UploadRow(ctx, id)
+}
+
+// Run listens for requests of other replicas to let uploads go, and sweeps: now, and
+// then every interval, unless another replica did so meanwhile. It returns when ctx ends.
+func (e *Engine) Run(ctx context.Context, interval time.Duration) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		e.rows.Listen(ctx, e.leases.ask, func(err error) { e.log.Warn("lease requests of other replicas are not heard", "error", err) })
+	})
+	for {
+		mine, err := e.rows.TakeChore(ctx, "sweep", e.leases.holder, interval)
+		if mine {
+			err = e.Sweep(ctx)
+			e.metrics.swept(ctx, err)
+		}
+		if err != nil && ctx.Err() == nil {
+			e.log.Warn("sweep", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			wg.Wait()
+			return
+		case <-time.After(interval):
+		}
+	}
+}
+
+// LetGo asks all running uploads that can go on elsewhere to commit what they have and to
+// end: the service stops. Uploads that come whole in one request are left their time.
+func (e *Engine) LetGo() { e.leases.stop() }
+
+// Stopping reports whether LetGo was called.
+func (e *Engine) Stopping() bool { return e.leases.isStopping() }
+
+// Wait returns when everything that goes on in the background is done.
+func (e *Engine) Wait() { e.background.Wait() }
+
+// Moving returns file.ErrBusy if requests wait for memory and none of them gets any.
+func (e *Engine) Moving(context.Context) error { return e.memory.Moving() }
+
+// discard removes tails whose bytes are committed elsewhere. No request waits for it: what
+// it fails to remove is found by its key.
+func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) {
+	if len(tails) == 0 {
+		return
+	}
+	for _, t := range tails {
+		e.memory.Drop(t.Key)
+	}
+	ctx = context.WithoutCancel(ctx)
+	e.background.Go(func() {
+		for _, t := range tails {
+			remove := func() error { return e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}) }
+			if err := recovered(remove); err != nil && !errors.Is(err, storage.ErrHeld) {
+				e.log.WarnContext(ctx, "a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,298 @@
+package upload_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"holdfast/file"
+	"holdfast/internal/test/uploadtest"
+	"holdfast/storage"
+	"holdfast/upload"
+	"holdfast/upload/memory"
+)
+
+// losesPart is a store that leaves a part out and says that all is well.
+type losesPart struct{ upload.Objects }
+
+func (s losesPart) Complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {
+	return s.Objects.Complete(ctx, at, id, parts[1:])
+}
+
+func TestAnObjectOfTheWrongSizeIsNoFile(t *testing.T) {
+	worlds(t, func(w *world) {
+		w.Objects = losesPart{uploadtest.Store()}
+		w.Start()
+		body := uploadtest.Content(2*uploadtest.PartSize + 10)
+		url := w.Create(len(body))
+		for range 2 { // nor when it is tried again
+			status, h, err := w.Patch(t.Context(), url, 0, body)
+			if err != nil || status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
+				t.Fatal(status, h, err)
+			}
+		}
+		if status, _, _ := w.Send(t.Context(), "HEAD", url, nil); status != http.StatusServiceUnavailable {
+			t.Errorf("HEAD: %d", status)
+		}
+		if _, err := w.Rows.File(t.Context(), uploadtest.ID(url)); !errors.Is(err, file.ErrNotFound) {
+			t.Error("a record was written:", err)
+		}
+	})
+}
+
+// A file that is not what its client said it would be ends, and is never seen.
+func TestDeclaredDigest(t *testing.T) {
+	worlds(t, func(w *world) {
+		for _, size := range []int{0, 1000, uploadtest.PartSize + 10} {
+			body := uploadtest.Content(size)
+			right, wrong := sha256.Sum256(body), sha256.Sum256([]byte("other"))
+			inMetadata := func(sum [32]byte) []string {
+				return []string{"Upload-Metadata", "sha256 " + base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))}
+			}
+			inHeader := func(sum [32]byte) []string {
+				return []string{"Repr-Digest", "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"}
+			}
+			for _, c := range []struct {
+				name         string
+				create, send []string
+				status       int
+			}{
+				{"right in the metadata", inMetadata(right), nil, http.StatusNoContent},
+				{"right at the end", nil, inHeader(right), http.StatusNoContent},
+				{"right twice", inHeader(right), inHeader(right), http.StatusNoContent},
+				{"wrong in the metadata", inMetadata(wrong), nil, http.StatusUnprocessableEntity},
+				{"wrong at the end", nil, inHeader(wrong), http.StatusUnprocessableEntity},
+				{"two different ones", inHeader(right), inHeader(wrong), http.StatusBadRequest},
+			} {
+				w.Sub(fmt.Sprintf("%d/%s", size, c.name), func() {
+					status, h, err := w.Send(w.T.Context(), "POST", w.URL+"/files/tus/", nil, append(c.create, "Upload-Length", strconv.Itoa(size))...)
+					if size == 0 { // it is finished with its creation
+						if c.send == nil && status != map[int]int{204: 201, 422: 422}[c.status] {
+							w.T.Fatal(status, h, err)
+						}
+						return
+					}
+					url := h.Get("Location")
+					status, _, err = w.Patch(w.T.Context(), url, 0, body, c.send...)
+					if err != nil || status != c.status {
+						w.T.Fatal(status, err)
+					}
+					if status == http.StatusNoContent {
+						w.Check(url, body)
+						return
+					}
+					if _, err := w.Rows.File(w.T.Context(), uploadtest.ID(url)); !errors.Is(err, file.ErrNotFound) {
+						w.T.Error("a record was written:", err)
+					}
+					want := http.StatusNotFound
+					if c.status == http.StatusBadRequest {
+						want = http.StatusOK // it can still be sent
+					}
+					if status, _, _ := w.Send(w.T.Context(), "HEAD", url, nil); status != want {
+						w.T.Errorf("HEAD: %d", status)
+					}
+				})
+			}
+		}
+	})
+}
+
+// halting is a body that stands still after its first bytes until it may go on.
+type halting struct {
+	io.Reader
+	first int
+	goOn  <-chan struct{}
+}
+
+func (r *halting) Read(p []byte) (int, error) {
+	if r.first == 0 {
+		<-r.goOn
+		return r.Reader.Read(p)
+	}
+	n, err := r.Reader.Read(p[:min(len(p), r.first)])
+	r.first -= n
+	return n, err
+}
+
+// watched is a body that looks at the memory whenever a piece of it is sent.
+type watched struct {
+	io.Reader
+	m    *memory.Budget
+	most *atomic.Int64
+}
+
+func (r watched) Read(p []byte) (int, error) {
+	used := r.m.Stats().Used
+	for most := r.most.Load(); used > most && !r.most.CompareAndSwap(most, used); most = r.most.Load() {
+	}
+	return r.Reader.Read(p[:min(len(p), 16<<10)])
+}
+
+// With memory for two parts, ten clients send more than twice as much at once. Half of them stand
+// still in the middle until all others have come to their end: who waits, for the client or for memory,
+// holds none that another one needs. And all together never hold more than there is.
+func TestLittleMemory(t *testing.T) {
+	worlds(t, func(w *world) {
+		w.Memory = upload.MemoryFor(uploadtest.PartSize)
+		e := w.Start()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // or a client that waits for ever would be waited for
+		defer cancel()
+		var most atomic.Int64
+		send := func(url string, body []byte, how func(io.Reader) io.Reader) {
+			for sent := 0; sent < len(body); { // in two requests, so that there are tails to put together
+				end := min(sent+len(body)*2/3+1, len(body))
+				r := watched{how(bytes.NewReader(body[sent:end])), e.Budget(), &most}
+				status, h, err := w.Send(ctx, "PATCH", url, r, "Upload-Offset", strconv.Itoa(sent), "Content-Type", uploadtest.Octets)
+				if err != nil || status != http.StatusNoContent || h.Get("Upload-Offset") != strconv.Itoa(end) {
+					t.Error(status, h, err)
+					return
+				}
+				sent = end
+			}
+			w.Check(url, body)
+		}
+		var fast, slow sync.WaitGroup
+		goOn := make(chan struct{})
+		for i := range 10 {
+			body := uploadtest.Content(uploadtest.PartSize + uploadtest.PartSize/4*i/10)
+			url := w.Create(len(body))
+			if i%2 == 0 {
+				slow.Go(func() {
+					send(url, body, func(r io.Reader) io.Reader { return &halting{r, len(body) / 2, goOn} })
+				})
+			} else {
+				fast.Go(func() { send(url, body, func(r io.Reader) io.Reader { return r }) })
+			}
+		}
+		fast.Wait()
+		close(goOn)
+		slow.Wait()
+		e.Wait()
+		if n := most.Load(); n > w.Memory || n < w.Memory/2 {
+			t.Errorf("up to %d bytes were in use, of %d", n, w.Memory)
+		}
+		if n := inUse(e); n != 0 {
+			t.Errorf("%d bytes of memory were not given back", n)
+		}
+	})
+}
+
+// presser is a body of which no piece comes before what the request holds was given back.
+type presser struct {
+	uploadtest.Trickle
+	e    *upload.Engine
+	free int64 // bytes that may be in use all the same
+}
+
+func (r presser) Read(p []byte) (int, error) {
+	for end := time.Now().Add(time.Minute); inUse(r.e) > r.free && time.Now().Before(end); {
+		runtime.Gosched()
+	}
+	return r.Trickle.Read(p[:len(p)/2+1])
+}
+
+// A request that is asked for its memory in the middle of a Read stores what it has, and
+// goes on: with small reads, and with such as go right into the slab of which the bytes
+// before are on their way to the store.
+func TestAskedForMemoryAtEveryRead(t *testing.T) {
+	worlds(t, func(w *world) {
+		for _, piece := range []int{700, 3000, 50000} {
+			e := w.Start()
+			body := uploadtest.Content(30*piece + 1)
+			url := w.Create(len(body))
+			s, err := e.Take(t.Context(), uploadtest.ID(url), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Somebody holds so much that everybody else is asked for whatever they hold.
+			hog, most := e.Budget().Join(), e.Budget().Stats().Limit/4*3
+			if err := hog.Get(t.Context(), most); err != nil {
+				t.Fatal(err)
+			}
+			n, err := s.Append(0, upload.Body{Reader: presser{uploadtest.Trickle{Reader: bytes.NewReader(body), Piece: piece}, e, most + memory.LargeSlab},
+				Interrupt: func() {}})
+			if err != nil || n != int64(len(body)) {
+				t.Fatal(n, err)
+			}
+			if n := len(s.Upload().Tails); n < 10 {
+				t.Errorf("with pieces of %d bytes only %d tails were stored", piece, n)
+			}
+			hog.Close()
+			err = s.Finish()
+			s.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Wait()
+			w.Check(url, body)
+			if n := inUse(e); n != 0 {
+				t.Errorf("%d bytes of memory were not given back", n)
+			}
+		}
+	})
+}
+
+// An upload that waited too long for bytes is gone, with what it left in the store.
+func TestExpiredUpload(t *testing.T) {
+	worlds(t, func(w *world) {
+		e := w.Start()
+		body := uploadtest.Content(uploadtest.PartSize + 1000)
+		url, recorded := w.Create(2*len(body)), w.Create(3)
+		status, h, err := w.Patch(t.Context(), url, 0, body)
+		if err != nil || status != http.StatusNoContent || h.Get("Upload-Expires") == "" {
+			t.Fatal(status, h, err)
+		}
+		// Of a replica that died no row names these.
+		u, err := w.Rows.UploadRow(t.Context(), uploadtest.ID(url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stray := file.Location{Bucket: u.Location.Bucket, Key: storage.TailKey(u.ID, 99, 7)}
+		if _, err := uploadtest.Store().Put(t.Context(), stray, file.DefaultType, strings.NewReader("stray"), 5); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := uploadtest.Store().BeginMultipart(t.Context(), u.Location, u.Type, false); err != nil {
+			t.Fatal(err)
+		}
+		if status, h, _ := w.Patch(t.Context(), recorded, 0, []byte("abc")); status != http.StatusNoContent || h.Get("Upload-Expires") != "" {
+			t.Fatal(status, h)
+		}
+		if _, err := w.Raw.Exec("update uploads set expires = 1"); err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range []string{"HEAD", "PATCH", "DELETE"} {
+			if status, _, _ := w.Send(t.Context(), method, url, nil, "Upload-Offset", strconv.Itoa(len(body)), "Content-Type", uploadtest.Octets); status != http.StatusGone {
+				t.Errorf("%s: %d", method, status)
+			}
+		}
+		if err := e.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if w.Lives(uploadtest.ID(url)) {
+			t.Error("it stays")
+		}
+		if n := w.Count("upload_parts", uploadtest.ID(url)) + w.Count("upload_tails", uploadtest.ID(url)); n != 0 {
+			t.Errorf("%d rows of parts and tails stay", n)
+		}
+		if n := w.InStore(string(uploadtest.ID(url))); n != 0 {
+			t.Errorf("%d objects stay", n)
+		}
+		if left, err := uploadtest.Store().Leftovers(t.Context(), u.Location.Bucket, u.ID); len(left.Keys)+len(left.Multiparts) != 0 || err != nil {
+			t.Error("what no row named stays:", left, err)
+		}
+		w.Check(recorded, []byte("abc"))
+	})
+}

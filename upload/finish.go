@@ -1,0 +1,148 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// finish takes an upload that has all its bytes, or will have them from its sources, the
+// rest of the way to its record. Every step can be repeated and is committed before the
+// next, so that whoever touches the upload after a crash goes on where it stopped. ctx
+// must be the lease's.
+func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
+	for !u.Done() {
+		var step func(context.Context, *file.Upload) error
+		switch {
+		case u.State == file.Open && len(u.Sources) > 0 && !u.Complete():
+			step = e.assemble
+		case u.State == file.Open:
+			step = e.seal
+		case u.State == file.Completing:
+			step = e.complete
+		case u.State == file.Stored:
+			step = e.recordStored
+		default:
+			return file.NotFound(u.ID)
+		}
+		from := u.State
+		if err := step(ctx, u); err != nil {
+			return fmt.Errorf("finish %s from %s: %w", u.ID, from, err)
+		}
+	}
+	return nil
+}
+
+// seal brings bytes that still lie in tails to where they belong: into the object
+// itself if there are no parts (an empty file has neither), else into the last part.
+func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
+	if u.MultipartID != "" && len(u.Tails) == 0 {
+		return e.advance(ctx, u, file.Completing, "")
+	}
+	body := e.gather(u.Location.Bucket, u.Tails)
+	defer e.release(&body)
+	var err error
+	p := file.Progress{Offset: u.Offset, HashState: u.HashState}
+	if u.MultipartID == "" {
+		if body.size != u.Size {
+			return fmt.Errorf("the tails of %s have %d bytes of %d", u.ID, body.size, u.Size)
+		}
+		at := e.place(u)
+		p.Whole, p.Key = true, at.Key
+		p.ETag, err = e.put(ctx, at, u.Type, &body)
+	} else {
+		part := file.Part{Offset: u.Offset - body.size, Size: body.size}
+		if part.Number, err = e.nextPart(ctx, u, body.size); err != nil {
+			return err
+		}
+		part.ETag, err = e.putPart(ctx, u.Location, u.MultipartID, part.Number, &body)
+		p.Parts = []file.Part{part}
+	}
+	if err != nil {
+		return err
+	}
+	return e.commitProgress(ctx, u, p)
+}
+
+// complete has the store make one object of the parts, and looks at the result: a
+// store's word that it is done is not enough. It may have been done before.
+func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
+	if err := e.verify(ctx, u); err != nil {
+		return err
+	}
+	parts, err := e.rows.Parts(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	completed := e.objects.Complete(ctx, u.Location, u.MultipartID, parts)
+	object, err := e.objects.Stat(ctx, u.Location)
+	switch {
+	case errors.Is(err, file.ErrObjectMissing):
+		// Not a client's 404: the bytes are there as parts, the object has to come.
+		return fmt.Errorf("%w: the object is not there: %w", file.ErrStorageWrite, errors.Join(completed, errors.New(err.Error())))
+	case err != nil:
+		return err
+	case object.Size != u.Size:
+		return fmt.Errorf("%w: the object has %d bytes, the upload %d: %w", file.ErrStorageWrite, object.Size, u.Size, completed)
+	case completed != nil && !errors.Is(completed, storage.ErrNoUpload):
+		// It is there from an attempt before, and this one left its parts lying about.
+		if err := e.objects.Abort(ctx, u.Location, u.MultipartID); err != nil {
+			e.log.WarnContext(ctx, "parts of a completed upload stay", "upload", u.ID, "error", err)
+		}
+	}
+	if u.Partial {
+		return e.advance(ctx, u, file.Stored, object.ETag)
+	}
+	was, next := u.Fence(), *u
+	next.State, next.ETag = file.Stored, object.ETag
+	if err := e.record(ctx, was, &next); err != nil {
+		return err
+	}
+	*u = next
+	return nil
+}
+
+// recordStored records what an older version of this service left stored.
+func (e *Engine) recordStored(ctx context.Context, u *file.Upload) error {
+	return e.record(ctx, u.Fence(), u)
+}
+
+// record makes the file visible, and gives the lease back in the same commit: nothing is
+// left to do. was is the fence of the row before, u the upload with its object.
+func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) error {
+	if err := e.verify(ctx, u); err != nil {
+		return err
+	}
+	if err := e.hooks.PostFinish(ctx, was, u); err != nil {
+		if errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable) {
+			e.log.Warn("an upload was refused for what is in it", "upload", u.ID, "account", u.Creator.AccountID, "user", u.Creator.UserID, "error", err)
+			err = errors.Join(err, e.terminate(ctx, u))
+		}
+		return err
+	}
+	u.State, u.Held, u.Tails = file.Recorded, false, nil // as the row is now
+	return nil
+}
+
+// verify compares the upload with what its client said it would be. If it is something
+// else it ends here, and never becomes a file, nor a part of one.
+func (e *Engine) verify(ctx context.Context, u *file.Upload) error {
+	err := Matches(u, u.Claim)
+	if errors.Is(err, file.ErrDigest) {
+		if failed := e.terminate(ctx, u); failed != nil {
+			return failed
+		}
+	}
+	return err
+}
+
+func (e *Engine) advance(ctx context.Context, u *file.Upload, to file.State, etag string) error {
+	if err := e.rows.Advance(ctx, u.Fence(), to, etag); err != nil {
+		return err
+	}
+	u.State, u.ETag = to, etag
+	return nil
+}

@@ -1,0 +1,222 @@
+package upload
+
+import (
+	"context"
+	"fmt"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// parallel is how many flights of one request may be in the air.
+const parallel = 4
+
+// maxTails is how many tails an upload may have before some are put together: each
+// costs a read when a part is made of them.
+const maxTails = 16
+
+// hurriedTails is maxTails for a request that is asked to give memory back: putting tails
+// together takes longer than that should, so it is left to the end of the request as long
+// as it can be.
+const hurriedTails = 2 * maxTails
+
+// flight is bytes on their way to the store: a part, a tail, or the whole file.
+type flight struct {
+	part   *file.Part
+	tail   *file.Tail
+	key    string // of the whole file, with neither
+	etag   string // of it
+	offset int64  // behind its bytes
+	hash   []byte // the SHA-256 state there
+	body   payload
+	// borrows says that the last slab is still being filled, and will be another flight's,
+	// which may not start, and free it, before this one has landed.
+	borrows bool
+	landed  chan struct{} // closed when err is there
+	err     error
+}
+
+func (f *flight) hasLanded() bool {
+	select {
+	case <-f.landed:
+		return true
+	default:
+		return false
+	}
+}
+
+// launchPart makes a part of the tails and the buffer.
+func (a *appender) launchPart(ctx context.Context) error {
+	tails, err := a.fetch(ctx, 0)
+	if err != nil {
+		return err
+	}
+	p := &file.Part{Offset: a.read - a.buf.Size() - sizeOf(a.tails)}
+	f, err := a.prepare(tails)
+	if err != nil {
+		return err
+	}
+	f.part, p.Size, a.tails = p, f.body.size, nil
+	if p.Number, err = a.engine.nextPart(ctx, a.u, p.Size); err != nil {
+		return err
+	}
+	at, id := a.u.Location, a.u.MultipartID // commits change a.u meanwhile
+	return a.launch(ctx, f, func(ctx context.Context) (err error) {
+		p.ETag, err = a.engine.putPart(ctx, at, id, p.Number, &f.body)
+		return err
+	})
+}
+
+// launchWhole makes the finished object of the tails and the buffer, in one call.
+func (a *appender) launchWhole(ctx context.Context) error {
+	tails, err := a.fetch(ctx, 0)
+	if err != nil {
+		return err
+	}
+	f, err := a.prepare(tails)
+	if err != nil {
+		return err
+	}
+	a.tails = nil
+	at, kind := a.engine.place(a.u), a.u.Type
+	f.key = at.Key
+	return a.launch(ctx, f, func(ctx context.Context) (err error) {
+		f.etag, err = a.engine.put(ctx, at, kind, &f.body)
+		return err
+	})
+}
+
+// launchTail puts the buffer away as an object of its own. Of many tails some are put
+// together with it, so that an upload never has more than most and a few: see mergeFrom.
+func (a *appender) launchTail(ctx context.Context, most int) error {
+	from := len(a.tails)
+	if from >= most {
+		from = mergeFrom(a.tails, a.buf.Size())
+	}
+	merged, err := a.fetch(ctx, from)
+	if err != nil {
+		return err
+	}
+	f, err := a.prepare(merged)
+	if err != nil {
+		return err
+	}
+	t := &file.Tail{Offset: f.offset - f.body.size, Size: f.body.size, Key: storage.TailKey(a.u.ID, a.u.Epoch, f.offset)}
+	f.tail, a.tails = t, append(a.tails[:from:from], *t)
+	if a.body.Check != nil {
+		a.written = append(a.written, *t)
+	}
+	at := file.Location{Bucket: a.u.Location.Bucket, Key: t.Key}
+	return a.launch(ctx, f, func(ctx context.Context) error {
+		put := func() error {
+			_, err := a.engine.put(ctx, at, file.DefaultType, &f.body)
+			return err
+		}
+		if f.body.remote { // which has to wait for another place
+			return put()
+		}
+		return a.engine.memory.StoreTail(ctx, put)
+	})
+}
+
+// mergeFrom says which tails are put together with size more bytes: from the end, each
+// that is no longer than all behind it. So every byte is written again a few times
+// only, however short the tails are; and each that is left is longer than all behind it,
+// so there are no more of those than a part's size has binary digits.
+func mergeFrom(tails []file.Tail, size int64) int {
+	i := len(tails)
+	for i > 0 && tails[i-1].Size <= size {
+		i--
+		size += tails[i].Size
+	}
+	return i
+}
+
+// giveBack puts away what the request holds, because the memory is needed elsewhere.
+func (a *appender) giveBack(ctx context.Context) error {
+	if a.buf.Size() == 0 {
+		a.share.Leave(0)
+		return nil
+	}
+	a.absorb()
+	return a.launchTail(ctx, hurriedTails)
+}
+
+// save puts away what a request holds that got no more memory: its client should not have
+// to send it again, or all might do so for ever.
+func (a *appender) save(ctx context.Context, err error) error {
+	if a.body.Check != nil || a.buf.Size() == 0 {
+		return err
+	}
+	if then := a.launchTail(ctx, maxTails); then != nil {
+		return fmt.Errorf("%w (and then: %v)", err, then)
+	}
+	a.wait()
+	return err
+}
+
+// fetch begins a payload with the bytes of the tails from one on.
+func (a *appender) fetch(ctx context.Context, from int) (payload, error) {
+	if from == len(a.tails) {
+		return payload{}, nil
+	}
+	if err := a.landAll(ctx); err != nil { // a tail may still be on its way
+		return payload{}, err
+	}
+	return a.engine.gather(a.u.Location.Bucket, a.tails[from:]), nil
+}
+
+// prepare takes the buffer for a flight, behind what begins it.
+func (a *appender) prepare(begin payload) (*flight, error) {
+	a.absorb()
+	a.hashed = 0
+	state, err := saveHash(a.hash)
+	if err != nil {
+		a.engine.release(&begin)
+		return nil, err
+	}
+	f := &flight{offset: a.read, hash: state, body: begin, borrows: a.lent, landed: make(chan struct{})}
+	body := a.buf.Split(a.lent)
+	a.share.Leave(body.Held())
+	f.body.add(body)
+	a.next = f
+	return f, nil
+}
+
+// launch waits for a free place and starts a flight.
+func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Context) error) error {
+	for len(a.flights) >= parallel || len(a.flights) > 0 && a.flights[len(a.flights)-1].borrows {
+		select {
+		case <-a.flights[0].landed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := a.commitLanded(ctx); err != nil {
+			return err
+		}
+	}
+	a.flights, a.next = append(a.flights, f), nil
+	go func() {
+		defer close(f.landed)
+		defer a.engine.release(&f.body)
+		f.err = recovered(func() error { return fly(ctx) })
+		// At once, and not when it is committed: its request may be waiting for memory.
+		if f.tail != nil && f.err == nil && !f.borrows && !f.body.remote {
+			a.engine.memory.Keep(f.tail.Key, f.body.takeAll())
+		}
+	}()
+	return nil
+}
+
+// wait waits until all flights have landed.
+func (a *appender) wait() {
+	for _, f := range a.flights {
+		<-f.landed
+	}
+}
+
+// landAll waits for all flights, and commits them.
+func (a *appender) landAll(ctx context.Context) error {
+	a.wait()
+	return a.commitLanded(ctx)
+}

@@ -1,0 +1,53 @@
+package upload
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding"
+	"fmt"
+	"hash"
+
+	"holdfast/file"
+)
+
+// resumeHash returns a SHA-256 that goes on from a saved state.
+func resumeHash(state []byte) (hash.Hash, error) {
+	h := sha256.New()
+	if state != nil {
+		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
+			return nil, fmt.Errorf("saved SHA-256 state: %w", err)
+		}
+	}
+	return h, nil
+}
+
+// Digest is the SHA-256 at which a saved state has arrived.
+func Digest(state []byte) ([]byte, error) {
+	h, err := resumeHash(state)
+	if err != nil {
+		return nil, err
+	}
+	return h.Sum(nil), nil
+}
+
+// saveHash returns the state of a SHA-256 from which resumeHash goes on.
+func saveHash(h hash.Hash) ([]byte, error) {
+	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("save SHA-256 state: %w", err)
+	}
+	return state, nil
+}
+
+// Matches compares an upload that has all its bytes with the SHA-256 that its client says
+// it has; nil: it says nothing. file.ErrDigest if they differ.
+func Matches(u *file.Upload, claim []byte) error {
+	if claim == nil {
+		return nil
+	}
+	sum, err := Digest(u.HashState)
+	if err != nil || bytes.Equal(sum, claim) {
+		return err
+	}
+	return file.Refuse(file.ErrDigest, "The content has the SHA-256 %x, %x was declared", sum, claim)
+}

@@ -1,0 +1,196 @@
+package memory
+
+import (
+	"io"
+	"sync"
+)
+
+// Bytes are held in slabs of these sizes, in bytes. The first ones of a buffer are small,
+// so that what is held is never much more than what has come.
+const (
+	SmallSlab  = 4 << 10
+	MiddleSlab = 16 << 10
+	LargeSlab  = 64 << 10
+)
+
+// slabs are the ones that are not in use, by size. A sync.Pool would give them to the
+// garbage collector at every turn, and the next request would make new ones: with
+// thousands of clients that is most of the collector's work.
+type slabs struct {
+	mu    sync.Mutex
+	lists map[int][][]byte
+	bytes int
+}
+
+// maxFree is how much of them is kept, in bytes: little, as it comes on top of the budget.
+const maxFree = 8 << 20
+
+func (f *slabs) get(size int) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.lists[size]
+	if len(list) == 0 {
+		return make([]byte, size)
+	}
+	last := len(list) - 1
+	b := list[last]
+	list[last], f.lists[size] = nil, list[:last]
+	f.bytes -= size
+	return b
+}
+
+func (f *slabs) put(b []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.bytes+len(b) <= maxFree {
+		f.lists[len(b)] = append(f.lists[len(b)], b)
+		f.bytes += len(b)
+	}
+}
+
+// slab holds bytes from one index to another. What is behind them is free.
+type slab struct {
+	mem      []byte
+	from, to int
+	borrowed bool // another buffer's, which recycles it
+}
+
+// Buffer holds the bytes of one part or tail in slabs. One that slabs are added to comes
+// from Budget.NewBuffer; the zero value is empty.
+type Buffer struct {
+	pool  *slabs
+	slabs []slab
+	size  int64
+	held  int64
+}
+
+// NewBuffer returns an empty buffer.
+func (b *Budget) NewBuffer() Buffer { return Buffer{pool: &b.slabs} }
+
+// Size is how many bytes are in the buffer.
+func (b *Buffer) Size() int64 { return b.size }
+
+// Held is how many bytes of memory the buffer holds.
+func (b *Buffer) Held() int64 { return b.held }
+
+// Next is how large the next slab should be, in bytes.
+func (b *Buffer) Next() int {
+	switch {
+	case b.size < MiddleSlab:
+		return SmallSlab
+	case b.size < LargeSlab:
+		return MiddleSlab
+	default:
+		return LargeSlab
+	}
+}
+
+// Grow adds a slab of one of the sizes. The caller's share has got the memory.
+func (b *Buffer) Grow(size int) {
+	b.slabs = append(b.slabs, slab{mem: b.pool.get(size)})
+	b.held += int64(size)
+}
+
+// Space is the free part of the last slab.
+func (b *Buffer) Space() []byte {
+	if len(b.slabs) == 0 {
+		return nil
+	}
+	s := b.slabs[len(b.slabs)-1]
+	return s.mem[s.to:]
+}
+
+// Extend counts n bytes that were read into Space.
+func (b *Buffer) Extend(n int) {
+	if n > 0 {
+		b.slabs[len(b.slabs)-1].to += n
+		b.size += int64(n)
+	}
+}
+
+// Split takes the bytes out of b. With lent, somebody is still reading into the space of
+// the last slab: it stays with b, and what was taken borrows its bytes. Neither touches
+// the other's.
+func (b *Buffer) Split(lent bool) Buffer {
+	taken := *b
+	*b = Buffer{pool: b.pool}
+	if lent && len(taken.slabs) > 0 {
+		last := &taken.slabs[len(taken.slabs)-1]
+		rest := slab{mem: last.mem, from: last.to, to: last.to, borrowed: last.borrowed}
+		last.borrowed = true
+		b.slabs = []slab{rest}
+		b.held = int64(len(rest.mem))
+		taken.held -= b.held
+	}
+	return taken
+}
+
+// Add moves the bytes of other behind those of b.
+func (b *Buffer) Add(other Buffer) {
+	if b.pool == nil {
+		b.pool = other.pool
+	}
+	b.slabs = append(b.slabs, other.slabs...)
+	b.size += other.size
+	b.held += other.held
+}
+
+// From calls each with the bytes from a position on, slab by slab.
+func (b *Buffer) From(pos int64, each func([]byte)) {
+	for _, s := range b.slabs {
+		n := int64(s.to - s.from)
+		if pos < n {
+			each(s.mem[s.from+int(pos) : s.to])
+			pos = 0
+		} else {
+			pos -= n
+		}
+	}
+}
+
+// Recycle empties the buffer, whose slabs go to whoever needs some next. Nobody may read
+// the buffer any more.
+func (b *Buffer) Recycle() {
+	for _, s := range b.slabs {
+		if !s.borrowed {
+			b.pool.put(s.mem)
+		}
+	}
+	*b = Buffer{pool: b.pool}
+}
+
+// Reader reads the buffer from a byte on.
+func (b *Buffer) Reader(from int64) io.Reader {
+	r := &bufferReader{b: b}
+	for r.i < len(b.slabs) {
+		n := int64(b.slabs[r.i].to - b.slabs[r.i].from)
+		if from < n {
+			r.at = int(from)
+			break
+		}
+		from, r.i = from-n, r.i+1
+	}
+	return r
+}
+
+// bufferReader is at byte at of slab i.
+type bufferReader struct {
+	b  *Buffer
+	i  int
+	at int
+}
+
+func (r *bufferReader) Read(p []byte) (n int, err error) {
+	for n < len(p) && r.i < len(r.b.slabs) {
+		s := r.b.slabs[r.i]
+		c := copy(p[n:], s.mem[s.from+r.at:s.to])
+		n, r.at = n+c, r.at+c
+		if s.from+r.at == s.to {
+			r.i, r.at = r.i+1, 0
+		}
+	}
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}

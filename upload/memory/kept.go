@@ -1,0 +1,52 @@
+package memory
+
+import "container/list"
+
+// keptTail is a tail that is stored, and still in memory.
+type keptTail struct {
+	key  string
+	body Buffer
+}
+
+// Keep keeps the bytes of a stored tail, which were leaving, until they are needed or their
+// memory is: the next request will often make a part of them. The key of a tail is never
+// used for other bytes, so what is kept can't be out of date.
+func (b *Budget) Keep(key string, body Buffer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leaving -= body.held
+	b.kept[key] = b.keeping.PushBack(&keptTail{key, body})
+	b.wake()
+}
+
+// Recall takes the bytes of a tail out of those kept, if they are there. They are leaving
+// again.
+func (b *Budget) Recall(key string) (Buffer, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	place, there := b.kept[key]
+	if !there {
+		return Buffer{}, false
+	}
+	delete(b.kept, key)
+	body := b.keeping.Remove(place).(*keptTail).body
+	b.leaving += body.held
+	return body, true
+}
+
+// Drop drops the bytes of a tail, if they are kept.
+func (b *Budget) Drop(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if place, there := b.kept[key]; there {
+		b.evict(place)
+		b.wake()
+	}
+}
+
+func (b *Budget) evict(place *list.Element) {
+	t := b.keeping.Remove(place).(*keptTail)
+	delete(b.kept, t.key)
+	b.used -= t.body.held
+	t.body.Recycle()
+}

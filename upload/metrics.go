@@ -1,0 +1,88 @@
+package upload
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/upload/memory"
+)
+
+// metrics count what becomes of uploads, and what requests wait for.
+type metrics struct {
+	received prometheus.Counter
+	expired  prometheus.Counter
+	removed  prometheus.Counter
+
+	leaseWaits    prometheus.Histogram
+	leaseTimeouts prometheus.Counter
+	leaseLosses   prometheus.Counter
+
+	memoryWaits prometheus.Histogram
+
+	sweeps    *prometheus.CounterVec // by how they ended
+	lastSweep prometheus.Gauge
+	mended    *prometheus.CounterVec // by what became of the upload
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		received: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_upload_received_bytes_total",
+			Help: "Bytes of uploads that are stored and committed."}),
+		expired: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_uploads_expired_total",
+			Help: "Uploads that got no byte for UPLOAD_TTL and were ended; partial ones are not counted."}),
+		removed: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_uploads_removed_total",
+			Help: "Uploads that a client ended by DELETE of the upload, unfinished or finished."}),
+		leaseWaits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "holdfast_lease_wait_seconds",
+			Help:    "How long requests waited for the lease on their upload.",
+			Buckets: []float64{.005, .025, .1, .5, 2.5, 10, 18}}),
+		leaseTimeouts: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_lease_timeouts_total",
+			Help: "Requests that did not get the lease on their upload in time (423), or whose client left."}),
+		leaseLosses: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_leases_lost_total",
+			Help: "Leases that ran out while they were needed: the database was away, or the process stood still."}),
+		memoryWaits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "holdfast_memory_wait_seconds",
+			Help:    "How long requests waited that had to wait for memory.",
+			Buckets: []float64{.005, .025, .1, .5, 2.5, 10, 60}}),
+		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_sweeps_total",
+			Help: "Rounds of the sweeper in this replica, by how they ended: ok, failed."}, []string{"result"}),
+		lastSweep: prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_sweep_last_success_timestamp_seconds",
+			Help: "When this replica swept last without an error; 0: never. One replica sweeps for all: take the maximum."}),
+		mended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_sweep_uploads_total",
+			Help: "What the sweeper did with uploads: finished, expired, cleaned (removed what was left of a deleted one), failed."}, []string{"outcome"}),
+	}
+	for _, result := range []string{"ok", "failed"} { // so that they are there before something happens
+		m.sweeps.WithLabelValues(result)
+	}
+	for _, outcome := range []string{"finished", "expired", "cleaned", "failed"} {
+		m.mended.WithLabelValues(outcome)
+	}
+	return m
+}
+
+// Register has r show what was counted, and how the memory is used.
+func (e *Engine) Register(r prometheus.Registerer) {
+	m := e.metrics
+	r.MustRegister(m.received, m.expired, m.removed, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits, m.sweeps, m.lastSweep, m.mended)
+	gauge := func(name, help string, value func(memory.Stats) float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(e.memory.Stats()) }))
+	}
+	gauge("holdfast_memory_limit_bytes", "MEMORY_BUDGET: what all uploads together may hold.",
+		func(s memory.Stats) float64 { return float64(s.Limit) })
+	gauge("holdfast_memory_used_bytes", "What uploads hold, tails that are kept for later included.",
+		func(s memory.Stats) float64 { return float64(s.Used) })
+	gauge("holdfast_uploads_waiting_seconds", "How long the request has waited for memory that has waited longest; 0: none waits.",
+		func(s memory.Stats) float64 { return s.Longest.Seconds() })
+	gauge("holdfast_memory_waiting_requests", "Requests that wait for memory.",
+		func(s memory.Stats) float64 { return float64(s.Waiting) })
+}
+
+// swept takes note of a round of the sweeper. One that the service's end cut short is none.
+func (m *metrics) swept(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		m.sweeps.WithLabelValues("ok").Inc()
+		m.lastSweep.SetToCurrentTime()
+	case ctx.Err() == nil:
+		m.sweeps.WithLabelValues("failed").Inc()
+	}
+}

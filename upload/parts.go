@@ -1,0 +1,136 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+const (
+	mebibyte    = 1 << 20
+	minPartSize = 8 * mebibyte
+	// maxPlannedParts leaves numbers for parts that fail: a number is used once only.
+	maxPlannedParts = 9000
+)
+
+// PartSize is the size of all parts but the last, in bytes: whole mebibytes, so that a
+// file of the given length needs no more than maxPlannedParts of them.
+func PartSize(longest int64) int64 {
+	size := (longest + maxPlannedParts - 1) / maxPlannedParts
+	size = (size + mebibyte - 1) / mebibyte * mebibyte
+	return max(size, minPartSize)
+}
+
+// ChunkedPartSize is the size of parts, in bytes, for a client that sends chunk bytes of an
+// upload with each request: an even share of them, if there is one that the store takes,
+// that is no longer than planned, and that gets by with maxPlannedParts for longest bytes.
+// Then no bytes are left over when a request ends, which would be stored twice: as a tail,
+// and again as the beginning of a part.
+func ChunkedPartSize(planned, chunk, longest int64) int64 {
+	const most = 64 // for more parts than that, a tail for each request matters little
+	if chunk < storage.MinPart || chunk > most*planned {
+		return planned
+	}
+	for n := (chunk + planned - 1) / planned; chunk/n >= storage.MinPart; n++ {
+		if size := chunk / n; chunk%n == 0 && size*maxPlannedParts >= longest {
+			return size
+		}
+	}
+	return planned
+}
+
+// place is where the holder of the lease writes the object of an upload: under the layout's key where
+// nobody else's write can still arrive, else under a key that only this lease writes to. The row
+// names it with the commit that makes it count. All that write a new object ask here; once a
+// multipart upload is noted, its key is the row's, and whoever completes it makes the same object.
+func (e *Engine) place(u *file.Upload) file.Location {
+	e.leases.writing(u.ID)
+	at := u.Location
+	if !u.Alone() {
+		at.Key = storage.FencedKey(u.ID, u.Epoch)
+	}
+	return at
+}
+
+// nextPart gives out the number for one more part, and begins the multipart upload with
+// the first.
+func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int32, error) {
+	number, err := e.rows.TakePart(ctx, u.Fence(), size)
+	if err != nil {
+		return 0, err
+	}
+	if number > storage.MaxParts {
+		return 0, file.Refuse(file.ErrConflict, "This upload failed too often, begin a new one")
+	}
+	if u.MultipartID == "" {
+		at := e.place(u)
+		id, err := e.objects.BeginMultipart(ctx, at, u.Type, len(u.Sources) > 0)
+		if err != nil {
+			return 0, err
+		}
+		if err := e.rows.SetMultipart(ctx, u.Fence(), at.Key, id, u.PartSize); err != nil {
+			// It may have been noted all the same, unless somebody else has the upload now.
+			if errors.Is(err, file.ErrConflict) {
+				err = errors.Join(err, e.objects.Abort(ctx, at, id))
+			}
+			return 0, err
+		}
+		u.Location, u.MultipartID = at, id
+	}
+	return number, nil
+}
+
+// putPart stores a part, and tries once more where the store is to blame: under the same
+// number, which holds the same bytes whoever comes first.
+func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID string, number int32, body *payload) (string, error) {
+	var etag string
+	var err error
+	for try := 1; try <= 2; try++ {
+		etag, err = e.send(ctx, body, func(r io.ReadSeeker) (string, error) {
+			return e.objects.PutPart(ctx, at, multipartID, number, r, body.size)
+		})
+		if !errors.Is(err, file.ErrUnavailable) || ctx.Err() != nil {
+			break
+		}
+	}
+	if errors.Is(err, storage.ErrNoUpload) { // a rule of the bucket ended it, or somebody did by hand
+		return "", file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
+	}
+	return etag, err
+}
+
+// put stores an object whole.
+func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *payload) (etag string, err error) {
+	return e.send(ctx, body, func(r io.ReadSeeker) (string, error) {
+		return e.objects.Put(ctx, at, contentType, r, body.size)
+	})
+}
+
+// send calls put with a reader of the payload. Where the store did not give the bytes of a
+// tail, that is the error: the store has taken nothing, but that is not why.
+func (e *Engine) send(ctx context.Context, body *payload, put func(io.ReadSeeker) (string, error)) (etag string, err error) {
+	once := func() error {
+		r := e.reader(ctx, body)
+		etag, err = put(r)
+		if unread := r.end(); unread != nil && err != nil {
+			err = errors.Join(unread, err)
+		}
+		return err
+	}
+	if body.remote {
+		err = e.memory.Move(ctx, once)
+	} else {
+		err = once()
+	}
+	return etag, err
+}
+
+// release frees what a payload holds.
+func (e *Engine) release(body *payload) {
+	held := body.held
+	body.recycle()
+	e.memory.Free(held)
+}

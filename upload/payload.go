@@ -1,0 +1,198 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"holdfast/file"
+	"holdfast/upload/memory"
+)
+
+// payload is what one object or part is made of: the bytes of tails, and behind them
+// those that were read since. Tails that are still in memory are taken from there; the
+// others are read from the store while the payload is sent. So tails can be put together
+// without any of the memory that uploads share, however many and however long they are.
+type payload struct {
+	stretches []stretch
+	bucket    string
+	size      int64 // bytes
+	held      int64 // bytes of memory
+	remote    bool  // some stretch is only in the store
+}
+
+// stretch is a tail in the store, or bytes in memory.
+type stretch struct {
+	tail file.Tail
+	buf  *memory.Buffer // nil: in the store only
+}
+
+func (s stretch) size() int64 {
+	if s.buf != nil {
+		return s.buf.Size()
+	}
+	return s.tail.Size
+}
+
+// gather begins a payload with the bytes of tails, in their order.
+func (e *Engine) gather(bucket string, tails []file.Tail) payload {
+	c := payload{bucket: bucket}
+	for _, t := range tails {
+		if kept, here := e.memory.Recall(t.Key); here {
+			c.add(kept)
+			continue
+		}
+		c.stretches = append(c.stretches, stretch{tail: t})
+		c.size += t.Size
+		c.remote = true
+	}
+	return c
+}
+
+// add puts bytes in memory behind the others.
+func (c *payload) add(b memory.Buffer) {
+	c.stretches = append(c.stretches, stretch{buf: &b})
+	c.size += b.Size()
+	c.held += b.Held()
+}
+
+// takeAll moves a payload that is all in memory into one buffer.
+func (c *payload) takeAll() (all memory.Buffer) {
+	for _, s := range c.stretches {
+		all.Add(*s.buf)
+	}
+	*c = payload{}
+	return all
+}
+
+// recycle gives back the slabs. Nobody may read the payload any more.
+func (c *payload) recycle() {
+	for _, s := range c.stretches {
+		if s.buf != nil {
+			s.buf.Recycle()
+		}
+	}
+	*c = payload{}
+}
+
+// payloadReader reads a payload from its beginning; byte pos is at of stretch i.
+//
+// An HTTP client may go on reading a body after the call that sends it has failed. Once
+// end has returned it gets nothing any more: what it would read may be another's.
+type payloadReader struct {
+	objects Objects
+	c       *payload
+	ctx     context.Context // of what is read from the store
+	cancel  context.CancelFunc
+
+	mu    sync.Mutex
+	over  bool
+	pos   int64
+	i     int
+	at    int64
+	bytes io.Reader // of stretch i from at on; nil: to be opened
+	err   error     // what the store could not be read for
+}
+
+var errCallOver = errors.New("the call that sent these bytes is over")
+
+// reader reads c. End it before c is recycled.
+func (e *Engine) reader(ctx context.Context, c *payload) *payloadReader {
+	ctx, cancel := context.WithCancel(ctx)
+	return &payloadReader{objects: e.objects, c: c, ctx: ctx, cancel: cancel}
+}
+
+// end returns what the store could not be read for, if anything.
+func (r *payloadReader) end() error {
+	r.cancel() // a Read that waits for the store ends
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	r.leave()
+	return r.err
+}
+
+// leave ends the reading of a stretch.
+func (r *payloadReader) leave() {
+	if c, ok := r.bytes.(io.Closer); ok {
+		c.Close()
+	}
+	r.bytes = nil
+}
+
+func (r *payloadReader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return 0, errCallOver
+	}
+	for len(p) > 0 && r.i < len(r.c.stretches) {
+		if r.bytes == nil {
+			if err := r.open(); err != nil {
+				r.err = fmt.Errorf("read back a tail: %w", err)
+				return 0, r.err
+			}
+		}
+		size := r.c.stretches[r.i].size()
+		n, err := r.bytes.Read(p[:min(int64(len(p)), size-r.at)])
+		r.at, r.pos = r.at+int64(n), r.pos+int64(n)
+		if r.at == size {
+			r.leave()
+			r.i, r.at = r.i+1, 0
+		} else if err != nil {
+			r.leave()
+			r.err = fmt.Errorf("read back %s: %w: %w", r.c.stretches[r.i].tail.Key, file.ErrStorageRead, err)
+			return n, r.err
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return 0, io.EOF
+}
+
+// open begins to read stretch i where at is.
+func (r *payloadReader) open() error {
+	s := r.c.stretches[r.i]
+	if s.buf != nil {
+		r.bytes = s.buf.Reader(r.at)
+		return nil
+	}
+	b, err := r.objects.Open(r.ctx, file.Location{Bucket: r.c.bucket, Key: s.tail.Key}, "", r.at, s.tail.Size-r.at)
+	if errors.Is(err, file.ErrObjectMissing) {
+		err = fmt.Errorf("%w: a committed tail: %s", file.ErrStorageRead, err.Error()) // no 404 for the client
+	}
+	if err == nil {
+		r.bytes = b
+	}
+	return err
+}
+
+func (r *payloadReader) Seek(offset int64, whence int) (int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return 0, errCallOver
+	}
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.pos
+	case io.SeekEnd:
+		offset += r.c.size
+	}
+	if offset < 0 || offset > r.c.size {
+		return 0, errors.New("seek outside of the payload")
+	}
+	r.leave()
+	r.pos, r.i, r.at, r.err = offset, 0, offset, nil
+	for r.i < len(r.c.stretches) && r.at >= r.c.stretches[r.i].size() {
+		r.at -= r.c.stretches[r.i].size()
+		r.i++
+	}
+	return offset, nil
+}

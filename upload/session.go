@@ -1,0 +1,132 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"holdfast/file"
+)
+
+// Session is the right to change one upload, and the upload as it is under that right: the
+// lease and the row. It must be closed.
+//
+// Its methods go on when the client has gone away: what came is kept. They end when the
+// lease is lost, and then change nothing any more. They must not be called at the same
+// time. Where the last commit has given the lease back (the upload is a file, or was
+// ended), Close knows that.
+type Session struct {
+	engine *Engine
+	lease  *lease
+	u      *file.Upload
+}
+
+// Take waits until ctx ends for the lease on an upload, asking whoever holds it to let go.
+// letGo is called when others ask: it should have the session closed soon, after what came
+// was committed; nil if the session is short anyway. It may be called from another
+// goroutine, and more than once. The error is file.ErrLocked if the holder does not let go
+// in time, and file.ErrNotFound if there is no such upload.
+func (e *Engine) Take(ctx context.Context, id file.ID, letGo func()) (*Session, error) {
+	l, u, err := e.leases.take(ctx, id, letGo)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{engine: e, lease: l, u: u}, nil
+}
+
+// Upload is the upload as this session has last committed it. It changes with the session.
+func (s *Session) Upload() *file.Upload { return s.u }
+
+// Lost is why the lease was lost; nil while it is held.
+func (s *Session) Lost() error {
+	if s.lease.ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(s.lease.ctx)
+}
+
+// Append adds the bytes of a body to the upload, which must be at offset. It returns how
+// many were committed, also with an error: those are safe, whatever went wrong after them.
+// With a checksum that is all of them or none.
+//
+// The errors are file.ErrConflict for another offset, file.ErrTooLarge for more bytes than
+// the upload's length or the cap allows, file.ErrChecksum, file.ErrBusy for want of memory,
+// file.ErrNoSpace, file.ErrQuota, file.ErrUnavailable for a store or a database that does
+// not answer, and those with which the body was read.
+func (s *Session) Append(offset int64, b Body) (n int64, err error) {
+	if s.u.Offset != offset || s.u.State != file.Open {
+		return 0, fmt.Errorf("upload %s is %s at %d, not at %d: %w", s.u.ID, s.u.State, s.u.Offset, offset, file.ErrConflict)
+	}
+	err = s.do(func(ctx context.Context) (err error) { n, err = s.engine.append(ctx, s.u, b); return err })
+	return n, err
+}
+
+// Declare sets the length, in bytes, of an upload that was begun without one.
+// file.ErrTooLarge if it is over the cap.
+func (s *Session) Declare(length int64) error {
+	return s.do(func(ctx context.Context) error { return s.engine.declare(ctx, s.u, length) })
+}
+
+// Claim notes the SHA-256 that the client says the whole file has; nil: it says nothing.
+// file.ErrInvalid if it said something else before.
+func (s *Session) Claim(sum []byte) error {
+	return s.do(func(ctx context.Context) error { return s.engine.noteClaim(ctx, s.u, sum) })
+}
+
+// Finish takes an upload that has all its bytes, or will have them from its sources, the
+// rest of the way to its record. After an error it can be called again, also by another
+// session.
+func (s *Session) Finish() error {
+	return s.do(func(ctx context.Context) error { return s.engine.finish(ctx, s.u) })
+}
+
+// Terminate ends the upload for its client, or deletes the file that it became.
+func (s *Session) Terminate() error {
+	err := s.end()
+	if err == nil {
+		s.engine.metrics.removed.Inc()
+	}
+	return err
+}
+
+// end is Terminate where no client asked for it.
+func (s *Session) end() error {
+	return s.do(func(ctx context.Context) error { return s.engine.terminate(ctx, s.u) })
+}
+
+// Close gives the lease back. It may be called more than once.
+func (s *Session) Close() { s.lease.give() }
+
+// do has f change the upload under the lease, and notes whether its last commit has given
+// the lease back.
+func (s *Session) do(f func(context.Context) error) error {
+	defer func() { s.lease.over.Store(!s.u.Held) }()
+	return f(s.lease.ctx)
+}
+
+// noteClaim notes what its client says of a whole file that is not there yet.
+func (e *Engine) noteClaim(ctx context.Context, u *file.Upload, sum []byte) error {
+	switch {
+	case sum == nil || bytes.Equal(sum, u.Claim):
+		return nil
+	case u.Claim != nil:
+		return file.Refuse(file.ErrInvalid, "Repr-Digest is not the one that was declared before")
+	}
+	if err := e.rows.SetClaim(ctx, u.Fence(), sum); err != nil {
+		return err
+	}
+	u.Claim = sum
+	return nil
+}
+
+// declare sets the length of an upload that was begun without one.
+func (e *Engine) declare(ctx context.Context, u *file.Upload, length int64) error {
+	if err := e.hooks.Fits(length); err != nil {
+		return err
+	}
+	if err := e.rows.DeclareLength(ctx, u.Fence(), length); err != nil {
+		return err
+	}
+	u.Size, u.Deferred = length, false
+	return nil
+}

@@ -1,0 +1,194 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// terminate ends an upload, finished or not: first for clients, then in the store.
+// ctx must be the lease's.
+func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
+	if err := e.rows.DeleteUpload(ctx, u.Fence()); err != nil {
+		return err
+	}
+	u.State, u.Held = file.Deleted, false
+	e.Remove(ctx, u.ID)
+	return nil
+}
+
+// Remove takes what a deleted upload left out of the store. For clients it is gone
+// already, so a failure is no error of theirs: the sweeper tries again. So it does after a backup.
+func (e *Engine) Remove(ctx context.Context, id file.ID) {
+	if err := e.remove(context.WithoutCancel(ctx), id); err != nil && !errors.Is(err, storage.ErrHeld) {
+		e.log.WarnContext(ctx, "what a deleted file left in the store stays for now", "file", id, "error", err)
+	}
+}
+
+func (e *Engine) remove(ctx context.Context, id file.ID) error {
+	u, err := e.rows.Deleted(ctx, id)
+	if errors.Is(err, file.ErrNotFound) {
+		return nil // somebody else was faster
+	}
+	if err != nil {
+		return err
+	}
+	for _, t := range u.Tails {
+		e.memory.Drop(t.Key)
+	}
+	// What the rows name is not all: a replica may have died between writing and noting it,
+	// or between noting that it is not needed any more and removing it.
+	left, err := e.objects.Leftovers(ctx, u.Location.Bucket, id)
+	if err != nil {
+		return err
+	}
+	left.Keys = append(left.Keys, u.Location.Key, storage.ObjectKey(id))
+	for _, t := range u.Tails {
+		left.Keys = append(left.Keys, t.Key)
+	}
+	if u.MultipartID != "" { // which may be among those, under another name
+		left.Multiparts = append(left.Multiparts, storage.Begun{Key: u.Location.Key, ID: u.MultipartID})
+	}
+	if err := e.clear(ctx, u.Location.Bucket, left); err != nil {
+		return err
+	}
+	return e.rows.ForgetUpload(ctx, id)
+}
+
+// clear removes what lies in a bucket.
+func (e *Engine) clear(ctx context.Context, bucket string, left storage.Left) (err error) {
+	for _, m := range left.Multiparts {
+		err = errors.Join(err, e.objects.Abort(ctx, file.Location{Bucket: bucket, Key: m.Key}, m.ID))
+	}
+	slices.Sort(left.Keys)
+	for _, key := range slices.Compact(left.Keys) {
+		err = errors.Join(err, e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: key}))
+	}
+	return err
+}
+
+// tidy removes what lies beside the object of a file: what writers that died, or lost their lease, have
+// written since. The object that is recorded stays, and is never written to again.
+func (e *Engine) tidy(ctx context.Context, id file.ID) error {
+	u, err := e.rows.UploadRow(ctx, id)
+	if err != nil || u.State != file.Recorded {
+		return err
+	}
+	left, err := e.objects.Leftovers(ctx, u.Location.Bucket, id)
+	if err != nil {
+		return err
+	}
+	left.Keys = slices.DeleteFunc(append(left.Keys, storage.ObjectKey(id)), func(key string) bool { return key == u.Location.Key })
+	if err := e.clear(ctx, u.Location.Bucket, left); err != nil {
+		return err
+	}
+	return e.rows.Tidied(ctx, id)
+}
+
+// Sweep finishes and removes what a crash or an outage cut short, and what has expired.
+func (e *Engine) Sweep(ctx context.Context) error {
+	if err := e.rows.DropOldKeys(ctx); err != nil {
+		return err
+	}
+	e.failing, e.stillFailing = e.stillFailing, make(map[file.ID]time.Time)
+	err := eachPage(ctx, e.rows.CutShort, func(id file.ID) {
+		var outcome string
+		err := recovered(func() (err error) { outcome, err = e.mend(ctx, id); return err })
+		if err != nil {
+			outcome = "failed"
+			e.log.Warn("an upload that was cut short stays so for now", "upload", id, "error", err)
+		}
+		if outcome != "" {
+			e.metrics.mended.WithLabelValues(outcome).Inc()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return eachPage(ctx, e.rows.Untidy, func(id file.ID) {
+		if err := recovered(func() error { return e.tidy(ctx, id) }); err != nil {
+			e.log.Warn("what was written beside a file stays for now", "file", id, "error", err)
+		}
+	})
+}
+
+// eachPage calls each for all ids that list gives, a page at a time.
+func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID, limit int) ([]file.ID, error), each func(file.ID)) error {
+	const page = 100
+	for after := file.ID(""); ; {
+		ids, err := list(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			each(id)
+			after = id
+		}
+		if len(ids) < page {
+			return nil
+		}
+	}
+}
+
+// finishPatience is how long this replica tries to finish an upload, whatever else holds it up. It
+// may have all its bytes for days: nobody may have been there to finish it.
+const finishPatience = 15 * time.Minute
+
+// givesUp reports whether an upload that has all its bytes has run out because what it needs to
+// become a file does not come: somebody to scan it, or room for its parts and the object they make.
+// Other faults, the store's and the database's, are waited for.
+func (e *Engine) givesUp(u *file.Upload, err error) bool {
+	if !errors.Is(err, file.ErrScanner) && !errors.Is(err, file.ErrNoSpace) {
+		return false
+	}
+	first, seen := e.failing[u.ID]
+	if !seen {
+		first = time.Now()
+	}
+	e.stillFailing[u.ID] = first
+	return seen && u.Expired && time.Since(first) >= min(u.TTL, finishPatience)
+}
+
+// mend says in a word what became of the upload; empty: nothing, since somebody else has it.
+func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err error) {
+	row, err := e.rows.UploadRow(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if row.State == file.Deleted {
+		return "cleaned", e.remove(ctx, id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // who holds it finishes it
+	defer cancel()
+	s, err := e.Take(ctx, id, nil)
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	switch {
+	case s.u.Gone():
+		e.log.Info("an upload has expired", "upload", id, "offset", s.u.Offset)
+		if err = s.end(); err == nil && !s.u.Partial {
+			e.metrics.expired.Inc()
+		}
+		outcome = "expired"
+	case s.u.Complete() || len(s.u.Sources) > 0:
+		outcome = "finished"
+		if err = s.Finish(); e.givesUp(s.u, err) {
+			e.log.Warn("an upload has expired, since it can't become a file", "upload", id, "error", err)
+			if err = s.end(); err == nil {
+				e.metrics.expired.Inc()
+			}
+			outcome = "expired"
+		}
+	default: // another request went on with it
+	}
+	return outcome, err
+}
