@@ -27,8 +27,13 @@ func newRegistry() registry {
 	return r
 }
 
+// measured is what has metrics.
+type measured interface {
+	Register(prometheus.Registerer)
+}
+
 // register has r show what each of these has counted.
-func register(r prometheus.Registerer, those ...interface{ Register(prometheus.Registerer) }) {
+func register(r prometheus.Registerer, those ...measured) {
 	for _, part := range those {
 		part.Register(r)
 	}

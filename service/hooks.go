@@ -9,12 +9,12 @@ import (
 	"holdfast/file"
 	"holdfast/hooks"
 	"holdfast/scan"
-	"holdfast/storage/s3"
+	"holdfast/storage"
 	"holdfast/upload"
 )
 
 // addHooks has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
-func addHooks(c config.Config, objects *s3.Client, spans *traces, s *hooks.Settings) error {
+func addHooks(c config.Config, objects storage.Store, spans *traces, s *hooks.Settings) error {
 	if c.Events.PreCreate != "" {
 		sender, err := events.NewSender(c.Events.PreCreate, c.Events.Secret)
 		if err != nil {

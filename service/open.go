@@ -23,10 +23,18 @@ import (
 // DatabaseFile is the SQLite database in DATA_DIR.
 const DatabaseFile = "holdfast.db"
 
+// Store is a store that the service can look into; where it also is a storage.Presigner, clients can be sent to it.
+type Store interface {
+	storage.Store
+	storage.Copier
+	measured
+	traced
+}
+
 // Dependencies are what the service stands on.
 type Dependencies struct {
 	Rows       *db.DB
-	Objects    *s3.Client
+	Objects    Store
 	Disk       *disk.Reserve // nil: nothing lies in DATA_DIR
 	redis      *auth.Redis   // nil: none
 	storeEnded <-chan error  // the embedded store ended by itself
@@ -110,23 +118,23 @@ func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Depe
 
 func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog.Logger) error {
 	if c.Storage.Type == config.Embedded {
-		embedded, err := disk.Open(ctx, c.DataDir, c.EmbeddedSync)
-		if err != nil {
-			return err
-		}
 		if p.Disk == nil { // a command's
 			p.Disk = disk.NewReserve(c.DataDir, c.MinFreeSpace)
 		}
-		p.Objects, p.storeEnded = embedded.Client, embedded.Done()
-		p.Objects.Reserve(p.Disk.Take)
+		embedded, err := disk.Open(ctx, c.DataDir, disk.Options{NoFlush: !c.EmbeddedSync, Reserve: p.Disk})
+		if err != nil {
+			return err
+		}
+		p.Objects, p.storeEnded = embedded, embedded.Done()
 		p.closers = append(p.closers, embedded.Close)
 		return nil
 	}
-	p.Objects = s3.New(s3.Options{
+	client := s3.New(s3.Options{
 		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
 		Signing: s3.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
 	})
-	p.closers = append(p.closers, func() error { p.Objects.Close(); return nil })
+	p.Objects = client
+	p.closers = append(p.closers, func() error { client.Close(); return nil })
 	return waitFor(ctx, log, "object store", c.StartTimeout, func(ctx context.Context) error {
 		return p.Objects.Ping(ctx, storage.Layout{BucketPrefix: c.Storage.BucketPrefix}.Object(0, "").Bucket)
 	})

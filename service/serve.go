@@ -30,7 +30,6 @@ import (
 	"holdfast/problem"
 	"holdfast/reconcile"
 	"holdfast/storage"
-	"holdfast/storage/s3"
 	"holdfast/tus"
 	"holdfast/upload"
 )
@@ -170,11 +169,15 @@ func (s *server) wire(ctx context.Context) error {
 	}
 	people, decider := newAuthenticator(c.Auth, p, limits), p.newDecider(c, links, s.traces)
 	identify := edge.ObserveIdentity(people.Identify)
+	toStore, err := redirect(c, p.Objects)
+	if err != nil {
+		return err
+	}
 	files := download.New(download.Options{
 		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links, LinkRows: rows,
 		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, CacheTTL: c.CacheTTL,
-		Redirect: redirect(c, p.Objects), Limits: limits,
+		Redirect: toStore, Limits: limits,
 	})
 	uploads, err := tus.NewHandler(tus.Options{
 		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base, ReadTimeout: c.ReadTimeout,
@@ -272,9 +275,13 @@ func openLinks(ctx context.Context, c config.Config, rows *db.CachedDB) (*auth.L
 }
 
 // redirect says which files clients fetch from the store itself; nil: none.
-func redirect(c config.Config, objects *s3.Client) *download.Redirect {
+func redirect(c config.Config, objects storage.Store) (*download.Redirect, error) {
 	if !c.Download.Redirect {
-		return nil
+		return nil, nil
 	}
-	return &download.Redirect{Above: c.Download.RedirectAbove, Presign: objects.Presigner(c.Download.RedirectEndpoint)}
+	store, ok := objects.(storage.Presigner)
+	if !ok {
+		return nil, fmt.Errorf("%w: DOWNLOAD_MODE=redirect needs a store that clients can reach", ErrSettings)
+	}
+	return &download.Redirect{Above: c.Download.RedirectAbove, Presign: store.Presigner(c.Download.RedirectEndpoint)}, nil
 }

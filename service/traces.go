@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"holdfast/config"
 	"holdfast/edge"
@@ -84,6 +85,11 @@ func (e *loggingExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlyS
 		e.log.Warn("the collector takes no spans, they are dropped until it does", "error", err)
 	}
 	return nil
+}
+
+// traced is what makes spans of its calls.
+type traced interface {
+	Trace(trace.TracerProvider)
 }
 
 // traceDependencies has the parts make spans.

@@ -102,7 +102,7 @@ func TestDuplicate(t *testing.T) {
 func TestHold(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()
 	see := holding{dir, 50 * time.Millisecond}
-	if err := see.Removal(); err != nil {
+	if err := see.removal(); err != nil {
 		t.Fatalf("before there was a backup: %v", err)
 	}
 	h, err := BeginHold(ctx, dir)
@@ -112,7 +112,7 @@ func TestHold(t *testing.T) {
 	if _, err := BeginHold(ctx, dir); !errors.Is(err, storage.ErrHeld) {
 		t.Errorf("a second backup: %v", err)
 	}
-	c := s3.New(s3.Options{Endpoint: "http://127.0.0.1:1", Hold: see})
+	c := &Store{Client: s3.New(s3.Options{Endpoint: "http://127.0.0.1:1"}), holding: see}
 	at := file.Location{Bucket: "b", Key: "k"}
 	for name, err := range map[string]error{"delete": c.Delete(ctx, at), "abort": c.Abort(ctx, at, "id"), "complete": c.Complete(ctx, at, "id", nil)} {
 		if !errors.Is(err, storage.ErrHeld) || !errors.Is(err, file.ErrUnavailable) {
@@ -120,17 +120,17 @@ func TestHold(t *testing.T) {
 		}
 	}
 	waited := make(chan error)
-	go func() { waited <- holding{dir, time.Minute}.Completion(ctx) }()
+	go func() { waited <- holding{dir, time.Minute}.completion(ctx) }()
 	h.ReleaseParts()
 	if err := <-waited; err != nil {
 		t.Errorf("the parts were copied: %v", err)
 	}
-	if err := see.Removal(); !errors.Is(err, storage.ErrHeld) {
+	if err := see.removal(); !errors.Is(err, storage.ErrHeld) {
 		t.Errorf("the objects were not: %v", err)
 	}
 	h.Release()
 	h.Release() // as often as one likes
-	if err := see.Removal(); err != nil {
+	if err := see.removal(); err != nil {
 		t.Error(err)
 	}
 }

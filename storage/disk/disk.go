@@ -36,19 +36,37 @@ import (
 // process, and it changes the process's working directory: use absolute paths.
 type Store struct {
 	*s3.Client
-	stop context.CancelFunc
-	done chan error
-	dir  string // of the socket, if it has one of its own
-	sync *flusher
+	room    room
+	flush   func(context.Context) error
+	holding holding
+
+	stop    context.CancelFunc
+	done    chan error
+	dir     string   // of the socket, if it has one of its own
+	flusher *flusher // nil: nothing is flushed
 }
+
+// room is a Reserve.
+type room interface {
+	Take(n int64) (give func(), err error)
+	Check() error
+}
+
+// Options of a store on a disk. The zero value flushes each write, and leaves no room.
+type Options struct {
+	// NoFlush has writes return before they are on the disk: a power cut may lose them.
+	NoFlush bool
+	// Reserve is the room that writes leave on the disk; nil: none.
+	Reserve *Reserve
+}
+
+// completionPatience is how long an upload that could be completed waits for a backup.
+const completionPatience = 30 * time.Second
 
 // Open serves S3 over the folder dataDir, which must be absolute and used by
 // this process alone. It listens on a unix socket that only this user can
 // reach, with keys made for this run, so that nobody else on the machine has a way in.
-//
-// The gateway does not flush what it writes, so with flush set every write waits for
-// the file system to do so.
-func Open(ctx context.Context, dataDir string, flush bool) (*Store, error) {
+func Open(ctx context.Context, dataDir string, o Options) (*Store, error) {
 	objects, sidecars := filepath.Join(dataDir, "objects"), filepath.Join(dataDir, "metadata")
 	for _, dir := range []string{objects, sidecars} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -63,14 +81,23 @@ func Open(ctx context.Context, dataDir string, flush bool) (*Store, error) {
 	if err := recoverMultiparts(objects, sidecars); err != nil {
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
-	e := &Store{done: make(chan error, 1)}
-	socket, err := e.place(dataDir)
-	if err != nil {
-		return nil, fmt.Errorf("embedded store: %w", err)
+	e := &Store{
+		room: o.Reserve, holding: holding{dataDir, completionPatience}, done: make(chan error, 1),
+		flush: func(context.Context) error { return nil },
 	}
-	if err := e.start(ctx, socket, objects, sidecars, flush); err != nil {
-		e.Close()
-		return nil, fmt.Errorf("embedded store: %w", err)
+	if !o.NoFlush {
+		f, err := newFlusher(objects, sidecars)
+		if err != nil {
+			return nil, fmt.Errorf("embedded store: %w", err)
+		}
+		e.flusher, e.flush = f, f.Flush
+	}
+	socket, err := e.place(dataDir)
+	if err == nil {
+		err = e.start(ctx, socket, objects, sidecars)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("embedded store: %w", err), e.Close())
 	}
 	return e, nil
 }
@@ -92,7 +119,7 @@ func (e *Store) place(dataDir string) (socket string, err error) {
 	return filepath.Join(e.dir, "s3"), nil
 }
 
-func (e *Store) start(ctx context.Context, socket, objects, sidecars string, flush bool) error {
+func (e *Store) start(ctx context.Context, socket, objects, sidecars string) error {
 	// Metadata in files of its own, not in extended attributes, works on every file system.
 	sidecar, err := meta.NewSideCar(sidecars)
 	if err != nil {
@@ -126,17 +153,9 @@ func (e *Store) start(ctx context.Context, socket, objects, sidecars string, flu
 		return fmt.Errorf("start the gateway: %w", err)
 	case <-listening:
 	}
-	durable := func(context.Context) error { return nil }
-	if flush {
-		if e.sync, err = newFlusher(objects, sidecars); err != nil {
-			return err
-		}
-		durable = e.sync.Flush
-	}
 	var dialer net.Dialer
 	e.Client = s3.New(s3.Options{
-		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned, Durable: durable,
-		Hold: holding{filepath.Dir(objects), 30 * time.Second},
+		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned,
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},
@@ -157,8 +176,8 @@ func (e *Store) Close() error {
 		e.stop()
 		err = <-e.done
 	}
-	if e.sync != nil {
-		err = errors.Join(err, e.sync.Close())
+	if e.flusher != nil {
+		err = errors.Join(err, e.flusher.Close())
 	}
 	if e.dir != "" {
 		err = errors.Join(err, os.RemoveAll(e.dir))

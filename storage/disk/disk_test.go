@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	shared.dir = dir
-	shared.Store, err = Open(context.Background(), dir, true)
+	shared.Store, err = Open(context.Background(), dir, Options{})
 	if err != nil {
 		panic(err)
 	}

@@ -68,8 +68,8 @@ type holding struct {
 	patience time.Duration // of who completes an upload
 }
 
-// Removal returns ErrHeld if nothing may be removed.
-func (h holding) Removal() error { return h.held(holdFile) }
+// removal returns ErrHeld if nothing may be removed.
+func (h holding) removal() error { return h.held(holdFile) }
 
 func (h holding) held(name string) error {
 	held, err := filelock.Held(filepath.Join(h.dataDir, name))
@@ -79,9 +79,9 @@ func (h holding) held(name string) error {
 	return err
 }
 
-// Completion waits until parts may become an object, at most for its patience. Unlike a removal it
+// completion waits until parts may become an object, at most for its patience. Unlike a removal it
 // is waited for: its client is there. Who gives up comes again, as after any fault of a store.
-func (h holding) Completion(ctx context.Context) error {
+func (h holding) completion(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()
 	for {

@@ -1,10 +1,5 @@
 // Package s3 is the S3 client. It is the only place that knows the S3 SDK.
 //
-// # Durability
-//
-// A write that returned without error survives a power cut. A remote store promises
-// that by itself; for the embedded one, Client flushes the file system first.
-//
 // # Faults
 //
 // A call that fails for a reason that may pass (retryer names them) is made up to five
@@ -16,7 +11,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -46,23 +40,7 @@ type Options struct {
 	transport func(*http.Transport) // tests change it
 	// Durable, if it is not nil, is called after each write, and returns when that survives a power cut.
 	Durable func(context.Context) error
-	// Hold, if it is not nil, says when nothing may be removed, and no parts become an object.
-	Hold Hold
 }
-
-// Hold is how a store that can be held is asked about it: see disk.Hold.
-type Hold interface {
-	// Removal returns storage.ErrHeld if nothing may be removed.
-	Removal() error
-	// Completion waits until parts may become an object; storage.ErrHeld if that takes too long.
-	Completion(ctx context.Context) error
-}
-
-// noHold lets everything through.
-type noHold struct{}
-
-func (noHold) Removal() error                   { return nil }
-func (noHold) Completion(context.Context) error { return nil }
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -73,9 +51,6 @@ type Client struct {
 	calls   *calls
 	reader  *reader // nil: the SDK reads
 	sums    bool    // the store knows the SDK's checksums
-	durable func(context.Context) error
-	room    func(n int64) (give func(), err error)
-	holding Hold
 	close   func()
 	buckets sync.Map // names of buckets that were there
 
@@ -88,12 +63,6 @@ type Client struct {
 func New(o Options) *Client {
 	if o.limits == (limits{}) {
 		o.limits = defaultLimits
-	}
-	if o.Durable == nil {
-		o.Durable = func(context.Context) error { return nil }
-	}
-	if o.Hold == nil {
-		o.Hold = noHold{}
 	}
 	l := o.limits
 	normal := o.newTransport(pace{answer: l.stallRead, read: l.stallRead, write: l.stallWrite})
@@ -124,8 +93,7 @@ func New(o Options) *Client {
 		return func(o *s3.Options) { o.HTTPClient = client }
 	}
 	return &Client{
-		s3: s3.New(options), limits: l, calls: calls, reader: newReader(o), sums: !o.Google, durable: o.Durable, holding: o.Hold,
-		room:    func(int64) (func(), error) { return func() {}, nil },
+		s3: s3.New(options), limits: l, calls: calls, reader: newReader(o), sums: !o.Google,
 		payload: o.Signing.option(!o.Google), soon: by(soon), patient: by(patient),
 		close: func() {
 			for _, t := range []*http.Transport{normal, soon, patient} {
@@ -134,10 +102,6 @@ func New(o Options) *Client {
 		},
 	}
 }
-
-// Reserve has each write ask for room for its bytes first, and give it back when they are written.
-// It is for a store on a disk of our own, and is called before the client is used.
-func (c *Client) Reserve(room func(n int64) (give func(), err error)) { c.room = room }
 
 // Close gives idle connections back.
 func (c *Client) Close() {
@@ -162,7 +126,7 @@ func (c *Client) Ping(ctx context.Context, bucket string) error {
 
 // Put stores an object whole. body must hold size bytes.
 func (c *Client) Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error) {
-	err = c.fill(ctx, "put object", at.Bucket, c.limits.writing(size), size, func(ctx context.Context) error {
+	err = c.write(ctx, "put object", at.Bucket, c.limits.writing(size), func(ctx context.Context) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
@@ -176,11 +140,8 @@ func (c *Client) Put(ctx context.Context, at file.Location, contentType string, 
 	return etag, err
 }
 
-// Delete removes an object. One that is not there is no error; ErrHeld while a backup is made.
+// Delete removes an object. One that is not there is no error.
 func (c *Client) Delete(ctx context.Context, at file.Location) error {
-	if err := c.holding.Removal(); err != nil {
-		return fmt.Errorf("delete object: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
 	defer cancel()
 	_, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &at.Bucket, Key: &at.Key}, c.soon)

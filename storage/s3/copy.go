@@ -26,7 +26,7 @@ func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag stri
 	if fromETag != "" {
 		in.CopySourceIfMatch = &fromETag
 	}
-	err = c.fill(ctx, "copy part", "", c.limits.patient, length, func(ctx context.Context) error {
+	err = c.write(ctx, "copy part", "", c.limits.patient, func(ctx context.Context) error {
 		out, err := c.s3.UploadPartCopy(ctx, in, c.patient)
 		switch s := status(err); {
 		case notImplemented(err) || s == http.StatusMethodNotAllowed || code(err) == "MethodNotAllowed":
@@ -49,7 +49,7 @@ func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag stri
 func (c *Client) Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error {
 	in := &s3.CopyObjectInput{Bucket: &to.Bucket, Key: &to.Key, CopySource: aws.String(escape(from.Bucket) + "/" + escape(from.Key)),
 		CopySourceIfMatch: &fromETag, MetadataDirective: types.MetadataDirectiveReplace, ContentType: &contentType}
-	return c.fill(ctx, "copy object", to.Bucket, c.limits.patient, 0, func(ctx context.Context) error {
+	return c.write(ctx, "copy object", to.Bucket, c.limits.patient, func(ctx context.Context) error {
 		_, err := c.s3.CopyObject(ctx, in, c.patient)
 		switch s := status(err); {
 		case s == http.StatusNotImplemented || s == http.StatusMethodNotAllowed || s == http.StatusForbidden:

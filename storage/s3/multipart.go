@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -20,7 +19,7 @@ import (
 // the end, and does not compute a sum of its own over every byte instead, as some do.
 // copies says that parts will be copied: versitygw makes a wrong sum of a source in parts.
 func (c *Client) BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (uploadID string, err error) {
-	err = c.fill(ctx, "begin multipart upload", at.Bucket, c.limits.writing(0), 0, func(ctx context.Context) error {
+	err = c.write(ctx, "begin multipart upload", at.Bucket, c.limits.writing(0), func(ctx context.Context) error {
 		in := &s3.CreateMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key, ContentType: &contentType}
 		mark := ""
 		if c.sums && !copies {
@@ -47,7 +46,7 @@ func ownID(uploadID string) *string { return aws.String(strings.TrimSuffix(uploa
 // read any more when PutPart has returned. The tag is what Complete needs: the store's own
 // and, behind a space, the part's CRC32 if the store has taken note of it.
 func (c *Client) PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error) {
-	err = c.fill(ctx, "put part", "", c.limits.writing(size), size, func(ctx context.Context) error {
+	err = c.write(ctx, "put part", "", c.limits.writing(size), func(ctx context.Context) error {
 		out, err := c.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: ownID(uploadID),
 			PartNumber: &number, Body: body, ContentLength: &size}, c.payload)
 		if err == nil {
@@ -79,26 +78,16 @@ func completed(parts []file.Part) []types.CompletedPart {
 // Complete makes the parts of a multipart upload one object. ErrNoUpload may mean
 // that it was done before: look with Stat.
 func (c *Client) Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error {
-	if err := c.holding.Completion(ctx); err != nil {
-		return fmt.Errorf("complete multipart upload: %w", err)
-	}
-	list, size := completed(parts), int64(0)
-	for _, p := range parts {
-		size += p.Size // the object is written before its parts are removed
-	}
-	return c.fill(ctx, "complete multipart upload", "", c.limits.patient, size, func(ctx context.Context) error {
+	list := completed(parts)
+	return c.write(ctx, "complete multipart upload", "", c.limits.patient, func(ctx context.Context) error {
 		_, err := c.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key,
 			UploadId: ownID(uploadID), MultipartUpload: &types.CompletedMultipartUpload{Parts: list}}, c.patient)
 		return err
 	})
 }
 
-// Abort ends a multipart upload and removes its parts. One that is not there is no error; ErrHeld
-// while a backup is made.
+// Abort ends a multipart upload and removes its parts. One that is not there is no error.
 func (c *Client) Abort(ctx context.Context, at file.Location, uploadID string) error {
-	if err := c.holding.Removal(); err != nil {
-		return fmt.Errorf("abort multipart upload: %w", err)
-	}
 	err := c.write(ctx, "abort multipart upload", "", c.limits.writing(0), func(ctx context.Context) error {
 		_, err := c.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: ownID(uploadID)})
 		return err

@@ -16,34 +16,9 @@ import (
 	"holdfast/storage"
 )
 
-// write does one writing call: in its time, in a bucket that is created when it is
-// first missing, and durable when it returns.
+// write does one writing call: in its time, and in a bucket that is created when it is first missing.
 func (c *Client) write(ctx context.Context, doing, bucket string, limit time.Duration, call func(context.Context) error) error {
-	err := c.writeInTime(ctx, bucket, limit, call)
-	if err == nil {
-		// A time of its own: it waits for the disk, and for what others wrote to it.
-		ctx, cancel := context.WithTimeout(ctx, c.limits.patient)
-		defer cancel()
-		err = c.durable(ctx)
-	}
-	return wrap(file.ErrStorageWrite, doing, err)
-}
-
-// fill is write for a call that adds n bytes to the store.
-func (c *Client) fill(ctx context.Context, doing, bucket string, limit time.Duration, n int64, call func(context.Context) error) error {
-	give, err := c.room(n)
-	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	defer give()
-	err = c.write(ctx, doing, bucket, limit, call)
-	if errors.Is(err, file.ErrStorageWrite) {
-		// A full disk has many ways to say so, such as a folder that can't be made.
-		if _, full := c.room(0); errors.Is(full, file.ErrNoSpace) {
-			return fmt.Errorf("%s: %w: %w", doing, full, errors.New(err.Error()))
-		}
-	}
-	return err
+	return wrap(file.ErrStorageWrite, doing, c.writeInTime(ctx, bucket, limit, call))
 }
 
 func (c *Client) writeInTime(ctx context.Context, bucket string, limit time.Duration, call func(context.Context) error) error {

@@ -49,7 +49,7 @@ func Main(m *testing.M) {
 		panic(err)
 	}
 	s3.dir = folder.Path
-	if s3.Store, err = disk.Open(context.Background(), s3.dir, false); err != nil {
+	if s3.Store, err = disk.Open(context.Background(), s3.dir, disk.Options{NoFlush: true}); err != nil {
 		panic(err)
 	}
 	status := m.Run()

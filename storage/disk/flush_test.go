@@ -1,23 +1,26 @@
-package s3
+package disk
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"holdfast/file"
 	"holdfast/internal/test/s3test"
+	"holdfast/storage/s3"
 )
 
 // Every call that writes is followed by a flush, and has failed if that has: the disk may not have what it wrote.
 func TestEveryWriteIsFlushed(t *testing.T) {
 	s := s3test.Start(t)
 	flushes, disk := 0, error(nil)
-	c := New(Options{Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
-		Durable: func(context.Context) error { flushes++; return disk }})
-	defer c.Close()
-	ctx, body := t.Context(), random(t, 5<<20)
+	client := s3.New(s3.Options{Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey})
+	defer client.Close()
+	c := &Store{Client: client, room: (*Reserve)(nil), holding: holding{t.TempDir(), time.Minute},
+		flush: func(context.Context) error { flushes++; return disk }}
+	ctx, body := t.Context(), make([]byte, 5<<20)
 	at := func() file.Location { return file.Location{Bucket: "flushed-1", Key: string(file.NewID())} }
 	whole, whole2, parted := at(), at(), at()
 	var upload, etag, first, second string

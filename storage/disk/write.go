@@ -1,0 +1,132 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// The gateway's own writes are neither durable, nor do they care how full the disk is, nor that a backup is being
+// made. So every call that writes or removes goes through one of the methods below.
+
+// flushLimit is how long a flush may take: it waits for the disk, and for what others wrote to it.
+const flushLimit = 5 * time.Minute
+
+// write makes a call that adds n bytes: where there is room for them, and durable when it returns.
+func (s *Store) write(ctx context.Context, n int64, call func() error) error {
+	give, err := s.room.Take(n)
+	if err != nil {
+		return fmt.Errorf("write to the disk: %w", err)
+	}
+	defer give()
+	if err = call(); err == nil {
+		err = s.flushed(ctx)
+	}
+	if errors.Is(err, file.ErrStorageWrite) {
+		// A full disk has many ways to say so, such as a folder that can't be made.
+		if full := s.room.Check(); errors.Is(full, file.ErrNoSpace) {
+			return fmt.Errorf("%w: %w", full, errors.New(err.Error()))
+		}
+	}
+	return err
+}
+
+// flushed returns when what was written is on the disk.
+func (s *Store) flushed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushLimit)
+	defer cancel()
+	if err := s.flush(ctx); err != nil {
+		return fmt.Errorf("%w: %w", file.ErrStorageWrite, err)
+	}
+	return nil
+}
+
+// Put is storage.Store's.
+func (s *Store) Put(
+	ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64,
+) (etag string, err error) {
+	err = s.write(ctx, size, func() error {
+		etag, err = s.Client.Put(ctx, at, contentType, body, size)
+		return err
+	})
+	return etag, err
+}
+
+// BeginMultipart is storage.Store's.
+func (s *Store) BeginMultipart(
+	ctx context.Context, at file.Location, contentType string, copies bool,
+) (uploadID string, err error) {
+	err = s.write(ctx, 0, func() error {
+		uploadID, err = s.Client.BeginMultipart(ctx, at, contentType, copies)
+		return err
+	})
+	return uploadID, err
+}
+
+// PutPart is storage.Store's.
+func (s *Store) PutPart(
+	ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64,
+) (etag string, err error) {
+	err = s.write(ctx, size, func() error {
+		etag, err = s.Client.PutPart(ctx, at, uploadID, number, body, size)
+		return err
+	})
+	return etag, err
+}
+
+// CopyPart is storage.Copier's.
+func (s *Store) CopyPart(
+	ctx context.Context, from file.Location, fromETag string, offset, length int64,
+	to file.Location, uploadID string, number int32,
+) (etag string, err error) {
+	err = s.write(ctx, length, func() error {
+		etag, err = s.Client.CopyPart(ctx, from, fromETag, offset, length, to, uploadID, number)
+		return err
+	})
+	return etag, err
+}
+
+// Copy is storage.Copier's.
+func (s *Store) Copy(
+	ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string,
+) error {
+	return s.write(ctx, 0, func() error { return s.Client.Copy(ctx, from, fromETag, to, contentType) })
+}
+
+// Complete is storage.Store's. It waits until a backup has copied the parts.
+func (s *Store) Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error {
+	if err := s.holding.completion(ctx); err != nil {
+		return fmt.Errorf("complete multipart upload: %w", err)
+	}
+	size := int64(0)
+	for _, p := range parts {
+		size += p.Size // the object is written before its parts are removed
+	}
+	return s.write(ctx, size, func() error { return s.Client.Complete(ctx, at, uploadID, parts) })
+}
+
+// Delete is storage.Store's; storage.ErrHeld while a backup is made.
+func (s *Store) Delete(ctx context.Context, at file.Location) error {
+	if err := s.holding.removal(); err != nil {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	return s.Client.Delete(ctx, at)
+}
+
+// Abort is storage.Store's; storage.ErrHeld while a backup is made.
+func (s *Store) Abort(ctx context.Context, at file.Location, uploadID string) error {
+	if err := s.holding.removal(); err != nil {
+		return fmt.Errorf("abort multipart upload: %w", err)
+	}
+	return s.Client.Abort(ctx, at, uploadID)
+}
+
+var _ interface {
+	storage.Store
+	storage.Copier
+} = (*Store)(nil)
