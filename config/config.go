@@ -86,6 +86,9 @@ type Config struct {
 	Auth     Auth
 	Backend  string // URL of the backend that knows permissions; empty: none
 	Traces   Traces
+
+	Proxies     Proxies
+	MemoryLimit bool // the operator has set the heap's limit
 }
 
 // Postgres is where the database is.
@@ -155,6 +158,7 @@ func (r *reader) load() (c Config) {
 	c.Events = r.events()
 	c.Import = r.imports()
 	c.Traces = r.traces()
+	r.process(&c)
 	return c
 }
 

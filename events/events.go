@@ -20,6 +20,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ type Sender struct {
 }
 
 // NewSender returns a Sender. A secret of the form whsec_... is base64, as others give it out.
-func NewSender(url, secret string) (*Sender, error) {
+func NewSender(address, secret string, proxy func(*url.URL) (*url.URL, error)) (*Sender, error) {
 	key := []byte(secret)
 	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
 		var err error
@@ -75,8 +76,12 @@ func NewSender(url, secret string) (*Sender, error) {
 		return nil, err
 	}
 	// A redirect would take a POST somewhere else, and often as a GET.
-	client := &http.Client{Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return &Sender{url, hook, client, newDeliveries()}, nil
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if transport.Proxy = nil; proxy != nil {
+		transport.Proxy = func(r *http.Request) (*url.URL, error) { return proxy(r.URL) }
+	}
+	client := &http.Client{Timeout: timeout, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &Sender{address, hook, client, newDeliveries()}, nil
 }
 
 // maxResponse is how much of an answer is read, in bytes.

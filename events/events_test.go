@@ -25,7 +25,7 @@ func TestSignature(t *testing.T) {
 	}))
 	defer receiver.Close()
 	for key, good := range map[string]bool{secret: true, "0123456789012345678901234567": true, "another secret of some length": false} {
-		s, err := NewSender(receiver.URL, key)
+		s, err := NewSender(receiver.URL, key, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestSignature(t *testing.T) {
 			t.Errorf("%q: %d %v, verified: %v", key, status, err, verified)
 		}
 	}
-	if _, err := NewSender(receiver.URL, "whsec_?"); err == nil {
+	if _, err := NewSender(receiver.URL, "whsec_?", nil); err == nil {
 		t.Error("a secret that is not base64")
 	}
 }
@@ -45,7 +45,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		receiver := httptest.NewServer(http.RedirectHandler(elsewhere.URL, code))
 		defer receiver.Close()
-		s, err := NewSender(receiver.URL, "0123456789012345678901234567")
+		s, err := NewSender(receiver.URL, "0123456789012345678901234567", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(
 	if c.Events.URL == "" {
 		return func() {}, nil
 	}
-	sender, err := events.NewSender(c.Events.URL, c.Events.Secret)
+	sender, err := events.NewSender(c.Events.URL, c.Events.Secret, c.Proxies.For)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // addHooks has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
 func addHooks(c config.Config, objects storage.Store, spans *traces, s *hooks.Settings) error {
 	if c.Events.PreCreate != "" {
-		sender, err := events.NewSender(c.Events.PreCreate, c.Events.Secret)
+		sender, err := events.NewSender(c.Events.PreCreate, c.Events.Secret, c.Proxies.For)
 		if err != nil {
 			return err
 		}

@@ -130,6 +130,7 @@ func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog
 		return nil
 	}
 	client := s3.New(s3.Options{
+		Proxy:    c.Proxies.For,
 		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
 		Signing: s3.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
 	})

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -98,19 +97,18 @@ func (s *server) checkMemory(context.Context) error {
 		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in parts of %d bytes",
 			ErrSettings, least, c.MaxFileSize, upload.PartSize(c.MaxFileSize))
 	}
-	limitHeap(c.MemoryBudget)
+	if !c.MemoryLimit {
+		limitHeap(c.MemoryBudget)
+	}
 	return nil
 }
 
 // limitHeap has the garbage collector work harder before the heap is much larger than what
 // clients' bytes may take of it: it lets garbage grow with the heap, which is large when
 // the budget is used up. The rest is for connections, some 50 KiB for each of thousands.
-// GOMEMLIMIT, if it is set, is the operator's word.
 func limitHeap(budget int64) {
 	const rest = 128 << 20
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(budget + rest)
-	}
+	debug.SetMemoryLimit(budget + rest)
 }
 
 // open opens what the service stands on.

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,6 +34,9 @@ type Options struct {
 	// Accept-Encoding on the way in, which breaks a signature over it, and it knows
 	// none of the SDK's checksums.
 	Google bool
+
+	// Proxy returns the HTTP proxy for a URL, or nil. Where it is nil itself there is none.
+	Proxy func(*url.URL) (*url.URL, error)
 
 	limits limits // zero: defaultLimits
 	// Dial, if it is not nil, connects to the store.
@@ -63,6 +67,9 @@ type Client struct {
 func New(o Options) *Client {
 	if o.limits == (limits{}) {
 		o.limits = defaultLimits
+	}
+	if o.Proxy == nil {
+		o.Proxy = func(*url.URL) (*url.URL, error) { return nil, nil }
 	}
 	l := o.limits
 	normal := o.newTransport(pace{answer: l.stallRead, read: l.stallRead, write: l.stallWrite})

@@ -55,7 +55,7 @@ func newReader(o Options) *reader {
 	if err != nil || base.Scheme != "http" || o.Google {
 		return nil
 	}
-	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: base}); proxy != nil || err != nil {
+	if proxy, err := o.Proxy(base); proxy != nil || err != nil {
 		return nil
 	}
 	address := base.Host

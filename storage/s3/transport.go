@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func (o Options) dialer() dialFunc {
 func (o Options) newTransport(p pace) *http.Transport {
 	dial := o.dialer()
 	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
+		Proxy: func(r *http.Request) (*url.URL, error) { return o.Proxy(r.URL) },
 		// With a dialler of its own a transport speaks HTTP/1.1 only, and that is meant: parts
 		// that go at the same time need connections of their own, to be fast and to fail alone.
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -1,0 +1,35 @@
+package config
+
+import (
+	"cmp"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpproxy"
+)
+
+// Proxies are the HTTP proxies by which the service reaches the object store and webhooks.
+type Proxies struct {
+	HTTP, HTTPS string // URLs, which may hold passwords; empty: none
+	Except      string // hosts that are reached without one
+}
+
+// For returns the proxy for a URL, or nil.
+func (p Proxies) For(u *url.URL) (*url.URL, error) {
+	return (&httpproxy.Config{HTTPProxy: p.HTTP, HTTPSProxy: p.HTTPS, NoProxy: p.Except}).ProxyFunc()(u)
+}
+
+// process reads the variables that every Go program knows.
+func (r *reader) process(c *Config) {
+	r.group = "The process"
+	c.MemoryLimit = r.get("GOMEMLIMIT", "the heap's limit, as the Go runtime reads it (such as `1GiB`); without it the service sets `MEMORY_BUDGET` and 128 MiB", "") != ""
+	either := func(name, meaning string) string {
+		upper, lower := r.get(name, meaning, ""), r.get(strings.ToLower(name), "another name for it", "")
+		return cmp.Or(upper, lower)
+	}
+	c.Proxies = Proxies{
+		HTTP:   either("HTTP_PROXY", "the proxy for `http://` addresses of the object store and of webhooks"),
+		HTTPS:  either("HTTPS_PROXY", "the proxy for `https://` addresses"),
+		Except: either("NO_PROXY", "hosts that are reached without a proxy, a comma list; localhost always is"),
+	}
+}
