@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"holdfast/file"
+	"holdfast/internal/chore"
 	"holdfast/storage"
 	"holdfast/upload/memory"
 )
@@ -53,7 +54,7 @@ type Rows interface {
 	Untidy(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
 	Tidied(ctx context.Context, id file.ID) error
 	DropOldKeys(ctx context.Context) error
-	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
+	chore.Rows
 	LeaseRows
 }
 
@@ -147,22 +148,12 @@ func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	wg.Go(func() {
 		e.rows.Listen(ctx, e.leases.ask, func(err error) { e.log.Warn("lease requests of other replicas are not heard", "error", err) })
 	})
-	for {
-		mine, err := e.rows.TakeChore(ctx, "sweep", e.leases.holder, interval)
-		if mine {
-			err = e.Sweep(ctx)
-			e.metrics.swept(ctx, err)
-		}
-		if err != nil && ctx.Err() == nil {
-			e.log.Warn("sweep", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			wg.Wait()
-			return
-		case <-time.After(interval):
-		}
-	}
+	chore.New(e.rows, "sweep", interval).Every(ctx, interval, func(ctx context.Context) error {
+		err := e.Sweep(ctx)
+		e.metrics.swept(ctx, err)
+		return err
+	}, e.log)
+	wg.Wait()
 }
 
 // LetGo asks all running uploads that can go on elsewhere to commit what they have and to

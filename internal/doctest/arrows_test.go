@@ -49,7 +49,7 @@ var arrows = map[string]string{
 	"access":        "file internal/cache",
 	"problem":       "file",
 	"digest":        "file",
-	"upload":        "access file storage upload/memory",
+	"upload":        "access file internal/chore storage upload/memory",
 	"upload/memory": "file",
 	"hooks":         "access auth file storage upload",
 	"tus":           "access auth digest file problem upload",
