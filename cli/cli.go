@@ -29,6 +29,7 @@ const (
 type commands struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on HOST and PORT whether it is ready; status 0 if so."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 	Settings    settingsCommand    `cmd:"" help:"List all settings, their defaults and what they mean."`
 	Token       tokenCommands      `cmd:"" help:"Make, list and revoke local tokens."`
 	Upload      uploadCommand      `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
@@ -84,8 +85,9 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	}
 	var c commands
 	exited := -1
-	parser, err := kong.New(&c, kong.Name("holdfast"), kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
-		kong.Writers(stdout, stderr), kong.Exit(func(status int) { exited = status }))
+	parser, err := kong.New(&c, append(rawArguments(), kong.Name("holdfast"), kong.Writers(stdout, stderr),
+		kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
+		kong.Exit(func(status int) { exited = status }))...)
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}

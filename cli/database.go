@@ -1,19 +1,29 @@
 package cli
 
 import (
+	"errors"
+
 	"holdfast/config"
 	"holdfast/db"
 	"holdfast/service"
 )
 
-// openDatabase reads the settings and opens the service's database, for a command that runs
-// beside the service and waits for nothing.
-func (p *program) openDatabase() (*db.DB, error) {
+// withDatabase opens the service's database for a command that runs beside the service, calls do, and closes it.
+// arguments is what is wrong with the command's arguments; faults in the settings are told first.
+func (p *program) withDatabase(arguments error, do func(*db.DB) error) (err error) {
 	c, err := p.settings()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = arguments
 	}
-	return p.database(c)
+	if err != nil {
+		return err
+	}
+	rows, err := p.database(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	return do(rows)
 }
 
 func (p *program) database(c config.Config) (*db.DB, error) { return service.OpenDatabase(p.ctx, c) }

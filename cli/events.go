@@ -2,10 +2,9 @@ package cli
 
 import (
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
+	"holdfast/db"
 	"holdfast/file"
 )
 
@@ -15,7 +14,7 @@ type eventsCommands struct {
 }
 
 type eventsListCommand struct {
-	Waiting bool `help:"Those that wait, not those that were given up."`
+	Waiting bool `help:"Those that wait for delivery, not those that were given up."`
 	Limit   int  `default:"100" help:"How many at most."`
 }
 
@@ -25,44 +24,31 @@ type eventsResendCommand struct {
 
 // Run prints events that were given up, or that wait, oldest first.
 func (c *eventsListCommand) Run(p *program) error {
-	settings, err := p.settings()
-	if err != nil {
-		return err
-	}
+	var wrong error
 	if c.Limit < 1 {
-		return wrongArguments("--limit must be a positive number")
+		wrong = wrongArguments("--limit must be a positive number")
 	}
-	rows, err := p.database(settings)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	events, err := rows.Events(p.ctx, !c.Waiting, c.Limit)
-	if err != nil {
-		return err
-	}
-	return printEvents(p.stdout, events)
+	return p.withDatabase(wrong, func(rows *db.DB) error {
+		events, err := rows.Events(p.ctx, !c.Waiting, c.Limit)
+		if err != nil {
+			return err
+		}
+		t := newTable(p.stdout)
+		t.row("FILE", "EVENT", "SINCE", "TRIES", "LAST REASON")
+		for _, e := range events {
+			t.row(e.File, e.Kind, e.Created.Format(time.RFC3339), e.Tries, e.Reason)
+		}
+		return t.flush()
+	})
 }
 
-func printEvents(w io.Writer, events []file.Event) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FILE\tEVENT\tSINCE\tTRIES\tLAST REASON")
-	for _, e := range events {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\n", e.File, e.Kind, e.Created.Format(time.RFC3339), e.Tries, e.Reason)
-	}
-	return t.Flush()
-}
-
-// Run has events sent again.
+// Run has events delivered again.
 func (c *eventsResendCommand) Run(p *program) error {
-	rows, err := p.openDatabase()
-	if err != nil {
+	return p.withDatabase(nil, func(rows *db.DB) error {
+		n, err := rows.ResendEvents(p.ctx, file.ID(c.File))
+		if err == nil {
+			_, err = fmt.Fprintf(p.stdout, "%d events will be sent again\n", n)
+		}
 		return err
-	}
-	defer rows.Close()
-	n, err := rows.ResendEvents(p.ctx, file.ID(c.File))
-	if err == nil {
-		_, err = fmt.Fprintf(p.stdout, "%d events will be sent again\n", n)
-	}
-	return err
+	})
 }

@@ -3,12 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"holdfast/importer"
 )
@@ -35,10 +33,8 @@ func newImportProgress(out, log io.Writer) *importProgress {
 // begin says how many files there will be.
 func (p *importProgress) begin(total int64) {
 	p.total, p.next = total, time.Now().Add(progressInterval)
-	if f, ok := p.log.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-			progressbar.OptionFullWidth(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionOnCompletion(func() { fmt.Fprintln(f) }))
-	}
+	p.bar = newBar(p.log, total, progressbar.OptionShowIts(), progressbar.OptionFullWidth(),
+		progressbar.OptionOnCompletion(func() { fmt.Fprintln(p.log) }))
 }
 
 // report counts a file.

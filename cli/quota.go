@@ -3,117 +3,96 @@ package cli
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
+	"holdfast/db"
 	"holdfast/file"
 )
 
 type quotaCommands struct {
 	Set   quotaSetCommand   `cmd:"" help:"Give an account a quota of its own."`
-	Clear quotaClearCommand `cmd:"" help:"Give an account the quota of all, QUOTA_BYTES and QUOTA_FILES."`
-	Show  quotaShowCommand  `cmd:"" help:"What an account uses and may use."`
-	List  quotaListCommand  `cmd:"" help:"What all accounts use and may use."`
+	Clear quotaClearCommand `cmd:"" help:"Give an account the default quota, QUOTA_BYTES and QUOTA_FILES."`
+	Show  quotaShowCommand  `cmd:"" help:"Show what an account uses, and its quota."`
+	List  quotaListCommand  `cmd:"" help:"Show what all accounts use, and their quotas."`
+}
+
+// account is the argument that says whose quota a command is about.
+type account struct {
+	Account int64 `required:"" help:"Number of the account."`
+}
+
+func (a account) check() error {
+	if a.Account < 1 {
+		return wrongArguments("--account must be a positive number")
+	}
+	return nil
 }
 
 type quotaSetCommand struct {
-	Account int64  `required:"" help:"Number of the account."`
-	Bytes   *int64 `help:"Bytes that it may use; 0: no limit. Without it: as before."`
-	Files   *int64 `help:"Files that it may have; 0: no limit. Without it: as before."`
+	account
+	Bytes *int64 `help:"Bytes that it may use; 0: no limit. Without it: as before."`
+	Files *int64 `help:"Files that it may have; 0: no limit. Without it: as before."`
 }
 
-type quotaClearCommand struct {
-	Account int64 `required:"" help:"Number of the account."`
-}
+type quotaClearCommand struct{ account }
 
-type quotaShowCommand struct {
-	Account int64 `required:"" help:"Number of the account."`
-}
+type quotaShowCommand struct{ account }
 
 type quotaListCommand struct{}
 
 // Run gives an account a quota of its own.
 func (c *quotaSetCommand) Run(p *program) error {
-	settings, err := p.settings()
-	if err != nil {
-		return err
-	}
 	negative := func(n *int64) bool { return n != nil && *n < 0 }
-	if c.Account < 1 || negative(c.Bytes) || negative(c.Files) || c.Bytes == nil && c.Files == nil {
-		return wrongArguments("--account must be a positive number, and --bytes or --files given, 0 or more")
+	wrong := c.check()
+	if wrong != nil || negative(c.Bytes) || negative(c.Files) || c.Bytes == nil && c.Files == nil {
+		wrong = wrongArguments("--account must be a positive number, and --bytes or --files given, 0 or more")
 	}
-	rows, err := p.database(settings)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	return rows.SetQuota(p.ctx, c.Account, c.Bytes, c.Files)
+	return p.withDatabase(wrong, func(rows *db.DB) error { return rows.SetQuota(p.ctx, c.Account, c.Bytes, c.Files) })
 }
 
-// Run gives an account the quota of all.
+// Run gives an account the default quota.
 func (c *quotaClearCommand) Run(p *program) error {
-	settings, err := p.settings()
-	if err != nil {
-		return err
-	}
-	if c.Account < 1 {
-		return wrongArguments("--account must be a positive number")
-	}
-	rows, err := p.database(settings)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	return rows.ClearQuota(p.ctx, c.Account)
+	return p.withDatabase(c.check(), func(rows *db.DB) error { return rows.ClearQuota(p.ctx, c.Account) })
 }
 
 // Run prints what one account uses and may use.
 func (c *quotaShowCommand) Run(p *program) error {
-	settings, err := p.settings()
-	if err != nil {
-		return err
-	}
-	if c.Account < 1 {
-		return wrongArguments("--account must be a positive number")
-	}
-	rows, err := p.database(settings)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	usage, quota, err := rows.Usage(p.ctx, c.Account)
-	if err != nil {
-		return err
-	}
-	return printQuotas(p.stdout, []file.AccountUse{{ID: c.Account, Usage: usage, Quota: quota}}, true)
+	return p.withDatabase(c.check(), func(rows *db.DB) error {
+		accounts, err := rows.Usages(p.ctx, c.Account-1, 1)
+		if err == nil && (len(accounts) == 0 || accounts[0].ID != c.Account) { // it has stored nothing yet
+			accounts = []file.AccountUse{{ID: c.Account}}
+			accounts[0].Usage, accounts[0].Quota, err = rows.Usage(p.ctx, c.Account)
+		}
+		if err != nil {
+			return err
+		}
+		return printQuotas(p.stdout, accounts, true)
+	})
 }
 
 // Run prints what all accounts use and may use.
 func (*quotaListCommand) Run(p *program) error {
-	rows, err := p.openDatabase()
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	const page = 1000
-	for after := int64(0); ; {
-		accounts, err := rows.Usages(p.ctx, after, page)
-		if err != nil {
-			return err
+	return p.withDatabase(nil, func(rows *db.DB) error {
+		for after := int64(0); ; {
+			accounts, err := rows.Usages(p.ctx, after, page)
+			if err != nil {
+				return err
+			}
+			if err := printQuotas(p.stdout, accounts, after == 0); err != nil {
+				return err
+			}
+			if len(accounts) < page {
+				return nil
+			}
+			after = accounts[page-1].ID
 		}
-		if err := printQuotas(p.stdout, accounts, after == 0); err != nil {
-			return err
-		}
-		if len(accounts) < page {
-			return nil
-		}
-		after = accounts[page-1].ID
-	}
+	})
 }
 
 func printQuotas(w io.Writer, accounts []file.AccountUse, head bool) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	if head {
-		fmt.Fprintln(t, "ACCOUNT\tBYTES\tOF\tFILES\tOF\tQUOTA")
+		t.row("ACCOUNT", "BYTES", "OF", "FILES", "OF", "QUOTA")
 	}
 	limit := func(n int64) string {
 		if n == 0 {
@@ -126,7 +105,7 @@ func printQuotas(w io.Writer, accounts []file.AccountUse, head bool) error {
 		if a.Own {
 			whose = "own"
 		}
-		fmt.Fprintf(t, "%d\t%d\t%s\t%d\t%s\t%s\n", a.ID, a.Usage.Bytes, limit(a.Quota.Bytes), a.Usage.Files, limit(a.Quota.Files), whose)
+		t.row(a.ID, a.Usage.Bytes, limit(a.Quota.Bytes), a.Usage.Files, limit(a.Quota.Files), whose)
 	}
-	return t.Flush()
+	return t.flush()
 }

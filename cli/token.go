@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"holdfast/auth"
+	"holdfast/db"
 	"holdfast/file"
 )
 
@@ -34,31 +34,19 @@ type tokenRevokeCommand struct {
 	ID string `arg:"" help:"Id of the token, see list."`
 }
 
-// Run makes a token on the service's database, beside the running service, as all token
-// commands do.
+// Run makes a token. Like all token commands it may run beside the service.
 func (c *tokenCreateCommand) Run(p *program) error {
-	settings, err := p.settings()
-	if err != nil {
+	fresh, wrong := c.token(time.Now())
+	return p.withDatabase(wrong, func(rows *db.DB) error {
+		text, err := auth.IssueToken(p.ctx, rows, fresh)
+		if err == nil {
+			_, err = fmt.Fprintln(p.stdout, text)
+		}
 		return err
-	}
-	fresh, err := c.token(time.Now())
-	if err != nil {
-		return err
-	}
-	rows, err := p.database(settings)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	text, err := auth.IssueToken(p.ctx, rows, fresh)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(p.stdout, text)
-	return err
+	})
 }
 
-// token is what was asked for.
+// token returns the token to make, or what is wrong with the arguments.
 func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
 	switch {
 	case c.Service && (c.User != 0 || len(c.Group) > 0):
@@ -77,21 +65,18 @@ func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
 
 // Run prints all tokens, without their texts.
 func (*tokenListCommand) Run(p *program) error {
-	rows, err := p.openDatabase()
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	tokens, err := rows.Tokens(p.ctx)
-	if err != nil {
-		return err
-	}
-	return printTokens(p.stdout, tokens, time.Now())
+	return p.withDatabase(nil, func(rows *db.DB) error {
+		tokens, err := rows.Tokens(p.ctx)
+		if err != nil {
+			return err
+		}
+		return printTokens(p.stdout, tokens, time.Now())
+	})
 }
 
 func printTokens(w io.Writer, tokens []file.Token, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tNAME\tUSER\tACCOUNT\tGROUPS\tCREATED\tEXPIRES\tSTATE")
+	t := newTable(w)
+	t.row("ID", "NAME", "USER", "ACCOUNT", "GROUPS", "CREATED", "EXPIRES", "STATE")
 	for _, k := range tokens {
 		state, expires := "in force", "never"
 		if !k.ExpiresAt.IsZero() {
@@ -107,17 +92,12 @@ func printTokens(w io.Writer, tokens []file.Token, now time.Time) error {
 		if k.UserID != 0 {
 			user = strconv.FormatInt(k.UserID, 10)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", k.ID, k.Name, user, k.AccountID, strings.Join(k.Groups, ","), k.CreatedAt.Format(time.RFC3339), expires, state)
+		t.row(k.ID, k.Name, user, k.AccountID, strings.Join(k.Groups, ","), k.CreatedAt.Format(time.RFC3339), expires, state)
 	}
-	return t.Flush()
+	return t.flush()
 }
 
 // Run ends a token.
 func (c *tokenRevokeCommand) Run(p *program) error {
-	rows, err := p.openDatabase()
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	return rows.RevokeToken(p.ctx, c.ID)
+	return p.withDatabase(nil, func(rows *db.DB) error { return rows.RevokeToken(p.ctx, c.ID) })
 }

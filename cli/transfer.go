@@ -4,70 +4,90 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"sync"
+	"slices"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"holdfast/client"
 	"holdfast/config"
 )
 
-// remote is where files are sent to and fetched from.
+// remote says to which service files are uploaded and from which they are downloaded.
 type remote struct {
 	URL      string `name:"url" help:"Where the service's files are seen; else HOLDFAST_URL, else http://127.0.0.1:8000/files." placeholder:"URL"`
 	Token    string `help:"Who you are; else HOLDFAST_TOKEN, which other users of this machine can't see." placeholder:"TOKEN"`
 	Parallel int    `short:"j" default:"3" help:"How many files at a time."`
-	Quiet    bool   `short:"q" help:"Say nothing but errors and results."`
+	Quiet    bool   `short:"q" help:"Print errors and results only."`
 
-	Patience time.Duration `default:"10m" help:"How long to try in vain before giving up."`
+	Patience time.Duration `default:"10m" help:"How long to retry without progress before giving up."`
 }
+
+// standardStream stands for standard input or output where a file's name is expected.
+const standardStream = "-"
 
 type uploadCommand struct {
 	remote
-	Files []string `arg:"" help:"What to send."`
+	Files []string `arg:"" help:"What to send; - is standard input."`
+	Name  string   `default:"stdin" help:"What the file from standard input is called." placeholder:"NAME"`
 }
 
 type downloadCommand struct {
 	remote
 	URLs   []string `arg:"" name:"url" help:"What to fetch."`
-	Output string   `short:"o" help:"A file's name, or a folder." placeholder:"PATH"`
+	Output string   `short:"o" help:"A file's name, a folder, or - for standard output." placeholder:"PATH"`
 	Force  bool     `short:"f" help:"Overwrite files that are there."`
 }
 
 // Exit statuses of transfers, beside those of all commands.
 const (
-	refused     = 3   // the service says no, and will again
-	unreachable = 4   // tried for long enough; what came is kept for another try
-	interrupted = 130 // Ctrl-C; what came is kept
+	refused     = 3   // the service refuses, and would again
+	unreachable = 4   // the retries are used up; what was transferred is kept for another try
+	interrupted = 130 // Ctrl-C; what was transferred is kept
 )
 
 // Run sends files and prints the URL of each.
 func (c *uploadCommand) Run(p *program) error {
-	return c.transfer(p, c.Files, func(ctx context.Context, s *client.Client, path string) (string, error) {
-		return s.Upload(ctx, path)
-	})
+	streams := slices.DeleteFunc(slices.Clone(c.Files), func(name string) bool { return name != standardStream })
+	if len(streams) > 1 {
+		return wrongArguments("%s, standard input, can be sent once", standardStream)
+	}
+	return c.transfer(p, c.Files, len(streams) == 0,
+		func(ctx context.Context, s *client.Client, path string) (string, error) {
+			if path == standardStream {
+				return s.UploadStream(ctx, p.stdin, c.Name)
+			}
+			return s.Upload(ctx, path)
+		})
 }
 
-// Run fetches files and prints where each lies.
+// Run fetches files and prints the path of each.
 func (c *downloadCommand) Run(p *program) error {
-	if info, err := os.Stat(c.Output); len(c.URLs) > 1 && c.Output != "" && (err != nil || !info.IsDir()) {
-		return &usageError{errors.New("several files need a folder as --output")}
+	toStream := c.Output == standardStream
+	if info, err := os.Stat(c.Output); len(c.URLs) > 1 && c.Output != "" && (toStream || err != nil || !info.IsDir()) {
+		return wrongArguments("several files need a folder as --output")
 	}
 	to := client.Target{Path: c.Output, Overwrite: c.Force}
-	return c.transfer(p, c.URLs, func(ctx context.Context, s *client.Client, url string) (string, error) {
-		return s.Download(ctx, url, to)
-	})
+	return c.transfer(p, c.URLs, !toStream,
+		func(ctx context.Context, s *client.Client, url string) (string, error) {
+			if toStream {
+				return "", s.Stream(ctx, url, p.stdout)
+			}
+			return s.Download(ctx, url, to)
+		})
 }
 
-// transfer does one thing for each of the names, a few at a time, and prints the results in
-// their order. One that fails stops no other.
-func (o remote) transfer(p *program, names []string, one func(context.Context, *client.Client, string) (string, error)) error {
-	ctx := p.ctx
+// outcome is how one transfer ended.
+type outcome struct {
+	result string // to print; empty: nothing
+	err    error
+}
+
+// transfer does one thing for each of the names, a few at a time, and prints the results in their order. One that
+// fails stops no other. resumable: the same command goes on with what was interrupted.
+func (o remote) transfer(p *program, names []string, resumable bool,
+	one func(context.Context, *client.Client, string) (string, error)) error {
 	settings, err := config.LoadClient(p.getenv, o.URL, o.Token)
 	if err == nil && o.Parallel < 1 {
 		err = errors.New("--parallel must be 1 or more")
@@ -81,48 +101,51 @@ func (o remote) transfer(p *program, names []string, one func(context.Context, *
 	if settings.Uploads != "" {
 		c.URLs = client.NewURLStore(settings.Uploads)
 	}
-	type outcome struct {
-		result string
-		err    error
-	}
-	outcomes := make([]chan outcome, len(names))
-	var group errgroup.Group
-	group.SetLimit(o.Parallel)
-	for i := range outcomes {
-		outcomes[i] = make(chan outcome, 1)
-	}
-	go func() {
-		for i, name := range names {
-			group.Go(func() error {
-				result, err := one(ctx, c, name)
-				outcomes[i] <- outcome{result, err}
-				return nil
-			})
-		}
-	}()
 	status := ok
-	for i, name := range names {
-		got := <-outcomes[i]
-		if got.err == nil {
-			show.done(name)
-			fmt.Fprintln(p.stdout, got.result)
+	for i, got := range o.start(len(names), func(i int) (string, error) { return one(p.ctx, c, names[i]) }) {
+		ended := <-got
+		if ended.err == nil {
+			show.done(names[i])
+			if ended.result != "" {
+				fmt.Fprintln(p.stdout, ended.result)
+			}
 			continue
 		}
-		if ctx.Err() == nil {
-			show.say("holdfast: %v", got.err)
+		if p.ctx.Err() == nil {
+			show.failed(ended.err)
 		}
 		if status == ok {
-			status = statusOf(ctx, got.err)
+			status = statusOf(p.ctx, ended.err)
 		}
 	}
 	show.end()
-	if status == interrupted {
+	if status == interrupted && resumable {
 		fmt.Fprintln(p.stderr, "holdfast: interrupted; the same command goes on from here")
 	}
 	if status != ok {
 		return exitStatus(status)
 	}
 	return nil
+}
+
+// start calls do for 0 to n-1, Parallel at a time, and returns at once: a channel for the outcome of each.
+func (o remote) start(n int, do func(int) (string, error)) []chan outcome {
+	outcomes := make([]chan outcome, n)
+	for i := range outcomes {
+		outcomes[i] = make(chan outcome, 1)
+	}
+	var group errgroup.Group
+	group.SetLimit(o.Parallel)
+	go func() {
+		for i := range outcomes {
+			group.Go(func() error {
+				result, err := do(i)
+				outcomes[i] <- outcome{result, err}
+				return nil
+			})
+		}
+	}()
+	return outcomes
 }
 
 // statusOf is the exit status for an error.
@@ -137,67 +160,4 @@ func statusOf(ctx context.Context, err error) int {
 		return refused
 	}
 	return failed
-}
-
-// progress shows how far transfers are: a bar on a terminal, a line for each file elsewhere.
-type progress struct {
-	mu    sync.Mutex
-	out   io.Writer
-	quiet bool
-	bar   *progressbar.ProgressBar // nil: no terminal
-	left  int
-}
-
-func newProgress(out io.Writer, quiet bool, files int) *progress {
-	p := &progress{out: out, quiet: quiet, left: files}
-	if f, ok := out.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(out), progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
-			progressbar.OptionSetDescription(p.description()), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-	}
-	return p
-}
-
-func (p *progress) description() string {
-	if p.left == 1 {
-		return "1 file"
-	}
-	return fmt.Sprintf("%d files", p.left)
-}
-
-func (p *progress) moved(n int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.bar != nil {
-		p.bar.Add64(n)
-	}
-}
-
-func (p *progress) done(name string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.left--
-	switch {
-	case p.bar != nil:
-		p.bar.Describe(p.description())
-		p.bar.Clear() // before the result is printed
-	case !p.quiet:
-		fmt.Fprintf(p.out, "done: %s\n", name)
-	}
-}
-
-func (p *progress) say(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.left--; p.bar != nil {
-		p.bar.Clear()
-	}
-	fmt.Fprintf(p.out, format+"\n", args...)
-}
-
-func (p *progress) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.bar != nil {
-		p.bar.Finish()
-	}
 }

@@ -1,11 +1,13 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -231,6 +233,31 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 		r, err := c.request(t.Context(), "GET", url, nil)
 		if err != nil || r.Header.Get("Authorization") != want {
 			t.Errorf("%s: %q %v", url, r.Header.Get("Authorization"), err)
+		}
+	}
+}
+
+// What the service has lost of a stream can't be sent again, and nothing else is sent in its place.
+func TestStreamThatTheServiceLost(t *testing.T) {
+	for _, lost := range []string{"Upload-Offset: 0\nUpload-Defer-Length: 1", "Status: 404"} {
+		var patches int
+		answers := tusService(map[string]string{"POST": "Location: /files/tus/1", "HEAD": lost})
+		c := service(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPatch {
+				answers(w, r)
+				return
+			}
+			n, _ := io.Copy(io.Discard, r.Body)
+			if patches++; patches > 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			w.Header().Set("Upload-Offset", fmt.Sprint(n))
+			w.WriteHeader(http.StatusNoContent)
+		})
+		_, err := c.UploadStream(t.Context(), bytes.NewReader(make([]byte, streamBuffer+5)), "stdin")
+		if !errors.Is(err, errLost) || patches != 2 {
+			t.Errorf("%s: %v after %d requests", lost, err, patches)
 		}
 	}
 }

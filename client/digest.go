@@ -14,7 +14,7 @@ import (
 // wantDigest asks for the SHA-256 of a whole file (RFC 9530, 4).
 const wantDigest = "sha-256=10"
 
-// digest is the SHA-256 of a file from its beginning to some place.
+// digest is the SHA-256 of a file's first bytes, up to an offset.
 type digest struct {
 	hash.Hash
 	at int64
@@ -22,7 +22,7 @@ type digest struct {
 
 func newDigest() *digest { return &digest{Hash: sha256.New()} }
 
-// add takes bytes that lie at offset; those that it has seen before count once.
+// add adds bytes that lie at offset. Those that were added before count once.
 func (d *digest) add(b []byte, offset int64) {
 	if end := offset + int64(len(b)); offset <= d.at && end > d.at {
 		d.Write(b[d.at-offset:])
@@ -30,23 +30,22 @@ func (d *digest) add(b []byte, offset int64) {
 	}
 }
 
-// catchUp reads what is missing up to an offset.
+// catchUp reads and adds what is missing up to an offset.
 func (d *digest) catchUp(r io.ReaderAt, offset int64) error {
-	n, err := io.Copy(d.Hash, io.NewSectionReader(r, d.at, offset-d.at))
+	n, err := io.Copy(d.Hash, io.NewSectionReader(r, d.at, max(0, offset-d.at)))
 	if d.at += n; err == nil && d.at < offset {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// check compares it with what the service says. A service that says nothing knows nothing:
-// files that were brought over may have no sum.
+// check compares the digest with the service's. Files that were imported may have none, so a missing one is no error.
 func (d *digest) check(h http.Header) error {
-	said, err := httpsfv.UnmarshalDictionary(h.Values("Repr-Digest"))
+	digests, err := httpsfv.UnmarshalDictionary(h.Values("Repr-Digest"))
 	if err != nil {
 		return nil
 	}
-	member, ok := said.Get("sha-256")
+	member, ok := digests.Get("sha-256")
 	if !ok {
 		return nil
 	}

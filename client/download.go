@@ -6,46 +6,65 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"mime"
 	"net/http"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Target says where a download goes.
-type Target struct {
-	// Path is a file's name, a folder in which the file gets the name that the service gives
-	// it, or empty for the working folder.
-	Path string
-	// Overwrite replaces a file that is there.
-	Overwrite bool
-}
-
-// download is one file on its way here.
+// download is one download in progress.
 type download struct {
 	*Client
 	url      string
-	file     *os.File // NAME.part until it is whole
-	size     int64    // bytes; -1: the service does not say
-	etag     string   // of what is there so far
-	reported int64
+	out      sink
+	size     int64 // bytes; -1: the service does not say
+	etag     string
+	reported int64 // to Progress
 	sum      *digest
 }
 
-// Download fetches a file and returns where it lies. What a broken one has fetched stays in
-// NAME.part, for the next try; its ETag lies beside it in NAME.part.etag.
+// sink is where the bytes go. Write appends to those that came before.
+type sink interface {
+	io.Writer
+	// restart discards what was written.
+	restart() error
+}
+
+type fileSink struct{ *os.File }
+
+func (f fileSink) restart() error {
+	_, err := f.Seek(0, io.SeekStart)
+	return errors.Join(err, f.Truncate(0))
+}
+
+type streamSink struct {
+	io.Writer
+	written bool
+}
+
+func (s *streamSink) Write(p []byte) (int, error) {
+	s.written = true
+	return s.Writer.Write(p)
+}
+
+func (s *streamSink) restart() error {
+	if s.written {
+		return errors.New("what was written can't be taken back")
+	}
+	return nil
+}
+
+// localError is an error of this machine, which no retry against the service mends.
+type localError struct{ error }
+
+func (e localError) Unwrap() error { return e.error }
+
+// Download fetches a file and returns its path. What an interrupted download has fetched stays in PATH.part for the
+// next try, and its ETag in PATH.part.etag.
 func (c *Client) Download(ctx context.Context, from string, to Target) (string, error) {
 	d := &download{Client: c, url: from, sum: newDigest()}
-	var head http.Header
-	err := c.retry(ctx, func() (bool, bool, error) {
-		var err error
-		head, err = d.head(ctx)
-		return true, false, err
-	})
+	head, err := d.headWithRetries(ctx)
 	var path string
 	if err == nil {
 		path, err = to.path(from, head)
@@ -59,7 +78,34 @@ func (c *Client) Download(ctx context.Context, from string, to Target) (string, 
 	return path, nil
 }
 
-// head asks what there is to fetch.
+// Stream writes a file to w as its bytes come, over as many connections as that takes. When the SHA-256 turns out
+// to be wrong, w has all bytes already.
+func (c *Client) Stream(ctx context.Context, from string, w io.Writer) error {
+	d := &download{Client: c, url: from, sum: newDigest(), out: &streamSink{Writer: w}}
+	head, err := d.headWithRetries(ctx)
+	if err == nil {
+		d.etag = strongETag(head)
+		err = d.retry(ctx, func() (bool, bool, error) { return d.step(ctx) })
+	}
+	if err == nil {
+		err = d.sum.check(head)
+	}
+	if err != nil {
+		return fmt.Errorf("download %s: %w", from, err)
+	}
+	return nil
+}
+
+func (d *download) headWithRetries(ctx context.Context) (head http.Header, err error) {
+	err = d.retry(ctx, func() (bool, bool, error) {
+		var err error
+		head, err = d.head(ctx)
+		return true, false, err
+	})
+	return head, err
+}
+
+// head asks for the file's size, ETag, digest and name.
 func (d *download) head(ctx context.Context) (http.Header, error) {
 	r, err := d.request(ctx, http.MethodHead, d.url, nil)
 	if err != nil {
@@ -78,79 +124,65 @@ func (d *download) head(ctx context.Context) (http.Header, error) {
 	return res.Header, nil
 }
 
-// path is the file to write. A name that the service gives may not lead anywhere else.
-func (t Target) path(from string, h http.Header) (string, error) {
-	if info, err := os.Stat(t.Path); t.Path != "" && (err != nil || !info.IsDir()) {
-		return t.Path, nil
+// strongETag returns the ETag, or nothing for a weak one: that promises nothing about bytes (RFC 9110, 8.8.1).
+func strongETag(h http.Header) string {
+	if tag := h.Get("ETag"); !strings.HasPrefix(tag, "W/") {
+		return tag
 	}
-	name := ""
-	if _, params, err := mime.ParseMediaType(h.Get("Content-Disposition")); err == nil {
-		name = params["filename"]
-	}
-	if u, err := url.Parse(from); err == nil && name == "" {
-		name = u.Path
-	}
-	name = name[strings.LastIndexAny(name, `/\`)+1:]
-	if name == "" || name == "." || name == ".." || strings.ContainsRune(name, 0) {
-		return "", errors.New("the service gives the file no name: say one")
-	}
-	return filepath.Join(t.Path, name), nil
+	return ""
 }
 
-// fetch brings the file to path.
+// fetch downloads the file to path.
 func (d *download) fetch(ctx context.Context, path string, overwrite bool, head http.Header) error {
 	if _, err := os.Lstat(path); err == nil && !overwrite {
 		return &fs.PathError{Op: "write", Path: path, Err: ErrExists}
 	}
-	part := path + ".part"
-	var err error
-	if d.file, err = os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+	part := partPath(path)
+	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
 		return err
 	}
-	defer d.file.Close()
-	if err := d.resume(part, head); err != nil {
+	defer f.Close()
+	d.out = fileSink{f}
+	if err := d.resume(f, head); err != nil {
 		return err
 	}
 	if err := d.retry(ctx, func() (bool, bool, error) { return d.step(ctx) }); err != nil {
 		return err
 	}
 	if err := d.sum.check(head); err != nil {
-		// Nothing of it can be trusted, so there is nothing to go on with.
-		return errors.Join(err, os.Remove(part), os.Remove(part+".etag"))
+		// None of it can be trusted, so there is nothing to resume.
+		return errors.Join(err, os.Remove(part), os.Remove(part+etagSuffix))
 	}
-	if err := d.file.Sync(); err != nil {
+	if err := f.Sync(); err != nil {
 		return err
 	}
 	if err := os.Rename(part, path); err != nil {
 		return err
 	}
-	return os.Remove(part + ".etag")
+	return os.Remove(part + etagSuffix)
 }
 
-// resume takes what an earlier download left, if it is of the same file, and notes which file
-// this is. A weak tag promises nothing about bytes (RFC 9110, 8.8.1).
-func (d *download) resume(part string, head http.Header) error {
-	d.etag = head.Get("ETag")
-	strong := d.etag != "" && !strings.HasPrefix(d.etag, "W/")
-	info, err := d.file.Stat()
+// resume keeps what an earlier download of the same file left in f, and writes down which file this is.
+func (d *download) resume(f *os.File, head http.Header) error {
+	d.etag = strongETag(head)
+	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	had, err := os.ReadFile(part + ".etag")
-	if same := err == nil && strong && string(had) == d.etag; same && info.Size() <= d.size {
-		if err := d.sum.catchUp(d.file, info.Size()); err != nil {
+	saved, err := os.ReadFile(f.Name() + etagSuffix)
+	if same := err == nil && d.etag != "" && string(saved) == d.etag; same && info.Size() <= d.size {
+		if err := d.sum.catchUp(f, info.Size()); err != nil {
 			return err
 		}
 		d.report()
-		return nil
-	}
-	if err := d.file.Truncate(0); err != nil {
+		_, err := f.Seek(0, io.SeekEnd)
 		return err
 	}
-	if !strong {
-		d.etag = ""
+	if err := d.out.restart(); err != nil {
+		return err
 	}
-	return os.WriteFile(part+".etag", []byte(d.etag), 0o666)
+	return os.WriteFile(f.Name()+etagSuffix, []byte(d.etag), 0o666)
 }
 
 func (d *download) report() {
@@ -158,36 +190,19 @@ func (d *download) report() {
 	d.reported = d.sum.at
 }
 
-// step asks for what is missing and writes what comes.
-func (d *download) step(ctx context.Context) (done, moved bool, err error) {
+// step asks for the bytes that are missing and writes what comes.
+func (d *download) step(ctx context.Context) (done, progress bool, err error) {
 	from := d.sum.at
 	if from == d.size {
 		return true, true, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := d.request(ctx, http.MethodGet, d.url, nil)
-	if err != nil {
-		return false, false, err
-	}
-	if from > 0 {
-		r.Header.Set("Range", "bytes="+strconv.FormatInt(from, 10)+"-")
-		r.Header.Set("If-Match", d.etag)
-	}
-	res, err := d.do(r)
+	res, err := d.get(ctx, from)
 	if err != nil {
 		return false, false, err
 	}
 	defer res.Body.Close()
-	switch {
-	case from == 0 && res.StatusCode == http.StatusOK:
-	case res.StatusCode == http.StatusPartialContent && strings.HasPrefix(res.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from)):
-	default:
-		return false, false, fmt.Errorf("an answer of %s %s to a request from byte %d on", res.Status, res.Header.Get("Content-Range"), from)
-	}
-	if tag := res.Header.Get("ETag"); d.etag != "" && tag != d.etag {
-		return false, false, fmt.Errorf("the file was replaced meanwhile: %w", ErrDigest)
-	}
 	watch := time.AfterFunc(d.StallTimeout, cancel)
 	defer watch.Stop()
 	body := io.Reader(res.Body)
@@ -195,31 +210,62 @@ func (d *download) step(ctx context.Context) (done, moved bool, err error) {
 		body = io.LimitReader(body, d.size-from)
 	}
 	err = d.receive(body, func() { watch.Reset(d.StallTimeout) })
-	moved = d.sum.at > from
-	if err == nil && !moved && d.size > 0 {
+	progress = d.sum.at > from
+	if err == nil && !progress && d.size > 0 {
 		err = errors.New("an answer without a byte")
 	}
 	switch {
-	case errors.As(err, new(*fs.PathError)): // our disk, not the line
-		return false, moved, err
-	case err != nil:
-		if d.etag == "" { // without a strong tag there is no going on
-			err = errors.Join(err, d.restart())
+	case errors.As(err, new(localError)):
+		return false, progress, err
+	case err != nil && d.etag == "": // without a strong ETag there is no resuming
+		if restart := d.restart(); restart != nil {
+			return false, progress, errors.Join(restart, err)
 		}
-		return false, moved, temporaryError{err: err}
+		return false, progress, temporaryError{err: err}
+	case err != nil:
+		return false, progress, temporaryError{err: err}
 	}
-	return d.size < 0 || d.sum.at == d.size, moved, nil
+	return d.size < 0 || d.sum.at == d.size, progress, nil
 }
 
-// receive writes what comes, behind what is there.
+// get asks for the file's bytes from an offset on.
+func (d *download) get(ctx context.Context, from int64) (*http.Response, error) {
+	r, err := d.request(ctx, http.MethodGet, d.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	if from > 0 {
+		r.Header.Set("Range", "bytes="+strconv.FormatInt(from, 10)+"-")
+		r.Header.Set("If-Match", d.etag)
+	}
+	res, err := d.do(r)
+	if err != nil {
+		return nil, err
+	}
+	got := res.Header.Get("Content-Range")
+	switch {
+	case from == 0 && res.StatusCode == http.StatusOK:
+	case res.StatusCode == http.StatusPartialContent && strings.HasPrefix(got, fmt.Sprintf("bytes %d-", from)):
+	default:
+		res.Body.Close()
+		return nil, fmt.Errorf("an answer of %s %s to a request from byte %d on", res.Status, got, from)
+	}
+	if tag := res.Header.Get("ETag"); d.etag != "" && tag != d.etag {
+		res.Body.Close()
+		return nil, fmt.Errorf("the file was replaced meanwhile: %w", ErrDigest)
+	}
+	return res, nil
+}
+
+// receive writes body behind what was written before. It calls came after every read.
 func (d *download) receive(body io.Reader, came func()) error {
 	buf := make([]byte, 256<<10)
 	for {
 		n, err := body.Read(buf)
 		if n > 0 {
 			came()
-			if _, err := d.file.WriteAt(buf[:n], d.sum.at); err != nil {
-				return err
+			if _, err := d.out.Write(buf[:n]); err != nil {
+				return localError{err}
 			}
 			d.sum.add(buf[:n], d.sum.at)
 			d.report()
@@ -233,9 +279,9 @@ func (d *download) receive(body io.Reader, came func()) error {
 	}
 }
 
-// restart throws away what came.
+// restart discards what came.
 func (d *download) restart() error {
 	d.sum = newDigest()
 	d.report()
-	return d.file.Truncate(0)
+	return d.out.restart()
 }

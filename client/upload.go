@@ -14,23 +14,26 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
-// upload is one file on its way.
+// upload is one upload in progress.
 type upload struct {
 	*Client
-	path      string
-	file      *os.File
-	info      fs.FileInfo
+	name      string
+	source    source
+	size      int64  // bytes; -1: a stream whose end was not reached yet
+	declared  bool   // the service knows size
 	url       string // of the upload; empty before it is created
-	confirmed bool   // offset is the service's word
-	offset    int64  // offset, in bytes
-	reported  int64  // of at, to Moved
+	confirmed bool   // offset is what the service said last
+	offset    int64  // bytes
+	reported  int64  // to Progress
 	sum       *digest
-	fileURL   string // the file's URL, as the service gave it
-	creations int    // how often it was created
+	fileURL   string // as the service gave it
+	creations int    // how often the upload was created
+
+	path string // of the file, by which an unfinished upload is found again; empty: a stream
+	info fs.FileInfo
 }
 
 // Upload sends a file and returns its URL.
@@ -45,21 +48,35 @@ func (c *Client) Upload(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	if !info.Mode().IsRegular() {
-		return "", &fs.PathError{Op: "upload", Path: path, Err: errors.New("not a regular file")}
+		return "", &fs.PathError{Op: "upload", Path: path, Err: errors.New("not a regular file (- is standard input)")}
 	}
-	u := &upload{Client: c, path: path, file: f, info: info, sum: newDigest()}
-	u.url = c.URLs.find(c.Base, path, info)
-	if err := c.retry(ctx, func() (bool, bool, error) { return u.step(ctx) }); err != nil {
-		return "", fmt.Errorf("upload %s: %w", path, err)
-	}
-	if err := u.verify(ctx); err != nil {
+	u := &upload{Client: c, name: filepath.Base(path), source: fileSource{f, info.Size()}, size: info.Size(),
+		declared: true, sum: newDigest(), path: path, info: info, url: c.URLs.find(c.Base, path, info)}
+	if err := u.run(ctx); err != nil {
 		return "", fmt.Errorf("upload %s: %w", path, err)
 	}
 	return u.fileURL, c.URLs.remove(c.Base, path, info)
 }
 
-// step does the next thing that has to be done.
-func (u *upload) step(ctx context.Context) (done, moved bool, err error) {
+// UploadStream sends what r gives until io.EOF under a name, and returns the file's URL. Its length is declared at
+// the end (tus 1.0.0, Upload-Defer-Length). An interrupted stream can't be resumed by another process.
+func (c *Client) UploadStream(ctx context.Context, r io.Reader, name string) (string, error) {
+	u := &upload{Client: c, name: name, source: newStreamSource(r), size: -1, sum: newDigest()}
+	if err := u.run(ctx); err != nil {
+		return "", fmt.Errorf("upload %s: %w", name, err)
+	}
+	return u.fileURL, nil
+}
+
+func (u *upload) run(ctx context.Context) error {
+	if err := u.retry(ctx, func() (bool, bool, error) { return u.step(ctx) }); err != nil {
+		return err
+	}
+	return u.verify(ctx)
+}
+
+// step sends the next request.
+func (u *upload) step(ctx context.Context) (done, progress bool, err error) {
 	before := u.offset
 	switch {
 	case u.url == "":
@@ -72,18 +89,18 @@ func (u *upload) step(ctx context.Context) (done, moved bool, err error) {
 	if u.confirmed {
 		u.report(u.offset)
 	}
-	return u.confirmed && u.offset == u.info.Size(), u.offset > before, err
+	return u.confirmed && u.declared && u.offset == u.size, u.offset > before, err
 }
 
-func (u *upload) report(at int64) {
-	u.Progress(at - u.reported)
-	u.reported = at
+func (u *upload) report(offset int64) {
+	u.Progress(offset - u.reported)
+	u.reported = offset
 }
 
-// create begins a new upload (tus 1.0.0, Creation).
+// create creates the upload (tus 1.0.0, Creation).
 func (u *upload) create(ctx context.Context) error {
-	const most = 3 // a service that loses uploads right away will lose the next one, too
-	if u.creations++; u.creations > most {
+	const maxCreations = 3 // a service that loses uploads at once will lose the next one, too
+	if u.creations++; u.creations > maxCreations {
 		return errors.New("the service forgets uploads that it has just begun")
 	}
 	r, err := u.request(ctx, http.MethodPost, u.Base+"/tus/", nil)
@@ -91,9 +108,13 @@ func (u *upload) create(ctx context.Context) error {
 		return err
 	}
 	r.Header.Set("Tus-Resumable", "1.0.0")
-	r.Header.Set("Upload-Length", strconv.FormatInt(u.info.Size(), 10))
-	metadata := "filename " + base64.StdEncoding.EncodeToString([]byte(filepath.Base(u.path)))
-	if kind := mime.TypeByExtension(filepath.Ext(u.path)); kind != "" {
+	if u.declared {
+		r.Header.Set("Upload-Length", strconv.FormatInt(u.size, 10))
+	} else {
+		r.Header.Set("Upload-Defer-Length", "1")
+	}
+	metadata := "filename " + base64.StdEncoding.EncodeToString([]byte(u.name))
+	if kind := mime.TypeByExtension(filepath.Ext(u.name)); kind != "" {
 		metadata += ",filetype " + base64.StdEncoding.EncodeToString([]byte(kind))
 	}
 	r.Header.Set("Upload-Metadata", metadata)
@@ -107,14 +128,19 @@ func (u *upload) create(ctx context.Context) error {
 		return fmt.Errorf("%s is no tus service: it answered %s to a creation", u.Base, res.Status)
 	}
 	if at := location.String(); !strings.HasPrefix(at, u.Base+"/") {
-		return fmt.Errorf("the service sends uploads to %s, which is not under %s: use the URL that it has for its files", at, u.Base)
+		return fmt.Errorf("the service sends uploads to %s, which is not under %s: "+
+			"use the URL that it has for its files", at, u.Base)
 	}
-	u.url, u.confirmed, u.offset, u.sum = location.String(), true, 0, newDigest()
+	u.url, u.confirmed, u.offset = location.String(), true, 0
+	if u.path == "" {
+		return nil
+	}
+	u.sum = newDigest()
 	u.noteFileURL(res)
 	return u.URLs.save(u.Base, u.path, u.info, u.url)
 }
 
-// fetchOffset asks how far the upload is. One that is not there any more begins anew.
+// fetchOffset asks how far the upload is. One that is gone is created again.
 func (u *upload) fetchOffset(ctx context.Context) error {
 	r, err := u.request(ctx, http.MethodHead, u.url, nil)
 	if err != nil {
@@ -123,61 +149,86 @@ func (u *upload) fetchOffset(ctx context.Context) error {
 	r.Header.Set("Tus-Resumable", "1.0.0")
 	res, err := u.do(r)
 	var no *Refusal
-	if errors.As(err, &no) && (no.Status == http.StatusNotFound || no.Status == http.StatusGone || no.Status == http.StatusForbidden) {
+	if errors.As(err, &no) && (no.Status == http.StatusNotFound || no.Status == http.StatusGone ||
+		no.Status == http.StatusForbidden) {
 		u.url, u.offset = "", 0
+		if u.path == "" {
+			u.declared = false
+			return nil
+		}
 		return u.URLs.remove(u.Base, u.path, u.info)
 	}
 	if err != nil {
 		return err
 	}
 	res.Body.Close()
-	at, err := strconv.ParseInt(res.Header.Get("Upload-Offset"), 10, 64)
-	if length := res.Header.Get("Upload-Length"); err != nil || at < 0 || at > u.info.Size() || length != strconv.FormatInt(u.info.Size(), 10) {
-		return fmt.Errorf("the service has %q of %q bytes of this upload", res.Header.Get("Upload-Offset"), length)
+	at, length := res.Header.Get("Upload-Offset"), res.Header.Get("Upload-Length")
+	offset, err := strconv.ParseInt(at, 10, 64)
+	u.declared = length != ""
+	wrongLength := u.path != "" && !u.declared || u.declared && length != strconv.FormatInt(u.size, 10)
+	if err != nil || offset < 0 || wrongLength || u.size >= 0 && offset > u.size {
+		return fmt.Errorf("the service has %q of %q bytes of this upload", at, length)
 	}
-	u.offset, u.confirmed = at, true
+	u.offset, u.confirmed = offset, true
 	u.noteFileURL(res)
-	return u.sum.catchUp(u.file, at)
+	return u.sum.catchUp(u.source, offset)
 }
 
-// send sends what is left (tus 1.0.0, PATCH).
+// send sends what the source has from the offset on (tus 1.0.0, PATCH).
 func (u *upload) send(ctx context.Context) error {
+	end, last, err := u.source.load(ctx, u.offset)
+	if err != nil {
+		return fmt.Errorf("read the file: %w", err)
+	}
+	if last {
+		u.size = end
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	body := &uploadBody{upload: u, at: u.offset, watch: time.AfterFunc(u.StallTimeout, cancel)}
+	body := &uploadBody{upload: u, at: u.offset, end: end, watch: time.AfterFunc(u.StallTimeout, cancel)}
 	r, err := u.request(ctx, http.MethodPatch, u.url, body)
 	if err != nil {
 		return err
 	}
-	r.ContentLength = u.info.Size() - u.offset
+	r.ContentLength = end - u.offset
+	if end == u.offset { // or net/http would send a chunked body
+		r.Body = http.NoBody
+	}
 	r.Header.Set("Tus-Resumable", "1.0.0")
 	r.Header.Set("Content-Type", "application/offset+octet-stream")
 	r.Header.Set("Upload-Offset", strconv.FormatInt(u.offset, 10))
+	if last && !u.declared {
+		r.Header.Set("Upload-Length", strconv.FormatInt(end, 10))
+	}
 	u.confirmed = false
 	res, err := u.do(r)
-	if fault := body.end(); fault != nil {
+	if fault := body.close(); fault != nil {
 		return fmt.Errorf("read the file: %w", fault)
 	}
 	var no *Refusal
 	if errors.As(err, &no) && (no.Status == http.StatusNotFound || no.Status == http.StatusGone) {
-		return nil // ask says so too, and begins anew
+		return nil // fetchOffset meets the same answer, and has the upload created again
 	}
 	if err != nil {
 		return err
 	}
 	res.Body.Close()
-	at, err := strconv.ParseInt(res.Header.Get("Upload-Offset"), 10, 64)
-	if err != nil || at <= u.offset || at > u.info.Size() {
-		return fmt.Errorf("the service answered offset %q to bytes from %d on", res.Header.Get("Upload-Offset"), u.offset)
+	offset, err := strconv.ParseInt(res.Header.Get("Upload-Offset"), 10, 64)
+	if err != nil || offset > end || offset <= u.offset && end > u.offset || offset < u.offset {
+		return fmt.Errorf("the service answered offset %q to bytes from %d on",
+			res.Header.Get("Upload-Offset"), u.offset)
 	}
-	u.offset, u.confirmed = at, true
+	if err := u.sum.catchUp(u.source, offset); err != nil {
+		return err
+	}
+	u.offset, u.confirmed, u.declared = offset, true, u.declared || last
 	u.noteFileURL(res)
 	return nil
 }
 
-// noteFileURL notes where the file is to be found when the last byte is there.
+// noteFileURL keeps the file's URL when the upload is complete.
 func (u *upload) noteFileURL(res *http.Response) {
-	if u.offset < u.info.Size() {
+	if !u.declared || u.offset < u.size {
 		return
 	}
 	u.fileURL = u.Base + "/" + u.url[strings.LastIndexByte(u.url, '/')+1:]
@@ -186,13 +237,16 @@ func (u *upload) noteFileURL(res *http.Response) {
 	}
 }
 
-// verify looks whether what was stored is what the file holds.
+// verify compares what was stored with what the file holds.
 func (u *upload) verify(ctx context.Context) error {
-	if err := u.sum.catchUp(u.file, u.info.Size()); err != nil {
+	if err := u.sum.catchUp(u.source, u.size); err != nil {
 		return fmt.Errorf("read the file: %w", err)
 	}
-	if now, err := u.file.Stat(); err != nil || now.Size() != u.info.Size() || !now.ModTime().Equal(u.info.ModTime()) {
-		return errors.Join(ErrChanged, err)
+	if f, ok := u.source.(fileSource); ok {
+		now, err := f.Stat()
+		if err != nil || now.Size() != u.info.Size() || !now.ModTime().Equal(u.info.ModTime()) {
+			return errors.Join(ErrChanged, err)
+		}
 	}
 	return u.retry(ctx, func() (bool, bool, error) {
 		r, err := u.request(ctx, http.MethodHead, u.fileURL, nil)
@@ -207,51 +261,4 @@ func (u *upload) verify(ctx context.Context) error {
 		res.Body.Close()
 		return true, true, u.sum.check(res.Header)
 	})
-}
-
-// uploadBody reads the rest of the file, and hashes it. An HTTP client may read a body after its
-// call has failed, so there is an end to it.
-type uploadBody struct {
-	*upload
-	at    int64
-	watch *time.Timer // of the stall; the answer is waited for in the client's own time
-
-	mu    sync.Mutex
-	ended bool
-	err   error
-}
-
-func (s *uploadBody) Read(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	left := s.info.Size() - s.at
-	switch {
-	case s.ended:
-		return 0, errors.New("the request is over")
-	case left <= 0:
-		s.watch.Stop()
-		return 0, io.EOF
-	}
-	n, err := s.file.ReadAt(p[:min(int64(len(p)), left)], s.at)
-	s.sum.add(p[:n], s.at)
-	s.at += int64(n)
-	s.report(s.at)
-	if n > 0 {
-		s.watch.Reset(s.StallTimeout)
-		return n, nil
-	}
-	if errors.Is(err, io.EOF) { // the file has become shorter
-		err = io.ErrUnexpectedEOF
-	}
-	s.err = err
-	return 0, err
-}
-
-// end ends it, and says whether the file could not be read.
-func (s *uploadBody) end() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.watch.Stop()
-	s.ended = true
-	return s.err
 }

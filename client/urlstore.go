@@ -11,30 +11,29 @@ import (
 	"strings"
 )
 
-// URLStore remembers the uploads that were begun and not ended, each in a small file of its
-// own, so that several processes don't stand in each other's way.
+// URLStore stores the URLs of unfinished uploads, each in a small file of its own, so that processes can use it side
+// by side. The methods of a nil *URLStore do nothing.
 type URLStore struct{ dir string }
 
-// NewURLStore keeps them in a folder, which is made when it is needed.
+// NewURLStore returns a store in a folder, which is made when it is needed.
 func NewURLStore(dir string) *URLStore { return &URLStore{dir} }
 
-// path is the file for an upload of a file to a service: of the same path, length and time.
-func (u *URLStore) path(base, path string, info fs.FileInfo) (string, error) {
+// path returns the store's file for an upload, by the service, the file's path, its length and its time of change.
+func (s *URLStore) path(base, path string, info fs.FileInfo) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d", base, path, info.Size(), info.ModTime().UnixNano()))
-	return filepath.Join(u.dir, hex.EncodeToString(sum[:16])), nil
+	return filepath.Join(s.dir, hex.EncodeToString(sum[:16])), nil
 }
 
-// find returns the URL of an upload that was begun, or nothing. One of another service is
-// not ours to go on with.
-func (u *URLStore) find(base, path string, info fs.FileInfo) string {
-	if u == nil {
+// find returns the URL of an unfinished upload, or "". URLs of other services are not used.
+func (s *URLStore) find(base, path string, info fs.FileInfo) string {
+	if s == nil {
 		return ""
 	}
-	name, err := u.path(base, path, info)
+	name, err := s.path(base, path, info)
 	if err != nil {
 		return ""
 	}
@@ -45,26 +44,26 @@ func (u *URLStore) find(base, path string, info fs.FileInfo) string {
 	return ""
 }
 
-// save notes an upload that was begun. The URL is no secret: the token opens it.
-func (u *URLStore) save(base, path string, info fs.FileInfo, url string) error {
-	if u == nil {
+// save stores the URL of an upload. It is no secret: the token opens it.
+func (s *URLStore) save(base, path string, info fs.FileInfo, url string) error {
+	if s == nil {
 		return nil
 	}
-	name, err := u.path(base, path, info)
+	name, err := s.path(base, path, info)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(u.dir, 0o700); err != nil {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
 	return os.WriteFile(name, []byte(url+"\n"), 0o600)
 }
 
-func (u *URLStore) remove(base, path string, info fs.FileInfo) error {
-	if u == nil {
+func (s *URLStore) remove(base, path string, info fs.FileInfo) error {
+	if s == nil {
 		return nil
 	}
-	name, err := u.path(base, path, info)
+	name, err := s.path(base, path, info)
 	if err == nil {
 		err = os.Remove(name)
 	}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+
+	"github.com/alecthomas/kong"
+)
+
+// rawArguments has kong take arguments as the bytes that they are: names of files need not be UTF-8. Its own
+// decoders pass them through JSON, which replaces what is not.
+func rawArguments() []kong.Option {
+	existing := func(what string, fits func(os.FileInfo) bool) kong.MapperFunc {
+		return func(ctx *kong.DecodeContext, target reflect.Value) error {
+			path, err := popArgument(ctx)
+			if err != nil {
+				return err
+			}
+			if info, err := os.Stat(path); err != nil {
+				return err
+			} else if !fits(info) {
+				return fmt.Errorf("%q is no %s", path, what)
+			}
+			target.SetString(path)
+			return nil
+		}
+	}
+	return []kong.Option{
+		kong.KindMapper(reflect.String, kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+			text, err := popArgument(ctx)
+			target.SetString(text)
+			return err
+		})),
+		kong.NamedMapper("existingfile", existing("file", func(i os.FileInfo) bool { return !i.IsDir() })),
+		kong.NamedMapper("existingdir", existing("folder", os.FileInfo.IsDir)),
+	}
+}
+
+func popArgument(ctx *kong.DecodeContext) (string, error) {
+	token, err := ctx.Scan.PopValue("string")
+	if err != nil {
+		return "", err
+	}
+	return token.String(), nil
+}

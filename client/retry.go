@@ -1,0 +1,55 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// temporaryError is an error that a retry may not meet.
+type temporaryError struct {
+	err   error
+	after time.Duration // the least delay before the retry, as Retry-After has it
+}
+
+func (e temporaryError) Error() string { return e.err.Error() }
+func (e temporaryError) Unwrap() error { return e.err }
+
+// retry calls step until it is done, and again after a temporaryError. It gives up when GiveUpAfter has passed
+// since the last step that made progress.
+func (c *Client) retry(ctx context.Context, step func() (done, progress bool, err error)) error {
+	// Randomized: many clients may have lost the same service at the same moment.
+	delays := &backoff.ExponentialBackOff{InitialInterval: c.Backoff, MaxInterval: c.MaxBackoff,
+		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
+	since := time.Now()
+	for {
+		done, progress, err := step()
+		if progress {
+			since = time.Now()
+			delays.Reset()
+		}
+		var temporary temporaryError
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil && done:
+			return nil
+		case err == nil:
+			continue
+		case !errors.As(err, &temporary):
+			return err
+		}
+		delay := max(temporary.after, delays.NextBackOff())
+		if waited := time.Since(since); waited+delay > c.GiveUpAfter {
+			return fmt.Errorf("%w for %s: %w", ErrUnreachable, waited.Round(time.Second), temporary.err)
+		}
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
