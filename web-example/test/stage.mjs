@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { sha256OfFile } from './files.mjs';
 import { freePort, startHoldfast } from './holdfast.mjs';
+import { fits } from './layout.mjs';
 import { startProxy } from './proxy.mjs';
 
 export const MiB = 1024 * 1024;
@@ -140,8 +141,9 @@ export async function screenshots(page, name) {
   }
 }
 
-/** Fails on what axe-core finds to be serious or worse, in light and dark, on a desktop and a phone. */
+/** Fails on what does not fit on a screen, and on what axe-core finds to be serious or worse, in light and dark, on a desktop and a phone. */
 export async function accessible(page, what) {
+  await fits(page, what);
   await page.evaluate(await axe());
   for (const [viewport, colorScheme] of [[phone, 'dark'], [desktop, 'light']]) {
     await page.setViewportSize(viewport);
@@ -150,8 +152,6 @@ export async function accessible(page, what) {
     const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
     const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
     assert.deepEqual(bad.map(({ id, nodes }) => [id, ...nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)}: ${failureSummary}`)]), [], `${what}, ${colorScheme}`);
-    const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.ok(wider <= 0, `${what}: ${wider} pixels wider than a ${viewport.width} pixels wide screen`);
   }
 }
 

@@ -37,9 +37,7 @@ async function start(credentials: Credentials, run: Run): Promise<void> {
   languageButton(byId('language'));
   const here = location.pathname.split('/').pop() || 'index.html';
   for (const link of document.querySelectorAll<HTMLAnchorElement>('#pages a')) {
-    if ((link.pathname.split('/').pop() || 'index.html') !== here) continue;
-    link.ariaCurrent = 'page';
-    link.scrollIntoView({ block: 'nearest' }); // a phone shows some of the row only
+    if ((link.pathname.split('/').pop() || 'index.html') === here) link.ariaCurrent = 'page';
   }
   document.title = `${document.querySelector('h1')?.textContent} · Holdfast`;
   byId('change-token').title = t('Use another token');
