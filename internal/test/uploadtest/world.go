@@ -134,7 +134,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 	server.Start()
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
 	w.URL, w.Client, w.Objects = server.URL, server.Client(), s3.Client
-	w.MaxSize, w.LeaseTTL, w.Planned = MaxSize, 5*time.Second, PartSize
+	w.MaxSize, w.LeaseTTL, w.Planned = MaxSize, upload.DefaultLeaseTTL, PartSize
 	w.who.Store(&Alice)
 	w.Start()
 	test(w)
