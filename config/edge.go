@@ -54,7 +54,7 @@ func (r *reader) limits(m Mode) Limits {
 	}
 	return Limits{
 		On:        r.bool("RATE_LIMIT_ENABLED", "limits on how often may be asked, by identity, by address where there is none, and by both for public forms; counted in `AUTH_REDIS_URL`, or in memory. On by itself with `CONFIG=Production`", m == Production),
-		Uploads:   rate("UPLOAD", "REQUESTS", "uploads begun in a window", 10),
+		Uploads:   rate("UPLOAD", "REQUESTS", "uploads begun in a window; a file that is put together of partial uploads counts once, and 16 parts may be begun for each", 10),
 		Downloads: rate("DOWNLOAD", "REQUESTS", "downloads in a window, and refused ones; a download pays for as many bytes in ranges of its file", 100),
 		Failures:  rate("AUTH", "FAILURES", "different wrong tokens from one address in a window; after that no unknown one from there is looked up", 100),
 	}

@@ -12,7 +12,7 @@ import (
 // conditional says whether a request is to be performed under conditions only.
 func conditional(r *http.Request) bool {
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
-		if r.Header.Get(name) != "" {
+		if len(r.Header.Values(name)) > 0 {
 			return true
 		}
 	}
@@ -24,7 +24,7 @@ func conditional(r *http.Request) bool {
 func precondition(r *http.Request, rec file.Record) error {
 	tag := entityTag(rec)
 	switch match, since := tags(r, "If-Match"), r.Header.Get("If-Unmodified-Since"); {
-	case len(match) > 0:
+	case len(r.Header.Values("If-Match")) > 0: // an empty list matches nothing
 		if !slices.Contains(match, "*") && !slices.Contains(match, tag) { // a strong comparison: W/ never matches
 			return file.ErrPrecondition
 		}
@@ -40,6 +40,22 @@ func precondition(r *http.Request, rec file.Record) error {
 		}
 	}
 	return nil
+}
+
+// Precondition returns file.ErrPrecondition if a request that changes a file must not be performed, since its
+// conditions don't hold.
+func (h *Handler) Precondition(r *http.Request, id file.ID) error {
+	if !conditional(r) {
+		return nil
+	}
+	rec, err := h.Records.File(r.Context(), id)
+	if err == nil {
+		rec, err = h.completeRecord(r.Context(), rec)
+	}
+	if err != nil {
+		return err
+	}
+	return precondition(r, rec)
 }
 
 // tags are the entity tags of a header, which may have several lines. No tag of ours has a comma in it.

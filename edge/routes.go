@@ -63,13 +63,13 @@ func New(o Options) http.Handler {
 // withMiddleware puts around h what every request and answer goes through.
 func (o Options) withMiddleware(h http.Handler) http.Handler {
 	c, origins := o.Config, newOrigins(o.Config, o.Base)
-	h = rejectCrossOrigin(origins, o.Respond, h)
+	h = rejectCrossOrigin(origins, o.Respond, refuseContentEncoding(o.Respond, h))
 	h = origins.Handler(recoverPanics(o.Respond, h))
 	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))
 	if c.Limits.On { // else nobody is counted by an address
 		h = warnUntrustedProxy(c.TrustedProxies, o.Log, h)
 	}
-	return withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h))
+	return withEarlyAnswers(withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h)))
 }
 
 // route adds all routes under a prefix.

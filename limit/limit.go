@@ -70,6 +70,19 @@ func (l *Limits) Upload(r *http.Request, who file.Identity) error {
 	return l.refuse("upload", l.counter.Take(r.Context(), "upload:"+l.name(r, who), l.Uploads))
 }
 
+// PartsPerUpload is how many partial uploads may be begun for each file (tus 1.0.0, Concatenation): a client
+// divides a file into a few and sends them side by side.
+const PartsPerUpload = 16
+
+// Part counts a partial upload that who wants to begin. It is not counted as a file: the final one is.
+func (l *Limits) Part(r *http.Request, who file.Identity) error {
+	if l == nil {
+		return nil
+	}
+	rate := Rate{Count: PartsPerUpload * l.Uploads.Count, Window: l.Uploads.Window}
+	return l.refuse("upload", l.counter.Take(r.Context(), "part:"+l.name(r, who), rate))
+}
+
 // name is under what a request is counted.
 func (l *Limits) name(r *http.Request, who file.Identity) string {
 	p, from := who.Principal(), address(l.Proxies.Client(r))

@@ -179,7 +179,7 @@ func (s *server) wire(ctx context.Context) error {
 	})
 	uploads, err := tus.NewHandler(tus.Options{
 		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base, ReadTimeout: c.ReadTimeout,
-		Download: files.Serve, Limit: limits.Upload,
+		Download: files.Serve, Precondition: files.Precondition, Limits: limits,
 	})
 	if err != nil {
 		return err

@@ -15,11 +15,21 @@ import (
 type draft string
 
 func draftOf(r *http.Request) draft {
-	v := r.Header.Get("Upload-Draft-Interop-Version")
-	if slices.Contains([]string{"3", "4", "5", "6"}, v) {
+	if v := r.Header.Get(interop); slices.Contains([]string{"3", "4", "5", "6"}, v) {
 		return draft(v)
 	}
 	return ""
+}
+
+// interop is the header by which a client says which version of the draft it speaks.
+const interop = "Upload-Draft-Interop-Version"
+
+// unknownVersion refuses a request in no version of a protocol that is spoken here.
+func unknownVersion(r *http.Request) error {
+	if v := r.Header.Get(interop); v != "" {
+		return file.Refuse(file.ErrVersion, "%s %s is not known here: the versions 3, 4, 5 and 6 are, and Tus-Resumable 1.0.0", interop, short(v))
+	}
+	return file.ErrVersion
 }
 
 // completes reports whether the client says that the upload ends with this body.

@@ -102,7 +102,7 @@ func (x *exchange) WriteHeader(status int) {
 	// tusd's deadline counts from the body's last byte; what came after may have taken long.
 	http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.timeout))
 	if status < 400 {
-		x.complete()
+		x.complete(status)
 		x.ResponseWriter.WriteHeader(status)
 		return
 	}
@@ -121,12 +121,15 @@ func (x *exchange) throughProxy() bool {
 }
 
 // complete adds headers to a success.
-func (x *exchange) complete() {
+func (x *exchange) complete(status int) {
 	u := x.upload
 	if u == nil {
 		return
 	}
 	h := x.Header()
+	if status == http.StatusCreated && h.Get("Upload-Offset") == "" {
+		h.Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))
+	}
 	if x.draft != "" {
 		h.Set("Upload-Limit", x.draft.limits(x.maxSize))
 	}

@@ -30,12 +30,22 @@ type Options struct {
 	Identify func(*http.Request) (file.Identity, error)
 	// Download answers GET of a finished upload.
 	Download func(http.ResponseWriter, *http.Request, file.ID)
-	// Limit refuses an upload that somebody begins too soon after others; nil: never.
-	Limit func(*http.Request, file.Identity) error
+	// Precondition refuses a request for a file under conditions that don't hold (RFC 9110, 13).
+	Precondition func(*http.Request, file.ID) error
+	// Limits refuse an upload that an identity begins too soon after others.
+	Limits Limits
 	// Base is the URL under which files are seen, without a trailing slash.
 	Base string
 	// ReadTimeout ends a request that sends no byte for so long.
 	ReadTimeout time.Duration
+}
+
+// Limits say how often an upload may be begun. Package limit has them.
+type Limits interface {
+	// Upload counts a file that is begun.
+	Upload(*http.Request, file.Identity) error
+	// Part counts a partial upload, of which a final one, which Upload counts, makes a file.
+	Part(*http.Request, file.Identity) error
 }
 
 // lockTimeout is the longest that a request waits for another one to let go.
@@ -159,16 +169,27 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		if x.upload, err = h.mayTouch(r, who, id); err != nil {
 			return err
 		}
-	} else if len(x.sources) > 0 {
-		return h.createFinal(x, r, who) // not limited: its parts were
-	} else if h.Limit != nil {
-		if err := h.Limit(r, who); err != nil {
-			return err
+		if x.upload.State == file.Deleted { // a part that a final upload has used up
+			x.ResponseWriter.WriteHeader(http.StatusNoContent)
+			return nil
 		}
+	} else if err := h.mayBegin(x, r, who); err != nil {
+		return err
+	} else if len(x.sources) > 0 {
+		return h.createFinal(x, r, who)
 	}
 	r.URL.RawPath = ""
 	next.ServeHTTP(x, r)
 	return nil
+}
+
+// mayBegin asks whether this identity has not begun too many uploads of late. A final upload
+// and its parts are one.
+func (h *Handler) mayBegin(x *exchange, r *http.Request, who file.Identity) error {
+	if x.partial {
+		return h.Limits.Part(r, who)
+	}
+	return h.Limits.Upload(r, who)
 }
 
 // mayTouch asks whether this identity may do anything with an upload, and returns its row.
@@ -177,22 +198,61 @@ func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*fil
 	if err != nil {
 		return nil, err
 	}
-	if u.State == file.Deleted && !u.Gone() {
+	// A client that gives up ends the parts after the final upload: it need not know that they
+	// were used up.
+	again := r.Method == http.MethodDelete && u.Partial
+	if u.State == file.Deleted && !u.Gone() && !again {
 		return nil, file.NotFound(id)
 	}
 	if err := access.Upload(who, u); err != nil {
 		return nil, err
 	}
 	switch {
+	case u.State == file.Deleted && !u.Gone():
+		return u, nil
 	case u.Gone():
 		return nil, expired(u)
+	case r.Method == http.MethodDelete:
+		return u, h.precondition(r, u)
 	case r.Method == http.MethodPatch && len(u.Sources) > 0:
 		return nil, file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own") // tus 1.0.0, Concatenation
-	case r.Method == http.MethodPatch && u.Done(): // which tusd answers without a look at the rest
-		claim, err := digest.Parse(r.Header, "Repr-Digest")
-		return u, cmp.Or(err, upload.Matches(u, claim))
+	case r.Method == http.MethodPatch && u.Done():
+		return u, addsNothing(r, u)
 	}
 	return u, nil
+}
+
+// precondition looks at the conditions of a request that ends an upload, or deletes the file
+// that it became. What is no file yet has no entity tag to match (RFC 9110, 13.1.1).
+func (h *Handler) precondition(r *http.Request, u *file.Upload) error {
+	if u.State == file.Recorded {
+		return h.Precondition(r, u.ID)
+	}
+	if len(r.Header.Values("If-Match")) > 0 {
+		return file.ErrPrecondition
+	}
+	return nil
+}
+
+// addsNothing refuses a PATCH of an upload that has all its bytes, unless it asks for nothing:
+// a client whose answer was lost sends it again. tusd would not look at it.
+func addsNothing(r *http.Request, u *file.Upload) error {
+	if offset, given, err := parseLength(r.Header, "Upload-Offset"); err != nil || !given || offset != u.Offset {
+		return err // which tusd answers
+	}
+	claim, err := digest.Parse(r.Header, "Repr-Digest")
+	if err = cmp.Or(err, upload.Matches(u, claim)); err != nil {
+		return err
+	}
+	n := r.ContentLength
+	if n < 0 {
+		some, _ := r.Body.Read(make([]byte, 1))
+		n = int64(some)
+	}
+	if n > 0 {
+		return file.Refuse(file.ErrTooLarge, "The upload has all its %d bytes, and takes no more", u.Size)
+	}
+	return nil
 }
 
 // createFinal puts partial uploads together (tus 1.0.0, Concatenation). Who asks for the

@@ -53,7 +53,7 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 		return nil // a browser may come here, without the header
 	}
 	if x.draft == "" && r.Header.Get("Tus-Resumable") != "1.0.0" {
-		return file.ErrVersion
+		return unknownVersion(r)
 	}
 	for _, name := range []string{"Upload-Length", "Upload-Offset"} {
 		if _, _, err := parseLength(r.Header, name); err != nil {

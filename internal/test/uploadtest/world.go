@@ -29,6 +29,7 @@ import (
 	"holdfast/hooks"
 	"holdfast/internal/test/pgtest"
 	"holdfast/internal/test/testproc"
+	"holdfast/limit"
 	"holdfast/problem"
 	"holdfast/storage"
 	"holdfast/storage/disk"
@@ -151,8 +152,10 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 		upload.Settings{LeaseTTL: w.LeaseTTL, Memory: w.Memory, MemoryWait: w.MemoryWait}, quiet)
 	h, err := tus.NewHandler(tus.Options{
 		Engine: engine, Respond: problem.Responder{Log: quiet}, Base: w.URL + "/files", ReadTimeout: time.Minute,
-		Identify: func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },
-		Download: func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
+		Identify:     func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },
+		Download:     func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
+		Precondition: func(*http.Request, file.ID) error { return nil },
+		Limits:       (*limit.Limits)(nil),
 	})
 	if err != nil {
 		w.T.Fatal(err)
