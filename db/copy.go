@@ -21,5 +21,5 @@ func (d *DB) CopyTo(ctx context.Context, path string) error {
 	}
 	f.Close()
 	_, err = d.sql.DB.ExecContext(ctx, `vacuum into $1`, path)
-	return wrap("copy the database", err)
+	return wrap(ctx, "copy the database", err)
 }

@@ -5,7 +5,8 @@
 //
 // What SQL can't answer is file.ErrDatabase (or file.ErrNoSpace, when its disk is
 // full); a row that is not there is file.ErrNotFound; a commit whose fence no longer
-// holds is file.ErrConflict, and has changed nothing.
+// holds is file.ErrConflict, and has changed nothing. Where the caller's context was
+// canceled the error is context.Canceled, and no fault of the database.
 package db
 
 import (
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
@@ -67,16 +69,22 @@ func (d *DB) upToDate(ctx context.Context, err error) (*DB, error) {
 
 // Migrate brings the tables up to date, one process at a time. It takes as long as it takes: an
 // index over millions of rows is not made in the time in which a database should answer.
-func (d *DB) Migrate(ctx context.Context) error { return wrap("migrate", d.migrate(ctx)) }
+func (d *DB) Migrate(ctx context.Context) error { return wrap(ctx, "migrate", d.migrate(ctx)) }
+
+// postgresConnections is how many connections there are at most.
+const postgresConnections = 16
 
 // ConnectPostgres opens the database at dsn.
 func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {
-	conn, err := sql.Open("pgx", dsn)
+	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	conn.SetMaxOpenConns(16)
-	conn.SetMaxIdleConns(16) // a new one costs more than a query
+	conn := stdlib.OpenDB(*config, stdlib.OptionShouldPing(func(_ context.Context, p stdlib.ShouldPingParams) bool {
+		return p.IdleDuration > time.Second || hasInput(p.Conn.PgConn().Conn())
+	}))
+	conn.SetMaxOpenConns(postgresConnections)
+	conn.SetMaxIdleConns(postgresConnections) // a new one costs more than a query
 	conn.SetConnMaxIdleTime(5 * time.Minute)
 	c := &calls{metrics: newMetrics()}
 	shared := &pool{DB: conn, calls: c}
@@ -99,7 +107,7 @@ func (d *DB) Close() error { return errors.Join(d.write.Close(), d.sql.Close()) 
 // Ping asks whether the database answers.
 func (d *DB) Ping(ctx context.Context) error {
 	ctx, end := d.begin(ctx, "connect")
-	err := wrap("connect", d.sql.PingContext(ctx))
+	err := wrap(ctx, "connect", d.sql.PingContext(ctx))
 	end(err)
 	return err
 }
@@ -113,7 +121,7 @@ func (d *DB) text(query string) string {
 }
 
 func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (n int64, err error) {
-	err = d.withRoom(ctx, func() (err error) { n, err = exec(ctx, d.write, doing, d.text(query), args...); return err })
+	err = d.again(ctx, func() (err error) { n, err = exec(ctx, d.write, doing, d.text(query), args...); return err })
 	return n, err
 }
 
@@ -132,15 +140,15 @@ func exec(ctx context.Context, on execer, doing, query string, args ...any) (n i
 	defer func() { end(err) }()
 	res, err := on.ExecContext(ctx, query, args...)
 	if err != nil {
-		return 0, wrap(doing, err)
+		return 0, wrap(ctx, doing, err)
 	}
 	n, err = res.RowsAffected()
-	return n, wrap(doing, err)
+	return n, wrap(ctx, doing, err)
 }
 
 // row reads one row; the error is file.ErrNotFound if there is none.
 func (d *DB) row(ctx context.Context, doing, query string, args []any, into ...any) error {
-	return row(ctx, d.sql, doing, d.text(query), args, into...)
+	return d.again(ctx, func() error { return row(ctx, d.sql, doing, d.text(query), args, into...) })
 }
 
 type rower interface {
@@ -150,14 +158,21 @@ type rower interface {
 
 func row(ctx context.Context, on rower, doing, query string, args []any, into ...any) error {
 	ctx, end := on.begin(ctx, doing)
-	err := wrap(doing, on.QueryRowContext(ctx, query, args...).Scan(into...))
+	err := wrap(ctx, doing, on.QueryRowContext(ctx, query, args...).Scan(into...))
 	end(err)
 	return err
 }
 
 // rows calls each for every row.
 func (d *DB) rows(ctx context.Context, doing, query string, args []any, each func(scan func(...any) error) error) error {
-	return rows(ctx, d.sql, doing, d.text(query), args, each)
+	var began bool
+	var err error
+	return d.again(ctx, func() error {
+		if !began { // or some were told already
+			err = rows(ctx, d.sql, doing, d.text(query), args, func(scan func(...any) error) error { began = true; return each(scan) })
+		}
+		return err
+	})
 }
 
 type queryer interface {
@@ -170,20 +185,20 @@ func rows(ctx context.Context, on queryer, doing, query string, args []any, each
 	defer func() { end(err) }()
 	rows, err := on.QueryContext(ctx, query, args...)
 	if err != nil {
-		return wrap(doing, err)
+		return wrap(ctx, doing, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		if err := each(rows.Scan); err != nil {
-			return wrap(doing, err)
+			return wrap(ctx, doing, err)
 		}
 	}
-	return wrap(doing, rows.Err())
+	return wrap(ctx, doing, rows.Err())
 }
 
 // tx runs fn in a transaction, which is committed if fn returns no error. fn may be run twice.
 func (d *DB) tx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
-	return d.withRoom(ctx, func() error { return d.tryTx(ctx, doing, fn) })
+	return d.again(ctx, func() error { return d.tryTx(ctx, doing, fn) })
 }
 
 func (d *DB) tryTx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
@@ -197,25 +212,26 @@ func (d *DB) tryTx(ctx context.Context, doing string, fn func(tx *transaction) e
 		return err
 	}
 	_, end := d.begin(ctx, "commit transaction") // the flush to the disk is in here
-	err = wrap(doing, begun.Commit())
+	err = wrap(ctx, doing, begun.Commit())
 	end(err)
-	if err == nil {
-		tx.done(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errCommit, err)
 	}
-	return err
+	tx.done(ctx)
+	return nil
 }
 
 // beginTx begins a transaction; on SQLite it waits here until all others that write are over.
 func (d *DB) beginTx(ctx context.Context, doing string) (*sql.Tx, error) {
 	_, end := d.begin(ctx, "begin transaction") // its context must live as long as the transaction
 	tx, err := d.write.BeginTx(ctx, nil)
-	err = wrap(doing, err)
+	err = wrap(ctx, doing, err)
 	end(err)
 	return tx, err
 }
 
-// wrap gives a SQL error its kind and says what was being done.
-func wrap(doing string, err error) error {
+// wrap gives an error of SQL its kind and says what was being done.
+func wrap(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -223,6 +239,10 @@ func wrap(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, file.ErrNotFound)
 	case errors.Is(err, file.ErrUnavailable), errors.Is(err, file.ErrNoSpace):
 		return err
+	case errors.Is(ctx.Err(), context.Canceled):
+		// Whoever asked has gone, or asks no more: nothing is wrong with the database. A driver may say something
+		// else about it, such as that the transaction is over.
+		return fmt.Errorf("%s: %w: %w", doing, context.Canceled, err)
 	case diskIsFull(err):
 		return fmt.Errorf("%s: %w: %w", doing, file.ErrNoSpace, err)
 	default:
@@ -240,6 +260,3 @@ func diskIsFull(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_FULL || errors.As(err, &pg) && pg.Code == pgDiskFull
 }
-
-// stdlib registers the driver "pgx".
-var _ = stdlib.GetDefaultDriver

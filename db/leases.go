@@ -14,14 +14,10 @@ import (
 // TakeLease gives the upload to holder for ttl if nobody else has it, and returns it as
 // it now is. Its epoch fences every commit. If somebody has it, the upload is nil.
 func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error) {
-	var u *file.Upload
-	err := d.withRoom(ctx, func() (err error) {
-		u, err = d.uploadRow(ctx, d.write, "take lease", `
-			update uploads set lease_holder = $2, lease_epoch = lease_epoch + 1, lease_until = {now} + $3
-			where id = $1 and state <> 'deleted' and lease_until < {now}
-			returning `+uploadColumns, id, holder, ttl.Milliseconds())
-		return err
-	})
+	u, err := d.uploadRow(ctx, d.write, "take lease", `
+		update uploads set lease_holder = $2, lease_epoch = lease_epoch + 1, lease_until = {now} + $3
+		where id = $1 and state <> 'deleted' and lease_until < {now}
+		returning `+uploadColumns, id, holder, ttl.Milliseconds())
 	if err == nil {
 		// Nobody else can change them any more.
 		u.Tails, err = d.tails(ctx, d.write, id)

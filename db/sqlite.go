@@ -51,7 +51,7 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 		migrate: func(ctx context.Context) error { return migrateSQLite(ctx, conn, path) }}
 	if err := useWAL(ctx, writer, busyTimeout); err != nil {
 		d.Close()
-		return nil, wrap("switch the database to WAL", err)
+		return nil, wrap(ctx, "switch the database to WAL", err)
 	}
 	return d, d.reach(ctx)
 }

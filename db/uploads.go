@@ -80,10 +80,12 @@ func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args 
 	var sources string
 	var ttl int64
 	var expires sql.NullInt64
-	err := row(ctx, on, doing, d.text(query), args,
-		&u.ID, &u.Creator.Kind, &u.Creator.UserID, &u.Creator.AccountID, &u.Creator.Fingerprint, &u.Location.Bucket, &u.Location.Key,
-		&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.Partial, &sources, &u.Claim, &u.MultipartID,
-		&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Settled, &u.Held, &ttl, &expires, &u.Expired)
+	err := d.again(ctx, func() error {
+		return row(ctx, on, doing, d.text(query), args,
+			&u.ID, &u.Creator.Kind, &u.Creator.UserID, &u.Creator.AccountID, &u.Creator.Fingerprint, &u.Location.Bucket, &u.Location.Key,
+			&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.Partial, &sources, &u.Claim, &u.MultipartID,
+			&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Settled, &u.Held, &ttl, &expires, &u.Expired)
+	})
 	if err != nil {
 		return nil, err
 	}

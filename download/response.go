@@ -68,7 +68,7 @@ func (w *response) fail(err error) {
 	err = w.h.explainMissing(w.r.Context(), w.object.record, err)
 	header := w.Header()
 	tag := header.Get("ETag")
-	p := w.h.Respond.Of(err)
+	p := w.h.Respond.Of(w.r, err)
 	p.Header(header)
 	switch p.Status {
 	case http.StatusRequestedRangeNotSatisfiable:

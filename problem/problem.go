@@ -4,6 +4,7 @@ package problem
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -75,8 +76,14 @@ var table = []struct {
 	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},
 	{file.ErrMethod, Problem{Status: 405, Code: "VAL_006", Message: "Method not allowed"}},
 	{file.ErrTooMany, Problem{Status: 429, RetryAfter: time.Second, Code: "RATE_001", Message: "Rate limit exceeded"}},
-	{file.ErrUnavailable, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "INFRA_002", Message: "Service unavailable, try again"}},
+	{file.ErrUnavailable, unavailable},
 }
+
+var unavailable = Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "INFRA_002", Message: "Service unavailable, try again"}
+
+// statusGone is what the log and the metrics have for a client that went away before its answer: nginx's 499. It is
+// no fault of the service, and nobody receives it.
+const statusGone = 499
 
 // All is every answer that there is, for those who describe them.
 func All() []Problem {
@@ -91,6 +98,9 @@ func All() []Problem {
 // any other error stays in the log.
 func Of(err error) Problem {
 	p := Problem{Status: 500, Code: "INFRA_005", Message: "Internal server error"}
+	if errors.Is(err, context.Canceled) { // by the service; see Responder.Of for what a client has canceled
+		p = unavailable
+	}
 	for _, row := range table {
 		if errors.Is(err, row.kind) {
 			p = row.problem
@@ -163,8 +173,11 @@ type Responder struct {
 	Observe func(*http.Request, Problem)
 }
 
-// Of is like the function Of, with the error's text as reason if Debug is set.
-func (re Responder) Of(err error) Problem {
+// Of is like the function Of, with the error's text as reason if Debug is set, and knows clients that went away.
+func (re Responder) Of(r *http.Request, err error) Problem {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return Problem{Status: statusGone}
+	}
 	p := Of(err)
 	if re.Debug && p.Details == nil && p.Status >= 500 {
 		p.Details = &Details{Reason: err.Error()}
@@ -174,7 +187,7 @@ func (re Responder) Of(err error) Problem {
 
 // Write answers r with err. It must be the only answer.
 func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
-	p := re.Of(err)
+	p := re.Of(r, err)
 	re.LogError(r, p.Status, err)
 	p.Header(w.Header())
 	re.Send(w, r, p)
@@ -184,6 +197,10 @@ func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
 func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
 	if re.Observe != nil {
 		re.Observe(r, p)
+	}
+	if p.Status == statusGone {
+		w.WriteHeader(p.Status)
+		return
 	}
 	if to := re.browserRedirect(r, p); to != "" {
 		redirect(w, to)

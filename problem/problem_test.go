@@ -1,11 +1,14 @@
 package problem
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,5 +71,36 @@ func TestCodes(t *testing.T) {
 			t.Errorf("%s is %q and %q", p.Code, before, p.Message)
 		}
 		seen[p.Code] = p.Message
+	}
+}
+
+// A client that went away is told nothing, and is no fault of the service.
+func TestClientWentAway(t *testing.T) {
+	for name, err := range map[string]error{
+		"SQL":   fmt.Errorf("read record: %w", context.Canceled),
+		"store": fmt.Errorf("get: %w: %w", file.ErrStorageRead, context.Canceled),
+		"Redis": fmt.Errorf("look up: %w: %w", file.ErrRedis, context.Canceled),
+	} {
+		var log strings.Builder
+		var seen Problem
+		re := Responder{Log: slog.New(slog.NewTextHandler(&log, nil)), Debug: true, Observe: func(_ *http.Request, p Problem) { seen = p }}
+		ctx, cancel := context.WithCancel(t.Context())
+		r := httptest.NewRequest("GET", "/x", nil).WithContext(ctx)
+		here := httptest.NewRecorder()
+		re.Write(here, r, err)
+		if here.Code != 503 || seen.Code == "" || !strings.Contains(log.String(), "ERROR") {
+			t.Errorf("%s: a client that is there gets %d %s, the log has %q", name, here.Code, here.Body, log.String())
+		}
+		cancel()
+		log.Reset()
+		gone := httptest.NewRecorder()
+		re.Write(gone, r, err)
+		if gone.Code != 499 || gone.Body.Len() != 0 || seen.Code != "" || log.Len() != 0 {
+			t.Errorf("%s: %d %s %q, the log has %q", name, gone.Code, gone.Body, seen.Code, log.String())
+		}
+		other := httptest.NewRecorder()
+		if re.Write(other, r, file.ErrDatabase); other.Code != 503 {
+			t.Errorf("%s: another fault meanwhile is %d", name, other.Code)
+		}
 	}
 }

@@ -105,6 +105,12 @@ func (s *Server) Stop(t testing.TB) {
 	s.process.Stop(syscall.SIGINT, time.Minute) // "fast shutdown": it does not wait for clients
 }
 
+// Crash makes PostgreSQL go away as Stop does, but at once and without a word to its clients.
+func (s *Server) Crash(t testing.TB) {
+	t.Helper()
+	s.process.Stop(syscall.SIGQUIT, time.Minute)
+}
+
 // Restart starts PostgreSQL again, on the same port and with the same data; one that
 // still runs is stopped first.
 func (s *Server) Restart(t testing.TB) {
