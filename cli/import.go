@@ -63,7 +63,12 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 	im := &importer.Importer{Rows: parts.Rows, Objects: parts.Objects, Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}, Folder: args.Folder,
 		Jobs: args.Jobs, DryRun: args.DryRun, Again: args.Again, Now: time.Now, Begin: show.begin, Report: show.report}
 	if from := c.Import; from.AccessKey != "" {
-		client := s3.New(s3.Options{Proxy: c.Proxies.For, Endpoint: from.Endpoint, Region: from.Region, AccessKey: from.AccessKey, SecretKey: from.SecretKey, Google: from.Google})
+		kind := s3.Plain
+		if from.Google {
+			kind = s3.Google
+		}
+		quirks, _ := kind.Quirks()
+		client := s3.New(s3.Options{Proxy: c.Proxies.For, Endpoint: from.Endpoint, Region: from.Region, AccessKey: from.AccessKey, SecretKey: from.SecretKey, Quirks: quirks})
 		defer client.Close()
 		im.From = client
 	}

@@ -106,6 +106,7 @@ func (p Postgres) DSN() string {
 
 // Storage is where the objects are. Endpoint and keys are empty for Embedded.
 type Storage struct {
+	Kind                                   string // of store, as storage/s3 names it; empty: not known
 	Type                                   StorageType
 	Endpoint, AccessKey, SecretKey, Region string
 	BucketPrefix                           string

@@ -161,6 +161,23 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 	}
 }
 
+func TestKindOfStore(t *testing.T) {
+	for set, want := range map[string]string{
+		"": "", "STORAGE_TYPE=local SEAWEEDFS_S3_ENDPOINT=http://s:8333": "seaweedfs", "STORAGE_TYPE=google": "google", "STORAGE_TYPE=s3": "aws",
+		"STORAGE_TYPE=s3 S3_ENDPOINT=http://s": "", "STORAGE_TYPE=s3 S3_ENDPOINT=http://s S3_KIND=minio": "minio", "STORAGE_TYPE=s3 S3_KIND=google": "google",
+		"S3_KIND=google": "",
+	} {
+		keys := []string{"S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "GCS_S3_ACCESS_KEY=a", "GCS_S3_SECRET_KEY=b", "SEAWEEDFS_S3_ACCESS_KEY=a", "SEAWEEDFS_S3_SECRET_KEY=b"}
+		c, err := Load(env(append(keys, strings.Fields(set)...)...))
+		if err != nil || c.Storage.Kind != want {
+			t.Errorf("%q: %q %v, want %q", set, c.Storage.Kind, err, want)
+		}
+	}
+	if _, err := Load(env("STORAGE_TYPE=s3", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "S3_KIND=floppy")); err == nil || !strings.HasPrefix(err.Error(), "S3_KIND ") {
+		t.Errorf("a kind that there is not: %v", err)
+	}
+}
+
 func TestDownloads(t *testing.T) {
 	first, second := strings.Repeat("a", 32), strings.Repeat("b", 40)
 	c, err := Load(env("STORAGE_TYPE=s3", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "DOWNLOAD_MODE=redirect", "DOWNLOAD_REDIRECT_MIN=0",

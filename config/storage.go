@@ -5,12 +5,24 @@ import (
 	"strings"
 )
 
+// Kinds of stores that differ, as storage/s3 names them.
+const (
+	aws       = "aws" // which needs no endpoint
+	google    = "google"
+	seaweedFS = "seaweedfs"
+)
+
+// StoreKinds are what S3_KIND may be.
+func StoreKinds() []string { return []string{aws, google, "minio", seaweedFS, "versitygw"} }
+
 // storage reads the settings of every kind of store, and uses those of one.
 func (r *reader) storage() Storage {
 	r.group = "Object store"
 	kind := oneOf(r, "STORAGE_TYPE", "`embedded` (in this process, over `DATA_DIR`), `local` (SeaweedFS), `google`, or `s3` (any other)", Embedded, Embedded, Local, Google, S3)
 	prefix := r.string("BUCKET_PREFIX", "account 7's files lie in bucket `PREFIX-7`", "pneumatic-dev-test")
 	signing := oneOf(r, "S3_PAYLOAD_SIGNING", "whether requests sign the bytes they carry: `unsigned` never, `signed` always (for a way to the store that is not trusted); by default not over TLS, nor to a plain HTTP endpoint that is named here, nor to the embedded store", SigningDefault, Unsigned, Signed)
+	store := oneOf(r, "S3_KIND", "what the store of `STORAGE_TYPE=s3` is, where it differs from S3 as AWS has it: `aws`, `google`, `minio`, `seaweedfs`, "+
+		"`versitygw`; by default `aws` without an endpoint, else any", "", StoreKinds()...)
 	if !validBucketPrefix(prefix) {
 		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.', beginning with a letter or digit")
 	}
@@ -23,6 +35,16 @@ func (r *reader) storage() Storage {
 		if other.Type == kind {
 			s = other
 		}
+	}
+	switch {
+	case kind == Local:
+		s.Kind = seaweedFS
+	case kind == Google:
+		s.Kind = google
+	case kind == S3 && store == "" && s.Endpoint == "":
+		s.Kind = aws
+	case kind == S3:
+		s.Kind = store
 	}
 	s.BucketPrefix, s.Signing = prefix, cmp.Or(signing, s.Signing)
 	return s

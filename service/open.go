@@ -129,10 +129,14 @@ func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog
 		p.closers = append(p.closers, embedded.Close)
 		return nil
 	}
+	quirks, known := s3.Kind(c.Storage.Kind).Quirks()
+	if !known {
+		return fmt.Errorf("%w: no kind of store is called %q", ErrSettings, c.Storage.Kind)
+	}
 	client := s3.New(s3.Options{
 		Proxy:    c.Proxies.For,
 		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
-		Signing: s3.Signing(c.Storage.Signing), Google: c.Storage.Type == config.Google,
+		Signing: s3.Signing(c.Storage.Signing), Quirks: quirks,
 	})
 	p.Objects = client
 	p.closers = append(p.closers, func() error { client.Close(); return nil })

@@ -239,7 +239,7 @@ func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum has
 	both, ctx2 := errgroup.WithContext(ctx)
 	both.Go(func() (err error) {
 		part.ETag, err = e.objects.CopyPart(ctx2, p.of.Location, p.of.ETag, p.offset, p.length, u.Location, u.MultipartID, part.Number)
-		return err
+		return unavailable(err)
 	})
 	both.Go(func() error {
 		r := &pieceReader{ctx: ctx2, objects: e.objects, pieces: []piece{p}}
@@ -255,6 +255,14 @@ func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum has
 		return err
 	}
 	return e.commitProgress(ctx, u, file.Progress{Offset: u.Offset + p.length, HashState: state, Parts: []file.Part{part}})
+}
+
+// unavailable is err, and unavailable in place of missing: the client asks for a final upload, and that is there.
+func unavailable(err error) error {
+	if errors.Is(err, file.ErrObjectMissing) {
+		return fmt.Errorf("%w: a source: %s", file.ErrStorageRead, err.Error())
+	}
+	return err
 }
 
 // pieceReader reads pieces one after the other. A source that is not what it was, or
@@ -278,11 +286,8 @@ func (r *pieceReader) Read(b []byte) (int, error) {
 		}
 		p := r.pieces[0]
 		body, err := r.objects.Open(r.ctx, p.of.Location, p.of.ETag, p.offset, p.length)
-		if errors.Is(err, file.ErrObjectMissing) {
-			err = fmt.Errorf("%w: a source: %s", file.ErrStorageRead, err.Error())
-		}
 		if err != nil {
-			return 0, err
+			return 0, unavailable(err)
 		}
 		r.body, r.left = body, p.length
 	}

@@ -82,6 +82,24 @@ func TestConcatenationWithoutCopy(t *testing.T) {
 	})
 }
 
+// lostSource is a store that has lost what is to be copied.
+type lostSource struct{ upload.Objects }
+
+func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, string, int32) (string, error) {
+	return "", fmt.Errorf("copy: %w", file.ErrObjectMissing)
+}
+
+// A source that the store has lost is no 404: the client asks for a final upload, and would take it to be gone.
+func TestConcatenationOfALostSource(t *testing.T) {
+	worlds(t, func(w *world) {
+		w.Objects = lostSource{uploadtest.Store()}
+		w.Start()
+		if status, _, err := w.Final(w.Partials(mixtures["copied"]...)); err != nil || status != http.StatusServiceUnavailable {
+			w.T.Errorf("%d %v", status, err)
+		}
+	})
+}
+
 // TestFaultAtEveryCallOfAConcatenation makes final uploads with a fault at each call to
 // SQL and S3. The client asks again until it has its file, which is the only one.
 func TestFaultAtEveryCallOfAConcatenation(t *testing.T) {

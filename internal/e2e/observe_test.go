@@ -373,7 +373,7 @@ func TestReadyNames(t *testing.T) {
 		t.Error(a)
 	}
 	now := s.scrape(t)
-	if now.sum("holdfast_sql_errors_total", "operation=connect") == 0 || now.sum("holdfast_s3_errors_total", "operation=HeadBucket", "reason=unreachable") == 0 ||
+	if now.sum("holdfast_sql_errors_total", "operation=connect") == 0 || now.sum("holdfast_s3_errors_total", "operation=ListObjectsV2", "reason=unreachable") == 0 ||
 		now.sum("holdfast_build_info") != 1 || now["holdfast_events"] != nil {
 		t.Errorf("with everything away: %v %v %v", now["holdfast_sql_errors_total"], now["holdfast_s3_errors_total"], now["holdfast_events"])
 	}

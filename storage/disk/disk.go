@@ -154,8 +154,9 @@ func (e *Store) start(ctx context.Context, socket, objects, sidecars string) err
 	case <-listening:
 	}
 	var dialer net.Dialer
+	quirks, _ := s3.VersityGW.Quirks()
 	e.Client = s3.New(s3.Options{
-		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned,
+		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned, Quirks: quirks,
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -16,27 +18,26 @@ import (
 	"holdfast/storage"
 )
 
-// CopyPart has the store make a part of length bytes of the object from, from offset on.
-// fromETag, if given, is what that object must still have; if it has another, or is not
-// there, the error is file.ErrObjectMissing. The multipart upload must have been begun for
-// copies. ErrNoCopy if the store can't do it.
-func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64, to file.Location, uploadID string, number int32) (etag string, err error) {
+// CopyPart has the store make a part of an object. A refusal is ErrNoCopy, whatever the store's
+// words for it are; one that does not seem to be about this part is believed for refusalTTL, and the store is not asked
+// again until then.
+func (c *Client) CopyPart(
+	ctx context.Context, from file.Location, fromETag string, offset, length int64,
+	to file.Location, uploadID string, number int32,
+) (etag string, err error) {
 	in := &s3.UploadPartCopyInput{Bucket: &to.Bucket, Key: &to.Key, UploadId: ownID(uploadID), PartNumber: &number,
-		CopySource: aws.String(escape(from.Bucket) + "/" + escape(from.Key)), CopySourceRange: byteRange(offset, length)}
+		CopySource: copySource(from), CopySourceRange: byteRange(offset, length)}
 	if fromETag != "" {
 		in.CopySourceIfMatch = &fromETag
 	}
-	err = c.write(ctx, "copy part", "", c.limits.patient, func(ctx context.Context) error {
+	err = c.copy(ctx, "copy part", "", &c.noPartCopy, func(ctx context.Context) error {
 		out, err := c.s3.UploadPartCopy(ctx, in, c.patient)
-		switch s := status(err); {
-		case notImplemented(err) || s == http.StatusMethodNotAllowed || code(err) == "MethodNotAllowed":
-			return fmt.Errorf("%w: %w", storage.ErrNoCopy, err)
-		case s == http.StatusPreconditionFailed:
-			return fmt.Errorf("%w: %w", file.ErrObjectMissing, err)
+		switch {
 		case err != nil:
 			return err
 		case out.CopyPartResult == nil:
-			return errors.New("an answer without a result: not the store's")
+			// A store that knows nothing of copies takes the request for a part without bytes.
+			return errNoResult
 		}
 		etag, err = given("tag", out.CopyPartResult.ETag)
 		return err
@@ -44,25 +45,89 @@ func (c *Client) CopyPart(ctx context.Context, from file.Location, fromETag stri
 	return etag, err
 }
 
-// Copy has the store copy an object of at most MaxCopy bytes, which must still have the tag
-// fromETag. ErrNoCopy if the store can't do it.
-func (c *Client) Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error {
-	in := &s3.CopyObjectInput{Bucket: &to.Bucket, Key: &to.Key, CopySource: aws.String(escape(from.Bucket) + "/" + escape(from.Key)),
+// Copy has the store copy a whole object. Refusals are as for CopyPart.
+func (c *Client) Copy(
+	ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string,
+) error {
+	in := &s3.CopyObjectInput{Bucket: &to.Bucket, Key: &to.Key, CopySource: copySource(from),
 		CopySourceIfMatch: &fromETag, MetadataDirective: types.MetadataDirectiveReplace, ContentType: &contentType}
-	return c.write(ctx, "copy object", to.Bucket, c.limits.patient, func(ctx context.Context) error {
-		_, err := c.s3.CopyObject(ctx, in, c.patient)
-		switch s := status(err); {
-		case s == http.StatusNotImplemented || s == http.StatusMethodNotAllowed || s == http.StatusForbidden:
+	return c.copy(ctx, "copy object", to.Bucket, &c.noObjectCopy, func(ctx context.Context) error {
+		out, err := c.s3.CopyObject(ctx, in, c.patient)
+		if err == nil && out.CopyObjectResult == nil {
+			return errNoResult
+		}
+		return err
+	})
+}
+
+// errNoResult is the answer to a copy of a store that did not copy.
+var errNoResult = errors.New("an answer without a result")
+
+// copy makes one call that copies, unless the store has refused such calls.
+func (c *Client) copy(ctx context.Context, doing, bucket string, no *refusal, call func(context.Context) error) error {
+	if no.stands() {
+		return fmt.Errorf("%s: %w: %w", doing, file.ErrStorageWrite, storage.ErrNoCopy)
+	}
+	return c.write(ctx, doing, bucket, c.limits.patient, func(ctx context.Context) error {
+		err := call(ctx)
+		refused, always := c.refusesCopy(err)
+		switch {
+		case always:
+			no.note()
+			fallthrough
+		case refused:
 			return fmt.Errorf("%w: %w", storage.ErrNoCopy, err)
-		case s == http.StatusPreconditionFailed:
+		case status(err) == http.StatusPreconditionFailed:
 			return fmt.Errorf("%w: %w", file.ErrObjectMissing, err)
 		}
 		return err
 	})
 }
 
-// escape writes a bucket or a key for a URL in a header: all but unreserved characters
-// (RFC 3986, 2.3) and slashes. Some stores take a "+" there for a space.
-func escape(s string) string {
-	return strings.NewReplacer("+", "%20", "%2F", "/").Replace(url.QueryEscape(s))
+// refusesCopy tells a store that does not copy from one that failed, or lacks the source. Stores have many words for
+// it: 501, 405, 411 (they want the bytes), 400 with a code of their own, 200 for a part without bytes. always says
+// that it will not copy the next one either: it was not about this source, its range or the right to read it.
+func (c *Client) refusesCopy(err error) (refused, always bool) {
+	if errors.Is(err, errNoResult) {
+		return true, true
+	}
+	s := status(err)
+	switch code(err) {
+	case "NoSuchUpload", "NoSuchKey", "NoSuchBucket":
+		return false, false
+	case "NotImplemented", "MethodNotAllowed":
+		return true, true
+	case "InvalidRange", "InvalidCopySource", "EntityTooLarge", "EntityTooSmall", "KeyTooLongError":
+		return true, false
+	}
+	switch {
+	case s == http.StatusNotImplemented:
+		return true, true
+	case s < 300 || s >= 500 || s == http.StatusPreconditionFailed || c.retryer.IsErrorRetryable(err):
+		return false, false
+	case s == http.StatusForbidden || s == http.StatusNotFound || s == http.StatusConflict ||
+		s == http.StatusRequestedRangeNotSatisfiable:
+		return true, false
+	}
+	return true, true
+}
+
+// refusal is that a store does not do something. A refusal that was heard is forgotten after refusalTTL: the
+// store may have been replaced by a newer one, or something before it was to blame.
+type refusal struct {
+	known bool         // it never does
+	until atomic.Int64 // Unix seconds
+}
+
+const refusalTTL = time.Hour
+
+func (r *refusal) stands() bool { return r.known || time.Now().Unix() < r.until.Load() }
+
+func (r *refusal) note() { r.until.Store(time.Now().Add(refusalTTL).Unix()) }
+
+// copySource is an object as a header names it: all but unreserved characters (RFC 3986, 2.3) and
+// slashes are escaped. Some stores take a "+" there for a space.
+func copySource(at file.Location) *string {
+	escape := strings.NewReplacer("+", "%20", "%2F", "/")
+	return aws.String(escape.Replace(url.QueryEscape(at.Bucket)) + "/" + escape.Replace(url.QueryEscape(at.Key)))
 }

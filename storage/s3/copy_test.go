@@ -2,25 +2,96 @@ package s3
 
 import (
 	"errors"
+	"net/http"
 	"testing"
+	"time"
 
 	"holdfast/file"
 	"holdfast/internal/test/s3test"
 	"holdfast/storage"
 )
 
+// A store that does not copy has many words for it. Whatever it says, the bytes are read and written in the copy's
+// place, and it is not asked again where the refusal was not about this one part.
 func TestNoCopy(t *testing.T) {
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false)
 	at := file.Location{Bucket: "copy-1", Key: "k"}
-	c := p.client(t, s)
-	for _, answer := range []struct {
-		status int
-		code   string
-	}{{501, "NotImplemented"}, {501, ""}, {405, "MethodNotAllowed"}, {400, "NotImplemented"}} {
-		p.harm("PUT", "", 100, answers(answer.status, answer.code))
-		if _, err := c.CopyPart(t.Context(), at, "", 0, storage.MinCopy, at, "u", 1); !errors.Is(err, storage.ErrNoCopy) || !errors.Is(err, file.ErrUnavailable) || len(p.requests()) != 1 {
-			t.Errorf("%d %s: %v after %d tries", answer.status, answer.code, err, len(p.requests()))
+	empty := func(p *faultyProxy, w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", `"e"`) }
+	for _, c := range []struct {
+		name    string
+		answer  fault
+		refused bool // ErrNoCopy
+		always  bool // it is not asked again
+	}{
+		{"501 NotImplemented", answers(501, "NotImplemented"), true, true},
+		{"501", answers(501, ""), true, true},
+		{"405 MethodNotAllowed", answers(405, "MethodNotAllowed"), true, true},
+		{"400 NotImplemented", answers(400, "NotImplemented"), true, true},
+		{"411 MissingContentLength", answers(411, "MissingContentLength"), true, true},
+		{"411", answers(411, ""), true, true},
+		{"400 InvalidRequest", answers(400, "InvalidRequest"), true, true},
+		{"a part without bytes", empty, true, true},
+		{"400 InvalidRange", answers(400, "InvalidRange"), true, false},
+		{"403 AccessDenied", answers(403, "AccessDenied"), true, false},
+		{"404 of a web server", answers(404, ""), true, false},
+		{"404 NoSuchUpload", answers(404, "NoSuchUpload"), false, false},
+		{"404 NoSuchKey", answers(404, "NoSuchKey"), false, false},
+		{"412 PreconditionFailed", answers(412, "PreconditionFailed"), false, false},
+		{"500 InternalError", answers(500, "InternalError"), false, false},
+		{"503 SlowDown", answers(503, "SlowDown"), false, false},
+		{"400 RequestTimeout", answers(400, "RequestTimeout"), false, false},
+	} {
+		client := p.client(t, s)
+		for name, copy := range map[string]func() error{
+			"part": func() error {
+				_, err := client.CopyPart(t.Context(), at, "", 0, storage.MinCopy, at, "u", 1)
+				return err
+			},
+			"object": func() error {
+				return client.Copy(t.Context(), at, `"e"`, file.Location{Bucket: "copy-1", Key: "l"}, "x/y")
+			},
+		} {
+			client.buckets.Store(at.Bucket, true)
+			for try := range 2 {
+				p.harm("PUT", "", 100, c.answer)
+				err := copy()
+				asked := len(p.requests())
+				if errors.Is(err, storage.ErrNoCopy) != c.refused || err == nil {
+					t.Errorf("%s, %s: %v", c.name, name, err)
+				}
+				if c.refused && (!errors.Is(err, file.ErrUnavailable) || errors.Is(err, file.ErrNotFound)) {
+					t.Errorf("%s, %s: %v is no fault of the store", c.name, name, err)
+				}
+				if want := try == 0 || !c.always; (asked > 0) != want || c.refused && asked > 1 {
+					t.Errorf("%s, %s, time %d: asked %d times", c.name, name, try+1, asked)
+				}
+			}
 		}
+		p.harm("", "", 0, nil)
+	}
+}
+
+// A refusal is forgotten after a while: the store may be another one by then.
+func TestRefusalIsForgotten(t *testing.T) {
+	var r refusal
+	if r.stands() {
+		t.Error("it stands before there was one")
+	}
+	if r.note(); !r.stands() {
+		t.Error("it does not stand")
+	}
+	if r.until.Store(time.Now().Add(-time.Second).Unix()); r.stands() {
+		t.Error("it stands for ever")
+	}
+	if never := (&refusal{known: true}); !never.stands() {
+		t.Error("what is known of the kind of store does not stand")
+	}
+	c := New(Options{Endpoint: "http://127.0.0.1:1", Quirks: Quirks{NoPartCopy: true, NoObjectCopy: true}})
+	defer c.Close()
+	at := file.Location{Bucket: "b", Key: "k"}
+	_, err := c.CopyPart(t.Context(), at, "", 0, 1, at, "u", 1)
+	if err2 := c.Copy(t.Context(), at, "", at, ""); !errors.Is(err, storage.ErrNoCopy) || !errors.Is(err2, storage.ErrNoCopy) {
+		t.Errorf("a store that is known not to copy: %v, %v", err, err2)
 	}
 }

@@ -73,10 +73,14 @@ func begun(u types.MultipartUpload) storage.Begun {
 }
 
 // cantList tells a store that has no such bucket, or lets nobody list it, from one that
-// failed.
+// failed, and from something else that answers in its place.
 func cantList(err error) bool {
 	switch status(err) {
-	case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+	case http.StatusForbidden:
+		return answered(err)
+	case http.StatusNotFound:
+		return missing(err)
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return true
 	}
 	return false

@@ -22,7 +22,7 @@ func (c *Client) BeginMultipart(ctx context.Context, at file.Location, contentTy
 	err = c.write(ctx, "begin multipart upload", at.Bucket, c.limits.writing(0), func(ctx context.Context) error {
 		in := &s3.CreateMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key, ContentType: &contentType}
 		mark := ""
-		if c.sums && !copies {
+		if !c.quirks.NoChecksums && !copies {
 			in.ChecksumAlgorithm, mark = types.ChecksumAlgorithmCrc32, storage.Summed
 		}
 		out, err := c.s3.CreateMultipartUpload(ctx, in)

@@ -34,6 +34,7 @@ type faultyProxy struct {
 	method string // and part of the request's URI, of those that are harmed
 	part   string
 	times  int
+	all    bool // requests of every kind are harmed
 	fault  fault
 	seen   []*http.Request // all that came, without their bodies
 }
@@ -101,7 +102,7 @@ func (p *faultyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.seen = append(p.seen, r.Clone(context.Background()))
 	f := p.fault
-	hit := p.times > 0 && r.Method == p.method && strings.Contains(r.RequestURI, p.part)
+	hit := p.times > 0 && r.Method == p.method && strings.Contains(r.RequestURI, p.part) || p.all
 	if hit {
 		p.times--
 	}

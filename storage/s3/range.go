@@ -49,10 +49,10 @@ type reader struct {
 }
 
 // newReader returns nil where the SDK has to do it: for AWS, whose addresses it knows, over
-// TLS, by a proxy, and with Google's habits.
+// TLS, and by a proxy.
 func newReader(o Options) *reader {
 	base, err := url.Parse(o.Endpoint)
-	if err != nil || base.Scheme != "http" || o.Google {
+	if err != nil || base.Scheme != "http" {
 		return nil
 	}
 	if proxy, err := o.Proxy(base); proxy != nil || err != nil {

@@ -81,14 +81,14 @@ func signedPayload(crc bool) func(context.Context, middleware.FinalizeInput, mid
 	}
 }
 
-// googleSigner leaves Accept-Encoding out of the signature.
-type googleSigner struct{ *v4.Signer }
+// plainSigner leaves Accept-Encoding out of the signature.
+type plainSigner struct{ *v4.Signer }
 
-func newGoogleSigner() googleSigner {
-	return googleSigner{v4.NewSigner(func(so *v4.SignerOptions) { so.DisableURIPathEscaping = true })}
+func newPlainSigner() plainSigner {
+	return plainSigner{v4.NewSigner(func(so *v4.SignerOptions) { so.DisableURIPathEscaping = true })}
 }
 
-func (g googleSigner) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payloadHash, service, region string, at time.Time, opts ...func(*v4.SignerOptions)) error {
+func (g plainSigner) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payloadHash, service, region string, at time.Time, opts ...func(*v4.SignerOptions)) error {
 	encoding := r.Header.Get("Accept-Encoding")
 	r.Header.Del("Accept-Encoding")
 	err := g.Signer.SignHTTP(ctx, c, r, payloadHash, service, region, at, opts...)

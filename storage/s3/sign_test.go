@@ -41,7 +41,12 @@ func TestSigning(t *testing.T) {
 		{true, Signed, true, hash, "", ""},
 	} {
 		p := newFaultyProxy(t, s, c.tls)
-		client := p.client(t, s, func(o *Options) { o.Signing, o.Google = c.signing, c.google })
+		client := p.client(t, s, func(o *Options) {
+			o.Signing = c.signing
+			if c.google {
+				o.Quirks, _ = Google.Quirks()
+			}
+		})
 		at := file.Location{Bucket: "signing-1", Key: string(file.NewID())}
 		id, err := client.BeginMultipart(t.Context(), at, "x/y", false)
 		if err != nil {

@@ -43,7 +43,7 @@ type pace struct {
 	read, write time.Duration // see stallConn
 }
 
-func (o Options) dialer() dialFunc {
+func (o Options) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
 	if o.Dial != nil {
 		return o.Dial
 	}

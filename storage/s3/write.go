@@ -2,18 +2,12 @@ package s3
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"holdfast/file"
-	"holdfast/storage"
 )
 
 // write does one writing call: in its time, and in a bucket that is created when it is first missing.
@@ -59,49 +53,4 @@ func (c *Client) ensureBucket(ctx context.Context, bucket string) error {
 		c.buckets.Store(bucket, true)
 	}
 	return err
-}
-
-// given refuses a success without what a store never leaves out: something else answered.
-func given(what string, s *string) (string, error) {
-	if aws.ToString(s) == "" {
-		return "", fmt.Errorf("an answer without %s: not the store's", what)
-	}
-	return *s, nil
-}
-
-func wrap(kind error, doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	switch c, s := code(err), status(err); {
-	case c == "NoSuchUpload":
-		kind = storage.ErrNoUpload
-	case s == http.StatusInsufficientStorage || c == "XMinioStorageFull" || c == "QuotaExceeded":
-		kind = file.ErrNoSpace
-	case s == http.StatusNotFound:
-		kind = file.ErrObjectMissing
-	case kind == file.ErrStorageRead && (s == http.StatusPreconditionFailed || s == http.StatusRequestedRangeNotSatisfiable):
-		kind = file.ErrObjectChanged // another tag, or shorter than the range begins
-	}
-	return fmt.Errorf("%s: %w: %w", doing, kind, err)
-}
-
-func notImplemented(err error) bool {
-	return status(err) == http.StatusNotImplemented || code(err) == "NotImplemented"
-}
-
-func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return ""
-}
-
-func status(err error) int {
-	var re *smithyhttp.ResponseError
-	if errors.As(err, &re) {
-		return re.HTTPStatusCode()
-	}
-	return 0
 }

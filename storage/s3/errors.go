@@ -1,0 +1,90 @@
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// wrap says what was being done and of which kind the error is; kind is that of errors that are not told apart.
+func wrap(kind error, doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	switch c, s := code(err), status(err); {
+	case c == "NoSuchUpload":
+		kind = storage.ErrNoUpload
+	case s == http.StatusInsufficientStorage || c == "XMinioStorageFull" || c == "QuotaExceeded":
+		kind = file.ErrNoSpace
+	case missing(err):
+		kind = file.ErrObjectMissing
+	case kind == file.ErrStorageRead && (s == http.StatusPreconditionFailed || s == http.StatusRequestedRangeNotSatisfiable):
+		kind = file.ErrObjectChanged // another tag, or shorter than the range begins
+	}
+	return fmt.Errorf("%s: %w: %w", doing, kind, err)
+}
+
+// missing reports whether the store says that an object is not there, or its bucket. The status 404 alone does not say
+// so: every web server has it, and a client that hears of it believes that its upload is gone.
+func missing(err error) bool {
+	switch code(err) {
+	case "NoSuchKey", "NoSuchBucket":
+		return true
+	}
+	return false
+}
+
+// answered reports whether an error is S3's own answer, with a code in its body. Without one the SDK makes a
+// code of the status: 404 without a body is "NotFound". Answers to HEAD have no body.
+func answered(err error) bool {
+	c := code(err)
+	return c != "" && c != "UnknownError" && c != strings.ReplaceAll(http.StatusText(status(err)), " ", "")
+}
+
+// refusesKeys reports whether the store knows neither us nor our signature: then it refuses everything.
+func refusesKeys(err error) bool {
+	switch code(err) {
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed",
+		"XAdminUserNotFound": // versitygw 1.8, with 404
+		return true
+	}
+	return false
+}
+
+// given refuses a success without what a store never leaves out: something else answered.
+func given(what string, s *string) (string, error) {
+	if aws.ToString(s) == "" {
+		return "", fmt.Errorf("an answer without %s: not the store's", what)
+	}
+	return *s, nil
+}
+
+func notImplemented(err error) bool {
+	return status(err) == http.StatusNotImplemented || code(err) == "NotImplemented"
+}
+
+// code is S3's code of an error; empty: the store said nothing.
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// status is the HTTP status of an answer that is an error; 0: there was no answer.
+func status(err error) int {
+	var re *smithyhttp.ResponseError
+	if errors.As(err, &re) {
+		return re.HTTPStatusCode()
+	}
+	return 0
+}

@@ -1,0 +1,72 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// Put stores an object whole. body must hold size bytes.
+func (c *Client) Put(
+	ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64,
+) (etag string, err error) {
+	err = c.write(ctx, "put object", at.Bucket, c.limits.writing(size), func(ctx context.Context) error {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		out, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &at.Bucket, Key: &at.Key, ContentType: &contentType,
+			Body: body, ContentLength: &size}, c.payload)
+		if err == nil {
+			etag, err = given("tag", out.ETag)
+		}
+		return err
+	})
+	return etag, err
+}
+
+// Delete removes an object. One that is not there is no error.
+func (c *Client) Delete(ctx context.Context, at file.Location) error {
+	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
+	defer cancel()
+	_, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &at.Bucket, Key: &at.Key}, c.soon)
+	err = wrap(file.ErrStorageWrite, "delete object", err)
+	if errors.Is(err, file.ErrObjectMissing) {
+		return nil
+	}
+	return err
+}
+
+// Stat looks at an object.
+func (c *Client) Stat(ctx context.Context, at file.Location) (storage.Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
+	defer cancel()
+	out, err := c.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &at.Bucket, Key: &at.Key}, c.soon)
+	if status(err) == http.StatusNotFound {
+		err = c.confirmMissing(ctx, at, err)
+	}
+	if err != nil {
+		return storage.Object{}, wrap(file.ErrStorageRead, "look at object", err)
+	}
+	return storage.Object{Size: aws.ToInt64(out.ContentLength), ETag: aws.ToString(out.ETag),
+		Type: aws.ToString(out.ContentType), Modified: aws.ToTime(out.LastModified)}, nil
+}
+
+// confirmMissing asks with GET what HEAD has answered with 404: HEAD's answers have no body in which S3 would say that
+// the object is not there, and any web server has the same.
+func (c *Client) confirmMissing(ctx context.Context, at file.Location, head error) error {
+	first := "bytes=0-0"
+	out, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key, Range: &first}, c.soon)
+	if err != nil {
+		return err
+	}
+	out.Body.Close()
+	return fmt.Errorf("HEAD finds nothing where GET does: %s", head.Error())
+}
