@@ -2,21 +2,24 @@ package file
 
 import "time"
 
-// State is how far an upload has come:
+// State is how far an upload has come. This is the one drawing of its state machine:
 //
-//	open -> completing -> stored -> recorded
-//	open -> stored (-> recorded): a file that was put whole
-//	open, stored, recorded -> deleted
+//	open ---------------------> recorded   a file that fits one part: one object, put whole
+//	open -----> completing ---> recorded   a file in parts
+//	open --------------------------> stored   a partial upload that fits one part
+//	open -----> completing --------> stored   a partial upload in parts
+//	stored -------------------> recorded   a row that an older version has left in between
+//	any state -----------------------------> deleted
 //
-// A partial upload (tus 1.0.0, Concatenation) ends as stored: it never becomes a file of
-// its own. Each step can be repeated, so that whoever touches an upload next can finish
-// what a crash cut short.
+// A partial upload (tus 1.0.0, Concatenation) ends as stored: it never becomes a file of its own. The object
+// is complete, its size checked and its digest compared before the step to stored or recorded is committed.
+// Each step can be repeated, so that whoever touches an upload next can finish what a crash cut short.
 type State string
 
 const (
 	Open       State = "open"       // takes bytes
 	Completing State = "completing" // has all bytes; the store is putting the parts together
-	Stored     State = "stored"     // the object is complete and its size was checked
+	Stored     State = "stored"     // the object of a partial upload is complete
 	Recorded   State = "recorded"   // the file can be seen
 	Deleted    State = "deleted"    // gone for clients; what it left in the store is being removed
 )
@@ -46,7 +49,7 @@ type Upload struct {
 	MultipartID string // the store's id of the multipart upload; empty before the first part
 	Tails       []Tail // committed bytes after the last part, gapless, in order
 	HashState   []byte // the running SHA-256 over Offset bytes; nil at 0
-	ETag        string // the store's tag, from Stored on
+	ETag        string // the store's tag, once the object is complete
 
 	State State
 	Epoch int64 // counts the leases given on this upload; fences every commit
