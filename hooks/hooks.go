@@ -5,7 +5,7 @@
 //
 // file.ErrUnauthenticated, file.ErrTooLarge, file.ErrInvalid, file.ErrForbidden and
 // file.ErrInfected and file.ErrUnscannable refuse an upload, with a reason for the client; file.ErrUnavailable says
-// that SQL did not answer, or whoever is asked.
+// that SQL, PRE_CREATE_URL or the scanner did not answer.
 package hooks
 
 import (
@@ -39,8 +39,8 @@ type Settings struct {
 
 	// Room refuses uploads while there is no room for them; nil: there always is.
 	Room func() error
-	// Ask asks somebody else whether an upload may begin, and under which name and type (empty:
-	// as it wants to); nil: nobody is asked.
+	// Ask asks PRE_CREATE_URL whether an upload may begin, and under which name and type (empty: as
+	// the client says); nil: it is not asked.
 	Ask func(ctx context.Context, who file.Identity, c upload.Creation) (name, contentType string, err error)
 	// Scan looks into a complete object before it becomes a file: file.ErrInfected if it must
 	// not, file.ErrUnscannable if not all of it could be looked at; nil: nothing is looked at.

@@ -20,9 +20,9 @@ import (
 	"holdfast/upload"
 )
 
-// exchange is one request and its answer. It carries what the engine, which tusd calls
-// with a context only, has to say to the answer; and it writes the answer: the errors
-// in this service's words, and the headers that tusd does not know.
+// exchange is one request and its answer. Through it the store, which tusd calls with a context
+// only, gets at the request; and it writes the answer: errors as this service words them, and
+// the headers that tusd does not know.
 type exchange struct {
 	http.ResponseWriter
 	r       *http.Request
@@ -50,7 +50,7 @@ type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
-// failed stands in tusd for an error that the exchange answers.
+// failed is what tusd gets in place of an error that the exchange answers.
 var failed = handler.NewError("ERR_HOLDFAST", "", http.StatusInternalServerError)
 
 // fail notes an error for the answer. tusd would show the text of a plain error to
@@ -77,8 +77,8 @@ func (x *exchange) hold(s *upload.Session) { x.session, x.upload = s, s.Upload()
 // resumes reports whether the request is about an upload that was there before.
 func (x *exchange) resumes() bool { return x.r.Method != http.MethodPost }
 
-// reads reports whether the request only reads what nobody can change: HEAD and PATCH of
-// an upload that is done, and HEAD of one that nobody has and that needs no finishing.
+// reads reports whether the request needs no lease: HEAD and PATCH of an upload that is done, and
+// HEAD of one that no request holds and that needs no finishing.
 func (x *exchange) reads() bool {
 	u := x.upload
 	switch x.r.Method {
@@ -91,15 +91,15 @@ func (x *exchange) reads() bool {
 	}
 }
 
-// WriteHeader lets a success pass, with what tusd does not know, and answers an error
-// itself. The body of an error of tusd's own tells which it is.
+// WriteHeader passes a success on, with the headers that tusd does not know, and answers an error
+// itself. Of tusd's own errors only the body tells which it is: they wait for Write.
 func (x *exchange) WriteHeader(status int) {
-	// The draft's interim answer (104). Proxies that do not know it take it for the answer:
-	// nginx 1.22 sends what follows as its body, and the next request on the connection hangs.
+	// The draft's interim answer (104). Proxies that do not know it take it for the final answer:
+	// nginx 1.22 sends the rest as its body, and the next request on the connection hangs.
 	if status < 200 && x.throughProxy() {
 		return
 	}
-	// tusd's deadline counts from the body's last byte; what came after may have taken long.
+	// tusd's deadline counts from the body's last byte; finishing may have taken longer.
 	http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.timeout))
 	if status < 400 {
 		x.complete(status)
@@ -113,8 +113,8 @@ func (x *exchange) WriteHeader(status int) {
 	x.held = status
 }
 
-// throughProxy reports whether the request came by a proxy, as far as it says so. HTTP/1.0 is what nginx speaks
-// to those behind it, unless it is told otherwise.
+// throughProxy reports whether the request came through a proxy, as far as its headers tell. By
+// default nginx speaks HTTP/1.0 to its backends.
 func (x *exchange) throughProxy() bool {
 	h := x.r.Header
 	return h.Get("X-Forwarded-For") != "" || h.Get("X-Real-IP") != "" || h.Get("Forwarded") != "" || h.Get("Via") != "" || !x.r.ProtoAtLeast(1, 1)
@@ -190,15 +190,15 @@ func (x *exchange) end() {
 func (x *exchange) answer(err error) {
 	x.replaced = true
 	if x.r.Method == http.MethodPost && x.upload != nil {
-		// The upload was begun, though its first bytes failed: let the client go on with it.
+		// The upload was begun, though its first bytes failed: the client can go on with it.
 		x.Header().Set("Location", x.location(x.upload.ID))
 	}
 	if errors.Is(err, file.ErrVersion) {
 		x.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
 	}
 	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) || errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy)) {
-		// What is committed. Not a 204, which would say the same: there are clients that take
-		// one with another offset than they expect for a broken service, and give up.
+		// The committed offset. A 204 would say the same, but some clients take a 204 with another
+		// offset than they expect for a broken service, and give up.
 		x.Header().Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))
 	}
 	r := *x.r
@@ -209,7 +209,7 @@ func (x *exchange) answer(err error) {
 // Unwrap lets http.ResponseController set deadlines.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// translate gives an error of tusd's own, by its code, one of this service's kinds.
+// translate returns this service's error for one of tusd's own, by its code.
 func (x *exchange) translate(code string) error {
 	h := x.r.Header
 	switch code {
@@ -244,13 +244,13 @@ func (x *exchange) translate(code string) error {
 	}
 }
 
-// interrupt ends the request's body where it is, so that what came is committed and
-// the lease given back. tusd has a way of its own for that, which misses a request
-// whose body it has not begun to read.
+// interrupt ends the request's body where it is, so that the bytes that came are committed and
+// the lease is given back. tusd has a way of its own for that, which misses a request whose body
+// it has not begun to read.
 func (x *exchange) interrupt() {
 	x.body.interrupted.Store(true)
 	if !x.body.ended.Load() {
-		// Wakes a Read that waits for the client. An error is none: without a deadline to
+		// Wakes a Read that waits for the client. An error does not matter: if the deadline can't be
 		// set, the next byte or its time-out ends the body.
 		http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now())
 	}
@@ -268,8 +268,8 @@ type countingBody struct {
 }
 
 func (b *countingBody) Read(p []byte) (n int, err error) {
-	// Begun here, since we may not have read for long, for want of memory, which is not the
-	// client's fault. Then looked whether it was interrupted: that sets the deadline too.
+	// The client's time begins here: the read before may be long ago, for want of memory, which is
+	// not its fault. Only then interrupted is looked at, since interrupt sets the deadline too.
 	b.patience()
 	if !b.interrupted.Load() {
 		n, err = b.ReadCloser.Read(p)
@@ -290,8 +290,8 @@ func (b *countingBody) Read(p []byte) (n int, err error) {
 
 func (b *countingBody) count() int64 { return b.n.Load() }
 
-// isMalformed reports whether an error of net/http's body is about its bytes (chunks or trailers that are none),
-// and neither about its end nor about the connection.
+// isMalformed reports whether an error of net/http's body is about its bytes (malformed chunks or
+// trailers), and neither about its end nor about the connection.
 func isMalformed(err error) bool {
 	var broken net.Error
 	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.ErrClosedPipe) &&

@@ -76,7 +76,7 @@ func NewHandler(o Options) (*Handler, error) {
 		MaxSize:         0,
 		DisableDownload: true,
 		Cors:            &handler.CorsConfig{Disable: true},
-		// Who speaks the IETF's draft says so in a header of its own.
+		// Clients that speak the IETF's draft say so in a header of its own.
 		EnableExperimentalProtocol: true,
 		// One line at the edge is enough; tusd writes one for each step of each request.
 		Logger:             xslog.New(xslog.NewTextHandler(io.Discard, nil)),
@@ -255,8 +255,8 @@ func addsNothing(r *http.Request, u *file.Upload) error {
 	return nil
 }
 
-// createFinal puts partial uploads together (tus 1.0.0, Concatenation). Who asks for the
-// same again, because the answer was lost, gets the same upload.
+// createFinal puts partial uploads together (tus 1.0.0, Concatenation). A client that asks for
+// the same again, because the answer was lost, gets the same upload.
 func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) error {
 	if r.Header.Get("Content-Type") == octets {
 		return file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own")

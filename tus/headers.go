@@ -72,7 +72,7 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 		return err
 	}
 	if r.Method == http.MethodPost && x.draft == "" && r.Header.Get("Content-Type") != octets {
-		return x.check.Verify() // no bytes come, and nobody else would compare
+		return x.check.Verify() // no bytes come, so that the engine compares nothing
 	}
 	return nil
 }

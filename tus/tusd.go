@@ -30,7 +30,7 @@ func (s store) NewUpload(ctx context.Context, _ handler.FileInfo) (handler.Uploa
 }
 
 // GetUpload returns the upload as it is under the lease of this request, or as it was
-// when nobody had it.
+// when no request held it.
 func (s store) GetUpload(ctx context.Context, _ string) (handler.Upload, error) {
 	x := exchangeOf(ctx)
 	return &oneUpload{x, x.upload}, nil
@@ -130,7 +130,7 @@ type lock struct {
 	session *upload.Session
 }
 
-// Lock waits until ctx ends. Who wants the lock after that interrupts this request; see
+// Lock waits until ctx ends. A request that wants the lock later interrupts this one; see
 // exchange.interrupt for why not in tusd's own way.
 func (k *lock) Lock(ctx context.Context, _ func()) error {
 	x := exchangeOf(ctx)

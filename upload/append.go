@@ -61,7 +61,7 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 	}
 	err = a.run(ctx)
 	if errors.Is(err, errCut) {
-		err = nil // whoever gave us the body knows best what happened to it
+		err = nil // the caller knows best what happened to its body
 	}
 	if err != nil {
 		err = fmt.Errorf("append to %s at %d: %w", u.ID, u.Offset, err)
@@ -85,8 +85,8 @@ func (a *appender) run(ctx context.Context) error {
 	if errors.Is(err, file.ErrBusy) {
 		err = a.save(flying, err)
 	}
-	// What landed before the fault is safe. What lies beyond it is dropped, and its part
-	// numbers with it.
+	// Flights that landed before the failed one are safe. Those behind it are dropped, and
+	// their part numbers with them.
 	land(err)
 	a.wait()
 	if a.body.Check == nil {

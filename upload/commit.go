@@ -8,14 +8,14 @@ import (
 	"holdfast/file"
 )
 
-// commitLanded takes the flights that landed, up to the first that has not, into what is to
-// be committed, and commits it. With a checksum the commit waits for the end of the body.
+// commitLanded commits the flights that have landed, up to the first that has not. With a
+// checksum the commit waits for the end of the body.
 func (a *appender) commitLanded(ctx context.Context) error {
 	var fault error
 	for len(a.flights) > 0 && a.flights[0].hasLanded() {
 		f := a.flights[0]
 		if fault = f.err; fault != nil {
-			break // what is behind it lies beyond a hole
+			break // the flights behind it would leave a hole
 		}
 		a.flights = a.flights[1:]
 		a.add(f)
@@ -28,7 +28,7 @@ func (a *appender) commitLanded(ctx context.Context) error {
 	return fault
 }
 
-// add takes a flight into what is to be committed.
+// add adds a flight to what the next commit commits.
 func (a *appender) add(f *flight) {
 	p := &a.pending
 	p.Offset, p.HashState = f.offset, f.hash
@@ -45,13 +45,13 @@ func (a *appender) add(f *flight) {
 	}
 }
 
-// replace drops the tails from an offset on out of what is to be committed: their bytes
-// came again, as part of something longer.
+// replace drops the tails from an offset on from the next commit: a part or a longer tail
+// has their bytes.
 func (a *appender) replace(from int64) {
 	a.pending.Tails, a.replaced = cutTails(a.pending.Tails, from, a.replaced)
 }
 
-// cutTails divides tails at an offset, and adds those behind it to gone.
+// cutTails splits tails at an offset, and adds those behind it to gone.
 func cutTails(tails []file.Tail, from int64, gone []file.Tail) (left, all []file.Tail) {
 	i := slices.IndexFunc(tails, func(t file.Tail) bool { return t.Offset >= from })
 	if i < 0 {
@@ -60,18 +60,18 @@ func cutTails(tails []file.Tail, from int64, gone []file.Tail) (left, all []file
 	return tails[:i:i], append(gone, tails[i:]...)
 }
 
-// commit makes what landed known.
+// commit commits what has landed.
 func (a *appender) commit(ctx context.Context) error {
 	p := a.pending
 	if p.Offset == 0 {
 		return nil
 	}
 	if err := a.engine.commitProgress(ctx, a.u, p); err != nil {
-		if errors.Is(err, file.ErrQuota) { // surely not done
+		if errors.Is(err, file.ErrQuota) { // certainly not committed
 			a.engine.discard(ctx, a.u.Location.Bucket, p.Tails)
 		}
 		if !errors.Is(err, file.ErrUnavailable) {
-			a.pending = file.Progress{} // it was refused, and would be again
+			a.pending = file.Progress{} // it was refused, and would be refused again
 		}
 		return err
 	}
@@ -126,7 +126,7 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 	return nil
 }
 
-// discardFlights removes the tails that landed beyond a fault: no commit names them.
+// discardFlights removes the tails of flights behind a failed one: no commit names them.
 func (a *appender) discardFlights(ctx context.Context) {
 	var tails []file.Tail
 	for _, f := range a.flights {
@@ -137,8 +137,8 @@ func (a *appender) discardFlights(ctx context.Context) {
 	a.engine.discard(ctx, a.u.Location.Bucket, tails)
 }
 
-// dropParts aborts the multipart upload of a request whose checksum was wrong, where nothing
-// else lies in it: else what it sent stays in the store, and counts, until the upload ends.
+// dropParts aborts the multipart upload of a request whose checksum was wrong, if it has no
+// other parts. Otherwise what the request sent stays in the store, and counts, until the upload ends.
 func (a *appender) dropParts(ctx context.Context) {
 	if a.u.MultipartID == "" || a.u.Offset > sizeOf(a.u.Tails) {
 		return
@@ -150,6 +150,6 @@ func (a *appender) dropParts(ctx context.Context) {
 		err = a.engine.objects.Abort(ctx, at, id)
 	}
 	if err != nil {
-		a.engine.log.WarnContext(ctx, "parts that nobody needs stay until the upload ends", "upload", a.u.ID, "error", err)
+		a.engine.log.WarnContext(ctx, "parts that are not needed stay until the upload ends", "upload", a.u.ID, "error", err)
 	}
 }

@@ -265,8 +265,8 @@ func unavailable(err error) error {
 	return err
 }
 
-// pieceReader reads pieces one after the other. A source that is not what it was, or
-// ends too early, is an error.
+// pieceReader reads pieces one after the other. A source that has changed, or ends too early,
+// is an error.
 type pieceReader struct {
 	ctx     context.Context
 	objects Objects

@@ -22,7 +22,7 @@ type Creation struct {
 	// Once says that all of the file comes with this request: no other can go on with what is
 	// left of it, so that it expires as soon as the request has ended.
 	Once bool
-	// Key, if any, stands for this upload for hooks.KeyTTL: whoever sends it again gets the same one.
+	// Key, if any, is an Idempotency-Key: for hooks.KeyTTL a creation with the same key is the same upload.
 	Key string
 
 	// Holder, if any, gets the upload's lease for the time of Lease at once. The engine sets them.

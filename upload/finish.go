@@ -9,10 +9,10 @@ import (
 	"holdfast/storage"
 )
 
-// finish takes an upload that has all its bytes, or will have them from its sources, the
-// rest of the way to its record. Every step can be repeated and is committed before the
-// next, so that whoever touches the upload after a crash goes on where it stopped. ctx
-// must be the lease's.
+// finish takes an upload that has all its bytes, or gets them from its sources, to its
+// record. Each step can be repeated and is committed before the next one, so that after a
+// crash the next request for the upload, or the sweep, goes on where it stopped. ctx must be
+// the lease's.
 func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
 	for !u.Done() {
 		var step func(context.Context, *file.Upload) error
@@ -36,8 +36,8 @@ func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
 	return nil
 }
 
-// seal brings bytes that still lie in tails to where they belong: into the object
-// itself if there are no parts (an empty file has neither), else into the last part.
+// seal moves the bytes of tails to where they belong: into the object itself if there are no
+// parts (an empty file has neither), else into the last part.
 func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 	if u.MultipartID != "" && len(u.Tails) == 0 {
 		return e.advance(ctx, u, file.Completing, "")
@@ -67,8 +67,8 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 	return e.commitProgress(ctx, u, p)
 }
 
-// complete has the store make one object of the parts, and looks at the result: a
-// store's word that it is done is not enough. It may have been done before.
+// complete has the store make one object of the parts, and checks its size: the store's
+// answer alone is not trusted. It may have been done before.
 func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	if err := e.verify(ctx, u); err != nil {
 		return err
@@ -81,14 +81,14 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	object, err := e.objects.Stat(ctx, u.Location)
 	switch {
 	case errors.Is(err, file.ErrObjectMissing):
-		// Not a client's 404: the bytes are there as parts, the object has to come.
+		// Not a 404 for the client: the bytes are there as parts, and will become the object.
 		return fmt.Errorf("%w: the object is not there: %w", file.ErrStorageWrite, errors.Join(completed, errors.New(err.Error())))
 	case err != nil:
 		return err
 	case object.Size != u.Size:
 		return fmt.Errorf("%w: the object has %d bytes, the upload %d: %w", file.ErrStorageWrite, object.Size, u.Size, completed)
 	case completed != nil && !errors.Is(completed, storage.ErrNoUpload):
-		// It is there from an attempt before, and this one left its parts lying about.
+		// An earlier attempt has made the object, and this one left its parts behind.
 		if err := e.objects.Abort(ctx, u.Location, u.MultipartID); err != nil {
 			e.log.WarnContext(ctx, "parts of a completed upload stay", "upload", u.ID, "error", err)
 		}
@@ -105,20 +105,20 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	return nil
 }
 
-// recordStored records what an older version of this service left stored.
+// recordStored records an upload that an older version of this service left in state stored.
 func (e *Engine) recordStored(ctx context.Context, u *file.Upload) error {
 	return e.record(ctx, u.Fence(), u)
 }
 
-// record makes the file visible, and gives the lease back in the same commit: nothing is
-// left to do. was is the fence of the row before, u the upload with its object.
+// record makes the file visible and gives the lease back, in one commit. was is the fence of
+// the row before, u the upload with its object.
 func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) error {
 	if err := e.verify(ctx, u); err != nil {
 		return err
 	}
 	if err := e.hooks.PostFinish(ctx, was, u); err != nil {
 		if errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable) {
-			e.log.Warn("an upload was refused for what is in it", "upload", u.ID, "account", u.Creator.AccountID, "user", u.Creator.UserID, "error", err)
+			e.log.Warn("an upload was refused for its content", "upload", u.ID, "account", u.Creator.AccountID, "user", u.Creator.UserID, "error", err)
 			err = errors.Join(err, e.terminate(ctx, u))
 		}
 		return err
@@ -127,8 +127,8 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 	return nil
 }
 
-// verify compares the upload with what its client said it would be. If it is something
-// else it ends here, and never becomes a file, nor a part of one.
+// verify compares the upload with the SHA-256 that its client declared. If they differ, the
+// upload ends here, and never becomes a file, nor a part of one.
 func (e *Engine) verify(ctx context.Context, u *file.Upload) error {
 	err := Matches(u, u.Claim)
 	if errors.Is(err, file.ErrDigest) {

@@ -11,16 +11,15 @@ import (
 // parallel is how many flights of one request may be in the air.
 const parallel = 4
 
-// maxTails is how many tails an upload may have before some are put together: each
-// costs a read when a part is made of them.
+// maxTails is how many tails an upload may have before some are merged: each costs a read
+// when a part is made of them.
 const maxTails = 16
 
-// hurriedTails is maxTails for a request that is asked to give memory back: putting tails
-// together takes longer than that should, so it is left to the end of the request as long
-// as it can be.
+// hurriedTails is maxTails for a request that is asked to give memory back. Merging takes
+// longer than that should, so it is put off to the end of the request if possible.
 const hurriedTails = 2 * maxTails
 
-// flight is bytes on their way to the store: a part, a tail, or the whole file.
+// flight is a write to the store that is under way: of a part, a tail, or the whole file.
 type flight struct {
 	part   *file.Part
 	tail   *file.Tail
@@ -29,8 +28,8 @@ type flight struct {
 	offset int64  // behind its bytes
 	hash   []byte // the SHA-256 state there
 	body   payload
-	// borrows says that the last slab is still being filled, and will be another flight's,
-	// which may not start, and free it, before this one has landed.
+	// borrows says that the last slab is still being filled and will belong to the next flight,
+	// which must not start, and free the slab, before this one has landed.
 	borrows bool
 	landed  chan struct{} // closed when err is there
 	err     error
@@ -86,8 +85,8 @@ func (a *appender) launchWhole(ctx context.Context) error {
 	})
 }
 
-// launchTail puts the buffer away as an object of its own. Of many tails some are put
-// together with it, so that an upload never has more than most and a few: see mergeFrom.
+// launchTail stores the buffer as a tail. If there are many tails, some are merged into it, so
+// that an upload never has more than most and a few: see mergeFrom.
 func (a *appender) launchTail(ctx context.Context, most int) error {
 	from := len(a.tails)
 	if from >= most {
@@ -112,17 +111,17 @@ func (a *appender) launchTail(ctx context.Context, most int) error {
 			_, err := a.engine.put(ctx, at, file.DefaultType, &f.body)
 			return err
 		}
-		if f.body.remote { // which has to wait for another place
+		if f.body.remote { // send waits for a place of the other kind
 			return put()
 		}
 		return a.engine.memory.StoreTail(ctx, put)
 	})
 }
 
-// mergeFrom says which tails are put together with size more bytes: from the end, each
-// that is no longer than all behind it. So every byte is written again a few times
-// only, however short the tails are; and each that is left is longer than all behind it,
-// so there are no more of those than a part's size has binary digits.
+// mergeFrom returns the index of the first tail that is merged with size more bytes: from the
+// end, each tail that is no longer than everything behind it. So each byte is rewritten only a
+// few times, however short the tails are. Each tail that is left is longer than everything
+// behind it, so there are at most as many as a part's size has binary digits.
 func mergeFrom(tails []file.Tail, size int64) int {
 	i := len(tails)
 	for i > 0 && tails[i-1].Size <= size {
@@ -132,7 +131,7 @@ func mergeFrom(tails []file.Tail, size int64) int {
 	return i
 }
 
-// giveBack puts away what the request holds, because the memory is needed elsewhere.
+// giveBack stores what the request holds as a tail, because others need the memory.
 func (a *appender) giveBack(ctx context.Context) error {
 	if a.buf.Size() == 0 {
 		a.share.Leave(0)
@@ -142,8 +141,8 @@ func (a *appender) giveBack(ctx context.Context) error {
 	return a.launchTail(ctx, hurriedTails)
 }
 
-// save puts away what a request holds that got no more memory: its client should not have
-// to send it again, or all might do so for ever.
+// save stores what a request holds that got no more memory: if its client had to send it
+// again, all clients might send the same bytes over and over.
 func (a *appender) save(ctx context.Context, err error) error {
 	if a.body.Check != nil || a.buf.Size() == 0 {
 		return err
@@ -155,18 +154,18 @@ func (a *appender) save(ctx context.Context, err error) error {
 	return err
 }
 
-// fetch begins a payload with the bytes of the tails from one on.
+// fetch returns a payload of the tails from an index on.
 func (a *appender) fetch(ctx context.Context, from int) (payload, error) {
 	if from == len(a.tails) {
 		return payload{}, nil
 	}
-	if err := a.landAll(ctx); err != nil { // a tail may still be on its way
+	if err := a.landAll(ctx); err != nil { // a tail may still be in flight
 		return payload{}, err
 	}
 	return a.engine.gather(a.u.Location.Bucket, a.tails[from:]), nil
 }
 
-// prepare takes the buffer for a flight, behind what begins it.
+// prepare makes a flight of the buffer, behind the bytes of begin.
 func (a *appender) prepare(begin payload) (*flight, error) {
 	a.absorb()
 	a.hashed = 0
@@ -183,7 +182,7 @@ func (a *appender) prepare(begin payload) (*flight, error) {
 	return f, nil
 }
 
-// launch waits for a free place and starts a flight.
+// launch starts a flight, when fewer than parallel are under way.
 func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Context) error) error {
 	for len(a.flights) >= parallel || len(a.flights) > 0 && a.flights[len(a.flights)-1].borrows {
 		select {
@@ -200,7 +199,7 @@ func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Conte
 		defer close(f.landed)
 		defer a.engine.release(&f.body)
 		f.err = recovered(func() error { return fly(ctx) })
-		// At once, and not when it is committed: its request may be waiting for memory.
+		// Now and not at the commit: the request may be waiting for memory.
 		if f.tail != nil && f.err == nil && !f.borrows && !f.body.remote {
 			a.engine.memory.Keep(f.tail.Key, f.body.takeAll())
 		}

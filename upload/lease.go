@@ -56,13 +56,13 @@ type lease struct {
 	// letGo asks the holder to commit what it has and to give the lease back; nil if
 	// the holder is quick anyway.
 	letGo func()
-	// whole says that all of the upload comes in this request. Nobody could go on with it, so
-	// it is not asked to let go when the process stops, but has the time that others have.
+	// whole says that all of the upload comes in this request. No other request could go on with
+	// it, so it is not asked to let go when the process stops, but has the time of the drain.
 	whole bool
-	// over says that the row knows already: the last commit gave the lease back.
+	// over says that the last commit gave the lease back in the row.
 	over atomic.Bool
-	// wrote says that a write to the object's key was begun under this lease. Where the row was not
-	// told what became of it, it may still be under way when the lease is given back.
+	// wrote says that a write to the object's key was begun under this lease. Unless its result was
+	// committed, it may still be under way when the lease is given back.
 	wrote    atomic.Bool
 	given    chan struct{} // closed when the lease is given back
 	giveOnce sync.Once
@@ -83,7 +83,7 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 			ls.metrics.leaseWaits.Observe(time.Since(began).Seconds())
 			return ls.hold(ctx, &lease{id: id, epoch: u.Epoch, since: asked, letGo: letGo}), u, nil
 		}
-		// Who gives up while SQL does not answer has not learnt that somebody holds it.
+		// If the wait ends while SQL does not answer, it is not known that anybody holds the lease.
 		if err != nil && (ctx.Err() == nil || !held || time.Since(asked) > longestPause) {
 			return nil, nil, err
 		}
@@ -122,9 +122,9 @@ func (ls *leases) hold(ctx context.Context, l *lease) *lease {
 	return l
 }
 
-// renew keeps all leases while there are any: with one statement for all of them, since a
-// process may hold thousands. What counts is when the last renewal that went well was
-// sent: the database can't have begun to count before that.
+// renew renews all leases while there are any: with one statement, since a process may hold
+// thousands. A lease counts from when its last successful renewal was sent: the database can't
+// have begun to count before that.
 func (ls *leases) renew() {
 	every := time.NewTicker(ls.ttl / 3)
 	defer every.Stop()
@@ -158,9 +158,9 @@ func (ls *leases) renew() {
 	}
 }
 
-// giveStrays gives back leases that the rows say we hold, and we know nothing of: the
-// answer to taking or giving them was lost. Renewed with all others they would last for
-// ever. One that is seen for the first time may be about to be known.
+// giveStrays gives back leases that this process holds by the rows and does not know of: the
+// answer to taking or giving them was lost. Renewed with the others they would never end. One
+// that is seen for the first time may be one that is just being taken.
 func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int64 {
 	strays := make(map[file.ID]int64)
 	for id, epoch := range renewed {
@@ -187,9 +187,9 @@ func (ls *leases) giveRow(id file.ID, epoch int64, settled bool) {
 	}
 }
 
-// isLost takes note of a renewal. A lease that it did not find is lost when the next one
-// does not find it either: it may just have been given back, by a commit whose answer is
-// still on its way.
+// isLost notes the result of a renewal. A lease that was not found is lost if the next renewal
+// does not find it either: it may just have been given back, by a commit that has not
+// returned yet.
 func (l *lease) isLost(sent time.Time, renewed map[file.ID]int64, err error) bool {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
@@ -226,7 +226,7 @@ func (l *lease) give() {
 	})
 }
 
-// forget has the process know nothing of the lease any more.
+// forget removes the lease from those that this process holds.
 func (l *lease) forget() {
 	l.of.mu.Lock()
 	if l.of.held[l.id] == l {
@@ -242,7 +242,7 @@ func (l *lease) ask() {
 	}
 }
 
-// writing notes that the holder in this process begins to write the object.
+// writing notes that a write of the object begins under this process's lease.
 func (ls *leases) writing(id file.ID) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

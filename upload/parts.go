@@ -30,7 +30,7 @@ func PartSize(longest int64) int64 {
 // Then no bytes are left over when a request ends, which would be stored twice: as a tail,
 // and again as the beginning of a part.
 func ChunkedPartSize(planned, chunk, longest int64) int64 {
-	const most = 64 // for more parts than that, a tail for each request matters little
+	const most = 64 // parts; in longer requests one tail more matters little
 	if chunk < storage.MinPart || chunk > most*planned {
 		return planned
 	}
@@ -42,10 +42,11 @@ func ChunkedPartSize(planned, chunk, longest int64) int64 {
 	return planned
 }
 
-// place is where the holder of the lease writes the object of an upload: under the layout's key where
-// nobody else's write can still arrive, else under a key that only this lease writes to. The row
-// names it with the commit that makes it count. All that write a new object ask here; once a
-// multipart upload is noted, its key is the row's, and whoever completes it makes the same object.
+// place is where the holder of the lease writes the object of an upload: under the layout's key
+// if no other write can still arrive there, else under a key that only this lease writes to.
+// The commit that makes the object count names the key in the row. Every write of a new object
+// asks here. Once a multipart upload is noted its key is the row's, and every replica that
+// completes it makes the same object.
 func (e *Engine) place(u *file.Upload) file.Location {
 	e.leases.writing(u.ID)
 	at := u.Location
@@ -55,8 +56,8 @@ func (e *Engine) place(u *file.Upload) file.Location {
 	return at
 }
 
-// nextPart gives out the number for one more part, and begins the multipart upload with
-// the first.
+// nextPart returns the number for one more part, and begins the multipart upload with the
+// first.
 func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int32, error) {
 	number, err := e.rows.TakePart(ctx, u.Fence(), size)
 	if err != nil {
@@ -72,7 +73,7 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 			return 0, err
 		}
 		if err := e.rows.SetMultipart(ctx, u.Fence(), at.Key, id, u.PartSize); err != nil {
-			// It may have been noted all the same, unless somebody else has the upload now.
+			// It may have been noted all the same, unless another request has the lease now.
 			if errors.Is(err, file.ErrConflict) {
 				err = errors.Join(err, e.objects.Abort(ctx, at, id))
 			}
@@ -83,8 +84,8 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 	return number, nil
 }
 
-// putPart stores a part, and tries once more where the store is to blame: under the same
-// number, which holds the same bytes whoever comes first.
+// putPart stores a part, and tries once more if the store failed: under the same number, which
+// holds the same bytes whichever attempt arrives first.
 func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID string, number int32, body *payload) (string, error) {
 	var etag string
 	var err error
@@ -96,7 +97,7 @@ func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID stri
 			break
 		}
 	}
-	if errors.Is(err, storage.ErrNoUpload) { // a rule of the bucket ended it, or somebody did by hand
+	if errors.Is(err, storage.ErrNoUpload) { // a lifecycle rule of the bucket, or an operator, has ended it
 		return "", file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
 	}
 	return etag, err
@@ -109,8 +110,8 @@ func (e *Engine) put(ctx context.Context, at file.Location, contentType string, 
 	})
 }
 
-// send calls put with a reader of the payload. Where the store did not give the bytes of a
-// tail, that is the error: the store has taken nothing, but that is not why.
+// send calls put with a reader of the payload. If the store could not be read for a tail, that
+// is the error: the write failed because of it.
 func (e *Engine) send(ctx context.Context, body *payload, put func(io.ReadSeeker) (string, error)) (etag string, err error) {
 	once := func() error {
 		r := e.reader(ctx, body)

@@ -67,7 +67,7 @@ func (c *payload) takeAll() (all memory.Buffer) {
 	return all
 }
 
-// recycle gives back the slabs. Nobody may read the payload any more.
+// recycle gives back the slabs. The payload must not be read any more.
 func (c *payload) recycle() {
 	for _, s := range c.stretches {
 		if s.buf != nil {
@@ -79,8 +79,8 @@ func (c *payload) recycle() {
 
 // payloadReader reads a payload from its beginning; byte pos is at of stretch i.
 //
-// An HTTP client may go on reading a body after the call that sends it has failed. Once
-// end has returned it gets nothing any more: what it would read may be another's.
+// An HTTP client may go on reading a body after the call that sends it has failed. Once end has
+// returned it gets nothing any more: the slabs may belong to another request.
 type payloadReader struct {
 	objects Objects
 	c       *payload
@@ -93,7 +93,7 @@ type payloadReader struct {
 	i     int
 	at    int64
 	bytes io.Reader // of stretch i from at on; nil: to be opened
-	err   error     // what the store could not be read for
+	err   error     // why the store could not be read
 }
 
 var errCallOver = errors.New("the call that sent these bytes is over")
@@ -104,7 +104,7 @@ func (e *Engine) reader(ctx context.Context, c *payload) *payloadReader {
 	return &payloadReader{objects: e.objects, c: c, ctx: ctx, cancel: cancel}
 }
 
-// end returns what the store could not be read for, if anything.
+// end ends the reading, and returns why the store could not be read, if so.
 func (r *payloadReader) end() error {
 	r.cancel() // a Read that waits for the store ends
 	r.mu.Lock()

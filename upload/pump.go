@@ -6,12 +6,12 @@ import (
 	"runtime/debug"
 )
 
-// probeSize is how much is read of a client that may be slow: while it is waited for,
-// the request holds no slab. A read that fills it tells a fast client.
+// probeSize is how many bytes are read at once of a client that may be slow, so that its
+// request holds no slab while it waits. A client that fills such a read is fast.
 const probeSize = 2 << 10
 
-// pump reads a body in a goroutine of its own, one Read at a time, so that its owner can
-// do something else while the client is waited for.
+// pump reads a body in a goroutine of its own, one Read at a time, so that its owner can do
+// other work while the client sends nothing.
 type pump struct {
 	src     io.Reader
 	into    chan []byte
@@ -60,8 +60,8 @@ func (p *pump) stop(interrupt func()) {
 	}
 }
 
-// recovered calls f, and makes an error of a panic: in a goroutine of its own that would end
-// the process, and everybody's uploads with it.
+// recovered calls f and turns a panic into an error: in a goroutine of its own a panic would end
+// the process, and all uploads with it.
 func recovered(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -21,18 +21,18 @@ func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
 	return nil
 }
 
-// Remove takes what a deleted upload left out of the store. For clients it is gone
-// already, so a failure is no error of theirs: the sweeper tries again. So it does after a backup.
+// Remove removes the objects of a deleted upload from the store. For clients it is gone already,
+// so a failure is only logged: the sweep tries again, also after a backup that held it.
 func (e *Engine) Remove(ctx context.Context, id file.ID) {
 	if err := e.remove(context.WithoutCancel(ctx), id); err != nil && !errors.Is(err, storage.ErrHeld) {
-		e.log.WarnContext(ctx, "what a deleted file left in the store stays for now", "file", id, "error", err)
+		e.log.WarnContext(ctx, "objects of a deleted file stay in the store for now", "file", id, "error", err)
 	}
 }
 
 func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	u, err := e.rows.Deleted(ctx, id)
 	if errors.Is(err, file.ErrNotFound) {
-		return nil // somebody else was faster
+		return nil // another replica was faster
 	}
 	if err != nil {
 		return err
@@ -40,8 +40,8 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	for _, t := range u.Tails {
 		e.memory.Drop(t.Key)
 	}
-	// What the rows name is not all: a replica may have died between writing and noting it,
-	// or between noting that it is not needed any more and removing it.
+	// The rows don't name everything: a replica may have died between a write and its commit, or
+	// between a commit and the removal of what it made needless.
 	left, err := e.objects.Leftovers(ctx, u.Location.Bucket, id)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	return e.rows.ForgetUpload(ctx, id)
 }
 
-// clear removes what lies in a bucket.
+// clear removes what was found of an upload in a bucket.
 func (e *Engine) clear(ctx context.Context, bucket string, left storage.Left) (err error) {
 	for _, m := range left.Multiparts {
 		err = errors.Join(err, e.objects.Abort(ctx, file.Location{Bucket: bucket, Key: m.Key}, m.ID))
@@ -71,8 +71,8 @@ func (e *Engine) clear(ctx context.Context, bucket string, left storage.Left) (e
 	return err
 }
 
-// tidy removes what lies beside the object of a file: what writers that died, or lost their lease, have
-// written since. The object that is recorded stays, and is never written to again.
+// tidy removes what is stored beside the object of a file, by writers that died or lost their
+// lease. The recorded object stays, and is never written to again.
 func (e *Engine) tidy(ctx context.Context, id file.ID) error {
 	u, err := e.rows.UploadRow(ctx, id)
 	if err != nil || u.State != file.Recorded {
@@ -89,7 +89,7 @@ func (e *Engine) tidy(ctx context.Context, id file.ID) error {
 	return e.rows.Tidied(ctx, id)
 }
 
-// Sweep finishes and removes what a crash or an outage cut short, and what has expired.
+// Sweep finishes uploads that a crash or an outage cut short, and removes those that have expired.
 func (e *Engine) Sweep(ctx context.Context) error {
 	if err := e.rows.DropOldKeys(ctx); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		err := recovered(func() (err error) { outcome, err = e.mend(ctx, id); return err })
 		if err != nil {
 			outcome = "failed"
-			e.log.Warn("an upload that was cut short stays so for now", "upload", id, "error", err)
+			e.log.Warn("an unfinished upload could not be swept", "upload", id, "error", err)
 		}
 		if outcome != "" {
 			e.metrics.mended.WithLabelValues(outcome).Inc()
@@ -111,7 +111,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	}
 	return eachPage(ctx, e.rows.Untidy, func(id file.ID) {
 		if err := recovered(func() error { return e.tidy(ctx, id) }); err != nil {
-			e.log.Warn("what was written beside a file stays for now", "file", id, "error", err)
+			e.log.Warn("objects beside a file stay for now", "file", id, "error", err)
 		}
 	})
 }
@@ -137,13 +137,13 @@ func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID,
 	}
 }
 
-// finishPatience is how long this replica tries to finish an upload, whatever else holds it up. It
-// may have all its bytes for days: nobody may have been there to finish it.
+// finishPatience is how long this replica tries to finish an upload before it may expire. The
+// upload may have had all its bytes for days, while no replica was running.
 const finishPatience = 15 * time.Minute
 
-// givesUp reports whether an upload that has all its bytes has run out because what it needs to
-// become a file does not come: somebody to scan it, or room for its parts and the object they make.
-// Other faults, the store's and the database's, are waited for.
+// givesUp reports whether an upload that has all its bytes has expired because it can't become a
+// file: there is no scanner, or no room for its parts and the object. Failures of the store and
+// of the database are waited for.
 func (e *Engine) givesUp(u *file.Upload, err error) bool {
 	if !errors.Is(err, file.ErrScanner) && !errors.Is(err, file.ErrNoSpace) {
 		return false
@@ -156,7 +156,7 @@ func (e *Engine) givesUp(u *file.Upload, err error) bool {
 	return seen && u.Expired && time.Since(first) >= min(u.TTL, finishPatience)
 }
 
-// mend says in a word what became of the upload; empty: nothing, since somebody else has it.
+// mend finishes or removes one upload. outcome is a word for the metric; empty: nothing was done.
 func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err error) {
 	row, err := e.rows.UploadRow(ctx, id)
 	if err != nil {
@@ -165,7 +165,7 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 	if row.State == file.Deleted {
 		return "cleaned", e.remove(ctx, id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second) // who holds it finishes it
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // a request that holds it finishes it
 	defer cancel()
 	s, err := e.Take(ctx, id, nil)
 	if err != nil {

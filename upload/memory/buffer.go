@@ -108,9 +108,9 @@ func (b *Buffer) Extend(n int) {
 	}
 }
 
-// Split takes the bytes out of b. With lent, somebody is still reading into the space of
-// the last slab: it stays with b, and what was taken borrows its bytes. Neither touches
-// the other's.
+// Split takes the bytes out of b. With lent, a read into the space of the last slab is still
+// under way: the slab stays with b, and what was taken borrows its bytes. Neither touches the
+// other's.
 func (b *Buffer) Split(lent bool) Buffer {
 	taken := *b
 	*b = Buffer{pool: b.pool}
@@ -148,8 +148,8 @@ func (b *Buffer) From(pos int64, each func([]byte)) {
 	}
 }
 
-// Recycle empties the buffer, whose slabs go to whoever needs some next. Nobody may read
-// the buffer any more.
+// Recycle empties the buffer and gives its slabs back to the pool. They must not be read any
+// more.
 func (b *Buffer) Recycle() {
 	for _, s := range b.slabs {
 		if !s.borrowed {

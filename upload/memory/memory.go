@@ -1,8 +1,8 @@
 // Package memory is the budget for the bytes of clients that are held in memory: how much
-// all requests together may hold, who waits for more, and who is asked to give some back.
+// all requests together may hold, which ones wait for more, and which are asked to give some back.
 //
-// Nobody may wait forever, and a slow client must not hold what a fast one needs. So a
-// share of the budget is always on its way out: when more than three quarters of it are
+// No request waits forever, and a slow client must not hold what a fast one needs. So a
+// part of the budget is always being freed: when more than three quarters of it are
 // held by requests that are not about to give anything back, those that have held bytes
 // longest are asked to store them as tails. That takes no memory, so it never waits for
 // any, and neither does putting tails together. No request ever asks for more than one
@@ -37,7 +37,7 @@ type Budget struct {
 
 	mu      sync.Mutex
 	used    int64
-	leaving int64     // of used: on its way to the store, or asked for
+	leaving int64     // of used: being sent to the store, or asked for
 	waiting list.List // of *wait, first come, first served
 	granted time.Time // when a request that waited was last given some
 	filling list.List // of *Share that hold bytes and were not asked, oldest first
@@ -145,8 +145,8 @@ func (s *Share) Filled() {
 	s.b.relieve()
 }
 
-// Leave says that n of the bytes held are on their way to the store. Whoever sends them
-// gives them back with Budget.Free.
+// Leave says that n of the bytes held are being sent to the store. The sender gives them back
+// with Budget.Free.
 func (s *Share) Leave(n int64) {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
@@ -256,7 +256,7 @@ func (b *Budget) wake() {
 	b.relieve()
 }
 
-// relieve asks the oldest to give back, as long as too little is on its way out.
+// relieve asks the oldest to give back, as long as too little is leaving.
 func (b *Budget) relieve() {
 	next := int64(0)
 	if b.waiting.Len() > 0 {
