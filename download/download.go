@@ -19,6 +19,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"holdfast/access"
@@ -109,12 +110,14 @@ type Handler struct {
 	Options
 	metrics     *metrics
 	objectStats *cache.Cache[file.ID, storage.Object] // of records that another program wrote
+	buffers     sync.Pool                             // of *copyBuffer
 }
 
 // New returns a Handler.
 func New(o Options) *Handler {
 	return &Handler{Options: o, metrics: newMetrics(),
-		objectStats: cache.New[file.ID](cache.Options[storage.Object]{TTL: o.CacheTTL})}
+		objectStats: cache.New[file.ID](cache.Options[storage.Object]{TTL: o.CacheTTL}),
+		buffers:     sync.Pool{New: func() any { return new(copyBuffer) }}}
 }
 
 // Serve answers GET and HEAD of the file id for the identity in r's context.

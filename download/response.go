@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 
 	"holdfast/file"
@@ -93,9 +92,9 @@ func refusal(status int) error {
 	return errors.New("http.ServeContent answered " + strconv.Itoa(status))
 }
 
-// copyBuffers are larger than io.Copy's own: fewer trips between the store and the
+// copyBuffer is larger than io.Copy's own: fewer trips between the store and the
 // client. One is all that a slow reader costs beside its two connections.
-var copyBuffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+type copyBuffer [128 << 10]byte
 
 // ReadFrom is how io.Copy hands the content over.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
@@ -110,8 +109,8 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 			return passed, err
 		}
 	}
-	buf := copyBuffers.Get().(*[128 << 10]byte)
-	defer copyBuffers.Put(buf)
+	buf := w.h.buffers.Get().(*copyBuffer)
+	defer w.h.buffers.Put(buf)
 	n, err := io.CopyBuffer(struct{ io.Writer }{w}, r, buf[:])
 	return passed + n, err
 }
