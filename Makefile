@@ -48,11 +48,7 @@ check:
 
 lint:
 	@scripts/tools.sh go
-	@unformatted=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); \
-	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
-	go vet ./...
-	cd bench && go vet ./...
-	cd deploy/check && go vet ./...
+	@scripts/lint.sh
 
 # Type check and the library's own rules, then tus-js-client and a browser against the real program.
 test-page: test-types test-lib test-tus test-browser

@@ -69,6 +69,9 @@ func TestChorePlace(t *testing.T) {
 		wantErr(t, d.PlaceChore(ctx, "c", "x", "1", time.Minute), file.ErrConflict)
 		mine, err := d.TakeChore(ctx, "c", "x", time.Minute)
 		noErr(t, err)
+		if !mine {
+			t.Error("the chore nobody has could not be taken")
+		}
 		noErr(t, d.PlaceChore(ctx, "c", "x", "1", 0))
 		place("1")
 		for mine = false; !mine; { // the clock goes on

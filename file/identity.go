@@ -63,7 +63,7 @@ func (c Credential) Reveal() (header, value string) { return c.header, c.value }
 func (c Credential) Equal(other Credential) bool { return c == other }
 
 // Format hides the token from every verb of fmt.
-func (c Credential) Format(s fmt.State, _ rune) { io.WriteString(s, "[hidden]") }
+func (c Credential) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[hidden]") }
 
 // LogValue hides the token from logs.
 func (c Credential) LogValue() slog.Value { return slog.StringValue("[hidden]") }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Does all of it work where nothing was fetched before? Fetches what the three Go modules and the page are made of
+# Does all of it work where nothing was fetched before? Fetches what the three Go modules, the linters and the page are made of
 # into empty caches and an empty home, and runs the tests that read a fetched module. On a machine that has been
 # worked on, whatever was once fetched by hand is there, and hides that nobody asks for it. About a minute, most
 # of it the network's.
@@ -31,6 +31,8 @@ step deploy/check go test -count 1 ./...
 for module in . bench deploy/check; do
   step "$module" go list -deps -test ./... >"$empty/said"
 done
+
+step scripts/lint go list -deps tool >"$empty/said"
 
 cp web-example/package.json web-example/package-lock.json web-example/.npmrc "$empty/page"
 step "$empty/page" npm ci 2>&1 | tee "$empty/said"

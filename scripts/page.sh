@@ -13,11 +13,7 @@ current() {
 }
 
 build() {
-  "$here/tools.sh" node || return
-  # npm notes here what it installed; an older note means that the lock file changed.
-  if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
-    npm ci --no-audit --no-fund </dev/null || return
-  fi
+  "$here/packages.sh" || return
   npm run build </dev/null || return
   # A build that changed nothing may keep the old times; then it would be built again and again.
   touch dist/index.html

@@ -58,7 +58,7 @@ func serveAdmin(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (
 	}
 	server := &http.Server{Handler: rejectForeignPages(a.Hosts, adminPages(a.Profiles, metrics)), ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout: longestProfile, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-	go server.Serve(listener)
+	go func() { _ = server.Serve(listener) }() // it ends when the server is closed
 	log.Info("serving metrics", "address", listener.Addr().String())
 	return func() { server.Close() }, nil // a scrape is nothing to wait for
 }

@@ -26,7 +26,7 @@ func CPU(pid int) (time.Duration, error) {
 // cpuTime reads utime and stime, fields 14 and 15 of proc_pid_stat(5). The second field
 // is the program's name in brackets, which may hold anything, brackets too.
 func cpuTime(stat []byte) (time.Duration, error) {
-	_, rest, _ := cutLast(stat, []byte(") "))
+	rest := afterLast(stat, []byte(") "))
 	fields := bytes.Fields(rest)
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("read the CPU time: unknown form %q", stat)
@@ -69,7 +69,7 @@ func Children(pid int) (all []int, err error) {
 func family(stat []byte) (pid, parent int, err error) {
 	var state string
 	own, _, _ := bytes.Cut(stat, []byte(" "))
-	_, rest, _ := cutLast(stat, []byte(") "))
+	rest := afterLast(stat, []byte(") "))
 	if pid, err = strconv.Atoi(string(own)); err == nil {
 		_, err = fmt.Sscan(string(rest), &state, &parent)
 	}
@@ -109,11 +109,12 @@ func busyTime(stat []byte) (time.Duration, error) {
 	return sum, nil
 }
 
-func cutLast(s, sep []byte) (before, after []byte, found bool) {
+// afterLast is what comes after the last sep; nothing, if there is none.
+func afterLast(s, sep []byte) []byte {
 	if i := bytes.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+		return s[i+len(sep):]
 	}
-	return s, nil, false
+	return nil
 }
 
 // ForgetPeak makes PeakRSS begin again at what is resident now. Where the kernel does not

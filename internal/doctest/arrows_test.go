@@ -250,7 +250,7 @@ func TestArchitecture(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^    ([a-z-]+)/ `).FindAllStringSubmatch(tree, -1) {
 		exists(t, root, m[1])
 	}
-	paths := regexp.MustCompile("[\\w.-]+(?:/[\\w.-]+)*\\.(?:go|ts|mjs|md|html|yml|conf)\\b")
+	paths := regexp.MustCompile(`[\w.-]+(?:/[\w.-]+)*\.(?:go|ts|mjs|md|html|yml|conf)\b`)
 	for _, path := range paths.FindAllString(text, -1) {
 		if !strings.Contains(path, "/") {
 			continue // of package main, or said in a sentence about its folder

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -92,7 +93,7 @@ func parseGuard(text string) (guard, error) {
 		}
 	}
 	if g.what == "" || len(g.tests) == 0 {
-		return g, fmt.Errorf("it needs a line Guard: and a line Test:")
+		return g, errors.New("lines that begin with Guard: and Test: are missing")
 	}
 	return g, nil
 }

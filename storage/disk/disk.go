@@ -105,7 +105,7 @@ func Open(ctx context.Context, dataDir string, o Options) (*Store, error) {
 // place finds the socket's path: in the data folder, where what a killed process leaves is
 // found again. Its path may have 107 bytes, data folders lie deep, and some file systems know
 // no sockets: then in a temporary folder.
-func (e *Store) place(dataDir string) (socket string, err error) {
+func (s *Store) place(dataDir string) (socket string, err error) {
 	socket = filepath.Join(dataDir, "s3.sock")
 	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -113,13 +113,13 @@ func (e *Store) place(dataDir string) (socket string, err error) {
 	if l, err := net.Listen("unix", socket); err == nil {
 		return socket, l.Close() // which removes it
 	}
-	if e.dir, err = os.MkdirTemp("", "holdfast-s3-"); err != nil {
+	if s.dir, err = os.MkdirTemp("", "holdfast-s3-"); err != nil {
 		return "", err
 	}
-	return filepath.Join(e.dir, "s3"), nil
+	return filepath.Join(s.dir, "s3"), nil
 }
 
-func (e *Store) start(ctx context.Context, socket, objects, sidecars string) error {
+func (s *Store) start(ctx context.Context, socket, objects, sidecars string) error {
 	// Metadata in files of its own, not in extended attributes, works on every file system.
 	sidecar, err := meta.NewSideCar(sidecars)
 	if err != nil {
@@ -137,9 +137,9 @@ func (e *Store) start(ctx context.Context, socket, objects, sidecars string) err
 	listening := make(chan struct{})
 	// The gateway outlives the caller's context: uploads that are being ended still need it.
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	e.stop = stop
+	s.stop = stop
 	go func() {
-		e.done <- embedgw.RunVersityGW(run, backend, &embedgw.Config{
+		s.done <- embedgw.RunVersityGW(run, backend, &embedgw.Config{
 			RootUserAccess: access, RootUserSecret: secret, Ports: []string{socket}, SocketPerm: "0600",
 			MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: storage.MaxParts, KeepAlive: true, Quiet: true,
 			DisableStrictBucketNames: true, DisableACLs: true,
@@ -148,14 +148,14 @@ func (e *Store) start(ctx context.Context, socket, objects, sidecars string) err
 		})
 	}()
 	select {
-	case err := <-e.done:
-		e.done <- err
+	case err := <-s.done:
+		s.done <- err
 		return fmt.Errorf("start the gateway: %w", err)
 	case <-listening:
 	}
 	var dialer net.Dialer
 	quirks, _ := s3.VersityGW.Quirks()
-	e.Client = s3.New(s3.Options{
+	s.Client = s3.New(s3.Options{
 		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned, Quirks: quirks,
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
@@ -165,23 +165,23 @@ func (e *Store) start(ctx context.Context, socket, objects, sidecars string) err
 }
 
 // Done gives the gateway's error when it ends by itself.
-func (e *Store) Done() <-chan error { return e.done }
+func (s *Store) Done() <-chan error { return s.done }
 
 // Close stops the gateway.
-func (e *Store) Close() error {
+func (s *Store) Close() error {
 	var err error
-	if e.Client != nil {
-		e.Client.Close()
+	if s.Client != nil {
+		s.Client.Close()
 	}
-	if e.stop != nil {
-		e.stop()
-		err = <-e.done
+	if s.stop != nil {
+		s.stop()
+		err = <-s.done
 	}
-	if e.flusher != nil {
-		err = errors.Join(err, e.flusher.Close())
+	if s.flusher != nil {
+		err = errors.Join(err, s.flusher.Close())
 	}
-	if e.dir != "" {
-		err = errors.Join(err, os.RemoveAll(e.dir))
+	if s.dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	return err
 }

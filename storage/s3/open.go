@@ -95,7 +95,7 @@ func (b *body) Read(p []byte) (int, error) {
 				return n, err
 			}
 			// The bytes are right; the next Read sees to the rest.
-			b.drop()
+			_ = b.drop()
 			if b.etag == "" {
 				return n, broken(err)
 			}
@@ -103,7 +103,7 @@ func (b *body) Read(p []byte) (int, error) {
 		case err == nil || err == io.EOF && b.left == 0:
 			return n, err
 		}
-		b.drop()
+		_ = b.drop()
 		if b.failed++; b.etag == "" || b.failed >= maxTries || b.ctx.Err() != nil {
 			return 0, broken(err)
 		}

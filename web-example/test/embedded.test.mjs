@@ -33,7 +33,8 @@ after(async () => {
 
 /** A service with this RESOURCE_POLICY, and a link to a picture there. */
 async function linkTo(policy) {
-  const service = (services[policy] ??= await startHoldfast({ env: policy ? { RESOURCE_POLICY: policy } : {} }));
+  services[policy] ??= await startHoldfast({ env: policy ? { RESOURCE_POLICY: policy } : {} });
+  const service = services[policy];
   const encode = (text) => Buffer.from(text).toString('base64');
   const bytes = picture(64, 48);
   const created = await fetch(service.tus, {

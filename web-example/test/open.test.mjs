@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { pdf, picture, sha256OfFile, sha256OfUrl, writeContent } from './files.mjs';
+import { picture, writeContent } from './files.mjs';
 import { startRedis } from './redis.mjs';
 import { accessible, MiB, pick, screenshots, setStage } from './stage.mjs';
 

@@ -29,7 +29,7 @@ scene('files dropped and pasted into a text become links, and are shown by their
   await page.getByTestId('text').fill('See  for more.');
   await page.getByTestId('text').evaluate((text) => text.setSelectionRange(4, 4));
   await give(page, '#text', 'drop', { name: 'sea [1] (a).png', type: 'image/png', bytes: picture(64, 40) });
-  await page.waitForFunction(() => /^See !\[sea \\\[1\\\] \(a\)\.png\]\(http\S+\)  for more\.$/.test(document.querySelector('#text').value));
+  await page.waitForFunction(() => /^See !\[sea \\\[1\\\] \(a\)\.png\]\(http\S+\) {2}for more\.$/.test(document.querySelector('#text').value));
   await give(page, '#text', 'paste', { name: 'voice.wav', type: 'audio/wav', bytes: silence(2) });
   await give(page, '#text', 'drop', { name: 'letter.pdf', type: 'application/pdf', bytes: pdf('Hold fast.') });
   await pick(page, page.locator('#attach'), [film, await writeContent(join(stage.folder, 'data.bin'), 100)]);

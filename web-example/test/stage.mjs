@@ -148,7 +148,7 @@ export async function accessible(page, what) {
   for (const [viewport, colorScheme] of [[phone, 'dark'], [desktop, 'light']]) {
     await page.setViewportSize(viewport);
     await page.emulateMedia({ colorScheme });
-    await page.evaluate(() => document.getAnimations().filter((one) => one instanceof CSSTransition).forEach((one) => one.finish())); // where no frame is drawn, none ends by itself
+    await page.evaluate(() => document.getAnimations().filter((one) => one instanceof CSSTransition).forEach((one) => { one.finish(); })); // where no frame is drawn, none ends by itself
     const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
     const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
     assert.deepEqual(bad.map(({ id, nodes }) => [id, ...nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)}: ${failureSummary}`)]), [], `${what}, ${colorScheme}`);

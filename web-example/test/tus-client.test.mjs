@@ -105,8 +105,7 @@ test('a stored upload goes on from its offset with another Upload object', async
     },
   });
   const paused = new Promise((resolve) => { first.paused = resolve; });
-  first.start();
-  await Promise.race([paused, first.ended]);
+  await Promise.race([paused, first.start()]);
 
   const second = prepare(createReadStream(path), options);
   const previous = await second.upload.findPreviousUploads();
@@ -128,8 +127,7 @@ test('an upload known by its address alone goes on after the server was killed',
     },
   });
   const paused = new Promise((resolve) => { first.paused = resolve; });
-  first.start();
-  await Promise.race([paused, first.ended]);
+  await Promise.race([paused, first.start()]);
   await holdfast.kill9();
   await holdfast.restart();
 
@@ -140,7 +138,7 @@ test('an upload known by its address alone goes on after the server was killed',
 });
 
 test('abort with terminate deletes the upload on the server', async () => {
-  const { upload, ended, start } = prepare(content(6 * MiB, 6), {
+  const { upload, start } = prepare(content(6 * MiB, 6), {
     chunkSize: MiB,
     onChunkComplete: (_size, accepted) => {
       if (accepted === 2 * MiB) aborted(upload.abort(true));
@@ -148,8 +146,7 @@ test('abort with terminate deletes the upload on the server', async () => {
   });
   let aborted;
   const terminated = new Promise((resolve) => { aborted = resolve; });
-  start();
-  await Promise.race([terminated, ended]);
+  await Promise.race([terminated, start()]);
   const head = await fetch(upload.url, {
     method: 'HEAD',
     headers: { Authorization: `Bearer ${holdfast.token}`, 'Tus-Resumable': '1.0.0' },

@@ -93,7 +93,7 @@ func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv
 func (s *Server) launch() error {
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
-		return fmt.Errorf("Redis is missing: run scripts/deps.sh, or install Debian's redis-server: %w", err)
+		return fmt.Errorf("no Redis: run scripts/deps.sh, or install Debian's redis-server: %w", err)
 	}
 	log, err := os.Create(filepath.Join(s.folder.Path, "redis.log"))
 	if err != nil {

@@ -58,7 +58,7 @@ func (p *Plan) End() {
 	later := p.later
 	p.mu.Unlock()
 	if later != nil {
-		later()
+		_ = later()
 	}
 }
 

@@ -160,7 +160,7 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	var handler http.Handler = http.StripPrefix("/files/tus", h)
+	handler := http.StripPrefix("/files/tus", h)
 	w.serve.Store(&handler)
 	return engine
 }

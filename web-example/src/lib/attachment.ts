@@ -10,7 +10,7 @@ const endings: Record<Exclude<AttachmentType, 'file'>, string> = {
 };
 
 const types = new Map<string, AttachmentType>(
-  Object.entries(endings).flatMap(([type, list]) => list.split(' ').map((ending) => [ending, type as AttachmentType] as const)),
+  Object.entries(endings).flatMap(([type, list]) => list.split(' ').map((one) => [one, type as AttachmentType] as const)),
 );
 
 /**

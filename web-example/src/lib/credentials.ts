@@ -22,14 +22,14 @@ export function bearer(getToken: () => Token | Promise<Token>, renew?: () => Pro
   return credentials;
 }
 
-// Whoever came by an address has nothing to renew.
-const renew = () => Promise.reject(new Problem(401, 'form_closed'));
+// The token is the one in the page's address: there is no other.
+const refuse = () => Promise.reject(new Problem(401, 'form_closed'));
 
 /** The token of a public form: whoever has the form's address. */
-export const publicToken = (token: string): Credentials => ({ headers: () => ({ 'X-Public-Authorization': `Token ${token}` }), renew });
+export const publicToken = (token: string): Credentials => ({ headers: () => ({ 'X-Public-Authorization': `Token ${token}` }), renew: refuse });
 
 /** A guest's JWT. */
-export const guest = (jwt: string): Credentials => ({ headers: () => ({ 'X-Guest-Authorization': jwt }), renew });
+export const guest = (jwt: string): Credentials => ({ headers: () => ({ 'X-Guest-Authorization': jwt }), renew: refuse });
 
 /** How often in a row new credentials may be refused, before it is told as an error. */
 export const renewals = 5;

@@ -5,8 +5,8 @@ import type { Language } from './i18n';
 const units = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 /** 0 B, 1.5 KB, 40 MB: steps of 1024, as Uppy counts, so that both show the same number. */
-export function bytes(n: number, language: Language = 'en'): string {
-  let step = 0;
+export function bytes(size: number, language: Language = 'en'): string {
+  let [n, step] = [size, 0];
   while (n >= 1024 && step < units.length - 1) {
     n /= 1024;
     step++;

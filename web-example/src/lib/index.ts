@@ -29,8 +29,8 @@ export { type Progress, type UploadedFile, type UploadOptions, UploadTask } from
 export type Holdfast = ReturnType<typeof connect>;
 
 /** The service in somebody's name. The functions may be taken out and passed around. */
-export function connect(options: Service) {
-  const service: Service = { ...options, base: options.base.replace(/\/+$/, '') };
+export function connect(settings: Service) {
+  const service: Service = { ...settings, base: settings.base.replace(/\/+$/, '') };
   return {
     service,
     /** Begins to send a file, or goes on with an unfinished upload of it. */

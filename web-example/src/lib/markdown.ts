@@ -19,7 +19,7 @@ export interface MarkdownFile {
  */
 export function parseMarkdownFiles(text: string, base: string): MarkdownFile[] {
   const files = new Map<string, MarkdownFile>();
-  marked.walkTokens(marked.lexer(text), (token) => {
+  void marked.walkTokens(marked.lexer(text), (token) => {
     if (!isLink(token) || isBare(token)) return;
     const id = fileId(token.href, base);
     if (id === null || files.has(id)) return;

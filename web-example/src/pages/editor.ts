@@ -26,7 +26,7 @@ void startPage((holdfast) => {
   text.addEventListener('input', changed);
   takeFiles(text, take);
   byId('attach').addEventListener('click', async () => take(await chooseFiles({ multiple: true })));
-  tabs(document.querySelector<HTMLElement>('[role=tablist]')!, (id) => {
+  tabs(byId('tabs'), (id) => {
     shown.abort();
     shown = new AbortController();
     const files = id === 'tab-attachments' ? holdfast.parseMarkdownFiles(text.value) : [];

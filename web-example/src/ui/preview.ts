@@ -12,7 +12,8 @@ export function preview(holdfast: Holdfast, file: StoredFile): Promise<void> {
 }
 
 /** Shows the files[at]; the arrow keys lead to the others. */
-export async function lightbox(holdfast: Holdfast, files: Shown[], at = 0): Promise<void> {
+export async function lightbox(holdfast: Holdfast, files: Shown[], first = 0): Promise<void> {
+  let at = first;
   let close = new AbortController();
   const title = el('h2', { id: 'preview-title', class: 'name', 'aria-live': 'polite' });
   const stage = el('div', { class: 'stage', 'data-testid': 'preview-stage' });

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs every linter over the three Go modules and the page, also after one has found something. The programs are
+# tools of the module in scripts/lint, so that what they need stays out of the service's go.mod.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+failed=
+
+check() {
+  local folder=$1
+  shift
+  (cd "$folder" && "$@" </dev/null) || { echo "$folder: $* found something" >&2; failed=yes; }
+}
+
+tool() { check "$1" go tool -modfile="$root/scripts/lint/go.mod" "${@:2}"; }
+
+formatted() {
+  local files
+  files=$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l)
+  [[ -z $files ]] || { echo "gofmt would change:"; echo "$files"; return 1; }
+}
+check . formatted .
+
+# Errors that are not looked at. Not in tests, which fail by themselves. errcheck.txt has what may be left, with reasons;
+# so may Close (what was only read is closed: nothing is lost) and reading away what is left of an answer.
+errors() {
+  local found status=0
+  found=$(go tool -modfile="$root/scripts/lint/go.mod" errcheck -ignoretests -exclude "$root/scripts/lint/errcheck.txt" ./...) || status=$?
+  [[ $status -le 1 ]] || return "$status"
+  ! grep -vE '\.Close\(|io\.CopyN?\(io\.Discard, ' <<<"${found:-.Close(}"
+}
+
+for module in . bench deploy/check; do
+  check "$module" go vet ./...
+  tool "$module" staticcheck ./... # staticcheck.conf has the rules and their reasons
+  check "$module" errors
+  tool "$module" unparam ./... # a parameter that is always the same, a result that nobody reads
+done
+
+scripts/packages.sh && check web-example npm run --silent lint || failed=yes # biome.jsonc has the rules
+[[ -z $failed ]]
