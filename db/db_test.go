@@ -127,12 +127,12 @@ func TestUploadFromRowToRecord(t *testing.T) {
 		if n1 != 1 || n2 != 2 || n3 != 3 {
 			t.Fatal(n1, n2, n3)
 		}
-		noErr(t, d.SetMultipart(ctx, u.Fence(), "key", "mp", 60))
-		parts := []file.Part{{Number: 1, Offset: 0, Size: 50, ETag: "e1"}, {Number: 3, Offset: 50, Size: 40, ETag: "e3"}}
+		noErr(t, d.SetMultipart(ctx, u.Fence(), "key", file.Multipart{ID: "mp", Sums: true}, 60))
+		parts := []file.Part{{Number: 1, Offset: 0, Size: 50, ETag: "e1", CRC32: "c1"}, {Number: 3, Offset: 50, Size: 40, ETag: "e3"}}
 		u = commit(t, d, u, file.Progress{Offset: 100, HashState: []byte{4}, Parts: parts, Tails: []file.Tail{{Offset: 90, Size: 10, Key: "t4"}}})
 		got, err := d.Parts(ctx, u.ID)
 		noErr(t, err)
-		if diff := cmp.Diff(parts, got); diff != "" || len(u.Tails) != 1 || u.MultipartID != "mp" || u.PartSize != 60 || !u.Complete() {
+		if diff := cmp.Diff(parts, got); diff != "" || len(u.Tails) != 1 || u.Multipart != (file.Multipart{ID: "mp", Sums: true}) || u.PartSize != 60 || !u.Complete() {
 			t.Fatalf("%s %+v", diff, u)
 		}
 

@@ -68,7 +68,7 @@ func TestStaleWriter(t *testing.T) {
 		before := reload(t, d, stale.ID)
 		for name, try := range map[string]func() error{
 			"take part":     func() error { _, err := d.TakePart(ctx, stale.Fence(), 50); return err },
-			"set multipart": func() error { return d.SetMultipart(ctx, stale.Fence(), "key", "mp", 1) },
+			"set multipart": func() error { return d.SetMultipart(ctx, stale.Fence(), "key", file.Multipart{ID: "mp"}, 1) },
 			"commit part": func() error {
 				_, err := d.Commit(ctx, stale.Fence(), file.Progress{Offset: 1, Parts: []file.Part{{Number: 1, Size: 1}}})
 				return err

@@ -71,7 +71,7 @@ func (d *DB) fewUnfinished(ctx context.Context, tx *transaction, u file.Upload) 
 
 // uploadColumns are read by uploadRow.
 const uploadColumns = `id, creator_kind, user_id, account_id, fingerprint, bucket, object_key, name, type, metadata,
-	size, deferred, committed_offset, part_size, partial, sources, claim, multipart_id, hash_state, etag, state,
+	size, deferred, committed_offset, part_size, partial, sources, claim, multipart_id, multipart_sums, hash_state, etag, state,
 	lease_epoch, settled, lease_until >= {now}, ttl, expires, coalesce(expires < {now}, false)`
 
 // uploadRow runs a query that gives uploadColumns of one row.
@@ -83,12 +83,13 @@ func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args 
 	err := d.again(ctx, func() error {
 		return row(ctx, on, doing, d.text(query), args,
 			&u.ID, &u.Creator.Kind, &u.Creator.UserID, &u.Creator.AccountID, &u.Creator.Fingerprint, &u.Location.Bucket, &u.Location.Key,
-			&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.Partial, &sources, &u.Claim, &u.MultipartID,
+			&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.Partial, &sources, &u.Claim, &u.Multipart.ID, &u.Multipart.Sums,
 			&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Settled, &u.Held, &ttl, &expires, &u.Expired)
 	})
 	if err != nil {
 		return nil, err
 	}
+	u.Multipart = splitMultipart(u.Multipart)
 	u.Sources, u.TTL, u.Expires = splitIDs(sources), time.Duration(ttl)*time.Millisecond, fromMillis(expires)
 	return &u, nil
 }
@@ -107,18 +108,6 @@ func (d *DB) Final(ctx context.Context, who file.Identity, sources []file.ID) (*
 		where `+samePrincipal(1)+` and sources = $4 and state <> 'deleted'`, append(principal(who), joinIDs(sources))...)
 }
 
-// Parts reads the committed parts of an upload, in order.
-func (d *DB) Parts(ctx context.Context, id file.ID) (parts []file.Part, err error) {
-	err = d.rows(ctx, "read parts", `select number, "offset", size, etag from upload_parts where upload_id = $1 order by number`, []any{id},
-		func(scan func(...any) error) error {
-			var p file.Part
-			err := scan(&p.Number, &p.Offset, &p.Size, &p.ETag)
-			parts = append(parts, p)
-			return err
-		})
-	return parts, err
-}
-
 func (d *DB) tails(ctx context.Context, on *pool, id file.ID) (tails []file.Tail, err error) {
 	err = rows(ctx, on, "read tails", `select "offset", size, object_key from upload_tails where upload_id = $1 order by "offset"`, []any{id},
 		func(scan func(...any) error) error {
@@ -128,56 +117,6 @@ func (d *DB) tails(ctx context.Context, on *pool, id file.ID) (tails []file.Tail
 			return err
 		})
 	return tails, err
-}
-
-// TakePart gives out the next part number, for a part of size bytes. Whatever becomes of the
-// part, the number is never given out again. The offset is not part of this fence: parts
-// before may be committed at any moment. file.ErrQuota if parts that came to nothing lie in
-// the store, and the account has no room for this one beside them.
-func (d *DB) TakePart(ctx context.Context, f file.Fence, size int64) (number int32, err error) {
-	err = d.tx(ctx, "take part number", func(tx *transaction) error {
-		var account, reserved, sent int64
-		var final bool
-		err := row(ctx, tx, "take part number", `
-			update uploads set next_part = next_part + 1, sent = sent + $3
-			where id = $1 and lease_epoch = $2 and state = 'open'
-			returning next_part - 1, account_id, reserved, sent, sources <> ''`, []any{f.ID, f.Epoch, size}, &number, &account, &reserved, &sent, &final)
-		if err != nil {
-			return lost(err)
-		}
-		if final { // its sources have reserved the same bytes
-			return nil
-		}
-		return d.grow(ctx, tx, f.ID, account, reserved, sent)
-	})
-	return number, err
-}
-
-// DropMultipart forgets the multipart upload of an upload that has no committed parts: it is
-// to be aborted, and what was sent to it counts no more.
-func (d *DB) DropMultipart(ctx context.Context, f file.Fence) error {
-	return d.tx(ctx, "drop multipart upload", func(tx *transaction) error {
-		account, before, _, err := reservation(ctx, tx, f.ID)
-		if err != nil {
-			return lost(err)
-		}
-		if err := fenced(ctx, tx, f, `multipart_id = '', sent = 0, reserved = case when sources <> '' then 0 when deferred then committed_offset else size end`); err != nil {
-			return err
-		}
-		_, after, _, err := reservation(ctx, tx, f.ID)
-		if err != nil {
-			return err
-		}
-		return d.count(ctx, tx, account, after-before, 0)
-	})
-}
-
-// SetMultipart notes the key of the object that is written in parts, the store's id of the multipart
-// upload, and how long its parts are, in bytes.
-func (d *DB) SetMultipart(ctx context.Context, f file.Fence, key, multipartID string, partSize int64) error {
-	return d.tx(ctx, "note multipart upload", func(tx *transaction) error {
-		return fenced(ctx, tx, f, `object_key = $5, multipart_id = $6, part_size = $7`, key, multipartID, partSize)
-	})
 }
 
 // Commit makes progress known, if the fence still holds: file.ErrConflict if not. It
@@ -222,8 +161,8 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 			}
 		}
 		for _, t := range p.Parts {
-			if _, err := exec(ctx, tx, "add part", `insert into upload_parts (upload_id, number, "offset", size, etag) values ($1, $2, $3, $4, $5)`,
-				f.ID, t.Number, t.Offset, t.Size, t.ETag); err != nil {
+			if _, err := exec(ctx, tx, "add part", `insert into upload_parts (upload_id, number, "offset", size, etag, crc32) values ($1, $2, $3, $4, $5, $6)`,
+				f.ID, t.Number, t.Offset, t.Size, t.ETag, t.CRC32); err != nil {
 				return err
 			}
 		}

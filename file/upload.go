@@ -46,10 +46,10 @@ type Upload struct {
 	// Claim is the SHA-256 that the client says the whole file has; nil if it says nothing.
 	Claim []byte
 
-	MultipartID string // the store's id of the multipart upload; empty before the first part
-	Tails       []Tail // committed bytes after the last part, gapless, in order
-	HashState   []byte // the running SHA-256 over Offset bytes; nil at 0
-	ETag        string // the store's tag, once the object is complete
+	Multipart Multipart
+	Tails     []Tail // committed bytes after the last part, gapless, in order
+	HashState []byte // the running SHA-256 over Offset bytes; nil at 0
+	ETag      string // the store's tag, once the object is complete
 
 	State State
 	Epoch int64 // counts the leases given on this upload; fences every commit
@@ -87,12 +87,21 @@ func (u *Upload) Gone() bool {
 // and it may arrive after the file was recorded: the object then needs a key of its own.
 func (u *Upload) Alone() bool { return u.Settled == u.Epoch-1 }
 
+// Multipart is the store's multipart upload.
+type Multipart struct {
+	ID string // the store's; empty before the first part
+	// Sums says that the store keeps the CRC32 of each part and wants to know them all again when they become an
+	// object: it compares.
+	Sums bool
+}
+
 // Part is one part of the store's multipart upload.
 type Part struct {
 	Number int32
 	Offset int64 // bytes from the start of the file
 	Size   int64
-	ETag   string // the store's tag of it, as package storage gave it
+	ETag   string // the store's tag of it
+	CRC32  string // of its bytes, in base64 as S3 has it; empty: the store keeps none
 }
 
 // Tail is an object that holds committed bytes too few for a part.

@@ -276,33 +276,33 @@ func (im *Importer) stream(ctx context.Context, o opened, to file.Location, cont
 	if err != nil {
 		return nil, err
 	}
-	id, err := im.Objects.BeginMultipart(ctx, to, contentType, false)
+	m, err := im.Objects.BeginMultipart(ctx, to, contentType, false)
 	if err != nil {
 		return nil, err
 	}
-	parts, err := im.parts(ctx, body, buf, to, id)
+	parts, err := im.parts(ctx, body, buf, to, m)
 	if err == nil && o.Size >= 0 && parts[len(parts)-1].Offset+parts[len(parts)-1].Size != o.Size {
 		err = fmt.Errorf("%w: not %d bytes came", file.ErrStorageRead, o.Size)
 	}
 	if err == nil {
-		err = im.Objects.Complete(ctx, to, id, parts)
+		err = im.Objects.Complete(ctx, to, m, parts)
 	}
 	if err != nil {
-		return nil, errors.Join(err, im.Objects.Abort(context.WithoutCancel(ctx), to, id))
+		return nil, errors.Join(err, im.Objects.Abort(context.WithoutCancel(ctx), to, m.ID))
 	}
 	return h.Sum(nil), nil
 }
 
 // parts sends a full buffer and what follows it, one part after the other: several files go at
 // the same time, and each holds one buffer.
-func (im *Importer) parts(ctx context.Context, body io.Reader, buf []byte, to file.Location, id string) (parts []file.Part, err error) {
+func (im *Importer) parts(ctx context.Context, body io.Reader, buf []byte, to file.Location, m file.Multipart) (parts []file.Part, err error) {
 	for n, last := len(buf), false; n > 0; {
-		p := file.Part{Number: int32(len(parts) + 1), Size: int64(n)}
+		p, err := im.Objects.PutPart(ctx, to, m, int32(len(parts)+1), bytes.NewReader(buf[:n]), int64(n))
+		if err != nil {
+			return nil, err
+		}
 		if len(parts) > 0 {
 			p.Offset = parts[len(parts)-1].Offset + parts[len(parts)-1].Size
-		}
-		if p.ETag, err = im.Objects.PutPart(ctx, to, id, p.Number, bytes.NewReader(buf[:n]), p.Size); err != nil {
-			return nil, err
 		}
 		if parts = append(parts, p); last {
 			break

@@ -82,7 +82,7 @@ func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b
 	if err != nil || u.State == file.Deleted || u.Location.Bucket != bucket {
 		return err
 	}
-	if storage.SameUpload(u.MultipartID, b.ID) && u.State != file.Recorded && u.State != file.Stored {
+	if u.Multipart.ID == b.ID && u.State != file.Recorded && u.State != file.Stored {
 		return nil
 	}
 	f.Kind = LeftParts
@@ -152,7 +152,7 @@ func (c *Checker) lost(ctx context.Context, account int64, id file.ID) (all []Fi
 				Detail: fmt.Sprintf("%s, bytes %d to %d", t.Key, t.Offset, t.Offset+t.Size)})
 		}
 	}
-	if u.MultipartID != "" && !slices.ContainsFunc(there.Multiparts, func(b storage.Begun) bool { return storage.SameUpload(b.ID, u.MultipartID) }) {
+	if u.Multipart.ID != "" && !slices.ContainsFunc(there.Multiparts, func(b storage.Begun) bool { return b.ID == u.Multipart.ID }) {
 		all = append(all, Finding{Kind: LostParts, Account: account, ID: id, At: u.Location,
 			Detail: fmt.Sprintf("the first %d bytes", u.Offset-u.TailSize())})
 	}

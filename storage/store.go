@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"holdfast/file"
@@ -46,16 +45,6 @@ var ErrHeld = fmt.Errorf("a backup is being made: %w", file.ErrStorageWrite)
 // ErrTaker says that bytes could not be passed on because of who takes them, and not
 // because of the store.
 var ErrTaker = errors.New("bytes were not taken")
-
-// Summed ends the id of a multipart upload whose parts' CRC32 the store wants to know in the
-// end. The store's own ids have no spaces.
-const Summed = " crc32"
-
-// SameUpload reports whether two ids are of the same multipart upload: as BeginMultipart gave
-// it out, or as the store lists it.
-func SameUpload(a, b string) bool {
-	return strings.TrimSuffix(a, Summed) == strings.TrimSuffix(b, Summed)
-}
 
 // Object is what the store says of an object.
 type Object struct {
@@ -111,15 +100,16 @@ type Store interface {
 	// Delete removes an object. One that is not there is no error; ErrHeld while a backup is made.
 	Delete(ctx context.Context, at file.Location) error
 
-	// BeginMultipart begins a multipart upload and returns the id by which the other methods
-	// know it. copies says that parts will be copied.
-	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (uploadID string, err error)
-	// PutPart stores one part. body must stand at its beginning and hold size bytes; it is not
-	// read any more when PutPart has returned.
-	PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error)
+	// BeginMultipart begins a multipart upload. copies says that parts will be copied.
+	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (file.Multipart, error)
+	// PutPart stores one part. body must stand at its beginning and hold size bytes; it is not read any more when PutPart
+	// has returned. The part that is returned has all but its offset, and is for Complete.
+	PutPart(
+		ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64,
+	) (file.Part, error)
 	// Complete makes the parts of a multipart upload one object. ErrNoUpload may mean
 	// that it was done before: look with Stat.
-	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
+	Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error
 	// Abort ends a multipart upload and removes its parts. One that is not there is no error; ErrHeld
 	// while a backup is made.
 	Abort(ctx context.Context, at file.Location, uploadID string) error
@@ -148,7 +138,10 @@ type Copier interface {
 	// fromETag, if given, is what that object must still have; if it has another, or is not
 	// there, the error is file.ErrObjectMissing. The multipart upload must have been begun for
 	// copies. ErrNoCopy if the store can't do it.
-	CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64, to file.Location, uploadID string, number int32) (etag string, err error)
+	CopyPart(
+		ctx context.Context, from file.Location, fromETag string, offset, length int64,
+		to file.Location, m file.Multipart, number int32,
+	) (file.Part, error)
 	// Copy has the store copy an object of at most MaxCopy bytes, which must still have the tag
 	// fromETag. ErrNoCopy if the store can't do it.
 	Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error

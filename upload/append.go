@@ -54,7 +54,7 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 		return 0, fmt.Errorf("append to %s: %w", u.ID, err)
 	}
 	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), hash: sum, read: u.Offset, tails: u.Tails}
-	if u.Offset == 0 && u.MultipartID == "" && b.Length < a.limit() {
+	if u.Offset == 0 && u.Multipart.ID == "" && b.Length < a.limit() {
 		// A client that sends the first bytes in a chunk is likely to go on like that. The
 		// size is noted with the first part.
 		u.PartSize = ChunkedPartSize(u.PartSize, b.Length, a.limit())
@@ -284,7 +284,7 @@ func (a *appender) end(ctx context.Context) error {
 	var err error
 	switch {
 	case a.buf.Size() == 0:
-	case last && a.u.MultipartID == "":
+	case last && a.u.Multipart.ID == "":
 		err = a.launchWhole(ctx)
 	case last || sizeOf(a.tails)+a.buf.Size() == a.u.PartSize:
 		err = a.launchPart(ctx)

@@ -140,13 +140,13 @@ func (a *appender) discardFlights(ctx context.Context) {
 // dropParts aborts the multipart upload of a request whose checksum was wrong, if it has no
 // other parts. Otherwise what the request sent stays in the store, and counts, until the upload ends.
 func (a *appender) dropParts(ctx context.Context) {
-	if a.u.MultipartID == "" || a.u.Offset > sizeOf(a.u.Tails) {
+	if a.u.Multipart.ID == "" || a.u.Offset > sizeOf(a.u.Tails) {
 		return
 	}
-	at, id := a.u.Location, a.u.MultipartID
+	at, id := a.u.Location, a.u.Multipart.ID
 	err := a.engine.rows.DropMultipart(ctx, a.u.Fence())
 	if err == nil {
-		a.u.MultipartID = ""
+		a.u.Multipart = file.Multipart{}
 		err = a.engine.objects.Abort(ctx, at, id)
 	}
 	if err != nil {

@@ -231,14 +231,14 @@ func (e *Engine) copyPieces(ctx context.Context, u *file.Upload, pieces []piece)
 }
 
 func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum hash.Hash) error {
-	part := file.Part{Offset: u.Offset, Size: p.length}
-	var err error
-	if part.Number, err = e.nextPart(ctx, u, p.length); err != nil {
+	number, err := e.nextPart(ctx, u, p.length)
+	if err != nil {
 		return err
 	}
+	var part file.Part
 	both, ctx2 := errgroup.WithContext(ctx)
 	both.Go(func() (err error) {
-		part.ETag, err = e.objects.CopyPart(ctx2, p.of.Location, p.of.ETag, p.offset, p.length, u.Location, u.MultipartID, part.Number)
+		part, err = e.objects.CopyPart(ctx2, p.of.Location, p.of.ETag, p.offset, p.length, u.Location, u.Multipart, number)
 		return unavailable(err)
 	})
 	both.Go(func() error {
@@ -250,6 +250,7 @@ func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum has
 	if err := both.Wait(); err != nil {
 		return err
 	}
+	part.Offset = u.Offset
 	state, err := saveHash(sum)
 	if err != nil {
 		return err

@@ -65,8 +65,8 @@ func TestConcatenation(t *testing.T) {
 // noCopy is a store that can't copy parts, as Google's S3 API.
 type noCopy struct{ upload.Objects }
 
-func (noCopy) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, string, int32) (string, error) {
-	return "", fmt.Errorf("copy: %w", storage.ErrNoCopy)
+func (noCopy) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart, int32) (file.Part, error) {
+	return file.Part{}, fmt.Errorf("copy: %w", storage.ErrNoCopy)
 }
 
 func TestConcatenationWithoutCopy(t *testing.T) {
@@ -85,8 +85,8 @@ func TestConcatenationWithoutCopy(t *testing.T) {
 // lostSource is a store that has lost what is to be copied.
 type lostSource struct{ upload.Objects }
 
-func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, string, int32) (string, error) {
-	return "", fmt.Errorf("copy: %w", file.ErrObjectMissing)
+func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart, int32) (file.Part, error) {
+	return file.Part{}, fmt.Errorf("copy: %w", file.ErrObjectMissing)
 }
 
 // A source that the store has lost is no 404: the client asks for a final upload, and would take it to be gone.

@@ -40,7 +40,7 @@ type Rows interface {
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	TakePart(ctx context.Context, f file.Fence, size int64) (int32, error)
 	DropMultipart(ctx context.Context, f file.Fence) error
-	SetMultipart(ctx context.Context, f file.Fence, key, multipartID string, partSize int64) error
+	SetMultipart(ctx context.Context, f file.Fence, key string, m file.Multipart, partSize int64) error
 	Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error)
 	Parts(ctx context.Context, id file.ID) ([]file.Part, error)
 	Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error)
@@ -61,10 +61,11 @@ type Rows interface {
 // Objects is the object store. Package storage says what each method does.
 type Objects interface {
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
-	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (uploadID string, err error)
-	PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error)
-	CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64, to file.Location, uploadID string, number int32) (etag string, err error)
-	Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error
+	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (file.Multipart, error)
+	PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64) (file.Part, error)
+	CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64,
+		to file.Location, m file.Multipart, number int32) (file.Part, error)
+	Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error
 	Abort(ctx context.Context, at file.Location, uploadID string) error
 	Delete(ctx context.Context, at file.Location) error
 	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)

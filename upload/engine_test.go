@@ -28,8 +28,8 @@ import (
 // losesPart is a store that leaves a part out and says that all is well.
 type losesPart struct{ upload.Objects }
 
-func (s losesPart) Complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {
-	return s.Objects.Complete(ctx, at, id, parts[1:])
+func (s losesPart) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
+	return s.Objects.Complete(ctx, at, m, parts[1:])
 }
 
 func TestAnObjectOfTheWrongSizeIsNoFile(t *testing.T) {

@@ -39,14 +39,14 @@ func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
 // seal moves the bytes of tails to where they belong: into the object itself if there are no
 // parts (an empty file has neither), else into the last part.
 func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
-	if u.MultipartID != "" && len(u.Tails) == 0 {
+	if u.Multipart.ID != "" && len(u.Tails) == 0 {
 		return e.advance(ctx, u, file.Completing, "")
 	}
 	body := e.gather(u.Location.Bucket, u.Tails)
 	defer e.release(&body)
 	var err error
 	p := file.Progress{Offset: u.Offset, HashState: u.HashState}
-	if u.MultipartID == "" {
+	if u.Multipart.ID == "" {
 		if body.size != u.Size {
 			return fmt.Errorf("the tails of %s have %d bytes of %d", u.ID, body.size, u.Size)
 		}
@@ -54,11 +54,15 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 		p.Whole, p.Key = true, at.Key
 		p.ETag, err = e.put(ctx, at, u.Type, &body)
 	} else {
-		part := file.Part{Offset: u.Offset - body.size, Size: body.size}
-		if part.Number, err = e.nextPart(ctx, u, body.size); err != nil {
+		number, err := e.nextPart(ctx, u, body.size)
+		if err != nil {
 			return err
 		}
-		part.ETag, err = e.putPart(ctx, u.Location, u.MultipartID, part.Number, &body)
+		part, err := e.putPart(ctx, u.Location, u.Multipart, number, &body)
+		if err != nil {
+			return err
+		}
+		part.Offset = u.Offset - body.size
 		p.Parts = []file.Part{part}
 	}
 	if err != nil {
@@ -77,7 +81,7 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	if err != nil {
 		return err
 	}
-	completed := e.objects.Complete(ctx, u.Location, u.MultipartID, parts)
+	completed := e.objects.Complete(ctx, u.Location, u.Multipart, parts)
 	object, err := e.objects.Stat(ctx, u.Location)
 	switch {
 	case errors.Is(err, file.ErrObjectMissing):
@@ -89,7 +93,7 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 		return fmt.Errorf("%w: the object has %d bytes, the upload %d: %w", file.ErrStorageWrite, object.Size, u.Size, completed)
 	case completed != nil && !errors.Is(completed, storage.ErrNoUpload):
 		// An earlier attempt has made the object, and this one left its parts behind.
-		if err := e.objects.Abort(ctx, u.Location, u.MultipartID); err != nil {
+		if err := e.objects.Abort(ctx, u.Location, u.Multipart.ID); err != nil {
 			e.log.WarnContext(ctx, "parts of a completed upload stay", "upload", u.ID, "error", err)
 		}
 	}

@@ -59,9 +59,10 @@ func (a *appender) launchPart(ctx context.Context) error {
 	if p.Number, err = a.engine.nextPart(ctx, a.u, p.Size); err != nil {
 		return err
 	}
-	at, id := a.u.Location, a.u.MultipartID // commits change a.u meanwhile
-	return a.launch(ctx, f, func(ctx context.Context) (err error) {
-		p.ETag, err = a.engine.putPart(ctx, at, id, p.Number, &f.body)
+	at, m := a.u.Location, a.u.Multipart // commits change a.u meanwhile
+	return a.launch(ctx, f, func(ctx context.Context) error {
+		stored, err := a.engine.putPart(ctx, at, m, p.Number, &f.body)
+		p.ETag, p.CRC32 = stored.ETag, stored.CRC32
 		return err
 	})
 }

@@ -66,67 +66,66 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 	if number > storage.MaxParts {
 		return 0, file.Refuse(file.ErrConflict, "This upload failed too often, begin a new one")
 	}
-	if u.MultipartID == "" {
+	if u.Multipart.ID == "" {
 		at := e.place(u)
-		id, err := e.objects.BeginMultipart(ctx, at, u.Type, len(u.Sources) > 0)
+		m, err := e.objects.BeginMultipart(ctx, at, u.Type, len(u.Sources) > 0)
 		if err != nil {
 			return 0, err
 		}
-		if err := e.rows.SetMultipart(ctx, u.Fence(), at.Key, id, u.PartSize); err != nil {
+		if err := e.rows.SetMultipart(ctx, u.Fence(), at.Key, m, u.PartSize); err != nil {
 			// It may have been noted all the same, unless another request has the lease now.
 			if errors.Is(err, file.ErrConflict) {
-				err = errors.Join(err, e.objects.Abort(ctx, at, id))
+				err = errors.Join(err, e.objects.Abort(ctx, at, m.ID))
 			}
 			return 0, err
 		}
-		u.Location, u.MultipartID = at, id
+		u.Location, u.Multipart = at, m
 	}
 	return number, nil
 }
 
 // putPart stores a part, and tries once more if the store failed: under the same number, which
 // holds the same bytes whichever attempt arrives first.
-func (e *Engine) putPart(ctx context.Context, at file.Location, multipartID string, number int32, body *payload) (string, error) {
-	var etag string
-	var err error
+func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body *payload) (part file.Part, err error) {
 	for try := 1; try <= 2; try++ {
-		etag, err = e.send(ctx, body, func(r io.ReadSeeker) (string, error) {
-			return e.objects.PutPart(ctx, at, multipartID, number, r, body.size)
+		err = e.send(ctx, body, func(r io.ReadSeeker) (err error) {
+			part, err = e.objects.PutPart(ctx, at, m, number, r, body.size)
+			return err
 		})
 		if !errors.Is(err, file.ErrUnavailable) || ctx.Err() != nil {
 			break
 		}
 	}
 	if errors.Is(err, storage.ErrNoUpload) { // a lifecycle rule of the bucket, or an operator, has ended it
-		return "", file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
+		return part, file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
 	}
-	return etag, err
+	return part, err
 }
 
 // put stores an object whole.
 func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *payload) (etag string, err error) {
-	return e.send(ctx, body, func(r io.ReadSeeker) (string, error) {
-		return e.objects.Put(ctx, at, contentType, r, body.size)
+	err = e.send(ctx, body, func(r io.ReadSeeker) (err error) {
+		etag, err = e.objects.Put(ctx, at, contentType, r, body.size)
+		return err
 	})
+	return etag, err
 }
 
 // send calls put with a reader of the payload. If the store could not be read for a tail, that
 // is the error: the write failed because of it.
-func (e *Engine) send(ctx context.Context, body *payload, put func(io.ReadSeeker) (string, error)) (etag string, err error) {
+func (e *Engine) send(ctx context.Context, body *payload, put func(io.ReadSeeker) error) error {
 	once := func() error {
 		r := e.reader(ctx, body)
-		etag, err = put(r)
+		err := put(r)
 		if unread := r.end(); unread != nil && err != nil {
 			err = errors.Join(unread, err)
 		}
 		return err
 	}
 	if body.remote {
-		err = e.memory.Move(ctx, once)
-	} else {
-		err = once()
+		return e.memory.Move(ctx, once)
 	}
-	return etag, err
+	return once()
 }
 
 // release frees what a payload holds.

@@ -50,8 +50,8 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	for _, t := range u.Tails {
 		left.Keys = append(left.Keys, t.Key)
 	}
-	if u.MultipartID != "" { // which may be among those, under another name
-		left.Multiparts = append(left.Multiparts, storage.Begun{Key: u.Location.Key, ID: u.MultipartID})
+	if u.Multipart.ID != "" { // which may be among those, under another name
+		left.Multiparts = append(left.Multiparts, storage.Begun{Key: u.Location.Key, ID: u.Multipart.ID})
 	}
 	if err := e.clear(ctx, u.Location.Bucket, left); err != nil {
 		return err

@@ -114,7 +114,7 @@ func TestHold(t *testing.T) {
 	}
 	c := &Store{Client: s3.New(s3.Options{Endpoint: "http://127.0.0.1:1"}), holding: see}
 	at := file.Location{Bucket: "b", Key: "k"}
-	for name, err := range map[string]error{"delete": c.Delete(ctx, at), "abort": c.Abort(ctx, at, "id"), "complete": c.Complete(ctx, at, "id", nil)} {
+	for name, err := range map[string]error{"delete": c.Delete(ctx, at), "abort": c.Abort(ctx, at, "id"), "complete": c.Complete(ctx, at, file.Multipart{ID: "id"}, nil)} {
 		if !errors.Is(err, storage.ErrHeld) || !errors.Is(err, file.ErrUnavailable) {
 			t.Errorf("%s during a backup: %v", name, err)
 		}

@@ -53,18 +53,18 @@ func TestStore(t *testing.T) {
 func TestRecoverFromACrashWhileCompleting(t *testing.T) {
 	ctx := t.Context()
 	at := storage.Layout{BucketPrefix: "crash"}.Object(1, file.NewID())
-	id, err := shared.BeginMultipart(ctx, at, "video/mp4", false)
+	m, err := shared.BeginMultipart(ctx, at, "video/mp4", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	etag, err := shared.PutPart(ctx, at, id, 1, bytes.NewReader([]byte("hello")), 5)
+	part, err := shared.PutPart(ctx, at, m, 1, bytes.NewReader([]byte("hello")), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := []file.Part{{Number: 1, Size: 5, ETag: etag}}
+	parts := []file.Part{part}
 	objects, sidecars := filepath.Join(shared.dir, "objects"), filepath.Join(shared.dir, "metadata")
 	for _, root := range []string{objects, sidecars} {
-		found, _ := filepath.Glob(filepath.Join(root, at.Bucket, ".sgwtmp/multipart/*", strings.TrimSuffix(id, storage.Summed)))
+		found, _ := filepath.Glob(filepath.Join(root, at.Bucket, ".sgwtmp/multipart/*", m.ID))
 		if len(found) != 1 {
 			t.Fatalf("%d folders of the multipart upload in %s", len(found), root)
 		}
@@ -76,7 +76,7 @@ func TestRecoverFromACrashWhileCompleting(t *testing.T) {
 	if err := recoverMultiparts(objects, sidecars); err != nil {
 		t.Fatal(err)
 	}
-	if err := shared.Complete(ctx, at, id, parts); err != nil {
+	if err := shared.Complete(ctx, at, m, parts); err != nil {
 		t.Fatal(err)
 	}
 	r, err := shared.Open(ctx, at, "", 0, 5)

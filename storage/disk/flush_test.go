@@ -23,7 +23,9 @@ func TestEveryWriteIsFlushed(t *testing.T) {
 	ctx, body := t.Context(), make([]byte, 5<<20)
 	at := func() file.Location { return file.Location{Bucket: "flushed-1", Key: string(file.NewID())} }
 	whole, whole2, parted := at(), at(), at()
-	var upload, etag, first, second string
+	var etag string
+	var upload file.Multipart
+	var first, second file.Part
 	writes := []struct {
 		name string
 		call func() error
@@ -46,7 +48,7 @@ func TestEveryWriteIsFlushed(t *testing.T) {
 			return err
 		}},
 		{"Complete", func() error {
-			return c.Complete(ctx, parted, upload, []file.Part{{Number: 1, ETag: first, Size: int64(len(body))}, {Number: 2, ETag: second, Size: int64(len(body))}})
+			return c.Complete(ctx, parted, upload, []file.Part{first, second})
 		}},
 	}
 	for _, w := range writes {

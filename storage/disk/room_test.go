@@ -39,14 +39,14 @@ func nowhere(t *testing.T, r room) *Store {
 func TestRoom(t *testing.T) {
 	room := &asked{full: func() bool { return true }}
 	c, ctx, at := nowhere(t, room), t.Context(), file.Location{Bucket: "b", Key: "k"}
-	body := bytes.NewReader(make([]byte, 5))
+	body, id := bytes.NewReader(make([]byte, 5)), file.Multipart{ID: "id"}
 	calls := map[string]error{}
 	_, calls["put"] = c.Put(ctx, at, "", body, 5)
 	_, calls["begin"] = c.BeginMultipart(ctx, at, "", false)
-	_, calls["part"] = c.PutPart(ctx, at, "id", 1, body, 5)
-	_, calls["copy part"] = c.CopyPart(ctx, at, "", 0, 7, at, "id", 1)
+	_, calls["part"] = c.PutPart(ctx, at, id, 1, body, 5)
+	_, calls["copy part"] = c.CopyPart(ctx, at, "", 0, 7, at, id, 1)
 	calls["copy"] = c.Copy(ctx, at, "", at, "")
-	calls["complete"] = c.Complete(ctx, at, "id", []file.Part{{Number: 1, Size: 5}, {Number: 2, Size: 7}})
+	calls["complete"] = c.Complete(ctx, at, id, []file.Part{{Number: 1, Size: 5}, {Number: 2, Size: 7}})
 	for name, err := range calls {
 		if !errors.Is(err, file.ErrNoSpace) {
 			t.Errorf("%s: %v", name, err)
@@ -68,7 +68,7 @@ func TestFullDiskByAnotherName(t *testing.T) {
 	room.full = func() bool { calls++; return calls > 1 }        // it fills up meanwhile
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // or the client would try again
 	defer cancel()
-	_, err := nowhere(t, room).PutPart(ctx, file.Location{Bucket: "b", Key: "k"}, "id", 1, bytes.NewReader(nil), 0)
+	_, err := nowhere(t, room).PutPart(ctx, file.Location{Bucket: "b", Key: "k"}, file.Multipart{ID: "id"}, 1, bytes.NewReader(nil), 0)
 	if !errors.Is(err, file.ErrNoSpace) || errors.Is(err, file.ErrUnavailable) || room.given != 1 {
 		t.Errorf("%v, room was given back %d times", err, room.given)
 	}

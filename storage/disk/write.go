@@ -60,35 +60,35 @@ func (s *Store) Put(
 // BeginMultipart is storage.Store's.
 func (s *Store) BeginMultipart(
 	ctx context.Context, at file.Location, contentType string, copies bool,
-) (uploadID string, err error) {
+) (m file.Multipart, err error) {
 	err = s.write(ctx, 0, func() error {
-		uploadID, err = s.Client.BeginMultipart(ctx, at, contentType, copies)
+		m, err = s.Client.BeginMultipart(ctx, at, contentType, copies)
 		return err
 	})
-	return uploadID, err
+	return m, err
 }
 
 // PutPart is storage.Store's.
 func (s *Store) PutPart(
-	ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64,
-) (etag string, err error) {
+	ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64,
+) (part file.Part, err error) {
 	err = s.write(ctx, size, func() error {
-		etag, err = s.Client.PutPart(ctx, at, uploadID, number, body, size)
+		part, err = s.Client.PutPart(ctx, at, m, number, body, size)
 		return err
 	})
-	return etag, err
+	return part, err
 }
 
 // CopyPart is storage.Copier's.
 func (s *Store) CopyPart(
 	ctx context.Context, from file.Location, fromETag string, offset, length int64,
-	to file.Location, uploadID string, number int32,
-) (etag string, err error) {
+	to file.Location, m file.Multipart, number int32,
+) (part file.Part, err error) {
 	err = s.write(ctx, length, func() error {
-		etag, err = s.Client.CopyPart(ctx, from, fromETag, offset, length, to, uploadID, number)
+		part, err = s.Client.CopyPart(ctx, from, fromETag, offset, length, to, m, number)
 		return err
 	})
-	return etag, err
+	return part, err
 }
 
 // Copy is storage.Copier's.
@@ -99,7 +99,7 @@ func (s *Store) Copy(
 }
 
 // Complete is storage.Store's. It waits until a backup has copied the parts.
-func (s *Store) Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error {
+func (s *Store) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
 	if err := s.holding.completion(ctx); err != nil {
 		return fmt.Errorf("complete multipart upload: %w", err)
 	}
@@ -107,7 +107,7 @@ func (s *Store) Complete(ctx context.Context, at file.Location, uploadID string,
 	for _, p := range parts {
 		size += p.Size // the object is written before its parts are removed
 	}
-	return s.write(ctx, size, func() error { return s.Client.Complete(ctx, at, uploadID, parts) })
+	return s.write(ctx, size, func() error { return s.Client.Complete(ctx, at, m, parts) })
 }
 
 // Delete is storage.Store's; storage.ErrHeld while a backup is made.

@@ -23,9 +23,10 @@ import (
 // again until then.
 func (c *Client) CopyPart(
 	ctx context.Context, from file.Location, fromETag string, offset, length int64,
-	to file.Location, uploadID string, number int32,
-) (etag string, err error) {
-	in := &s3.UploadPartCopyInput{Bucket: &to.Bucket, Key: &to.Key, UploadId: ownID(uploadID), PartNumber: &number,
+	to file.Location, m file.Multipart, number int32,
+) (part file.Part, err error) {
+	part = file.Part{Number: number, Size: length}
+	in := &s3.UploadPartCopyInput{Bucket: &to.Bucket, Key: &to.Key, UploadId: &m.ID, PartNumber: &number,
 		CopySource: copySource(from), CopySourceRange: byteRange(offset, length)}
 	if fromETag != "" {
 		in.CopySourceIfMatch = &fromETag
@@ -39,10 +40,10 @@ func (c *Client) CopyPart(
 			// A store that knows nothing of copies takes the request for a part without bytes.
 			return errNoResult
 		}
-		etag, err = given("tag", out.CopyPartResult.ETag)
+		part.ETag, err = given("tag", out.CopyPartResult.ETag)
 		return err
 	})
-	return etag, err
+	return part, err
 }
 
 // Copy has the store copy a whole object. Refusals are as for CopyPart.

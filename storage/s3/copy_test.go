@@ -45,7 +45,7 @@ func TestNoCopy(t *testing.T) {
 		client := p.client(t, s)
 		for name, copy := range map[string]func() error{
 			"part": func() error {
-				_, err := client.CopyPart(t.Context(), at, "", 0, storage.MinCopy, at, "u", 1)
+				_, err := client.CopyPart(t.Context(), at, "", 0, storage.MinCopy, at, file.Multipart{ID: "u"}, 1)
 				return err
 			},
 			"object": func() error {
@@ -90,7 +90,7 @@ func TestRefusalIsForgotten(t *testing.T) {
 	c := New(Options{Endpoint: "http://127.0.0.1:1", Quirks: Quirks{NoPartCopy: true, NoObjectCopy: true}})
 	defer c.Close()
 	at := file.Location{Bucket: "b", Key: "k"}
-	_, err := c.CopyPart(t.Context(), at, "", 0, 1, at, "u", 1)
+	_, err := c.CopyPart(t.Context(), at, "", 0, 1, at, file.Multipart{ID: "u"}, 1)
 	if err2 := c.Copy(t.Context(), at, "", at, ""); !errors.Is(err, storage.ErrNoCopy) || !errors.Is(err2, storage.ErrNoCopy) {
 		t.Errorf("a store that is known not to copy: %v, %v", err, err2)
 	}

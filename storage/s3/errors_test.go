@@ -56,10 +56,10 @@ func TestAServerThatIsNoStore(t *testing.T) {
 				"GET Read":        second(c.Read(t.Context(), at, "", 0, 1)),
 				"GET Read, empty": second(c.Read(t.Context(), at, "", 0, 0)),
 				"PUT Put":         second(c.Put(t.Context(), at, "x/y", one(), 1)),
-				"PUT PutPart":     second(c.PutPart(t.Context(), at, "u", 1, one(), 1)),
-				"PUT CopyPart":    second(c.CopyPart(t.Context(), at, "", 0, 1, at, "u", 1)),
+				"PUT PutPart":     second(c.PutPart(t.Context(), at, file.Multipart{ID: "u"}, 1, one(), 1)),
+				"PUT CopyPart":    second(c.CopyPart(t.Context(), at, "", 0, 1, at, file.Multipart{ID: "u"}, 1)),
 				"POST Begin":      second(c.BeginMultipart(t.Context(), at, "x/y", false)),
-				"POST Complete":   c.Complete(t.Context(), at, "u", []file.Part{{Number: 1, ETag: "e"}}),
+				"POST Complete":   c.Complete(t.Context(), at, file.Multipart{ID: "u"}, []file.Part{{Number: 1, ETag: "e"}}),
 				"DELETE Delete":   c.Delete(t.Context(), at),
 				"DELETE Abort":    c.Abort(t.Context(), at, "u"),
 			} {

@@ -22,23 +22,24 @@ import (
 
 // upload makes a multipart object of body, in two parts, by what c does.
 func upload(ctx context.Context, c *Client, at file.Location, body []byte) error {
-	id, err := c.BeginMultipart(ctx, at, "video/mp4", false)
+	m, err := c.BeginMultipart(ctx, at, "video/mp4", false)
 	if err != nil {
 		return err
 	}
 	var parts []file.Part
 	for i, b := range [][]byte{body[:storage.MinCopy], body[storage.MinCopy:]} {
-		etag, err := c.PutPart(ctx, at, id, int32(i+1), bytes.NewReader(b), int64(len(b)))
+		part, err := c.PutPart(ctx, at, m, int32(i+1), bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return err
 		}
 		crc := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b))
-		if want := fmt.Sprintf(`"%x" %s`, md5.Sum(b), base64.StdEncoding.EncodeToString(crc)); etag != want {
-			return fmt.Errorf("part %d: the tag is %s, its MD5 and CRC32 are %s", i+1, etag, want)
+		want := file.Part{Number: int32(i + 1), Size: int64(len(b)), ETag: fmt.Sprintf(`"%x"`, md5.Sum(b)), CRC32: base64.StdEncoding.EncodeToString(crc)}
+		if part != want {
+			return fmt.Errorf("%+v, want %+v", part, want)
 		}
-		parts = append(parts, file.Part{Number: int32(i + 1), ETag: etag})
+		parts = append(parts, part)
 	}
-	err = c.Complete(ctx, at, id, parts)
+	err = c.Complete(ctx, at, m, parts)
 	if errors.Is(err, storage.ErrNoUpload) { // it was done, and the answer lost: as the engine has it
 		_, err = c.Stat(ctx, at)
 	}
@@ -101,15 +102,15 @@ func TestFaultsThatPass(t *testing.T) {
 		{"Open", "GET", "faults-1/", func(ctx context.Context) error { return got(ctx, c, whole) }},
 		{"CopyPart", "PUT", "partNumber=1", func(ctx context.Context) error {
 			at := fresh()
-			id, err := c.BeginMultipart(ctx, at, "x/y", true)
+			m, err := c.BeginMultipart(ctx, at, "x/y", true)
 			if err != nil {
 				return err
 			}
-			etag, err := c.CopyPart(ctx, whole, "", 0, int64(len(content)), at, id, 1)
+			part, err := c.CopyPart(ctx, whole, "", 0, int64(len(content)), at, m, 1)
 			if err != nil {
 				return err
 			}
-			if err := sound.Complete(ctx, at, id, []file.Part{{Number: 1, ETag: etag}}); err != nil {
+			if err := sound.Complete(ctx, at, m, []file.Part{part}); err != nil {
 				return err
 			}
 			return got(ctx, sound, at)
@@ -129,11 +130,11 @@ func TestFaultsThatPass(t *testing.T) {
 		}},
 		{"Abort", "DELETE", "uploadId=", func(ctx context.Context) error {
 			at := fresh()
-			id, err := c.BeginMultipart(ctx, at, "x/y", false)
+			m, err := c.BeginMultipart(ctx, at, "x/y", false)
 			if err != nil {
 				return err
 			}
-			return c.Abort(ctx, at, id)
+			return c.Abort(ctx, at, m.ID)
 		}},
 	} {
 		for name, f := range map[string]fault{

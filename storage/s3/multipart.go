@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -14,82 +13,131 @@ import (
 	"holdfast/storage"
 )
 
-// BeginMultipart begins a multipart upload and returns the id by which the other methods
-// know it. The store is told that each part comes with its CRC32: then it compares them in
-// the end, and does not compute a sum of its own over every byte instead, as some do.
-// copies says that parts will be copied: versitygw makes a wrong sum of a source in parts.
-func (c *Client) BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (uploadID string, err error) {
+// BeginMultipart begins a multipart upload. The store is told that each part comes with its CRC32: then it compares
+// them in the end, and does not compute a sum of its own over every byte instead, as some do. Where parts will be copied
+// it is not told: versitygw gives a copied part the sum of its whole source.
+func (c *Client) BeginMultipart(
+	ctx context.Context, at file.Location, contentType string, copies bool,
+) (m file.Multipart, err error) {
 	err = c.write(ctx, "begin multipart upload", at.Bucket, c.limits.writing(0), func(ctx context.Context) error {
 		in := &s3.CreateMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key, ContentType: &contentType}
-		mark := ""
-		if !c.quirks.NoChecksums && !copies {
-			in.ChecksumAlgorithm, mark = types.ChecksumAlgorithmCrc32, storage.Summed
+		if m.Sums = !c.quirks.NoChecksums && !copies; m.Sums {
+			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 		}
 		out, err := c.s3.CreateMultipartUpload(ctx, in)
-		if mark != "" && notImplemented(err) {
-			in.ChecksumAlgorithm, mark = "", ""
+		if m.Sums && notImplemented(err) {
+			in.ChecksumAlgorithm, m.Sums = "", false
 			out, err = c.s3.CreateMultipartUpload(ctx, in)
 		}
 		if err == nil {
-			uploadID, err = given("id", out.UploadId)
-			uploadID += mark
+			m.ID, err = given("id", out.UploadId)
 		}
 		return err
 	})
-	return uploadID, err
+	return m, err
 }
 
-// ownID is the store's own id of a multipart upload.
-func ownID(uploadID string) *string { return aws.String(strings.TrimSuffix(uploadID, storage.Summed)) }
-
-// PutPart stores one part. body must stand at its beginning and hold size bytes; it is not
-// read any more when PutPart has returned. The tag is what Complete needs: the store's own
-// and, behind a space, the part's CRC32 if the store has taken note of it.
-func (c *Client) PutPart(ctx context.Context, at file.Location, uploadID string, number int32, body io.ReadSeeker, size int64) (etag string, err error) {
+// PutPart stores one part.
+func (c *Client) PutPart(
+	ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64,
+) (part file.Part, err error) {
+	part = file.Part{Number: number, Size: size}
 	err = c.write(ctx, "put part", "", c.limits.writing(size), func(ctx context.Context) error {
-		out, err := c.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: ownID(uploadID),
+		out, err := c.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: &m.ID,
 			PartNumber: &number, Body: body, ContentLength: &size}, c.payload)
 		if err == nil {
-			etag, err = given("tag", out.ETag)
-			if sum := aws.ToString(out.ChecksumCRC32); sum != "" && strings.HasSuffix(uploadID, storage.Summed) {
-				etag += " " + sum
+			part.ETag, err = given("tag", out.ETag)
+			if m.Sums {
+				part.CRC32 = aws.ToString(out.ChecksumCRC32)
 			}
 		}
 		return err
 	})
-	return etag, err
+	return part, err
 }
 
-// completed lists parts for the store, with all their sums, or none: a store that gave one
-// no sum did not listen.
-func completed(parts []file.Part) []types.CompletedPart {
-	list, all := make([]types.CompletedPart, len(parts)), true
-	for i, p := range parts {
-		tag, sum, ok := strings.Cut(p.ETag, " ")
-		list[i] = types.CompletedPart{PartNumber: &parts[i].Number, ETag: &tag, ChecksumCRC32: &sum}
-		all = all && ok
-	}
-	for i := 0; i < len(list) && !all; i++ {
-		list[i].ChecksumCRC32 = nil
-	}
-	return list
-}
-
-// Complete makes the parts of a multipart upload one object. ErrNoUpload may mean
-// that it was done before: look with Stat.
-func (c *Client) Complete(ctx context.Context, at file.Location, uploadID string, parts []file.Part) error {
-	list := completed(parts)
+// Complete makes the parts of a multipart upload one object.
+func (c *Client) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
 	return c.write(ctx, "complete multipart upload", "", c.limits.patient, func(ctx context.Context) error {
-		_, err := c.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key,
-			UploadId: ownID(uploadID), MultipartUpload: &types.CompletedMultipartUpload{Parts: list}}, c.patient)
+		list, err := c.completed(ctx, at, m, parts)
+		if err != nil {
+			return err
+		}
+		_, err = c.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key,
+			UploadId: &m.ID, MultipartUpload: &types.CompletedMultipartUpload{Parts: list}}, c.patient)
 		return err
 	})
+}
+
+// completed lists parts for the store, with the sums of all of them or of none. Where some are not known the store is
+// asked: a replica of the version before sends parts and knows nothing of sums that a newer one has asked for. A store
+// that does not know them either did not listen when it was told about sums.
+func (c *Client) completed(
+	ctx context.Context, at file.Location, m file.Multipart, parts []file.Part,
+) ([]types.CompletedPart, error) {
+	list, unknown := make([]types.CompletedPart, len(parts)), false
+	for i, p := range parts {
+		list[i] = types.CompletedPart{PartNumber: &p.Number, ETag: &p.ETag}
+		if m.Sums && p.CRC32 != "" {
+			list[i].ChecksumCRC32 = &p.CRC32
+		}
+		unknown = unknown || list[i].ChecksumCRC32 == nil
+	}
+	if !m.Sums || !unknown {
+		return list, nil
+	}
+	kept, err := c.sums(ctx, at, m)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].ChecksumCRC32 != nil {
+			continue
+		}
+		sum, known := kept[part{*list[i].PartNumber, *list[i].ETag}]
+		if !known {
+			for i := range list {
+				list[i].ChecksumCRC32 = nil
+			}
+			break
+		}
+		list[i].ChecksumCRC32 = &sum
+	}
+	return list, nil
+}
+
+// part is a part by what the store and we know of it.
+type part struct {
+	number int32
+	etag   string
+}
+
+// sums are the CRC32 that the store keeps of the parts of a multipart upload; none where it lists no parts.
+func (c *Client) sums(ctx context.Context, at file.Location, m file.Multipart) (map[part]string, error) {
+	found := map[part]string{}
+	pages := s3.NewListPartsPaginator(c.s3, &s3.ListPartsInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: &m.ID})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx, c.soon)
+		if cantList(err) && code(err) != "NoSuchUpload" {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range page.Parts {
+			if sum := aws.ToString(p.ChecksumCRC32); sum != "" {
+				found[part{aws.ToInt32(p.PartNumber), aws.ToString(p.ETag)}] = sum
+			}
+		}
+	}
+	return found, nil
 }
 
 // Abort ends a multipart upload and removes its parts. One that is not there is no error.
 func (c *Client) Abort(ctx context.Context, at file.Location, uploadID string) error {
 	err := c.write(ctx, "abort multipart upload", "", c.limits.writing(0), func(ctx context.Context) error {
-		_, err := c.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: ownID(uploadID)})
+		_, err := c.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key,
+			UploadId: &uploadID})
 		return err
 	})
 	if errors.Is(err, storage.ErrNoUpload) || errors.Is(err, file.ErrObjectMissing) {

@@ -60,7 +60,7 @@ func TestSigning(t *testing.T) {
 			}
 			seen := p.requests()
 			p.harm("PUT", "", i, fault)
-			etag, err := client.PutPart(t.Context(), at, id, 1, bytes.NewReader(body), 1<<20)
+			part, err := client.PutPart(t.Context(), at, id, 1, bytes.NewReader(body), 1<<20)
 			if err != nil {
 				t.Errorf("%+v: %v", c, err)
 			}
@@ -71,7 +71,7 @@ func TestSigning(t *testing.T) {
 				}
 			}
 			if i == 1 {
-				if err := client.Complete(t.Context(), at, id, []file.Part{{Number: 1, ETag: etag}}); err != nil {
+				if err := client.Complete(t.Context(), at, id, []file.Part{part}); err != nil {
 					t.Errorf("%+v: %v", c, err)
 				}
 			}

@@ -10,60 +10,69 @@ import (
 	"holdfast/storage"
 )
 
-// A part that is not the one that was sent does not become part of an object.
+// A part that is not the one that was sent does not become part of an object. Where a part's CRC32 is not known, as of
+// one that a replica of the version before has sent, the store's own is taken.
 func TestTheStoreComparesPartsInTheEnd(t *testing.T) {
 	c := direct(t)
 	at := storage.Layout{BucketPrefix: "sums"}.Object(1, file.NewID())
-	id, err := c.BeginMultipart(t.Context(), at, "x/y", false)
-	if err != nil {
-		t.Fatal(err)
+	m, err := c.BeginMultipart(t.Context(), at, "x/y", false)
+	if err != nil || !m.Sums {
+		t.Fatal(m, err)
 	}
-	body := random(t, 100)
-	tag, err := c.PutPart(t.Context(), at, id, 1, bytes.NewReader(body), 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, sum, ok := strings.Cut(tag, " ")
-	if !ok {
-		t.Fatalf("the tag %s has no CRC32", tag)
+	body := random(t, storage.MinPart+100)
+	var parts []file.Part
+	for i, b := range [][]byte{body[:storage.MinPart], body[storage.MinPart:]} {
+		part, err := c.PutPart(t.Context(), at, m, int32(i+1), bytes.NewReader(b), int64(len(b)))
+		if err != nil || part.CRC32 == "" {
+			t.Fatalf("%+v %v", part, err)
+		}
+		parts = append(parts, part)
 	}
 	wrong := strings.Map(func(r rune) rune {
-		if r == rune(sum[0]) {
+		if r == rune(parts[0].CRC32[0]) {
 			return 'A' + (r-'A'+1)%26
 		}
 		return r
-	}, sum)
-	if err := c.Complete(t.Context(), at, id, []file.Part{{Number: 1, Size: 100, ETag: own + " " + wrong}}); err == nil {
+	}, parts[0].CRC32)
+	other := []file.Part{parts[0], parts[1]}
+	other[0].CRC32 = wrong
+	if err := c.Complete(t.Context(), at, m, other); err == nil {
 		t.Error("a part with another CRC32 was taken")
 	}
-	if err := c.Complete(t.Context(), at, id, []file.Part{{Number: 1, Size: 100, ETag: tag}}); err != nil {
+	parts[1].CRC32 = ""
+	if err := c.Complete(t.Context(), at, m, parts); err != nil {
 		t.Error(err)
 	}
-	if got := read(t, c, at, 0, 100); !bytes.Equal(got, body) {
+	if got := read(t, c, at, 0, int64(len(body))); !bytes.Equal(got, body) {
 		t.Error("other bytes came back")
 	}
 }
 
-// Stores that know nothing of checksums are asked again without.
+// Stores that know nothing of checksums are asked again without, and may not keep the sums that they have taken note of.
 func TestAStoreWithoutChecksums(t *testing.T) {
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false)
 	c := p.client(t, s)
-	at := file.Location{Bucket: "sums-2", Key: "k"}
-	p.harm("POST", "?uploads", 1, answers(501, "NotImplemented"))
-	id, err := c.BeginMultipart(t.Context(), at, "x/y", false)
-	if err != nil {
-		t.Fatal(err)
-	}
 	body := random(t, 100)
-	tag, err := c.PutPart(t.Context(), at, id, 1, bytes.NewReader(body), 100)
-	if err != nil || strings.Contains(tag, " ") {
-		t.Fatal(tag, err)
-	}
-	if err := c.Complete(t.Context(), at, id, []file.Part{{Number: 1, Size: 100, ETag: tag}}); err != nil {
-		t.Fatal(err)
-	}
-	if got := read(t, c, at, 0, 100); !bytes.Equal(got, body) {
-		t.Error("other bytes came back")
+	for name, sums := range map[string]bool{"refuses them": false, "takes no note": true} {
+		at := file.Location{Bucket: "sums-2", Key: name}
+		if p.harm("", "", 0, nil); !sums {
+			p.harm("POST", "?uploads", 1, answers(501, "NotImplemented"))
+		}
+		m, err := c.BeginMultipart(t.Context(), at, "x/y", sums) // for copies, without sums
+		if err != nil || m.Sums {
+			t.Fatal(name, m, err)
+		}
+		part, err := c.PutPart(t.Context(), at, m, 1, bytes.NewReader(body), 100)
+		if err != nil || part.CRC32 != "" {
+			t.Fatal(name, part, err)
+		}
+		m.Sums = sums // what the service believes
+		if err := c.Complete(t.Context(), at, m, []file.Part{part}); err != nil {
+			t.Fatal(name, err)
+		}
+		if got := read(t, c, at, 0, 100); !bytes.Equal(got, body) {
+			t.Errorf("%s: other bytes came back", name)
+		}
 	}
 }

@@ -38,7 +38,7 @@ func CopyParts(t *testing.T, c Copier) {
 	layout := storage.Layout{BucketPrefix: "copy-" + string(file.NewID())[:8]}
 	content := random(t, storage.MinCopy+1000)
 	to := layout.Object(1, file.NewID())
-	id, err := c.BeginMultipart(ctx, to, "x/y", true)
+	m, err := c.BeginMultipart(ctx, to, "x/y", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,25 +56,25 @@ func CopyParts(t *testing.T, c Copier) {
 			length = 1 // the last may be short
 		}
 		n := int32(i*3 + 1)
-		got, err := c.CopyPart(ctx, from, etag, offset, length, to, id, n)
+		got, err := c.CopyPart(ctx, from, etag, offset, length, to, m, n)
 		if err != nil {
 			t.Fatalf("%q: %v", key, err)
 		}
-		parts, want = append(parts, file.Part{Number: n, ETag: got}), append(want, content[offset:offset+length]...)
-		if _, err := c.CopyPart(ctx, from, `"00000000000000000000000000000000"`, 0, storage.MinCopy, to, id, 9); !errors.Is(err, file.ErrObjectMissing) {
+		parts, want = append(parts, got), append(want, content[offset:offset+length]...)
+		if _, err := c.CopyPart(ctx, from, `"00000000000000000000000000000000"`, 0, storage.MinCopy, to, m, 9); !errors.Is(err, file.ErrObjectMissing) {
 			t.Errorf("%q under another tag: %v", key, err)
 		}
 	}
-	if _, err := c.CopyPart(ctx, layout.Object(1, "missing"), "", 0, storage.MinCopy, to, id, 9); !errors.Is(err, file.ErrObjectMissing) {
+	if _, err := c.CopyPart(ctx, layout.Object(1, "missing"), "", 0, storage.MinCopy, to, m, 9); !errors.Is(err, file.ErrObjectMissing) {
 		t.Errorf("a source that is not there: %v", err)
 	}
-	if _, err := c.CopyPart(ctx, layout.Object(1, "last"), "", 0, storage.MinCopy, to, string(file.NewID()), 9); !errors.Is(err, storage.ErrNoUpload) {
+	if _, err := c.CopyPart(ctx, layout.Object(1, "last"), "", 0, storage.MinCopy, to, file.Multipart{ID: string(file.NewID())}, 9); !errors.Is(err, storage.ErrNoUpload) {
 		t.Errorf("an upload that is not there: %v", err)
 	}
-	if _, err := c.CopyPart(ctx, layout.Object(1, "last"), "", storage.MinCopy, 1001, to, id, 9); !errors.Is(err, file.ErrStorageWrite) {
+	if _, err := c.CopyPart(ctx, layout.Object(1, "last"), "", storage.MinCopy, 1001, to, m, 9); !errors.Is(err, file.ErrStorageWrite) {
 		t.Errorf("more than there is: %v", err)
 	}
-	if err := c.Complete(ctx, to, id, parts); err != nil {
+	if err := c.Complete(ctx, to, m, parts); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, c, to, 0, int64(len(want))); !bytes.Equal(got, want) {

@@ -72,7 +72,7 @@ func Objects(t *testing.T, c storage.Store) {
 
 	t.Run("multipart", func(t *testing.T) {
 		at := layout.Object(2, file.NewID())
-		id, err := c.BeginMultipart(ctx, at, "video/mp4", false)
+		m, err := c.BeginMultipart(ctx, at, "video/mp4", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,16 +81,20 @@ func Objects(t *testing.T, c storage.Store) {
 		for i, cut := range [][2]int{{0, 5 << 20}, {5 << 20, 10 << 20}, {10 << 20, 11 << 20}} {
 			n := int32(2*i + 3) // numbers may have gaps
 			b := body[cut[0]:cut[1]]
-			etag, err := c.PutPart(ctx, at, id, n, bytes.NewReader(b), int64(len(b)))
+			part, err := c.PutPart(ctx, at, m, n, bytes.NewReader(b), int64(len(b)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			parts = append(parts, file.Part{Number: n, Offset: int64(cut[0]), Size: int64(len(b)), ETag: etag})
+			if part.Number != n || part.Size != int64(len(b)) || part.ETag == "" {
+				t.Fatalf("%+v", part)
+			}
+			part.Offset = int64(cut[0])
+			parts = append(parts, part)
 		}
 		if _, err := c.Stat(ctx, at); !errors.Is(err, file.ErrObjectMissing) {
 			t.Fatalf("seen before it is complete: %v", err)
 		}
-		if err := c.Complete(ctx, at, id, parts); err != nil {
+		if err := c.Complete(ctx, at, m, parts); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(t, c, at, 0, int64(len(body))); !bytes.Equal(got, body) {
@@ -113,16 +117,16 @@ func Objects(t *testing.T, c storage.Store) {
 
 	t.Run("abort", func(t *testing.T) {
 		at := layout.Object(2, file.NewID())
-		id, err := c.BeginMultipart(ctx, at, "video/mp4", false)
+		m, err := c.BeginMultipart(ctx, at, "video/mp4", false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := c.Abort(ctx, at, id); err != nil {
+			if err := c.Abort(ctx, at, m.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := c.PutPart(ctx, at, id, 1, bytes.NewReader(nil), 0); !errors.Is(err, storage.ErrNoUpload) {
+		if _, err := c.PutPart(ctx, at, m, 1, bytes.NewReader(nil), 0); !errors.Is(err, storage.ErrNoUpload) {
 			t.Fatalf("a part of an aborted upload: %v", err)
 		}
 	})

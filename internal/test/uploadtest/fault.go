@@ -195,9 +195,9 @@ func (r rowsUnderFault) DropMultipart(ctx context.Context, f file.Fence) error {
 	ctx = r.outlast(ctx)
 	return r.sql("DropMultipart", func() error { return r.Rows.DropMultipart(ctx, f) })
 }
-func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, key, id string, partSize int64) error {
+func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, key string, m file.Multipart, partSize int64) error {
 	ctx = r.outlast(ctx)
-	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, key, id, partSize) })
+	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, key, m, partSize) })
 }
 func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) (at time.Time, err error) {
 	ctx = r.outlast(ctx)
@@ -266,28 +266,28 @@ func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string,
 	err = o.put("Put", func() (err error) { etag, err = o.Objects.Put(ctx, at, ct, body, size); return })
 	return
 }
-func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string, copies bool) (id string, err error) {
+func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string, copies bool) (m file.Multipart, err error) {
 	ctx = o.outlast(ctx)
-	err = o.put("BeginMultipart", func() (err error) { id, err = o.Objects.BeginMultipart(ctx, at, ct, copies); return })
+	err = o.put("BeginMultipart", func() (err error) { m, err = o.Objects.BeginMultipart(ctx, at, ct, copies); return })
 	return
 }
-func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, id string, n int32, body io.ReadSeeker, size int64) (etag string, err error) {
+func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, m file.Multipart, n int32, body io.ReadSeeker, size int64) (p file.Part, err error) {
 	ctx = o.outlast(ctx)
 	body = o.sent(body)
-	err = o.put("PutPart", func() (err error) { etag, err = o.Objects.PutPart(ctx, at, id, n, body, size); return })
+	err = o.put("PutPart", func() (err error) { p, err = o.Objects.PutPart(ctx, at, m, n, body, size); return })
 	return
 }
-func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag string, offset, length int64, to file.Location, id string, n int32) (etag string, err error) {
+func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag string, offset, length int64, to file.Location, m file.Multipart, n int32) (p file.Part, err error) {
 	ctx = o.outlast(ctx)
 	err = o.put("CopyPart", func() (err error) {
-		etag, err = o.Objects.CopyPart(ctx, from, tag, offset, length, to, id, n)
+		p, err = o.Objects.CopyPart(ctx, from, tag, offset, length, to, m, n)
 		return
 	})
 	return
 }
-func (o objectsUnderFault) Complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {
+func (o objectsUnderFault) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
 	ctx = o.outlast(ctx)
-	return o.put("Complete", func() error { return o.Objects.Complete(ctx, at, id, parts) })
+	return o.put("Complete", func() error { return o.Objects.Complete(ctx, at, m, parts) })
 }
 func (o objectsUnderFault) Abort(ctx context.Context, at file.Location, id string) error {
 	ctx = o.outlast(ctx)
