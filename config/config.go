@@ -202,7 +202,7 @@ func (r *reader) minFreeSpace() int64 {
 
 func (r *reader) publicURL() string {
 	name := "PUBLIC_URL"
-	u := r.httpURL(name, "the base that clients see; by default `http://127.0.0.1:PORT/files`")
+	u := r.httpURL(name, "the URL under which clients see files; behind a proxy it must be set. Where it is not, each client gets URLs with the host that it asked (`http://HOST/files`)")
 	if other := r.httpURL("FASTAPI_BASE_URL", "another name for it"); u == nil && other != nil {
 		name, u = "FASTAPI_BASE_URL", other
 	}

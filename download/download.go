@@ -84,8 +84,8 @@ type Options struct {
 	LinkRows LinkRows
 	// Remove takes what a deleted file left out of the store.
 	Remove func(context.Context, file.ID)
-	// Base is the URL under which files are seen, without a trailing slash.
-	Base string
+	// Base is the URL under which the request's client sees files, without a trailing slash.
+	Base func(*http.Request) string
 
 	CacheControl string // of files
 	FrameOptions string // X-Frame-Options of a PDF that is to be shown

@@ -85,7 +85,7 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 	if err != nil {
 		return link{}, err
 	}
-	return link{name, h.Base + "/" + id.Escaped() + "?" + query, expires}, nil
+	return link{name, h.Base(r) + "/" + id.Escaped() + "?" + query, expires}, nil
 }
 
 // ListLinks answers with the links to the file id that are in force, for its owner and for

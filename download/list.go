@@ -77,8 +77,9 @@ func (h *Handler) list(r *http.Request) (filePage, error) {
 	if next != (file.Cursor{}) {
 		p.Next = new(next.String())
 	}
+	base := h.Base(r)
 	for _, rec := range records {
-		p.Files = append(p.Files, listedFile{rec.ID, rec.Name, rec.Size, rec.Type, rec.CreatedAt, h.Base + "/" + rec.ID.Escaped()})
+		p.Files = append(p.Files, listedFile{rec.ID, rec.Name, rec.Size, rec.Type, rec.CreatedAt, base + "/" + rec.ID.Escaped()})
 	}
 	return p, nil
 }

@@ -122,16 +122,28 @@ func ownOrigins(base string) (all []string) {
 	return all
 }
 
-// rejectCrossOrigin refuses what a foreign page makes a browser send, wherever it would change
-// something: the browser says from where it comes. Other clients say nothing, and are let
-// through; so are the pages that CORS lets in.
+// rejectCrossOrigin refuses requests that change something and that a page of another origin makes a browser send
+// (CSRF). Browsers name the origin; other clients don't, and are let through, as are the pages that CORS allows.
 func rejectCrossOrigin(origins origins, respond problem.Responder, next http.Handler) http.Handler {
 	check := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := check.Check(r); err != nil && !origins.OriginAllowed(r) {
+		if err := check.Check(r); err != nil && !origins.OriginAllowed(r) && !sameHost(r) {
 			respond.Write(w, r, fmt.Errorf("%w: %w", file.ErrForbidden, err))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// sameHost reports whether a request comes from a page of the host that it is sent to, as far as that can be seen
+// behind a proxy that leaves the port out of Host (nginx: proxy_set_header Host $host). Browsers send no
+// Sec-Fetch-Site over plain HTTP, so there is only Origin, with its port. Pages of other ports of the same host get
+// in, too: they share its cookies anyway.
+func sameHost(r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") != "" {
+		return false
+	}
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	return err == nil && origin.Scheme == "http" && origin.Port() != "" && r.Host != "" &&
+		strings.EqualFold(origin.Hostname(), r.Host)
 }

@@ -54,3 +54,38 @@ func TestForeignOrigins(t *testing.T) {
 		}
 	}
 }
+
+// A proxy may leave the port out of Host; a page over plain HTTP has no Sec-Fetch-Site that would help.
+func TestOwnPageOnAPortThatAProxyHides(t *testing.T) {
+	for _, c := range []struct {
+		host, origin, site string
+		may                bool
+	}{
+		{"files.lan", "http://files.lan:8080", "", true},
+		{"Files.lan", "http://files.LAN:8080", "", true},
+		{"files.lan:8080", "http://files.lan:8080", "", true},
+		{"files.lan", "http://files.lan:8080", "same-site", false},
+		{"files.lan", "http://files.lan:8080", "cross-site", false},
+		{"files.lan", "https://files.lan:8443", "", false},
+		{"files.lan:80", "http://files.lan:8080", "", false},
+		{"files.lan", "http://evil.lan:8080", "", false},
+		{"files.lan", "http://files.lan.evil.org:8080", "", false},
+		{"files.lan", "http://files.lan:8080@evil.org", "", false},
+		{"", "http://:8080", "", false},
+		{"files.lan", "null", "", false},
+	} {
+		origins := newOrigins(config.Config{}, "http://127.0.0.1:8000/files")
+		h := rejectCrossOrigin(origins, problem.Responder{Log: slog.New(slog.DiscardHandler)}, nothing)
+		r := httptest.NewRequest("POST", "/files/upload", nil)
+		r.Host = c.host
+		r.Header.Set("Origin", c.origin)
+		if c.site != "" {
+			r.Header.Set("Sec-Fetch-Site", c.site)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if may := w.Code == http.StatusOK; may != c.may {
+			t.Errorf("%+v: %d", c, w.Code)
+		}
+	}
+}

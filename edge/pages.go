@@ -16,7 +16,7 @@ import (
 )
 
 // example serves the built example page, and where the service is to be found for it.
-func example(router *mux.Router, c config.Config, base string) {
+func example(router *mux.Router, c config.Config, base BaseURL) {
 	dir := os.DirFS(c.ExampleDir)
 	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
 		name := strings.TrimPrefix(r.URL.Path, "/")
@@ -27,7 +27,7 @@ func example(router *mux.Router, c config.Config, base string) {
 		return err == nil && info.Mode().IsRegular()
 	}
 	pages := http.FileServerFS(dir)
-	policy := examplePolicy(c, base)
+	policy := examplePolicy(c, base.String())
 	router.MatcherFunc(isFile).Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", auth.Varies()+", Accept")
 		w.Header().Set("Cache-Control", "no-cache")
@@ -40,7 +40,7 @@ func example(router *mux.Router, c config.Config, base string) {
 	router.HandleFunc("/example.json", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		json.NewEncoder(w).Encode(map[string]any{"base": base, "max_file_size": c.MaxFileSize})
+		json.NewEncoder(w).Encode(map[string]any{"base": base.Of(r), "max_file_size": c.MaxFileSize})
 	}).Methods("GET", "HEAD")
 }
 

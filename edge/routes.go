@@ -26,7 +26,7 @@ import (
 // Options are the handlers of the service and what stands around them.
 type Options struct {
 	Config config.Config // CORS, deadlines, proxies, the example page
-	Base   string        // the URL under which files are seen, without a trailing slash
+	Base   BaseURL
 
 	Uploads http.Handler // the tus endpoint; it expects paths with the prefix cut
 	Files   *download.Handler
@@ -49,12 +49,12 @@ func New(o Options) http.Handler {
 	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
 	// one would let %2F divide segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	router.Use(o.Metrics.recordRoute(Prefix(o.Base)))
+	router.Use(o.Metrics.recordRoute(o.Base.Prefix()))
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { o.Respond.Write(w, r, file.ErrNotFound) })
 	if HasExample(o.Config.ExampleDir) {
 		example(router, o.Config, o.Base)
 	}
-	for _, prefix := range prefixes(o.Base) {
+	for _, prefix := range o.Base.prefixes() {
 		o.route(router, prefix)
 	}
 	return o.withMiddleware(router)
@@ -62,7 +62,7 @@ func New(o Options) http.Handler {
 
 // withMiddleware puts around h what every request and answer goes through.
 func (o Options) withMiddleware(h http.Handler) http.Handler {
-	c, origins := o.Config, newOrigins(o.Config, o.Base)
+	c, origins := o.Config, newOrigins(o.Config, o.Base.String())
 	h = rejectCrossOrigin(origins, o.Respond, refuseContentEncoding(o.Respond, h))
 	h = origins.Handler(recoverPanics(o.Respond, h))
 	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))
@@ -178,16 +178,6 @@ func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 		}
 		next(w, r, id)
 	}
-}
-
-// Prefix is the path of base, without a trailing slash.
-func Prefix(base string) string { return prefixes(base)[0] }
-
-func prefixes(base string) []string {
-	if u, err := url.Parse(base); err == nil && u.Path != "" {
-		return []string{u.EscapedPath(), ""}
-	}
-	return []string{""}
 }
 
 func parseSegment(segment string) (file.ID, error) {

@@ -44,8 +44,8 @@ type Options struct {
 	Limit   func(*http.Request, file.Identity) error
 	Keys    Keys
 	Respond problem.Responder
-	// Base is the URL under which files are seen, without a trailing slash.
-	Base string
+	// Base is the URL under which the request's client sees files, without a trailing slash.
+	Base func(*http.Request) string
 	// ReadTimeout ends a request that sends no byte for so long.
 	ReadTimeout time.Duration
 }
@@ -67,7 +67,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(struct {
 		URL string  `json:"public_url"`
 		ID  file.ID `json:"file_id"`
-	}{h.Base + "/" + u.ID.Escaped(), u.ID})
+	}{h.Base(r) + "/" + u.ID.Escaped(), u.ID})
 	if err != nil { // two strings: can't be
 		panic(err)
 	}
@@ -97,7 +97,10 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 			return nil, err
 		}
 	}
-	s := newStream(w, r, h.ReadTimeout)
+	s, err := newStream(w, r, h.ReadTimeout)
+	if err != nil {
+		return nil, err
+	}
 	if key != "" {
 		u, err := h.Keys.Keyed(r.Context(), who, key)
 		switch {
@@ -119,7 +122,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	} else if err != nil {
 		return nil, err
 	}
-	return h.Receive(r.Context(), upload.Creation{Name: f.name, Type: f.mediaType, Key: key},
+	return h.Receive(r.Context(), upload.Creation{Name: f.name, Type: f.mediaType, Claim: f.claim, Key: key},
 		io.MultiReader(bytes.NewReader(first[:]), f), s.interrupt)
 }
 
@@ -138,6 +141,9 @@ func replay(u *file.Upload, s *stream, boundary string) error {
 	n, err := io.Copy(got, io.LimitReader(f, u.Size+1))
 	if err != nil {
 		return err
+	}
+	if sum := got.Sum(nil); n == u.Size && f.claim != nil && !bytes.Equal(sum, f.claim) {
+		return file.ErrDigest
 	}
 	if n != u.Size || !bytes.Equal(got.Sum(nil), want) || file.CleanName(f.name) != u.Name {
 		return file.ErrKeyReused

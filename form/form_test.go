@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +40,7 @@ func FuzzForm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		var got []byte
 		var name string
-		h := New(Options{Respond: problem.Responder{}, ReadTimeout: time.Minute,
+		h := New(Options{Respond: problem.Responder{}, ReadTimeout: time.Minute, Base: func(*http.Request) string { return "" },
 			Fits: func(int64) error { return nil },
 			Receive: func(_ context.Context, c upload.Creation, body io.Reader, _ func()) (*file.Upload, error) {
 				b, err := io.ReadAll(body)
@@ -67,7 +66,7 @@ func FuzzForm(f *testing.F) {
 
 // stdlib is the field "file" as mime/multipart reads it when it has everything.
 func stdlib(t *testing.T, contentType string, body []byte) (content []byte, there bool) {
-	_, params, err := mime.ParseMediaType(contentType)
+	_, params, err := parseParameters(contentType)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +82,7 @@ func stdlib(t *testing.T, contentType string, body []byte) (content []byte, ther
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.FormName() == "file" {
+		if _, params, _ := parseParameters(p.Header.Get("Content-Disposition")); params["name"] == "file" {
 			return b, true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/http"
 	"strings"
 
 	"holdfast/file"
@@ -14,26 +15,56 @@ const field = "file"
 
 // parseContentType returns the boundary of a multipart form.
 func parseContentType(header string) (boundary string, err error) {
-	mediaType, params, err := mime.ParseMediaType(header)
+	mediaType, params, err := parseParameters(header)
 	switch {
 	case header == "", mediaType == "application/x-www-form-urlencoded":
 		return "", errMissingFile() // a form that can't have a file
 	case mediaType != "multipart/form-data" && err == nil:
 		return "", file.Refuse(file.ErrMediaType, "Content-Type must be multipart/form-data")
 	case err != nil || params["boundary"] == "":
-		return "", file.Refuse(file.ErrInvalid, "Content-Type must be multipart/form-data with a boundary")
+		return "", file.Refuse(file.ErrInvalid, "Content-Type must be multipart/form-data with a boundary; "+
+			"one with other characters than letters, digits and -_.+ belongs in quotes")
 	}
 	return params["boundary"], nil
+}
+
+// parseParameters is mime.ParseMediaType that also takes values which should be in quotes and are not: boundaries of
+// JavaMail and of WebViews, names with spaces. Such a value ends at the next semicolon.
+func parseParameters(header string) (value string, params map[string]string, err error) {
+	value, params, err = mime.ParseMediaType(header)
+	if err == nil {
+		return value, params, nil
+	}
+	value, rest, _ := strings.Cut(header, ";")
+	value = strings.ToLower(strings.TrimSpace(value))
+	params = map[string]string{}
+	for parameter := range strings.SplitSeq(rest, ";") {
+		name, text, ok := strings.Cut(parameter, "=")
+		name, text = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(text)
+		if n := len(text); n > 1 && text[0] == '"' && text[n-1] == '"' {
+			text = text[1 : n-1]
+		}
+		_, twice := params[name]
+		switch {
+		case name == "" && !ok: // nothing behind the last semicolon
+		case !ok || text == "" || twice || strings.ContainsAny(text, `"\`): // quotes that are wrong, not missing
+			return value, nil, err
+		default:
+			params[name] = text
+		}
+	}
+	return value, params, nil
 }
 
 func errMissingFile() error {
 	return file.Refuse(file.ErrMissingField, "Field '%s' is required and must be a file", field)
 }
 
-// part is the file of a form. Its Read ends with io.EOF only after the form was read to
-// its end, and found to be whole.
+// part is the file of a form. Its Read returns io.EOF only after the form was read to its end and was found to be
+// complete.
 type part struct {
 	name, mediaType string // as the client says
+	claim           []byte // the SHA-256 that the file has by the part's headers; nil: they have none
 
 	stream *stream
 	parts  *multipart.Reader
@@ -47,37 +78,51 @@ func findFile(s *stream, boundary string) (*part, error) {
 	return p, p.next()
 }
 
-// next goes to the next part that is a file under the right name. Other fields are read
-// over, as far as maxBeside goes.
+// next goes to the next part that is a file in the right field. Other fields are skipped, as far as maxOverhead goes.
 func (p *part) next() error {
 	p.stream.inFile = false
 	for {
-		m, err := p.parts.NextRawPart() // as the bytes are sent, whatever Content-Transfer-Encoding says (RFC 7578, 4.7)
-		// Only the bare io.EOF is the form's end; wrapped, it is a body that broke off.
+		m, err := p.parts.NextRawPart() // the bytes as they are sent, whatever Content-Transfer-Encoding says (RFC 7578, 4.7)
+		// Only the bare io.EOF is the form's end; wrapped, it is a body that was cut off.
 		if err == io.EOF {
 			return errMissingFile()
 		}
 		if err != nil {
 			return p.readError()
 		}
-		if m.FormName() != field {
-			continue
-		}
 		// Not m.FileName, which would cut off a path that file.CleanName keeps.
-		_, params, err := mime.ParseMediaType(m.Header.Get("Content-Disposition"))
-		if name := params["filename"]; err == nil && name != "" {
-			p.name, p.mediaType, p.body = unescape.Replace(name), m.Header.Get("Content-Type"), m
-			p.stream.inFile = true
-			return nil
+		_, params, err := parseParameters(m.Header.Get("Content-Disposition"))
+		switch {
+		case err != nil && strings.Contains(m.Header.Get("Content-Disposition"), field):
+			return file.Refuse(file.ErrInvalid, "The Content-Disposition of a field can't be read: "+
+				"its filename belongs in quotes, and quotes in it are written as %%22")
+		case params["name"] != field:
+			continue
+		case params["filename"] == "":
+			return errMissingFile()
 		}
-		return errMissingFile()
+		p.name, p.mediaType, p.body = decodeName(params["filename"]), m.Header.Get("Content-Type"), m
+		p.stream.inFile = true
+		p.claim, err = declaredDigest(http.Header(m.Header))
+		return err
 	}
 }
 
 // unescape undoes what browsers do to a name (HTML, multipart/form-data encoding).
 var unescape = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n")
 
-// readError is why the form could not be read on.
+// decodeName returns a file's name as its user knows it. Libraries for mail, and some of .NET and Java, encode a name
+// as if it stood in a mail (RFC 2047).
+func decodeName(name string) string {
+	if strings.HasPrefix(name, "=?") && strings.HasSuffix(name, "?=") {
+		if decoded, err := new(mime.WordDecoder).DecodeHeader(name); err == nil && decoded != "" {
+			return decoded
+		}
+	}
+	return unescape.Replace(name)
+}
+
+// readError returns why the form could not be read on.
 func (p *part) readError() error {
 	if p.stream.err != nil {
 		return p.stream.err
@@ -99,17 +144,18 @@ func (p *part) Read(b []byte) (int, error) {
 	return n, p.ended
 }
 
-// end reads what is behind the file, and says io.EOF if that is right.
+// end reads what follows the file, and returns io.EOF if that is right.
 func (p *part) end() error {
 	p.stream.inFile = false
 	for {
 		m, err := p.parts.NextRawPart()
 		switch {
 		case err == io.EOF:
-			return io.EOF
+			return p.stream.verify()
 		case err != nil:
 			return p.readError()
-		case m.FormName() == field:
+		}
+		if _, params, _ := parseParameters(m.Header.Get("Content-Disposition")); params["name"] == field {
 			return file.Refuse(file.ErrInvalid, "The form has more than one field '%s'", field)
 		}
 	}

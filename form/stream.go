@@ -1,7 +1,10 @@
 package form
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
+	"hash"
 	"io"
 	"net/http"
 	"os"
@@ -11,31 +14,42 @@ import (
 	"holdfast/file"
 )
 
-// maxOverhead is how much a form may have beside its file, in bytes: other fields, and the
-// headers of all parts. mime/multipart alone would keep 10 MB of headers.
+// maxOverhead is how much of a form may be something else than its file, in bytes: other fields, and the headers of
+// all parts. mime/multipart alone would keep 10 MB of headers.
 const maxOverhead = 64 << 10
 
-// stream is the body of a request, with a time for every Read and a bound for all that is
-// not the file.
+// stream is the body of a request. It limits the time of each Read, and the bytes that are not the file's.
 type stream struct {
 	body           io.Reader
-	extendDeadline func() // begins the time that the client has for its next byte
-	clearDeadline  func() // ends it
+	extendDeadline func() // gives the client its time for the next byte
+	clearDeadline  func()
 	expireDeadline func() // has a Read that waits return
-	overheadLeft   int    // bytes that may come beside the file
+	overheadLeft   int    // bytes
 	inFile         bool   // what comes is the file's
+	claim          []byte // the SHA-256 that the body has by the request's headers; nil: they have none
+	sum            hash.Hash
 	interrupted    atomic.Bool
 	err            error // what ended the body, if it was not its end
 }
 
-func newStream(w http.ResponseWriter, r *http.Request, timeout time.Duration) *stream {
+// newStream returns r's body. The digests among a request's headers are those of the body, which is the whole form
+// (RFC 9530, 2 and 3).
+func newStream(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*stream, error) {
+	claim, err := declaredDigest(r.Header)
+	if err != nil {
+		return nil, err
+	}
 	control := http.NewResponseController(w)
 	// Not every ResponseWriter has deadlines; the server's has.
-	return &stream{body: r.Body, overheadLeft: maxOverhead,
+	s := &stream{body: r.Body, overheadLeft: maxOverhead, claim: claim, sum: sha256.New(),
 		extendDeadline: func() { _ = control.SetReadDeadline(time.Now().Add(timeout)) },
 		clearDeadline:  func() { _ = control.SetReadDeadline(time.Time{}) },
 		expireDeadline: func() { _ = control.SetReadDeadline(time.Now()) },
 	}
+	if claim != nil {
+		s.body = io.TeeReader(r.Body, s.sum)
+	}
+	return s, nil
 }
 
 func (s *stream) interrupt() {
@@ -54,7 +68,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		}
 		p = p[:min(len(p), s.overheadLeft)]
 	}
-	// Begun before looking whether it was interrupted: that sets the deadline too.
+	// Before it is looked whether the stream was interrupted: that sets the deadline too.
 	s.extendDeadline()
 	if s.interrupted.Load() {
 		s.err = file.ErrStopping
@@ -67,7 +81,8 @@ func (s *stream) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
-		s.clearDeadline() // the server reads on, to see when the client goes away
+		// The server reads on, to notice when the client goes away; a deadline would end the request.
+		s.clearDeadline()
 		return n, err
 	case s.interrupted.Load():
 		s.err = file.ErrStopping
@@ -77,4 +92,20 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.err = file.Refuse(file.ErrInvalid, "The body broke off")
 	}
 	return n, s.err
+}
+
+// verify returns io.EOF, or file.ErrDigest if the body is not what the request's headers say. Where they say nothing,
+// what follows the form is not read.
+func (s *stream) verify() error {
+	if s.claim == nil {
+		return io.EOF
+	}
+	if _, err := io.Copy(io.Discard, s); err != nil {
+		return err
+	}
+	if !bytes.Equal(s.sum.Sum(nil), s.claim) {
+		return file.Refuse(file.ErrDigest, "The digests in the request's headers are not those of its body. "+
+			"The digest of the file goes into the headers of its part")
+	}
+	return io.EOF
 }

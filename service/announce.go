@@ -18,24 +18,24 @@ import (
 )
 
 // announce prints where the service is to be found.
-func announce(ctx context.Context, c config.Config, rows *db.DB, base string, port int, stdout io.Writer) error {
-	token := ""
+func (s *server) announce(ctx context.Context, stdout io.Writer) error {
+	c, token := s.config, ""
 	if c.Postgres == nil && c.Storage.Type == config.Embedded && c.Mode != config.Production {
 		var err error
-		if token, err = devToken(ctx, rows, c.DataDir); err != nil {
+		if token, err = devToken(ctx, s.deps.Rows, c.DataDir); err != nil {
 			return err
 		}
 	}
 	var text strings.Builder
 	fmt.Fprintln(&text, "Holdfast is ready")
 	if edge.HasExample(c.ExampleDir) {
-		page, fragment := "http://"+address("127.0.0.1", port)+"/", ""
+		page, fragment := "http://"+s.reachable()+"/", ""
 		if token != "" {
 			fragment = "#token=" + token
 		}
 		fmt.Fprintf(&text, "  page      %s%s\n", page, fragment)
 	}
-	fmt.Fprintf(&text, "  uploads   %s/tus/\n", base)
+	fmt.Fprintf(&text, "  uploads   %s/tus/\n", s.base)
 	fmt.Fprintf(&text, "  data      %s\n", c.DataDir)
 	if token != "" {
 		fmt.Fprintf(&text, "  token     %s   (user 1, account 1)\n", token)

@@ -63,7 +63,7 @@ type server struct {
 	traces   *traces
 	registry registry // of all metrics
 	listener net.Listener
-	base     string // of all URLs, without a trailing slash
+	base     edge.BaseURL
 
 	engine      *upload.Engine
 	connections *limit.Connections
@@ -78,7 +78,7 @@ func (s *server) start(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 	}
-	return announce(ctx, s.config, s.deps.Rows, s.base, s.port(), stdout)
+	return s.announce(ctx, stdout)
 }
 
 // onClose has f called when the service has stopped, before whatever was opened earlier is closed.
@@ -130,9 +130,7 @@ func (s *server) listen(context.Context) (err error) {
 		return err
 	}
 	s.onClose(func() error { s.listener.Close(); return nil }) // the server may have closed it
-	if s.base = s.config.PublicURL; s.base == "" {
-		s.base = "http://" + address("127.0.0.1", s.port()) + "/files"
-	}
+	s.base = edge.NewBaseURL(s.config.PublicURL, s.reachable())
 	s.registry = newRegistry()
 	stop, err := serveAdmin(s.config.Admin, s.registry, s.log)
 	if err != nil {
@@ -144,12 +142,24 @@ func (s *server) listen(context.Context) (err error) {
 
 func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
+// reachable is an address by which at least this machine reaches the service.
+func (s *server) reachable() string { return ReachableAddress(s.config.Host, s.port()) }
+
+// ReachableAddress is an address by which this machine reaches a service that listens on host, which may stand for
+// all addresses.
+func ReachableAddress(host string, port int) string {
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return address(host, port)
+}
+
 func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // wire makes the handlers of all requests.
 func (s *server) wire(ctx context.Context) error {
 	c, p := s.config, s.deps
-	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: edge.Prefix(s.base), Observe: edge.ObserveProblem}
+	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: s.base.Prefix(), Observe: edge.ObserveProblem}
 	rows := edge.ObservedRows{CachedDB: db.NewCached(p.Rows, c.CacheTTL)}
 	links, err := openLinks(ctx, c, rows.CachedDB)
 	if err != nil {
@@ -173,25 +183,25 @@ func (s *server) wire(ctx context.Context) error {
 	}
 	files := download.New(download.Options{
 		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links, LinkRows: rows,
-		Remove: s.engine.Remove, Base: s.base, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
+		Remove: s.engine.Remove, Base: s.base.Of, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, CacheTTL: c.CacheTTL,
 		Redirect: toStore, Limits: limits,
 	})
 	uploads, err := tus.NewHandler(tus.Options{
-		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base, ReadTimeout: c.ReadTimeout,
+		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base.Of, ReadTimeout: c.ReadTimeout,
 		Download: files.Serve, Precondition: files.Precondition, Limits: limits,
 	})
 	if err != nil {
 		return err
 	}
 	forms := form.New(form.Options{
-		Receive: s.engine.Receive, Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
+		Receive: s.engine.Receive, Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
 	s.connections = openConnections(c, s.log)
 	register(s.registry, rows, p.Objects, p.Disk, life, s.engine, limits, s.connections, people, decider, files)
 	s.drain.delay, s.drain.timeout = c.Drain.Delay, c.Drain.Timeout
 	s.serveHTTP(edge.New(edge.Options{
-		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows, API: openapi.New(s.base),
+		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows, API: openapi.New(s.base.String()),
 		Identify: identify, Links: links, Respond: respond, Ready: s.ready(), Metrics: edge.NewMetrics(s.registry), Log: s.log,
 	}))
 	return nil
@@ -245,7 +255,7 @@ func (s *server) startBackground(ctx context.Context) error {
 func (s *server) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(s.connections.Listener(s.listener)) }()
-	s.log.Info("serving", "address", s.listener.Addr().String(), "base", s.base, "settings", s.config.Redacted())
+	s.log.Info("serving", "address", s.listener.Addr().String(), "base", s.base.String(), "settings", s.config.Redacted())
 	select {
 	case err := <-served:
 		return err

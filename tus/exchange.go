@@ -127,6 +127,9 @@ func (x *exchange) complete(status int) {
 		return
 	}
 	h := x.Header()
+	if !x.resumes() {
+		h.Set("Location", x.location(u.ID)) // tusd knows one base URL only
+	}
 	if status == http.StatusCreated && h.Get("Upload-Offset") == "" {
 		h.Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))
 	}

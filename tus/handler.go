@@ -34,8 +34,8 @@ type Options struct {
 	Precondition func(*http.Request, file.ID) error
 	// Limits refuse an upload that an identity begins too soon after others.
 	Limits Limits
-	// Base is the URL under which files are seen, without a trailing slash.
-	Base string
+	// Base is the URL under which the request's client sees files, without a trailing slash.
+	Base func(*http.Request) string
 	// ReadTimeout ends a request that sends no byte for so long.
 	ReadTimeout time.Duration
 }
@@ -71,7 +71,7 @@ func NewHandler(o Options) (*Handler, error) {
 	composer.UseLengthDeferrer(s)
 	h, err := handler.NewUnroutedHandler(handler.Config{
 		StoreComposer: composer,
-		BasePath:      o.Base + "/tus/",
+		BasePath:      "/tus/", // its Location is replaced: see exchange.complete
 		// The cap is not tusd's: hooks.Fits is the one place for it.
 		MaxSize:         0,
 		DisableDownload: true,
@@ -109,7 +109,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		r.Header.Del("X-HTTP-Method-Override")
 	}
-	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base, maxSize: h.Engine.MaxSize(), draft: draftOf(r),
+	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base(r), maxSize: h.Engine.MaxSize(), draft: draftOf(r),
 		timeout: h.ReadTimeout, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.Stopping}
 	x.body.malformed = func() error {
 		x.err = file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)")

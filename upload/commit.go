@@ -101,13 +101,13 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 	}
 	if p.Whole && !u.Partial {
 		if err := e.record(ctx, was, &next); err != nil {
-			return err
+			return noteEnd(u, next, err)
 		}
 	} else {
 		var err error
 		if p.Whole { // a partial upload, with all its bytes
 			if err := e.verify(ctx, &next); err != nil {
-				return err
+				return noteEnd(u, next, err)
 			}
 		}
 		if next.Expires, err = e.rows.Commit(ctx, was, p); err != nil {

@@ -103,10 +103,18 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	was, next := u.Fence(), *u
 	next.State, next.ETag = file.Stored, object.ETag
 	if err := e.record(ctx, was, &next); err != nil {
-		return err
+		return noteEnd(u, next, err)
 	}
 	*u = next
 	return nil
+}
+
+// noteEnd notes in u that the upload was ended for what is in it, which its copy next tells.
+func noteEnd(u *file.Upload, next file.Upload, err error) error {
+	if next.State == file.Deleted {
+		u.State, u.Held = file.Deleted, false
+	}
+	return err
 }
 
 // recordStored records an upload that an older version of this service left in state stored.

@@ -55,7 +55,7 @@ var arrows = map[string]string{
 	"tus":           "access auth digest file problem upload",
 	"download":      "access auth digest file internal/cache problem storage",
 	"client":        "",
-	"form":          "auth file problem upload",
+	"form":          "auth digest file problem upload",
 	"limit":         "file",
 	"openapi":       "",
 	"reconcile":     "file internal/chore storage",

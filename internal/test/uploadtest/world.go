@@ -151,7 +151,7 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 	engine := upload.NewEngine(rowsUnderFault{w.Rows, p}, objectsUnderFault{w.Objects, p}, hooksUnderFault{life, p},
 		upload.Settings{LeaseTTL: w.LeaseTTL, Memory: w.Memory, MemoryWait: w.MemoryWait}, quiet)
 	h, err := tus.NewHandler(tus.Options{
-		Engine: engine, Respond: problem.Responder{Log: quiet}, Base: w.URL + "/files", ReadTimeout: time.Minute,
+		Engine: engine, Respond: problem.Responder{Log: quiet}, Base: func(*http.Request) string { return w.URL + "/files" }, ReadTimeout: time.Minute,
 		Identify:     func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },
 		Download:     func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
 		Precondition: func(*http.Request, file.ID) error { return nil },

@@ -1,0 +1,28 @@
+package form
+
+import (
+	"bytes"
+	"net/http"
+
+	"holdfast/digest"
+	"holdfast/file"
+)
+
+// declaredDigest returns the SHA-256 that the headers of a request, or of a part, declare for what follows them; nil
+// where they declare none. Without a coding of the content both fields are about the same bytes (RFC 9530, 2 and 3).
+func declaredDigest(h http.Header) ([]byte, error) {
+	content, err := digest.Parse(h, "Content-Digest")
+	if err != nil {
+		return nil, err
+	}
+	representation, err := digest.Parse(h, "Repr-Digest")
+	switch {
+	case err != nil:
+		return nil, err
+	case content == nil:
+		return representation, nil
+	case representation != nil && !bytes.Equal(content, representation):
+		return nil, file.Refuse(file.ErrInvalid, "Content-Digest and Repr-Digest differ")
+	}
+	return content, nil
+}
