@@ -23,11 +23,11 @@ func hasInput(conn net.Conn) bool {
 		return true
 	}
 	var nothing bool
-	err = raw.Read(func(fd uintptr) bool {
+	// Not raw.Read: pgx may be reading in the background since a write that took long, and Read waits for that.
+	err = raw.Control(func(fd uintptr) {
 		var b [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		nothing = err == syscall.EAGAIN
-		return true
 	})
 	return err != nil || !nothing
 }
