@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"holdfast/file"
 	"holdfast/storage"
 )
@@ -103,16 +105,19 @@ func (im *Importer) openFile(path string) (o opened, err error) {
 	return o, nil
 }
 
+// retries is how often a file's work is done before its error counts.
+const retries = 3
+
 // retry does a file's work again when a store did not answer.
 func retry(ctx context.Context, do func() error) error {
-	for try := 1; ; try++ {
+	delays := &backoff.ExponentialBackOff{InitialInterval: time.Second, MaxInterval: 5 * time.Second,
+		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := do()
-		if err == nil || try == 3 || ctx.Err() != nil || !errors.Is(err, file.ErrUnavailable) || errors.Is(err, file.ErrDatabase) {
-			return err
+		if err != nil && (!errors.Is(err, file.ErrUnavailable) || errors.Is(err, file.ErrDatabase)) {
+			err = backoff.Permanent(err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Duration(try) * time.Second):
-		}
-	}
+		return struct{}{}, err
+	}, backoff.WithBackOff(delays), backoff.WithMaxTries(retries), backoff.WithMaxElapsedTime(0)) // a file may take hours
+	return err
 }

@@ -107,7 +107,7 @@ func (b *body) Read(p []byte) (int, error) {
 		if b.failed++; b.etag == "" || b.failed >= maxTries || b.ctx.Err() != nil {
 			return 0, broken(err)
 		}
-		wait, _ := backoff(b.client.limits)(b.failed, err)
+		wait, _ := delays(b.client.limits)(b.failed, err)
 		if err := sleep(b.ctx, wait); err != nil {
 			return 0, broken(err)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/encoding/httpbinding"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/cenkalti/backoff/v5"
 
 	"holdfast/file"
 )
@@ -80,24 +81,29 @@ func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset
 		return once{b}, nil
 	}
 	called, end := c.calls.begin(ctx, "GetObject")
-	for attempt, pause := 1, 50*time.Millisecond; ; attempt, pause = attempt+1, pause*2 {
+	// Randomized: many downloads may have lost the same store at the same moment.
+	delays := &backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: time.Second,
+		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
+	body, err := backoff.Retry(called, func() (io.ReadCloser, error) {
 		body, err := c.reader.get(called, at, etag, offset, length)
-		if err == nil {
-			end(nil)
-			return body, nil
+		if err != nil && !passes(err) {
+			err = backoff.Permanent(err)
 		}
-		// Whatever the store says about the request, it will say again.
-		s := status(err)
-		if attempt == readAttempts || ctx.Err() != nil || errors.Is(err, file.ErrObjectChanged) || s != 0 && s < 500 && s != http.StatusTooManyRequests {
-			end(err)
-			return nil, wrap(file.ErrStorageRead, "read object", err)
-		}
+		return body, err
+	}, backoff.WithBackOff(delays), backoff.WithMaxTries(readAttempts), backoff.WithNotify(func(error, time.Duration) {
 		c.calls.metrics.retries.WithLabelValues("GetObject").Inc()
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
+	}))
+	end(err)
+	if err != nil {
+		return nil, wrap(file.ErrStorageRead, "read object", err)
 	}
+	return body, nil
+}
+
+// passes reports whether a read may go well the next time: what the store says about the request, it will say again.
+func passes(err error) bool {
+	s := status(err)
+	return !errors.Is(err, file.ErrObjectChanged) && (s == 0 || s >= 500 || s == http.StatusTooManyRequests)
 }
 
 // once is a body that is not opened again when it breaks off.

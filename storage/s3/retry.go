@@ -25,7 +25,7 @@ const maxTries = 5
 func newRetryer(l limits) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxTries
-		o.Backoff = backoff(l)
+		o.Backoff = delays(l)
 		// The SDK's own limit is one bucket of tokens for the whole client. After a fault that
 		// lasted it is empty, and each small fault after that would fail a call at once.
 		o.RateLimiter = ratelimit.None
@@ -57,10 +57,10 @@ func brokenConnection(err error) aws.Ternary {
 	return aws.UnknownTernary
 }
 
-// backoff is how long to wait after a try, the first is 1: twice as long each time, and half
+// delays is how long to wait after a try, the first is 1: twice as long each time, and half
 // of it left to chance so that many callers don't come back at once. A store that asks for
 // less gets at least a second.
-func backoff(l limits) retry.BackoffDelayerFunc {
+func delays(l limits) retry.BackoffDelayerFunc {
 	throttled := retry.IsErrorThrottles(retry.DefaultThrottles)
 	return func(try int, err error) (time.Duration, error) {
 		d := l.backoff << (try - 1)

@@ -112,7 +112,7 @@ func TestBackoff(t *testing.T) {
 	l := defaultLimits
 	for try := 1; try < maxTries; try++ {
 		for range 100 {
-			d, err := backoff(l)(try, io.EOF)
+			d, err := delays(l)(try, io.EOF)
 			if most := min(l.backoff<<(try-1), l.maxBackoff); err != nil || d < most/2 || d > most {
 				t.Fatalf("try %d: %s %v", try, d, err)
 			}
