@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/felixge/httpsnoop"
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"holdfast/file"
@@ -24,7 +25,7 @@ import (
 // only, gets at the request; and it writes the answer: errors as this service words them, and
 // the headers that tusd does not know.
 type exchange struct {
-	http.ResponseWriter
+	w       http.ResponseWriter
 	r       *http.Request
 	sent    string // the method as net/http knows it: HEAD has no body for it, an override to HEAD has
 	respond problem.Responder
@@ -91,19 +92,27 @@ func (x *exchange) reads() bool {
 	}
 }
 
-// WriteHeader passes a success on, with the headers that tusd does not know, and answers an error
-// itself. Of tusd's own errors only the body tells which it is: they wait for Write.
-func (x *exchange) WriteHeader(status int) {
+// writer is what tusd writes its answer to.
+func (x *exchange) writer() http.ResponseWriter {
+	return httpsnoop.Wrap(x.w, httpsnoop.Hooks{
+		WriteHeader: func(httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc { return x.writeHeader },
+		Write:       func(httpsnoop.WriteFunc) httpsnoop.WriteFunc { return x.write },
+	})
+}
+
+// writeHeader passes a success on, with the headers that tusd does not know, and answers an error
+// itself. Of tusd's own errors only the body tells which it is: they wait for write.
+func (x *exchange) writeHeader(status int) {
 	// The draft's interim answer (104). Proxies that do not know it take it for the final answer:
 	// nginx 1.22 sends the rest as its body, and the next request on the connection hangs.
 	if status < 200 && x.throughProxy() {
 		return
 	}
 	// tusd's deadline counts from the body's last byte; finishing may have taken longer.
-	http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.timeout))
+	http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.timeout))
 	if status < 400 {
 		x.complete(status)
-		x.ResponseWriter.WriteHeader(status)
+		x.w.WriteHeader(status)
 		return
 	}
 	if x.err != nil {
@@ -126,7 +135,7 @@ func (x *exchange) complete(status int) {
 	if u == nil {
 		return
 	}
-	h := x.Header()
+	h := x.w.Header()
 	if !x.resumes() {
 		h.Set("Location", x.location(u.ID)) // tusd knows one base URL only
 	}
@@ -172,7 +181,8 @@ func (x *exchange) concat(u *file.Upload) string {
 // location is the URL of an upload.
 func (x *exchange) location(id file.ID) string { return x.base + "/tus/" + string(id) }
 
-func (x *exchange) Write(b []byte) (int, error) {
+// write drops the body of an error that is answered here, and passes others on.
+func (x *exchange) write(b []byte) (int, error) {
 	if x.held != 0 {
 		code, _, _ := bytes.Cut(b, []byte(":"))
 		x.answer(x.translate(string(code)))
@@ -180,7 +190,7 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.replaced {
 		return len(b), nil
 	}
-	return x.ResponseWriter.Write(b)
+	return x.w.Write(b)
 }
 
 // end answers an error that came without a body.
@@ -194,23 +204,20 @@ func (x *exchange) answer(err error) {
 	x.replaced = true
 	if x.r.Method == http.MethodPost && x.upload != nil {
 		// The upload was begun, though its first bytes failed: the client can go on with it.
-		x.Header().Set("Location", x.location(x.upload.ID))
+		x.w.Header().Set("Location", x.location(x.upload.ID))
 	}
 	if errors.Is(err, file.ErrVersion) {
-		x.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
+		x.w.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
 	}
 	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) || errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy)) {
 		// The committed offset. A 204 would say the same, but some clients take a 204 with another
 		// offset than they expect for a broken service, and give up.
-		x.Header().Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))
+		x.w.Header().Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))
 	}
 	r := *x.r
 	r.Method = x.sent
-	x.respond.Write(x.ResponseWriter, &r, err)
+	x.respond.Write(x.w, &r, err)
 }
-
-// Unwrap lets http.ResponseController set deadlines.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // translate returns this service's error for one of tusd's own, by its code.
 func (x *exchange) translate(code string) error {
@@ -255,7 +262,7 @@ func (x *exchange) interrupt() {
 	if !x.body.ended.Load() {
 		// Wakes a Read that waits for the client. An error does not matter: if the deadline can't be
 		// set, the next byte or its time-out ends the body.
-		http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Now())
+		http.NewResponseController(x.w).SetReadDeadline(time.Now())
 	}
 }
 

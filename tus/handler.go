@@ -109,7 +109,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		r.Header.Del("X-HTTP-Method-Override")
 	}
-	x := &exchange{ResponseWriter: w, sent: sent, respond: h.Respond, base: h.Base(r), maxSize: h.Engine.MaxSize(), draft: draftOf(r),
+	x := &exchange{w: w, sent: sent, respond: h.Respond, base: h.Base(r), maxSize: h.Engine.MaxSize(), draft: draftOf(r),
 		timeout: h.ReadTimeout, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.Stopping}
 	x.body.malformed = func() error {
 		x.err = file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)")
@@ -142,10 +142,10 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	}
 	switch {
 	case name == "" && r.Method != http.MethodPost:
-		x.Header().Set("Allow", "POST, OPTIONS")
+		x.w.Header().Set("Allow", "POST, OPTIONS")
 		return file.ErrMethod
 	case name != "" && next == nil && r.Method != http.MethodGet:
-		x.Header().Set("Allow", "GET, HEAD, PATCH, DELETE, OPTIONS")
+		x.w.Header().Set("Allow", "GET, HEAD, PATCH, DELETE, OPTIONS")
 		return file.ErrMethod
 	}
 	if err := x.readHeaders(r); err != nil {
@@ -162,15 +162,15 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 			return err
 		}
 		if r.Method == http.MethodGet {
-			x.Header().Del("Tus-Resumable")
-			h.Download(x.ResponseWriter, r, id)
+			x.w.Header().Del("Tus-Resumable")
+			h.Download(x.w, r, id)
 			return nil
 		}
 		if x.upload, err = h.mayTouch(r, who, id); err != nil {
 			return err
 		}
 		if x.upload.State == file.Deleted { // a part that a final upload has used up
-			x.ResponseWriter.WriteHeader(http.StatusNoContent)
+			x.w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
 	} else if err := h.mayBegin(x, r, who); err != nil {
@@ -179,7 +179,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		return h.createFinal(x, r, who)
 	}
 	r.URL.RawPath = ""
-	next.ServeHTTP(x, r)
+	next.ServeHTTP(x.writer(), r)
 	return nil
 }
 
@@ -276,23 +276,23 @@ func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) e
 		return err
 	}
 	x.upload = u
-	x.Header().Set("Location", x.location(u.ID))
-	x.WriteHeader(http.StatusCreated)
+	x.w.Header().Set("Location", x.location(u.ID))
+	x.writeHeader(http.StatusCreated)
 	return nil
 }
 
 // discover says what the endpoint can do (tus 1.0.0, OPTIONS).
 func (h *Handler) discover(x *exchange) {
-	x.Header().Set("Tus-Version", "1.0.0")
+	x.w.Header().Set("Tus-Version", "1.0.0")
 	extensions := "creation,creation-with-upload,creation-defer-length,termination,checksum,expiration,concatenation"
 	if !x.throughProxy() { // many drop trailers, and what announced them: then a wrong sum could not be told from none
 		extensions += ",checksum-trailer"
 	}
-	x.Header().Set("Tus-Extension", extensions)
-	x.Header().Set("Tus-Checksum-Algorithm", algorithms)
-	x.Header().Set("Tus-Max-Size", strconv.FormatInt(x.maxSize, 10))
+	x.w.Header().Set("Tus-Extension", extensions)
+	x.w.Header().Set("Tus-Checksum-Algorithm", algorithms)
+	x.w.Header().Set("Tus-Max-Size", strconv.FormatInt(x.maxSize, 10))
 	if x.draft != "" {
-		x.Header().Set("Upload-Limit", x.draft.limits(x.maxSize))
+		x.w.Header().Set("Upload-Limit", x.draft.limits(x.maxSize))
 	}
-	x.ResponseWriter.WriteHeader(http.StatusNoContent)
+	x.w.WriteHeader(http.StatusNoContent)
 }
