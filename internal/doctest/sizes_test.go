@@ -1,0 +1,149 @@
+package doctest
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// What a reader takes in at once: a line, a function that fits a screen, a file that fits one reading. Tests too.
+const (
+	longestLine     = 120 // characters
+	longestFunction = 60  // lines
+	longestFile     = 350 // lines
+)
+
+// known are the faults that are left, by folder. A number only ever becomes smaller.
+var known = map[string]int{
+	"access":                   23,
+	"auth":                     59,
+	"bench":                    14,
+	"bench/proc":               1,
+	"bench/report":             26,
+	"bench/server":             8,
+	"bench/store":              5,
+	"bench/tus":                4,
+	"cli":                      25,
+	"client":                   2,
+	"config":                   99,
+	"db":                       125,
+	"digest":                   1,
+	"download":                 26,
+	"edge":                     43,
+	"events":                   6,
+	"file":                     10,
+	"form":                     2,
+	"hooks":                    10,
+	"importer":                 15,
+	"internal/deploytest":      12,
+	"internal/doctest":         25,
+	"internal/e2e":             453,
+	"internal/mutants":         4,
+	"internal/test/badline":    1,
+	"internal/test/clamtest":   2,
+	"internal/test/pgtest":     2,
+	"internal/test/s3test":     1,
+	"internal/test/uploadtest": 18,
+	"limit":                    24,
+	"openapi":                  8,
+	"problem":                  35,
+	"reconcile":                18,
+	"scan":                     5,
+	"service":                  26,
+	"storage":                  4,
+	"storage/disk":             12,
+	"storage/s3":               36,
+	"storage/storagetest":      13,
+	"tus":                      46,
+	"upload":                   51,
+}
+
+func TestSizes(t *testing.T) {
+	root, files, found := filepath.Join("..", ".."), 0, map[string][]string{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || entry.Name() == "data"):
+			return filepath.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(path, ".go"):
+			return nil
+		}
+		files++
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		for _, fault := range tooLong(t, string(source)) {
+			found[filepath.Dir(name)] = append(found[filepath.Dir(name)], name+":"+fault)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder, faults := range found {
+		if len(faults) > known[folder] {
+			t.Errorf("%d, not %d:\n%s", len(faults), known[folder], strings.Join(faults, "\n"))
+		}
+	}
+	if files < 100 {
+		t.Errorf("%d files", files)
+	}
+}
+
+// tooLong says what of a source is longer than it may be, each with its line.
+func tooLong(t *testing.T, source string) (faults []string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSuffix(source, "\n"), "\n")
+	if len(lines) > longestFile {
+		faults = append(faults, fmt.Sprintf("1: %d lines", len(lines)))
+	}
+	for i, line := range lines {
+		if n := utf8.RuneCountInString(line); n > longestLine {
+			faults = append(faults, fmt.Sprintf("%d: %d characters", i+1, n))
+		}
+	}
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, "", source, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, decl := range parsed.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok {
+			from, to := set.Position(f.Pos()).Line, set.Position(f.End()).Line
+			if n := to - from + 1; n > longestFunction {
+				faults = append(faults, fmt.Sprintf("%d: %s has %d lines", from, f.Name.Name, n))
+			}
+		}
+	}
+	return faults
+}
+
+func TestTooLong(t *testing.T) {
+	short := "package p\n\nfunc f() {\n" + strings.Repeat("\tf()\n", longestFunction-2) + "}\n"
+	for _, c := range []struct {
+		what, source string
+		want         int
+	}{
+		{"all of it fits", short + "// " + strings.Repeat("é", longestLine-3) + "\n", 0},
+		{"a function of a line too many", strings.Replace(short, "\tf()\n", "\tf()\n\tf()\n", 1), 1},
+		{"a line of a character too many", short + "// " + strings.Repeat("é", longestLine-2) + "\n", 1},
+		{"a file of a line too many", short + strings.Repeat("//\n", longestFile-longestFunction-1), 1},
+	} {
+		if faults := tooLong(t, c.source); len(faults) != c.want {
+			t.Errorf("%s: %v", c.what, faults)
+		}
+	}
+}
