@@ -122,11 +122,15 @@ func (x *exchange) writeHeader(status int) {
 	x.held = status
 }
 
-// throughProxy reports whether the request came through a proxy, as far as its headers tell. By
-// default nginx speaks HTTP/1.0 to its backends.
+// throughProxy reports whether the request may have come through a proxy, as far as it tells: by headers that proxies
+// add, or by what nginx speaks to its backends unless it is told otherwise: HTTP/1.0, or a connection for each request.
 func (x *exchange) throughProxy() bool {
-	h := x.r.Header
-	return h.Get("X-Forwarded-For") != "" || h.Get("X-Real-IP") != "" || h.Get("Forwarded") != "" || h.Get("Via") != "" || !x.r.ProtoAtLeast(1, 1)
+	for _, name := range []string{"X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"} {
+		if x.r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return x.r.Close || !x.r.ProtoAtLeast(1, 1)
 }
 
 // complete adds headers to a success.

@@ -110,6 +110,19 @@ func TestWhatAnUploadDoesNotTake(t *testing.T) {
 	}
 }
 
+// An interim answer goes only to clients that can tell it from the final one: to nobody who may be a proxy.
+func TestInterimAnswers(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for header, interim := range map[string]bool{"X-Other: 1": true, "Connection: close": false, "Via: 1.1 x": false, "X-Forwarded-For: 192.0.2.1": false} {
+		in := s.sendHead(t, []string{"POST /files/tus/", "Authorization: Bearer " + s.token, "Upload-Draft-Interop-Version: 6",
+			"Upload-Complete: ?1", "Content-Length: 5", header}, "hello")
+		if line, err := in.ReadString('\n'); err != nil || strings.Contains(line, " 104 ") != interim || !interim && !strings.Contains(line, " 201 ") {
+			t.Errorf("%s: %q %v", header, line, err)
+		}
+	}
+}
+
 // Each answer to a creation says where the upload is.
 func TestOffsetOfACreation(t *testing.T) {
 	t.Parallel()
