@@ -5,11 +5,12 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/felixge/httpsnoop"
 )
 
-// counted sees what becomes of a download.
+// counted observes one download.
 type counted struct {
-	http.ResponseWriter
 	metrics *metrics
 	began   time.Time
 	status  int
@@ -17,26 +18,34 @@ type counted struct {
 	sent    int64 // bytes of it
 }
 
-func (c *counted) WriteHeader(status int) {
-	if c.status == 0 {
-		c.status = status
-		c.length, _ = strconv.ParseInt(c.Header().Get("Content-Length"), 10, 64)
-	}
-	c.ResponseWriter.WriteHeader(status)
-}
-
-func (c *counted) Write(b []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(b)
-	c.count(int64(n))
-	return n, err
-}
-
-// ReadFrom leads to the connection's own: what comes from a socket need not pass through
+// observe returns w with every call noted in c. The abilities of w stay: what comes from a socket need not pass through
 // this process.
-func (c *counted) ReadFrom(r io.Reader) (int64, error) {
-	n, err := io.Copy(c.ResponseWriter, r)
-	c.count(n)
-	return n, err
+func (c *counted) observe(w http.ResponseWriter) http.ResponseWriter {
+	return httpsnoop.Wrap(w, httpsnoop.Hooks{
+		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
+			return func(status int) {
+				if c.status == 0 {
+					c.status = status
+					c.length, _ = strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64)
+				}
+				next(status)
+			}
+		},
+		Write: func(next httpsnoop.WriteFunc) httpsnoop.WriteFunc {
+			return func(b []byte) (int, error) {
+				n, err := next(b)
+				c.count(int64(n))
+				return n, err
+			}
+		},
+		ReadFrom: func(next httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
+			return func(r io.Reader) (int64, error) {
+				n, err := next(r)
+				c.count(n)
+				return n, err
+			}
+		},
+	})
 }
 
 func (c *counted) count(n int64) {
@@ -45,9 +54,6 @@ func (c *counted) count(n int64) {
 		c.metrics.sent.Add(float64(n))
 	}
 }
-
-// Unwrap lets http.ResponseController reach the connection.
-func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 func (c *counted) end() {
 	outcome := c.outcome()

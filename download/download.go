@@ -123,10 +123,10 @@ func New(o Options) *Handler {
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Add("Vary", auth.Varies())
-	c := &counted{ResponseWriter: w, metrics: h.metrics, began: time.Now()}
+	c := &counted{metrics: h.metrics, began: time.Now()}
 	if r.Method == http.MethodGet {
 		defer c.end()
-		w = c
+		w = c.observe(w)
 	}
 	rec, err := h.findReadable(r, id)
 	if err == nil {

@@ -28,7 +28,8 @@ const (
 // describe sets what an answer with this file says of it.
 func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Record) {
 	header := w.Header()
-	inline := r.URL.Query().Get("disposition") == "inline" && showable(rec.Type)
+	base := file.BaseType(rec.Type)
+	inline := r.URL.Query().Get("disposition") == "inline" && showable(base)
 	header.Set("Content-Type", rec.Type)
 	header.Set("Content-Disposition", disposition(inline, rec.Name))
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -40,14 +41,14 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Reco
 	setDigest(w, r, rec)
 	switch {
 	case !inline:
-	case rec.Type == "application/pdf":
+	case base == "application/pdf":
 		ancestors := "'none'" // it overrides X-Frame-Options where it is known
 		if h.FrameOptions == "SAMEORIGIN" {
 			ancestors = "'self'"
 		}
 		header.Set("Content-Security-Policy", pdfPolicy+ancestors)
 		header.Set("X-Frame-Options", h.FrameOptions)
-	case rec.Type != "image/svg+xml" && rec.Type != "text/plain":
+	case base != "image/svg+xml" && base != "text/plain":
 		header.Set("Content-Security-Policy", mediaPolicy)
 	}
 }

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -108,6 +109,29 @@ func (o *object) Read(p []byte) (int, error) {
 			return 0, o.err
 		}
 	}
+}
+
+// peek returns up to n of the open body's first bytes; they are read again afterwards.
+func (o *object) peek(n int) []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.body == nil {
+		return nil
+	}
+	first := make([]byte, min(int64(n), o.end-o.pos))
+	var got int
+	for got < len(first) {
+		k, err := o.read(first[got:])
+		if got += k; err != nil {
+			break // it comes again, and is dealt with, at the next Read
+		}
+	}
+	first = first[:got]
+	o.body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(first), o.body), o.body}
+	return first
 }
 
 // passer is a body that can pass bytes on without a look at them; storage's is one.

@@ -34,7 +34,7 @@ func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Re
 			return true
 		}
 	}
-	inline := r.URL.Query().Get("disposition") == "inline" && showable(rec.Type)
+	inline := r.URL.Query().Get("disposition") == "inline" && showable(file.BaseType(rec.Type))
 	address, err := h.Redirect.Presign(r.Context(), rec.Location, storage.Presigned{
 		Method: r.Method, TTL: redirectTTL, Disposition: disposition(inline, rec.Name), Type: rec.Type, CacheControl: h.CacheControl})
 	if err != nil {

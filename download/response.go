@@ -1,12 +1,15 @@
 package download
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"holdfast/file"
 )
@@ -39,6 +42,9 @@ func (w *response) WriteHeader(status int) {
 		if err == nil {
 			several := status == http.StatusPartialContent && w.Header().Get("Content-Range") == ""
 			err = w.object.openFirst(length, several)
+		}
+		if err == nil && status == http.StatusOK {
+			w.detectCharset()
 		}
 		if err != nil {
 			w.fail(err)
@@ -166,4 +172,33 @@ func (w *response) finish() {
 	w.h.metrics.aborted.WithLabelValues("store").Inc()
 	w.h.Respond.LogError(w.r, http.StatusInternalServerError, err)
 	panic(http.ErrAbortHandler)
+}
+
+// charsetSample is how much of a text is looked at for its charset, in bytes.
+const charsetSample = 4 << 10
+
+// detectCharset names the charset of a text that is to be shown and of which none is known, where it is UTF-8: browsers
+// take it for an older one otherwise.
+func (w *response) detectCharset() {
+	h := w.Header()
+	kind := h.Get("Content-Type")
+	if !strings.HasPrefix(h.Get("Content-Disposition"), "inline") || !strings.HasPrefix(kind, "text/") || strings.Contains(kind, ";") {
+		return
+	}
+	if sample := w.object.peek(charsetSample); isUTF8(sample, len(sample) == charsetSample) {
+		h.Set("Content-Type", kind+"; charset=utf-8")
+	}
+}
+
+// isUTF8 reports whether a text is UTF-8 that begins with b. cut: its last character may be incomplete.
+func isUTF8(b []byte, cut bool) bool {
+	for n := 1; cut && n < utf8.UTFMax && n <= len(b); n++ {
+		if start := len(b) - n; utf8.RuneStart(b[start]) {
+			if !utf8.FullRune(b[start:]) {
+				b = b[:start]
+			}
+			break
+		}
+	}
+	return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0
 }

@@ -69,25 +69,27 @@ func (h requestIDHandler) WithGroup(name string) slog.Handler {
 	return requestIDHandler{h.Handler.WithGroup(name)}
 }
 
-// withLog writes one line for each request, counts it, and says what its span is about.
-// Neither the path is in the line nor the query: a signed link's is as good as a token.
+// withLog writes one line for each request, counts it, and describes its span. The line has neither the path nor the
+// query: that of a signed link is as good as a token.
 func withLog(log *slog.Logger, proxies limit.Proxies, metrics *Metrics, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, n := time.Now(), &requestInfo{method: methodLabel(r.Method), route: "none"}
-		s := &statusWriter{ResponseWriter: w}
-		defer func() {
-			n.status, n.bytes, n.took = s.status, s.bytes, time.Since(start)
-			log.LogAttrs(r.Context(), slog.LevelInfo, "request", append(n.attributes(), slog.String("client", proxies.Client(r).String()))...)
-			metrics.observe(n)
-			describeSpan(r.Context(), n)
+		start, info := time.Now(), &requestInfo{method: methodLabel(r.Method), route: "none"}
+		defer func() { // after a panic too
+			info.took = time.Since(start)
+			log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+				append(info.attributes(), slog.String("client", proxies.Client(r).String()))...)
+			metrics.observe(info)
+			describeSpan(r.Context(), info)
 		}()
-		next.ServeHTTP(s, r.WithContext(context.WithValue(r.Context(), infoKey{}, n)))
+		info.answer.CaptureMetrics(w, func(w http.ResponseWriter) {
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), infoKey{}, info)))
+		})
 	})
 }
 
 func (n *requestInfo) attributes() []slog.Attr {
-	all := []slog.Attr{slog.String("method", n.method), slog.String("route", n.route), slog.Int("status", n.status),
-		slog.Int64("bytes", n.bytes), slog.Duration("took", n.took)}
+	all := []slog.Attr{slog.String("method", n.method), slog.String("route", n.route), slog.Int("status", n.status()),
+		slog.Int64("bytes", n.answer.Written), slog.Duration("took", n.took)}
 	for _, a := range []struct{ name, value string }{{"file", string(n.file)}, {"identity", string(n.kind)}, {"code", n.code}} {
 		if a.value != "" {
 			all = append(all, slog.String(a.name, a.value))
@@ -95,40 +97,3 @@ func (n *requestInfo) attributes() []slog.Attr {
 	}
 	return all
 }
-
-// statusWriter sees what is answered.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 || w.status < 200 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(b)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// ReadFrom leads to the connection's own: what comes from a socket or a file need not
-// pass through this process.
-func (w *statusWriter) ReadFrom(r io.Reader) (int64, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := io.Copy(w.ResponseWriter, r)
-	w.bytes += n
-	return n, err
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -62,8 +62,8 @@ func (m *Metrics) observe(n *requestInfo) {
 		return
 	}
 	class := "cut"
-	if n.status != 0 {
-		class = strconv.Itoa(n.status/100) + "xx"
+	if status := n.status(); status != 0 {
+		class = strconv.Itoa(status/100) + "xx"
 	}
 	m.answers.WithLabelValues(n.route, n.method, class).Inc()
 	m.durations.WithLabelValues(n.route, n.method).Observe(n.took.Seconds())

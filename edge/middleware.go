@@ -59,7 +59,7 @@ func recoverPanics(respond problem.Responder, next http.Handler) http.Handler {
 				panic(v)
 			}
 			err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-			if s, ok := w.(*statusWriter); ok && s.status != 0 {
+			if requestInfoOf(r.Context()).status() != 0 {
 				respond.LogError(r, http.StatusInternalServerError, err)
 				panic(http.ErrAbortHandler)
 			}

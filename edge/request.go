@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/felixge/httpsnoop"
+
 	"holdfast/db"
 	"holdfast/file"
 	"holdfast/problem"
@@ -18,9 +20,16 @@ type requestInfo struct {
 	kind   file.Kind // of who is asking; empty: nobody was told apart
 	file   file.ID   // whose row was read or written; what is no file's id is not in here
 	code   string    // of the problem that was answered
-	status int       // 0: the connection was cut before an answer
-	bytes  int64     // of the answer's body
+	answer httpsnoop.Metrics
 	took   time.Duration
+}
+
+// status is that of the answer; 0: the connection was cut before there was one.
+func (n *requestInfo) status() int {
+	if n.answer.Code == 0 && n.answer.Written > 0 {
+		return http.StatusOK // a body that came without a status
+	}
+	return n.answer.Code
 }
 
 type infoKey struct{}

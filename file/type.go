@@ -1,6 +1,11 @@
 package file
 
-import "strings"
+import (
+	"mime"
+	"strings"
+
+	"golang.org/x/text/encoding/htmlindex"
+)
 
 // DefaultType stands for a type that is missing or not on the list.
 const DefaultType = "application/octet-stream"
@@ -61,4 +66,32 @@ func CleanType(s string) string {
 		return DefaultType
 	}
 	return base
+}
+
+// CleanTextType is CleanType that keeps the charset of a text, under the name that browsers have for it:
+// "text/plain; charset=utf-8". A charset that they don't know is dropped.
+func CleanTextType(s string) string {
+	base := CleanType(s)
+	if !strings.HasPrefix(base, "text/") {
+		return base
+	}
+	_, params, err := mime.ParseMediaType(s)
+	if err != nil || params["charset"] == "" {
+		return base
+	}
+	encoding, err := htmlindex.Get(params["charset"])
+	if err != nil {
+		return base
+	}
+	name, err := htmlindex.Name(encoding)
+	if err != nil || name == "replacement" { // what browsers make of charsets that are not safe
+		return base
+	}
+	return base + "; charset=" + name
+}
+
+// BaseType is a media type without its parameters.
+func BaseType(s string) string {
+	base, _, _ := strings.Cut(s, ";")
+	return strings.TrimSpace(base)
 }

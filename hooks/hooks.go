@@ -85,7 +85,7 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 	id := file.NewID()
 	u := file.Upload{
 		ID: id, Creator: who, Location: h.Layout.Object(who.AccountID, id),
-		Name: file.CleanName(c.Name), Type: file.CleanType(c.Type), Metadata: c.Metadata, Claim: c.Claim,
+		Name: file.CleanName(c.Name), Type: file.CleanTextType(c.Type), Metadata: c.Metadata, Claim: c.Claim,
 		Size: size, Deferred: c.Deferred, PartSize: upload.PartSize(longest), Partial: c.Partial, Sources: c.Sources,
 		State: file.Open, TTL: h.TTL, Expires: h.Now().Add(h.TTL),
 	}
