@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has schemathesis ask the real program whatever its own description (/openapi.json) allows, and
-# what it forbids: no answer may be a 5xx, or other than described. api-fuzz.sh [EXAMPLES], 30 for each
+# Has schemathesis send the real program requests that its description (/openapi.json) allows and
+# forbids: no response may be a 5xx, or other than described. api-fuzz.sh [EXAMPLES], 30 for each
 # operation by default. Always the same requests: the seed is fixed (SEED=... for others).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -47,7 +47,7 @@ status=0
 cd "$data" # where it keeps what it found, and would begin with the next time
 BASE=$base TOKEN=$token SCHEMATHESIS_HOOKS=$root/scripts/api-fuzz.py "$venv/bin/st" --config-file "$root/scripts/api-fuzz.toml" run "${base%/files}/openapi.json" \
   --header "Authorization: Bearer $token" --max-examples "$examples" --seed "$seed" --continue-on-failure --no-color </dev/null || status=$?
-# What schemathesis takes for an answer like any other may still be in the log.
+# An error in the log counts even if schemathesis accepted the response.
 if grep -E 'level=ERROR|panic:|DATA RACE' "$data/log"; then
   echo "The service's log has the errors above." >&2
   status=1

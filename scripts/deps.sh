@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs and is missing, by Debian's package manager. Silent
-# and quick where nothing is missing. Where it can't install, it lists what is missing
-# with the command to run, and fails: no test is skipped in silence.
+# Installs the missing tools that `make test` needs, with Debian's package manager. Silent
+# and quick if nothing is missing. If it can't install, it lists what is missing with the
+# command to run, and fails: no test is skipped silently.
 set -euo pipefail
 
 oldest_postgres=15
 
-# The newest PostgreSQL server here, as a number; 0 where there is none.
+# Prints the major version of the newest PostgreSQL server installed; 0 for none.
 postgres_version() {
   local newest=0 program version
   for program in /usr/lib/postgresql/*/bin/postgres "$(command -v postgres || true)"; do
@@ -32,7 +32,7 @@ if (($(postgres_version) < oldest_postgres)); then
   missing+=(postgresql)
   services+=(postgresql)
 fi
-# Debian keeps nginx where only root's PATH leads.
+# Debian installs nginx in a folder that only root has on its PATH.
 if [[ ! -x /usr/sbin/nginx ]] && ! command -v nginx >/dev/null; then
   missing+=(nginx)
   services+=(nginx)
@@ -41,7 +41,7 @@ if ! command -v redis-server >/dev/null; then
   missing+=(redis-server)
   services+=(redis-server)
 fi
-# The scanner, whose signatures the tests bring themselves.
+# The virus scanner; the tests have signatures of their own.
 if [[ ! -x /usr/sbin/clamd ]] && ! command -v clamd >/dev/null; then
   missing+=(clamav-daemon)
   services+=(clamav-daemon)
@@ -69,8 +69,8 @@ if ((${#missing[@]} == 0)); then exit 0; fi
 as_root=()
 if ((EUID != 0)); then as_root=(sudo -n); fi
 
-# Our packages must not start servers here: the tests start their own. A policy-rc.d
-# that is there already is the administrator's word, and is left alone.
+# The packages must not start their servers: the tests start their own. A policy-rc.d that
+# exists already is the administrator's decision, and is left alone.
 policy=/usr/sbin/policy-rc.d
 ours=
 forget_policy() {
@@ -100,7 +100,7 @@ if [[ ! -e $policy ]]; then
   "${as_root[@]}" chmod 755 "$policy"
 fi
 
-# Another apt may be at work, for instance a machine's first update: wait for it.
+# Another apt may be running, for instance a new machine's first update: wait for it.
 apt() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get --quiet --yes -o DPkg::Lock::Timeout=300 "$@" </dev/null
@@ -108,7 +108,7 @@ apt() {
 apt update || explain "apt-get update failed."
 apt install --no-install-recommends "${missing[@]}" || explain "apt-get install failed."
 
-# Nor at the next start of the machine.
+# Nor when the machine starts next time.
 if [[ -d /run/systemd/system ]] && ((${#services[@]} > 0)); then
   "${as_root[@]}" systemctl disable --now "${services[@]}" || true
 fi

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Does all of it work where nothing was fetched before? Fetches what the three Go modules, the linters and the page are made of
-# into empty caches and an empty home, and runs the tests that read a fetched module. On a machine that has been
-# worked on, whatever was once fetched by hand is there, and hides that nobody asks for it. About a minute, most
-# of it the network's.
+# Checks that everything can be fetched on a new machine. Fetches what the three Go modules, the linters and the page are made of
+# into empty caches and an empty home, and runs the tests that read a fetched module. On a machine that
+# was worked on, the caches hide a missing dependency. Takes about a minute, most of it for the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/tools.sh go
@@ -12,18 +11,18 @@ empty=$(mktemp -d)
 trap 'chmod -R u+w "$empty"; rm -rf "$empty"' EXIT
 mkdir "$empty/home" "$empty/page"
 
-# Where modules and packages are fetched from may be written at home only.
+# Proxies and registries may be configured in the home folder only.
 settings=()
 for name in GOPROXY GOSUMDB GONOSUMDB GOPRIVATE GOTOOLCHAIN GOFLAGS; do settings+=("$name=$(go env "$name")"); done
 settings+=("npm_config_registry=$(npm config get registry)" "npm_config_cache=$empty/npm")
-# What was compiled is no matter here, and would take minutes: it keeps its cache.
+# The build cache is kept: it does not matter here, and compiling would take minutes.
 settings+=("HOME=$empty/home" "GOPATH=$empty/go" "GOMODCACHE=$empty/go/pkg/mod" "GOCACHE=$(go env GOCACHE)" GOENV=off)
 
 step() {
   local folder=$1
   shift
   echo "$folder: $*" >&2
-  # What Go fetches is a hundred lines, which would push others out of a log.
+  # Go prints a line for each module it fetches, which would push others out of a log.
   (cd "$folder" && env "${settings[@]}" "$@" </dev/null 2> >(grep -v '^go: downloading ' >&2))
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for a short time: fuzz.sh [TIME], 10s by default. Goes on after
+# Runs every fuzz target for a short time: fuzz.sh [TIME], 10s by default. Continues after
 # a finding, and fails in the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,8 +8,8 @@ time=${1:-10s}
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
-# When the time is up, Go before 1.27 sometimes calls that a failure (go.dev/issue/75804).
-# A true finding always names the input that it wrote.
+# Go before 1.27 sometimes reports the end of the time as a failure (go.dev/issue/75804).
+# A real finding always names the input that it wrote.
 only_time_was_up() {
   grep -q '^ *context deadline exceeded$' "$out" && ! grep -Eq 'Failing input|panic:|fatal error:' "$out"
 }

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Builds the example page (web-example/dist) if it is missing or older than its
-# sources. With --optional a page that can't be built is told and is no failure: the
-# service runs without it.
+# Builds the example page (web-example/dist) if it is missing or older than its sources.
+# With --optional a failed build is a warning: the service runs without the page.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../web-example"
@@ -15,7 +14,7 @@ current() {
 build() {
   "$here/packages.sh" || return
   npm run build </dev/null || return
-  # A build that changed nothing may keep the old times; then it would be built again and again.
+  # A build without changes may keep the old times, and would be repeated each time.
   touch dist/index.html
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints where there is a Python with the libraries that docs/CLIENTS.md speaks of. Makes
-# it first, in .cache/python, if it is missing or older than the list of them.
+# Prints the path of a Python that has the libraries of docs/CLIENTS.md. Creates it first,
+# in .cache/python, if it is missing or older than the list of libraries.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 list=internal/doctest/testdata/python.txt

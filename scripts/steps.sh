@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs make targets one after the other, goes on after one has failed, and says in the end which passed, which
+# Runs make targets one after the other, continues after a failure, and prints in the end which passed, which
 # failed and which were not run:
 #
 #   steps.sh lint build test-tus:build test-go
 #
-# NAME:NEED,NEED is a step that makes no sense without others: after one of those it is not run. STEP_LIMIT
-# (by default an hour) ends a step that hangs. The exit status is 0 if every step was run and passed.
+# NAME:NEED,NEED is a step that depends on others: if one of those did not pass, it is not run. STEP_LIMIT
+# (an hour by default) ends a step that hangs. The exit status is 0 if every step ran and passed.
 set -uo pipefail
 
 limit=${STEP_LIMIT:-1h}
@@ -21,7 +21,7 @@ trap 'rm -rf "$logs"' EXIT
 trap 'interrupted 130' INT
 trap 'interrupted 143' TERM
 
-# watch runs a target. All that it says goes to the terminal and into a file.
+# watch runs a target. Its output goes to the terminal and into a file.
 watch() {
   local status=0
   exec 3> >(exec tee "$logs/$1")
@@ -36,14 +36,14 @@ watch() {
   return "$status"
 }
 
-# drain waits until all is shown that a step said. What it left behind may hold the pipe open for ever: nobody
-# waits for that longer than some seconds.
+# drain waits until all output of a step is shown. A process that it left running may hold the pipe open for ever,
+# so drain waits a few seconds at most.
 drain() {
   for _ in {1..50}; do kill -0 "$copier" 2>/dev/null && sleep 0.1; done
   kill "$copier" 2>/dev/null
 }
 
-# lacks names the first need of a step that has not passed, of those after the colon.
+# lacks prints the first dependency of a step that has not passed.
 lacks() {
   local need
   for need in ${1//,/ }; do
@@ -54,8 +54,8 @@ lacks() {
   done
 }
 
-# what_failed shows the lines of a log that name what failed: of a test that hung, only the end of a long dump
-# of goroutines would be seen. Where there is none, it shows the log's last lines.
+# what_failed shows the lines of a log that name failures: the last lines of a test that hung are only the end of
+# a long dump of goroutines. Without such lines it shows the log's last ones.
 what_failed() {
   local lines
   lines=$(awk '/^ *--- FAIL|^ *not ok|^panic: |^FAIL\t|DATA RACE/ || (hung && /^\t\t/) { print }

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Go's tests. What runs in the test's own process is under the race detector. The packages of `plain` are
-# compiled without it: they start the program (internal/e2e one that has the race detector in it) or have nothing
-# that happens at the same time, and would only be slower. internal/doctest looks whether that is so.
+# Runs the Go tests, with the race detector. The packages of `plain` are compiled without it: they start the program
+# (internal/e2e one that has the race detector in it) or have no concurrency, and would only be slower.
+# internal/doctest checks that.
 #
-# Both halves run at once: many tests wait for a server more than for a processor.
+# Both halves run at the same time: many tests wait for servers more than for processors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 plain='config|digest|file|openapi|problem|internal/(buildtest|deploytest|doctest|e2e|mutants|test/holdfasttest)'
 
-# The two that take longest begin first, or all would wait for them in the end.
+# The two slowest packages start first, or the run would end with waiting for them.
 packages=$(printf '%s\n' holdfast/internal/e2e holdfast/upload; go list ./... | grep -vxE 'holdfast/(internal/e2e|upload)')
 CGO_ENABLED=0 go test -timeout 40m -p 2 -parallel 4 $(grep -Ex "holdfast/($plain)" <<<"$packages") </dev/null &
 beside=$!

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Says clearly which of Go and Node is missing or too old.
+# Checks that Go or Node is installed and new enough, and says clearly what is missing.
 #
 #   tools.sh go     Go, as new as go.mod asks
 #   tools.sh node   Node and npm, as new as the page's build tools ask
