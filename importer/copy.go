@@ -147,7 +147,8 @@ func (im *Importer) transfer(ctx context.Context, it *Item, r *Result, foreign b
 	}
 
 	r.Bytes = o.Size
-	rec := file.Record{ID: it.ID, Name: file.CleanName(it.Name), Type: contentType(it, was), Size: o.Size, UserID: it.User, AccountID: it.Account,
+	rec := file.Record{ID: it.ID, Name: file.CleanName(it.Name), Type: contentType(it, was), Size: o.Size,
+		UserID: it.User, AccountID: it.Account,
 		CreatedAt: it.Created, Location: to, ETag: o.ETag, SHA256: got}
 	if rec.CreatedAt.IsZero() {
 		rec.CreatedAt = earlier(im.Now(), was.Modified)
@@ -295,7 +296,8 @@ func (im *Importer) stream(ctx context.Context, o opened, to file.Location, cont
 
 // parts sends a full buffer and what follows it, one part after the other: several files go at
 // the same time, and each holds one buffer.
-func (im *Importer) parts(ctx context.Context, body io.Reader, buf []byte, to file.Location, m file.Multipart) (parts []file.Part, err error) {
+func (im *Importer) parts(ctx context.Context, body io.Reader, buf []byte, to file.Location,
+	m file.Multipart) (parts []file.Part, err error) {
 	for n, last := len(buf), false; n > 0; {
 		p, err := im.Objects.PutPart(ctx, to, m, int32(len(parts)+1), bytes.NewReader(buf[:n]), int64(n))
 		if err != nil {

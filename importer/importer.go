@@ -58,7 +58,8 @@ type Objects interface {
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
 	Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error
 	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (file.Multipart, error)
-	PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64) (file.Part, error)
+	PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker,
+		size int64) (file.Part, error)
 	Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error
 	Delete(ctx context.Context, at file.Location) error
 	Abort(ctx context.Context, at file.Location, uploadID string) error

@@ -151,7 +151,8 @@ func spellings(written string) []string {
 		return nil
 	}
 	keys := []string{written}
-	if plain, err := url.PathUnescape(written); err == nil && plain != written && utf8.ValidString(plain) && !strings.ContainsRune(plain, 0) {
+	plain, err := url.PathUnescape(written)
+	if err == nil && plain != written && utf8.ValidString(plain) && !strings.ContainsRune(plain, 0) {
 		keys = append(keys, plain)
 	}
 	return keys

@@ -31,9 +31,11 @@ func (k known) among(keys []string) map[string]file.ID {
 }
 
 func links() *Links {
-	return &Links{Base: "https://new/files", Kept: []string{"kept"}, Hosts: []string{"storage.googleapis.com", "storage.cloud.google.com"},
-		Rows: known{"s3://acme/a.pdf": "1", "s3://acme/my file (2).pdf": "2", "s3://acme/dir/ü.txt": "3", "s3://acme/report": "4",
-			"s3://acme/my": "5", "s3://acme/50%.txt": "6", "old key.png": "old key.png", "a.pdf": "never: another bucket's"}}
+	return &Links{Base: "https://new/files", Kept: []string{"kept"},
+		Hosts: []string{"storage.googleapis.com", "storage.cloud.google.com"},
+		Rows: known{"s3://acme/a.pdf": "1", "s3://acme/my file (2).pdf": "2", "s3://acme/dir/ü.txt": "3",
+			"s3://acme/report": "4",
+			"s3://acme/my":     "5", "s3://acme/50%.txt": "6", "old key.png": "old key.png", "a.pdf": "never: another bucket's"}}
 }
 
 func TestLinks(t *testing.T) {
@@ -44,7 +46,8 @@ func TestLinks(t *testing.T) {
 		{g + "acme/a.pdf", "https://new/files/1"},
 		{"see http://storage.cloud.google.com/acme/a.pdf.", "see https://new/files/1."},
 		{"https://acme.storage.googleapis.com/a.pdf", "https://new/files/1"},
-		{"![x](" + g + "acme/a.pdf) and " + g + "acme/dir/%C3%BC.txt, or", "![x](https://new/files/1) and https://new/files/3, or"},
+		{"![x](" + g + "acme/a.pdf) and " + g + "acme/dir/%C3%BC.txt, or",
+			"![x](https://new/files/1) and https://new/files/3, or"},
 		{"(" + g + "acme/dir/ü.txt)", "(https://new/files/3)"},
 		// Spaces and brackets belong to a key where that is known.
 		{"[l](" + g + "acme/my file (2).pdf)", "[l](https://new/files/2)"},
@@ -65,7 +68,8 @@ func TestLinks(t *testing.T) {
 		{"https://storage.googleapis.com.evil.org/acme/a.pdf", "https://storage.googleapis.com.evil.org/acme/a.pdf"},
 		{"https://xstorage.googleapis.com/acme/a.pdf", "https://xstorage.googleapis.com/acme/a.pdf"},
 		// Keys that became ids, in the buckets that are named.
-		{g + "kept/old%20key.png " + g + "kept/old key.png", "https://new/files/old%20key.png https://new/files/old%20key.png"},
+		{g + "kept/old%20key.png " + g + "kept/old key.png",
+			"https://new/files/old%20key.png https://new/files/old%20key.png"},
 		{g + "other/old%20key.png", g + "other/old%20key.png"},
 		{g + "kept/gone.png", g + "kept/gone.png"},
 		// What signed a link means nothing any more.
@@ -110,8 +114,10 @@ func FuzzLinks(f *testing.F) {
 
 func TestManifest(t *testing.T) {
 	good := map[string]string{
-		"csv": "\ufeffaccount,user,bucket,key,name,created,sha256,size\n1,2,b,k/x y.pdf,,2024-05-31T12:00:00Z," + strings.Repeat("ab", 32) + ",7\n",
-		"json": `{"account": 1, "user": "2", "source": "s3://b/k/x y.pdf", "created": "2024-05-31T12:00:00Z", "sha256": "` + strings.Repeat("ab", 32) + `", "size": 7, "type": null}
+		"csv": "\ufeffaccount,user,bucket,key,name,created,sha256,size\n" +
+			"1,2,b,k/x y.pdf,,2024-05-31T12:00:00Z," + strings.Repeat("ab", 32) + ",7\n",
+		"json": `{"account": 1, "user": "2", "source": "s3://b/k/x y.pdf", "created": "2024-05-31T12:00:00Z", "sha256": "` +
+			strings.Repeat("ab", 32) + `", "size": 7, "type": null}
 `,
 	}
 	for kind, text := range good {
@@ -121,7 +127,8 @@ func TestManifest(t *testing.T) {
 			t.Fatal(kind, err, items)
 		}
 		it := items[0]
-		if it.Account != 1 || it.User != 2 || it.Source != "s3://b/k/x y.pdf" || it.Name != "x y.pdf" || it.Size != 7 || len(it.SHA256) != 32 ||
+		if it.Account != 1 || it.User != 2 || it.Source != "s3://b/k/x y.pdf" || it.Name != "x y.pdf" || it.Size != 7 ||
+			len(it.SHA256) != 32 ||
 			it.ID != idOf("s3://b/k/x y.pdf", 1) || it.Created.Year() != 2024 {
 			t.Errorf("%s: %+v", kind, it)
 		}
@@ -160,7 +167,8 @@ func FuzzManifest(f *testing.F) {
 	f.Add(`{"account":1,"url":"http://a/b?c"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		_ = ReadManifest(strings.NewReader(text), func(it Item) error {
-			if _, err := file.ParseID(string(it.ID)); err != nil || it.Account < 1 || it.Source == "" || !utf8.ValidString(it.Source+it.Name) || strings.ContainsRune(it.Source+it.Name, 0) {
+			if _, err := file.ParseID(string(it.ID)); err != nil || it.Account < 1 || it.Source == "" ||
+				!utf8.ValidString(it.Source+it.Name) || strings.ContainsRune(it.Source+it.Name, 0) {
 				t.Errorf("%+v", it)
 			}
 			return nil

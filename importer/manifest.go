@@ -47,7 +47,8 @@ const maxFaults = 20
 const maxLine = 64 << 10
 
 // columns are what a manifest may say of a file; account and a source are needed.
-var columns = []string{"account", "user", "source", "bucket", "key", "url", "path", "id", "name", "type", "created", "sha256", "size"}
+var columns = []string{"account", "user", "source", "bucket", "key", "url", "path", "id", "name", "type", "created",
+	"sha256", "size"}
 
 // ReadManifest calls each for every file of a manifest: CSV with a line of column names, or
 // JSON Lines, which begin with "{". What is wrong is collected; each is not called for it. An

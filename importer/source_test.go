@@ -35,7 +35,8 @@ func TestPathsStayInTheFolder(t *testing.T) {
 		}
 		o.body.Close()
 	}
-	for _, path := range []string{"../secret", "in/../../secret", secret, "link", "absolute", "out/secret", "in", ".", "", "none"} {
+	for _, path := range []string{"../secret", "in/../../secret", secret, "link", "absolute", "out/secret", "in", ".",
+		"", "none"} {
 		if o, err := im.openFile(path); err == nil {
 			o.body.Close()
 			t.Errorf("%q was opened", path)

@@ -25,7 +25,9 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 	rows := &stream[file.Record]{next: func(after string) ([]file.Record, error) {
 		return c.Rows.AccountFiles(ctx, account, file.ID(after), page)
 	}, key: func(r file.Record) string { return string(r.ID) }}
-	objects := &stream[storage.Listed]{next: func(after string) ([]storage.Listed, error) { return c.objects(ctx, bucket, after) },
+	objects := &stream[storage.Listed]{next: func(after string) ([]storage.Listed, error) {
+		return c.objects(ctx, bucket, after)
+	},
 		key: func(o storage.Listed) string { return o.Key }}
 	d := c.newReader(ctx)
 	for {
@@ -104,7 +106,8 @@ func (c *Checker) without(ctx context.Context, r file.Record, d *reader) error {
 
 // alone looks for the row of an object that no record of its account names.
 func (c *Checker) alone(ctx context.Context, account int64, bucket string, o storage.Listed) error {
-	f := Finding{Kind: Unknown, Account: account, At: file.Location{Bucket: bucket, Key: o.Key}, young: c.isYoung(o.Modified),
+	f := Finding{Kind: Unknown, Account: account, At: file.Location{Bucket: bucket, Key: o.Key},
+		young:  c.isYoung(o.Modified),
 		Detail: fmt.Sprintf("%s of %d bytes, stored %s", o.Key, o.Size, o.Modified.Format(time.DateOnly))}
 	if id, _, err := storage.Owner(o.Key); err == nil {
 		f.ID = id

@@ -73,13 +73,16 @@ func TestMany(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "db")
 		rows, err := db.OpenSQLite(t.Context(), path)
-		compareMany(t, n, rows, err, "sqlite", path, `with recursive g(i) as (select 0 union all select i + 1 from g where i < $1 - 1)
-			insert into files (file_id, size, content_type, filename, user_id, account_id, etag) select 'f' || substr('0000000' || i, -8), 10, 'text/plain', 'f', 1, 1, 'e' from g`)
+		compareMany(t, n, rows, err, "sqlite", path, `
+			with recursive g(i) as (select 0 union all select i + 1 from g where i < $1 - 1)
+			insert into files (file_id, size, content_type, filename, user_id, account_id, etag)
+			select 'f' || substr('0000000' || i, -8), 10, 'text/plain', 'f', 1, 1, 'e' from g`)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		dsn := pgtest.New(t)
 		rows, err := db.OpenPostgres(t.Context(), dsn)
-		compareMany(t, n, rows, err, "pgx", dsn, `insert into files (file_id, size, content_type, filename, user_id, account_id, etag)
+		compareMany(t, n, rows, err, "pgx", dsn, `
+			insert into files (file_id, size, content_type, filename, user_id, account_id, etag)
 			select 'f' || lpad(i::text, 8, '0'), 10, 'text/plain', 'f', 1, 1, 'e' from generate_series(0, $1::int - 1) i`)
 	})
 }
@@ -112,7 +115,8 @@ func compareMany(t *testing.T, n int, rows *db.DB, err error, driver, dsn, fill 
 	if err := c.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(found) != 2 || found[MissingObject] != n/1000 || found[Unknown] != n/1000 || c.Summary.Records != int64(n) || c.Summary.Objects != int64(n) {
+	if len(found) != 2 || found[MissingObject] != n/1000 || found[Unknown] != n/1000 ||
+		c.Summary.Records != int64(n) || c.Summary.Objects != int64(n) {
 		t.Errorf("found %v, %v", found, &c.Summary)
 	}
 	if store.asked > n/1000+2 {

@@ -17,9 +17,11 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_leftovers_sweeps_total",
-			Help: "Buckets that this replica looked through for what uploads have left, by how that ended: ok, failed."}, []string{"result"}),
+			Help: "Buckets that this replica looked through for what uploads have left, by how that ended: ok, failed."},
+			[]string{"result"}),
 		last: prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_leftovers_last_success_timestamp_seconds",
-			Help: "When this replica last looked through a bucket without an error; 0: never. One replica does it for all: take the maximum."}),
+			Help: "When this replica last looked through a bucket without an error; 0: never. " +
+				"One replica does it for all: take the maximum."}),
 		removed: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_leftovers_removed_total",
 			Help: "Tails and multipart uploads that no upload needed any more, and that were removed."}),
 	}

@@ -197,7 +197,9 @@ func (c *Checker) usage(ctx context.Context, id int64) error {
 	if err != nil || counted == used {
 		return err
 	}
-	f := Finding{Kind: WrongUsage, Account: id, Detail: fmt.Sprintf("%d bytes and %d files are counted, it has %d and %d", counted.Bytes, counted.Files, used.Bytes, used.Files)}
+	f := Finding{Kind: WrongUsage, Account: id,
+		Detail: fmt.Sprintf("%d bytes and %d files are counted, it has %d and %d", counted.Bytes, counted.Files,
+			used.Bytes, used.Files)}
 	if c.Fix {
 		f.Done = "corrected"
 	}

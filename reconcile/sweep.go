@@ -33,7 +33,8 @@ func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Durati
 
 // step looks at the account behind the one that was looked at last. The place is noted first:
 // one bucket that can't be read does not hold all others up.
-func (c *Checker) step(ctx context.Context, chores Chores, holder string, interval time.Duration, log *slog.Logger) error {
+func (c *Checker) step(ctx context.Context, chores Chores, holder string, interval time.Duration,
+	log *slog.Logger) error {
 	place, err := chores.ChorePlace(ctx, leftovers)
 	if err != nil {
 		return err

@@ -31,12 +31,16 @@ func (c *Checker) leftovers(ctx context.Context, account int64, found func(conte
 		}
 		after = tails[len(tails)-1].Key
 	}
-	return c.Objects.Multiparts(ctx, bucket, func(b storage.Begun) error { return c.multipart(ctx, account, bucket, b, found) })
+	return c.Objects.Multiparts(ctx, bucket, func(b storage.Begun) error {
+		return c.multipart(ctx, account, bucket, b, found)
+	})
 }
 
 // tail asks whether an upload still needs a tail.
-func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.Listed, found func(context.Context, Finding) error) error {
-	f := Finding{Kind: UnknownTail, Account: account, At: file.Location{Bucket: bucket, Key: t.Key}, young: c.isYoung(t.Modified),
+func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.Listed,
+	found func(context.Context, Finding) error) error {
+	f := Finding{Kind: UnknownTail, Account: account, At: file.Location{Bucket: bucket, Key: t.Key},
+		young:  c.isYoung(t.Modified),
 		Detail: fmt.Sprintf("%s of %d bytes, stored %s", t.Key, t.Size, t.Modified.Format(time.DateOnly))}
 	id, _, err := storage.Owner(t.Key)
 	if err != nil || f.young { // whose is a question for later
@@ -64,8 +68,10 @@ func (c *Checker) tail(ctx context.Context, account int64, bucket string, t stor
 }
 
 // multipart asks whether an upload still needs a multipart upload of the store's.
-func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b storage.Begun, found func(context.Context, Finding) error) error {
-	f := Finding{Kind: UnknownParts, Account: account, At: file.Location{Bucket: bucket, Key: b.Key}, multipart: b.ID, young: c.isYoung(b.Since),
+func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b storage.Begun,
+	found func(context.Context, Finding) error) error {
+	f := Finding{Kind: UnknownParts, Account: account, At: file.Location{Bucket: bucket, Key: b.Key}, multipart: b.ID,
+		young:  c.isYoung(b.Since),
 		Detail: fmt.Sprintf("%s, begun %s", b.Key, b.Since.Format(time.DateOnly))}
 	id, _, err := storage.Owner(b.Key)
 	if err != nil || f.young {
@@ -148,11 +154,13 @@ func (c *Checker) lost(ctx context.Context, account int64, id file.ID) (all []Fi
 	}
 	for _, t := range tails {
 		if !slices.Contains(there.Keys, t.Key) {
-			all = append(all, Finding{Kind: LostTail, Account: account, ID: id, At: file.Location{Bucket: u.Location.Bucket, Key: t.Key},
+			at := file.Location{Bucket: u.Location.Bucket, Key: t.Key}
+			all = append(all, Finding{Kind: LostTail, Account: account, ID: id, At: at,
 				Detail: fmt.Sprintf("%s, bytes %d to %d", t.Key, t.Offset, t.Offset+t.Size)})
 		}
 	}
-	if u.Multipart.ID != "" && !slices.ContainsFunc(there.Multiparts, func(b storage.Begun) bool { return b.ID == u.Multipart.ID }) {
+	if u.Multipart.ID != "" &&
+		!slices.ContainsFunc(there.Multiparts, func(b storage.Begun) bool { return b.ID == u.Multipart.ID }) {
 		all = append(all, Finding{Kind: LostParts, Account: account, ID: id, At: u.Location,
 			Detail: fmt.Sprintf("the first %d bytes", u.Offset-u.TailSize())})
 	}

@@ -4,13 +4,15 @@ import "testing"
 
 func TestTraces(t *testing.T) {
 	l := Layout{BucketPrefix: "x"}
-	for bucket, want := range map[string]int64{"x-7": 7, "x-07": 0, "x-0": 0, "x--7": 0, "x-": 0, "xy-7": 0, "x-7a": 0, "y-7": 0, "x-+7": 0} {
+	for bucket, want := range map[string]int64{"x-7": 7, "x-07": 0, "x-0": 0, "x--7": 0, "x-": 0, "xy-7": 0, "x-7a": 0,
+		"y-7": 0, "x-+7": 0} {
 		if id, ours := l.Account(bucket); ours != (want > 0) || ours && id != want {
 			t.Errorf("%s: %d %v", bucket, id, ours)
 		}
 	}
 	for key, want := range map[string]string{"a b": "a b", "a/b": "a/b", "tails/u/1-2": "u", TailKey("v", 1, 2): "v",
-		FencedKey("v", 3): "v", FencedKey("a/b", 3): "a/b", "objects/v": "objects/v", "objects/v/03": "objects/v/03", "objects/v/x": "objects/v/x"} {
+		FencedKey("v", 3): "v", FencedKey("a/b", 3): "a/b", "objects/v": "objects/v", "objects/v/03": "objects/v/03",
+		"objects/v/x": "objects/v/x"} {
 		if id, tail, err := Owner(key); err != nil || string(id) != want || tail != (key[0] == 't') {
 			t.Errorf("%s: %s %v %v", key, id, tail, err)
 		}

@@ -1,13 +1,20 @@
-// Package storage is the seam between Holdfast and the store that keeps its objects: what
-// every store does (Store), what some can do besides (Copier, Presigner, Passer), the nouns
-// and the errors, and the layout of keys. storage/s3 and storage/disk are the stores.
+// Package storage is the seam between Holdfast and the store that keeps its objects: the interface of every store
+// (Store), what some stores can do besides (Copier, Presigner), the nouns, the errors, and the layout of keys (layout.go).
+// storage/s3 is the client of S3 stores, storage/disk the embedded default; storage/storagetest has the contract as tests.
 //
 // # Errors
 //
-// A write that fails is file.ErrStorageWrite, a read file.ErrStorageRead (both are
-// file.ErrUnavailable); a full store is file.ErrNoSpace; an object that is not
-// there is file.ErrObjectMissing, one that is not the expected one file.ErrObjectChanged;
-// a multipart upload that is not there is ErrNoUpload.
+//   - file.ErrStorageWrite: a write failed. file.ErrStorageRead: a read failed. Both are file.ErrUnavailable: the
+//     caller may try again later.
+//   - file.ErrNoSpace: the store is full.
+//   - file.ErrObjectMissing: the store says that there is no such object, or no such bucket.
+//   - file.ErrObjectChanged: the object is not the expected one: it has another ETag, or another size.
+//   - ErrNoUpload: the store says that there is no such multipart upload.
+//   - ErrHeld: nothing is removed while a backup is made.
+//   - ErrNoCopy: the store does not copy.
+//
+// Only the store itself can say that something is missing. An answer that does not come from it, such as a web
+// server's 404, is file.ErrStorageRead or file.ErrStorageWrite.
 package storage
 
 import (
@@ -20,41 +27,38 @@ import (
 	"holdfast/file"
 )
 
+// The limits of S3, which every store keeps to.
 const (
-	// MaxParts is the highest part number S3 takes.
+	// MaxParts is the highest part number; the lowest is 1.
 	MaxParts = 10000
-	// MinPart is the shortest part that S3 takes, but for the last one, in bytes.
+	// MinPart is the least size of a part other than the last one, in bytes.
 	MinPart = 5 << 20
-	// MinCopy and MaxCopy are what S3 copies as one part, in bytes: the least, if it is not
-	// the last part, and the most.
+	// MinCopy and MaxCopy are the least and the largest size of a part that is copied, in bytes. The last part may be
+	// shorter than MinCopy.
 	MinCopy = MinPart
 	MaxCopy = 5 << 30
 )
 
-// ErrNoUpload says that the store does not know this multipart upload: it was
-// completed or aborted before, or never begun.
-var ErrNoUpload = errors.New("no such multipart upload")
+var (
+	// ErrNoUpload: the store does not know this multipart upload. It was completed or aborted, or never begun.
+	ErrNoUpload = errors.New("no such multipart upload")
+	// ErrNoCopy: the store can't copy by itself. Read and write the bytes instead.
+	ErrNoCopy = errors.New("the store does not copy parts")
+	// ErrHeld: nothing is removed from the store at the moment, because a backup of it is being made. Try again later.
+	ErrHeld = fmt.Errorf("a backup is being made: %w", file.ErrStorageWrite)
+	// ErrTaker: bytes could not be passed on because of the writer that takes them, and not because of the store.
+	ErrTaker = errors.New("bytes were not taken")
+)
 
-// ErrNoCopy says that the store can't copy a part by itself: read and write it.
-var ErrNoCopy = errors.New("the store does not copy parts")
-
-// ErrHeld says that nothing is removed from the store at this moment: a backup is
-// being made of it. It passes.
-var ErrHeld = fmt.Errorf("a backup is being made: %w", file.ErrStorageWrite)
-
-// ErrTaker says that bytes could not be passed on because of who takes them, and not
-// because of the store.
-var ErrTaker = errors.New("bytes were not taken")
-
-// Object is what the store says of an object.
+// Object is what the store says about an object.
 type Object struct {
 	Size     int64 // bytes
 	ETag     string
-	Type     string
+	Type     string // media type
 	Modified time.Time
 }
 
-// Listed is an object as a listing shows it.
+// Listed is an object in a listing.
 type Listed struct {
 	Key      string
 	Size     int64 // bytes
@@ -62,103 +66,114 @@ type Listed struct {
 	Modified time.Time // by the store's clock
 }
 
-// Begun is a multipart upload that was begun and neither completed nor aborted.
+// Begun is a multipart upload that was begun and is neither completed nor aborted.
 type Begun struct {
 	Key   string
 	ID    string // the store's
 	Since time.Time
 }
 
-// Left is what lies in the store of an upload, beside the object under ObjectKey.
+// Left is what a bucket holds of one upload, besides the object under ObjectKey.
 type Left struct {
 	Keys       []string // of its tails, and of objects under fenced keys
 	Multiparts []Begun
 }
 
-// Store keeps objects. Its methods may be called from several goroutines.
+// Store keeps objects in buckets. Its methods may be called from several goroutines at the same time; calls that
+// concern one key are not ordered by the store.
 //
-// Durable: a write that returned without error survives a power cut. A write that returned an
-// error, or did not return, may have been done, may be done still, or never. Every write can
-// be repeated: the same bytes go to the same key or part number.
+// # Durability
 //
-// Visible: an object is seen whole or not at all, under its key and in listings, as soon as the write has
-// returned. Parts are not seen before Complete.
+// When Put, PutPart, CopyPart, Copy, BeginMultipart or Complete returns without an error, what it wrote survives a power
+// cut. When it returns an error, or the process dies before it returns, the write may have been done, may still be done
+// later, or may never be done: a late write is possible after any failed one, also after the context has ended. So callers
+// never reuse a key, or a part number, for other bytes (see FencedKey and TailKey).
+//
+// Delete and Abort need not be durable: after a power cut, what was removed may be there again.
+//
+// # Repetition
+//
+// Every call may be repeated. Put and PutPart with the same bytes have the same result. Delete and Abort of what is not
+// there succeed. Complete of an upload that is completed already may be ErrNoUpload or succeed; Stat tells what there is.
+//
+// # Visibility
+//
+// An object is visible under its key either whole or not at all. From the moment that the write has returned, every later
+// Stat, Open, Read and List, from any process, sees it, and sees nothing of a deleted one. An object that is replaced is
+// read as the old one or the new one, never as a mixture. Parts are not visible before Complete, except to Multiparts and
+// Leftovers as an upload that was begun.
+//
+// # Buckets
+//
+// A bucket is made by the first write to it. One that does not exist is empty.
 type Store interface {
-	// Put stores an object whole. body must hold size bytes.
+	// Put stores an object whole. body must hold size bytes. contentType is what Stat says afterwards.
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
-	// Stat looks at an object.
+	// Stat returns what the store says about an object.
 	Stat(ctx context.Context, at file.Location) (Object, error)
-	// Open reads length bytes of an object from offset on. An etag, if given, is what the
-	// object must still have; file.ErrObjectChanged if it has another.
+	// Open reads length bytes of an object from offset on. If etag is not empty the object must have it:
+	// file.ErrObjectChanged if not, and also if the object is too short.
 	//
-	// A connection that breaks or stalls while the body is read is made again, and the body goes
-	// on where it was, as long as the object is the same. ctx ends the body too.
+	// If the connection breaks or stalls while the body is read, Open connects again and continues where it was, as long as
+	// the object has not changed. The body ends with ctx.
 	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
-	// Read is Open with less work for each call, for those who read a lot, and who go on by
-	// themselves if the body breaks off.
+	// Read is like Open, without the continuation, and with less work for each call. It is for callers that read a lot and
+	// continue by themselves. The body may have a method Pass, which sends bytes on without copying them through this
+	// process.
 	Read(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
-	// Delete removes an object. One that is not there is no error; ErrHeld while a backup is made.
+	// Delete removes an object. ErrHeld while a backup is made.
 	Delete(ctx context.Context, at file.Location) error
 
 	// BeginMultipart begins a multipart upload. copies says that parts will be copied.
 	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (file.Multipart, error)
-	// PutPart stores one part. body must stand at its beginning and hold size bytes; it is not read any more when PutPart
-	// has returned. The part that is returned has all but its offset, and is for Complete.
+	// PutPart stores one part. Parts may be stored in any order and at the same time; numbers may have gaps. body must
+	// stand at its beginning and hold size bytes; it is not read any more when PutPart has returned. The returned part is
+	// for Complete; its Offset is the caller's to set.
 	PutPart(
 		ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64,
 	) (file.Part, error)
-	// Complete makes the parts of a multipart upload one object. ErrNoUpload may mean
-	// that it was done before: look with Stat.
+	// Complete makes the parts, in the order of their numbers, one object. Parts that are not in the list are removed.
 	Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error
-	// Abort ends a multipart upload and removes its parts. One that is not there is no error; ErrHeld
-	// while a backup is made.
+	// Abort ends a multipart upload and removes its parts. ErrHeld while a backup is made.
 	Abort(ctx context.Context, at file.Location, uploadID string) error
 
-	// List returns objects of a bucket whose keys begin with prefix and lie behind after, in the
-	// order of their keys' bytes: a page of at most 1000. An empty page is the end. A bucket that
-	// is not there is empty.
+	// List returns a page of at most 1000 objects of a bucket, in the order of their keys' bytes: those whose keys begin
+	// with prefix and come after the key after. An empty page is the end.
 	List(ctx context.Context, bucket, prefix, after string) ([]Listed, error)
-	// Multiparts calls each for the multipart uploads of a bucket that were begun. An error of
-	// each ends it. A bucket that is not there has none.
+	// Multiparts calls each for every multipart upload that was begun in a bucket. An error of each ends it.
 	Multiparts(ctx context.Context, bucket string, each func(Begun) error) error
-	// Buckets lists the buckets whose names begin with prefix; none where the keys of this
-	// client may not list them.
+	// Buckets lists the buckets whose names begin with prefix; none if this client may not list buckets.
 	Buckets(ctx context.Context, prefix string) ([]string, error)
-	// Leftovers finds what lies in a bucket of an upload, whether a row names it or a crash has left it. A
-	// store whose keys may not list says so, and is taken for one that has nothing.
+	// Leftovers finds everything that a bucket holds of an upload, also what no row names. A store that does not let this
+	// client list is taken for one that has nothing.
 	Leftovers(ctx context.Context, bucket string, id file.ID) (Left, error)
 
-	// Ping asks whether the store answers.
+	// Ping reports whether the store answers, by asking about a bucket that need not exist.
 	Ping(ctx context.Context, bucket string) error
 }
 
-// Copier is a store that copies by itself.
+// Copier is a store that copies by itself, without sending the bytes. ErrNoCopy if it can't after all.
 type Copier interface {
-	// CopyPart has the store make a part of length bytes of the object from, from offset on.
-	// fromETag, if given, is what that object must still have; if it has another, or is not
-	// there, the error is file.ErrObjectMissing. The multipart upload must have been begun for
-	// copies. ErrNoCopy if the store can't do it.
+	// CopyPart makes a part of length bytes of the object from, from offset on. If fromETag is not empty the object must
+	// have it; file.ErrObjectMissing if not. The multipart upload must have been begun for copies.
 	CopyPart(
 		ctx context.Context, from file.Location, fromETag string, offset, length int64,
 		to file.Location, m file.Multipart, number int32,
 	) (file.Part, error)
-	// Copy has the store copy an object of at most MaxCopy bytes, which must still have the tag
-	// fromETag. ErrNoCopy if the store can't do it.
+	// Copy copies an object of at most MaxCopy bytes, which must still have fromETag.
 	Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error
 }
 
-// Presigner is a store that clients can read from by themselves, by an address that expires.
+// Presigner is a store from which clients can read by themselves, with a URL that expires.
 type Presigner interface {
-	// Presigner returns what makes addresses in the store that open one object for whoever
-	// has them, until they expire. endpoint is where clients reach the store; empty: where
-	// we do. Nothing is asked of the store, so the object need not be there.
+	// Presigner returns a function that makes such URLs. endpoint is the store's address as clients see it; if it is
+	// empty, the one that we use. Nothing is asked of the store, so the object need not exist.
 	Presigner(endpoint string) func(context.Context, file.Location, Presigned) (string, error)
 }
 
-// Presigned says what an address in the store is good for.
+// Presigned says what a presigned URL permits, and which headers the store answers with.
 type Presigned struct {
-	Method string // GET or HEAD; the store tells them apart
-	TTL    time.Duration
-	// What the answer says of the object.
+	Method                          string // GET or HEAD: the signature covers it
+	TTL                             time.Duration
 	Disposition, Type, CacheControl string
 }

@@ -51,7 +51,8 @@ func TestCopyObjects(t *testing.T) {
 	write(multipart+"id/1", "4")
 	write("objects/b/.sgwtmp/half", "written at this moment")
 	write("lock", "5")
-	want := map[string]string{"objects/b/gone": "1", "objects/b/name.inprogress": "2", "metadata/b/gone/meta/etag": "3", multipart + "id/1": "4"}
+	want := map[string]string{"objects/b/gone": "1", "objects/b/name.inprogress": "2",
+		"metadata/b/gone/meta/etag": "3", multipart + "id/1": "4"}
 	copies(want)
 	for _, name := range []string{"lock", "objects/b/.sgwtmp/half"} {
 		if _, err := os.Stat(filepath.Join(to, name)); err == nil {
@@ -62,7 +63,8 @@ func TestCopyObjects(t *testing.T) {
 	if err := os.Remove(filepath.Join(from, "objects/b/gone")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(filepath.Join(from, multipart+"id"), filepath.Join(from, multipart+"id.tag.inprogress")); err != nil {
+	id := filepath.Join(from, multipart, "id")
+	if err := os.Rename(id, id+".tag.inprogress"); err != nil {
 		t.Fatal(err)
 	}
 	write("metadata/b/gone/meta/etag", "changed")
@@ -114,7 +116,8 @@ func TestHold(t *testing.T) {
 	}
 	c := &Store{Client: s3.New(s3.Options{Endpoint: "http://127.0.0.1:1"}), holding: see}
 	at := file.Location{Bucket: "b", Key: "k"}
-	for name, err := range map[string]error{"delete": c.Delete(ctx, at), "abort": c.Abort(ctx, at, "id"), "complete": c.Complete(ctx, at, file.Multipart{ID: "id"}, nil)} {
+	for name, err := range map[string]error{"delete": c.Delete(ctx, at), "abort": c.Abort(ctx, at, "id"),
+		"complete": c.Complete(ctx, at, file.Multipart{ID: "id"}, nil)} {
 		if !errors.Is(err, storage.ErrHeld) || !errors.Is(err, file.ErrUnavailable) {
 			t.Errorf("%s during a backup: %v", name, err)
 		}

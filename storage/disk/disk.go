@@ -156,7 +156,8 @@ func (s *Store) start(ctx context.Context, socket, objects, sidecars string) err
 	var dialer net.Dialer
 	quirks, _ := s3.VersityGW.Quirks()
 	s.Client = s3.New(s3.Options{
-		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned, Quirks: quirks,
+		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned,
+		Quirks: quirks,
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},

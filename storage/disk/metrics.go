@@ -20,12 +20,15 @@ func (r *Reserve) Register(m prometheus.Registerer) {
 		}
 	}
 	m.MustRegister(
-		gauge("holdfast_disk_free_bytes", "Free space of DATA_DIR's file system; -1 if that could not be read.", look(func(u usage) int64 { return u.free })),
+		gauge("holdfast_disk_free_bytes", "Free space of DATA_DIR's file system; -1 if that could not be read.",
+			look(func(u usage) int64 { return u.free })),
 		gauge("holdfast_disk_reserve_bytes", "MIN_FREE_SPACE: what uploads leave of it.", look(r.bytes)),
-		gauge("holdfast_disk_uploads_stopped", "1 while uploads are refused for want of space or inodes in DATA_DIR (507), 0 while they are taken.", func() float64 {
-			if r.Check() != nil {
-				return 1
-			}
-			return 0
-		}))
+		gauge("holdfast_disk_uploads_stopped",
+			"1 while uploads are refused for want of space or inodes in DATA_DIR (507), 0 while they are taken.",
+			func() float64 {
+				if r.Check() != nil {
+					return 1
+				}
+				return 0
+			}))
 }

@@ -75,7 +75,8 @@ func (r *Reserve) Take(n int64) (give func(), err error) {
 		return nil, err
 	}
 	if r.short(u, n+r.flying, (1+r.writes)*perWrite) {
-		return nil, fmt.Errorf("%w: %d bytes and %d inodes are free in %s, %d bytes are being written", file.ErrNoSpace, u.free, u.unused, r.dir, r.flying)
+		return nil, fmt.Errorf("%w: %d bytes and %d inodes are free in %s, %d bytes are being written", file.ErrNoSpace,
+			u.free, u.unused, r.dir, r.flying)
 	}
 	r.flying, r.writes = r.flying+n, r.writes+1
 	return sync.OnceFunc(func() {

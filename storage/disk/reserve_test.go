@@ -20,16 +20,18 @@ func TestReserve(t *testing.T) {
 		n     int64
 		ok    bool
 	}{
-		"room":                          {large, -1, 44 * mebi, true},
-		"one byte too many":             {large, -1, 44*mebi + 1, false},
-		"a tenth of a small disk":       {small, -1, 14 * mebi, true},
-		"and no more":                   {small, -1, 14*mebi + 1, false},
-		"as it was set":                 {large, 10 * mebi, 290 * mebi, true},
-		"also on a small disk":          {small, 30 * mebi, 0, false},
-		"none":                          {small, 0, 20 * mebi, true},
-		"more than there is":            {small, 0, 20*mebi + 1, false},
-		"no inodes":                     {usage{size: 1 << 40, free: 1 << 39, files: 1 << 20, unused: spareFiles}, -1, 1, false},
-		"inodes":                        {usage{size: 1 << 40, free: 1 << 39, files: 1 << 20, unused: spareFiles + perWrite}, -1, 1, true},
+		"room":                    {large, -1, 44 * mebi, true},
+		"one byte too many":       {large, -1, 44*mebi + 1, false},
+		"a tenth of a small disk": {small, -1, 14 * mebi, true},
+		"and no more":             {small, -1, 14*mebi + 1, false},
+		"as it was set":           {large, 10 * mebi, 290 * mebi, true},
+		"also on a small disk":    {small, 30 * mebi, 0, false},
+		"none":                    {small, 0, 20 * mebi, true},
+		"more than there is":      {small, 0, 20*mebi + 1, false},
+		"no inodes": {usage{size: 1 << 40, free: 1 << 39, files: 1 << 20, unused: spareFiles}, -1, 1,
+			false},
+		"inodes": {usage{size: 1 << 40, free: 1 << 39, files: 1 << 20,
+			unused: spareFiles + perWrite}, -1, 1, true},
 		"a file system without a limit": {usage{size: 1 << 40, free: 1 << 39}, -1, 1, true},
 	} {
 		r := &Reserve{least: c.least, stat: func(string) (usage, error) { return c.u, nil }}

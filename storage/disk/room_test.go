@@ -32,7 +32,8 @@ func (a *asked) Check() error {
 
 // nowhere is a store on a disk with this room whose gateway is not there.
 func nowhere(t *testing.T, r room) *Store {
-	return &Store{Client: s3.New(s3.Options{Endpoint: "http://127.0.0.1:1"}), room: r, holding: holding{t.TempDir(), time.Minute}}
+	return &Store{Client: s3.New(s3.Options{Endpoint: "http://127.0.0.1:1"}), room: r, holding: holding{t.TempDir(),
+		time.Minute}}
 }
 
 // Every call that adds bytes asks for room first, for all of them; what removes something needs none.
@@ -68,7 +69,8 @@ func TestFullDiskByAnotherName(t *testing.T) {
 	room.full = func() bool { calls++; return calls > 1 }        // it fills up meanwhile
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // or the client would try again
 	defer cancel()
-	_, err := nowhere(t, room).PutPart(ctx, file.Location{Bucket: "b", Key: "k"}, file.Multipart{ID: "id"}, 1, bytes.NewReader(nil), 0)
+	_, err := nowhere(t, room).PutPart(ctx, file.Location{Bucket: "b", Key: "k"}, file.Multipart{ID: "id"}, 1,
+		bytes.NewReader(nil), 0)
 	if !errors.Is(err, file.ErrNoSpace) || errors.Is(err, file.ErrUnavailable) || room.given != 1 {
 		t.Errorf("%v, room was given back %d times", err, room.given)
 	}

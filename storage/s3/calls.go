@@ -55,7 +55,8 @@ func (c *calls) watch(o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		operation := stack.ID()
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("HoldfastCalls",
-			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			func(ctx context.Context, in middleware.InitializeInput,
+				next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 				ctx, end := c.begin(ctx, operation)
 				out, about, err := next.HandleInitialize(ctx, in)
 				if tries, ok := retry.GetAttemptResults(about); ok && len(tries.Results) > 1 {

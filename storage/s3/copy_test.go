@@ -91,7 +91,8 @@ func TestRefusalIsForgotten(t *testing.T) {
 	defer c.Close()
 	at := file.Location{Bucket: "b", Key: "k"}
 	_, err := c.CopyPart(t.Context(), at, "", 0, 1, at, file.Multipart{ID: "u"}, 1)
-	if err2 := c.Copy(t.Context(), at, "", at, ""); !errors.Is(err, storage.ErrNoCopy) || !errors.Is(err2, storage.ErrNoCopy) {
+	if err2 := c.Copy(t.Context(), at, "", at, ""); !errors.Is(err, storage.ErrNoCopy) ||
+		!errors.Is(err2, storage.ErrNoCopy) {
 		t.Errorf("a store that is known not to copy: %v, %v", err, err2)
 	}
 }

@@ -26,7 +26,8 @@ func wrap(kind error, doing string, err error) error {
 		kind = file.ErrNoSpace
 	case missing(err):
 		kind = file.ErrObjectMissing
-	case kind == file.ErrStorageRead && (s == http.StatusPreconditionFailed || s == http.StatusRequestedRangeNotSatisfiable):
+	case kind == file.ErrStorageRead && (s == http.StatusPreconditionFailed ||
+		s == http.StatusRequestedRangeNotSatisfiable):
 		kind = file.ErrObjectChanged // another tag, or shorter than the range begins
 	}
 	return fmt.Errorf("%s: %w: %w", doing, kind, err)

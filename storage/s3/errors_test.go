@@ -66,7 +66,8 @@ func TestAServerThatIsNoStore(t *testing.T) {
 				if call[:len(method)] != method || name[:3] == "200" && call != "POST Begin" {
 					continue
 				}
-				if err == nil || errors.Is(err, file.ErrNotFound) || errors.Is(err, storage.ErrNoUpload) || !errors.Is(err, file.ErrUnavailable) {
+				if err == nil || errors.Is(err, file.ErrNotFound) || errors.Is(err, storage.ErrNoUpload) ||
+					!errors.Is(err, file.ErrUnavailable) {
 					t.Errorf("%s: %s: %v", name, call, err)
 				}
 			}

@@ -33,7 +33,8 @@ func upload(ctx context.Context, c *Client, at file.Location, body []byte) error
 			return err
 		}
 		crc := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b))
-		want := file.Part{Number: int32(i + 1), Size: int64(len(b)), ETag: fmt.Sprintf(`"%x"`, md5.Sum(b)), CRC32: base64.StdEncoding.EncodeToString(crc)}
+		want := file.Part{Number: int32(i + 1), Size: int64(len(b)), ETag: fmt.Sprintf(`"%x"`, md5.Sum(b)),
+			CRC32: base64.StdEncoding.EncodeToString(crc)}
 		if part != want {
 			return fmt.Errorf("%+v, want %+v", part, want)
 		}
@@ -139,7 +140,8 @@ func TestFaultsThatPass(t *testing.T) {
 	} {
 		for name, f := range map[string]fault{
 			"500": answers(500, "InternalError"), "503": answers(503, "SlowDown"), "429": answers(429, "TooManyRequests"),
-			"409": answers(409, "ExistingObjectIsDirectory"), "502 of a proxy": answers(502, ""), "reset": resets, "cut answer": cuts, "half an answer": ends, "hang": hangs,
+			"409": answers(409, "ExistingObjectIsDirectory"), "502 of a proxy": answers(502, ""), "reset": resets,
+			"cut answer": cuts, "half an answer": ends, "hang": hangs,
 		} {
 			if name == "hang" && (call.name == "Complete" || call.name == "CopyPart") {
 				continue // they are waited for as long as the call may take
@@ -204,12 +206,14 @@ func TestFaultsThatStay(t *testing.T) {
 	}
 	for _, code := range []string{"AccessDenied", "InvalidRequest"} {
 		p.harm("PUT", "", 100, answers(403, code))
-		if _, err := c.Put(t.Context(), at, "x/y", bytes.NewReader(nil), 0); !errors.Is(err, file.ErrStorageWrite) || len(p.requests()) != 1 {
+		if _, err := c.Put(t.Context(), at, "x/y", bytes.NewReader(nil), 0); !errors.Is(err, file.ErrStorageWrite) ||
+			len(p.requests()) != 1 {
 			t.Errorf("%s: %v after %d tries", code, err, len(p.requests()))
 		}
 	}
 	p.harm("PUT", "", 100, answers(507, "XMinioStorageFull"))
-	if _, err := c.Put(t.Context(), at, "x/y", bytes.NewReader(nil), 0); !errors.Is(err, file.ErrNoSpace) || len(p.requests()) != 1 {
+	if _, err := c.Put(t.Context(), at, "x/y", bytes.NewReader(nil), 0); !errors.Is(err, file.ErrNoSpace) ||
+		len(p.requests()) != 1 {
 		t.Errorf("full: %v after %d tries", err, len(p.requests()))
 	}
 	p.harm("GET", "", 100, cuts)

@@ -33,7 +33,8 @@ func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]stor
 		var all []storage.Listed
 		for _, o := range page.Contents {
 			all = append(all, storage.Listed{
-				Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: aws.ToString(o.ETag), Modified: aws.ToTime(o.LastModified)})
+				Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: aws.ToString(o.ETag),
+				Modified: aws.ToTime(o.LastModified)})
 		}
 		if len(all) > 0 {
 			return all, nil
@@ -45,7 +46,8 @@ func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]stor
 // Multiparts calls each for the multipart uploads of a bucket that were begun. An error of
 // each ends it. A bucket that is not there has none.
 func (c *Client) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
-	for pages := s3.NewListMultipartUploadsPaginator(c.s3, &s3.ListMultipartUploadsInput{Bucket: &bucket}); pages.HasMorePages(); {
+	for pages := s3.NewListMultipartUploadsPaginator(c.s3,
+		&s3.ListMultipartUploadsInput{Bucket: &bucket}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx, c.soon)
 		if err = wrap(file.ErrStorageRead, "list multipart uploads", err); errors.Is(err, file.ErrObjectMissing) {
 			return nil

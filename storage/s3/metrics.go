@@ -15,7 +15,8 @@ func newMetrics() *metrics {
 			Help:    "Calls to the object store with their retries, until the answer; of GetObject, until its bytes begin.",
 			Buckets: []float64{.005, .025, .1, .25, 1, 2.5, 10, 60}}, []string{"operation"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_s3_errors_total",
-			Help: "Calls to the object store that failed after all retries: refused (3xx, 4xx; often that there is no such object), failed (its own fault), unreachable, or canceled by the client."},
+			Help: "Calls to the object store that failed after all retries: refused (3xx, 4xx; often that there is no such " +
+				"object), failed (its own fault), unreachable, or canceled by the client."},
 			[]string{"operation", "reason"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_s3_retries_total",
 			Help: "Calls to the object store that were made again."}, []string{"operation"}),

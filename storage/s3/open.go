@@ -66,7 +66,8 @@ func (b *body) open() error {
 	if got := aws.ToInt64(out.ContentLength); got != b.left {
 		out.Body.Close()
 		cancel(nil)
-		return fmt.Errorf("read object: %w: it has %d bytes from %d on, want %d", file.ErrObjectChanged, got, b.offset, b.left)
+		return fmt.Errorf("read object: %w: it has %d bytes from %d on, want %d", file.ErrObjectChanged, got, b.offset,
+			b.left)
 	}
 	if b.etag == "" {
 		b.etag = aws.ToString(out.ETag)

@@ -29,7 +29,8 @@ func (c *Client) Presigner(endpoint string) func(context.Context, file.Location,
 		var err error
 		if p.Method == http.MethodHead {
 			signed, err = signer.PresignHeadObject(ctx, &s3.HeadObjectInput{Bucket: &at.Bucket, Key: &at.Key,
-				ResponseContentDisposition: &p.Disposition, ResponseContentType: &p.Type, ResponseCacheControl: &p.CacheControl}, ttl)
+				ResponseContentDisposition: &p.Disposition, ResponseContentType: &p.Type,
+				ResponseCacheControl: &p.CacheControl}, ttl)
 		} else {
 			signed, err = signer.PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key,
 				ResponseContentDisposition: aws.String(p.Disposition), ResponseContentType: aws.String(p.Type),

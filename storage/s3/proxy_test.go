@@ -72,7 +72,8 @@ func newFaultyProxy(t testing.TB, s *s3test.Server, tls bool, change ...func(*ht
 
 // client speaks to s through the proxy.
 func (p *faultyProxy) client(t testing.TB, s *s3test.Server, change ...func(*Options)) *Client {
-	o := Options{Endpoint: p.URL, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey, Signing: Unsigned, limits: shortLimits}
+	o := Options{Endpoint: p.URL, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey, Signing: Unsigned,
+		limits: shortLimits}
 	if strings.HasPrefix(p.URL, "https:") {
 		config := p.Client().Transport.(*http.Transport).TLSClientConfig
 		o.transport = func(t *http.Transport) { t.TLSClientConfig = config }

@@ -133,7 +133,8 @@ func (r *reader) get(ctx context.Context, at file.Location, etag string, offset,
 	begins := "bytes " + strconv.FormatInt(offset, 10) + "-"
 	if res.ContentLength != length || !strings.HasPrefix(res.Header.Get("Content-Range"), begins) {
 		w.drop()
-		return nil, fmt.Errorf("%w: want %d bytes from %d on, %d of %q come", file.ErrObjectChanged, length, offset, res.ContentLength, res.Header.Get("Content-Range"))
+		return nil, fmt.Errorf("%w: want %d bytes from %d on, %d of %q come", file.ErrObjectChanged, length, offset,
+			res.ContentLength, res.Header.Get("Content-Range"))
 	}
 	return &rangeBody{wire: w, left: length, reuse: !res.Close}, nil
 }

@@ -45,7 +45,8 @@ func newRetryer(l limits) aws.Retryer {
 // brokenConnection finds what the SDK does not: errors in the middle of an answer, and our
 // own deadlines.
 func brokenConnection(err error) aws.Ternary {
-	for _, broken := range []error{io.ErrUnexpectedEOF, io.EOF, os.ErrDeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED} {
+	for _, broken := range []error{io.ErrUnexpectedEOF, io.EOF, os.ErrDeadlineExceeded, syscall.ECONNRESET,
+		syscall.EPIPE, syscall.ECONNABORTED} {
 		if errors.Is(err, broken) {
 			return aws.TrueTernary
 		}

@@ -45,19 +45,23 @@ func (s Signing) option(crc bool) func(*s3.Options) {
 	add := func(stack *middleware.Stack) error {
 		// Before the SDK's own: its checksum computes the SHA-256 along with the CRC, and would
 		// have it signed whatever is said later.
-		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("HoldfastPayloadHash", hash), "ResolveEndpointV2", middleware.After)
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("HoldfastPayloadHash", hash), "ResolveEndpointV2",
+			middleware.After)
 	}
 	return func(o *s3.Options) { o.APIOptions = append(o.APIOptions, add) }
 }
 
-func unsignedPayload(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+func unsignedPayload(ctx context.Context, in middleware.FinalizeInput,
+	next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	return next.HandleFinalize(v4.SetPayloadHash(ctx, "UNSIGNED-PAYLOAD"), in)
 }
 
 // signedPayload hashes a body that goes over TLS, which the SDK would not sign. Over plain
 // HTTP the SDK does it itself.
-func signedPayload(crc bool) func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-	return func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (out middleware.FinalizeOutput, m middleware.Metadata, err error) {
+func signedPayload(crc bool) func(context.Context, middleware.FinalizeInput,
+	middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+	return func(ctx context.Context, in middleware.FinalizeInput,
+		next middleware.FinalizeHandler) (out middleware.FinalizeOutput, m middleware.Metadata, err error) {
 		r, ok := in.Request.(*smithyhttp.Request)
 		if !ok {
 			return out, m, errors.New("sign the payload: not an HTTP request")
@@ -88,7 +92,8 @@ func newPlainSigner() plainSigner {
 	return plainSigner{v4.NewSigner(func(so *v4.SignerOptions) { so.DisableURIPathEscaping = true })}
 }
 
-func (g plainSigner) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payloadHash, service, region string, at time.Time, opts ...func(*v4.SignerOptions)) error {
+func (g plainSigner) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payloadHash, service,
+	region string, at time.Time, opts ...func(*v4.SignerOptions)) error {
 	encoding := r.Header.Get("Accept-Encoding")
 	r.Header.Del("Accept-Encoding")
 	err := g.Signer.SignHTTP(ctx, c, r, payloadHash, service, region, at, opts...)

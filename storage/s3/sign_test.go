@@ -66,8 +66,10 @@ func TestSigning(t *testing.T) {
 			}
 			for _, r := range append(seen, p.requests()...) {
 				h := r.Header
-				if r.Method != http.MethodPut || h.Get("X-Amz-Content-Sha256") != c.hash || h.Get("X-Amz-Checksum-Crc32") != c.crc || h.Get("X-Amz-Trailer") != c.crcTrailer {
-					t.Errorf("%+v: %s %s\nhash %q, crc %q, trailer %q", c, r.Method, r.RequestURI, h.Get("X-Amz-Content-Sha256"), h.Get("X-Amz-Checksum-Crc32"), h.Get("X-Amz-Trailer"))
+				if r.Method != http.MethodPut || h.Get("X-Amz-Content-Sha256") != c.hash ||
+					h.Get("X-Amz-Checksum-Crc32") != c.crc || h.Get("X-Amz-Trailer") != c.crcTrailer {
+					t.Errorf("%+v: %s %s\nhash %q, crc %q, trailer %q", c, r.Method, r.RequestURI, h.Get("X-Amz-Content-Sha256"),
+						h.Get("X-Amz-Checksum-Crc32"), h.Get("X-Amz-Trailer"))
 				}
 			}
 			if i == 1 {
@@ -89,7 +91,8 @@ func BenchmarkPutPart(b *testing.B) {
 	part := random(b, size)
 	for _, signing := range []Signing{Unsigned, Signed} {
 		b.Run(string(signing), func(b *testing.B) {
-			c := New(Options{Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey, Signing: signing})
+			c := New(Options{Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
+				Signing: signing})
 			defer c.Close()
 			at := file.Location{Bucket: "bench-1", Key: string(file.NewID())}
 			id, err := c.BeginMultipart(b.Context(), at, "x/y", false)

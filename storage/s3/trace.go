@@ -20,7 +20,8 @@ func (c *Client) Trace(by trace.TracerProvider) {
 			return ctx, func(string) {} // what goes on beside requests
 		}
 		ctx, span := tracer.Start(ctx, "S3 "+operation, trace.WithSpanKind(trace.SpanKindClient),
-			trace.WithAttributes(attribute.String("rpc.system.name", "aws-api"), attribute.String("rpc.method", "S3/"+operation)))
+			trace.WithAttributes(attribute.String("rpc.system.name", "aws-api"), attribute.String("rpc.method",
+				"S3/"+operation)))
 		return ctx, func(reason string) {
 			if reason != "" {
 				span.SetStatus(codes.Error, reason)

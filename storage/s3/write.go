@@ -11,11 +11,13 @@ import (
 )
 
 // write does one writing call: in its time, and in a bucket that is created when it is first missing.
-func (c *Client) write(ctx context.Context, doing, bucket string, limit time.Duration, call func(context.Context) error) error {
+func (c *Client) write(ctx context.Context, doing, bucket string, limit time.Duration,
+	call func(context.Context) error) error {
 	return wrap(file.ErrStorageWrite, doing, c.writeInTime(ctx, bucket, limit, call))
 }
 
-func (c *Client) writeInTime(ctx context.Context, bucket string, limit time.Duration, call func(context.Context) error) error {
+func (c *Client) writeInTime(ctx context.Context, bucket string, limit time.Duration,
+	call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := c.ensureBucket(ctx, bucket)

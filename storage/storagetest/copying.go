@@ -61,17 +61,21 @@ func CopyParts(t *testing.T, c Copier) {
 			t.Fatalf("%q: %v", key, err)
 		}
 		parts, want = append(parts, got), append(want, content[offset:offset+length]...)
-		if _, err := c.CopyPart(ctx, from, `"00000000000000000000000000000000"`, 0, storage.MinCopy, to, m, 9); !errors.Is(err, file.ErrObjectMissing) {
+		if _, err := c.CopyPart(ctx, from, `"00000000000000000000000000000000"`, 0, storage.MinCopy, to, m,
+			9); !errors.Is(err, file.ErrObjectMissing) {
 			t.Errorf("%q under another tag: %v", key, err)
 		}
 	}
-	if _, err := c.CopyPart(ctx, layout.Object(1, "missing"), "", 0, storage.MinCopy, to, m, 9); !errors.Is(err, file.ErrObjectMissing) {
+	if _, err := c.CopyPart(ctx, layout.Object(1, "missing"), "", 0, storage.MinCopy, to, m, 9); !errors.Is(err,
+		file.ErrObjectMissing) {
 		t.Errorf("a source that is not there: %v", err)
 	}
-	if _, err := c.CopyPart(ctx, layout.Object(1, "last"), "", 0, storage.MinCopy, to, file.Multipart{ID: string(file.NewID())}, 9); !errors.Is(err, storage.ErrNoUpload) {
+	if _, err := c.CopyPart(ctx, layout.Object(1, "last"), "", 0, storage.MinCopy, to,
+		file.Multipart{ID: string(file.NewID())}, 9); !errors.Is(err, storage.ErrNoUpload) {
 		t.Errorf("an upload that is not there: %v", err)
 	}
-	if _, err := c.CopyPart(ctx, layout.Object(1, "last"), "", storage.MinCopy, 1001, to, m, 9); !errors.Is(err, file.ErrStorageWrite) {
+	if _, err := c.CopyPart(ctx, layout.Object(1, "last"), "", storage.MinCopy, 1001, to, m, 9); !errors.Is(err,
+		file.ErrStorageWrite) {
 		t.Errorf("more than there is: %v", err)
 	}
 	if err := c.Complete(ctx, to, m, parts); err != nil {

@@ -32,7 +32,8 @@ func Listing(t *testing.T, c storage.Store) {
 	}
 	put := func(key, content string) {
 		t.Helper()
-		if _, err := c.Put(ctx, file.Location{Bucket: at.Bucket, Key: key}, "text/plain", bytes.NewReader([]byte(content)), int64(len(content))); err != nil {
+		if _, err := c.Put(ctx, file.Location{Bucket: at.Bucket, Key: key}, "text/plain",
+			bytes.NewReader([]byte(content)), int64(len(content))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -45,10 +46,12 @@ func Listing(t *testing.T, c storage.Store) {
 		t.Fatalf("%+v %v", all, err)
 	}
 	for i, o := range all {
-		if o.Key != keys[i] || o.Size != int64(len(fmt.Sprint(i*1000))) || o.ETag == "" || time.Since(o.Modified).Abs() > time.Hour {
+		if o.Key != keys[i] || o.Size != int64(len(fmt.Sprint(i*1000))) || o.ETag == "" ||
+			time.Since(o.Modified).Abs() > time.Hour {
 			t.Errorf("%+v, want %s", o, keys[i])
 		}
-		if s, err := c.Stat(ctx, file.Location{Bucket: at.Bucket, Key: o.Key}); err != nil || s.ETag != o.ETag || s.Size != o.Size || s.Type != "text/plain" {
+		if s, err := c.Stat(ctx, file.Location{Bucket: at.Bucket, Key: o.Key}); err != nil || s.ETag != o.ETag ||
+			s.Size != o.Size || s.Type != "text/plain" {
 			t.Errorf("%s: %+v %v", o.Key, s, err)
 		}
 	}
@@ -66,7 +69,11 @@ func Listing(t *testing.T, c storage.Store) {
 		t.Fatal(err)
 	}
 	var begun []storage.Begun
-	if err := c.Multiparts(ctx, at.Bucket, func(b storage.Begun) error { begun = append(begun, b); return nil }); err != nil {
+	if err := c.Multiparts(ctx, at.Bucket, func(b storage.Begun) error {
+		begun = append(begun,
+			b)
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if len(begun) != 1 || begun[0].Key != at.Key || begun[0].ID != m.ID || time.Since(begun[0].Since).Abs() > time.Hour {

@@ -139,7 +139,8 @@ func Objects(t *testing.T, c storage.Store) {
 		if _, err := c.Open(ctx, at, "", 0, 1); !errors.Is(err, file.ErrObjectMissing) {
 			t.Error(err)
 		}
-		if _, err := c.Read(ctx, at, "", 0, 1); !errors.Is(err, file.ErrObjectMissing) || errors.Is(err, file.ErrObjectChanged) {
+		if _, err := c.Read(ctx, at, "", 0, 1); !errors.Is(err, file.ErrObjectMissing) ||
+			errors.Is(err, file.ErrObjectChanged) {
 			t.Error(err)
 		}
 		if _, err := c.Open(ctx, layout.Object(77, "x"), "", 0, 1); !errors.Is(err, file.ErrObjectMissing) {
@@ -159,7 +160,8 @@ func Objects(t *testing.T, c storage.Store) {
 		if _, err := c.Open(ctx, at, etag, 0, 3); !errors.Is(err, file.ErrObjectMissing) {
 			t.Errorf("another object under the old tag: %v", err)
 		}
-		for what, read := range map[string]func(context.Context, file.Location, string, int64, int64) (io.ReadCloser, error){"Open": c.Open, "Read": c.Read} {
+		for what, read := range map[string]func(context.Context, file.Location, string, int64, int64) (io.ReadCloser,
+			error){"Open": c.Open, "Read": c.Read} {
 			if _, err := read(ctx, at, etag, 0, 3); !errors.Is(err, file.ErrObjectChanged) {
 				t.Errorf("%s another object under the old tag: %v", what, err)
 			}
