@@ -1,6 +1,7 @@
 // Package storage is the seam between Holdfast and the store that keeps its objects: the interface of every store
-// (Store), what some stores can do besides (Copier, Presigner), the nouns, the errors, and the layout of keys (layout.go).
-// storage/s3 is the client of S3 stores, storage/disk the embedded default; storage/storagetest has the contract as tests.
+// (Store), what some stores can do besides (Copier, Presigner), the nouns, the errors, and the layout of keys
+// (layout.go). storage/s3 is the client of S3 stores, storage/disk the embedded default; storage/storagetest has
+// the contract as tests.
 //
 // # Errors
 //
@@ -84,24 +85,25 @@ type Left struct {
 //
 // # Durability
 //
-// When Put, PutPart, CopyPart, Copy, BeginMultipart or Complete returns without an error, what it wrote survives a power
-// cut. When it returns an error, or the process dies before it returns, the write may have been done, may still be done
-// later, or may never be done: a late write is possible after any failed one, also after the context has ended. So callers
-// never reuse a key, or a part number, for other bytes (see FencedKey and TailKey).
+// When Put, PutPart, CopyPart, Copy, BeginMultipart or Complete returns without an error, what it wrote survives a
+// power cut. When it returns an error, or the process dies before it returns, the write may have been done, may
+// still be done later, or may never be done: a late write is possible after any failed one, also after the context
+// has ended. So callers never reuse a key, or a part number, for other bytes (see FencedKey and TailKey).
 //
 // Delete and Abort need not be durable: after a power cut, what was removed may be there again.
 //
 // # Repetition
 //
-// Every call may be repeated. Put and PutPart with the same bytes have the same result. Delete and Abort of what is not
-// there succeed. Complete of an upload that is completed already may be ErrNoUpload or succeed; Stat tells what there is.
+// Every call may be repeated. Put and PutPart with the same bytes have the same result. Delete and Abort of what is
+// not there succeed. Complete of an upload that is completed already may be ErrNoUpload or succeed; Stat tells what
+// there is.
 //
 // # Visibility
 //
-// An object is visible under its key either whole or not at all. From the moment that the write has returned, every later
-// Stat, Open, Read and List, from any process, sees it, and sees nothing of a deleted one. An object that is replaced is
-// read as the old one or the new one, never as a mixture. Parts are not visible before Complete, except to Multiparts and
-// Leftovers as an upload that was begun.
+// An object is visible under its key either whole or not at all. From the moment that the write has returned, every
+// later Stat, Open, Read and List, from any process, sees it, and sees nothing of a deleted one. An object that is
+// replaced is read as the old one or the new one, never as a mixture. Parts are not visible before Complete, except
+// to Multiparts and Leftovers as an upload that was begun.
 //
 // # Buckets
 //
@@ -114,8 +116,8 @@ type Store interface {
 	// Open reads length bytes of an object from offset on. If etag is not empty the object must have it:
 	// file.ErrObjectChanged if not, and also if the object is too short.
 	//
-	// If the connection breaks or stalls while the body is read, Open connects again and continues where it was, as long as
-	// the object has not changed. The body ends with ctx.
+	// If the connection breaks or stalls while the body is read, Open connects again and continues where it was, as
+	// long as the object has not changed. The body ends with ctx.
 	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
 	// Read is like Open, without the continuation, and with less work for each call. It is for callers that read a lot and
 	// continue by themselves. The body may have a method Pass, which sends bytes on without copying them through this

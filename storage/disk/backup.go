@@ -13,18 +13,18 @@ import (
 	"holdfast/file"
 )
 
-// The two trees of the embedded store. Objects are copied before metadata: an object's is there
-// before the object is.
+// The two folders of the embedded store. Objects are copied before metadata, because the gateway writes an object's
+// metadata before the object.
 var trees = []string{"objects", "metadata"}
 
-// CopyParts brings the parts of unfinished multipart uploads from one data folder into another,
-// while the store is in use.
+// CopyParts copies the parts of unfinished multipart uploads from one data folder to another, while the store is in
+// use.
 //
-// The gateway never writes into a file that has its name: it makes another and renames it. So
-// a file can be shared (a hard link) where both folders are on one file system.
+// The gateway never changes a file: it writes a new one and renames it into place. So a hard link is as good as a
+// copy if both folders are on one file system.
 func CopyParts(ctx context.Context, from, to string) error {
-	// An upload that fails to complete gets its old name back, and is missed by who has just read
-	// the other one: the second time there is none on its way.
+	// The gateway renames an upload while it completes it, and back if that fails: the first round may miss one. The
+	// second does not, since by then no upload is being completed.
 	for range 2 {
 		for _, tree := range trees {
 			found, err := fs.Glob(os.DirFS(from), filepath.Join(tree, "*", multiparts))
@@ -41,8 +41,8 @@ func CopyParts(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// CopyObjects brings the objects of one data folder into another, and all else that the embedded
-// store keeps, while it is in use. It adds what is new there and removes nothing.
+// CopyObjects copies the objects and everything else that the embedded store keeps from one data folder to another,
+// while the store is in use. It adds files and removes none.
 func CopyObjects(ctx context.Context, from, to string) error {
 	for _, tree := range trees {
 		if err := copyTree(ctx, from, to, filepath.Join(from, tree)); err != nil {
@@ -52,8 +52,8 @@ func CopyObjects(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// ObjectIn looks at an object of the embedded store by the folder alone: file.ErrObjectMissing if
-// there is none of this size.
+// ObjectIn looks for an object in the data folder, without a running store: file.ErrObjectMissing if there is none of
+// this size.
 func ObjectIn(dataDir string, at file.Location, size int64) error {
 	info, err := os.Lstat(filepath.Join(dataDir, trees[0], at.Bucket, filepath.FromSlash(at.Key)))
 	switch {
@@ -65,7 +65,7 @@ func ObjectIn(dataDir string, at file.Location, size int64) error {
 	return err
 }
 
-// FlushFolder brings all that was written to a folder's file system onto the disk.
+// FlushFolder flushes the file system of a folder to the disk.
 func FlushFolder(ctx context.Context, path string) error {
 	f, err := newFlusher(path)
 	if err != nil {
@@ -74,13 +74,13 @@ func FlushFolder(ctx context.Context, path string) error {
 	return errors.Join(f.Flush(ctx), f.Close())
 }
 
-// Where, in a bucket, the gateway keeps what is no object, and multipart uploads of that.
+// Where, in a bucket, the gateway keeps its own files, and among these the multipart uploads.
 var (
 	private    = ".sgwtmp"
 	multiparts = filepath.Join(private, "multipart")
 )
 
-// copyTree copies what lies under path, which is in from, to the same place in to.
+// copyTree copies the tree at path, which is in from, to the same place in to.
 func copyTree(ctx context.Context, from, to, path string) error {
 	return filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
@@ -105,8 +105,8 @@ func copyTree(ctx context.Context, from, to, path string) error {
 	})
 }
 
-// settled is the path of a multipart upload that is not being completed at this moment: see
-// recoverMultiparts. Both names may be seen, and are one.
+// settled is the path of a multipart upload as it is when the upload is not being completed: see recoverMultiparts. A
+// backup may see both names of one upload.
 func settled(path string) string {
 	dir, rest := filepath.Split(path)
 	if dir == "" {
@@ -120,7 +120,7 @@ func settled(path string) string {
 	return filepath.Join(dir, rest)
 }
 
-// share makes to the same file as from, or a copy of it.
+// share makes to a hard link to from, or a copy of it.
 func share(from, to string) error {
 	info, err := os.Lstat(from)
 	if err != nil {
@@ -130,7 +130,7 @@ func share(from, to string) error {
 		if os.SameFile(info, was) || was.Size() == info.Size() && was.ModTime().Equal(info.ModTime()) {
 			return nil
 		}
-		// Another one has taken its name since.
+		// It was replaced since the last copy.
 		if err := os.Remove(to); err != nil {
 			return err
 		}
@@ -164,12 +164,12 @@ type Nearby struct {
 	own  bool
 }
 
-// stagePrefix begins the names of folders in a data folder that a backup uses.
+// stagePrefix is the prefix of the temporary folders of a backup in a data folder.
 const stagePrefix = ".backup-stage-"
 
-// Near returns the folder to, if files of dataDir can be shared with it or with no folder, and else
-// a temporary one in dataDir itself. The Hold on dataDir must be had: what a backup that was
-// killed has left is removed.
+// Near returns a folder into which files of dataDir can be hard-linked: to itself, or else a temporary folder in
+// dataDir; to if hard links do not work at all. The caller has a Hold on dataDir. What a killed backup has left is
+// removed.
 func Near(dataDir, to string) (Nearby, error) {
 	if err := removeStages(dataDir); err != nil {
 		return Nearby{}, err
@@ -184,7 +184,7 @@ func Near(dataDir, to string) (Nearby, error) {
 	return Nearby{path, true}, err
 }
 
-// sharable reports whether a file of a data folder can be shared with another folder.
+// sharable reports whether a file of a data folder can be hard-linked into another folder.
 func sharable(dataDir, with string) bool {
 	probe := filepath.Join(with, holdFile)
 	return os.Link(filepath.Join(dataDir, holdFile), probe) == nil && os.Remove(probe) == nil

@@ -1,13 +1,13 @@
 //go:build unix
 
-// Package disk is the store on a disk of our own: an S3 gateway in this process over a folder.
-// It flushes what was written (flush.go), lets a backup hold what there is (hold.go), repairs what
-// a crash has left (recover.go), and keeps room on the file system (reserve.go): uploads end while
-// there is still room to delete, and SQLite needs some for that, too.
+// Package disk is the embedded store: an S3 gateway in this process over a folder. The gateway alone is neither
+// durable nor safe on a full disk. So the package flushes what was written (flush.go), holds removals while a
+// backup is made (hold.go), repairs what a crash has left (recover.go), and reserves free space (reserve.go):
+// uploads are refused while there is still enough to delete files, for which SQLite needs some, too.
 //
 // # Errors
 //
-// file.ErrNoSpace: what was asked for does not fit. storage.ErrHeld: a backup is being made.
+// Those of package storage; file.ErrNoSpace if a write would leave less than the reserve.
 package disk
 
 import (
@@ -32,8 +32,8 @@ import (
 	"holdfast/storage/s3"
 )
 
-// Store is an S3 server in this process, over a folder. There can be one in a
-// process, and it changes the process's working directory: use absolute paths.
+// Store is an S3 server in this process, over a folder. A process can have only one, and the server changes the
+// process's working directory, so paths must be absolute.
 type Store struct {
 	*s3.Client
 	room    room
@@ -42,30 +42,29 @@ type Store struct {
 
 	stop    context.CancelFunc
 	done    chan error
-	dir     string   // of the socket, if it has one of its own
+	dir     string   // of the socket, if that is a temporary one
 	flusher *flusher // nil: nothing is flushed
 }
 
-// room is a Reserve.
+// room is what a store needs of a Reserve.
 type room interface {
 	Take(n int64) (give func(), err error)
 	Check() error
 }
 
-// Options of a store on a disk. The zero value flushes each write, and leaves no room.
+// Options of a Store. The zero value flushes every write and reserves no space.
 type Options struct {
-	// NoFlush has writes return before they are on the disk: a power cut may lose them.
+	// NoFlush lets writes return before they are on the disk: a power cut may lose them.
 	NoFlush bool
-	// Reserve is the room that writes leave on the disk; nil: none.
+	// Reserve is the space that writes leave free; nil: none.
 	Reserve *Reserve
 }
 
-// completionPatience is how long an upload that could be completed waits for a backup.
+// completionPatience is how long Complete waits for a backup.
 const completionPatience = 30 * time.Second
 
-// Open serves S3 over the folder dataDir, which must be absolute and used by
-// this process alone. It listens on a unix socket that only this user can
-// reach, with keys made for this run, so that nobody else on the machine has a way in.
+// Open starts the server over the folder dataDir, which must be an absolute path and used by this process alone.
+// The server listens on a unix socket that only this user can reach, with keys made for this run.
 func Open(ctx context.Context, dataDir string, o Options) (*Store, error) {
 	objects, sidecars := filepath.Join(dataDir, "objects"), filepath.Join(dataDir, "metadata")
 	for _, dir := range []string{objects, sidecars} {
@@ -102,9 +101,9 @@ func Open(ctx context.Context, dataDir string, o Options) (*Store, error) {
 	return e, nil
 }
 
-// place finds the socket's path: in the data folder, where what a killed process leaves is
-// found again. Its path may have 107 bytes, data folders lie deep, and some file systems know
-// no sockets: then in a temporary folder.
+// place chooses the path of the socket: in the data folder, so that the next start removes what a killed process
+// has left. If that path is over the limit of 107 bytes, or the file system has no sockets, it is in a temporary
+// folder.
 func (s *Store) place(dataDir string) (socket string, err error) {
 	socket = filepath.Join(dataDir, "s3.sock")
 	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -126,7 +125,7 @@ func (s *Store) start(ctx context.Context, socket, objects, sidecars string) err
 		return err
 	}
 	var options posix.PosixOpts
-	options.CopyObjectThreshold = storage.MaxCopy // its zero value forbids to copy
+	options.CopyObjectThreshold = storage.MaxCopy // 0 forbids copying
 	options.SetNewDirPerm(0o700)
 	options.SetNewFilePerm(0o600)
 	backend, err := posix.New(objects, sidecar, options)
@@ -135,7 +134,7 @@ func (s *Store) start(ctx context.Context, socket, objects, sidecars string) err
 	}
 	access, secret := rand.Text(), rand.Text()
 	listening := make(chan struct{})
-	// The gateway outlives the caller's context: uploads that are being ended still need it.
+	// Not the caller's context: uploads still need the gateway while the service stops.
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	go func() {
@@ -165,7 +164,7 @@ func (s *Store) start(ctx context.Context, socket, objects, sidecars string) err
 	return nil
 }
 
-// Done gives the gateway's error when it ends by itself.
+// Done receives the gateway's error if it ends by itself.
 func (s *Store) Done() <-chan error { return s.done }
 
 // Close stops the gateway.

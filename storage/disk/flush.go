@@ -8,15 +8,14 @@ import (
 	"sync"
 )
 
-// flusher brings the file systems under some folders onto the disk. One flush serves
-// all who were waiting when it began; who comes while it runs gets the next one,
-// because the running one may have passed their data already.
+// flusher flushes the file systems of some folders to the disk. One flush serves all callers that were waiting when it
+// began. A caller that comes while it runs waits for the next one, because the running one may have missed its data.
 type flusher struct {
 	flush func() error
 	dirs  []*os.File
 
 	mu      sync.Mutex
-	next    *flight // not begun; nil if nobody waits
+	next    *flight // not begun yet; nil if no caller waits
 	running bool
 }
 
@@ -38,7 +37,7 @@ func newFlusher(dirs ...string) (*flusher, error) {
 	return f, nil
 }
 
-// Flush returns when everything that was written before the call is on the disk.
+// Flush returns when everything written before the call is on the disk.
 func (f *flusher) Flush(ctx context.Context) error {
 	f.mu.Lock()
 	if f.next == nil {
@@ -90,7 +89,7 @@ func (f *flusher) syncDirs() error {
 	return nil
 }
 
-// Close closes the folders. Nobody may be waiting in Flush.
+// Close closes the folders. No call of Flush may be pending.
 func (f *flusher) Close() (err error) {
 	for _, d := range f.dirs {
 		err = errors.Join(err, d.Close())

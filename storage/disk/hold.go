@@ -11,29 +11,28 @@ import (
 	"holdfast/storage"
 )
 
-// Hold keeps what the embedded store of a data folder has, for who copies it beside the
-// service. It is made of two locks on files, so that the kernel ends a dead one's.
+// Hold prevents removals from the embedded store of a data folder while a backup copies it beside the running
+// service. It consists of two locks on files, so the kernel releases the Hold of a process that died.
 //
-// Whoever removes something first commits the change of the row after which nobody needs it,
-// and then asks whether there is a Hold. So what a database names that was copied under a Hold
-// is there until the Hold is released, however the service goes on: either the removal saw the
-// Hold, or the copy saw the commit.
+// A removal first commits the change of the row after which the object is not needed, and then checks for a Hold.
+// So everything that a database names which was copied under a Hold exists until the Hold is released: either the
+// removal saw the Hold, or the copy of the database saw the commit.
 type Hold struct{ parts, all func() }
 
-// The files whose locks are a Hold: on all that is removed, and on parts that become an object.
+// The files that a Hold locks: one forbids removals, the other forbids that parts become an object.
 const (
 	holdFile  = "backup.lock"
 	partsFile = "backup-parts.lock"
 )
 
-// BeginHold begins a Hold on a data folder. There can be one at a time: ErrHeld.
+// BeginHold begins a Hold on a data folder; storage.ErrHeld if there is one.
 func BeginHold(ctx context.Context, dataDir string) (*Hold, error) {
 	h := &Hold{func() {}, func() {}}
 	for _, lock := range []struct {
 		file   string
 		unlock *func()
 	}{{holdFile, &h.all}, {partsFile, &h.parts}} {
-		// Who only looks has the lock for a moment.
+		// Checking for a Hold takes the lock for a moment, too: wait for that.
 		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
 		unlock, err := filelock.Wait(soon, filepath.Join(dataDir, lock.file))
 		cancel()
@@ -49,7 +48,7 @@ func BeginHold(ctx context.Context, dataDir string) (*Hold, error) {
 	return h, nil
 }
 
-// ReleaseParts lets uploads be completed again: what lies in parts was copied.
+// ReleaseParts permits Complete again, after the parts were copied.
 func (h *Hold) ReleaseParts() {
 	h.parts()
 	h.parts = func() {}
@@ -62,13 +61,13 @@ func (h *Hold) Release() {
 	h.all = func() {}
 }
 
-// holding is how the service sees a Hold.
+// holding checks for a Hold.
 type holding struct {
 	dataDir  string
-	patience time.Duration // of who completes an upload
+	patience time.Duration // of Complete
 }
 
-// removal returns ErrHeld if nothing may be removed.
+// removal returns storage.ErrHeld during a Hold.
 func (h holding) removal() error { return h.held(holdFile) }
 
 func (h holding) held(name string) error {
@@ -79,8 +78,8 @@ func (h holding) held(name string) error {
 	return err
 }
 
-// completion waits until parts may become an object, at most for its patience. Unlike a removal it
-// is waited for: its client is there. Who gives up comes again, as after any fault of a store.
+// completion waits until parts may become an object, at most for patience. Unlike a removal it waits, because a
+// client is waiting for the result; after storage.ErrHeld the client tries again.
 func (h holding) completion(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()

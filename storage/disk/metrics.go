@@ -2,7 +2,7 @@ package disk
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Register has m show how much room there is.
+// Register registers metrics of the free space.
 func (r *Reserve) Register(m prometheus.Registerer) {
 	if r == nil {
 		return

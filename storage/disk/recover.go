@@ -9,17 +9,15 @@ import (
 	"strings"
 )
 
-// inProgress ends the name of a multipart upload's folder while it is completed.
+// inProgress is the suffix of a multipart upload's folder while it is completed.
 const inProgress = ".inprogress"
 
-// recoverMultiparts repairs what a crash leaves in the gateway's folders. It must run
-// while no gateway does.
+// recoverMultiparts repairs what a crash has left in the gateway's folders. It runs before the gateway does.
 //
-// The gateway renames the folder of a multipart upload to <id>.<etag>.inprogress while
-// it completes it, and takes that name for a sign that somebody is at work: after a
-// crash in that moment it would answer every further attempt with success, without ever
-// making the object. So the name is put back. It also leaves the metadata of completed
-// multipart uploads behind, which goes here too.
+// The gateway renames the folder of a multipart upload to <id>.<etag>.inprogress while it completes the upload, and
+// takes a folder of that name as a sign that another request is completing it. After a crash at that moment it
+// would answer every further attempt with success, without ever making the object. So the folder gets its old name
+// back. The gateway also leaves the metadata of completed multipart uploads behind, which is removed here.
 func recoverMultiparts(objects, sidecars string) error {
 	for _, root := range []string{objects, sidecars} {
 		found, err := fs.Glob(os.DirFS(root), "*/.sgwtmp/multipart/*/*"+inProgress)
@@ -37,8 +35,8 @@ func recoverMultiparts(objects, sidecars string) error {
 	return removeOrphans(objects, sidecars)
 }
 
-// removeOrphans removes the metadata of multipart uploads that have no folder of parts
-// any more. Beside them, "meta" names the object that a folder of uploads is for.
+// removeOrphans removes the metadata of multipart uploads whose folder of parts is gone. Beside them, the folder
+// "meta" is the metadata of the object that the uploads are for.
 func removeOrphans(objects, sidecars string) error {
 	found, err := fs.Glob(os.DirFS(sidecars), "*/.sgwtmp/multipart/*/*")
 	if err != nil {

@@ -30,40 +30,40 @@ func stat(dir string) (usage, error) {
 	return usage{int64(st.Blocks) * block, int64(st.Bavail) * block, int64(st.Files), int64(st.Ffree)}, nil
 }
 
-// Of the reserve, where nobody has said how much it is to be.
+// The default reserve.
 const (
 	usual    = 256 << 20 // bytes
-	fraction = 10        // a tenth of a small disk
+	fraction = 10        // or a tenth of the disk, if that is less
 )
 
-// Objects of the embedded store take some inodes each. So many stay unused, or the fraction of a
-// small disk.
+// spareFiles is the number of inodes that stay unused, or a tenth of the file system's; perWrite is what one object
+// of the embedded store may take.
 const (
 	spareFiles = 4096
 	perWrite   = 16
 )
 
-// Reserve is the room that uploads leave. Its methods may be called from several goroutines; those
-// of a nil one let everything through.
+// Reserve is free space that uploads must leave. Its methods may be called from several goroutines; those of a nil
+// Reserve permit everything.
 type Reserve struct {
 	dir   string
-	least int64 // bytes; negative: as usual
+	least int64 // bytes; negative: the default
 	stat  func(dir string) (usage, error)
 
 	mu      sync.Mutex
-	flying  int64 // bytes that were let through and are being written
+	flying  int64 // bytes that were permitted and are being written
 	writes  int64
-	ballast bool // the file is there
+	ballast bool // the file exists
 }
 
-// NewReserve returns the reserve of least bytes on the file system of dir; negative: 256 MiB, or a tenth of
-// the disk where that is less.
+// NewReserve returns a reserve of least bytes on the file system of dir; if least is negative, of 256 MiB or a
+// tenth of the disk, whichever is less.
 func NewReserve(dir string, least int64) *Reserve {
 	return &Reserve{dir: dir, least: least, stat: stat}
 }
 
-// Take lets through what writes n bytes, unless it would leave less than the reserve, together with
-// all that is being written: file.ErrNoSpace. Whoever got room calls give when it was written.
+// Take permits a write of n bytes; file.ErrNoSpace if it would leave less than the reserve, together with
+// everything that is being written. The caller calls give when the write has ended.
 func (r *Reserve) Take(n int64) (give func(), err error) {
 	if r == nil {
 		return func() {}, nil
@@ -95,7 +95,7 @@ func (r *Reserve) Check() error {
 	return err
 }
 
-// short reports whether so much more would leave less than the reserve.
+// short reports whether a write of bytes and inodes would leave less than the reserve.
 func (r *Reserve) short(u usage, bytes, inodes int64) bool {
 	return u.free-bytes < r.bytes(u) || u.files > 0 && u.unused-inodes < min(spareFiles, u.files/fraction)
 }
@@ -107,16 +107,16 @@ func (r *Reserve) bytes(u usage) int64 {
 	return r.least
 }
 
-// ballastFile is written once, of bytes that no file system can leave out. It is let go of when the
-// database has no room left, since something else has filled the disk: then files can be deleted.
+// ballastFile has random bytes, which no file system can compress away. It is removed when the database has no
+// space left, because something else has filled the disk: then SQLite has enough to delete files.
 const (
 	ballastFile = "ballast"
 	ballastSize = 4 << 20
-	// full is so little that SQLite may not even open.
+	// full is so little space that SQLite may not even open.
 	full = 1 << 20
 )
 
-// Prepare makes the ballast where there is room for it, and lets go of it where there is none.
+// Prepare writes the ballast if there is space for it, and removes it if the disk is full.
 func (r *Reserve) Prepare() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,7 +150,7 @@ func (r *Reserve) Prepare() error {
 	return nil
 }
 
-// LetGo gives the ballast's room to the database. It reports whether there was any.
+// LetGo removes the ballast, so that the database has space. It reports whether there was one.
 func (r *Reserve) LetGo() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 	"holdfast/storage"
 )
 
-// The gateway's own writes are neither durable, nor do they care how full the disk is, nor that a backup is being
-// made. So every call that writes or removes goes through one of the methods below.
+// The gateway does not flush its writes, fills the disk to its last byte, and knows nothing of backups. So every
+// call that writes or removes goes through one of these methods.
 
-// flushLimit is how long a flush may take: it waits for the disk, and for what others wrote to it.
+// flushLimit is the time limit of a flush. It waits for everything that was written to the file system, also by others.
 const flushLimit = 5 * time.Minute
 
-// write makes a call that adds n bytes: where there is room for them, and durable when it returns.
+// write makes a call that writes n bytes: if there is space for them, and durable when it returns.
 func (s *Store) write(ctx context.Context, n int64, call func() error) error {
 	give, err := s.room.Take(n)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Store) write(ctx context.Context, n int64, call func() error) error {
 		err = s.flushed(ctx)
 	}
 	if errors.Is(err, file.ErrStorageWrite) {
-		// A full disk has many ways to say so, such as a folder that can't be made.
+		// The gateway reports a full disk in many ways, such as a folder that can't be made.
 		if full := s.room.Check(); errors.Is(full, file.ErrNoSpace) {
 			return fmt.Errorf("%w: %w", full, errors.New(err.Error()))
 		}

@@ -10,14 +10,14 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// calls sees every call to the store, its retries included. It is counted, and is a span of
-// the request that it belongs to, where those are traced.
+// calls records every call to the store, including its retries: in the metrics and, if the request is traced, as a
+// span.
 type calls struct {
 	metrics *metrics
 	span    func(ctx context.Context, operation string) (context.Context, func(reason string)) // nil: no spans
 }
 
-// begin takes note of a call that begins; the function returned, of its end.
+// begin records the start of a call. The returned function records its end.
 func (c *calls) begin(ctx context.Context, operation string) (context.Context, func(error)) {
 	began, endSpan := time.Now(), func(string) {}
 	if c.span != nil {
@@ -33,24 +33,24 @@ func (c *calls) begin(ctx context.Context, operation string) (context.Context, f
 	}
 }
 
-// reasonOf says in a word why a call failed; empty: it did not.
+// reasonOf is the label of a failed call in the metrics; empty if it succeeded.
 func reasonOf(err error) string {
 	s := status(err)
 	switch {
 	case err == nil:
 		return ""
 	case s >= 300 && s < 500:
-		return "refused" // often an answer: there is no such object
+		return "refused" // often the normal answer that there is no such object
 	case s != 0:
 		return "failed"
 	case errors.Is(err, context.Canceled):
-		return "canceled" // by whoever asked
+		return "canceled" // by the caller
 	default:
 		return "unreachable"
 	}
 }
 
-// watch has the SDK tell c of its calls. It is the first of all that a call goes through.
+// watch adds a middleware to the SDK that records its calls. It is the outermost, so it sees the call with its retries.
 func (c *calls) watch(o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		operation := stack.ID()

@@ -3,9 +3,9 @@
 //
 // # Faults
 //
-// A call that fails for a reason that may pass (newRetryer names them) is made up to five times, within the time that
-// its kind of call has (limits). A connection on which nothing moves is given up, a slow one is not. An answer that is
-// not S3's is never taken for one: see errors.go.
+// A call that fails for a reason that may pass (newRetryer names them) is made up to five times, within the time
+// limit of its kind of call (limits). A connection on which nothing moves is given up, a slow one is not. An answer
+// that is not S3's is never taken for one: see errors.go.
 package s3
 
 import (
@@ -49,12 +49,11 @@ type Client struct {
 	calls   *calls
 	reader  *reader // nil: the SDK reads
 	close   func()
-	buckets sync.Map // names of buckets that were there
+	buckets sync.Map // names of buckets that are known to exist
 
 	noPartCopy, noObjectCopy refusal
 
-	// Options of single calls: that have a body to sign, whose answer should come soon, and
-	// whose answer may take long.
+	// Options of single calls: those that send a body, those that are answered quickly, and those that may take minutes.
 	payload, soon, patient func(*s3.Options)
 }
 
@@ -96,7 +95,7 @@ func New(o Options) *Client {
 	}
 }
 
-// sdk is how the SDK has to speak to this store.
+// sdk returns the SDK's options for this store.
 func (o Options) sdk() s3.Options {
 	options := s3.Options{
 		Region:                     o.Region,
@@ -105,7 +104,7 @@ func (o Options) sdk() s3.Options {
 		Retryer:                    newRetryer(o.limits),
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
-		// One round trip less for each part.
+		// No "Expect: 100-continue": it costs one round trip for each part.
 		ContinueHeaderThresholdBytes: -1,
 	}
 	if o.Endpoint != "" {
@@ -128,13 +127,13 @@ func (c *Client) Close() {
 	}
 }
 
-// Ping asks whether the store answers, by a listing of a bucket that need not exist. S3's own refusals will do, for
-// keys that may be allowed no more than their buckets; answers that are not S3's will not, nor will it that the store
-// knows neither the key nor its signature: then it refuses everything.
+// Ping reports whether the store answers, by listing a bucket that need not exist. A refusal by S3 is success: the
+// access key may be allowed no more than its own buckets. An answer that is not S3's is an error, and so is a
+// refusal of the access key or the signature, since the store then refuses every call.
 func (c *Client) Ping(ctx context.Context, bucket string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
 	defer cancel()
-	// Not HEAD: its answer has no body, and any web server has the same.
+	// Not HEAD: the answer has no body, so S3's 404 looks like that of any web server.
 	out, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: aws.Int32(1)}, c.soon,
 		func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
 	const doing = "reach the object store"
@@ -149,6 +148,6 @@ func (c *Client) Ping(ctx context.Context, bucket string) error {
 	case s >= 300 && s < 500:
 		err = fmt.Errorf("the answer is not S3's: %w", err)
 	}
-	// Not wrap: that nothing is there is no answer to this question.
+	// Not wrap, which would make file.ErrObjectMissing of S3's 404.
 	return fmt.Errorf("%s: %w: %w", doing, file.ErrStorageRead, err)
 }

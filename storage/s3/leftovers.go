@@ -13,8 +13,7 @@ import (
 	"holdfast/storage"
 )
 
-// Leftovers finds what lies in a bucket of an upload, whether a row names it or a crash has left it. A
-// store whose keys may not list says so, and is taken for one that has nothing.
+// Leftovers is storage.Store's.
 func (c *Client) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
 	defer cancel()
@@ -72,8 +71,8 @@ func begun(u types.MultipartUpload) storage.Begun {
 	return storage.Begun{Key: aws.ToString(u.Key), ID: aws.ToString(u.UploadId), Since: aws.ToTime(u.Initiated)}
 }
 
-// cantList tells a store that has no such bucket, or lets nobody list it, from one that
-// failed, and from something else that answers in its place.
+// cantList reports whether the store says that there is no such bucket, or that this client may not list it. Other
+// errors are failures.
 func cantList(err error) bool {
 	switch status(err) {
 	case http.StatusForbidden:

@@ -12,9 +12,7 @@ import (
 	"holdfast/storage"
 )
 
-// List returns objects of a bucket whose keys begin with prefix and lie behind after, in the
-// order of their keys' bytes: a page of at most 1000. An empty page is the end. A bucket that
-// is not there is empty.
+// List is storage.Store's.
 func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.patient)
 	defer cancel()
@@ -22,7 +20,7 @@ func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]stor
 	if after != "" {
 		in.StartAfter = &after
 	}
-	// A page may be empty and not the last, where a store has passed over what was deleted.
+	// A page may be empty without being the last, if the store skipped deleted objects.
 	for pages := s3.NewListObjectsV2Paginator(c.s3, in); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx, c.soon)
 		if err = wrap(file.ErrStorageRead, "list objects", err); errors.Is(err, file.ErrObjectMissing) {
@@ -43,8 +41,7 @@ func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]stor
 	return nil, nil
 }
 
-// Multiparts calls each for the multipart uploads of a bucket that were begun. An error of
-// each ends it. A bucket that is not there has none.
+// Multiparts is storage.Store's.
 func (c *Client) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
 	for pages := s3.NewListMultipartUploadsPaginator(c.s3,
 		&s3.ListMultipartUploadsInput{Bucket: &bucket}); pages.HasMorePages(); {
@@ -63,8 +60,7 @@ func (c *Client) Multiparts(ctx context.Context, bucket string, each func(storag
 	return nil
 }
 
-// Buckets lists the buckets whose names begin with prefix; none where the keys of this
-// client may not list them.
+// Buckets is storage.Store's.
 func (c *Client) Buckets(ctx context.Context, prefix string) (names []string, err error) {
 	for pages := s3.NewListBucketsPaginator(c.s3, &s3.ListBucketsInput{}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx, c.soon)

@@ -2,7 +2,7 @@ package s3
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics count calls to the store by S3's names for them.
+// metrics count calls to the store by S3's names of the operations.
 type metrics struct {
 	durations *prometheus.HistogramVec
 	errors    *prometheus.CounterVec
@@ -23,7 +23,7 @@ func newMetrics() *metrics {
 	}
 }
 
-// Register has r show what was counted.
+// Register registers the metrics.
 func (c *Client) Register(r prometheus.Registerer) {
 	r.MustRegister(c.calls.metrics.durations, c.calls.metrics.errors, c.calls.metrics.retries)
 }

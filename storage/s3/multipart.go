@@ -14,8 +14,8 @@ import (
 )
 
 // BeginMultipart begins a multipart upload. The store is told that each part comes with its CRC32: then it compares
-// them in the end, and does not compute a sum of its own over every byte instead, as some do. Where parts will be copied
-// it is not told: versitygw gives a copied part the sum of its whole source.
+// them in the end, and does not compute a sum of its own over every byte instead, as some do. Where parts will be
+// copied it is not told: versitygw gives a copied part the sum of its whole source.
 func (c *Client) BeginMultipart(
 	ctx context.Context, at file.Location, contentType string, copies bool,
 ) (m file.Multipart, err error) {

@@ -16,11 +16,7 @@ import (
 	"holdfast/file"
 )
 
-// Open reads length bytes of an object from offset on. An etag, if given, is what the
-// object must still have; file.ErrObjectChanged if it has another.
-//
-// A connection that breaks or stalls while the body is read is made again, and the body goes
-// on where it was, as long as the object is the same. ctx ends the body too.
+// Open is storage.Store's.
 func (c *Client) Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
 	b := &body{client: c, ctx: ctx, at: at, etag: etag, offset: offset, left: length}
 	if err := b.open(); err != nil {
@@ -29,26 +25,26 @@ func (c *Client) Open(ctx context.Context, at file.Location, etag string, offset
 	return b, nil
 }
 
-// body is what is left of a range of an object.
+// body reads a range of an object, and opens it again when the connection breaks.
 type body struct {
 	client       *Client
 	ctx          context.Context // of the caller
 	at           file.Location
-	etag         string // empty: the store gave none, so what was begun can't be gone on with
+	etag         string // empty: the store gave none, so the body can't be continued safely
 	offset, left int64  // bytes
 
-	stream  io.ReadCloser // nil: to be opened again
-	release func()        // ends the stream's request
-	failed  int           // times in a row that a stream broke without a byte
+	stream  io.ReadCloser // nil: not open
+	release func()        // ends the request of stream
+	failed  int           // streams in a row that broke before their first byte
 	closed  bool
 }
 
-// open asks for what is left. Only the beginning has a time limit.
+// open requests the rest of the range. Only the time to the first byte is limited.
 func (b *body) open() error {
 	ctx, cancel := context.WithCancelCause(b.ctx)
 	tooLate := time.AfterFunc(b.client.limits.ask, func() { cancel(os.ErrDeadlineExceeded) })
 	in := &s3.GetObjectInput{Bucket: &b.at.Bucket, Key: &b.at.Key}
-	if b.left > 0 { // a range over an empty object can't be satisfied
+	if b.left > 0 { // an empty object has no range that can be satisfied
 		in.Range = byteRange(b.offset, b.left)
 	}
 	if b.etag != "" {
@@ -95,7 +91,7 @@ func (b *body) Read(p []byte) (int, error) {
 			if err == nil || err == io.EOF && b.left == 0 {
 				return n, err
 			}
-			// The bytes are right; the next Read sees to the rest.
+			// These bytes are good. The next Read opens the stream again.
 			_ = b.drop()
 			if b.etag == "" {
 				return n, broken(err)
@@ -122,7 +118,7 @@ func broken(err error) error {
 	return fmt.Errorf("read object: %w: %w", file.ErrStorageRead, err)
 }
 
-// Close ends the body. What was not read is not fetched.
+// Close ends the body. The rest of the range is not fetched.
 func (b *body) Close() error {
 	b.closed = true
 	return b.drop()
@@ -132,7 +128,7 @@ func (b *body) drop() error {
 	if b.stream == nil {
 		return nil
 	}
-	b.release() // first: closing may otherwise wait for the store
+	b.release() // first, or Close may wait for the store
 	err := b.stream.Close()
 	b.stream = nil
 	return err

@@ -8,14 +8,12 @@ import (
 	"holdfast/storage"
 )
 
-// Pass sends the next bytes on to w, most at most, without a look at them: if both ends are
-// sockets and w has a ReadFrom that leads to its own, the kernel moves them and they never
-// come into this process. It returns how many w took.
+// Pass writes at most the next most bytes to w and returns how many w took. If both ends are sockets, and w has a
+// ReadFrom that uses its own, the kernel moves the bytes (splice) and they are not copied through this process.
 //
-// patience is how long all of it may take. After an error the body is good for nothing but
-// Close: what was on its way is lost. The error is ErrTaker if the store would have had
-// more; it is os.ErrDeadlineExceeded as well if w was too slow, and may have failed in no
-// other way.
+// patience limits the time of the whole call. After an error the body can only be closed: bytes may be lost on the
+// way. The error is storage.ErrTaker if the store had more to give; it is os.ErrDeadlineExceeded, too, if w was
+// merely too slow.
 func (b *rangeBody) Pass(w io.Writer, most int64, patience time.Duration) (n int64, err error) {
 	if b.left == 0 {
 		return 0, nil
@@ -49,19 +47,19 @@ func (b *rangeBody) pass(w io.Writer, most int64, patience time.Duration) (n int
 	return n, b.wire.why(err)
 }
 
-// wait sets how long reading waits for bytes; 0 is for ever.
+// wait sets the time that a read may take; 0: no limit.
 func (w *wire) wait(patience time.Duration) {
 	var end time.Time
 	if patience > 0 {
 		end = time.Now().Add(patience)
 	}
 	w.SetReadDeadline(end)
-	if w.ctx.Err() != nil { // which has set another one
+	if w.ctx.Err() != nil { // whose end has set a deadline of its own
 		w.SetDeadline(time.Unix(1, 0))
 	}
 }
 
-// alive says whether the store has sent something that nobody has read yet.
+// alive reports whether there are bytes of the store that were not read yet.
 func (w *wire) alive() bool {
 	w.wait(time.Millisecond)
 	_, err := w.in.Peek(1)

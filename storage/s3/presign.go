@@ -13,12 +13,10 @@ import (
 	"holdfast/storage"
 )
 
-// Presigner returns what makes addresses in the store that open one object for whoever
-// has them, until they expire. endpoint is where clients reach the store; empty: where
-// we do. Nothing is asked of the store, so the object need not be there.
+// Presigner is storage.Presigner's.
 func (c *Client) Presigner(endpoint string) func(context.Context, file.Location, storage.Presigned) (string, error) {
 	signer := s3.NewPresignClient(c.s3, s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
-		o.APIOptions = nil // of calls that are made; this one is not
+		o.APIOptions = nil // they record calls, and presigning makes none
 		if endpoint != "" {
 			o.BaseEndpoint, o.UsePathStyle = &endpoint, true
 		}

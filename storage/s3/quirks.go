@@ -23,7 +23,7 @@ const (
 //   - The source of a copy is escaped with %20, not "+" (copySource): versitygw.
 //   - ExistingObjectIsDirectory is tried again (newRetryer): versitygw, where a folder is removed meanwhile.
 //   - A full store is known by XMinioStorageFull (MinIO) and by QuotaExceeded, too (wrap).
-//   - A store that refuses a multipart upload with checksums as not implemented is asked again without (BeginMultipart).
+//   - A store that refuses a multipart upload with checksums (501) is asked again without them (BeginMultipart).
 type Quirks struct {
 	// NoChecksums: the store refuses requests with the SDK's checksums (CRC32 in a header or a trailer), so a body is
 	// protected by TLS or its signature alone, and parts by their ETags. Seen at Google Cloud Storage, which knows

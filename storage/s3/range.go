@@ -26,21 +26,20 @@ import (
 	"holdfast/file"
 )
 
-// A ranged read of a hot file is one call to the store, and the SDK's own work for it
-// costs more than the bytes do. So downloads sign GetObject with the SDK's signer and
-// speak HTTP/1.1 over connections of their own, with a small buffer for headers alone.
+// For a short range of a file the SDK costs more processor time than the bytes. So downloads sign GetObject with the
+// SDK's signer and speak HTTP/1.1 over connections of their own, with a small buffer for headers only.
 
 const (
-	// readAttempts is how often a read is begun before it fails.
+	// readAttempts is how often a read is attempted.
 	readAttempts = 3
-	// maxErrorBody is the longest error of a store that is read, in bytes.
+	// maxErrorBody is how much of an error's body is read, in bytes.
 	maxErrorBody = 64 << 10
 )
 
-// emptyHash is the SHA-256 of no body, in hex, as the signature wants it.
+// emptyHash is the SHA-256 of an empty body, in hex, for the signature.
 var emptyHash = hex.EncodeToString(sha256.New().Sum(nil))
 
-// reader fetches ranges of objects from a store that is reached in the clear.
+// reader fetches ranges of objects over plain HTTP.
 type reader struct {
 	base   *url.URL
 	region string
@@ -49,8 +48,7 @@ type reader struct {
 	wires  wires
 }
 
-// newReader returns nil where the SDK has to do it: for AWS, whose addresses it knows, over
-// TLS, and by a proxy.
+// newReader returns nil if the SDK has to read: from AWS, whose addresses it knows, over TLS, and through a proxy.
 func newReader(o Options) *reader {
 	base, err := url.Parse(o.Endpoint)
 	if err != nil || base.Scheme != "http" {
@@ -70,8 +68,7 @@ func newReader(o Options) *reader {
 		wires:  wires{dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) }}}
 }
 
-// Read is Open with less work for each call, for those who read a lot, and who go on by
-// themselves if the body breaks off.
+// Read is storage.Store's.
 func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
 	if c.reader == nil || length == 0 {
 		b := &body{client: c, ctx: ctx, at: at, etag: etag, offset: offset, left: length}
@@ -81,7 +78,7 @@ func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset
 		return once{b}, nil
 	}
 	called, end := c.calls.begin(ctx, "GetObject")
-	// Randomized: many downloads may have lost the same store at the same moment.
+	// Randomized: many downloads may lose the store at the same moment.
 	delays := &backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: time.Second,
 		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
 	body, err := backoff.Retry(called, func() (io.ReadCloser, error) {
@@ -100,18 +97,18 @@ func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset
 	return body, nil
 }
 
-// passes reports whether a read may go well the next time: what the store says about the request, it will say again.
+// passes reports whether a retry may help. An answer about the request itself would be the same again.
 func passes(err error) bool {
 	s := status(err)
 	return !errors.Is(err, file.ErrObjectChanged) && (s == 0 || s >= 500 || s == http.StatusTooManyRequests)
 }
 
-// once is a body that is not opened again when it breaks off.
+// once is a body without continuation: when it breaks it ends.
 type once struct{ *body }
 
 func (o once) Read(p []byte) (int, error) { return o.stream.Read(p) }
 
-// get asks once.
+// get makes one attempt.
 func (r *reader) get(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
 	req := r.request(at)
 	req.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10))
@@ -127,7 +124,7 @@ func (r *reader) get(ctx context.Context, at file.Location, etag string, offset,
 	}
 	if res.StatusCode != http.StatusPartialContent {
 		err := refused(res)
-		w.drop() // it is not worth knowing whether all of the error was read
+		w.drop() // the body may not have been read to its end
 		return nil, err
 	}
 	begins := "bytes " + strconv.FormatInt(offset, 10) + "-"
@@ -147,17 +144,17 @@ func (r *reader) request(at file.Location) *http.Request {
 		Header: http.Header{"X-Amz-Content-Sha256": {emptyHash}}}
 }
 
-// refused makes an error like the SDK's of what the store answered.
+// refused makes an error of an answer, of the same type as the SDK's.
 func refused(res *http.Response) error {
 	var said struct{ Code, Message string }
-	_ = xml.NewDecoder(io.LimitReader(res.Body, maxErrorBody)).Decode(&said) // the status says enough
+	_ = xml.NewDecoder(io.LimitReader(res.Body, maxErrorBody)).Decode(&said) // without a code the status has to do
 	return &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: res},
 		Err: &smithy.GenericAPIError{Code: said.Code, Message: said.Message}}
 }
 
-// rangeBody is what comes of an object. It must be closed.
+// rangeBody is the body of an answer. It must be closed.
 type rangeBody struct {
-	wire  *wire // nil once it is given back
+	wire  *wire // nil after it was given back
 	left  int64 // bytes
 	reuse bool
 }
@@ -175,15 +172,15 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish gives the connection back with the last byte: a request that has its bytes ends
-// its context, and a connection under a context that has ended can't be used again.
+// finish gives the connection back with the last byte, and not with Close: by then the handler may have ended the
+// context, and a connection whose context has ended can't be used again.
 func (b *rangeBody) finish() {
 	if b.left == 0 {
 		b.Close()
 	}
 }
 
-// Close gives the connection back, or ends it if not all of the body was read.
+// Close gives the connection back if the body was read to its end, and closes it otherwise.
 func (b *rangeBody) Close() error {
 	if b.wire == nil {
 		return nil
@@ -198,7 +195,7 @@ func (b *rangeBody) Close() error {
 	return nil
 }
 
-// headerBuffer is what reading a header takes, in bytes; a body goes past it.
+// headerBuffer is the size of the buffer for headers, in bytes. Bodies are read past it.
 const headerBuffer = 4 << 10
 
 func newIn(c net.Conn) *bufio.Reader { return bufio.NewReaderSize(c, headerBuffer) }

@@ -16,34 +16,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 )
 
-// maxTries is how often a call is made before its error counts.
+// maxTries is how often a call is attempted.
 const maxTries = 5
 
-// newRetryer repeats what may go well the next time: the store's own failures (5xx), "slow
-// down" and 429, bodies that were cut or changed on the way, connections that broke or
-// stalled. The end of the context is never repeated.
+// newRetryer retries errors that may pass: failures of the store (5xx), throttling ("SlowDown", 429), bodies that
+// were cut or damaged on the way, connections that broke or stalled. A call whose context has ended is not retried.
 func newRetryer(l limits) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxTries
 		o.Backoff = delays(l)
-		// The SDK's own limit is one bucket of tokens for the whole client. After a fault that
-		// lasted it is empty, and each small fault after that would fail a call at once.
+		// The SDK limits retries by one bucket of tokens for the whole client. After a long outage it is empty, and
+		// then every small fault would fail a call at once.
 		o.RateLimiter = ratelimit.None
 		o.Retryables = append(o.Retryables,
 			retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}},
 			retry.RetryableErrorCode{Codes: map[string]struct{}{
-				"InternalError": {}, "ServiceUnavailable": {}, // in an answer that began with 200
+				"InternalError": {}, "ServiceUnavailable": {}, // in the body of a 200
 				"IncompleteBody": {}, "BadDigest": {}, "XAmzContentSHA256Mismatch": {}, "XAmzContentChecksumMismatch": {},
-				// versitygw, where the last object of a folder is removed while one is put there.
-				// No key of ours begins another.
+				// versitygw, if the last object of a folder is removed while another is put there. It always passes:
+				// no key of Holdfast is a prefix of another.
 				"ExistingObjectIsDirectory": {},
 			}},
 			retry.IsErrorRetryableFunc(brokenConnection))
 	})
 }
 
-// brokenConnection finds what the SDK does not: errors in the middle of an answer, and our
-// own deadlines.
+// brokenConnection finds retryable errors that the SDK does not know: in the middle of an answer, and our own
+// deadlines.
 func brokenConnection(err error) aws.Ternary {
 	for _, broken := range []error{io.ErrUnexpectedEOF, io.EOF, os.ErrDeadlineExceeded, syscall.ECONNRESET,
 		syscall.EPIPE, syscall.ECONNABORTED} {
@@ -51,16 +50,15 @@ func brokenConnection(err error) aws.Ternary {
 			return aws.TrueTernary
 		}
 	}
-	var cut *xml.SyntaxError // an answer that ends in the middle: the decoder hides why
+	var cut *xml.SyntaxError // an answer that was cut: the decoder hides the reason
 	if status(err) < 300 && errors.As(err, &cut) {
 		return aws.TrueTernary
 	}
 	return aws.UnknownTernary
 }
 
-// delays is how long to wait after a try, the first is 1: twice as long each time, and half
-// of it left to chance so that many callers don't come back at once. A store that asks for
-// less gets at least a second.
+// delays returns the delay after an attempt, counted from 1: it doubles each time, and half of it is random, so
+// that many callers do not return at once. A store that throttles gets a longer delay.
 func delays(l limits) retry.BackoffDelayerFunc {
 	throttled := retry.IsErrorThrottles(retry.DefaultThrottles)
 	return func(try int, err error) (time.Duration, error) {

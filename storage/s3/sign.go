@@ -18,22 +18,20 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Signing says whether the signature of a request covers its body. Whatever it is, a CRC32
-// of the body goes with it, but to Google. Requests without file bytes are always signed
-// whole.
+// Signing says whether the signature of a request covers its body. In any case the request has a CRC32 of the body,
+// unless the store takes none (Quirks.NoChecksums). Requests without file bytes are always signed completely.
 type Signing string
 
 const (
-	// SigningDefault is the SDK's way: signed over plain HTTP, unsigned over TLS.
+	// SigningDefault is the SDK's default: signed over plain HTTP, unsigned over TLS.
 	SigningDefault Signing = ""
-	// Unsigned never signs bodies, which saves a SHA-256 of every byte: for stores that are
-	// reached over TLS or a trusted network.
+	// Unsigned never signs bodies, which saves a SHA-256 of every byte. For stores behind TLS or a trusted network.
 	Unsigned Signing = "unsigned"
-	// Signed always does.
+	// Signed always signs bodies.
 	Signed Signing = "signed"
 )
 
-// option is what a call with a body needs. crc says that the store takes checksums.
+// option is the option of calls that send a body. crc says that the store takes checksums.
 func (s Signing) option(crc bool) func(*s3.Options) {
 	if s == SigningDefault {
 		return func(*s3.Options) {}
@@ -43,8 +41,8 @@ func (s Signing) option(crc bool) func(*s3.Options) {
 		hash = signedPayload(crc)
 	}
 	add := func(stack *middleware.Stack) error {
-		// Before the SDK's own: its checksum computes the SHA-256 along with the CRC, and would
-		// have it signed whatever is said later.
+		// Before the SDK's own checksum: that computes the SHA-256 along with the CRC, and has it signed whatever is
+		// set later.
 		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("HoldfastPayloadHash", hash), "ResolveEndpointV2",
 			middleware.After)
 	}
@@ -56,8 +54,7 @@ func unsignedPayload(ctx context.Context, in middleware.FinalizeInput,
 	return next.HandleFinalize(v4.SetPayloadHash(ctx, "UNSIGNED-PAYLOAD"), in)
 }
 
-// signedPayload hashes a body that goes over TLS, which the SDK would not sign. Over plain
-// HTTP the SDK does it itself.
+// signedPayload hashes a body that is sent over TLS, which the SDK would not sign. Over plain HTTP the SDK signs it.
 func signedPayload(crc bool) func(context.Context, middleware.FinalizeInput,
 	middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	return func(ctx context.Context, in middleware.FinalizeInput,
@@ -76,7 +73,7 @@ func signedPayload(crc bool) func(context.Context, middleware.FinalizeInput,
 					return out, m, err
 				}
 			}
-			if crc { // with this header the SDK adds no trailer, which can't be signed
+			if crc { // with this header the SDK adds no trailer, which could not be signed
 				r.Header.Set("X-Amz-Checksum-Crc32", base64.StdEncoding.EncodeToString(check.Sum(nil)))
 			}
 			ctx = v4.SetPayloadHash(ctx, hex.EncodeToString(sum.Sum(nil)))
@@ -85,7 +82,7 @@ func signedPayload(crc bool) func(context.Context, middleware.FinalizeInput,
 	}
 }
 
-// plainSigner leaves Accept-Encoding out of the signature.
+// plainSigner does not sign Accept-Encoding: see Quirks.RewritesAcceptEncoding.
 type plainSigner struct{ *v4.Signer }
 
 func newPlainSigner() plainSigner {

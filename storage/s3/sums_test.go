@@ -48,7 +48,8 @@ func TestTheStoreComparesPartsInTheEnd(t *testing.T) {
 	}
 }
 
-// Stores that know nothing of checksums are asked again without, and may not keep the sums that they have taken note of.
+// Stores that know nothing of checksums are asked again without, and may not keep the sums that they have taken
+// note of.
 func TestAStoreWithoutChecksums(t *testing.T) {
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false)

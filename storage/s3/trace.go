@@ -8,16 +8,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Trace makes each call of a traced request a span. It is called before the client is used.
+// Trace makes a span of each call that belongs to a traced request. Call it before the client is used.
 //
-// Not otelaws: it knows nothing of the reader, and brings the SDKs of three other services.
-// Nor the trace context as a header: the store's answer would be the same, and what a proxy
-// adds to a signed header breaks the signature.
+// Not with otelaws: it does not see the reader's calls, and depends on the SDKs of three other services. The trace
+// context is not sent to the store: the store does not use it, and a proxy that changes a signed header breaks the
+// signature.
 func (c *Client) Trace(by trace.TracerProvider) {
 	tracer := by.Tracer("holdfast/storage")
 	c.calls.span = func(ctx context.Context, operation string) (context.Context, func(string)) {
 		if !trace.SpanContextFromContext(ctx).IsValid() {
-			return ctx, func(string) {} // what goes on beside requests
+			return ctx, func(string) {} // background work
 		}
 		ctx, span := tracer.Start(ctx, "S3 "+operation, trace.WithSpanKind(trace.SpanKindClient),
 			trace.WithAttributes(attribute.String("rpc.system.name", "aws-api"), attribute.String("rpc.method",

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// limits are the times a client has.
+// limits are the time limits of calls.
 type limits struct {
-	// Of one call, its retries included.
-	ask     time.Duration // a question, and an object's first byte
-	write   time.Duration // a write, and more for its bytes: see writing
+	// Of a call, including its retries.
+	ask     time.Duration // a question, and the time to an object's first byte
+	write   time.Duration // a write without its bytes: see writing
 	patient time.Duration // completing and copying, which take long on some stores
 
-	// Of one try.
+	// Of one attempt.
 	answer     time.Duration // until a question is answered
-	stallRead  time.Duration // without a byte from the store that is waited for
-	stallWrite time.Duration // without a byte that the store takes
+	stallRead  time.Duration // a read without progress
+	stallWrite time.Duration // a write without progress
 
-	backoff, maxBackoff time.Duration // between tries
+	backoff, maxBackoff time.Duration // between attempts
 }
 
 var defaultLimits = limits{
@@ -29,15 +29,15 @@ var defaultLimits = limits{
 	backoff: 200 * time.Millisecond, maxBackoff: 3 * time.Second,
 }
 
-// slowest is the rate, in bytes a second, at which a write of many bytes still ends in time.
+// slowest is the least rate of a write that does not exceed its time limit, in bytes a second.
 const slowest = 256 << 10
 
-// writing is the time for a write of size bytes.
+// writing is the time limit of a write of size bytes.
 func (l limits) writing(size int64) time.Duration {
 	return l.write + time.Duration(size/slowest)*time.Second
 }
 
-// pace is how patient a transport is.
+// pace are the time limits of a transport.
 type pace struct {
 	answer      time.Duration // from the request's last byte to the answer's first
 	read, write time.Duration // see stallConn
@@ -54,8 +54,8 @@ func (o Options) newTransport(p pace) *http.Transport {
 	dial := o.dialer()
 	t := &http.Transport{
 		Proxy: func(r *http.Request) (*url.URL, error) { return o.Proxy(r.URL) },
-		// With a dialler of its own a transport speaks HTTP/1.1 only, and that is meant: parts
-		// that go at the same time need connections of their own, to be fast and to fail alone.
+		// A transport with its own dial function speaks HTTP/1.1 only. That is intended: parts that are sent at the
+		// same time need separate connections, to be fast and to fail separately.
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dial(ctx, network, addr)
 			if err != nil {
@@ -77,15 +77,14 @@ func (o Options) newTransport(p pace) *http.Transport {
 	return t
 }
 
-// stallConn fails with os.ErrDeadlineExceeded when a Read or a Write that waits sees no byte
-// move for so long. A transfer that is slow but moves is left alone, however long it takes;
-// and so is one whose bytes the program itself is slow to fetch.
+// stallConn fails with os.ErrDeadlineExceeded if a pending Read or Write makes no progress for a time. A transfer
+// that is slow but makes progress may take any time, and so may one whose bytes this program is slow to read.
 type stallConn struct {
 	net.Conn
 	read, write time.Duration
 }
 
-// stallPiece is how many bytes must move within stallConn.write.
+// stallPiece is the number of bytes that must be written within stallConn.write.
 const stallPiece = 64 << 10
 
 func (c *stallConn) Read(b []byte) (int, error) {
@@ -103,7 +102,7 @@ func (c *stallConn) Write(b []byte) (n int, err error) {
 		m, err := c.Conn.Write(b[n:min(n+stallPiece, len(b))])
 		n += m
 		if m > 0 {
-			// An answer is waited for while the request goes out: that one moves will do.
+			// A Read waits for the answer at the same time: progress of the request counts for it.
 			c.SetReadDeadline(time.Now().Add(c.read))
 		}
 		if err != nil || n == len(b) {

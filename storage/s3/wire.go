@@ -11,33 +11,32 @@ import (
 )
 
 const (
-	// maxIdleWires is how many connections wait for the next read.
+	// maxIdleWires is the number of idle connections that are kept.
 	maxIdleWires = 64
-	// idleWire is how long one waits.
+	// idleWire is how long an idle connection is kept.
 	idleWire = 60 * time.Second
 )
 
-// wires are connections to one store that speak HTTP/1.1, one request at a time each.
+// wires is a pool of HTTP/1.1 connections to one store.
 type wires struct {
 	dial func(context.Context) (net.Conn, error)
 
 	mu   sync.Mutex
-	idle []*wire // the one given back last at the end
+	idle []*wire // the last one was given back last
 }
 
-// wire is a connection with at most one request on it.
+// wire is a connection, with at most one request at a time.
 type wire struct {
 	net.Conn
 	in    *bufio.Reader
 	of    *wires
-	since time.Time       // idle
+	since time.Time       // when it became idle
 	ctx   context.Context // of the request
-	stop  func() bool     // watching ctx
+	stop  func() bool     // stops watching ctx
 }
 
-// ask sends a request without a body and reads the header of the answer. The wire is the
-// caller's then: give it back when the body was read, or drop it. When ctx ends, so does
-// whatever is read from it.
+// ask sends a request without a body and reads the header of the answer. The caller then has the wire, and gives it
+// back when the body was read, or drops it. When ctx ends, reads from the wire fail.
 func (ws *wires) ask(ctx context.Context, req *http.Request) (*wire, *http.Response, error) {
 	for {
 		w, used, err := ws.take(ctx)
@@ -55,14 +54,14 @@ func (ws *wires) ask(ctx context.Context, req *http.Request) (*wire, *http.Respo
 		}
 		err = w.why(err)
 		w.drop()
-		// A wire that was idle may have been cut by the store; a new one tells.
+		// The store may have closed an idle connection: try the next one, and a new one at last.
 		if !used || ctx.Err() != nil {
 			return nil, nil, err
 		}
 	}
 }
 
-// take gives an idle wire, or a new one.
+// take returns an idle wire, or a new one.
 func (ws *wires) take(ctx context.Context) (w *wire, used bool, err error) {
 	ws.mu.Lock()
 	for len(ws.idle) > 0 && w == nil {
@@ -84,9 +83,9 @@ func (ws *wires) take(ctx context.Context) (w *wire, used bool, err error) {
 	return &wire{Conn: c, in: newIn(c), of: ws}, false, nil
 }
 
-// give takes the wire back for the next request. The answer must have been read.
+// give puts the wire back into the pool. The answer must have been read completely.
 func (w *wire) give() {
-	if !w.stop() { // ctx has ended, and with it the wire
+	if !w.stop() { // ctx has ended, and has set a deadline on the wire
 		w.Close()
 		return
 	}
@@ -94,7 +93,7 @@ func (w *wire) give() {
 	ws := w.of
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	// Those that have waited too long stand in front.
+	// The ones that have been idle for longest are first.
 	for len(ws.idle) > 0 && (len(ws.idle) == maxIdleWires || time.Since(ws.idle[0].since) > idleWire) {
 		ws.idle[0].Close()
 		ws.idle = ws.idle[1:]
@@ -102,13 +101,13 @@ func (w *wire) give() {
 	ws.idle = append(ws.idle, w)
 }
 
-// drop ends the wire.
+// drop closes the wire.
 func (w *wire) drop() {
 	w.stop()
 	w.Close()
 }
 
-// why is err, or why ctx ended if that was the reason for it.
+// why is err, with the reason why ctx ended if it has.
 func (w *wire) why(err error) error {
 	if err != nil && w.ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", context.Cause(w.ctx), err)
@@ -116,7 +115,7 @@ func (w *wire) why(err error) error {
 	return err
 }
 
-// close ends the idle wires.
+// close closes the idle wires.
 func (ws *wires) close() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

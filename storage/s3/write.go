@@ -10,7 +10,8 @@ import (
 	"holdfast/file"
 )
 
-// write does one writing call: in its time, and in a bucket that is created when it is first missing.
+// write makes a call that writes, within its time limit. If bucket is not empty it is created first where it is
+// missing.
 func (c *Client) write(ctx context.Context, doing, bucket string, limit time.Duration,
 	call func(context.Context) error) error {
 	return wrap(file.ErrStorageWrite, doing, c.writeInTime(ctx, bucket, limit, call))
@@ -24,7 +25,7 @@ func (c *Client) writeInTime(ctx context.Context, bucket string, limit time.Dura
 	if err == nil {
 		err = call(ctx)
 	}
-	if code(err) == "NoSuchBucket" { // somebody removed it meanwhile
+	if code(err) == "NoSuchBucket" { // it was removed since
 		c.buckets.Delete(bucket)
 		if err = c.ensureBucket(ctx, bucket); err == nil {
 			err = call(ctx)
@@ -33,9 +34,8 @@ func (c *Client) writeInTime(ctx context.Context, bucket string, limit time.Dura
 	return err
 }
 
-// ensureBucket looks once whether a bucket is there, and creates it if not. Before the
-// write and not after it failed: a store that refuses a large body for want of a bucket
-// may do so by cutting the connection, which tells nothing.
+// ensureBucket checks once whether a bucket exists, and creates it if not. It is called before the write, and not after
+// a failed one: a store may refuse a large body for a missing bucket by closing the connection, which gives no reason.
 func (c *Client) ensureBucket(ctx context.Context, bucket string) error {
 	if _, known := c.buckets.Load(bucket); known || bucket == "" {
 		return nil
@@ -45,10 +45,10 @@ func (c *Client) ensureBucket(ctx context.Context, bucket string) error {
 	case http.StatusNotFound:
 		_, err = c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket})
 		switch code(err) {
-		case "BucketAlreadyOwnedByYou", "BucketAlreadyExists": // somebody else was faster
+		case "BucketAlreadyOwnedByYou", "BucketAlreadyExists": // another replica was faster
 			err = nil
 		}
-	case http.StatusForbidden, http.StatusMovedPermanently: // it is there, and keys may be allowed no more than to write
+	case http.StatusForbidden, http.StatusMovedPermanently: // it exists; the access key may not look at it, but may write
 		err = nil
 	}
 	if err == nil {
