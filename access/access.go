@@ -144,7 +144,8 @@ func (d *Decider) linked(ctx context.Context, who file.Identity, r file.Record) 
 // Grantable refuses a grant that would change nothing.
 func (d *Decider) Grantable(g file.Grant) error {
 	if d.backend != nil && (g.Access == file.Account || g.Access == file.Restricted) {
-		return file.Refuse(file.ErrInvalid, "The backend decides who of the account may read a file: access must be private or public")
+		return file.Refuse(file.ErrInvalid, "The backend decides who of the account may read a file: access must be "+
+			"private or public")
 	}
 	return nil
 }

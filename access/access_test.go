@@ -36,7 +36,8 @@ func TestList(t *testing.T) {
 		want error
 	}{
 		{"a user", other, 2, nil}, {"a guest", guest, 4, nil}, {"a service", service, 0, nil},
-		{"a form", public, 0, file.ErrForbidden}, {"a link", link, 0, file.ErrForbidden}, {"nobody", nobody, 0, file.ErrUnauthenticated},
+		{"a form", public, 0, file.ErrForbidden}, {"a link", link, 0, file.ErrForbidden},
+		{"nobody", nobody, 0, file.ErrUnauthenticated},
 	} {
 		if user, err := List(c.who); user != c.user || !errors.Is(err, c.want) {
 			t.Errorf("%s: %d %v", c.name, user, err)
@@ -78,8 +79,10 @@ func TestDecisionsWithoutGrants(t *testing.T) {
 		{"create as a public token", Create(public), nil},
 		{"create as nobody", Create(nobody), file.ErrUnauthenticated},
 		{"create by a link", Create(link), file.ErrUnauthenticated},
-		{"create with a number that has no room", Create(file.Identity{Kind: file.KindUser, UserID: math.MaxInt32 + 1, AccountID: 1}), file.ErrForbidden},
-		{"create in an account that has no room", Create(file.Identity{Kind: file.KindUser, UserID: 1, AccountID: math.MaxInt32 + 1}), file.ErrForbidden},
+		{"create with a number that has no room", Create(file.Identity{Kind: file.KindUser, UserID: math.MaxInt32 + 1,
+			AccountID: 1}), file.ErrForbidden},
+		{"create in an account that has no room", Create(file.Identity{Kind: file.KindUser, UserID: 1,
+			AccountID: math.MaxInt32 + 1}), file.ErrForbidden},
 	} {
 		if !errors.Is(c.err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, c.err, c.want)
@@ -105,7 +108,8 @@ type answering struct {
 func (a *answering) Check(context.Context, file.Identity, file.ID) error { a.asked++; return a.err }
 
 func TestWhoMayRead(t *testing.T) {
-	callers := []file.Identity{owner, other, staff, elsewhere, guest, public, public2, publicOut, service, serviceTo, link, wrongLink, nobody}
+	callers := []file.Identity{owner, other, staff, elsewhere, guest, public, public2, publicOut, service, serviceTo, link,
+		wrongLink, nobody}
 	private := file.Grant{Access: file.Private}
 	everybody := file.Grant{Access: file.Public}
 	account := file.Grant{Access: file.Account}
@@ -145,7 +149,8 @@ func TestWhoMayRead(t *testing.T) {
 		}
 	}
 	d := New(&kept{err: file.ErrDatabase}, unnamed, yes, 0)
-	if err := d.Read(t.Context(), other, file.Record{ID: "r", UserID: 1, AccountID: 1}); !errors.Is(err, file.ErrDatabase) {
+	if err := d.Read(t.Context(), other, file.Record{ID: "r", UserID: 1,
+		AccountID: 1}); !errors.Is(err, file.ErrDatabase) {
 		t.Errorf("with the database down: %v", err)
 	}
 }
@@ -233,13 +238,15 @@ func TestDecisionOvertakenByAChange(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if err := m.find(t.Context(), other, r, func(context.Context) error { return file.ErrDenied }); !errors.Is(err, file.ErrDenied) {
+	if err := m.find(t.Context(), other, r,
+		func(context.Context) error { return file.ErrDenied }); !errors.Is(err, file.ErrDenied) {
 		t.Errorf("the old decision is cached: %v", err)
 	}
 }
 
 func TestGrantable(t *testing.T) {
-	for access, want := range map[file.Access]error{file.Private: nil, file.Public: nil, file.Account: file.ErrInvalid, file.Restricted: file.ErrInvalid} {
+	for access, want := range map[file.Access]error{file.Private: nil, file.Public: nil, file.Account: file.ErrInvalid,
+		file.Restricted: file.ErrInvalid} {
 		if err := New(&kept{}, unnamed, nil, 0).Grantable(file.Grant{Access: access}); err != nil {
 			t.Errorf("%s without a backend: %v", access, err)
 		}
@@ -250,8 +257,9 @@ func TestGrantable(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for kind, want := range map[file.Kind]error{"": file.ErrUnauthenticated, file.KindUser: nil, file.KindGuest: nil, file.KindService: nil,
-		file.KindPublic: file.ErrForbidden, file.KindLink: file.ErrForbidden} {
+	for kind, want := range map[file.Kind]error{"": file.ErrUnauthenticated, file.KindUser: nil, file.KindGuest: nil,
+		file.KindService: nil,
+		file.KindPublic:  file.ErrForbidden, file.KindLink: file.ErrForbidden} {
 		if err := Usage(file.Identity{Kind: kind, AccountID: 1}); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", kind, err, want)
 		}
@@ -278,12 +286,15 @@ func TestLinkOfWhoMayReadNoMore(t *testing.T) {
 		ended error
 		want  error
 	}{
-		{"the owner's", file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}, file.Grant{Access: file.Private}, nil, nil},
+		{"the owner's", file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}, file.Grant{Access: file.Private}, nil,
+			nil},
 		{"a colleague's", colleague, file.Grant{Access: file.Restricted, Users: []int64{2}}, nil, nil},
 		{"a colleague's, who may no more", colleague, file.Grant{Access: file.Private}, nil, file.ErrLink},
-		{"a stranger's, of a file that was public", file.Identity{Kind: file.KindUser, UserID: 9, AccountID: 9}, file.Grant{Access: file.Private}, nil, file.ErrLink},
+		{"a stranger's, of a file that was public", file.Identity{Kind: file.KindUser, UserID: 9, AccountID: 9},
+			file.Grant{Access: file.Private}, nil, file.ErrLink},
 		{"one that was ended", file.Identity{}, file.Grant{Access: file.Private}, file.ErrLink, file.ErrLink},
-		{"one that nobody can look up", file.Identity{}, file.Grant{Access: file.Private}, file.ErrDatabase, file.ErrDatabase},
+		{"one that nobody can look up", file.Identity{}, file.Grant{Access: file.Private}, file.ErrDatabase,
+			file.ErrDatabase},
 		{"one of the version before", file.Identity{}, file.Grant{Access: file.Private}, nil, nil},
 	} {
 		d := New(&kept{g: c.grant}, makers(func(file.Identity) (file.Identity, error) { return c.maker, c.ended }), nil, 0)

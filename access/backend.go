@@ -31,16 +31,18 @@ type Backend struct {
 
 // NewBackend returns a Backend at the URL base, which has no trailing slash.
 func NewBackend(base string) *Backend {
-	return &Backend{url: base + "/attachments/check-permission", timeout: backendTimeout, metrics: newMetrics(), client: &http.Client{
-		// No Jar: the cookies of one must not come with the question about another.
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: backendConnectTimeout}).DialContext,
-			TLSHandshakeTimeout: backendConnectTimeout,
-			MaxConnsPerHost:     backendConnections, MaxIdleConnsPerHost: backendConnections, IdleConnTimeout: time.Minute,
-			MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the credential goes nowhere else
-	}}
+	return &Backend{url: base + "/attachments/check-permission", timeout: backendTimeout, metrics: newMetrics(),
+		client: &http.Client{
+			// No Jar: the cookies of one must not come with the question about another.
+			Transport: &http.Transport{
+				DialContext:         (&net.Dialer{Timeout: backendConnectTimeout}).DialContext,
+				TLSHandshakeTimeout: backendConnectTimeout,
+				MaxConnsPerHost:     backendConnections, MaxIdleConnsPerHost: backendConnections, IdleConnTimeout: time.Minute,
+				MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
+			},
+			// The credential goes nowhere else.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}}
 }
 
 // Close ends connections that are not in use.
@@ -66,7 +68,8 @@ func (b *Backend) Check(ctx context.Context, who file.Identity, id file.ID) erro
 func (b *Backend) ask(ctx context.Context, header, value string, id file.ID) error {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url, strings.NewReader(url.Values{"file_id": {string(id)}}.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url,
+		strings.NewReader(url.Values{"file_id": {string(id)}}.Encode()))
 	if err != nil {
 		return err
 	}

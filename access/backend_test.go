@@ -33,14 +33,17 @@ func TestQuestion(t *testing.T) {
 	defer server.Close()
 	b := NewBackend(server.URL)
 	defer b.Close()
-	credentials := [][2]string{{"Authorization", "Bearer tok"}, {"X-Guest-Authorization", "a.b.c"}, {"X-Public-Authorization", "Token abcdefgh"}}
+	credentials := [][2]string{{"Authorization", "Bearer tok"}, {"X-Guest-Authorization", "a.b.c"},
+		{"X-Public-Authorization", "Token abcdefgh"}}
 	for i, c := range credentials {
 		if err := b.Check(t.Context(), asking(c[0], c[1]), "a b&file_id=x/ü%"); err != nil {
 			t.Fatal(err)
 		}
 		r := asked[i]
-		if r.Method != "POST" || r.RequestURI != "/attachments/check-permission" || bodies[i] != "file_id=a+b%26file_id%3Dx%2F%C3%BC%25" ||
-			r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || r.Header.Get("Cookie") != "" || r.Header["Idempotency-Key"] != nil {
+		if r.Method != "POST" || r.RequestURI != "/attachments/check-permission" ||
+			bodies[i] != "file_id=a+b%26file_id%3Dx%2F%C3%BC%25" ||
+			r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || r.Header.Get("Cookie") != "" ||
+			r.Header["Idempotency-Key"] != nil {
 			t.Errorf("%s %s %v %q", r.Method, r.RequestURI, r.Header, bodies[i])
 		}
 		for _, other := range credentials {
@@ -53,7 +56,8 @@ func TestQuestion(t *testing.T) {
 			}
 		}
 	}
-	if err := b.Check(t.Context(), file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}, "r"); !errors.Is(err, file.ErrDenied) || len(asked) != 3 {
+	if err := b.Check(t.Context(), file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1},
+		"r"); !errors.Is(err, file.ErrDenied) || len(asked) != 3 {
 		t.Errorf("without a credential: %v, %d questions", err, len(asked))
 	}
 }
@@ -70,7 +74,8 @@ func TestAnswers(t *testing.T) {
 	defer server.Close()
 	b := NewBackend(server.URL)
 	defer b.Close()
-	for code, want := range map[int]error{204: nil, 400: file.ErrDenied, 401: file.ErrDenied, 403: file.ErrDenied, 200: file.ErrBackend, 201: file.ErrBackend,
+	for code, want := range map[int]error{204: nil, 400: file.ErrDenied, 401: file.ErrDenied, 403: file.ErrDenied,
+		200: file.ErrBackend, 201: file.ErrBackend,
 		302: file.ErrBackend, 307: file.ErrBackend, 404: file.ErrBackend, 429: file.ErrBackend, 500: file.ErrBackend, 502: file.ErrBackend, 504: file.ErrBackend} {
 		status = code
 		err := b.Check(t.Context(), asking("Authorization", "Bearer secret-token"), "r")
@@ -90,7 +95,8 @@ func TestBackendThatIsNotThere(t *testing.T) {
 	}
 	l.Close()
 	b := NewBackend("http://" + l.Addr().String())
-	if err := b.Check(t.Context(), asking("Authorization", "x"), "r"); !errors.Is(err, file.ErrBackend) || errors.Is(err, file.ErrBackendTimeout) {
+	if err := b.Check(t.Context(), asking("Authorization", "x"), "r"); !errors.Is(err, file.ErrBackend) ||
+		errors.Is(err, file.ErrBackendTimeout) {
 		t.Errorf("refused: %v", err)
 	}
 }

@@ -38,7 +38,8 @@ func newDecisionCache(ttl time.Duration) *decisionCache {
 }
 
 // find returns nil if who may read r by a cached decision, or by the one that ask makes.
-func (c *decisionCache) find(ctx context.Context, who file.Identity, r file.Record, ask func(context.Context) error) error {
+func (c *decisionCache) find(ctx context.Context, who file.Identity, r file.Record,
+	ask func(context.Context) error) error {
 	name, value := who.Credential.Reveal()
 	v := visit{file: r.ID, account: who.AccountID, user: who.UserID, kind: who.Kind, fingerprint: who.Fingerprint,
 		groups:     strings.Join(who.Groups, "\n"),

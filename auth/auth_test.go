@@ -105,8 +105,10 @@ func TestIdentify(t *testing.T) {
 
 // The order in which tokens count, and in what form the backend is asked with each.
 func TestTokensOfARequest(t *testing.T) {
-	all := []string{"Authorization: Bearer a", "Authorization: TOKEN b", "Authorization: Basic c", "X-Guest-Authorization: d.d.d", "X-Public-Authorization: Token e",
-		"X-Public-Authorization: f", "Cookie: public-token=g; guest-token=h; token=i; file_service_auth=j; token=a; other=k; token=l"}
+	all := []string{"Authorization: Bearer a", "Authorization: TOKEN b", "Authorization: Basic c",
+		"X-Guest-Authorization: d.d.d", "X-Public-Authorization: Token e",
+		"X-Public-Authorization: f", "Cookie: public-token=g; guest-token=h; token=i; file_service_auth=j; token=a; " +
+			"other=k; token=l"}
 	shown := func(tokens []presented) (s []string) {
 		for _, p := range tokens {
 			name, value := p.credential().Reveal()
@@ -114,12 +116,14 @@ func TestTokensOfARequest(t *testing.T) {
 		}
 		return s
 	}
-	headers := []string{"Authorization: Bearer a", "Authorization: Bearer b", "X-Guest-Authorization: d.d.d", "X-Public-Authorization: Token e"}
+	headers := []string{"Authorization: Bearer a", "Authorization: Bearer b", "X-Guest-Authorization: d.d.d",
+		"X-Public-Authorization: Token e"}
 	if diff := cmp.Diff(headers, shown(read(request("POST", all...), false))); diff != "" {
 		t.Error(diff)
 	}
 	// a is in both, and looked up once.
-	cookies := []string{"Authorization: Bearer j", "Authorization: Bearer i", "Authorization: Bearer l", "X-Guest-Authorization: h", "X-Public-Authorization: Token g"}
+	cookies := []string{"Authorization: Bearer j", "Authorization: Bearer i", "Authorization: Bearer l",
+		"X-Guest-Authorization: h", "X-Public-Authorization: Token g"}
 	if diff := cmp.Diff(append(headers, cookies...), shown(read(request("GET", all...), true))); diff != "" {
 		t.Error(diff)
 	}
@@ -134,20 +138,28 @@ func TestTokensOfARequest(t *testing.T) {
 // A request carries a few tokens, wherever they stand; with more none is looked up.
 func TestManyTokens(t *testing.T) {
 	asked := 0
-	a := New(Options{Local: locals(), Guard: func(*http.Request, string) (func(error), error) { asked++; return func(error) {}, nil }})
+	a := New(Options{Local: locals(), Guard: func(*http.Request, string) (func(error),
+		error) {
+		asked++
+		return func(error) {}, nil
+	}})
 	many := func(n int, last ...string) *http.Request {
 		var headers []string
 		for i := range n {
-			headers = append(headers, "Authorization: ", fmt.Sprint("Authorization: Bearer hf_", i), "X-Guest-Authorization:  ", "Cookie: token=")
+			headers = append(headers, "Authorization: ", fmt.Sprint("Authorization: Bearer hf_", i), "X-Guest-Authorization:  ",
+				"Cookie: token=")
 		}
 		return request("GET", append(headers, last...)...)
 	}
-	if who, err := a.Identify(many(maxPresented-1, "Authorization: Bearer hf_good")); err != nil || who.UserID != 7 || asked != maxPresented {
+	if who, err := a.Identify(many(maxPresented-1, "Authorization: Bearer hf_good")); err != nil || who.UserID != 7 ||
+		asked != maxPresented {
 		t.Errorf("%+v, %v, %d were looked up", who, err, asked)
 	}
 	asked = 0
 	for _, n := range []int{maxPresented + 1, 1500} {
-		for _, r := range []*http.Request{many(n), many(n, "Authorization: Bearer hf_good"), request("GET", "Authorization: Bearer hf_good", "Cookie: token=a"+strings.Repeat("; token=b; token=c; guest-token=d", 1)+"; guest-token=e; public-token=f; public-token=g; file_service_auth=h; file_service_auth=i")} {
+		for _, r := range []*http.Request{many(n), many(n, "Authorization: Bearer hf_good"),
+			request("GET", "Authorization: Bearer hf_good", "Cookie: token=a"+strings.Repeat("; token=b; token=c; guest-token=d",
+				1)+"; guest-token=e; public-token=f; public-token=g; file_service_auth=h; file_service_auth=i")} {
 			if _, err := a.Identify(r); !errors.Is(err, file.ErrInvalid) || asked != 0 {
 				t.Errorf("%d: %v, %d were looked up", n, err, asked)
 			}
@@ -155,7 +167,8 @@ func TestManyTokens(t *testing.T) {
 	}
 	// Not one of these presents a token.
 	for _, r := range []*http.Request{
-		request("GET", "Authorization: ", "Authorization: Basic YTpi", "Authorization: Bearer", "X-Public-Authorization: abcdefgh", "Cookie: token=; other=hf_good"),
+		request("GET", "Authorization: ", "Authorization: Basic YTpi", "Authorization: Bearer",
+			"X-Public-Authorization: abcdefgh", "Cookie: token=; other=hf_good"),
 		request("GET", "Authorization: Bearer "+strings.Repeat("a", maxToken+1)),
 		request("DELETE", "Cookie: token=hf_good"),
 	} {
@@ -170,16 +183,18 @@ func TestManyTokens(t *testing.T) {
 func TestGuard(t *testing.T) {
 	var heard []string
 	refuse := false
-	a := New(Options{Local: locals(), Guests: []byte(django), CacheTTL: time.Minute, Guard: func(_ *http.Request, fingerprint string) (func(error), error) {
-		if refuse {
-			return nil, &file.Later{Kind: file.ErrTooMany, After: time.Second}
-		}
-		if strings.Contains(fingerprint, "hf_") {
-			t.Error("it was told a token")
-		}
-		return func(err error) { heard = append(heard, fmt.Sprint(err == nil, errors.Is(err, file.ErrNotFound))) }, nil
-	}})
-	guest := "X-Guest-Authorization: " + sign(t, jwt.SigningMethodHS256, []byte(django), claims(jwt.MapClaims{"token_type": "Guest"}), "")
+	a := New(Options{Local: locals(), Guests: []byte(django), CacheTTL: time.Minute,
+		Guard: func(_ *http.Request, fingerprint string) (func(error), error) {
+			if refuse {
+				return nil, &file.Later{Kind: file.ErrTooMany, After: time.Second}
+			}
+			if strings.Contains(fingerprint, "hf_") {
+				t.Error("it was told a token")
+			}
+			return func(err error) { heard = append(heard, fmt.Sprint(err == nil, errors.Is(err, file.ErrNotFound))) }, nil
+		}})
+	guest := "X-Guest-Authorization: " + sign(t, jwt.SigningMethodHS256, []byte(django),
+		claims(jwt.MapClaims{"token_type": "Guest"}), "")
 	try := func(method string, headers ...string) error {
 		_, err := a.Identify(request(method, headers...))
 		return err
@@ -191,7 +206,8 @@ func TestGuard(t *testing.T) {
 		heard   []string
 	}{
 		{"GET", []string{"Authorization: Bearer hf_wrong"}, file.ErrUnauthenticated, []string{"false true"}},
-		{"GET", []string{"Authorization: Bearer hf_wrong", "Cookie: token=hf_good"}, nil, []string{"false true", "true false"}},
+		{"GET", []string{"Authorization: Bearer hf_wrong", "Cookie: token=hf_good"}, nil,
+			[]string{"false true", "true false"}},
 		{"GET", []string{"Cookie: token=hf_good"}, nil, nil}, // it is remembered
 		{"PATCH", []string{"Authorization: Bearer hf_good"}, nil, []string{"true false"}},
 		{"PATCH", []string{"Authorization: Bearer hf_down"}, file.ErrDatabase, []string{"false false"}},
@@ -204,7 +220,8 @@ func TestGuard(t *testing.T) {
 		}
 	}
 	refuse = true
-	if err := errors.Join(try("GET", "Authorization: Bearer hf_wrong", "Cookie: token=hf_good"), try("PATCH", "Authorization: Bearer hf_wrong", guest)); err != nil {
+	if err := errors.Join(try("GET", "Authorization: Bearer hf_wrong", "Cookie: token=hf_good"),
+		try("PATCH", "Authorization: Bearer hf_wrong", guest)); err != nil {
 		t.Errorf("good tokens behind a refused one: %v", err)
 	}
 	for _, headers := range [][]string{{"Authorization: Bearer hf_wrong"}, {"X-Guest-Authorization: a.b.c"}} {
@@ -222,7 +239,8 @@ func TestCredentialIsHidden(t *testing.T) {
 		slog.New(h).Info("x", "who", who, "pointer", &who, "credential", who.Credential)
 	}
 	b, err := json.Marshal(who)
-	said := fmt.Sprintf("%v %+v %#v %s %q %x", who, &who, who, who.Credential, who.Credential, who.Credential) + log.String() + string(b)
+	said := fmt.Sprintf("%v %+v %#v %s %q %x", who, &who, who, who.Credential, who.Credential,
+		who.Credential) + log.String() + string(b)
 	if strings.Contains(said, "topsecret") || strings.Contains(said, fmt.Sprintf("%x", "topsecret")) || err != nil {
 		t.Error(said, err)
 	}
@@ -236,10 +254,12 @@ func FuzzIdentify(f *testing.F) {
 	f.Add("Token \x00", "", "token  x", "a=b; token=\"x\"; public-token=Token%20x; public-token=Token x")
 	f.Fuzz(func(t *testing.T, authorization, guest, public, cookie string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header = http.Header{"Authorization": {authorization}, "X-Guest-Authorization": {guest}, "X-Public-Authorization": {public}, "Cookie": {cookie}}
+		r.Header = http.Header{"Authorization": {authorization}, "X-Guest-Authorization": {guest},
+			"X-Public-Authorization": {public}, "Cookie": {cookie}}
 		given := authorization + guest + public + cookie
 		for _, p := range read(r, true) {
-			if p.token == "" || len(p.token) > maxToken || p.token != strings.TrimSpace(p.token) || !strings.Contains(given, p.token) {
+			if p.token == "" || len(p.token) > maxToken || p.token != strings.TrimSpace(p.token) ||
+				!strings.Contains(given, p.token) {
 				t.Errorf("%q", p)
 			}
 		}

@@ -15,7 +15,8 @@ type tokenCache struct {
 }
 
 func newTokenCache(ttl time.Duration) tokenCache {
-	return tokenCache{cache.New[[sha256.Size]byte](cache.Options[found]{TTL: ttl, Until: func(f found) time.Time { return f.until }})}
+	return tokenCache{cache.New[[sha256.Size]byte](cache.Options[found]{TTL: ttl,
+		Until: func(f found) time.Time { return f.until }})}
 }
 
 // find returns the identity behind a token that is good, or was within the TTL.

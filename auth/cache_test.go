@@ -95,7 +95,8 @@ func TestCachedByScheme(t *testing.T) {
 func TestWrongTokensAreNotCached(t *testing.T) {
 	a := New(Options{Local: locals(), CacheTTL: time.Minute})
 	for i := range 100_000 {
-		if _, err := a.Identify(request("GET", fmt.Sprintf("Authorization: Bearer hf_%d", i))); !errors.Is(err, file.ErrUnauthenticated) {
+		if _, err := a.Identify(request("GET", fmt.Sprintf("Authorization: Bearer hf_%d",
+			i))); !errors.Is(err, file.ErrUnauthenticated) {
 			t.Fatal(err)
 		}
 	}

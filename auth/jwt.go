@@ -40,7 +40,8 @@ func verify(token string, methods []string, key jwt.Keyfunc, more ...jwt.ParserO
 	}
 	claims := jwt.MapClaims{}
 	// Numbers as they stand: a float would take one id for another.
-	options := append([]jwt.ParserOption{jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithJSONNumber()}, more...)
+	options := append([]jwt.ParserOption{jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
+		jwt.WithJSONNumber()}, more...)
 	_, err := jwt.NewParser(options...).ParseWithClaims(token, claims, key)
 	switch {
 	case errors.Is(err, file.ErrUnavailable):

@@ -47,9 +47,11 @@ type fetched struct {
 }
 
 func newKeySet(url string) *keySet {
-	transport := &http.Transport{MaxConnsPerHost: 1, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true}
+	transport := &http.Transport{MaxConnsPerHost: 1, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2: true}
 	return &keySet{url: url, client: &http.Client{Transport: transport, Timeout: keysTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}} // keys come from where the operator said
+		// Keys come from where the operator said.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // find returns the keys with this id; all keys if it is empty.

@@ -50,7 +50,8 @@ const (
 
 // Make keeps a link to the file id that opens it as maker, and returns its query and its own
 // id.
-func (l *Links) Make(ctx context.Context, id file.ID, maker file.Identity, expires time.Time, disposition string) (query, link string, err error) {
+func (l *Links) Make(ctx context.Context, id file.ID, maker file.Identity, expires time.Time,
+	disposition string) (query, link string, err error) {
 	if maker.Kind == "" || maker.Kind == file.KindLink {
 		return "", "", fmt.Errorf("make link: %w", file.ErrForbidden)
 	}
@@ -60,7 +61,8 @@ func (l *Links) Make(ctx context.Context, id file.ID, maker file.Identity, expir
 		return "", "", err
 	}
 	link = Fingerprint(secret)
-	if err := l.rows.CreateLink(ctx, file.Link{ID: link, File: id, Maker: maker, Sealed: sealed, ExpiresAt: expires}); err != nil {
+	if err := l.rows.CreateLink(ctx, file.Link{ID: link, File: id, Maker: maker, Sealed: sealed,
+		ExpiresAt: expires}); err != nil {
 		return "", "", err
 	}
 	return l.sign(id, secret, expires, disposition), link, nil

@@ -50,9 +50,11 @@ func TestMakerOfALink(t *testing.T) {
 	const id = file.ID("a.pdf")
 	rows := shelfOfLinks{}
 	links := NewLinks([][]byte{keyA}, rows, func() time.Time { return noon })
-	maker := file.Identity{Kind: file.KindGuest, UserID: 5, AccountID: 6, Groups: []string{"g"}, Credential: file.NewCredential("X-Guest-Authorization", "topsecret")}
+	maker := file.Identity{Kind: file.KindGuest, UserID: 5, AccountID: 6, Groups: []string{"g"},
+		Credential: file.NewCredential("X-Guest-Authorization", "topsecret")}
 	signed, name, err := links.Make(t.Context(), id, maker, noon.Add(time.Hour), "inline")
-	if err != nil || strings.Contains(signed, name) || strings.Contains(signed, "topsecret") || bytes.Contains(rows[name].Sealed, []byte("topsecret")) {
+	if err != nil || strings.Contains(signed, name) || strings.Contains(signed, "topsecret") ||
+		bytes.Contains(rows[name].Sealed, []byte("topsecret")) {
 		t.Fatalf("%q %q %q, %v", signed, name, rows[name].Sealed, err)
 	}
 	who, err := links.Identify(id, query(t, signed))
@@ -156,7 +158,8 @@ func FuzzLink(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := links.Identify(file.ID(name), q); err == nil && (name != string(id) || q.Get(linkDisposition) != "inline") {
+		if _, err := links.Identify(file.ID(name), q); err == nil &&
+			(name != string(id) || q.Get(linkDisposition) != "inline") {
 			t.Errorf("%q opens %q", s, name)
 		}
 	})

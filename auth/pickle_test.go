@@ -61,7 +61,8 @@ func TestPickles(t *testing.T) {
 const head = "\x80\x04}(\x8c\x07user_idK\x01\x8c\naccount_idK\x02\x8c\x01x"
 
 func TestHostilePickles(t *testing.T) {
-	if fields, err := unpickle([]byte(head + "Nu.")); err != nil || pickledID(fields["user_id"]) != 1 || pickledID(fields["account_id"]) != 2 {
+	if fields, err := unpickle([]byte(head + "Nu.")); err != nil || pickledID(fields["user_id"]) != 1 ||
+		pickledID(fields["account_id"]) != 2 {
 		t.Fatalf("the harmless one: %v, %v", fields, err)
 	}
 	full := strings.Repeat("\xff", 7) + "\x7f" // 8 EB
@@ -116,7 +117,8 @@ func TestHostilePickles(t *testing.T) {
 
 // Memory is bounded by the length of a pickle, whatever its opcodes are.
 func TestPickleMemory(t *testing.T) {
-	for name, unit := range map[string]string{"lists": "]\x94", "dicts": "}\x94", "texts": "\x8c\x00\x94", "memos": "h\x00\x94"} {
+	for name, unit := range map[string]string{"lists": "]\x94", "dicts": "}\x94", "texts": "\x8c\x00\x94",
+		"memos": "h\x00\x94"} {
 		whole := []byte("\x80\x04]\x94(" + strings.Repeat(strings.Repeat(unit, 1000)+"e(", 15))
 		whole = append(whole[:min(len(whole), maxPickle-4)], "e."...)
 		got := testing.AllocsPerRun(3, func() { unpickle(whole) })
@@ -126,7 +128,8 @@ func TestPickleMemory(t *testing.T) {
 		}
 	}
 	// What a length claims is there before it is believed.
-	for name, value := range map[string]string{"a text of 2 GB": "X\xff\xff\xff\x7f", "a text of 8 EB": "\x8d" + strings.Repeat("\xff", 7) + "\x7f"} {
+	for name, value := range map[string]string{"a text of 2 GB": "X\xff\xff\xff\x7f",
+		"a text of 8 EB": "\x8d" + strings.Repeat("\xff", 7) + "\x7f"} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		unpickle([]byte(head + value))

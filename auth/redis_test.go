@@ -66,7 +66,8 @@ func (s *shelf) putUser(token, value string) {
 func TestTokensInRedis(t *testing.T) {
 	s := newShelf(t)
 	a := New(Options{Local: locals(), Redis: s.Redis, Guests: []byte(django), CacheTTL: time.Minute})
-	want := file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 2, Credential: file.NewCredential("Authorization", "Bearer pn-user")}
+	want := file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 2,
+		Credential: file.NewCredential("Authorization", "Bearer pn-user")}
 	s.putUser("pn-user", head+"Nu.")
 	for _, h := range []string{"Authorization: Bearer pn-user", "Authorization: Token pn-user", "Cookie: token=pn-user"} {
 		who, err := a.Identify(request("GET", h))
@@ -77,8 +78,10 @@ func TestTokensInRedis(t *testing.T) {
 	embedded := strings.Repeat("e", 32)
 	for _, token := range []string{"abcdefgh", embedded} {
 		s.put(":1:"+token, "\x80\x02}X\x0a\x00\x00\x00account_idM\x98\x06s.")
-		want := file.Identity{Kind: file.KindPublic, AccountID: 1688, Fingerprint: Fingerprint(token), Credential: file.NewCredential("X-Public-Authorization", "Token "+token)}
-		for _, h := range []string{"X-Public-Authorization: Token " + token, "Cookie: public-token=" + token, "Cookie: public-token=Token " + token} {
+		want := file.Identity{Kind: file.KindPublic, AccountID: 1688, Fingerprint: Fingerprint(token),
+			Credential: file.NewCredential("X-Public-Authorization", "Token "+token)}
+		for _, h := range []string{"X-Public-Authorization: Token " + token, "Cookie: public-token=" + token,
+			"Cookie: public-token=Token " + token} {
 			who, err := a.Identify(request("GET", h))
 			if diff := cmp.Diff(want, who); diff != "" || err != nil {
 				t.Errorf("%s: %v\n%s", h, err, diff)
@@ -92,10 +95,14 @@ func TestTokensInRedis(t *testing.T) {
 		kind    file.Kind
 		user    int64
 	}{
-		{[]string{"Authorization: Bearer pn-user", "X-Guest-Authorization: " + guest, "X-Public-Authorization: Token abcdefgh"}, file.KindUser, 1},
-		{[]string{"Authorization: Bearer wrong", "X-Guest-Authorization: " + guest, "X-Public-Authorization: Token abcdefgh"}, file.KindGuest, 11},
-		{[]string{"Authorization: Bearer wrong", "X-Guest-Authorization: a.b.c", "X-Public-Authorization: Token abcdefgh"}, file.KindPublic, 0},
-		{[]string{"X-Public-Authorization: Token 00000000", "Cookie: token=pn-user; guest-token=" + guest + "; public-token=abcdefgh"}, file.KindUser, 1},
+		{[]string{"Authorization: Bearer pn-user", "X-Guest-Authorization: " + guest,
+			"X-Public-Authorization: Token abcdefgh"}, file.KindUser, 1},
+		{[]string{"Authorization: Bearer wrong", "X-Guest-Authorization: " + guest, "X-Public-Authorization: Token abcdefgh"},
+			file.KindGuest, 11},
+		{[]string{"Authorization: Bearer wrong", "X-Guest-Authorization: a.b.c", "X-Public-Authorization: Token abcdefgh"},
+			file.KindPublic, 0},
+		{[]string{"X-Public-Authorization: Token 00000000", "Cookie: token=pn-user; guest-token=" + guest +
+			"; public-token=abcdefgh"}, file.KindUser, 1},
 		{[]string{"Cookie: file_service_auth=wrong; guest-token=" + guest + "; public-token=abcdefgh"}, file.KindGuest, 11},
 		{[]string{"Authorization: Bearer hf_wrong", "Cookie: guest-token=a.b.c; public-token=abcdefgh"}, file.KindPublic, 0},
 		{[]string{"Authorization: Bearer hf_good", "Cookie: token=pn-user"}, file.KindUser, 7},
@@ -127,7 +134,8 @@ func TestWhatIsNoTokenInRedis(t *testing.T) {
 			t.Errorf("%s: %+v, %v", v.Name, who, err)
 		}
 	}
-	s.putUser("long", "\x80\x02}X\x07\x00\x00\x00user_idK\x01sX\x0a\x00\x00\x00account_idK\x02sX\x01\x00\x00\x00xB\x00\x00\x10\x00"+strings.Repeat("a", 1<<20)+"s.")
+	s.putUser("long",
+		"\x80\x02}X\x07\x00\x00\x00user_idK\x01sX\x0a\x00\x00\x00account_idK\x02sX\x01\x00\x00\x00xB\x00\x00\x10\x00"+strings.Repeat("a", 1<<20)+"s.")
 	refuse("a value of a mebibyte", "Authorization: Bearer long")
 	key, _ := s.keys.find(t.Context(), "list")
 	if err := s.client.LPush(t.Context(), key, "x").Err(); err != nil {
@@ -138,7 +146,8 @@ func TestWhatIsNoTokenInRedis(t *testing.T) {
 	// A public token is its own key: it must not reach others of Django's.
 	s.putUser("pn-user", head+"Nu.")
 	key, _ = s.keys.find(t.Context(), "pn-user")
-	for _, name := range []string{"views.decorators.cache", "a", "abc:defg", "abcdefg\x00", "abcdéfg", "../:1:ab", strings.Repeat("a", 64)} {
+	for _, name := range []string{"views.decorators.cache", "a", "abc:defg", "abcdefg\x00", "abcdéfg", "../:1:ab",
+		strings.Repeat("a", 64)} {
 		s.put(":1:"+name, head+"Nu.")
 		refuse("a key of another kind", "X-Public-Authorization: Token "+name)
 	}
@@ -239,7 +248,8 @@ func TestDerivationsAreBounded(t *testing.T) {
 	var waiting sync.WaitGroup
 	for i := range maxDerivations {
 		waiting.Go(func() {
-			if _, err := k.find(ctx, fmt.Sprint("waits", i)); !errors.Is(err, file.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+			if _, err := k.find(ctx, fmt.Sprint("waits", i)); !errors.Is(err, file.ErrUnavailable) ||
+				!errors.Is(err, context.Canceled) {
 				t.Errorf("%d: %v", i, err)
 			}
 		})
@@ -249,7 +259,8 @@ func TestDerivationsAreBounded(t *testing.T) {
 	}
 	soon, end := context.WithTimeout(t.Context(), 10*time.Second)
 	defer end()
-	if _, err := k.find(soon, "one more"); !errors.Is(err, file.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+	if _, err := k.find(soon, "one more"); !errors.Is(err, file.ErrUnavailable) ||
+		errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("one more waited: %v", err)
 	}
 	cancel()

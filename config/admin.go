@@ -19,11 +19,14 @@ func (r *reader) admin() Admin {
 	a := Admin{
 		Addr: r.address("ADMIN_ADDR", "where `/metrics` is served, for operators and Prometheus alone; `off`: nowhere. "+
 			"If it is set and taken, the service does not start", otherwise),
-		Profiles: r.bool("ADMIN_PROFILES", "serve `/debug/pprof/` there, too: profiles tell much about the process, and cost it time", false),
+		Profiles: r.bool("ADMIN_PROFILES", "serve `/debug/pprof/` there, too: profiles tell much about the process, and "+
+			"cost it time", false),
 	}
 	a.Chosen = r.getenv("ADMIN_ADDR") != ""
-	for _, host := range r.list("ADMIN_HOSTS", "names by which `ADMIN_ADDR` may be addressed, a comma list without ports, such as a service's name in a "+
-		"container network; IP addresses and `localhost` always may. Others are refused: a page in an operator's browser could use a name of its own (DNS rebinding)") {
+	for _, host := range r.list("ADMIN_HOSTS", "names by which `ADMIN_ADDR` may be addressed, a comma list without "+
+		"ports, such as a service's name in a "+
+		"container network; IP addresses and `localhost` always may. Others are refused: a page in an operator's browser "+
+		"could use a name of its own (DNS rebinding)") {
 		host = strings.ToLower(strings.TrimSuffix(host, "."))
 		if _, _, err := net.SplitHostPort(host); err == nil || strings.ContainsAny(host, "/ *") || host == "" {
 			r.fault("ADMIN_HOSTS", "must be names without ports, such as holdfast")

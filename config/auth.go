@@ -33,19 +33,25 @@ const maxIterations = 1_000_000
 func (r *reader) auth() (a Auth, backend string) {
 	r.group = "Who is asking, and what they may see"
 	a = Auth{
-		CacheTTL:    r.timeFrom("AUTH_CACHE_TTL", "how long a token that was revoked may still read; 0: not at all", 5*time.Second, 0, time.Hour),
-		Redis:       r.redis("AUTH_REDIS_URL", "the Redis where Django keeps tokens, and where rate limits are counted (`redis://` or `rediss://`)"),
+		CacheTTL: r.timeFrom("AUTH_CACHE_TTL", "how long a token that was revoked may still read; 0: not at all",
+			5*time.Second, 0, time.Hour),
+		Redis: r.redis("AUTH_REDIS_URL", "the Redis where Django keeps tokens, and where rate limits are counted "+
+			"(`redis://` or `rediss://`)"),
 		RedisPrefix: r.string("KEY_PREFIX_REDIS", "what its keys begin with", ":1:"),
-		Secret:      r.get("DJANGO_SECRET_KEY", "Django's `SECRET_KEY`, by which tokens in Redis are found and those of guests checked: without it neither count", ""),
-		Iterations:  r.int("AUTH_TOKEN_ITERATIONS", "rounds of PBKDF2, as in Django's settings; each wrong token costs them", 1, 1, maxIterations),
-		JWT:         r.jwt(),
+		Secret: r.get("DJANGO_SECRET_KEY", "Django's `SECRET_KEY`, by which tokens in Redis are found and those of "+
+			"guests checked: without it neither count", ""),
+		Iterations: r.int("AUTH_TOKEN_ITERATIONS", "rounds of PBKDF2, as in Django's settings; each wrong token costs them",
+			1, 1, maxIterations),
+		JWT: r.jwt(),
 	}
-	if u := r.httpURL("BACKEND_PRIVATE_URL", "the backend that knows who may see which file; without, grants decide"); u != nil {
+	if u := r.httpURL("BACKEND_PRIVATE_URL",
+		"the backend that knows who may see which file; without, grants decide"); u != nil {
 		backend = strings.TrimRight(u.String(), "/")
 	}
 	// Without a backend Redis may be there for rate limits alone.
 	if a.Redis != "" && a.Secret == "" && backend != "" {
-		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL and BACKEND_PRIVATE_URL: the keys in Redis are made from it")
+		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL and BACKEND_PRIVATE_URL: the keys in Redis are made "+
+			"from it")
 	}
 	if a.JWT != nil && a.Secret != "" && a.JWT.Secret == a.Secret {
 		r.fault("AUTH_JWT_SECRET", "must be another one than DJANGO_SECRET_KEY, or tokens of one kind pass for the other")
@@ -59,9 +65,10 @@ const minSecret = 32
 func (r *reader) jwt() *JWT {
 	keys := r.httpURL("AUTH_JWKS_URL", "signed tokens (JWT) count: of the provider with these keys (RS256, ES256, EdDSA)")
 	s := &JWT{
-		Secret:       r.get("AUTH_JWT_SECRET", "or with this secret (HS256) of 32 characters or more", ""),
-		Issuer:       r.get("AUTH_JWT_ISSUER", "what their `iss` has to be", ""),
-		Audience:     r.get("AUTH_JWT_AUDIENCE", "what their `aud` has to be; set both, or tokens that the provider made for others count too", ""),
+		Secret: r.get("AUTH_JWT_SECRET", "or with this secret (HS256) of 32 characters or more", ""),
+		Issuer: r.get("AUTH_JWT_ISSUER", "what their `iss` has to be", ""),
+		Audience: r.get("AUTH_JWT_AUDIENCE", "what their `aud` has to be; set both, or tokens that the provider made "+
+			"for others count too", ""),
 		UserClaim:    r.string("AUTH_JWT_USER_CLAIM", "which claim names the user, as a number or digits", "user_id"),
 		AccountClaim: r.string("AUTH_JWT_ACCOUNT_CLAIM", "and which the account", "account_id"),
 		GroupsClaim:  r.string("AUTH_JWT_GROUPS_CLAIM", "and which the groups", "groups"),

@@ -9,7 +9,8 @@ import (
 
 func TestSignedTokens(t *testing.T) {
 	secret := strings.Repeat("s", 32)
-	c, err := Load(env("AUTH_JWKS_URL=https://id.example.org/keys", "AUTH_JWT_SECRET="+secret, "AUTH_JWT_ISSUER=https://id.example.org",
+	c, err := Load(env("AUTH_JWKS_URL=https://id.example.org/keys", "AUTH_JWT_SECRET="+secret,
+		"AUTH_JWT_ISSUER=https://id.example.org",
 		"AUTH_JWT_AUDIENCE=files", "AUTH_JWT_USER_CLAIM=sub", "AUTH_JWT_ACCOUNT_CLAIM=tenant", "AUTH_JWT_GROUPS_CLAIM=roles", "AUTH_CACHE_TTL=0"))
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +36,8 @@ func TestFaultsOfAuth(t *testing.T) {
 		"BACKEND_PRIVATE_URL":             {"BACKEND_PRIVATE_URL=backend:8000"},
 	} {
 		_, err := Load(env(settings...))
-		if err == nil || !strings.HasPrefix(err.Error(), name+" ") || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "topsecret") {
+		if err == nil || !strings.HasPrefix(err.Error(), name+" ") || strings.Contains(err.Error(), "\n") ||
+			strings.Contains(err.Error(), "topsecret") {
 			t.Errorf("%q: %v", settings, err)
 		}
 	}

@@ -148,7 +148,8 @@ func (r *reader) load() (c Config) {
 	c.Auth, c.Backend = r.auth()
 	c.Postgres = r.postgres()
 	c.Storage = r.storage()
-	c.EmbeddedSync = r.bool("EMBEDDED_SYNC", "with the embedded store, flush the file system before an offset is acknowledged; off trades what a power cut may cost for speed", true)
+	c.EmbeddedSync = r.bool("EMBEDDED_SYNC", "with the embedded store, flush the file system before an offset is "+
+		"acknowledged; off trades what a power cut may cost for speed", true)
 	if c.Download.Redirect && c.Storage.Type == Embedded {
 		r.fault("DOWNLOAD_MODE", "redirect needs a store that clients can reach: another STORAGE_TYPE than embedded")
 	}
@@ -165,7 +166,8 @@ func (r *reader) load() (c Config) {
 
 func (r *reader) service(c *Config) {
 	r.group = "The service"
-	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development` or `Production` (JSON logs, rate limits, HSTS, no ready token)", Development, Testing, Development, Production)
+	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development` or `Production` (JSON logs, rate limits, HSTS, no ready token)",
+		Development, Testing, Development, Production)
 	c.Debug = r.bool("DEBUG", "show the text of internal errors to clients", false)
 	c.Host = r.string("HOST", "where to listen; `0.0.0.0` is everywhere", "127.0.0.1")
 	c.Port = r.int("PORT", "0 takes a free one", 8000, 0, 65535)
@@ -173,19 +175,25 @@ func (r *reader) service(c *Config) {
 	c.PublicURL = r.publicURL()
 	c.ExampleDir = r.path("EXAMPLE_DIR", "the built example page, served at `/` if it is there", "web-example/dist")
 	c.FrontendURL, c.AllowedOrigins = r.origins()
-	c.AllowedHeaders = r.list("ALLOWED_HEADERS", "headers that those pages may send beside the ones that the service knows, and those that tracing libraries add, a comma list")
+	c.AllowedHeaders = r.list("ALLOWED_HEADERS", "headers that those pages may send beside the ones that the service "+
+		"knows, and those that tracing libraries add, a comma list")
 	c.Admin = r.admin()
-	c.StartTimeout = r.duration("START_TIMEOUT", "how long to wait for database and store at start", 30*time.Second, 24*time.Hour)
+	c.StartTimeout = r.duration("START_TIMEOUT", "how long to wait for database and store at start", 30*time.Second,
+		24*time.Hour)
 	c.Drain = r.drain()
 }
 
 func (r *reader) uploads(c *Config) {
 	r.group = "Uploads"
 	c.MaxFileSize = r.int64("MAX_FILE_SIZE", "the longest file, in bytes", 104857600, 1, 5<<40)
-	c.MemoryBudget = r.int64("MEMORY_BUDGET", "bytes of uploads that may be in memory at the same time; at least two parts of the longest file's", 256<<20, 17<<20, 1<<40)
-	c.UploadTTL = r.timeFrom("UPLOAD_TTL", "an unfinished upload is removed when it got no byte for so long", 24*time.Hour, time.Millisecond, 365*24*time.Hour)
-	c.MaxUnfinished = r.int64("MAX_UNFINISHED_UPLOADS", "how many unfinished uploads one identity may have at a time; 0: any number", 1000, 0, 1<<40)
-	c.ReadTimeout = r.duration("READ_TIMEOUT", "an upload request that sends no byte for so long is ended; what came is kept", 60*time.Second, 24*time.Hour)
+	c.MemoryBudget = r.int64("MEMORY_BUDGET", "bytes of uploads that may be in memory at the same time; at least two "+
+		"parts of the longest file's", 256<<20, 17<<20, 1<<40)
+	c.UploadTTL = r.timeFrom("UPLOAD_TTL", "an unfinished upload is removed when it got no byte for so long", 24*time.Hour,
+		time.Millisecond, 365*24*time.Hour)
+	c.MaxUnfinished = r.int64("MAX_UNFINISHED_UPLOADS", "how many unfinished uploads one identity may have at a time; "+
+		"0: any number", 1000, 0, 1<<40)
+	c.ReadTimeout = r.duration("READ_TIMEOUT", "an upload request that sends no byte for so long is ended; what came is "+
+		"kept", 60*time.Second, 24*time.Hour)
 	c.MinFreeSpace = r.minFreeSpace()
 	r.int64("CHUNK_SIZE", "checked, so that a typing error is told; not needed", 1048576, 1, 1<<40)
 }
@@ -193,7 +201,8 @@ func (r *reader) uploads(c *Config) {
 // minFreeSpace is negative where nothing is set.
 func (r *reader) minFreeSpace() int64 {
 	const name, usual = "MIN_FREE_SPACE", 256 << 20
-	n := r.int64(name, "bytes that stay free in `DATA_DIR`, so that files can be deleted: uploads that would leave less are refused (507). Where it is not set, on a small disk a tenth of that; 0: none", usual, 0, 1<<50)
+	n := r.int64(name, "bytes that stay free in `DATA_DIR`, so that files can be deleted: uploads that would leave less "+
+		"are refused (507). Where it is not set, on a small disk a tenth of that; 0: none", usual, 0, 1<<50)
 	if strings.TrimSpace(r.getenv(name)) == "" {
 		return -1
 	}
@@ -202,7 +211,8 @@ func (r *reader) minFreeSpace() int64 {
 
 func (r *reader) publicURL() string {
 	name := "PUBLIC_URL"
-	u := r.httpURL(name, "the URL under which clients see files; behind a proxy it must be set. Where it is not, each client gets URLs with the host that it asked (`http://HOST/files`)")
+	u := r.httpURL(name, "the URL under which clients see files; behind a proxy it must be set. Where it is not, each "+
+		"client gets URLs with the host that it asked (`http://HOST/files`)")
 	if other := r.httpURL("FASTAPI_BASE_URL", "another name for it"); u == nil && other != nil {
 		name, u = "FASTAPI_BASE_URL", other
 	}
@@ -218,13 +228,15 @@ func (r *reader) publicURL() string {
 // origins are pages that may call; the first result is where browsers are sent to sign in,
 // without a trailing slash, or empty.
 func (r *reader) origins() (frontend string, all []string) {
-	for _, s := range r.list("ALLOWED_ORIGINS", "origins whose pages may call (CORS), a comma or JSON list: such as `https://app.example.org`, "+
+	for _, s := range r.list("ALLOWED_ORIGINS", "origins whose pages may call (CORS), a comma or JSON list: such as "+
+		"`https://app.example.org`, "+
 		"`https://*.example.org`, an app's `capacitor://localhost`, or `*`: everybody's, but without cookies") {
 		if o := r.origin(s); o != "" {
 			all = append(all, o)
 		}
 	}
-	if u := r.httpURL("FRONTEND_URL", "one more; and where browsers are sent to sign in that open a file's address without a token"); u != nil {
+	if u := r.httpURL("FRONTEND_URL", "one more; and where browsers are sent to sign in that open a file's address "+
+		"without a token"); u != nil {
 		frontend = strings.TrimRight(u.String(), "/")
 		all = append(all, Origin(u))
 	}

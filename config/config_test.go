@@ -31,7 +31,8 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Mode: Development, Host: "127.0.0.1", Port: 8000, DataDir: data, ExampleDir: example,
 		Admin: Admin{Addr: "127.0.0.1:9464"}, CacheTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
-		Download:    Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache", FrameOptions: "DENY", ResourcePolicy: "same-site"},
+		Download: Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache",
+			FrameOptions: "DENY", ResourcePolicy: "same-site"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
 		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, MaxUnfinished: 1000, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, Events: Events{Scan: Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, EmbeddedSync: true,
 		Drain:       Drain{Timeout: 10 * time.Second},
@@ -39,7 +40,8 @@ func TestDefaults(t *testing.T) {
 		Import:      Import{Region: "us-east-1"},
 		Auth:        Auth{RedisPrefix: ":1:", Iterations: 1, CacheTTL: 5 * time.Second},
 		Connections: Connections{Idle: 11 * time.Minute},
-		Limits:      Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute}, Failures: Rate{100, time.Minute}},
+		Limits: Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute},
+			Failures: Rate{100, time.Minute}},
 	}
 	if fmt.Sprint(c.TrustedProxies) != "[127.0.0.0/8 ::1/128]" {
 		t.Error(c.TrustedProxies)
@@ -51,7 +53,8 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestThePythonServicesEnvironment(t *testing.T) {
-	c, err := Load(env("CONFIG=Production", "PORT=8002", "FRONTEND_URL=https://app.example.org/", "FORMS_URL=https://forms.example.org",
+	c, err := Load(env("CONFIG=Production", "PORT=8002", "FRONTEND_URL=https://app.example.org/",
+		"FORMS_URL=https://forms.example.org",
 		`ALLOWED_ORIGINS=["https://a.example.org", "https://b.example.org/"]`, "POSTGRES_HOST=db", "POSTGRES_USER=u", "POSTGRES_PASSWORD=p@ss/w",
 		"POSTGRES_DB=files", "STORAGE_TYPE=local", "SEAWEEDFS_S3_ENDPOINT=seaweedfs:8333", "SEAWEEDFS_S3_ACCESS_KEY=a",
 		"SEAWEEDFS_S3_SECRET_KEY=s", "SEAWEEDFS_S3_USE_SSL=False", "FASTAPI_BASE_URL=https://app.example.org/files/", "WORKERS=4",
@@ -66,11 +69,13 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 	if got := c.Postgres.DSN(); got != "postgres://u:p%40ss%2Fw@db:5432/files" {
 		t.Error(got)
 	}
-	want := []string{"https://a.example.org", "https://b.example.org", "https://app.example.org", "https://forms.example.org"}
+	want := []string{"https://a.example.org", "https://b.example.org", "https://app.example.org",
+		"https://forms.example.org"}
 	if diff := cmp.Diff(want, c.AllowedOrigins); diff != "" {
 		t.Error(diff)
 	}
-	auth := Auth{Redis: "redis://:re%2Fdis@redis:6379/1", RedisPrefix: ":2:", Secret: "django secret", Iterations: 2, CacheTTL: 5 * time.Second}
+	auth := Auth{Redis: "redis://:re%2Fdis@redis:6379/1", RedisPrefix: ":2:", Secret: "django secret", Iterations: 2,
+		CacheTTL: 5 * time.Second}
 	if diff := cmp.Diff(auth, c.Auth); diff != "" || c.Backend != "http://backend:8000" {
 		t.Error(diff, c.Backend)
 	}
@@ -82,13 +87,15 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 }
 
 func TestTheEdge(t *testing.T) {
-	c, err := Load(env("CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=120", "TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,2001:db8::/32",
+	c, err := Load(env("CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=120",
+		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,2001:db8::/32",
 		"FRONTEND_URL=https://app.example.org/"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Limits{true, Rate{3, 2 * time.Minute}, Rate{100, time.Minute}, Rate{100, time.Minute}}
-	if c.Limits != want || fmt.Sprint(c.TrustedProxies) != "[10.0.0.0/8 192.0.2.7/32 2001:db8::/32]" || c.FrontendURL != "https://app.example.org" {
+	if c.Limits != want || fmt.Sprint(c.TrustedProxies) != "[10.0.0.0/8 192.0.2.7/32 2001:db8::/32]" ||
+		c.FrontendURL != "https://app.example.org" {
 		t.Errorf("%+v %v %q", c.Limits, c.TrustedProxies, c.FrontendURL)
 	}
 	for _, e := range []string{"CONFIG=Testing", "CONFIG=Development", "CONFIG=Production RATE_LIMIT_ENABLED=off"} {
@@ -102,7 +109,8 @@ func TestTheEdge(t *testing.T) {
 	if c, err := Load(env("BACKEND_PRIVATE_URL=http://nginx:8001")); err != nil || len(c.TrustedProxies) != 8 {
 		t.Errorf("behind the proxy of a backend: %v %v", c.TrustedProxies, err)
 	}
-	if c, err := Load(env("TRUSTED_PROXIES=none", "RATE_LIMIT_ENABLED=on")); err != nil || c.TrustedProxies != nil || !c.Limits.On {
+	if c, err := Load(env("TRUSTED_PROXIES=none", "RATE_LIMIT_ENABLED=on")); err != nil || c.TrustedProxies != nil ||
+		!c.Limits.On {
 		t.Errorf("%v %v", c.TrustedProxies, err)
 	}
 }
@@ -125,7 +133,8 @@ func TestPayloadSigning(t *testing.T) {
 		{"STORAGE_TYPE=s3 S3_PAYLOAD_SIGNING=signed", Signed},
 		{"STORAGE_TYPE=google", SigningDefault},
 	} {
-		keys := " SEAWEEDFS_S3_ACCESS_KEY=a SEAWEEDFS_S3_SECRET_KEY=s S3_ACCESS_KEY=a S3_SECRET_KEY=s GCS_S3_ACCESS_KEY=a GCS_S3_SECRET_KEY=s"
+		keys := " SEAWEEDFS_S3_ACCESS_KEY=a SEAWEEDFS_S3_SECRET_KEY=s S3_ACCESS_KEY=a S3_SECRET_KEY=s GCS_S3_ACCESS_KEY=a " +
+			"GCS_S3_SECRET_KEY=s"
 		got, err := Load(env(strings.Fields(c.env + keys)...))
 		if err != nil || got.Storage.Signing != c.want {
 			t.Errorf("%s: %q %v, want %q", c.env, got.Storage.Signing, err, c.want)
@@ -134,7 +143,8 @@ func TestPayloadSigning(t *testing.T) {
 }
 
 func TestAllFaultsAreNamedAtOnce(t *testing.T) {
-	_, err := Load(env("CONFIG=Prod", "PORT=99999", "DEBUG=maybe", "MAX_FILE_SIZE=-1", "READ_TIMEOUT=soon", "PUBLIC_URL=ftp://x",
+	_, err := Load(env("CONFIG=Prod", "PORT=99999", "DEBUG=maybe", "MAX_FILE_SIZE=-1", "READ_TIMEOUT=soon",
+		"PUBLIC_URL=ftp://x",
 		"FRONTEND_URL=nonsense", "ALLOWED_ORIGINS=[1]", "POSTGRES_HOST=db", "STORAGE_TYPE=local", "BUCKET_PREFIX=Bad_Prefix",
 		"S3_PAYLOAD_SIGNING=perhaps", "CHUNK_SIZE=x", "SEAWEEDFS_S3_SECRET_KEY=topsecret",
 		"ADMIN_ADDR=9090", "PERMISSION_CACHE_TTL=2h", "WRITE_TIMEOUT=0", "DOWNLOAD_MODE=fast", "DOWNLOAD_REDIRECT_MIN=-1",
@@ -146,7 +156,8 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, name := range []string{"CONFIG", "PORT", "DEBUG", "MAX_FILE_SIZE", "READ_TIMEOUT", "PUBLIC_URL", "FRONTEND_URL", "ALLOWED_ORIGINS",
+	for _, name := range []string{"CONFIG", "PORT", "DEBUG", "MAX_FILE_SIZE", "READ_TIMEOUT", "PUBLIC_URL", "FRONTEND_URL",
+		"ALLOWED_ORIGINS",
 		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE",
 		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN", "DOWNLOAD_REDIRECT_ENDPOINT",
 		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL", "AUTH_TOKEN_ITERATIONS", "RESOURCE_POLICY", "ADMIN_HOSTS", "IDLE_TIMEOUT", "MAX_CONNECTIONS",
@@ -167,20 +178,23 @@ func TestKindOfStore(t *testing.T) {
 		"STORAGE_TYPE=s3 S3_ENDPOINT=http://s": "", "STORAGE_TYPE=s3 S3_ENDPOINT=http://s S3_KIND=minio": "minio", "STORAGE_TYPE=s3 S3_KIND=google": "google",
 		"S3_KIND=google": "",
 	} {
-		keys := []string{"S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "GCS_S3_ACCESS_KEY=a", "GCS_S3_SECRET_KEY=b", "SEAWEEDFS_S3_ACCESS_KEY=a", "SEAWEEDFS_S3_SECRET_KEY=b"}
+		keys := []string{"S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "GCS_S3_ACCESS_KEY=a", "GCS_S3_SECRET_KEY=b",
+			"SEAWEEDFS_S3_ACCESS_KEY=a", "SEAWEEDFS_S3_SECRET_KEY=b"}
 		c, err := Load(env(append(keys, strings.Fields(set)...)...))
 		if err != nil || c.Storage.Kind != want {
 			t.Errorf("%q: %q %v, want %q", set, c.Storage.Kind, err, want)
 		}
 	}
-	if _, err := Load(env("STORAGE_TYPE=s3", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "S3_KIND=floppy")); err == nil || !strings.HasPrefix(err.Error(), "S3_KIND ") {
+	if _, err := Load(env("STORAGE_TYPE=s3", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "S3_KIND=floppy")); err == nil ||
+		!strings.HasPrefix(err.Error(), "S3_KIND ") {
 		t.Errorf("a kind that there is not: %v", err)
 	}
 }
 
 func TestDownloads(t *testing.T) {
 	first, second := strings.Repeat("a", 32), strings.Repeat("b", 40)
-	c, err := Load(env("STORAGE_TYPE=s3", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "DOWNLOAD_MODE=redirect", "DOWNLOAD_REDIRECT_MIN=0",
+	c, err := Load(env("STORAGE_TYPE=s3", "S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "DOWNLOAD_MODE=redirect",
+		"DOWNLOAD_REDIRECT_MIN=0",
 		"DOWNLOAD_REDIRECT_ENDPOINT=https://s3.example.org/", "LINK_KEYS="+first+", "+second, "LINK_MAX_TTL=720h",
 		"PDF_FRAME_OPTIONS=SAMEORIGIN", "PERMISSION_CACHE_TTL=0", "ADMIN_ADDR=off"))
 	if err != nil {
@@ -203,7 +217,8 @@ func TestDownloads(t *testing.T) {
 }
 
 func TestOperating(t *testing.T) {
-	c, err := Load(env("QUOTA_BYTES=1000", "QUOTA_FILES=5", "WEBHOOK_URL=https://a.example.org/hook?x=1", "PRE_CREATE_URL=http://b:80/", "WEBHOOK_SECRET="+strings.Repeat("s", 24),
+	c, err := Load(env("QUOTA_BYTES=1000", "QUOTA_FILES=5", "WEBHOOK_URL=https://a.example.org/hook?x=1",
+		"PRE_CREATE_URL=http://b:80/", "WEBHOOK_SECRET="+strings.Repeat("s", 24),
 		"SCAN_CLAMD=unix:/run/clamd", "IMPORT_S3_TYPE=google", "IMPORT_S3_ACCESS_KEY=a", "IMPORT_S3_SECRET_KEY=b", "IMPORT_TEXTS_URL=postgres://u:p@h/d"))
 	if err != nil {
 		t.Fatal(err)
@@ -211,10 +226,12 @@ func TestOperating(t *testing.T) {
 	if diff := cmp.Diff(Quota{1000, 5}, c.Quota); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(Events{"https://a.example.org/hook?x=1", strings.Repeat("s", 24), "http://b:80/", "unix:/run/clamd", Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, c.Events); diff != "" {
+	if diff := cmp.Diff(Events{"https://a.example.org/hook?x=1", strings.Repeat("s", 24), "http://b:80/",
+		"unix:/run/clamd", Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, c.Events); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(Import{"https://storage.googleapis.com", "a", "b", "us-east-1", true, "postgres://u:p@h/d"}, c.Import); diff != "" {
+	if diff := cmp.Diff(Import{"https://storage.googleapis.com", "a", "b", "us-east-1", true, "postgres://u:p@h/d"},
+		c.Import); diff != "" {
 		t.Error(diff)
 	}
 	if s := c.Redacted(); strings.Contains(s, "sss") || strings.Contains(s, "u:p@") {

@@ -31,12 +31,16 @@ type Connections struct {
 
 func (r *reader) connections() Connections {
 	return Connections{
-		Most: r.int("MAX_CONNECTIONS", "connections of clients at the same time; 0: as many as the limit of open files allows (`ulimit -n`, "+
-			"see [Open files](#sizing)), at most 10000. When it is reached, a new connection closes the one that has been silent or idle longest; "+
+		Most: r.int("MAX_CONNECTIONS", "connections of clients at the same time; 0: as many as the limit of open files "+
+			"allows (`ulimit -n`, "+
+			"see [Open files](#sizing)), at most 10000. When it is reached, a new connection closes the one that has been "+
+			"silent or idle longest; "+
 			"when all are serving requests, it gets 503", 0, 0, 1_000_000),
-		PerClient: r.int("MAX_CONNECTIONS_PER_CLIENT", "and from one address (IPv6: one /64 network) that is not one of `TRUSTED_PROXIES`; "+
+		PerClient: r.int("MAX_CONNECTIONS_PER_CLIENT", "and from one address (IPv6: one /64 network) that is not one of "+
+			"`TRUSTED_PROXIES`; "+
 			"then 429. 0: a quarter of all", 0, 0, 1_000_000),
-		Idle: r.duration("IDLE_TIMEOUT", "an idle connection is kept open for so long; longer than the load balancer in front keeps its own "+
+		Idle: r.duration("IDLE_TIMEOUT", "an idle connection is kept open for so long; longer than the load balancer in "+
+			"front keeps its own "+
 			"(Google Cloud: 10 minutes), or requests meet a closing connection", 11*time.Minute, 24*time.Hour),
 	}
 }
@@ -53,10 +57,15 @@ func (r *reader) limits(m Mode) Limits {
 		}
 	}
 	return Limits{
-		On:        r.bool("RATE_LIMIT_ENABLED", "limits on how often may be asked, by identity, by address where there is none, and by both for public forms; counted in `AUTH_REDIS_URL`, or in memory. On by itself with `CONFIG=Production`", m == Production),
-		Uploads:   rate("UPLOAD", "REQUESTS", "uploads begun in a window; a file that is put together of partial uploads counts once, and 16 parts may be begun for each", 10),
-		Downloads: rate("DOWNLOAD", "REQUESTS", "downloads in a window, and refused ones; a download pays for as many bytes in ranges of its file", 100),
-		Failures:  rate("AUTH", "FAILURES", "different wrong tokens from one address in a window; after that no unknown one from there is looked up", 100),
+		On: r.bool("RATE_LIMIT_ENABLED", "limits on how often may be asked, by identity, by address where there is "+
+			"none, and by both for public forms; counted in `AUTH_REDIS_URL`, or in memory. On by itself with "+
+			"`CONFIG=Production`", m == Production),
+		Uploads: rate("UPLOAD", "REQUESTS", "uploads begun in a window; a file that is put together of partial uploads "+
+			"counts once, and 16 parts may be begun for each", 10),
+		Downloads: rate("DOWNLOAD", "REQUESTS", "downloads in a window, and refused ones; a download pays for as many "+
+			"bytes in ranges of its file", 100),
+		Failures: rate("AUTH", "FAILURES", "different wrong tokens from one address in a window; after that no unknown "+
+			"one from there is looked up", 100),
 	}
 }
 
@@ -71,7 +80,9 @@ const (
 // of another one, which clients reach through its proxy alone, in a private network.
 func (r *reader) proxies(backend bool) (all []netip.Prefix) {
 	const name = "TRUSTED_PROXIES"
-	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed: where your own proxies are, and nobody else; `private`: loopback and all private networks; `none`: nobody's; by default loopback, with `BACKEND_PRIVATE_URL` as `private`")
+	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed: where your own proxies are, and "+
+		"nobody else; `private`: loopback and all private networks; `none`: nobody's; by default loopback, with "+
+		"`BACKEND_PRIVATE_URL` as `private`")
 	switch {
 	case len(list) == 0 && backend:
 		list = []string{"private"}

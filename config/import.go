@@ -16,12 +16,14 @@ type Import struct {
 func (r *reader) imports() Import {
 	r.group = "Import"
 	i := Import{
-		Google:    oneOf(r, "IMPORT_S3_TYPE", "for `holdfast import`: the kind of store that files come from, `s3` or `google`", "s3", "s3", "google") == "google",
+		Google: oneOf(r, "IMPORT_S3_TYPE", "for `holdfast import`: the kind of store that files come from, `s3` or "+
+			"`google`", "s3", "s3", "google") == "google",
 		Endpoint:  r.string("IMPORT_S3_ENDPOINT", "where it is, if it is not the service's own", ""),
 		AccessKey: r.string("IMPORT_S3_ACCESS_KEY", "its key", ""),
 		SecretKey: r.string("IMPORT_S3_SECRET_KEY", "and the secret of that", ""),
 		Region:    r.string("IMPORT_S3_REGION", "the store's region", "us-east-1"),
-		Texts:     r.get("IMPORT_TEXTS_URL", "for `holdfast import links`: a PostgreSQL database with texts, `postgres://user:password@host/database`", ""),
+		Texts: r.get("IMPORT_TEXTS_URL", "for `holdfast import links`: a PostgreSQL database with texts, "+
+			"`postgres://user:password@host/database`", ""),
 	}
 	if i.Google {
 		i.Endpoint = cmp.Or(i.Endpoint, "https://storage.googleapis.com")

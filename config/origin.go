@@ -39,7 +39,8 @@ func (r *reader) origin(s string) string {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.User != nil || Origin(u) == "" {
-		r.fault(name, "must be origins such as https://app.example.org or capacitor://localhost (null is none: any page can have it)")
+		r.fault(name, "must be origins such as https://app.example.org or capacitor://localhost (null is none: any page "+
+			"can have it)")
 		return ""
 	}
 	o := Origin(u)

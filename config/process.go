@@ -22,7 +22,8 @@ func (p Proxies) For(u *url.URL) (*url.URL, error) {
 // process reads the variables that every Go program knows.
 func (r *reader) process(c *Config) {
 	r.group = "The process"
-	c.MemoryLimit = r.get("GOMEMLIMIT", "the heap's limit, as the Go runtime reads it (such as `1GiB`); without it the service sets `MEMORY_BUDGET` and 128 MiB", "") != ""
+	c.MemoryLimit = r.get("GOMEMLIMIT", "the heap's limit, as the Go runtime reads it (such as `1GiB`); without it the "+
+		"service sets `MEMORY_BUDGET` and 128 MiB", "") != ""
 	either := func(name, meaning string) string {
 		upper, lower := r.get(name, meaning, ""), r.get(strings.ToLower(name), "another name for it", "")
 		return cmp.Or(upper, lower)

@@ -36,7 +36,8 @@ func TestOperationsHasTheSettings(t *testing.T) {
 		}
 		return
 	}
-	t.Errorf("%s has other settings than package config (go test ./config -update writes them):\n%s", path, cmp.Diff(want, is))
+	t.Errorf("%s has other settings than package config (go test ./config -update writes them):\n%s", path,
+		cmp.Diff(want, is))
 }
 
 func markdown(settings []Setting) string {

@@ -18,10 +18,14 @@ func StoreKinds() []string { return []string{aws, google, "minio", seaweedFS, "v
 // storage reads the settings of every kind of store, and uses those of one.
 func (r *reader) storage() Storage {
 	r.group = "Object store"
-	kind := oneOf(r, "STORAGE_TYPE", "`embedded` (in this process, over `DATA_DIR`), `local` (SeaweedFS), `google`, or `s3` (any other)", Embedded, Embedded, Local, Google, S3)
+	kind := oneOf(r, "STORAGE_TYPE", "`embedded` (in this process, over `DATA_DIR`), `local` (SeaweedFS), `google`, or "+
+		"`s3` (any other)", Embedded, Embedded, Local, Google, S3)
 	prefix := r.string("BUCKET_PREFIX", "account 7's files lie in bucket `PREFIX-7`", "pneumatic-dev-test")
-	signing := oneOf(r, "S3_PAYLOAD_SIGNING", "whether requests sign the bytes they carry: `unsigned` never, `signed` always (for a way to the store that is not trusted); by default not over TLS, nor to a plain HTTP endpoint that is named here, nor to the embedded store", SigningDefault, Unsigned, Signed)
-	store := oneOf(r, "S3_KIND", "what the store of `STORAGE_TYPE=s3` is, where it differs from S3 as AWS has it: `aws`, `google`, `minio`, `seaweedfs`, "+
+	signing := oneOf(r, "S3_PAYLOAD_SIGNING", "whether requests sign the bytes they carry: `unsigned` never, `signed` "+
+		"always (for a way to the store that is not trusted); by default not over TLS, nor to a plain HTTP endpoint that "+
+		"is named here, nor to the embedded store", SigningDefault, Unsigned, Signed)
+	store := oneOf(r, "S3_KIND", "what the store of `STORAGE_TYPE=s3` is, where it differs from S3 as AWS has it: "+
+		"`aws`, `google`, `minio`, `seaweedfs`, "+
 		"`versitygw`; by default `aws` without an endpoint, else any", "", StoreKinds()...)
 	if !validBucketPrefix(prefix) {
 		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.', beginning with a letter or digit")
@@ -29,7 +33,8 @@ func (r *reader) storage() Storage {
 	s := Storage{Type: Embedded, Region: "us-east-1", Signing: Unsigned}
 	for _, other := range []Storage{
 		r.server(kind, Local, "SEAWEEDFS_S3_", "where SeaweedFS is, with `STORAGE_TYPE=local`", ""),
-		r.server(kind, Google, "GCS_S3_", "where Google Cloud Storage is, with `STORAGE_TYPE=google`", "https://storage.googleapis.com"),
+		r.server(kind, Google, "GCS_S3_", "where Google Cloud Storage is, with `STORAGE_TYPE=google`",
+			"https://storage.googleapis.com"),
 		r.server(kind, S3, "S3_", "where the store is, with `STORAGE_TYPE=s3`; without, AWS", ""),
 	} {
 		if other.Type == kind {

@@ -22,7 +22,8 @@ func TestFullDisk(t *testing.T) {
 		noErr(t, row(ctx, d.write, "limit pages", "pragma max_page_count = "+strconv.Itoa(n), nil, &is))
 	}
 	fill := func(name string) error {
-		_, err := d.exec(ctx, "fill", `insert into chores (name, holder, until, place) values ($1, '', 0, $2)`, name, string(make([]byte, 64<<10)))
+		_, err := d.exec(ctx, "fill", `insert into chores (name, holder, until, place) values ($1, '', 0, $2)`, name,
+			string(make([]byte, 64<<10)))
 		return err
 	}
 	limit(pages)
@@ -36,7 +37,8 @@ func TestFullDisk(t *testing.T) {
 	var wrote int
 	noErr(t, d.tx(ctx, "fill", func(tx *transaction) error {
 		wrote++
-		_, err := exec(ctx, tx, "fill", `insert into chores (name, holder, until, place) values ('tx', '', 0, $1)`, string(make([]byte, 64<<10)))
+		_, err := exec(ctx, tx, "fill", `insert into chores (name, holder, until, place) values ('tx', '', 0, $1)`,
+			string(make([]byte, 64<<10)))
 		return err
 	}))
 	if asked != 3 || wrote != 2 {

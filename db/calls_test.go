@@ -50,10 +50,12 @@ func TestRegister(t *testing.T) {
 		d.KeepEvents()
 		rows, r := NewCached(d, time.Hour), prometheus.NewRegistry()
 		rows.Register(r)
-		const help = "# HELP holdfast_events Events in the outbox: waiting to be told, or dead. The same in every replica.\n# TYPE holdfast_events gauge\n"
+		const help = "# HELP holdfast_events Events in the outbox: waiting to be told, or dead. The same in every " +
+			"replica.\n# TYPE holdfast_events gauge\n"
 		shows := func(dead, waiting int) {
 			t.Helper()
-			want := fmt.Sprintf("%sholdfast_events{state=\"dead\"} %d\nholdfast_events{state=\"waiting\"} %d\n", help, dead, waiting)
+			want := fmt.Sprintf("%sholdfast_events{state=\"dead\"} %d\nholdfast_events{state=\"waiting\"} %d\n", help, dead,
+				waiting)
 			if err := testutil.GatherAndCompare(r, strings.NewReader(want), "holdfast_events"); err != nil {
 				t.Error(err)
 			}
@@ -70,7 +72,8 @@ func TestRegister(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		want := "# HELP holdfast_cache_misses_total Lookups that a cache could not answer.\n# TYPE holdfast_cache_misses_total counter\nholdfast_cache_misses_total{cache=\"records\"} 3\n"
+		want := "# HELP holdfast_cache_misses_total Lookups that a cache could not answer.\n# TYPE " +
+			"holdfast_cache_misses_total counter\nholdfast_cache_misses_total{cache=\"records\"} 3\n"
 		if err := testutil.GatherAndCompare(r, strings.NewReader(want), "holdfast_cache_misses_total"); err != nil {
 			t.Error(err)
 		}

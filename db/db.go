@@ -88,7 +88,8 @@ func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {
 	conn.SetConnMaxIdleTime(5 * time.Minute)
 	c := &calls{metrics: newMetrics()}
 	shared := &pool{DB: conn, calls: c}
-	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint", byBytes: `"C"`,
+	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
+		byBytes: `"C"`,
 		migrate: func(ctx context.Context) error { return migratePostgres(ctx, conn) }}
 	return d, d.reach(ctx)
 }
@@ -164,12 +165,14 @@ func row(ctx context.Context, on rower, doing, query string, args []any, into ..
 }
 
 // rows calls each for every row.
-func (d *DB) rows(ctx context.Context, doing, query string, args []any, each func(scan func(...any) error) error) error {
+func (d *DB) rows(ctx context.Context, doing, query string, args []any,
+	each func(scan func(...any) error) error) error {
 	var began bool
 	var err error
 	return d.again(ctx, func() error {
 		if !began { // or some were told already
-			err = rows(ctx, d.sql, doing, d.text(query), args, func(scan func(...any) error) error { began = true; return each(scan) })
+			err = rows(ctx, d.sql, doing, d.text(query), args,
+				func(scan func(...any) error) error { began = true; return each(scan) })
 		}
 		return err
 	})
@@ -180,7 +183,8 @@ type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-func rows(ctx context.Context, on queryer, doing, query string, args []any, each func(scan func(...any) error) error) (err error) {
+func rows(ctx context.Context, on queryer, doing, query string, args []any,
+	each func(scan func(...any) error) error) (err error) {
 	ctx, end := on.begin(ctx, doing)
 	defer func() { end(err) }()
 	rows, err := on.QueryContext(ctx, query, args...)

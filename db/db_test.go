@@ -39,7 +39,8 @@ func newUpload() file.Upload {
 	id := file.NewID()
 	return file.Upload{
 		ID: id, Creator: file.Identity{Kind: file.KindUser, UserID: 3, AccountID: 4, Fingerprint: "f"},
-		Location: file.Location{Bucket: "b-4", Key: string(id)}, Name: "näme.txt", Type: "text/plain", Metadata: "name bsOkbWU=",
+		Location: file.Location{Bucket: "b-4",
+			Key: string(id)}, Name: "näme.txt", Type: "text/plain", Metadata: "name bsOkbWU=",
 		Size: 100, PartSize: 50, State: file.Open, TTL: time.Hour, Sources: []file.ID{"a", "b"}, Claim: []byte{9},
 	}
 }
@@ -109,13 +110,17 @@ func TestUploadFromRowToRecord(t *testing.T) {
 		}
 
 		// Two tails, put together, then parts that take their place, and a tail behind them.
-		u = commit(t, d, u, file.Progress{Offset: 10, HashState: []byte{1}, Tails: []file.Tail{{Offset: 0, Size: 10, Key: "t1"}}})
-		u = commit(t, d, u, file.Progress{Offset: 30, HashState: []byte{2}, Tails: []file.Tail{{Offset: 10, Size: 20, Key: "t2"}}})
+		u = commit(t, d, u, file.Progress{Offset: 10, HashState: []byte{1},
+			Tails: []file.Tail{{Offset: 0, Size: 10, Key: "t1"}}})
+		u = commit(t, d, u, file.Progress{Offset: 30, HashState: []byte{2},
+			Tails: []file.Tail{{Offset: 10, Size: 20, Key: "t2"}}})
 		if u.TailSize() != 30 || len(u.Tails) != 2 || u.Offset != 30 || !bytes.Equal(u.HashState, []byte{2}) {
 			t.Fatalf("%+v", u)
 		}
-		u = commit(t, d, u, file.Progress{Offset: 35, HashState: []byte{3}, Tails: []file.Tail{{Offset: 10, Size: 25, Key: "t3"}}})
-		if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 10, Key: "t1"}, {Offset: 10, Size: 25, Key: "t3"}}, u.Tails); diff != "" {
+		u = commit(t, d, u, file.Progress{Offset: 35, HashState: []byte{3},
+			Tails: []file.Tail{{Offset: 10, Size: 25, Key: "t3"}}})
+		if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 10, Key: "t1"}, {Offset: 10, Size: 25, Key: "t3"}},
+			u.Tails); diff != "" {
 			t.Fatal(diff)
 		}
 		n1, err := d.TakePart(ctx, u.Fence(), 50)
@@ -128,11 +133,14 @@ func TestUploadFromRowToRecord(t *testing.T) {
 			t.Fatal(n1, n2, n3)
 		}
 		noErr(t, d.SetMultipart(ctx, u.Fence(), "key", file.Multipart{ID: "mp", Sums: true}, 60))
-		parts := []file.Part{{Number: 1, Offset: 0, Size: 50, ETag: "e1", CRC32: "c1"}, {Number: 3, Offset: 50, Size: 40, ETag: "e3"}}
-		u = commit(t, d, u, file.Progress{Offset: 100, HashState: []byte{4}, Parts: parts, Tails: []file.Tail{{Offset: 90, Size: 10, Key: "t4"}}})
+		parts := []file.Part{{Number: 1, Offset: 0, Size: 50, ETag: "e1", CRC32: "c1"},
+			{Number: 3, Offset: 50, Size: 40, ETag: "e3"}}
+		u = commit(t, d, u, file.Progress{Offset: 100, HashState: []byte{4}, Parts: parts,
+			Tails: []file.Tail{{Offset: 90, Size: 10, Key: "t4"}}})
 		got, err := d.Parts(ctx, u.ID)
 		noErr(t, err)
-		if diff := cmp.Diff(parts, got); diff != "" || len(u.Tails) != 1 || u.Multipart != (file.Multipart{ID: "mp", Sums: true}) || u.PartSize != 60 || !u.Complete() {
+		if diff := cmp.Diff(parts, got); diff != "" || len(u.Tails) != 1 ||
+			u.Multipart != (file.Multipart{ID: "mp", Sums: true}) || u.PartSize != 60 || !u.Complete() {
 			t.Fatalf("%s %+v", diff, u)
 		}
 
@@ -141,8 +149,9 @@ func TestUploadFromRowToRecord(t *testing.T) {
 		was := u.Fence()
 		u = reload(t, d, u.ID)
 		u.ETag = "whole"
-		rec := file.Record{ID: u.ID, Name: u.Name, Type: u.Type, Size: 100, UserID: 3, AccountID: 4, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
-			Location: u.Location, ETag: "whole", SHA256: bytes.Repeat([]byte{7}, 32)}
+		rec := file.Record{ID: u.ID, Name: u.Name, Type: u.Type, Size: 100, UserID: 3, AccountID: 4,
+			CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
+			Location:  u.Location, ETag: "whole", SHA256: bytes.Repeat([]byte{7}, 32)}
 		wantErr(t, d.Record(ctx, was, u, rec), file.ErrConflict) // of the state before
 		_, err = d.File(ctx, u.ID)
 		wantErr(t, err, file.ErrNotFound)
@@ -212,7 +221,8 @@ func TestFinal(t *testing.T) {
 		for _, other := range []struct {
 			who     file.Identity
 			sources []file.ID
-		}{{file.Identity{Kind: file.KindUser, UserID: 8, AccountID: 4}, u.Sources}, {u.Creator, []file.ID{"b", "a"}}, {u.Creator, []file.ID{"a"}}} {
+		}{{file.Identity{Kind: file.KindUser, UserID: 8, AccountID: 4}, u.Sources}, {u.Creator,
+			[]file.ID{"b", "a"}}, {u.Creator, []file.ID{"a"}}} {
 			_, err := d.Final(ctx, other.who, other.sources)
 			wantErr(t, err, file.ErrNotFound)
 		}
@@ -270,7 +280,8 @@ func TestDelete(t *testing.T) {
 		_, err = d.exec(ctx, "", `update uploads set emptied = emptied - $2 where id = $1`, u.ID, lateWrites.Milliseconds()+1)
 		noErr(t, err)
 		due(1)
-		_, err = d.exec(ctx, "", `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 10, 'text/plain', 'again', 1, 7)`, u.ID)
+		_, err = d.exec(ctx, "",
+			`insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 10, 'text/plain', 'again', 1, 7)`, u.ID)
 		noErr(t, err)
 		due(0)
 		_, err = d.exec(ctx, "", `delete from files where file_id = $1`, u.ID)

@@ -55,7 +55,8 @@ func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
 				return err
 			}
 		}
-		_, err := exec(ctx, tx, "forget upload", d.text(`delete from uploads where id = $1 and state = 'deleted' and emptied < {now} - $2`),
+		_, err := exec(ctx, tx, "forget upload",
+			d.text(`delete from uploads where id = $1 and state = 'deleted' and emptied < {now} - $2`),
 			id, lateWrites.Milliseconds())
 		return err
 	})
@@ -64,7 +65,8 @@ func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
 // Untidy lists, behind the given id, uploads that became files, and beside whose object something may
 // have been written until lateWrites ago.
 func (d *DB) Untidy(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
-	err = d.rows(ctx, "list untidy uploads", `select id from uploads where id > $1 and tidy_at < {now} order by id limit $2`,
+	err = d.rows(ctx, "list untidy uploads",
+		`select id from uploads where id > $1 and tidy_at < {now} order by id limit $2`,
 		[]any{after, limit}, func(scan func(...any) error) error {
 			var id file.ID
 			err := scan(&id)

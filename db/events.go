@@ -45,7 +45,8 @@ func (d *DB) Emit(ctx context.Context, kind file.EventKind, s file.Subject) erro
 
 // subject is what an event says of a record.
 func subject(r file.Record) file.Subject {
-	return file.Subject{ID: r.ID, AccountID: r.AccountID, UserID: r.UserID, Name: r.Name, Type: r.Type, Size: r.Size, SHA256: hex.EncodeToString(r.SHA256)}
+	return file.Subject{ID: r.ID, AccountID: r.AccountID, UserID: r.UserID, Name: r.Name, Type: r.Type, Size: r.Size,
+		SHA256: hex.EncodeToString(r.SHA256)}
 }
 
 const eventColumns = `file_id, kind, payload, tries, reason, created`
@@ -95,7 +96,8 @@ func (d *DB) Events(ctx context.Context, dead bool, limit int) ([]file.Event, er
 	if dead {
 		state = "dead"
 	}
-	return d.eventRows(ctx, `select `+eventColumns+` from events where state = $1 order by created, file_id limit $2`, state, limit)
+	return d.eventRows(ctx, `select `+eventColumns+` from events where state = $1 order by created, file_id limit $2`,
+		state, limit)
 }
 
 // ResendEvents has dead events wait again as if they were new: those of one file, or all if it
@@ -108,14 +110,15 @@ func (d *DB) ResendEvents(ctx context.Context, id file.ID) (int64, error) {
 // countEvents counts events by state, and says how long the oldest waits that is not dead.
 func (d *DB) countEvents(ctx context.Context) (counts map[string]int64, oldest time.Duration, err error) {
 	counts = make(map[string]int64)
-	err = d.rows(ctx, "count events", `select state, count(*), {now} - min(created) from events group by state`, nil, func(scan func(...any) error) error {
-		var state string
-		var n, age int64
-		err := scan(&state, &n, &age)
-		if counts[state] = n; state == "waiting" {
-			oldest = time.Duration(max(age, 0)) * time.Millisecond
-		}
-		return err
-	})
+	err = d.rows(ctx, "count events", `select state, count(*), {now} - min(created) from events group by state`, nil,
+		func(scan func(...any) error) error {
+			var state string
+			var n, age int64
+			err := scan(&state, &n, &age)
+			if counts[state] = n; state == "waiting" {
+				oldest = time.Duration(max(age, 0)) * time.Millisecond
+			}
+			return err
+		})
 	return counts, oldest, err
 }

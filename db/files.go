@@ -37,7 +37,8 @@ func wide(parameter string) string { return "cast(" + parameter + " as bigint)" 
 
 // Files lists the records of one user, or with user 0 of the whole account, newest first, from behind the
 // cursor: at most limit of them. next is the cursor behind the last one, or zero if there are no more.
-func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.Cursor, limit int) (records []file.Record, next file.Cursor, err error) {
+func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.Cursor, limit int) (records []file.Record,
+	next file.Cursor, err error) {
 	query := `select ` + listColumns + ` from files where account_id = ` + wide("$1")
 	args := []any{accountID, limit + 1}
 	if userID != 0 {

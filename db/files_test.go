@@ -24,7 +24,8 @@ func TestFiles(t *testing.T) {
 		_, err := d.sql.ExecContext(ctx, insert, "nobody's", sql.NullInt64{})
 		noErr(t, err)
 		r, err := d.File(ctx, "old-2")
-		if err != nil || r.CreatedAt.IsZero() || time.Since(r.CreatedAt).Abs() > time.Hour || r.Location != (file.Location{}) {
+		if err != nil || r.CreatedAt.IsZero() || time.Since(r.CreatedAt).Abs() > time.Hour ||
+			r.Location != (file.Location{}) {
 			t.Fatalf("%+v %v", r, err)
 		}
 		all, next, err := d.Files(ctx, 1, 7, file.Cursor{}, 10)
@@ -60,7 +61,8 @@ func TestFiles(t *testing.T) {
 		noErr(t, err)
 		_, err = d.sql.ExecContext(ctx, `delete from files where file_id = $1`, second.ID)
 		noErr(t, err)
-		if rest, next, err := d.Files(ctx, 1, 7, second, 10); err != nil || len(rest) != 1 || rest[0].ID != all[2].ID || next != (file.Cursor{}) {
+		if rest, next, err := d.Files(ctx, 1, 7, second, 10); err != nil || len(rest) != 1 || rest[0].ID != all[2].ID ||
+			next != (file.Cursor{}) {
 			t.Error(rest, next, err)
 		}
 		_, err = d.sql.ExecContext(ctx, insert, second.ID, 1)
@@ -87,8 +89,10 @@ func TestTokens(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
 		noErr(t, d.CreateToken(ctx, file.Token{ID: "a", Hash: []byte("ha"), Name: "n", UserID: 1, AccountID: 2}))
-		noErr(t, d.CreateToken(ctx, file.Token{ID: "b", Hash: []byte("hb"), UserID: 1, AccountID: 2, ExpiresAt: time.Now().Add(-time.Hour)}))
-		noErr(t, d.CreateToken(ctx, file.Token{ID: "c", Hash: []byte("hc"), UserID: 1, AccountID: 2, ExpiresAt: time.Now().Add(time.Hour)}))
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "b", Hash: []byte("hb"), UserID: 1, AccountID: 2,
+			ExpiresAt: time.Now().Add(-time.Hour)}))
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "c", Hash: []byte("hc"), UserID: 1, AccountID: 2,
+			ExpiresAt: time.Now().Add(time.Hour)}))
 		got, err := d.Token(ctx, []byte("ha"))
 		if err != nil || got.UserID != 1 || got.AccountID != 2 {
 			t.Fatal(got, err)

@@ -79,7 +79,8 @@ func (d *DB) SetGrant(ctx context.Context, id file.ID, g file.Grant) error {
 			return err
 		}
 		for _, row := range grantRows(g) {
-			if _, err := exec(ctx, tx, "set grant", `insert into grants (file_id, kind, name) values ($1, $2, $3)`, id, row.kind, row.name); err != nil {
+			if _, err := exec(ctx, tx, "set grant", `insert into grants (file_id, kind, name) values ($1, $2, $3)`, id, row.kind,
+				row.name); err != nil {
 				return err
 			}
 		}

@@ -26,7 +26,8 @@ func TestGrants(t *testing.T) {
 		is(private)
 		for _, g := range []file.Grant{
 			{Access: file.Public}, {Access: file.Account}, private,
-			{Access: file.Restricted, Users: []int64{2, 10, 2147483648}, Groups: []string{"c", "ä 'b'"}, Tokens: []string{"f", "g"}},
+			{Access: file.Restricted, Users: []int64{2, 10, 2147483648}, Groups: []string{"c", "ä 'b'"},
+				Tokens: []string{"f", "g"}},
 			{Access: file.Restricted, Groups: []string{"c"}}, {Access: file.Public},
 		} {
 			noErr(t, d.SetGrant(ctx, r.ID, g))
@@ -60,7 +61,8 @@ func TestGrants(t *testing.T) {
 func TestUnknownGrant(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		r := record(t, d)
-		_, err := d.sql.ExecContext(t.Context(), `insert into grants (file_id, kind, name) values ($1, 'everybody but', '7')`, r.ID)
+		_, err := d.sql.ExecContext(t.Context(), `insert into grants (file_id, kind, name) values ($1, 'everybody but', '7')`,
+			r.ID)
 		noErr(t, err)
 		if g, err := d.Grant(t.Context(), r.ID); err == nil {
 			t.Errorf("%+v", g)
@@ -74,12 +76,14 @@ func TestUploaderAndGroups(t *testing.T) {
 		u := newUpload()
 		u.Creator = file.Identity{Kind: file.KindPublic, AccountID: 3, Fingerprint: "print"}
 		now := leased(t, d, u)
-		noErr(t, d.Record(ctx, now.Fence(), now, file.Record{ID: u.ID, Name: "a", Type: "b", AccountID: 3, Uploader: "print"}))
+		noErr(t, d.Record(ctx, now.Fence(), now, file.Record{ID: u.ID, Name: "a", Type: "b", AccountID: 3,
+			Uploader: "print"}))
 		r, err := d.File(ctx, u.ID)
 		if err != nil || r.Uploader != "print" || r.UserID != 0 {
 			t.Errorf("%+v %v", r, err)
 		}
-		noErr(t, d.CreateToken(ctx, file.Token{ID: "a", Hash: []byte("ha"), UserID: 1, AccountID: 2, Groups: []string{"b, c", "a"}}))
+		noErr(t, d.CreateToken(ctx, file.Token{ID: "a", Hash: []byte("ha"), UserID: 1, AccountID: 2,
+			Groups: []string{"b, c", "a"}}))
 		noErr(t, d.CreateToken(ctx, file.Token{ID: "s", Hash: []byte("hs"), AccountID: 2}))
 		a, err := d.Token(ctx, []byte("ha"))
 		noErr(t, err)
@@ -87,7 +91,8 @@ func TestUploaderAndGroups(t *testing.T) {
 		noErr(t, err)
 		all, err := d.Tokens(ctx)
 		noErr(t, err)
-		if !slices.Equal(a.Groups, []string{"b, c", "a"}) || s.Groups != nil || s.UserID != 0 || len(all) != 2 || !slices.Equal(all[0].Groups, a.Groups) {
+		if !slices.Equal(a.Groups, []string{"b, c", "a"}) || s.Groups != nil || s.UserID != 0 || len(all) != 2 ||
+			!slices.Equal(all[0].Groups, a.Groups) {
 			t.Errorf("%+v %+v %+v", a, s, all)
 		}
 	})

@@ -15,7 +15,8 @@ const taken = `(u.state = 'recorded' or u.state <> 'deleted' and u.lease_until >
 // CreateKeyedUpload is CreateUpload, and has the upload stand for its creator's key for
 // so long. The error is file.ErrInFlight if another one stands for it: the same request
 // came twice, and the other one was faster.
-func (d *DB) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, keep time.Duration) error {
+func (d *DB) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string,
+	keep time.Duration) error {
 	return d.tx(ctx, "create upload", func(tx *transaction) error {
 		owner := u.Creator.Principal()
 		// This locks the key, or waits for who did. Only the next statement sees what that one

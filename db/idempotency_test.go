@@ -50,7 +50,8 @@ func TestKeys(t *testing.T) {
 		noErr(t, err)
 		was := u.Fence()
 		u.State, u.Offset = file.Recorded, u.Size
-		noErr(t, d.Record(t.Context(), was, u, file.Record{ID: u.ID, Name: "n", Type: "t", Size: u.Size, UserID: 3, AccountID: 4}))
+		noErr(t, d.Record(t.Context(), was, u, file.Record{ID: u.ID, Name: "n", Type: "t", Size: u.Size, UserID: 3,
+			AccountID: 4}))
 		wantErr(t, create(newUpload(), "k", time.Hour), file.ErrInFlight)
 		if u, err = d.Keyed(t.Context(), owner, "k"); err != nil || u.ID != third.ID || u.State != file.Recorded {
 			t.Fatalf("%+v %v", u, err)

@@ -30,7 +30,8 @@ func (d *DB) CountUnhealed(ctx context.Context) (n int64, err error) {
 // BeginImport notes that source is to become a file of the account, and under which id. If it
 // was begun before, that id is returned; done says that it is a file already. An id that is
 // some other source's is file.ErrConflict.
-func (d *DB) BeginImport(ctx context.Context, source string, accountID int64, id file.ID) (as file.ID, done bool, err error) {
+func (d *DB) BeginImport(ctx context.Context, source string, accountID int64, id file.ID) (as file.ID, done bool,
+	err error) {
 	_, err = d.exec(ctx, "begin import", `insert into imports (source, account_id, file_id, updated) values ($1, $2, $3, {now})
 		on conflict do nothing`, source, accountID, id)
 	if err != nil {
@@ -106,7 +107,8 @@ func (d *DB) DeletedSince(ctx context.Context, id file.ID) (bool, error) {
 // store may still hold something of that: it would be removed with what comes now.
 func (d *DB) RepeatImport(ctx context.Context, source string, accountID int64, id file.ID) error {
 	return d.tx(ctx, "repeat import", func(tx *transaction) error {
-		if _, err := exec(ctx, tx, "repeat import", `delete from uploads where id = $1 and state = 'deleted' and emptied is not null`, id); err != nil {
+		if _, err := exec(ctx, tx, "repeat import",
+			`delete from uploads where id = $1 and state = 'deleted' and emptied is not null`, id); err != nil {
 			return err
 		}
 		n, err := exec(ctx, tx, "repeat import", d.text(`update imports set state = 'begun', updated = {now}
@@ -122,7 +124,8 @@ func (d *DB) RepeatImport(ctx context.Context, source string, accountID int64, i
 
 // Imported finds what sources have become, and still are.
 func (d *DB) Imported(ctx context.Context, sources []string) (ids map[string]file.ID, err error) {
-	return d.idsBy(ctx, `select i.source, i.file_id from imports i join files f on f.file_id = i.file_id where i.state = 'done' and i.source in `, sources)
+	return d.idsBy(ctx,
+		`select i.source, i.file_id from imports i join files f on f.file_id = i.file_id where i.state = 'done' and i.source in `, sources)
 }
 
 // Known finds which of these ids are files.
@@ -142,13 +145,14 @@ func (d *DB) idsBy(ctx context.Context, query string, keys []string) (map[string
 	for i, k := range keys {
 		args[i], marks[i] = k, "$"+strconv.Itoa(i+1)
 	}
-	err := d.rows(ctx, "look up links", query+`(`+strings.Join(marks, ", ")+`)`, args, func(scan func(...any) error) error {
-		var key string
-		var id file.ID
-		err := scan(&key, &id)
-		found[key] = id
-		return err
-	})
+	err := d.rows(ctx, "look up links", query+`(`+strings.Join(marks, ", ")+`)`, args,
+		func(scan func(...any) error) error {
+			var key string
+			var id file.ID
+			err := scan(&key, &id)
+			found[key] = id
+			return err
+		})
 	return found, err
 }
 

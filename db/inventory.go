@@ -23,7 +23,8 @@ func (d *DB) Accounts(ctx context.Context, after int64, limit int) (ids []int64,
 
 // AccountFiles lists the records of an account in the order in which S3 lists their objects,
 // by the bytes of their ids, behind after.
-func (d *DB) AccountFiles(ctx context.Context, accountID int64, after file.ID, limit int) (records []file.Record, err error) {
+func (d *DB) AccountFiles(ctx context.Context, accountID int64, after file.ID, limit int) (records []file.Record,
+	err error) {
 	err = d.rows(ctx, "list records", `select `+recordColumns+` from files
 		where account_id = `+wide("$1")+` and file_id collate {bytes} > $2 order by file_id collate {bytes} limit $3`,
 		[]any{accountID, after, limit}, func(scan func(...any) error) error {

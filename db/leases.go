@@ -68,7 +68,8 @@ func (d *DB) DropLeases(ctx context.Context) error {
 		return errors.New("drop leases: other processes may hold them")
 	}
 	return d.tx(ctx, "drop leases", func(tx *transaction) error {
-		if _, err := exec(ctx, tx, "drop leases", `update uploads set lease_until = 0, lease_holder = '' where lease_until > 0`); err != nil {
+		if _, err := exec(ctx, tx, "drop leases",
+			`update uploads set lease_until = 0, lease_holder = '' where lease_until > 0`); err != nil {
 			return err
 		}
 		// How far each came stays.

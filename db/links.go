@@ -15,7 +15,8 @@ const expiredAtOnce = 100
 
 // CreateLink keeps a link; file.ErrNotFound if its file is gone.
 func (d *DB) CreateLink(ctx context.Context, l file.Link) error {
-	if _, err := d.exec(ctx, "remove expired links", `delete from links where id in (select id from links where expires <= {now} order by expires, id limit $1)`,
+	if _, err := d.exec(ctx, "remove expired links",
+		`delete from links where id in (select id from links where expires <= {now} order by expires, id limit $1)`,
 		expiredAtOnce); err != nil {
 		return err
 	}
@@ -23,7 +24,8 @@ func (d *DB) CreateLink(ctx context.Context, l file.Link) error {
 	n, err := d.exec(ctx, "create link", `insert into links (id, file_id, kind, user_id, account_id, fingerprint, groups, sealed, created, expires)
 		select cast($1 as varchar), file_id, cast($3 as varchar), cast($4 as bigint), cast($5 as bigint), cast($6 as varchar), cast($7 as varchar), cast($8 as varchar), {now}, cast($9 as bigint)
 		from files where file_id = $2`,
-		l.ID, l.File, string(m.Kind), m.UserID, m.AccountID, m.Fingerprint, strings.Join(m.Groups, "\n"), base64.StdEncoding.EncodeToString(l.Sealed), l.ExpiresAt.UnixMilli())
+		l.ID, l.File, string(m.Kind), m.UserID, m.AccountID, m.Fingerprint, strings.Join(m.Groups,
+			"\n"), base64.StdEncoding.EncodeToString(l.Sealed), l.ExpiresAt.UnixMilli())
 	if err == nil && n == 0 {
 		return file.NotFound(l.File)
 	}
@@ -35,7 +37,8 @@ const linkColumns = `id, file_id, kind, user_id, account_id, fingerprint, groups
 func scanLink(scan func(...any) error) (l file.Link, err error) {
 	var groups, kind, sealed string
 	var created, expires int64
-	err = scan(&l.ID, &l.File, &kind, &l.Maker.UserID, &l.Maker.AccountID, &l.Maker.Fingerprint, &groups, &sealed, &created, &expires)
+	err = scan(&l.ID, &l.File, &kind, &l.Maker.UserID, &l.Maker.AccountID, &l.Maker.Fingerprint, &groups, &sealed,
+		&created, &expires)
 	if err == nil {
 		l.Sealed, err = base64.StdEncoding.DecodeString(sealed)
 	}
@@ -47,13 +50,15 @@ func scanLink(scan func(...any) error) (l file.Link, err error) {
 // Link reads a link that is in force; file.ErrNotFound for one that is not.
 func (d *DB) Link(ctx context.Context, id string) (file.Link, error) {
 	return scanLink(func(into ...any) error {
-		return d.row(ctx, "read link", `select `+linkColumns+` from links where id = $1 and expires > {now}`, []any{id}, into...)
+		return d.row(ctx, "read link", `select `+linkColumns+` from links where id = $1 and expires > {now}`, []any{id},
+			into...)
 	})
 }
 
 // Links lists a file's links in force, oldest first.
 func (d *DB) Links(ctx context.Context, id file.ID) (all []file.Link, err error) {
-	err = d.rows(ctx, "list links", `select `+linkColumns+` from links where file_id = $1 and expires > {now} order by created, id`, []any{id},
+	err = d.rows(ctx, "list links",
+		`select `+linkColumns+` from links where file_id = $1 and expires > {now} order by created, id`, []any{id},
 		func(scan func(...any) error) error {
 			l, err := scanLink(scan)
 			all = append(all, l)
@@ -77,7 +82,8 @@ func (d *DB) EndLinks(ctx context.Context, id file.ID) error {
 		if _, err := exec(ctx, tx, "end links", `delete from links where file_id = $1`, id); err != nil {
 			return err
 		}
-		_, err := exec(ctx, tx, "end links", d.text(`insert into links_ended (file_id, ended) values ($1, {now}) on conflict (file_id) do nothing`), id)
+		_, err := exec(ctx, tx, "end links",
+			d.text(`insert into links_ended (file_id, ended) values ($1, {now}) on conflict (file_id) do nothing`), id)
 		return err
 	})
 }

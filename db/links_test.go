@@ -12,10 +12,12 @@ func TestKeptLinks(t *testing.T) {
 		ctx := t.Context()
 		foreign(t, d, "one", 4)
 		foreign(t, d, "two", 4)
-		maker := file.Identity{Kind: file.KindUser, UserID: 5_000_000_000, AccountID: 4, Fingerprint: "f", Groups: []string{"a", "b c"}}
+		maker := file.Identity{Kind: file.KindUser, UserID: 5_000_000_000, AccountID: 4, Fingerprint: "f",
+			Groups: []string{"a", "b c"}}
 		make := func(id string, of file.ID, ttl time.Duration) {
 			t.Helper()
-			noErr(t, d.CreateLink(ctx, file.Link{ID: id, File: of, Maker: maker, Sealed: []byte{0, 1}, ExpiresAt: time.Now().Add(ttl)}))
+			noErr(t, d.CreateLink(ctx, file.Link{ID: id, File: of, Maker: maker, Sealed: []byte{0, 1},
+				ExpiresAt: time.Now().Add(ttl)}))
 		}
 		make("a", "one", time.Hour)
 		make("b", "one", time.Hour)
@@ -23,12 +25,14 @@ func TestKeptLinks(t *testing.T) {
 		make("old", "two", -time.Minute)
 		l, err := d.Link(ctx, "a")
 		noErr(t, err)
-		if l.File != "one" || l.Maker.UserID != maker.UserID || l.Maker.Kind != file.KindUser || len(l.Maker.Groups) != 2 || string(l.Sealed) != "\x00\x01" {
+		if l.File != "one" || l.Maker.UserID != maker.UserID || l.Maker.Kind != file.KindUser || len(l.Maker.Groups) != 2 ||
+			string(l.Sealed) != "\x00\x01" {
 			t.Errorf("%+v", l)
 		}
 		_, err = d.Link(ctx, "old")
 		wantErr(t, err, file.ErrNotFound)
-		wantErr(t, d.CreateLink(ctx, file.Link{ID: "x", File: "gone", ExpiresAt: time.Now().Add(time.Hour)}), file.ErrNotFound)
+		wantErr(t, d.CreateLink(ctx, file.Link{ID: "x", File: "gone", ExpiresAt: time.Now().Add(time.Hour)}),
+			file.ErrNotFound)
 		wantErr(t, d.EndLink(ctx, "two", "a"), file.ErrNotFound) // of another file
 		noErr(t, d.EndLink(ctx, "one", "a"))
 		wantErr(t, d.EndLink(ctx, "one", "a"), file.ErrNotFound)

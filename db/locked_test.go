@@ -38,7 +38,8 @@ func TestLockedDatabase(t *testing.T) {
 			"create":     func(ctx context.Context) error { return d.CreateUpload(ctx, newUpload(), "h", time.Minute) },
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			if err := ask(ctx); !errors.Is(err, file.ErrDatabase) || errors.Is(err, file.ErrConflict) || errors.Is(err, file.ErrLocked) {
+			if err := ask(ctx); !errors.Is(err, file.ErrDatabase) || errors.Is(err, file.ErrConflict) ||
+				errors.Is(err, file.ErrLocked) {
 				t.Errorf("%s: %v", name, err)
 			}
 			cancel()
@@ -66,7 +67,8 @@ func TestKindsOfPostgresErrors(t *testing.T) {
 			"53100": file.ErrNoSpace,  // its disk is full
 		} {
 			err := d.tx(t.Context(), "test", func(tx *transaction) error {
-				_, err := exec(t.Context(), tx, "test", fmt.Sprintf(`do $$ begin raise exception 'x' using errcode = '%s'; end $$`, code))
+				_, err := exec(t.Context(), tx, "test", fmt.Sprintf(`do $$ begin raise exception 'x' using errcode = '%s'; end $$`,
+					code))
 				return err
 			})
 			if !errors.Is(err, want) || errors.Is(err, file.ErrConflict) || errors.Is(err, file.ErrLocked) {

@@ -43,8 +43,10 @@ func (c *CachedDB) Register(to prometheus.Registerer) {
 type outbox struct{ db *DB }
 
 var (
-	eventsDesc = prometheus.NewDesc("holdfast_events", "Events in the outbox: waiting to be told, or dead. The same in every replica.", []string{"state"}, nil)
-	oldestDesc = prometheus.NewDesc("holdfast_events_oldest_waiting_seconds", "How long the oldest event waits that is not dead. The same in every replica.", nil, nil)
+	eventsDesc = prometheus.NewDesc("holdfast_events", "Events in the outbox: waiting to be told, or dead. The same in "+
+		"every replica.", []string{"state"}, nil)
+	oldestDesc = prometheus.NewDesc("holdfast_events_oldest_waiting_seconds",
+		"How long the oldest event waits that is not dead. The same in every replica.", nil, nil)
 )
 
 // outboxTimeout is for counting. A scrape that finds the database gone shows everything else.

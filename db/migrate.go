@@ -44,7 +44,8 @@ func migrateSQLite(ctx context.Context, conn *sql.DB, path string) error {
 
 // migrate brings the tables up to date. byBytes is the database's name for the collation that
 // compares bytes, as S3 does.
-func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, byBytes string, options ...goose.ProviderOption) error {
+func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, byBytes string,
+	options ...goose.ProviderOption) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err

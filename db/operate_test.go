@@ -12,7 +12,8 @@ import (
 // foreign writes a row as another program does.
 func foreign(t *testing.T, d *DB, id string, account int64) {
 	t.Helper()
-	_, err := d.exec(t.Context(), "test", `insert into files (file_id, size, content_type, filename, account_id) values ($1, 0, 'text/plain', 'f', $2)`, id, account)
+	_, err := d.exec(t.Context(), "test",
+		`insert into files (file_id, size, content_type, filename, account_id) values ($1, 0, 'text/plain', 'f', $2)`, id, account)
 	noErr(t, err)
 }
 
@@ -115,7 +116,8 @@ func TestImports(t *testing.T) {
 		importing("none", false)
 		noErr(t, d.FailImport(ctx, "s", 1, "why \x00 \xff"))
 		begin("s", 1, "one", "one", false)
-		r := file.Record{ID: "one", AccountID: 1, Size: 7, Name: "n", Type: "t", ETag: "e", CreatedAt: time.Now(), Location: file.Location{Bucket: "b", Key: "one"}}
+		r := file.Record{ID: "one", AccountID: 1, Size: 7, Name: "n", Type: "t", ETag: "e", CreatedAt: time.Now(),
+			Location: file.Location{Bucket: "b", Key: "one"}}
 		noErr(t, d.FinishImport(ctx, "s", r))
 		importing("one", false)
 		begin("s", 1, "one", "one", true)
@@ -198,7 +200,8 @@ func TestEvents(t *testing.T) {
 			u := newUpload()
 			u.Sources = nil
 			l := leased(t, d, u)
-			r := file.Record{ID: u.ID, Name: "n", Type: "t", Size: 100, UserID: 3, AccountID: 4, CreatedAt: time.Now(), Location: u.Location, ETag: "e", SHA256: []byte{1}}
+			r := file.Record{ID: u.ID, Name: "n", Type: "t", Size: 100, UserID: 3, AccountID: 4, CreatedAt: time.Now(),
+				Location: u.Location, ETag: "e", SHA256: []byte{1}}
 			noErr(t, d.Record(ctx, l.Fence(), l, r))
 			return r
 		}

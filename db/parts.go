@@ -9,7 +9,8 @@ import (
 
 // Parts reads the committed parts of an upload, in order.
 func (d *DB) Parts(ctx context.Context, id file.ID) (parts []file.Part, err error) {
-	err = d.rows(ctx, "read parts", `select number, "offset", size, etag, crc32 from upload_parts where upload_id = $1 order by number`, []any{id},
+	err = d.rows(ctx, "read parts",
+		`select number, "offset", size, etag, crc32 from upload_parts where upload_id = $1 order by number`, []any{id},
 		func(scan func(...any) error) error {
 			var p file.Part
 			err := scan(&p.Number, &p.Offset, &p.Size, &p.ETag, &p.CRC32)
@@ -50,7 +51,8 @@ func (d *DB) DropMultipart(ctx context.Context, f file.Fence) error {
 		if err != nil {
 			return lost(err)
 		}
-		if err := fenced(ctx, tx, f, `multipart_id = '', multipart_sums = false, sent = 0, reserved = case when sources <> '' then 0 when deferred then committed_offset else size end`); err != nil {
+		if err := fenced(ctx, tx, f,
+			`multipart_id = '', multipart_sums = false, sent = 0, reserved = case when sources <> '' then 0 when deferred then committed_offset else size end`); err != nil {
 			return err
 		}
 		_, after, _, err := reservation(ctx, tx, f.ID)
@@ -70,8 +72,8 @@ func (d *DB) SetMultipart(ctx context.Context, f file.Fence, key string, m file.
 	})
 }
 
-// The version before had no columns for checksums: it wrote oldSums behind the id of a multipart upload whose parts have a
-// CRC32, and the CRC32 behind the tag of each part, after a space. The store's own ids and tags have no spaces.
+// The version before had no columns for checksums: it wrote oldSums behind the id of a multipart upload whose parts
+// have a CRC32, and the CRC32 behind the tag of each part, after a space. The store's own ids and tags have no spaces.
 const oldSums = " crc32"
 
 // splitMultipart reads a row of the version before, too.

@@ -14,7 +14,8 @@ func TestSamePrincipal(t *testing.T) {
 		{AccountID: 1},
 		{Kind: file.KindUser, UserID: 1, AccountID: 1},
 		{Kind: file.KindGuest, UserID: 1, AccountID: 1},
-		{Kind: file.KindUser, UserID: 1, AccountID: 1, Groups: []string{"staff"}, Credential: file.NewCredential("Authorization", "Bearer x")},
+		{Kind: file.KindUser, UserID: 1, AccountID: 1, Groups: []string{"staff"},
+			Credential: file.NewCredential("Authorization", "Bearer x")},
 		{Kind: file.KindUser, UserID: 1, AccountID: 2},
 		{Kind: file.KindUser, UserID: 2, AccountID: 1},
 		{Kind: file.KindUser, UserID: 2, AccountID: 1, Fingerprint: "f"},
@@ -62,7 +63,8 @@ func TestOldPrincipals(t *testing.T) {
 			u := file.Upload{ID: file.NewID(), Creator: user}
 			noErr(t, d.CreateUpload(t.Context(), u, "holder", time.Hour))
 			ids[owner] = u.ID
-			_, err := d.exec(t.Context(), "test", `insert into idempotency_keys (owner, key, upload_id, expires) values ($1, $2, $3, {now} + 3600000)`, owner, key, u.ID)
+			_, err := d.exec(t.Context(), "test",
+				`insert into idempotency_keys (owner, key, upload_id, expires) values ($1, $2, $3, {now} + 3600000)`, owner, key, u.ID)
 			noErr(t, err)
 		}
 		_, err := d.exec(t.Context(), "test", `delete from holdfast_migrations where version_id = 70`)

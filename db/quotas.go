@@ -54,7 +54,8 @@ func (d *DB) reserve(ctx context.Context, tx *transaction, accountID, bytes, fil
 			return err
 		}
 		// It is full, or was not there. If another is making it, this waits for that.
-		if _, err := exec(ctx, tx, "reserve", `insert into account_usage (account_id) values ($1) on conflict do nothing`, accountID); err != nil {
+		if _, err := exec(ctx, tx, "reserve", `insert into account_usage (account_id) values ($1) on conflict do nothing`,
+			accountID); err != nil {
 			return err
 		}
 	}
@@ -68,9 +69,11 @@ func (d *DB) exceeded(ctx context.Context, tx *transaction, accountID, bytes int
 		return err
 	}
 	if quota.Bytes == 0 || bytes == 0 || quota.Files > 0 && used.Files >= quota.Files {
-		return file.Refuse(file.ErrQuota, "Quota of %d files exceeded: account %d has %d files", quota.Files, accountID, used.Files)
+		return file.Refuse(file.ErrQuota, "Quota of %d files exceeded: account %d has %d files", quota.Files, accountID,
+			used.Files)
 	}
-	return file.Refuse(file.ErrQuota, "Quota of %d bytes exceeded: account %d uses %d bytes, %d more are asked for", quota.Bytes, accountID, used.Bytes, bytes)
+	return file.Refuse(file.ErrQuota, "Quota of %d bytes exceeded: account %d uses %d bytes, %d more are asked for",
+		quota.Bytes, accountID, used.Bytes, bytes)
 }
 
 func (d *DB) usage(ctx context.Context, on rower, accountID int64) (u file.Usage, q file.Quota, err error) {
@@ -119,7 +122,8 @@ func (d *DB) ClearQuota(ctx context.Context, accountID int64) error {
 func (d *DB) countRecord(ctx context.Context, tx *transaction, id file.ID) error {
 	var account, size int64
 	var counted sql.NullInt64
-	err := row(ctx, tx, "count record", `select account_id, size, counted from files where file_id = $1`, []any{id}, &account, &size, &counted)
+	err := row(ctx, tx, "count record", `select account_id, size, counted from files where file_id = $1`, []any{id},
+		&account, &size, &counted)
 	if err != nil {
 		return err
 	}
@@ -139,7 +143,8 @@ func (d *DB) CountNew(ctx context.Context, accountID int64) error {
 
 func (d *DB) countNew(ctx context.Context, tx *transaction, accountID int64) error {
 	var bytes, files int64
-	err := rows(ctx, tx, "count new records", `update files set counted = size where account_id = `+wide("$1")+` and counted is null returning counted`,
+	err := rows(ctx, tx, "count new records",
+		`update files set counted = size where account_id = `+wide("$1")+` and counted is null returning counted`,
 		[]any{accountID}, func(scan func(...any) error) error {
 			var n int64
 			err := scan(&n)
@@ -180,7 +185,8 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 		if !fix {
 			return errLooked
 		}
-		_, err = exec(ctx, tx, "recount", `update account_usage set bytes = $2, files = $3 where account_id = $1`, accountID, used.Bytes, used.Files)
+		_, err = exec(ctx, tx, "recount", `update account_usage set bytes = $2, files = $3 where account_id = $1`, accountID,
+			used.Bytes, used.Files)
 		return err
 	})
 	if errors.Is(err, errLooked) {
@@ -204,7 +210,8 @@ func giveUp(ctx context.Context, tx *transaction, sources []file.ID) (bytes, slo
 	if _, err := exec(ctx, tx, "lock sources", `update uploads set reserved = reserved`+these, args...); err != nil {
 		return 0, 0, err
 	}
-	err = row(ctx, tx, "read reservations", `select coalesce(sum(reserved), 0), coalesce(sum(slots), 0) from uploads`+these, args, &bytes, &slots)
+	err = row(ctx, tx, "read reservations",
+		`select coalesce(sum(reserved), 0), coalesce(sum(slots), 0) from uploads`+these, args, &bytes, &slots)
 	if err != nil {
 		return 0, 0, err
 	}

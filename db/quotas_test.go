@@ -35,7 +35,8 @@ func TestUsage(t *testing.T) {
 			return leased(t, d, u)
 		}
 		record := func(u *file.Upload) file.Record {
-			r := file.Record{ID: u.ID, Name: "n", Type: "text/plain", Size: u.Size, UserID: 3, AccountID: 4, CreatedAt: time.Now(), Location: u.Location, ETag: "e"}
+			r := file.Record{ID: u.ID, Name: "n", Type: "text/plain", Size: u.Size, UserID: 3, AccountID: 4,
+				CreatedAt: time.Now(), Location: u.Location, ETag: "e"}
 			noErr(t, d.Record(ctx, u.Fence(), u, r))
 			return r
 		}
@@ -57,14 +58,18 @@ func TestUsage(t *testing.T) {
 		uses(t, d, 4, 100, 1)
 		noErr(t, d.ForgetUpload(ctx, deferred.ID))
 
-		a, b := create(func(u *file.Upload) { u.Partial, u.Size = true, 20 }), create(func(u *file.Upload) { u.Partial, u.Size = true, 30 })
+		a, b := create(func(u *file.Upload) { u.Partial, u.Size = true, 20 }), create(func(u *file.Upload) {
+			u.Partial,
+				u.Size = true, 30
+		})
 		uses(t, d, 4, 150, 3)
 		final := create(func(u *file.Upload) { u.Sources, u.Size = []file.ID{a.ID, b.ID}, 50 })
 		uses(t, d, 4, 150, 3)
 		final.Offset = 50
 		was := final.Fence()
 		was.Offset = 0
-		noErr(t, d.Record(ctx, was, final, file.Record{ID: final.ID, Size: 50, AccountID: 4, CreatedAt: time.Now(), ETag: "e"}))
+		noErr(t, d.Record(ctx, was, final, file.Record{ID: final.ID, Size: 50, AccountID: 4, CreatedAt: time.Now(),
+			ETag: "e"}))
 		uses(t, d, 4, 150, 2) // at once, and not when the parts have gone
 		noErr(t, d.DeleteUpload(ctx, a.Fence()))
 		noErr(t, d.DeleteUpload(ctx, b.Fence()))
@@ -83,7 +88,8 @@ func TestUsageOfForeignRecords(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
 		for _, id := range []string{"one", "two", "three"} {
-			_, err := d.exec(ctx, "test", `insert into files (file_id, size, content_type, filename, account_id) values ($1, 7, 'text/plain', 'f', 4)`, id)
+			_, err := d.exec(ctx, "test",
+				`insert into files (file_id, size, content_type, filename, account_id) values ($1, 7, 'text/plain', 'f', 4)`, id)
 			noErr(t, err)
 		}
 		r, err := d.File(ctx, "one")
@@ -108,7 +114,8 @@ func TestUsageOfForeignRecords(t *testing.T) {
 		noErr(t, err)
 		counted, used, err := d.Recount(ctx, 4, true)
 		noErr(t, err)
-		if diff := cmp.Diff([]file.Usage{{Bytes: 1007, Files: 2}, {Bytes: 1000, Files: 1}}, []file.Usage{counted, used}); diff != "" {
+		if diff := cmp.Diff([]file.Usage{{Bytes: 1007, Files: 2}, {Bytes: 1000, Files: 1}},
+			[]file.Usage{counted, used}); diff != "" {
 			t.Error(diff)
 		}
 		uses(t, d, 4, 1000, 1)
@@ -153,20 +160,23 @@ func TestQuota(t *testing.T) {
 		noErr(t, d.SetQuota(ctx, 4, nil, &files))
 		err := try(4, 0)
 		var refusal *file.Refusal
-		if !errors.Is(err, file.ErrQuota) || !errors.As(err, &refusal) || refusal.Reason != "Quota of 11 files exceeded: account 4 has 11 files" {
+		if !errors.Is(err, file.ErrQuota) || !errors.As(err, &refusal) ||
+			refusal.Reason != "Quota of 11 files exceeded: account 4 has 11 files" {
 			t.Error(err)
 		}
 		noErr(t, d.SetQuota(ctx, 4, nil, &none))
 		noErr(t, try(4, 0))
 		err = try(4, 1)
-		if !errors.As(err, &refusal) || refusal.Reason != "Quota of 1000 bytes exceeded: account 4 uses 1000 bytes, 1 more are asked for" {
+		if !errors.As(err, &refusal) ||
+			refusal.Reason != "Quota of 1000 bytes exceeded: account 4 uses 1000 bytes, 1 more are asked for" {
 			t.Error(err)
 		}
 		more := int64(1500)
 		noErr(t, d.SetQuota(ctx, 4, &more, nil))
 		noErr(t, try(4, 500))
 		all, err := d.Usages(ctx, 0, 10)
-		want := []file.AccountUse{{ID: 4, Usage: file.Usage{Bytes: 1500, Files: 13}, Quota: file.Quota{Bytes: 1500}, Own: true},
+		want := []file.AccountUse{{ID: 4, Usage: file.Usage{Bytes: 1500, Files: 13}, Quota: file.Quota{Bytes: 1500},
+			Own: true},
 			{ID: 5, Usage: file.Usage{Bytes: 1000, Files: 1}, Quota: file.Quota{Bytes: 1000, Files: 50}}}
 		if diff := cmp.Diff(want, all); err != nil || diff != "" {
 			t.Error(err, diff)
@@ -180,7 +190,8 @@ func TestQuota(t *testing.T) {
 		at := leased(t, d, u)
 		at = commit(t, d, at, file.Progress{Offset: 900, Tails: []file.Tail{{Size: 900, Key: "t"}}})
 		wantErr(t, d.DeclareLength(ctx, at.Fence(), 1001), file.ErrQuota)
-		_, err = d.Commit(ctx, at.Fence(), file.Progress{Offset: 1001, Tails: []file.Tail{{Offset: 900, Size: 101, Key: "t2"}}})
+		_, err = d.Commit(ctx, at.Fence(), file.Progress{Offset: 1001,
+			Tails: []file.Tail{{Offset: 900, Size: 101, Key: "t2"}}})
 		wantErr(t, err, file.ErrQuota)
 		uses(t, d, 7, 900, 1)
 		noErr(t, d.DeclareLength(ctx, at.Fence(), 1000))

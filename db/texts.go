@@ -31,7 +31,8 @@ func OpenTexts(ctx context.Context, dsn, table, column string) (_ *Texts, err er
 			conn.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	t := &Texts{conn: conn, table: pgx.Identifier(strings.Split(table, ".")).Sanitize(), column: pgx.Identifier{column}.Sanitize()}
+	t := &Texts{conn: conn, table: pgx.Identifier(strings.Split(table, ".")).Sanitize(),
+		column: pgx.Identifier{column}.Sanitize()}
 	var keys int
 	err = conn.QueryRow(ctx, `select count(*), min(a.attname), min(format_type(a.atttypid, a.atttypmod)) from pg_index i
 		join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)

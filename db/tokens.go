@@ -32,7 +32,8 @@ func (d *DB) Token(ctx context.Context, hash []byte) (file.Token, error) {
 
 // Tokens lists all tokens, oldest first.
 func (d *DB) Tokens(ctx context.Context) (tokens []file.Token, err error) {
-	err = d.rows(ctx, "list tokens", `select id, name, user_id, account_id, created, expires, revoked, groups from tokens order by created, id`, nil,
+	err = d.rows(ctx, "list tokens",
+		`select id, name, user_id, account_id, created, expires, revoked, groups from tokens order by created, id`, nil,
 		func(scan func(...any) error) error {
 			var t file.Token
 			var created, expires, revoked sql.NullInt64

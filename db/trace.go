@@ -16,7 +16,8 @@ func (d *DB) Trace(by trace.TracerProvider) {
 	if d.Shared() {
 		system = "postgresql"
 	}
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("db.system.name", system))}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.String("db.system.name", system))}
 	d.span = func(ctx context.Context, doing string) (context.Context, func(error)) {
 		if !trace.SpanContextFromContext(ctx).IsValid() {
 			return ctx, func(error) {} // what goes on beside requests would be a trace each second

@@ -14,7 +14,8 @@ func TestCursor(t *testing.T) {
 			t.Errorf("%+v became %+v %v", c, got, ok)
 		}
 	}
-	for _, s := range []string{"", string(NewID()), "?", base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05"]`)),
+	for _, s := range []string{"", string(NewID()), "?",
+		base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05"]`)),
 		base64.RawURLEncoding.EncodeToString([]byte(`["yesterday","a"]`)), base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05","../a"]`)),
 		base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05","a","b"]`)), base64.RawURLEncoding.EncodeToString([]byte(`{}`))} {
 		if c, ok := ParseCursor(s); ok {

@@ -93,12 +93,14 @@ func FuzzCleanType(f *testing.F) {
 }
 
 func TestParseID(t *testing.T) {
-	for _, s := range []string{"a", string(NewID()), "old_key.pdf", "100%", "folder/old key.pdf", strings.Repeat("x", 512), strings.Repeat("ж", 512), "..."} {
+	for _, s := range []string{"a", string(NewID()), "old_key.pdf", "100%", "folder/old key.pdf", strings.Repeat("x", 512),
+		strings.Repeat("ж", 512), "..."} {
 		if id, err := ParseID(s); err != nil || string(id) != s {
 			t.Errorf("ParseID(%q) = %q, %v", s, id, err)
 		}
 	}
-	for _, s := range []string{"", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "./a", "a\\b", "a\x00b", "a\nb", "\xff", strings.Repeat("x", 513), strings.Repeat("x", 600)} {
+	for _, s := range []string{"", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "./a", "a\\b", "a\x00b", "a\nb", "\xff",
+		strings.Repeat("x", 513), strings.Repeat("x", 600)} {
 		if _, err := ParseID(s); !errors.Is(err, ErrNotFound) {
 			t.Errorf("ParseID(%q): %v, want not found", s, err)
 		}

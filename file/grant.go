@@ -66,7 +66,8 @@ func (g *Grant) Clean() error {
 
 // ValidGroup says whether a name can be a group's.
 func ValidGroup(name string) bool {
-	return name != "" && len(name) <= MaxGroupName && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
+	return name != "" && len(name) <= MaxGroupName && utf8.ValidString(name) &&
+		!strings.ContainsFunc(name, unicode.IsControl)
 }
 
 func sorted[T int64 | string](list []T) []T {

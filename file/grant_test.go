@@ -9,11 +9,13 @@ import (
 )
 
 func TestCleanGrant(t *testing.T) {
-	g := Grant{Access: Restricted, Users: []int64{3, 1, 3}, Groups: []string{"b", "a", "b"}, Tokens: []string{"y", "x", "y"}}
+	g := Grant{Access: Restricted, Users: []int64{3, 1, 3}, Groups: []string{"b", "a", "b"},
+		Tokens: []string{"y", "x", "y"}}
 	if err := g.Clean(); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Grant{Access: Restricted, Users: []int64{1, 3}, Groups: []string{"a", "b"}, Tokens: []string{"x", "y"}}, g); diff != "" {
+	if diff := cmp.Diff(Grant{Access: Restricted, Users: []int64{1, 3}, Groups: []string{"a", "b"},
+		Tokens: []string{"x", "y"}}, g); diff != "" {
 		t.Error(diff)
 	}
 	many := Grant{Access: Restricted}
@@ -24,9 +26,11 @@ func TestCleanGrant(t *testing.T) {
 		t.Error(err)
 	}
 	many.Tokens = []string{"x"}
-	for _, bad := range []Grant{many, {}, {Access: "x"}, {Access: Restricted}, {Access: Public, Users: []int64{1}}, {Access: Account, Groups: []string{"a"}},
+	for _, bad := range []Grant{many, {}, {Access: "x"}, {Access: Restricted}, {Access: Public, Users: []int64{1}},
+		{Access: Account, Groups: []string{"a"}},
 		{Access: Private, Tokens: []string{"x"}}, {Access: Restricted, Users: []int64{1, 0}},
-		{Access: Restricted, Groups: []string{"a", ""}}, {Access: Restricted, Groups: []string{"a\x00"}}, {Access: Restricted, Groups: []string{"\xff"}},
+		{Access: Restricted, Groups: []string{"a", ""}}, {Access: Restricted, Groups: []string{"a\x00"}},
+		{Access: Restricted, Groups: []string{"\xff"}},
 		{Access: Restricted, Groups: []string{strings.Repeat("a", MaxGroupName+1)}}} {
 		if err := bad.Clean(); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%+v: %v", bad, err)

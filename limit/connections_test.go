@@ -25,7 +25,10 @@ func serveLimited(t *testing.T, s ConnectionSettings, wrap func(net.Listener) ne
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{ConnState: limits.State, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })}
+	server := &http.Server{ConnState: limits.State, Handler: http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		io.WriteString(w, "ok")
+	})}
 	go server.Serve(limits.Listener(wrap(l)))
 	t.Cleanup(func() { server.Close() })
 	return limits, l.Addr().String()
@@ -78,7 +81,8 @@ func ends(c net.Conn) bool {
 // The oldest silent connection is evicted before any idle one, and the one that is idle longest before
 // the others.
 func TestEviction(t *testing.T) {
-	limits, address := serveLimited(t, ConnectionSettings{Most: func() int { return 3 }, PerClient: 100}, func(l net.Listener) net.Listener { return l })
+	limits, address := serveLimited(t, ConnectionSettings{Most: func() int { return 3 }, PerClient: 100},
+		func(l net.Listener) net.Listener { return l })
 	idle := answered(t, address)
 	silent := client(t, address, "")
 	untilOpen(t, limits, 2)
@@ -105,14 +109,16 @@ func TestEviction(t *testing.T) {
 // One address evicts its own connections only; a proxy is not counted.
 func TestConnectionsPerClient(t *testing.T) {
 	never := func() int { return 1000 }
-	limits, address := serveLimited(t, ConnectionSettings{Most: never, PerClient: 1}, func(l net.Listener) net.Listener { return l })
+	limits, address := serveLimited(t, ConnectionSettings{Most: never, PerClient: 1},
+		func(l net.Listener) net.Listener { return l })
 	first := answered(t, address)
 	answered(t, address)
 	if !ends(first) {
 		t.Error("the first is open")
 	}
 	untilOpen(t, limits, 1)
-	limits, address = serveLimited(t, ConnectionSettings{Most: never, PerClient: 1, Proxies: Proxies{netip.MustParsePrefix("127.0.0.0/8")}},
+	limits, address = serveLimited(t, ConnectionSettings{Most: never, PerClient: 1,
+		Proxies: Proxies{netip.MustParsePrefix("127.0.0.0/8")}},
 		func(l net.Listener) net.Listener { return l })
 	for range 10 {
 		answered(t, address)
@@ -140,7 +146,8 @@ func (l *starved) Accept() (net.Conn, error) {
 
 // Where the process has no descriptor left, a connection that waits makes room.
 func TestNoDescriptors(t *testing.T) {
-	_, address := serveLimited(t, ConnectionSettings{Most: func() int { return 1000 }}, func(l net.Listener) net.Listener { return &starved{Listener: l} })
+	_, address := serveLimited(t, ConnectionSettings{Most: func() int { return 1000 }},
+		func(l net.Listener) net.Listener { return &starved{Listener: l} })
 	silent := client(t, address, "")
 	client(t, address, "")
 	if !ends(silent) {
@@ -151,7 +158,8 @@ func TestNoDescriptors(t *testing.T) {
 // However many are refused at once, few wait for their answer.
 func TestRefusals(t *testing.T) {
 	release := make(chan struct{})
-	limits := NewConnections(ConnectionSettings{Most: func() int { return 1 }, Refuse: func(net.Conn, error) { <-release }})
+	limits := NewConnections(ConnectionSettings{Most: func() int { return 1 },
+		Refuse: func(net.Conn, error) { <-release }})
 	var closed atomic.Int64
 	for range 100 {
 		server, other := net.Pipe()

@@ -13,7 +13,8 @@ import (
 // pays for ranges of this file, too: for as many bytes as the file has, in the window. Only
 // what is sent is paid for: unsent, which may be nil, has to be told in the end how many of
 // the n bytes were not.
-func (l *Limits) Download(r *http.Request, who file.Identity, id file.ID, size, n int64) (unsent func(int64), err error) {
+func (l *Limits) Download(r *http.Request, who file.Identity, id file.ID, size, n int64) (unsent func(int64),
+	err error) {
 	if l == nil {
 		return nil, nil
 	}

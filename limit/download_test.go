@@ -42,10 +42,12 @@ func TestDownloads(t *testing.T) {
 			{user(2), "192.0.2.1", film, 1000, false, 0},
 			// A player that jumps takes little of each range that it asks for.
 			{user(3), "192.0.2.1", film, 1000, true, 0},
-			{user(3), "192.0.2.1", film, 900, true, 890}, {user(3), "192.0.2.1", film, 900, true, 890}, {user(3), "192.0.2.1", film, 900, true, 890},
+			{user(3), "192.0.2.1", film, 900, true, 890}, {user(3), "192.0.2.1", film, 900, true, 890},
+			{user(3), "192.0.2.1", film, 900, true, 890},
 			{user(3), "192.0.2.1", second, 900, true, 890}, {user(3), "192.0.2.1", second, 900, true, 890},
 			// Links have no identity.
-			{link, "192.0.2.1", film, 1000, true, 0}, {link, "192.0.2.1", film, 1000, true, 0}, {link, "192.0.2.1", second, 1000, false, 0},
+			{link, "192.0.2.1", film, 1000, true, 0}, {link, "192.0.2.1", film, 1000, true, 0},
+			{link, "192.0.2.1", second, 1000, false, 0},
 			{link, "192.0.2.3", film, 1000, true, 0},
 		} {
 			var err error
@@ -99,7 +101,8 @@ func TestDenials(t *testing.T) {
 		}
 		return err
 	}
-	for i, answer := range []error{nil, file.ErrDenied, file.ErrNotFound, nil, nil, nil, nil, nil, file.ErrBackend, file.ErrLink, file.ErrDenied, file.ErrDenied} {
+	for i, answer := range []error{nil, file.ErrDenied, file.ErrNotFound, nil, nil, nil, nil, nil, file.ErrBackend,
+		file.ErrLink, file.ErrDenied, file.ErrDenied} {
 		if err := ask(user(1), "192.0.2.1", answer); err != nil {
 			t.Errorf("%d: %v", i, err)
 		}
@@ -124,7 +127,8 @@ func TestDenials(t *testing.T) {
 	}
 	for _, id := range []file.ID{"a", "b"} {
 		for i := range 6 {
-			if err := ask(file.Identity{Kind: file.KindLink, File: id}, "192.0.2.1", file.ErrLink); errors.Is(err, file.ErrTooMany) != (i == 5) {
+			if err := ask(file.Identity{Kind: file.KindLink, File: id}, "192.0.2.1",
+				file.ErrLink); errors.Is(err, file.ErrTooMany) != (i == 5) {
 				t.Errorf("link to %s, %d: %v", id, i, err)
 			}
 		}

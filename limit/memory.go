@@ -32,7 +32,8 @@ func NewMemory() *Memory {
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, credit]) time.Duration {
 			return max(1, time.Until(e.Value.until))
 		})})
-	return &Memory{now: time.Now, credits: credits, until: otter.Must(&otter.Options[string, time.Time]{MaximumSize: maxKeys,
+	return &Memory{now: time.Now, credits: credits, until: otter.Must(&otter.Options[string,
+		time.Time]{MaximumSize: maxKeys,
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, time.Time]) time.Duration {
 			return max(1, time.Until(e.Value))
 		})})}

@@ -14,7 +14,8 @@ type refusals struct{ *prometheus.CounterVec }
 func newRefused() refusals {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_rate_limit_refusals_total",
 		Help: "Requests that were refused because too many came before (429), by the limit: upload, download, denied, token."}, []string{"limit"})
-	for _, name := range []string{"upload", "download", "denied", "token"} { // so that they are there before something happens
+	// so that they are there before something happens
+	for _, name := range []string{"upload", "download", "denied", "token"} {
 		refused.WithLabelValues(name)
 	}
 	return refusals{refused}
@@ -46,7 +47,8 @@ type connectionMetrics struct {
 
 func newConnectionMetrics(c *Connections) *connectionMetrics {
 	m := &connectionMetrics{
-		open: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_connections", Help: "Connections of clients that are open."}, func() float64 {
+		open: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_connections",
+			Help: "Connections of clients that are open."}, func() float64 {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return float64(len(c.open))
@@ -55,7 +57,8 @@ func newConnectionMetrics(c *Connections) *connectionMetrics {
 			Help: "How many connections there may be: MAX_CONNECTIONS, or what follows from the limit of open files."},
 			func() float64 { return float64(c.Most()) }),
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_connections_closed_total",
-			Help: "Connections that were closed to make room for others, by what they did: silent (they had sent no request yet), idle."}, []string{"state"}),
+			Help: "Connections that were closed to make room for others, by what they did: silent (they had sent no request " +
+				"yet), idle."}, []string{"state"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_connections_refused_total",
 			Help: "Connections that there was no room for, by the limit: all (503), client (429)."}, []string{"limit"}),
 	}

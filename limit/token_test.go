@@ -52,9 +52,11 @@ func TestTokens(t *testing.T) {
 			want           string
 		}{
 			// Good tokens, however many, are no guesses.
-			{office, "anna", true, "good"}, {office, "bert", true, "good"}, {office, "carl", true, "good"}, {office, "dora", true, "good"},
+			{office, "anna", true, "good"}, {office, "bert", true, "good"}, {office, "carl", true, "good"},
+			{office, "dora", true, "good"},
 			// An old cookie is one, and it alone is stopped at some point.
-			{office, "old", false, "wrong"}, {office, "old", false, "wrong"}, {office, "old", false, "wrong"}, {office, "old", false, "refused"},
+			{office, "old", false, "wrong"}, {office, "old", false, "wrong"}, {office, "old", false, "wrong"},
+			{office, "old", false, "refused"},
 			{office, "guess 1", false, "wrong"}, {office, "guess 2", false, "wrong"},
 			{office, "guess 3", false, "refused"}, {office, "guess 4", false, "refused"}, {office, "guess 1", false, "wrong"},
 			// Meanwhile those who are known go in and out, and one who comes newly waits.
@@ -70,7 +72,8 @@ func TestTokens(t *testing.T) {
 		}
 		_, err := l.Token(from(office), "new")
 		p := problem.Of(err)
-		if want := fmt.Sprintf(`{"detail":"Rate limit exceeded","retry_after":%d}`, int(p.RetryAfter.Seconds())); string(p.Body()) != want || p.RetryAfter < 19*time.Minute {
+		if want := fmt.Sprintf(`{"detail":"Rate limit exceeded","retry_after":%d}`,
+			int(p.RetryAfter.Seconds())); string(p.Body()) != want || p.RetryAfter < 19*time.Minute {
 			t.Errorf("%s %s", p.Body(), p.RetryAfter)
 		}
 	})
@@ -126,7 +129,8 @@ func TestTokensOfReplicas(t *testing.T) {
 	const office = "192.0.2.1"
 	for i, step := range []struct{ got, want string }{
 		{one.try(office, "anna", true), "good"},
-		{one.try(office, "a", false), "wrong"}, {two.try(office, "b", false), "wrong"}, {one.try(office, "c", false), "wrong"},
+		{one.try(office, "a", false), "wrong"}, {two.try(office, "b", false), "wrong"},
+		{one.try(office, "c", false), "wrong"},
 		{two.try(office, "d", false), "refused"}, {one.try(office, "d", false), "refused"},
 		{two.try(office, "anna", true), "good"}, {two.try(office, "anna", true), "good"},
 		{two.try(office, "emil", true), "refused"},

@@ -16,9 +16,12 @@ var places = []struct {
 	pattern string
 	only    []string // folders, with a slash at the end, or files
 }{
-	{"config alone reads the environment; main hands it over", `os\.(Getenv|LookupEnv|Environ|ExpandEnv)\b|ProxyFromEnvironment`, []string{"main.go"}},
-	{"the headers and cookies of tokens are listed once", `"(X-Guest-Authorization|X-Public-Authorization|file_service_auth|guest-token|public-token)"`, []string{"auth/presented.go"}},
-	{"the header of users' tokens is read there, and sent by the client", `"Authorization"`, []string{"auth/presented.go", "client/client.go"}},
+	{"config alone reads the environment; main hands it over",
+		`os\.(Getenv|LookupEnv|Environ|ExpandEnv)\b|ProxyFromEnvironment`, []string{"main.go"}},
+	{"the headers and cookies of tokens are listed once",
+		`"(X-Guest-Authorization|X-Public-Authorization|file_service_auth|guest-token|public-token)"`, []string{"auth/presented.go"}},
+	{"the header of users' tokens is read there, and sent by the client", `"Authorization"`,
+		[]string{"auth/presented.go", "client/client.go"}},
 	{"keys in the store are made and read in one place", `"(objects|tails)/`, []string{"storage/layout.go"}},
 	{"a record's location is found in one place", `== \(?file\.Location\{\}`, []string{"storage/layout.go"}},
 	{"who is the same person is decided in one place", `[!=]= [\w.]+\.Principal\(\)`, []string{"file/identity.go"}},
@@ -26,7 +29,8 @@ var places = []struct {
 	{"SQL is in db", "(?i)[\"`]\\s*(select|insert into|update|delete from) [a-z*]", []string{"db/"}},
 	{"statements are tried again in one place", `SafeToRetry|57P01`, []string{"db/again.go"}},
 	{"codes and statuses of errors are in problem", `"[A-Z]{2,8}_0\d\d"`, []string{"problem/problem.go"}},
-	{"errors are answered by problem; the operators' own address has no body to describe", `http\.(Error|NotFound)\(|WriteHeader\((http\.Status(Bad|Unauthorized|Forbidden|NotFound|Conflict|Gone|Internal|Service|TooMany)|[45]\d\d)`, []string{"service/admin.go"}},
+	{"errors are answered by problem; the operators' own address has no body to describe",
+		`http\.(Error|NotFound)\(|WriteHeader\((http\.Status(Bad|Unauthorized|Forbidden|NotFound|Conflict|Gone|Internal|Service|TooMany)|[45]\d\d)`, []string{"service/admin.go"}},
 	{"work for one replica is taken by internal/chore", `\.TakeChore\(`, []string{"internal/chore/chore.go"}},
 	{"what an anonymous request may learn is decided in one place", `anonymousKey\{\}`, []string{"auth/auth.go"}},
 	{"caches are internal/cache's; two keep something else than what was looked up", `"github\.com/maypok86/otter`, []string{"internal/cache/cache.go", "auth/derive.go", "limit/memory.go"}},

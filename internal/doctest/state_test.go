@@ -159,11 +159,13 @@ func (c changes) inspect(n ast.Node) bool {
 			c.change(n.X, "its address is taken")
 		}
 	case *ast.CallExpr:
-		if f, ok := n.Fun.(*ast.Ident); ok && f.Obj == nil && len(n.Args) > 0 && slices.Contains([]string{"delete", "clear", "copy", "close"}, f.Name) {
+		if f, ok := n.Fun.(*ast.Ident); ok && f.Obj == nil && len(n.Args) > 0 &&
+			slices.Contains([]string{"delete", "clear", "copy", "close"}, f.Name) {
 			c.change(n.Args[0], "given to "+f.Name)
 		}
 		if f, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) > 0 {
-			if pkg, ok := f.X.(*ast.Ident); ok && pkg.Name == "slices" && pkg.Obj == nil && (strings.HasPrefix(f.Sel.Name, "Sort") || f.Sel.Name == "Reverse") {
+			if pkg, ok := f.X.(*ast.Ident); ok && pkg.Name == "slices" && pkg.Obj == nil &&
+				(strings.HasPrefix(f.Sel.Name, "Sort") || f.Sel.Name == "Reverse") {
 				c.change(n.Args[0], "given to slices."+f.Sel.Name)
 			}
 		}

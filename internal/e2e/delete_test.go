@@ -21,7 +21,8 @@ func TestWhoMayDelete(t *testing.T) {
 	}
 	// Who tries, and who has uploaded.
 	callers := map[string][2]caller{
-		"the same user, by any token":       {s.as("local", "Authorization: Bearer "+s.run("token", "create", "--user", "11", "--account", "1")), user},
+		"the same user, by any token": {s.as("local", "Authorization: Bearer "+s.run("token", "create", "--user", "11",
+			"--account", "1")), user},
 		"the same user as a guest":          {s.as("guest", d.guest(11, 1)), user},
 		"another user of the account":       {s.as("colleague", d.user("pn-colleague", 12, 1)), user},
 		"a service of the account":          {s.as("service", service("1")), user},
@@ -54,7 +55,8 @@ func TestWhoMayDelete(t *testing.T) {
 		}
 		// What was deleted by one address is gone by the other, and the rest is there.
 		gone := map[string]int{"204": 404}
-		for path, i := range map[string]int{"/files/tus/" + file: 2, "/files/" + upload[strings.LastIndex(upload, "/")+1:]: 1} {
+		for path, i := range map[string]int{"/files/tus/" + file: 2,
+			"/files/" + upload[strings.LastIndex(upload, "/")+1:]: 1} {
 			status := gone[want[i]]
 			if status == 0 {
 				status = 200

@@ -1,0 +1,67 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"holdfast/file"
+)
+
+// CreateUpload writes the row of a new upload. With a holder it is born under a lease
+// of epoch 1, for the time of ttl. file.ErrQuota if its account has no room for it.
+func (d *DB) CreateUpload(ctx context.Context, u file.Upload, holder string, ttl time.Duration) error {
+	return d.tx(ctx, "create upload", func(tx *transaction) error { return d.createUpload(ctx, tx, u, holder, ttl) })
+}
+
+func (d *DB) createUpload(ctx context.Context, tx *transaction, u file.Upload, holder string, ttl time.Duration) error {
+	epoch, until := int64(0), int64(0)
+	if holder != "" {
+		epoch, until = 1, ttl.Milliseconds()
+	}
+	bytes, slots := reserves(u)
+	if err := d.reserve(ctx, tx, u.Creator.AccountID, bytes, slots); err != nil {
+		return err
+	}
+	if err := d.fewUnfinished(ctx, tx, u); err != nil {
+		return err
+	}
+	_, err := exec(ctx, tx, "create upload", d.text(`
+		insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
+			name, type, metadata, size, deferred, part_size, partial, sources, claim, ttl,
+			lease_holder, lease_epoch, lease_until, reserved, slots, created, expires)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, $21, $22, {now}, {now} + $17)`),
+		u.ID, u.Creator.Kind, u.Creator.UserID, u.Creator.AccountID, u.Creator.Fingerprint, u.Location.Bucket, u.Location.Key,
+		u.Name, u.Type, u.Metadata, u.Size, u.Deferred, u.PartSize, u.Partial, joinIDs(u.Sources), u.Claim, u.TTL.Milliseconds(),
+		holder, epoch, until, bytes, slots)
+	return err
+}
+
+// reserves is what an upload takes of its account's quota when it is begun. One whose length
+// is not known takes what comes; a final one nothing, since its sources have taken it.
+func reserves(u file.Upload) (bytes, slots int64) {
+	if len(u.Sources) > 0 {
+		return 0, 0
+	}
+	if !u.Deferred {
+		bytes = u.Size
+	}
+	return bytes, 1
+}
+
+// fewUnfinished refuses one more unfinished upload to who has too many. It is called when the
+// account's usage is locked, so that no two are counted at once.
+func (d *DB) fewUnfinished(ctx context.Context, tx *transaction, u file.Upload) error {
+	if d.unfinished == 0 || len(u.Sources) > 0 || u.TTL == 0 { // one that ends with its request is none
+		return nil
+	}
+	var n int64
+	err := row(ctx, tx, "count unfinished uploads", `select count(*) from uploads
+		where `+samePrincipal(1)+`
+			and ttl > 0 and sources = '' and state <> 'recorded' and state <> 'deleted'`,
+		principal(u.Creator), &n)
+	if err == nil && n >= d.unfinished {
+		err = file.Refuse(file.ErrQuota, "Quota of %d unfinished uploads exceeded: finish or end one of them", d.unfinished)
+	}
+	return err
+}
