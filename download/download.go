@@ -166,26 +166,35 @@ func (h *Handler) charge(r *http.Request, rec file.Record, spans []byteRange) (n
 	return n, unsent, err
 }
 
-// findReadable reads a record that r's identity, which may be nobody, may read the file of.
+// findReadable returns a record that r's identity, which may be anonymous, may read the file of. What an identity may
+// change it may read however often it was refused elsewhere; whatever else it asks for is limited.
 func (h *Handler) findReadable(r *http.Request, id file.ID) (rec file.Record, err error) {
-	if h.Limits != nil {
-		who, _ := auth.FromContext(r.Context())
+	who, _ := auth.FromContext(r.Context())
+	rec, err = h.Records.File(r.Context(), id)
+	if h.Limits != nil && (err != nil || access.Change(who, rec) != nil) {
 		done, refused := h.Limits.Ask(r, who)
 		if refused != nil {
 			return file.Record{}, refused
 		}
 		defer func() { done(err) }()
 	}
-	return h.find(r, id, func(who file.Identity, rec file.Record) error { return h.Access.Read(r.Context(), who, rec) })
+	if err == nil {
+		err = h.Access.Read(r.Context(), who, rec)
+	}
+	return h.found(r, rec, err)
 }
 
-// find reads a record and asks whether r's identity may have it.
+// find returns a record if may allows it to r's identity.
 func (h *Handler) find(r *http.Request, id file.ID, may func(file.Identity, file.Record) error) (file.Record, error) {
 	who, _ := auth.FromContext(r.Context())
 	rec, err := h.Records.File(r.Context(), id)
 	if err == nil {
 		err = may(who, rec)
 	}
+	return h.found(r, rec, err)
+}
+
+func (h *Handler) found(r *http.Request, rec file.Record, err error) (file.Record, error) {
 	if err != nil {
 		return file.Record{}, auth.Conceal(r.Context(), err)
 	}

@@ -3,8 +3,6 @@ package download
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -54,7 +52,7 @@ func (h *Handler) SetGrant(w http.ResponseWriter, r *http.Request, id file.ID) {
 	_, err := h.find(r, id, access.Change)
 	var g file.Grant
 	if err == nil {
-		g, err = h.readGrant(http.MaxBytesReader(w, r.Body, maxGrantRequest))
+		g, err = h.readGrant(w, r)
 	}
 	if err == nil {
 		err = h.Grants.SetGrant(r.Context(), id, g)
@@ -67,15 +65,11 @@ func (h *Handler) SetGrant(w http.ResponseWriter, r *http.Request, id file.ID) {
 	answerGrant(w, g)
 }
 
-func (h *Handler) readGrant(body io.Reader) (file.Grant, error) {
+func (h *Handler) readGrant(w http.ResponseWriter, r *http.Request) (file.Grant, error) {
 	var asked grant
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&asked); err != nil {
-		return file.Grant{}, file.Refuse(file.ErrInvalid, `want JSON like {"access": "restricted", "users": [7], "groups": ["staff"], "tokens": []}`)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return file.Grant{}, file.Refuse(file.ErrInvalid, "want one JSON object, and nothing behind it")
+	const example = `{"access": "restricted", "users": [7], "groups": ["staff"], "tokens": []}`
+	if err := readJSON(w, r, maxGrantRequest, &asked, false, example); err != nil {
+		return file.Grant{}, err
 	}
 	g := file.Grant{Access: asked.Access, Users: asked.Users, Groups: asked.Groups}
 	for _, token := range asked.Tokens {

@@ -2,8 +2,6 @@ package download
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -17,6 +15,8 @@ const (
 	defaultLinkTTL = time.Hour
 	// maxLinkRequest is the longest request for a link, in bytes.
 	maxLinkRequest = 4 << 10
+	// maxLinks is how many links to one file may be in force.
+	maxLinks = 1000
 )
 
 // linkRequest is what a client asks for. All of it may be left out.
@@ -61,10 +61,12 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 		return link{}, err
 	}
 	var asked linkRequest
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxLinkRequest))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&asked); err != nil && !errors.Is(err, io.EOF) {
-		return link{}, file.Refuse(file.ErrInvalid, `want JSON like {"expires_in": 3600, "disposition": "inline"}`)
+	const example = `{"expires_in": 3600, "disposition": "inline"}`
+	if err := readJSON(w, r, maxLinkRequest, &asked, true, example); err != nil {
+		return link{}, err
+	}
+	if err := h.roomForLink(r, id); err != nil {
+		return link{}, err
 	}
 	ttl := min(defaultLinkTTL, h.LinkMaxTTL)
 	if asked.ExpiresIn != nil {
@@ -86,6 +88,16 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 		return link{}, err
 	}
 	return link{name, h.Base(r) + "/" + id.Escaped() + "?" + query, expires}, nil
+}
+
+// roomForLink refuses a link to a file that has as many as it may have. Links that come at the same moment may be a few
+// more: the bound keeps the list short, and is no promise.
+func (h *Handler) roomForLink(r *http.Request, id file.ID) error {
+	links, err := h.LinkRows.Links(r.Context(), id)
+	if err == nil && len(links) >= maxLinks {
+		return file.Refuse(file.ErrForbidden, "The file has %d links in force: end some of them, or wait until they expire", maxLinks)
+	}
+	return err
 }
 
 // ListLinks answers with the links to the file id that are in force, for its owner and for

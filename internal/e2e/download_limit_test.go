@@ -75,6 +75,12 @@ func TestDeniedDownloadsAreLimited(t *testing.T) {
 		t.Errorf("a link: %v", a)
 	}
 	owner.sees(id, "the owner's")
+	// One's own files are not limited by that.
+	mine := other.brings("the other's own")
+	other.sees(mine, "the other's own")
+	if a := other.do("POST", "/files/"+mine+"/links", nil); a.status != 201 {
+		t.Errorf("a link to one's own file: %v", a)
+	}
 }
 
 // Many fill in one form, whose token is one identity: each is counted from where they are.

@@ -90,6 +90,8 @@ func TestLinks(t *testing.T) {
 		{"POST", file + "/links", "", `{"disposition": "x"}`, 400, "VAL_003", "disposition"},
 		{"POST", file + "/links", "", `{"ttl": 5}`, 400, "VAL_003", "expires_in"},
 		{"POST", file + "/links", "", `[`, 400, "VAL_003", "JSON"},
+		{"POST", file + "/links", "", `{"expires_in": 60} {"expires_in": 70}`, 400, "VAL_003", "nothing behind it"},
+		{"POST", file + "/links", "", `{} x`, 400, "VAL_003", "nothing behind it"},
 		{"POST", file + "/links", "", `{"disposition": "` + strings.Repeat("x", 5000) + `"}`, 400, "VAL_003", "JSON"},
 		{"GET", plain, anonymous, "", 200, "", "0123456789"},
 	})
