@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -177,4 +178,38 @@ func TestIdleConnections(t *testing.T) {
 		conn.Close()
 		server.Close()
 	}
+}
+
+// A reader that waits on a connection, as pgx leaves behind after a slow write, holds nothing up.
+func TestIdleConnectionWithAReader(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	noErr(t, err)
+	defer listener.Close()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	noErr(t, err)
+	read := make(chan struct{})
+	go func() { defer close(read); _, _ = conn.Read(make([]byte, 1)) }()
+	server, err := listener.Accept()
+	noErr(t, err)
+	defer server.Close()
+	looked := make(chan bool)
+	go func() {
+		for range 1000 { // the reader waits soon
+			if hasInput(conn) {
+				looked <- true
+			}
+			runtime.Gosched()
+		}
+		looked <- false
+	}()
+	select {
+	case found := <-looked:
+		if found {
+			t.Error("there was nothing")
+		}
+	case <-time.After(time.Minute):
+		t.Error("it waits for the reader")
+	}
+	conn.Close()
+	<-read
 }
