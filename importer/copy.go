@@ -12,8 +12,8 @@ import (
 	"holdfast/storage"
 )
 
-// Copy brings over what a manifest names. open gives the manifest from its beginning, each
-// time that it is called: it is read once to be checked as a whole, and once for the work.
+// Copy imports what a manifest names. open opens the manifest. It is called twice: once to check the whole
+// manifest, and once to import.
 func (im *Importer) Copy(ctx context.Context, open func() (io.ReadCloser, error)) error {
 	read := func(each func(Item) error) error {
 		r, err := open()
@@ -41,7 +41,7 @@ func (im *Importer) Copy(ctx context.Context, open func() (io.ReadCloser, error)
 	})
 }
 
-// copyOne brings one file over. Its error is one that ends everything.
+// copyOne imports one file. It returns an error only if the import has to end.
 func (im *Importer) copyOne(ctx context.Context, it Item) error {
 	r := Result{Source: it.Source, ID: it.ID}
 	if err := im.enter(it.ID); err != nil {
@@ -104,8 +104,8 @@ func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, er
 	case done:
 		return There, nil
 	}
-	// The object of a file must not be written over, whoever recorded it. Of another program's
-	// record the object may be what this import has put there before it was cut short.
+	// The object of a recorded file must not be overwritten, whichever program wrote the record. The object of another
+	// program's record may be one that this import wrote before it was interrupted.
 	rec, err := im.Rows.File(ctx, id)
 	switch {
 	case errors.Is(err, file.ErrNotFound):
@@ -123,8 +123,8 @@ func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, er
 	return Copied, err
 }
 
-// transfer brings the bytes over, checks them, and writes the record; foreign says that another program has
-// written one.
+// transfer copies the bytes, verifies them, and writes the record. foreign says that there is a record of another
+// program.
 func (im *Importer) transfer(ctx context.Context, it *Item, r *Result, foreign bool) error {
 	to, err := im.place(ctx, it, foreign)
 	if err != nil {
@@ -138,7 +138,7 @@ func (im *Importer) transfer(ctx context.Context, it *Item, r *Result, foreign b
 	if err != nil {
 		return err
 	}
-	got, err := hash(ctx, im.Objects, to, o)
+	got, err := storage.Hash(ctx, im.Objects, to, o.ETag, o.Size)
 	if err == nil {
 		err = it.check(o.Size, got, want)
 	}
@@ -157,13 +157,13 @@ func (im *Importer) transfer(ctx context.Context, it *Item, r *Result, foreign b
 		return err
 	}
 	if plain := im.Layout.Object(it.Account, it.ID); foreign && to != plain {
-		_ = im.Objects.Delete(ctx, plain) // no record names it any more; what stays, reconcile finds
+		_ = im.Objects.Delete(ctx, plain) // no record names it any more; if it stays, reconcile finds it
 	}
 	return nil
 }
 
-// place is where this attempt writes the object: the first under the layout's key, each further one under a key
-// of its own, since what the attempts before have sent may still land. What they have left is removed.
+// place is where this attempt writes the object: the first attempt under the layout's key, each later one under a
+// key of its own, because late writes of earlier attempts may still arrive. It removes what those have left.
 func (im *Importer) place(ctx context.Context, it *Item, foreign bool) (file.Location, error) {
 	at := im.Layout.Object(it.Account, it.ID)
 	attempt, err := im.Rows.TryImport(ctx, it.Source, it.Account)
@@ -180,7 +180,7 @@ func (im *Importer) place(ctx context.Context, it *Item, foreign bool) (file.Loc
 	return at, err
 }
 
-// check compares what the store gives back with the source and with the manifest.
+// check compares what the store returns with the source and with the manifest.
 func (it *Item) check(size int64, got, want []byte) error {
 	switch {
 	case it.Size >= 0 && size != it.Size:
@@ -193,7 +193,7 @@ func (it *Item) check(size int64, got, want []byte) error {
 	return nil
 }
 
-// contentType is the manifest's word on the type, or else the source's.
+// contentType is the type in the manifest or, without one, the source's.
 func contentType(it *Item, was storage.Object) string {
 	if it.Type != "" {
 		return file.CleanType(it.Type)
@@ -201,8 +201,7 @@ func contentType(it *Item, was storage.Object) string {
 	return file.CleanType(was.Type)
 }
 
-// clear removes what attempts that were cut short have left in the store, but for an object under the
-// layout's key.
+// clear removes what interrupted attempts have left in the store, except for an object under the layout's key.
 func (im *Importer) clear(ctx context.Context, bucket string, id file.ID) error {
 	left, err := im.Objects.Leftovers(ctx, bucket, id)
 	for _, m := range left.Multiparts {
@@ -214,8 +213,8 @@ func (im *Importer) clear(ctx context.Context, bucket string, id file.ID) error 
 	return err
 }
 
-// move brings the bytes to their place, by the store itself where it holds both, and returns
-// what the source says of itself and the SHA-256 of its bytes.
+// move copies the bytes to their place: the store does it if it has the source, too. It returns what the source
+// says about itself and the SHA-256 of its bytes.
 func (im *Importer) move(ctx context.Context, it *Item, to file.Location) (was storage.Object, sum []byte, err error) {
 	if at, s3 := located(it.Source); s3 && im.From == nil {
 		if was, err = im.Objects.Stat(ctx, at); err != nil {
@@ -224,7 +223,7 @@ func (im *Importer) move(ctx context.Context, it *Item, to file.Location) (was s
 		if was.Size <= storage.MaxCopy {
 			err = im.Objects.Copy(ctx, at, was.ETag, to, contentType(it, was))
 			if err == nil {
-				sum, err = hash(ctx, im.Objects, at, was)
+				sum, err = storage.Hash(ctx, im.Objects, at, was.ETag, was.Size)
 			}
 			if !errors.Is(err, storage.ErrNoCopy) {
 				return was, sum, err
@@ -240,8 +239,8 @@ func (im *Importer) move(ctx context.Context, it *Item, to file.Location) (was s
 	return o.Object, sum, err
 }
 
-// whole tells the end of a body from one that was cut: readers say io.ErrUnexpectedEOF of
-// both.
+// whole makes an error of a body that was cut: io.ReadFull returns io.ErrUnexpectedEOF for that, and also at the normal
+// end of a body.
 type whole struct{ io.Reader }
 
 func (w whole) Read(b []byte) (int, error) {
@@ -252,17 +251,17 @@ func (w whole) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// partSize is that of sources which need no longer parts, in bytes.
+// partSize is the size of parts in bytes, unless a source needs larger ones.
 const partSize = 8 << 20
 
-// stream sends the bytes of a source to the store, hashing them.
+// stream sends the bytes of a source to the store, and hashes them.
 func (im *Importer) stream(ctx context.Context, o opened, to file.Location, contentType string) ([]byte, error) {
 	size := int64(partSize)
 	for size*(storage.MaxParts-1) < o.Size {
 		size *= 2
 	}
 	if o.Size >= 0 && o.Size < size {
-		size = o.Size + 1 // one more, to see the end
+		size = o.Size + 1 // one more, to read the end, too
 	}
 	h := sha256.New()
 	body, buf := io.TeeReader(whole{o.body}, h), make([]byte, size)
@@ -294,8 +293,8 @@ func (im *Importer) stream(ctx context.Context, o opened, to file.Location, cont
 	return h.Sum(nil), nil
 }
 
-// parts sends a full buffer and what follows it, one part after the other: several files go at
-// the same time, and each holds one buffer.
+// parts sends the full buffer and the rest of the body, one part after the other: several files are imported at the
+// same time, and each may hold only one buffer.
 func (im *Importer) parts(ctx context.Context, body io.Reader, buf []byte, to file.Location,
 	m file.Multipart) (parts []file.Part, err error) {
 	for n, last := len(buf), false; n > 0; {

@@ -9,9 +9,8 @@ import (
 	"holdfast/storage"
 )
 
-// Heal completes the records that another program wrote, by what the store says of their
-// objects: size, type, tag, the time of an object that is older than its record, and the
-// SHA-256 of its bytes.
+// Heal completes the records that another program wrote with what the store says about their objects: size, type,
+// ETag, the time of an object that is older than its record, and the SHA-256 of its bytes.
 func (im *Importer) Heal(ctx context.Context) error {
 	total, err := im.Rows.CountUnhealed(ctx)
 	if err != nil {
@@ -37,7 +36,7 @@ func (im *Importer) Heal(ctx context.Context) error {
 	})
 }
 
-// healOne heals one record. Its error is one that ends everything.
+// healOne heals one record. It returns an error only if the import has to end.
 func (im *Importer) healOne(ctx context.Context, r file.Record) error {
 	outcome, err := im.heal(ctx, &r)
 	if err != nil && fatal(ctx, err) {
@@ -63,13 +62,13 @@ func (im *Importer) heal(ctx context.Context, r *file.Record) (Outcome, error) {
 	if im.DryRun {
 		return Would, nil
 	}
-	if r.SHA256, err = hash(ctx, im.Objects, r.Location, o); err != nil {
+	if r.SHA256, err = storage.Hash(ctx, im.Objects, r.Location, o.ETag, o.Size); err != nil {
 		return Failed, err
 	}
 	return Healed, im.Rows.HealRecord(ctx, *r)
 }
 
-// bestType is the store's word on the type, where it has one that says something.
+// bestType is the store's type if that is specific, and the recorded one otherwise.
 func bestType(recorded string, o storage.Object) string {
 	if t := file.CleanType(o.Type); t != file.DefaultType {
 		return t

@@ -1,24 +1,20 @@
-// Package importer brings files over from another store: records that another program wrote
-// for objects which lie where they belong already (Heal), and what a manifest names in another
-// S3, behind URLs or in a folder (Copy). Links rewrites the old links in texts.
+// Package importer imports files: it completes records that another program wrote for objects that are in place
+// already (Heal), and copies what a manifest names in another S3, behind URLs or in a folder (Copy). Links rewrites
+// old links in texts.
 //
-// Every file is checked by the SHA-256 of what the store gives back. What is done is noted in
-// SQL file by file, so an import that was cut short goes on where it was, and one that is run
-// again does nothing twice. The id of a file follows from its source and account: every run
-// gives it the same one.
+// Every file is verified by the SHA-256 of what the store returns. Progress is recorded in the database for each
+// file, so an interrupted import continues where it was, and one that is run again does nothing twice. The id of a
+// file is derived from its source and account, so every run gives it the same one.
 //
 // # Errors
 //
-// What fails of single files is reported and counted, and the rest goes on. Run ends with
-// file.ErrUnavailable when SQL does not answer, and with a Faults when the manifest is wrong:
-// then nothing was begun.
+// Errors of single files are reported and counted, and the import continues. It ends with file.ErrUnavailable if
+// the database does not answer, and with Faults if the manifest is wrong; then nothing was changed.
 package importer
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -30,7 +26,7 @@ import (
 	"holdfast/storage"
 )
 
-// Rows is what is needed of SQL. Package db says what each method does.
+// Rows is the database. Package db documents the methods.
 type Rows interface {
 	Unhealed(ctx context.Context, after file.ID, limit int) ([]file.Record, error)
 	CountUnhealed(ctx context.Context) (int64, error)
@@ -46,13 +42,13 @@ type Rows interface {
 	chore.Rows
 }
 
-// Reading is a store that files come from.
+// Reading is a store that files are imported from.
 type Reading interface {
 	Stat(ctx context.Context, at file.Location) (storage.Object, error)
 	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
 }
 
-// Objects is the store that files go to.
+// Objects is the store that files are imported into.
 type Objects interface {
 	Reading
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
@@ -66,19 +62,19 @@ type Objects interface {
 	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)
 }
 
-// Outcome is what became of one file.
+// Outcome is the result of one file.
 type Outcome string
 
 const (
 	Copied  Outcome = "copied"
 	Healed  Outcome = "healed"
 	There   Outcome = "already there"
-	Deleted Outcome = "deleted since" // it was a file, somebody deleted it, and it stays so without Again
+	Deleted Outcome = "deleted since" // it was imported and deleted since; Again imports it once more
 	Failed  Outcome = "failed"
 	Would   Outcome = "would be done" // with DryRun
 )
 
-// Result is one file's.
+// Result describes one file.
 type Result struct {
 	Outcome Outcome
 	Source  string
@@ -87,30 +83,29 @@ type Result struct {
 	Err     error // with Failed
 }
 
-// Importer brings files over.
+// Importer imports files.
 type Importer struct {
 	Rows    Rows
 	Objects Objects
 	Layout  storage.Layout
-	// From is the S3 that sources of the form s3://bucket/key lie in; nil: they lie in Objects,
-	// which then copies them by itself.
+	// From is the store of sources of the form s3://bucket/key; nil: it is Objects, which then copies them itself.
 	From Reading
-	// Folder is where sources without a scheme lie.
+	// Folder is the folder of sources without a scheme.
 	Folder string
 	Jobs   int // files at the same time
 	DryRun bool
-	// Again brings files back that were imported before and deleted since.
+	// Again imports files once more that were deleted since they were imported.
 	Again bool
 	Now   func() time.Time
 	// Report is called for each file, from one goroutine at a time.
 	Report func(Result)
-	// Begin is told how many files there will be.
+	// Begin is called with the number of files.
 	Begin func(total int64)
 
 	Counts map[Outcome]int64 // after a run
 
 	mu   sync.Mutex
-	busy map[file.ID]bool // what is on its way
+	busy map[file.ID]bool // files that are being imported
 }
 
 const (
@@ -118,7 +113,7 @@ const (
 	page     = 500
 )
 
-// alone runs do while no other import runs, waiting for one that does: two would write the same objects.
+// alone runs do while no other import runs, and waits for one that does: two would write the same objects.
 func (im *Importer) alone(ctx context.Context, do func(context.Context) error) error {
 	im.Counts, im.busy = make(map[Outcome]int64), make(map[file.ID]bool)
 	if im.DryRun {
@@ -127,8 +122,8 @@ func (im *Importer) alone(ctx context.Context, do func(context.Context) error) e
 	return chore.New(im.Rows, "import", choreTTL).Alone(ctx, do)
 }
 
-// group runs one function for each file, several at a time, and ends with the first error that
-// is not a single file's.
+// group runs one function for each file, several at a time. It ends with the first error that does not concern a single
+// file.
 func (im *Importer) group(ctx context.Context) (*errgroup.Group, context.Context) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(im.Jobs, 1))
@@ -145,8 +140,7 @@ func (im *Importer) tell(r Result) {
 	}
 }
 
-// enter takes an id for the work on it, and leave gives it back: a manifest may name one source
-// twice, and both at the same time would spoil each other's object.
+// enter reserves an id until leave: a manifest may name a source twice, and two goroutines must not write one object.
 func (im *Importer) enter(id file.ID) error {
 	im.mu.Lock()
 	defer im.mu.Unlock()
@@ -163,30 +157,14 @@ func (im *Importer) leave(id file.ID) {
 	delete(im.busy, id)
 }
 
-// begin says how many files there will be.
+// begin reports the number of files.
 func (im *Importer) begin(total int64) {
 	if im.Begin != nil {
 		im.Begin(total)
 	}
 }
 
-// fatal reports whether an error is not this file's: SQL does not answer, or all is to end.
+// fatal reports whether an error ends the import: the database does not answer, or the context has ended.
 func fatal(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, file.ErrDatabase)
-}
-
-// hash reads an object back.
-func hash(ctx context.Context, from Reading, at file.Location, o storage.Object) ([]byte, error) {
-	body, err := from.Open(ctx, at, o.ETag, 0, o.Size)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	h := sha256.New()
-	if n, err := io.Copy(h, body); err != nil {
-		return nil, err
-	} else if n != o.Size {
-		return nil, fmt.Errorf("%w: %d of %d bytes came", file.ErrStorageRead, n, o.Size)
-	}
-	return h.Sum(nil), nil
 }

@@ -11,7 +11,7 @@ import (
 	"holdfast/file"
 )
 
-// LinkRows finds what old objects have become. Package db says what each method does.
+// LinkRows finds the files that old objects have become. Package db documents the method.
 type LinkRows interface {
 	Imported(ctx context.Context, sources []string) (map[string]file.ID, error)
 	Known(ctx context.Context, ids []string) (map[string]file.ID, error)
@@ -37,12 +37,11 @@ type Links struct {
 // Change is one link that was rewritten.
 type Change struct{ Old, New string }
 
-// maxLink is the longest text that is tried as bucket and key, in bytes.
+// maxLink is the greatest length of bucket and key, in bytes.
 const maxLink = 3 * 1024
 
-// At these characters a key may end; and at the marks of a sentence where the sentence ends as
-// well, so that "report" is not found in "report.pdf". A key may have any of them in it: the
-// longest one that is known counts.
+// A key may end before these characters, and before punctuation if the sentence ends there, so that "report" is not
+// found in "report.pdf". Keys may contain all of them: the longest known key wins.
 const (
 	ends  = " \t\r\n\"'<>()[]{}|\\^`#*?"
 	marks = ".,;:!"
@@ -66,7 +65,7 @@ func (l *Links) Rewrite(ctx context.Context, text string) (string, []Change, err
 	done := 0
 	for _, m := range l.pattern().FindAllStringSubmatchIndex(text, -1) {
 		if m[0] < done {
-			continue // within the link before
+			continue // inside the previous link
 		}
 		rest := m[1]
 		bucket := text[max(m[2], 0):max(m[3], 0)] // https://bucket.host/
@@ -91,7 +90,7 @@ func (l *Links) Rewrite(ctx context.Context, text string) (string, []Change, err
 	return out.String(), changes, nil
 }
 
-// leave counts a link that stays.
+// leave counts a link that is not rewritten.
 func (l *Links) leave(prefix, text string) {
 	text = text[:min(len(text), maxLink)]
 	end := len(text)
@@ -104,8 +103,7 @@ func (l *Links) leave(prefix, text string) {
 	l.Left[strings.ToValidUTF8(prefix+strings.TrimRight(text[:end], marks), "")]++
 }
 
-// pattern finds what comes before a key. Its groups are the bucket before the host, and the
-// one behind it.
+// pattern matches what precedes a key. Its groups are the bucket before the host and the bucket after it.
 func (l *Links) pattern() *regexp.Regexp {
 	hosts := make([]string, len(l.Hosts))
 	for i, h := range l.Hosts {
@@ -118,7 +116,7 @@ func (l *Links) pattern() *regexp.Regexp {
 
 // find reads the longest key that text begins with and that is known.
 func (l *Links) find(ctx context.Context, bucket, text string) (id file.ID, length int, err error) {
-	// A key ends with its line at the latest.
+	// A key ends at the end of the line at the latest.
 	line, _, _ := strings.Cut(text, "\n")
 	line = line[:min(len(line), maxLink)]
 	var keys []string
@@ -145,7 +143,7 @@ func (l *Links) find(ctx context.Context, bucket, text string) (id file.ID, leng
 	return id, length, nil
 }
 
-// spellings are the keys that a link may mean: as it is written, and unescaped.
+// spellings are the keys that a link may mean: as written, and unescaped.
 func spellings(written string) []string {
 	if !utf8.ValidString(written) || strings.ContainsRune(written, 0) {
 		return nil
@@ -179,7 +177,7 @@ func (l *Links) lookup(ctx context.Context, bucket string, keys []string) (map[s
 	return found, nil
 }
 
-// query is the query of a signed link, which means nothing any more.
+// query matches the query of a signed link, which is dropped.
 func query(text string) string {
 	if !strings.HasPrefix(text, "?") {
 		return ""
@@ -187,6 +185,6 @@ func query(text string) string {
 	if end := strings.IndexAny(text, " \t\r\n\"'<>()[]{}|\\^`"); end >= 0 {
 		text = text[:end]
 	}
-	// A question may end with a link and its mark.
+	// A question mark after a link may end the sentence.
 	return strings.TrimRight(text, "?.,;:!")
 }

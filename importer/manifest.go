@@ -35,24 +35,24 @@ type Item struct {
 	Size    int64     // bytes; -1: not known
 }
 
-// Faults are what is wrong with a manifest, each with its line.
+// Faults are the errors in a manifest, each with its line.
 type Faults []error
 
 func (f Faults) Error() string { return "the manifest is wrong:\n" + errors.Join(f...).Error() }
 
-// maxFaults is how many are told.
+// maxFaults is how many are reported.
 const maxFaults = 20
 
 // maxLine is the longest line of JSON, in bytes.
 const maxLine = 64 << 10
 
-// columns are what a manifest may say of a file; account and a source are needed.
+// columns are the columns of a manifest; account and a source are required.
 var columns = []string{"account", "user", "source", "bucket", "key", "url", "path", "id", "name", "type", "created",
 	"sha256", "size"}
 
-// ReadManifest calls each for every file of a manifest: CSV with a line of column names, or
-// JSON Lines, which begin with "{". What is wrong is collected; each is not called for it. An
-// error of each ends the reading.
+// ReadManifest calls each for every file of a manifest: CSV with a line of column names, or JSON Lines, which begin
+// with "{". Wrong lines are collected as Faults, and each is not called for them. An error of each ends the
+// reading.
 func ReadManifest(r io.Reader, each func(Item) error) error {
 	in := bufio.NewReader(r)
 	first, err := in.Peek(1)
@@ -94,7 +94,7 @@ func readCSV(in io.Reader, item func(int, map[string]string) error) error {
 		return Faults{err}
 	}
 	names := slices.Clone(head)
-	names[0] = strings.TrimPrefix(names[0], "\ufeff") // spreadsheets put it there
+	names[0] = strings.TrimPrefix(names[0], "\ufeff") // which spreadsheets write
 	for _, n := range names {
 		if !slices.Contains(columns, n) {
 			return Faults{fmt.Errorf("line 1: the column %q is not one of %s", n, strings.Join(columns, ", "))}
@@ -206,7 +206,7 @@ func parseItem(f map[string]string) (it Item, err error) {
 	return it, err
 }
 
-// lastSegment is what a source calls its file.
+// lastSegment is the name of a source's file.
 func lastSegment(source string) string {
 	if u, err := url.Parse(source); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
 		source = u.Path
@@ -214,7 +214,7 @@ func lastSegment(source string) string {
 	return path.Base(strings.TrimRight(source, "/"))
 }
 
-// parseSource finds the one source of a line.
+// parseSource returns the source of a line, which must have exactly one.
 func parseSource(f map[string]string) (string, error) {
 	var given []string
 	for _, name := range []string{"source", "url", "path"} {
@@ -239,8 +239,7 @@ func parseSource(f map[string]string) (string, error) {
 	return given[0], nil
 }
 
-// idOf is the id that a source gets in an account: the same in every run (a UUID, RFC 9562,
-// version 8).
+// idOf derives the id of a file from its source and account (a UUID, RFC 9562, version 8).
 func idOf(source string, account int64) file.ID {
 	b := sha256.Sum256(fmt.Appendf(nil, "holdfast import\n%d\n%s", account, source))
 	b[6] = b[6]&0x0f | 0x80

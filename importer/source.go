@@ -25,14 +25,14 @@ type opened struct {
 	body           io.ReadCloser
 }
 
-// located reports whether a source lies in an S3, and where.
+// located returns the location of a source in an S3; false if it is not in one.
 func located(source string) (at file.Location, ok bool) {
 	rest, ok := strings.CutPrefix(source, "s3://")
 	at.Bucket, at.Key, _ = strings.Cut(rest, "/")
 	return at, ok
 }
 
-// from is the S3 that sources lie in.
+// from is the store of the sources.
 func (im *Importer) from() Reading {
 	if im.From != nil {
 		return im.From
@@ -54,7 +54,7 @@ func (im *Importer) open(ctx context.Context, source string) (o opened, err erro
 	return im.openFile(source)
 }
 
-// fetch asks a URL. A body that is cut short is an error of its reader.
+// fetch requests a URL. Reading a body that is cut short is an error.
 func fetch(ctx context.Context, url string) (o opened, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -78,7 +78,7 @@ func fetch(ctx context.Context, url string) (o opened, err error) {
 	return o, nil
 }
 
-// openFile opens a path in the folder; a path that leads out of it, also by a link, is refused.
+// openFile opens a path in the folder. A path that leaves the folder, also by a symbolic link, is refused.
 func (im *Importer) openFile(path string) (o opened, err error) {
 	if im.Folder == "" {
 		return o, errors.New("a path needs the folder that it lies in")
@@ -105,10 +105,10 @@ func (im *Importer) openFile(path string) (o opened, err error) {
 	return o, nil
 }
 
-// retries is how often a file's work is done before its error counts.
+// retries is the number of attempts for one file.
 const retries = 3
 
-// retry does a file's work again when a store did not answer.
+// retry imports a file again if a store did not answer.
 func retry(ctx context.Context, do func() error) error {
 	delays := &backoff.ExponentialBackOff{InitialInterval: time.Second, MaxInterval: 5 * time.Second,
 		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}

@@ -3,10 +3,8 @@ package reconcile
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +16,8 @@ import (
 	"holdfast/storage"
 )
 
-// files compares the records of an account with the objects in its bucket: two streams in the
-// order of their keys, and each step takes what is first of either, or of both.
+// files compares the records of an account with the objects in its bucket. It merges two streams that are sorted by
+// key.
 func (c *Checker) files(ctx context.Context, account int64) error {
 	bucket := c.Layout.Object(account, "").Bucket
 	rows := &stream[file.Record]{next: func(after string) ([]file.Record, error) {
@@ -46,11 +44,11 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 			objects.take()
 			c.Summary.Objects++
 			c.Summary.Bytes += o.Size
-			err = c.alone(ctx, account, bucket, o)
+			err = c.checkObjectAlone(ctx, account, bucket, o)
 		case moreRows && (!moreObjects || string(r.ID) < o.Key):
 			rows.take()
 			c.Summary.Records++
-			err = c.without(ctx, r, d)
+			err = c.checkRecordAlone(ctx, r, d)
 		default:
 			rows.take()
 			objects.take()
@@ -58,9 +56,9 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 			c.Summary.Objects++
 			c.Summary.Bytes += o.Size
 			if at := c.Layout.Of(r); at != (file.Location{Bucket: bucket, Key: o.Key}) {
-				err = errors.Join(c.without(ctx, r, d), c.alone(ctx, account, bucket, o))
+				err = errors.Join(c.checkRecordAlone(ctx, r, d), c.checkObjectAlone(ctx, account, bucket, o))
 			} else {
-				err = c.pair(ctx, r, storage.Object{Size: o.Size, ETag: o.ETag, Modified: o.Modified}, d)
+				err = c.checkPair(ctx, r, storage.Object{Size: o.Size, ETag: o.ETag, Modified: o.Modified}, d)
 			}
 		}
 		if err != nil {
@@ -69,7 +67,7 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 	}
 }
 
-// objects lists those of a bucket that are no tails: these are looked at by themselves.
+// objects lists the objects of a bucket other than tails, which leftovers looks at.
 func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.Listed, error) {
 	for {
 		all, err := c.Objects.List(ctx, bucket, "", after)
@@ -86,26 +84,26 @@ func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.
 	}
 }
 
-// without looks for the object of a record that the listing does not have.
-func (c *Checker) without(ctx context.Context, r file.Record, d *reader) error {
+// checkRecordAlone looks for the object of a record that the listing does not have.
+func (c *Checker) checkRecordAlone(ctx context.Context, r file.Record, d *reader) error {
 	o, err := c.Objects.Stat(ctx, c.Layout.Of(r))
 	if err == nil {
-		return c.pair(ctx, r, o, d)
+		return c.checkPair(ctx, r, o, d)
 	}
 	if !errors.Is(err, file.ErrObjectMissing) {
 		return err
 	}
 	if _, err := c.Rows.File(ctx, r.ID); gone(err) {
-		return nil // deleted meanwhile
+		return nil // deleted since
 	} else if err != nil {
 		return err
 	}
-	return c.settle(ctx, Finding{Kind: MissingObject, Account: r.AccountID, ID: r.ID, At: c.Layout.Of(r),
+	return c.resolve(ctx, Finding{Kind: MissingObject, Account: r.AccountID, ID: r.ID, At: c.Layout.Of(r),
 		Detail: fmt.Sprintf("%s of %d bytes, recorded %s", r.Name, r.Size, r.CreatedAt.Format(time.DateOnly))})
 }
 
-// alone looks for the row of an object that no record of its account names.
-func (c *Checker) alone(ctx context.Context, account int64, bucket string, o storage.Listed) error {
+// checkObjectAlone looks for the row of an object that no record of its account names.
+func (c *Checker) checkObjectAlone(ctx context.Context, account int64, bucket string, o storage.Listed) error {
 	f := Finding{Kind: Unknown, Account: account, At: file.Location{Bucket: bucket, Key: o.Key},
 		young:  c.isYoung(o.Modified),
 		Detail: fmt.Sprintf("%s of %d bytes, stored %s", o.Key, o.Size, o.Modified.Format(time.DateOnly))}
@@ -113,11 +111,11 @@ func (c *Checker) alone(ctx context.Context, account int64, bucket string, o sto
 		f.ID = id
 		r, err := c.Rows.File(ctx, id)
 		if err == nil && c.Layout.Of(r) == f.At {
-			return nil // recorded meanwhile, or by another account's record
+			return nil // recorded since, or by a record of another account
 		}
 		if err == nil && isBeside(r, f.At) {
 			f.Kind = LeftObject
-			return c.settle(ctx, f)
+			return c.resolve(ctx, f)
 		}
 		if err != nil && !gone(err) {
 			return err
@@ -125,7 +123,7 @@ func (c *Checker) alone(ctx context.Context, account int64, bucket string, o sto
 		u, err := c.Rows.UploadRow(ctx, id)
 		switch {
 		case err == nil && u.Location == f.At && u.State != file.Recorded:
-			return nil // on its way in, or on its way out: the engine's
+			return nil // the upload engine is about to record or to remove it
 		case err == nil && u.Location == f.At:
 			f.Kind = Unrecorded
 		case err != nil && !gone(err):
@@ -135,18 +133,18 @@ func (c *Checker) alone(ctx context.Context, account int64, bucket string, o sto
 			return err
 		}
 	}
-	return c.settle(ctx, f)
+	return c.resolve(ctx, f)
 }
 
-// isBeside reports whether an object is one that a writer of the file has left, whose turn was over: the file is
-// recorded with another one, and one of both has a key that this service alone makes.
+// isBeside reports whether an object was written by an earlier holder of the upload's lease: the file is recorded with
+// another object, and one of the two has a key that only this service makes.
 func isBeside(r file.Record, at file.Location) bool {
 	ours := r.ETag != "" && r.Location.Bucket == at.Bucket
 	return ours && (storage.IsFenced(at.Key) || storage.IsFenced(r.Location.Key))
 }
 
-// pair compares a record with its object.
-func (c *Checker) pair(ctx context.Context, r file.Record, o storage.Object, d *reader) error {
+// checkPair compares a record with its object.
+func (c *Checker) checkPair(ctx context.Context, r file.Record, o storage.Object, d *reader) error {
 	f := Finding{Account: r.AccountID, ID: r.ID, At: c.Layout.Of(r)}
 	foreign := r.ETag == ""
 	switch {
@@ -163,7 +161,7 @@ func (c *Checker) pair(ctx context.Context, r file.Record, o storage.Object, d *
 		return d.copied(r, o.ETag, f)
 	}
 	if f.Kind != "" && !foreign {
-		return c.settle(ctx, f) // its bytes are not those that were recorded
+		return c.resolve(ctx, f) // not the recorded bytes
 	}
 	if foreign {
 		r.Size, r.ETag, r.Location = o.Size, o.ETag, f.At
@@ -177,7 +175,7 @@ func (c *Checker) pair(ctx context.Context, r file.Record, o storage.Object, d *
 	return d.read(r, f)
 }
 
-// heal completes the record of another program, and tells.
+// heal completes a record of another program, and reports it.
 func (c *Checker) heal(ctx context.Context, f Finding, r file.Record) error {
 	if c.Fix {
 		if err := c.Rows.HealRecord(ctx, r); err == nil {
@@ -186,10 +184,10 @@ func (c *Checker) heal(ctx context.Context, f Finding, r file.Record) error {
 			return err
 		}
 	}
-	return c.settle(ctx, f)
+	return c.resolve(ctx, f)
 }
 
-// reader reads the bytes of files, several at a time.
+// reader reads the bytes of several files at the same time.
 type reader struct {
 	*Checker
 	group *errgroup.Group
@@ -204,20 +202,19 @@ func (c *Checker) newReader(ctx context.Context) *reader {
 
 func (d *reader) wait() error { return d.group.Wait() }
 
-// read compares the bytes of a file with its record. f says what else is wrong with it: that
-// it is not healed yet, or nothing.
+// read compares the bytes of a file with its record. f is what else was found about it, or empty.
 func (d *reader) read(r file.Record, f Finding) error {
 	d.group.Go(func() error {
-		sum, err := Hash(d.ctx, d.Objects, f.At, r.ETag, r.Size)
+		sum, err := storage.Hash(d.ctx, d.Objects, f.At, r.ETag, r.Size)
 		switch {
 		case err != nil && d.ctx.Err() != nil:
 			return err
 		case err != nil:
 			f.Kind, f.Detail = Unreadable, err.Error()
-			return d.settle(d.ctx, f)
+			return d.resolve(d.ctx, f)
 		case r.SHA256 != nil && !bytes.Equal(sum, r.SHA256):
 			f.Kind, f.Detail = WrongContent, fmt.Sprintf("recorded with the SHA-256 %x, the object has %x", r.SHA256, sum)
-			return d.settle(d.ctx, f)
+			return d.resolve(d.ctx, f)
 		case f.Kind == Unhealed:
 			r.SHA256 = sum
 			return d.heal(d.ctx, f, r)
@@ -227,11 +224,11 @@ func (d *reader) read(r file.Record, f Finding) error {
 	return d.ctx.Err()
 }
 
-// copied looks whether an object with another tag than was recorded has the recorded bytes: a
-// store gives its own tags to what was copied into it, as after a backup.
+// copied reports whether an object with another ETag than the recorded one has the recorded bytes: a store makes
+// its own ETags when objects are copied into it, for example from a backup.
 func (d *reader) copied(r file.Record, tag string, f Finding) error {
 	d.group.Go(func() error {
-		sum, err := Hash(d.ctx, d.Objects, f.At, tag, r.Size)
+		sum, err := storage.Hash(d.ctx, d.Objects, f.At, tag, r.Size)
 		switch {
 		case err != nil && d.ctx.Err() != nil:
 			return err
@@ -248,30 +245,12 @@ func (d *reader) copied(r file.Record, tag string, f Finding) error {
 				return err
 			}
 		}
-		return d.settle(d.ctx, f)
+		return d.resolve(d.ctx, f)
 	})
 	return d.ctx.Err()
 }
 
-// Hash is the SHA-256 of an object's bytes.
-func Hash(ctx context.Context, objects interface {
-	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
-}, at file.Location, etag string, size int64) ([]byte, error) {
-	body, err := objects.Open(ctx, at, etag, 0, size)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	h := sha256.New()
-	if n, err := io.Copy(h, body); err != nil {
-		return nil, err
-	} else if n != size {
-		return nil, fmt.Errorf("%w: %d of %d bytes came", file.ErrStorageRead, n, size)
-	}
-	return h.Sum(nil), nil
-}
-
-// stream is a sequence that is read by pages.
+// stream is a sequence that is read page by page.
 type stream[T any] struct {
 	next func(after string) ([]T, error)
 	key  func(T) string
@@ -280,7 +259,7 @@ type stream[T any] struct {
 	done bool
 }
 
-// peek returns what is first, and whether there is anything.
+// peek returns the first item; false at the end.
 func (s *stream[T]) peek() (first T, more bool, err error) {
 	if len(s.page) == 0 && !s.done {
 		if s.page, err = s.next(s.last); err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics count what Sweep does. A nil *Metrics counts nothing: a command has nobody to show it to.
+// Metrics count what Sweep does. A nil *Metrics counts nothing; commands use that.
 type Metrics struct {
 	steps   *prometheus.CounterVec // by how they ended
 	last    prometheus.Gauge
@@ -25,14 +25,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		removed: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_leftovers_removed_total",
 			Help: "Tails and multipart uploads that no upload needed any more, and that were removed."}),
 	}
-	for _, result := range []string{"ok", "failed"} { // so that they are there before something happens
+	for _, result := range []string{"ok", "failed"} { // so that the series exist from the start
 		m.steps.WithLabelValues(result)
 	}
 	r.MustRegister(m.steps, m.last, m.removed)
 	return m
 }
 
-// swept takes note of a step. One that the service's end cut short is none.
+// swept counts a step, unless it was interrupted because the service stops.
 func (m *Metrics) swept(ctx context.Context, err error) {
 	switch {
 	case m == nil:

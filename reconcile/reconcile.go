@@ -1,25 +1,22 @@
-// Package reconcile compares what SQL says with what lies in S3, in both directions, while the
-// service runs: records without their objects, objects without records, sizes and contents
-// that differ, and tails and multipart uploads that nobody needs.
+// Package reconcile compares the database with the store, in both directions, while the service runs. It finds
+// records without objects, objects without records, sizes and contents that differ, and tails and multipart uploads
+// that are not needed.
 //
-// Both sides are read in the order of their keys, a page at a time, so that memory does not
-// grow with the number of files. They change meanwhile, and a store may list in another
-// order: so whatever has no counterpart in the other stream is looked up by itself before
-// anything is said about it.
+// Both sides are read in the order of their keys, a page at a time, so memory does not grow with the number of
+// files. Both change meanwhile, and a store may list in another order. So whatever has no counterpart in the other
+// stream is looked up individually before it is reported.
 //
 // # What is never done
 //
-// Nothing is removed that is younger than MinAge, by the store's clock: it may belong to a
-// request that is still going on. Nothing is removed because no row knows it, unless that is
-// asked for: after a database was restored from an older backup, these are the files since.
-// What a row proves to be left over may go. A record is never removed, and of one that this
-// service wrote no more is changed than the object's tag, where all bytes were read and are
-// the recorded ones.
+// Nothing is removed that is younger than MinAge by the store's clock: it may belong to a running request. Nothing
+// is removed merely because no row names it, unless DeleteUnknown is set: after a restore from an older backup,
+// these are the files uploaded since. What a row proves to be left over is removed with Fix. A record is never
+// removed. Of a record that this service wrote only the object's ETag is changed, and only after all bytes were
+// read and match the recorded SHA-256.
 //
 // # Errors
 //
-// file.ErrUnavailable when SQL or the store do not answer; what was found until then was
-// reported.
+// file.ErrUnavailable if the database or the store does not answer. What was found before was reported.
 package reconcile
 
 import (
@@ -36,10 +33,10 @@ import (
 	"holdfast/storage"
 )
 
-// MinAge is the least age of what may be removed.
+// MinAge is the least age of an object that may be removed.
 const MinAge = 48 * time.Hour
 
-// Kind is what is wrong.
+// Kind is the kind of a Finding.
 type Kind string
 
 const (
@@ -62,21 +59,21 @@ const (
 	LostParts     Kind = "upload-without-parts" // an upload's acknowledged bytes are gone
 )
 
-// Finding is one thing that is wrong.
+// Finding is one difference between the database and the store.
 type Finding struct {
 	Kind    Kind          `json:"kind"`
 	Account int64         `json:"account_id"`
 	ID      file.ID       `json:"file_id,omitempty"`
 	At      file.Location `json:"-"`
 	Detail  string        `json:"detail"`
-	// Done says what was done about it: empty if nothing was.
+	// Done says what was done about it; empty if nothing was.
 	Done string `json:"done,omitempty"`
 
 	multipart string // the store's id
-	young     bool   // not to be removed yet, nor to be spoken of
+	young     bool   // younger than MinAge: neither removed nor reported
 }
 
-// Rows is what is needed of SQL. Package db says what each method does.
+// Rows is the database. Package db documents the methods.
 type Rows interface {
 	Accounts(ctx context.Context, after int64, limit int) ([]int64, error)
 	AccountFiles(ctx context.Context, accountID int64, after file.ID, limit int) ([]file.Record, error)
@@ -91,7 +88,7 @@ type Rows interface {
 	Recount(ctx context.Context, accountID int64, fix bool) (counted, used file.Usage, err error)
 }
 
-// Objects is what is needed of the store. Package storage says what each method does.
+// Objects is the store. Package storage documents the methods.
 type Objects interface {
 	Buckets(ctx context.Context, prefix string) ([]string, error)
 	List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error)
@@ -103,17 +100,17 @@ type Objects interface {
 	Abort(ctx context.Context, at file.Location, uploadID string) error
 }
 
-// Options say how far to go. The zero value looks and changes nothing.
+// Options of a Checker. With the zero value nothing is changed.
 type Options struct {
-	Fix           bool  // repair what is safe
-	DeleteUnknown bool  // remove what no row knows
+	Fix           bool  // repair what can be repaired safely
+	DeleteUnknown bool  // remove objects that no row names
 	Deep          bool  // read all bytes
 	Jobs          int   // files read at the same time with Deep; 0: one
 	Account       int64 // 0: all
 	Now           func() time.Time
 }
 
-// Checker compares. Report is called for each finding, from one goroutine at a time.
+// Checker compares database and store. Report is called for each finding, from one goroutine at a time.
 type Checker struct {
 	Rows    Rows
 	Objects Objects
@@ -124,10 +121,10 @@ type Checker struct {
 
 	Summary Summary
 
-	mu sync.Mutex // of what is repaired and reported: with Deep there are several readers
+	mu sync.Mutex // held while repairing and reporting: with Deep several goroutines do
 }
 
-// Summary counts what was seen.
+// Summary counts what was compared.
 type Summary struct {
 	Records int64 `json:"records"`
 	Objects int64 `json:"objects"`
@@ -137,15 +134,15 @@ type Summary struct {
 	Young   int64 `json:"young"` // without a counterpart, and too young to be judged
 }
 
-// page is how many rows are read at a time.
+// page is the number of rows that are read at a time.
 const page = 1000
 
-// Run compares everything, or one account.
+// Run compares all accounts, or one.
 func (c *Checker) Run(ctx context.Context) error {
 	if c.Account != 0 {
 		return c.account(ctx, c.Account)
 	}
-	// Buckets without any row are those of accounts that SQL does not know.
+	// Buckets of accounts that have no rows.
 	buckets, err := c.Objects.Buckets(ctx, c.Layout.BucketPrefix+"-")
 	if err != nil {
 		return err
@@ -182,7 +179,7 @@ func (c *Checker) account(ctx context.Context, id int64) error {
 	if err := c.files(ctx, id); err != nil {
 		return fmt.Errorf("account %d: %w", id, err)
 	}
-	if err := c.leftovers(ctx, id, c.settle); err != nil {
+	if err := c.leftovers(ctx, id, c.resolve); err != nil {
 		return fmt.Errorf("account %d: %w", id, err)
 	}
 	if err := c.uploads(ctx, id); err != nil {
@@ -191,7 +188,7 @@ func (c *Checker) account(ctx context.Context, id int64) error {
 	return c.usage(ctx, id)
 }
 
-// usage adds up what the account uses.
+// usage compares what is counted for the account's quota with the sum of its files and uploads.
 func (c *Checker) usage(ctx context.Context, id int64) error {
 	counted, used, err := c.Rows.Recount(ctx, id, c.Fix)
 	if err != nil || counted == used {
@@ -203,11 +200,11 @@ func (c *Checker) usage(ctx context.Context, id int64) error {
 	if c.Fix {
 		f.Done = "corrected"
 	}
-	return c.settle(ctx, f)
+	return c.resolve(ctx, f)
 }
 
-// settle repairs what may be repaired, and reports.
-func (c *Checker) settle(ctx context.Context, f Finding) error {
+// resolve repairs a finding if that is permitted, and reports it.
+func (c *Checker) resolve(ctx context.Context, f Finding) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.young {
@@ -226,8 +223,8 @@ func (c *Checker) settle(ctx context.Context, f Finding) error {
 	return c.Report(f)
 }
 
-// repair removes what may be removed: what a row proves to be left over, or what no row knows.
-// A loss can be told, and not be repaired.
+// repair removes what a row proves to be left over and, with DeleteUnknown, what no row names. A loss can't be
+// repaired.
 func (c *Checker) repair(ctx context.Context, f *Finding) (err error) {
 	switch f.Kind {
 	case LeftObject, LeftTail, LeftParts:

@@ -19,9 +19,8 @@ type Chores interface {
 // leftovers is the name of the chore.
 const leftovers = "leftovers"
 
-// Sweep does the safe part in small steps beside the service: every interval, in one replica,
-// it counts the records that another program has written for one account, and removes, with
-// Fix, what is left over in its bucket and no row needs. It returns when ctx ends.
+// Sweep looks at one account every interval, in one replica at a time, until ctx ends. It counts the records that
+// another program has written and, with Fix, removes what uploads have left over in the account's bucket.
 func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Duration, log *slog.Logger) {
 	turn := chore.New(chores, leftovers, interval)
 	turn.Every(ctx, interval, func(ctx context.Context) error {
@@ -31,15 +30,15 @@ func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Durati
 	}, log)
 }
 
-// step looks at the account behind the one that was looked at last. The place is noted first:
-// one bucket that can't be read does not hold all others up.
+// step looks at the account after the last one. The place is noted first, so that a bucket that can't be read does not
+// block the others.
 func (c *Checker) step(ctx context.Context, chores Chores, holder string, interval time.Duration,
 	log *slog.Logger) error {
 	place, err := chores.ChorePlace(ctx, leftovers)
 	if err != nil {
 		return err
 	}
-	last, _ := strconv.ParseInt(place, 10, 64) // empty: from the first one on
+	last, _ := strconv.ParseInt(place, 10, 64) // empty: begin with the first
 	ids, err := c.Rows.Accounts(ctx, last, 1)
 	if err != nil {
 		return err
@@ -55,7 +54,7 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 	}
 	return c.leftovers(ctx, ids[0], func(ctx context.Context, f Finding) error {
 		if f.young || f.Kind != LeftTail && f.Kind != LeftParts {
-			return nil // what no row knows is an operator's to judge
+			return nil // unknown objects are for an operator to judge
 		}
 		if err := c.repair(ctx, &f); err != nil || f.Done == "" {
 			return err

@@ -10,8 +10,7 @@ import (
 	"holdfast/storage"
 )
 
-// leftovers calls found for tails and multipart uploads in an account's bucket that nobody
-// needs any more.
+// leftovers calls found for the tails and multipart uploads in an account's bucket that are not needed any more.
 func (c *Checker) leftovers(ctx context.Context, account int64, found func(context.Context, Finding) error) error {
 	bucket := c.Layout.Object(account, "").Bucket
 	for after := ""; ; {
@@ -36,29 +35,30 @@ func (c *Checker) leftovers(ctx context.Context, account int64, found func(conte
 	})
 }
 
-// tail asks whether an upload still needs a tail.
+// tail checks whether an upload still needs a tail.
 func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.Listed,
 	found func(context.Context, Finding) error) error {
 	f := Finding{Kind: UnknownTail, Account: account, At: file.Location{Bucket: bucket, Key: t.Key},
 		young:  c.isYoung(t.Modified),
 		Detail: fmt.Sprintf("%s of %d bytes, stored %s", t.Key, t.Size, t.Modified.Format(time.DateOnly))}
 	id, _, err := storage.Owner(t.Key)
-	if err != nil || f.young { // whose is a question for later
+	if err != nil || f.young { // it is judged when it is old enough
 		return found(ctx, f)
 	}
 	f.ID = id
 	u, err := c.Rows.UploadRow(ctx, id)
 	if gone(err) {
-		// The key of another program's file may look like a tail's.
+		// A file of another program may have a key that looks like a tail's.
 		if r, err := c.Rows.File(ctx, file.ID(t.Key)); !gone(err) && (err != nil || c.Layout.Of(r) == f.At) {
 			return err
 		}
 		return found(ctx, f)
 	}
-	if err != nil || u.State == file.Deleted || u.Location.Bucket != bucket { // what is deleted, the engine removes
+	// The engine removes what belongs to a deleted upload.
+	if err != nil || u.State == file.Deleted || u.Location.Bucket != bucket {
 		return err
 	}
-	// The row was read before: what is added to it since is not so old.
+	// Tails that were added since the row was read are younger than MinAge.
 	named, err := c.Rows.UploadTails(ctx, id)
 	if err != nil || slices.ContainsFunc(named, func(n file.Tail) bool { return n.Key == t.Key }) {
 		return err
@@ -67,7 +67,7 @@ func (c *Checker) tail(ctx context.Context, account int64, bucket string, t stor
 	return found(ctx, f)
 }
 
-// multipart asks whether an upload still needs a multipart upload of the store's.
+// multipart checks whether an upload still needs a multipart upload of the store.
 func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b storage.Begun,
 	found func(context.Context, Finding) error) error {
 	f := Finding{Kind: UnknownParts, Account: account, At: file.Location{Bucket: bucket, Key: b.Key}, multipart: b.ID,
@@ -95,7 +95,7 @@ func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b
 	return found(ctx, f)
 }
 
-// uploads looks whether what unfinished uploads need is there.
+// uploads checks whether the store has what unfinished uploads need.
 func (c *Checker) uploads(ctx context.Context, account int64) error {
 	for after := file.ID(""); ; {
 		ids, err := c.Rows.OpenUploads(ctx, account, after, page)
@@ -114,8 +114,7 @@ func (c *Checker) uploads(ctx context.Context, account int64) error {
 	}
 }
 
-// upload looks twice: somebody may be writing to it, and then the second look agrees with
-// itself.
+// upload checks twice, because a request may change the upload between reading the row and the store.
 func (c *Checker) upload(ctx context.Context, account int64, id file.ID) error {
 	first, err := c.lost(ctx, account, id)
 	if err != nil || len(first) == 0 {
@@ -127,7 +126,7 @@ func (c *Checker) upload(ctx context.Context, account int64, id file.ID) error {
 	}
 	for _, f := range second {
 		if slices.Contains(first, f) {
-			if err := c.settle(ctx, f); err != nil {
+			if err := c.resolve(ctx, f); err != nil {
 				return err
 			}
 		}
