@@ -160,12 +160,12 @@ test('the language is the first that we have', () => {
   assert.equal(lib.pickLanguage([]), 'en');
 });
 
-test('sizes and spans as people read them', async () => {
-  const { bytes, span, moment } = await vite.ssrLoadModule('/src/lib/format.ts');
+test('sizes and durations as people read them', async () => {
+  const { bytes, duration, dateTime } = await vite.ssrLoadModule('/src/lib/format.ts');
   assert.deepEqual([0, 1023, 1536, 99.96 * 1024, 40 * 2 ** 20].map((n) => bytes(n)), ['0 B', '1,023 B', '1.5 KB', '100 KB', '40 MB']);
   assert.equal(bytes(1536, 'de'), '1,5 KB');
-  assert.deepEqual([0.2, 59.6, 200, 7500, Infinity].map(span), ['1 s', '1 min 0 s', '3 min 20 s', '2 h 5 min', '–']);
-  assert.equal(moment('no date'), 'no date');
+  assert.deepEqual([0.2, 59.6, 200, 7500, Infinity].map(duration), ['1 s', '1 min 0 s', '3 min 20 s', '2 h 5 min', '–']);
+  assert.equal(dateTime('no date'), 'no date');
 });
 
 test('the speed is that of the last seconds', async () => {

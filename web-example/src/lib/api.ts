@@ -21,7 +21,7 @@ export interface FilePage {
 
 export type Access = 'private' | 'public' | 'account' | 'restricted';
 
-/** To whom a file is open beside its owner. The lists go with restricted access. */
+/** Who may read a file, beside its owner. The lists apply to restricted access. */
 export interface Grant {
   access: Access;
   users: number[];
@@ -35,7 +35,7 @@ export interface SignedLink {
   expires_at: string;
 }
 
-/** What the user's account has stored, and may store. */
+/** What the user's account stores, and its quota. */
 export interface Usage {
   bytes: number;
   /** Null: no limit. */
@@ -45,33 +45,33 @@ export interface Usage {
   max_files: number | null;
 }
 
-/** Own files, newest first. */
+/** The user's own files, newest first. */
 export function listFiles(service: Service, limit: number, after: string | null): Promise<FilePage> {
   const query = new URLSearchParams({ limit: String(limit) });
   if (after !== null) query.set('after', after);
   return json(service, `${service.base}/?${query}`);
 }
 
-/** Removes a finished file, or ends an upload when given its tus URL. Gone already counts as done. */
+/** Deletes a file, or an upload when given its tus URL. One that is gone already is no error. */
 export async function remove(service: Service, url: string): Promise<void> {
-  await known(call(service, url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }));
+  await unless404(call(service, url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }));
 }
 
-/** An address that opens the file without a token until it expires; `ttl` in seconds. */
+/** A URL that opens the file without a token until it expires; `ttl` in seconds. */
 export function signedLink(service: Service, id: string, ttl: number, disposition: 'inline' | 'attachment'): Promise<SignedLink> {
   return json(service, `${service.base}/${id}/links`, 'POST', { expires_in: ttl, disposition });
 }
 
-/** Null: this service has no grants. */
-export const grantOf = (service: Service, id: string): Promise<Grant | null> => known(json<Grant>(service, `${service.base}/${id}/grants`));
+/** Null if the service has no grants. */
+export const grantOf = (service: Service, id: string): Promise<Grant | null> => unless404(json<Grant>(service, `${service.base}/${id}/grants`));
 
 export const setGrant = (service: Service, id: string, grant: Grant): Promise<Grant> =>
   json(service, `${service.base}/${id}/grants`, 'PUT', grant);
 
-/** Null: this service does not count. */
-export const usage = (service: Service): Promise<Usage | null> => known(json<Usage>(service, `${service.base}/usage`));
+/** Null if the service does not count usage. */
+export const usage = (service: Service): Promise<Usage | null> => unless404(json<Usage>(service, `${service.base}/usage`));
 
-/** The SHA-256 of a stored file in hexadecimal digits; null where the service does not know it. */
+/** The SHA-256 of a stored file in hexadecimal digits; null if the service does not know it. */
 export async function storedSum(service: Service, id: string): Promise<string | null> {
   const { headers } = await call(service, `${service.base}/${id}`, { method: 'HEAD' });
   const [, base64] = /\bsha-256=:([A-Za-z0-9+/=]+):/.exec(headers.get('Repr-Digest') ?? '') ?? []; // RFC 9530, 3
@@ -79,8 +79,8 @@ export async function storedSum(service: Service, id: string): Promise<string | 
   return Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('');
 }
 
-/** Null where the answer is 404. */
-async function known<T>(answer: Promise<T>): Promise<T | null> {
+/** Null if the answer is 404. */
+async function unless404<T>(answer: Promise<T>): Promise<T | null> {
   try {
     return await answer;
   } catch (error) {

@@ -1,8 +1,8 @@
-/** What an attachment is to the eye, by the ending of its name. */
+/** How an attachment is shown, by its file name extension. */
 
 export type AttachmentType = 'image' | 'video' | 'audio' | 'pdf' | 'file';
 
-const endings: Record<Exclude<AttachmentType, 'file'>, string> = {
+const extensions: Record<Exclude<AttachmentType, 'file'>, string> = {
   image: 'apng avif bmp gif heic heif ico jfif jpe jpeg jpg png svg tif tiff webp',
   video: '3gp avi m4v mkv mov mp4 mpeg mpg ogv webm wmv',
   audio: 'aac aif aiff amr flac m4a mid mp3 oga ogg opus wav weba wma',
@@ -10,16 +10,16 @@ const endings: Record<Exclude<AttachmentType, 'file'>, string> = {
 };
 
 const types = new Map<string, AttachmentType>(
-  Object.entries(endings).flatMap(([type, list]) => list.split(' ').map((one) => [one, type as AttachmentType] as const)),
+  Object.entries(extensions).flatMap(([type, list]) => list.split(' ').map((one) => [one, type as AttachmentType] as const)),
 );
 
 /**
- * The type by the first of these that tells one: usually a file's name, then its URL. Query and
- * fragment of a URL are not its name.
+ * The type by the first argument with a known extension: usually a file's name, then its URL. Query and
+ * fragment of a URL are ignored.
  */
 export function attachmentType(...namesOrUrls: string[]): AttachmentType {
   for (const one of namesOrUrls) {
-    const type = types.get(ending(isUrl(one) ? lastSegment(one) : one));
+    const type = types.get(extension(isUrl(one) ? lastSegment(one) : one));
     if (type) return type;
   }
   return 'file';
@@ -27,8 +27,8 @@ export function attachmentType(...namesOrUrls: string[]): AttachmentType {
 
 const isUrl = (text: string) => /^([a-z][a-z0-9+.-]*:)?\/\//i.test(text) || text.startsWith('/');
 
-/** Small letters behind the last dot; ".pdf" alone is a name without an ending. */
-function ending(name: string): string {
+/** In lower case, without the dot; ".pdf" alone is a name without an extension. */
+function extension(name: string): string {
   const dot = name.trimEnd().lastIndexOf('.');
   return dot > 0 ? name.trimEnd().slice(dot + 1).toLowerCase() : '';
 }
@@ -39,6 +39,6 @@ function lastSegment(url: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
-    return segment; // a lone % is no encoding
+    return segment; // a lone % is not an encoding
   }
 }

@@ -1,10 +1,10 @@
-/** What is wrong with a file, told before a byte of it is sent. */
+/** Refuses files before a byte of them is sent. */
 
 import { Problem } from './problem';
 
-const system = /^(\.DS_Store|\._.*|Thumbs\.db|ehthumbs\.db|desktop\.ini)$/i; // they come along with folders
+const system = /^(\.DS_Store|\._.*|Thumbs\.db|ehthumbs\.db|desktop\.ini)$/i; // these come with folders
 
-/** Null: it may be sent. The service takes any name; one without a letter or number it could not keep. */
+/** Null if the file may be sent. The service would replace a name without a letter or number. */
 export function refusal({ name, size }: { name: string; size: number }, maxFileSize: number): Problem | null {
   if (system.test(name)) return new Problem(0, 'system_file', { name });
   if (!/[\p{L}\p{N}]/u.test(name)) return new Problem(0, 'bad_name', { name });

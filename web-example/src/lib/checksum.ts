@@ -1,6 +1,6 @@
-/** The SHA-256 of a file of any size, without holding it in memory or the page up. */
+/** The SHA-256 of a file of any size, computed in a worker without loading it into memory. */
 
-/** Hexadecimal digits; null where it can't be had: no workers here, or the file can't be read any more. */
+/** Hexadecimal digits; null if it can't be computed: there are no workers, or the file is no longer readable. */
 export function sha256(file: Blob, signal: AbortSignal): Promise<string | null> {
   return new Promise((resolve) => {
     let worker: Worker;

@@ -1,4 +1,4 @@
-/** Reads a file once and answers its SHA-256, beside the page, which stays smooth meanwhile. */
+/** Worker: reads a file once and posts its SHA-256. */
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';

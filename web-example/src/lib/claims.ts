@@ -1,18 +1,18 @@
 /**
- * The addresses of unfinished uploads, as tus-js-client keeps them in this browser, and which tab
- * is at work on which.
+ * The URLs of unfinished uploads, as tus-js-client stores them in this browser, and which tab
+ * uses which.
  *
- * Two tabs that go on with the same upload take it from each other with every request. So a tab
- * claims an address by a lock of the browser, and the address is hidden from the others for so
- * long: they make an upload of their own. The browser drops the locks of a tab that is closed.
- * Where there are no locks (pages without TLS), the service sees to it that nothing is lost.
+ * Two tabs that resume the same upload would take it from each other with every request. So a tab
+ * claims a URL with a browser lock; other tabs do not see it meanwhile, and create an upload of
+ * their own. The browser releases the locks of a closed tab. Where there are no locks (pages
+ * without TLS), the service makes sure that nothing is lost.
  */
 
 import { defaultOptions, type PreviousUpload, type UploadOptions } from 'tus-js-client';
 
 type UrlStorage = NonNullable<UploadOptions['urlStorage']>;
 
-// A page that is reloaded finds its own locks still held for a moment: what is free is waited for.
+// After a reload the page's own locks are held for a moment longer: wait for them.
 const patience = 1000; // milliseconds
 
 const locks = () => globalThis.navigator?.locks;
@@ -21,7 +21,7 @@ const lockOf = (upload: PreviousUpload) => `holdfast upload ${upload.uploadUrl}`
 const newestFirst = (a: PreviousUpload, b: PreviousUpload) => Date.parse(b.creationTime) - Date.parse(a.creationTime);
 const isTimeout = (error: unknown) => error instanceof DOMException && error.name === 'TimeoutError';
 
-/** A store of addresses that claims what it hands out. */
+/** A URL storage for tus-js-client that claims the URLs it returns. */
 export class Claims implements UrlStorage {
   readonly #kept = defaultOptions.urlStorage;
   readonly #mine = new Map<string, () => void>(); // lock -> how to release it
@@ -30,12 +30,12 @@ export class Claims implements UrlStorage {
     return this.#kept.findAllUploads();
   }
 
-  /** The newest that no other tab is at work on, if any. */
+  /** The newest that no other tab uses, if any. */
   async findUploadsByFingerprint(fingerprint: string): Promise<PreviousUpload[]> {
     for (const upload of (await this.#kept.findUploadsByFingerprint(fingerprint)).sort(newestFirst)) {
       if (!(await this.claim(upload))) continue;
       if (await this.#isKept(upload)) return [upload];
-      this.#release(lockOf(upload)); // its tab has finished it while we waited
+      this.#release(lockOf(upload)); // another tab finished it while we waited
     }
     return [];
   }
@@ -48,10 +48,10 @@ export class Claims implements UrlStorage {
   async removeUpload(key: string): Promise<void> {
     const upload = (await this.findAllUploads()).find((one) => one.urlStorageKey === key);
     await this.#kept.removeUpload(key);
-    if (upload) this.#release(lockOf(upload)); // only now: who waits for it must see that it is gone
+    if (upload) this.#release(lockOf(upload)); // only now: a tab that waits for it must see that it is gone
   }
 
-  /** False: another tab, or another upload of this one, is at work on it. */
+  /** False if another tab, or another upload of this tab, uses it. */
   claim(upload: PreviousUpload): Promise<boolean> {
     const name = lockOf(upload);
     const manager = locks();
@@ -64,19 +64,19 @@ export class Claims implements UrlStorage {
     });
   }
 
-  /** Removes what is kept of the upload at this address. */
+  /** Removes the stored entry of the upload at this URL. */
   async forget(url: string | null): Promise<void> {
     for (const one of await this.findAllUploads()) {
       if (one.uploadUrl === url) await this.removeUpload(one.urlStorageKey);
     }
   }
 
-  /** Gives all claims back: others may go on with what was begun here. */
+  /** Releases all claims, so that other tabs can resume these uploads. */
   release(): void {
     for (const lock of [...this.#mine.keys()]) this.#release(lock);
   }
 
-  /** Whether some tab is at work on an upload. */
+  /** Whether some tab uses an upload. */
   static async held(upload: PreviousUpload): Promise<boolean> {
     try {
       await locks()?.request(lockOf(upload), { signal: AbortSignal.timeout(patience) }, () => {});

@@ -1,17 +1,17 @@
-/** Who is asking, and what to do when the service does not believe it. */
+/** Credentials of requests, and how to renew them after a refusal. */
 
 import { Problem } from './problem';
 
 export interface Credentials {
-  /** Headers that say who is asking. Called before each request: a new token reaches an upload in its middle. */
+  /** The authentication headers. Called before each request, so that an upload in progress uses a new token. */
   headers(): Record<string, string> | Promise<Record<string, string>>;
-  /** Gets others after a refusal (401); rejects where there are none. */
+  /** Gets new credentials after a 401; rejects if there are none. */
   renew?(): Promise<void>;
 }
 
 type Token = string | null;
 
-/** A user's token. `getToken` may fetch a fresh one; `renew` is called when one was refused. */
+/** A user's token. `getToken` may fetch a fresh one; `renew` is called after a 401. */
 export function bearer(getToken: () => Token | Promise<Token>, renew?: () => Promise<void>): Credentials {
   const credentials: Credentials = {
     async headers() {
@@ -25,18 +25,18 @@ export function bearer(getToken: () => Token | Promise<Token>, renew?: () => Pro
 // The token is the one in the page's address: there is no other.
 const refuse = () => Promise.reject(new Problem(401, 'form_closed'));
 
-/** The token of a public form: whoever has the form's address. */
+/** The token of a public form, from the form's URL. */
 export const publicToken = (token: string): Credentials => ({ headers: () => ({ 'X-Public-Authorization': `Token ${token}` }), renew: refuse });
 
 /** A guest's JWT. */
 export const guest = (jwt: string): Credentials => ({ headers: () => ({ 'X-Guest-Authorization': jwt }), renew: refuse });
 
-/** How often in a row new credentials may be refused, before it is told as an error. */
+/** How often in a row credentials are renewed, before the refusal becomes an error. */
 export const renewals = 5;
 
 /**
- * Sees to it that the next request comes with others than `refused`. Of several requests that
- * were refused together only the first asks for new ones.
+ * Makes sure that the next request has other credentials than `refused`. Of several requests that
+ * were refused at the same time, only the first renews them.
  */
 export async function renewed(credentials: Credentials, refused: Record<string, string>): Promise<void> {
   const now = await credentials.headers();

@@ -1,10 +1,10 @@
-/** Numbers, dates and spans as people read them. */
+/** Sizes, durations and dates for people. */
 
 import type { Language } from './i18n';
 
 const units = ['B', 'KB', 'MB', 'GB', 'TB'];
 
-/** 0 B, 1.5 KB, 40 MB: steps of 1024, as Uppy counts, so that both show the same number. */
+/** 0 B, 1.5 KB, 40 MB: units of 1024, as in Uppy, so that both show the same number. */
 export function bytes(size: number, language: Language = 'en'): string {
   let [n, step] = [size, 0];
   while (n >= 1024 && step < units.length - 1) {
@@ -16,7 +16,7 @@ export function bytes(size: number, language: Language = 'en'): string {
 }
 
 /** 48 s, 3 min 20 s, 2 h 5 min. */
-export function span(seconds: number): string {
+export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–';
   const s = Math.max(1, Math.round(seconds));
   if (s < 60) return `${s} s`;
@@ -24,8 +24,8 @@ export function span(seconds: number): string {
   return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }
 
-/** A moment in the reader's own zone; what can't be read as one stays as it came. */
-export function moment(text: string, language: Language = 'en'): string {
+/** A date and time in the reader's time zone; text that is not a date is returned unchanged. */
+export function dateTime(text: string, language: Language = 'en'): string {
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) return text;
   return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(date);

@@ -1,21 +1,21 @@
-/** One request to the service, in somebody's name. */
+/** Requests to the service with credentials. */
 
 import { type Credentials, renewals, renewed } from './credentials';
 import { problemOf } from './problem';
 import { retryAfter, sleep } from './rate-limit';
 
 export interface Service {
-  /** Where the files live, without a trailing slash: {base}/tus/, {base}/{id}. */
+  /** The base URL of the files, without a trailing slash: {base}/tus/, {base}/{id}. */
   base: string;
-  /** The longest file it takes, in bytes. */
+  /** The largest file that the service accepts, in bytes. */
   maxFileSize: number;
   credentials: Credentials;
 }
 
-const longestWait = 10; // seconds; a person who waits for longer is better told
+const longestWait = 10; // seconds; after a longer one people are better told
 const retries = 5;
 
-/** A request with the credentials. Where they are refused it is made again with renewed ones, and after a short wait where the rate limit refused it. */
+/** Sends a request. After a 401 it is repeated with renewed credentials, after a 429 when the rate limit allows it. */
 export async function call({ credentials }: Service, url: string, init: RequestInit = {}): Promise<Response> {
   for (let attempt = 0; ; attempt++) {
     const who = await credentials.headers();
@@ -33,7 +33,7 @@ export async function call({ credentials }: Service, url: string, init: RequestI
   }
 }
 
-/** A call that answers JSON; a body is sent as such. */
+/** Sends JSON, if there is a body, and returns JSON. */
 export async function json<T>(service: Service, url: string, method = 'GET', body?: unknown): Promise<T> {
   const init: RequestInit = { method };
   if (body !== undefined) {

@@ -5,7 +5,7 @@
  *     const task = uploadFile(file, { onProgress: ({ sent, total, left }) => … });
  *     const { url } = await task.done; // or task.pause(), task.resume(), task.abort()
  *
- * Whatever fails rejects with a Problem; explain(problem, language) says what happened and what to
+ * Every failure rejects with a Problem; explain(problem, language) says what happened and what to
  * do, in English or German.
  */
 
@@ -28,18 +28,18 @@ export { type Progress, type UploadedFile, type UploadOptions, UploadTask } from
 
 export type Holdfast = ReturnType<typeof connect>;
 
-/** The service in somebody's name. The functions may be taken out and passed around. */
+/** The service with a user's credentials. The functions can be used without the object. */
 export function connect(settings: Service) {
   const service: Service = { ...settings, base: settings.base.replace(/\/+$/, '') };
   return {
     service,
-    /** Begins to send a file, or goes on with an unfinished upload of it. */
+    /** Uploads a file, or resumes an unfinished upload of it. */
     uploadFile: (file: File, options: UploadOptions = {}) => new UploadTask(service, file, options),
-    /** Uploads of this browser that can be gone on with; `client` says whose list, Uppy's is another. */
+    /** This browser's uploads that can be resumed; Uppy keeps a list of its own. */
     resumeUploads: (client: 'tus' | 'uppy' = 'tus') => unfinishedUploads(service, client),
-    /** The service's files that a markdown text links to. */
+    /** The service's files that a Markdown text links to. */
     parseMarkdownFiles: (text: string) => parseMarkdownFiles(text, service.base),
-    /** Where a file lives. */
+    /** The URL of a file. */
     fileUrl: (id: string) => `${service.base}/${encodeURIComponent(id)}`,
     listFiles: (limit: number, after: string | null = null) => api.listFiles(service, limit, after),
     remove: (url: string) => api.remove(service, url),

@@ -1,15 +1,15 @@
-/** What went wrong, in words a person can act on. */
+/** Errors, in words that people can act on. */
 
 import { DetailedError } from 'tus-js-client';
 import { fill, type Language, type Values } from './i18n';
 import { messages, sameAs } from './messages';
 
-/** A call that did not do what was asked for. */
+/** A request or an upload that failed. */
 export class Problem extends Error {
   /**
-   * @param status of the HTTP answer; 0: there was none.
+   * @param status of the HTTP response; 0 if there was none.
    * @param code the service's own ("FILE_003"), or one of ours; see messages.ts.
-   * @param values what the message names, and what the service gave as its reason.
+   * @param values for the placeholders of the message, and the service's reason.
    */
   constructor(
     readonly status: number,
@@ -25,7 +25,7 @@ export async function problemOf(response: Response): Promise<Problem> {
   return inBody(response.status, await response.text().catch(() => ''));
 }
 
-/** The Problem behind an error of any origin: ours, fetch's, tus-js-client's, Uppy's. */
+/** The Problem behind an error of this library, fetch, tus-js-client or Uppy. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DetailedError) {
@@ -51,7 +51,7 @@ function explainCode(status: number, code: string, values: Values, language: Lan
   return fill(message?.[language] ?? code, { reason: '', ...values, status }, language).trim();
 }
 
-/** Reads {"code", "message", "details": {"reason"}}, the service's form of an error. */
+/** Reads {"code", "message", "details": {"reason"}}, the service's error body. */
 function inBody(status: number, body: string): Problem {
   try {
     const { code, details } = JSON.parse(body) as Record<string, unknown> & { details?: { reason?: unknown } };

@@ -1,4 +1,4 @@
-/** Bytes a second over the last few seconds: an average over all of it would hide a line that slows. */
+/** Bytes per second over the last few seconds: an average over the whole upload would hide a slowing connection. */
 
 const window = 5000; // milliseconds
 
@@ -9,10 +9,10 @@ export class Speed {
     this.#samples = [];
   }
 
-  /** Takes in how much has been sent by now. Null until there is something to compare with. */
+  /** Adds a sample of the bytes sent so far. Null until there are two. */
   at(sent: number, time = performance.now()): number | null {
     const last = this.#samples.at(-1);
-    if (last && sent < last.sent) this.reset(); // an interrupted request is counted back
+    if (last && sent < last.sent) this.reset(); // the bytes of an interrupted request no longer count
     this.#samples.push({ time, sent });
     this.#samples = this.#samples.filter((one) => time - one.time <= window);
     const first = this.#samples[0];

@@ -1,4 +1,4 @@
-/** Uploads that this browser began and did not finish, also before a reload. */
+/** Uploads that this browser started and did not finish, also before a reload. */
 
 import type { PreviousUpload } from 'tus-js-client';
 import { remove } from './api';
@@ -14,28 +14,28 @@ export interface UnfinishedUpload {
   /** Bytes that have arrived. */
   offset: number;
   startedAt: string;
-  /** Goes on; the user has to choose the file again, since a page loses it with a reload. */
+  /** Resumes it. The user has to choose the file again, since a reload loses it. */
   resume(file: File, options?: UploadOptions): UploadTask;
-  /** Deletes what has arrived. */
+  /** Deletes the upload on the server. */
   discard(): Promise<void>;
 }
 
 // Each client keeps its own list.
 const prefixes = { tus: 'tus::tus-br', uppy: 'tus::tus-uppy' };
 
-/** What can be gone on with. Uploads that other tabs are at work on are not among them. */
+/** The uploads that can be resumed, without those that other tabs use. */
 export async function unfinishedUploads(service: Service, client: keyof typeof prefixes): Promise<UnfinishedUpload[]> {
   const storage = new Claims();
   const kept = (await storage.findAllUploads()).filter(({ urlStorageKey, uploadUrl }) =>
     urlStorageKey.startsWith(prefixes[client]) && uploadUrl?.startsWith(`${service.base}/`));
-  const found = await Promise.all(kept.map((one) => look(service, storage, one)));
+  const found = await Promise.all(kept.map((one) => inspect(service, storage, one)));
   return found.filter((one) => one !== null);
 }
 
-async function look(service: Service, storage: Claims, kept: PreviousUpload): Promise<UnfinishedUpload | null> {
+async function inspect(service: Service, storage: Claims, kept: PreviousUpload): Promise<UnfinishedUpload | null> {
   if (await Claims.held(kept)) return null;
   const offset = await offsetOf(service, kept.uploadUrl ?? '').catch(() => null);
-  if (offset === null) return null; // no answer: it may still be there, so it stays kept
+  if (offset === null) return null; // no response: the upload may still exist, so its URL is kept
   if (offset !== 'gone' && offset !== kept.size) return unfinished(service, storage, kept, offset);
   await storage.removeUpload(kept.urlStorageKey);
   return null;

@@ -1,4 +1,4 @@
-/** One file on its way to the service. */
+/** The upload of one file. */
 
 import { type DetailedError, type PreviousUpload, Upload } from 'tus-js-client';
 import { remove } from './api';
@@ -16,25 +16,25 @@ export interface Progress {
   sent: number;
   /** Bytes. */
   total: number;
-  /** Bytes a second over the last few seconds; null as long as there is nothing to tell it from. */
+  /** Bytes per second over the last few seconds; null until it can be measured. */
   speed: number | null;
   /** Seconds. */
   left: number | null;
 }
 
 export interface UploadOptions {
-  /** Instead of the file's own. */
+  /** Instead of the file's own name. */
   name?: string;
-  /** The most bytes in one request; no limit by default. */
+  /** Bytes per request at most; unlimited by default. */
   chunkSize?: number;
   onProgress?(progress: Progress): void;
-  /** The upload has an address, from now on or again. */
+  /** The upload has a URL, for the first time or again after an interruption. */
   onAddress?(url: string): void;
-  /** An unfinished upload of this file was found, begun at that time, and goes on. */
+  /** An unfinished upload of this file was found, started at that time, and is resumed. */
   onFound?(startedAt: string): void;
-  /** The line broke; it is tried again after so many milliseconds. */
+  /** The request failed, and is retried after `delay` milliseconds. */
   onRetry?(problem: Problem, attempt: number, delay: number): void;
-  /** All bytes are there; their sum is compared. */
+  /** All bytes have arrived, and the checksums are compared. */
   onCheck?(): void;
 }
 
@@ -45,28 +45,28 @@ export interface UploadedFile {
   type: string;
   /** Bytes. */
   size: number;
-  /** Hexadecimal digits; null where it could not be computed. */
+  /** Hexadecimal digits; null if it could not be computed. */
   sha256: string | null;
-  /** What is stored was compared with the file, and is the same. */
+  /** The stored file was compared with the local one, and is the same. */
   verified: boolean;
 }
 
-/** An upload that can be paused. It goes on from the last byte that arrived, after a reload too. */
+/** An upload that can be paused. It resumes from the last byte that arrived, after a reload too. */
 export class UploadTask {
-  /** Settles when the upload does. After a failure it is another once resume() was called. */
+  /** The result of the upload. After a failure, resume() replaces it by a new promise. */
   done: Promise<UploadedFile>;
   readonly #upload: Upload;
   readonly #options: TusOptions;
-  readonly #sum: Promise<string | null>;
+  readonly #checksum: Promise<string | null>;
   readonly #refusal: Problem | null;
-  readonly #ended = new AbortController();
+  readonly #cancelled = new AbortController();
   readonly #speed = new Speed();
   #sent = 0; // bytes
   #ticker: ReturnType<typeof setInterval> | undefined;
-  #refused = 0; // credentials, in a row
+  #refusals = 0; // of credentials, in a row
   #failure = false;
   #paused = false;
-  #settle!: { resolve(file: UploadedFile): void; reject(problem: Problem): void };
+  #outcome!: { resolve(file: UploadedFile): void; reject(problem: Problem): void };
 
   constructor(
     private readonly service: Service,
@@ -74,57 +74,57 @@ export class UploadTask {
     private readonly events: UploadOptions,
     private readonly previous: PreviousUpload | null = null,
   ) {
-    this.done = this.#begun();
-    this.#options = tusOptions(service, (delay) => this.#waits(new Problem(429, 'RATE_001'), 1, delay));
+    this.done = this.#newResult();
+    this.#options = tusOptions(service, (delay) => this.#retrying(new Problem(429, 'RATE_001'), 1, delay));
     this.#upload = this.#prepare();
     this.#refusal = refusal({ name: this.name, size: file.size }, service.maxFileSize);
     if (this.#refusal) {
-      this.#sum = Promise.resolve(null);
-      this.#settle.reject(this.#refusal);
+      this.#checksum = Promise.resolve(null);
+      this.#outcome.reject(this.#refusal);
       return;
     }
-    this.#sum = sha256(file, this.#ended.signal);
-    void this.#start().catch((error: unknown) => this.#failed(error));
+    this.#checksum = sha256(file, this.#cancelled.signal);
+    void this.#start().catch((error: unknown) => this.#fail(error));
   }
 
   get name(): string {
     return this.events.name ?? this.file.name;
   }
 
-  /** The upload's address once there is one. */
+  /** The upload's URL once it has one. */
   get url(): string | null {
     return this.#upload.url;
   }
 
-  /** Stops sending. What has arrived is kept. */
+  /** Stops sending. The server keeps what has arrived. */
   async pause(): Promise<void> {
     this.#paused = true;
-    this.#rest();
+    this.#stopTicker();
     await this.#upload.abort();
   }
 
-  /** Goes on after a pause or a failure. */
+  /** Continues after a pause or a failure. */
   resume(): Promise<UploadedFile> {
     if (this.#refusal) return this.done;
     this.#paused = false;
-    if (this.#failure) this.done = this.#begun();
+    if (this.#failure) this.done = this.#newResult();
     this.#upload.start();
     return this.done;
   }
 
-  /** Ends the upload for good: what has arrived is deleted. `done` rejects with the code "aborted". */
+  /** Cancels the upload and deletes it on the server. `done` rejects with the code "aborted". */
   async abort(): Promise<void> {
-    this.#ended.abort();
+    this.#cancelled.abort();
     await this.#upload.abort();
-    this.#failed(new Problem(0, 'aborted', { name: this.name }));
+    this.#fail(new Problem(0, 'aborted', { name: this.name }));
     if (this.#upload.url !== null) await remove(this.service, this.#upload.url);
     await this.#options.urlStorage.forget(this.#upload.url);
   }
 
-  #begun(): Promise<UploadedFile> {
+  #newResult(): Promise<UploadedFile> {
     this.#failure = false;
-    const done = new Promise<UploadedFile>((resolve, reject) => { this.#settle = { resolve, reject }; });
-    done.catch(() => {}); // whoever only listens to events has not forgotten it
+    const done = new Promise<UploadedFile>((resolve, reject) => { this.#outcome = { resolve, reject }; });
+    done.catch(() => {}); // a caller may listen to events only
     return done;
   }
 
@@ -137,17 +137,17 @@ export class UploadTask {
       metadata: { filename: this.name, filetype: type },
       onUploadUrlAvailable: () => this.events.onAddress?.(this.#upload.url ?? ''),
       onProgress: (sent, total) => {
-        this.#tick();
+        this.#startTicker();
         this.#progress(sent, total);
       },
       onShouldRetry: (error, attempt) => {
         if (!worthRetrying(error)) return false;
         const problem = toProblem(error);
-        if (problem.status !== 429) this.#waits(problem, attempt + 1, retryDelays[attempt] ?? 0); // told already
+        if (problem.status !== 429) this.#retrying(problem, attempt + 1, retryDelays[attempt] ?? 0); // told already
         return true;
       },
-      onSuccess: () => void this.#check().then(this.#settle.resolve, (error: unknown) => this.#failed(error)),
-      onError: (error) => void this.#interrupted(error),
+      onSuccess: () => void this.#compare().then(this.#outcome.resolve, (error: unknown) => this.#fail(error)),
+      onError: (error) => void this.#onError(error),
     });
   }
 
@@ -158,56 +158,56 @@ export class UploadTask {
       this.#upload.resumeFromPreviousUpload(found);
       this.events.onFound?.(found.creationTime);
     }
-    if (!this.#paused && !this.#ended.signal.aborted) this.#upload.start();
+    if (!this.#paused && !this.#cancelled.signal.aborted) this.#upload.start();
   }
 
-  // A line that stands still reports nothing: without this the last speed would stay on show.
-  #tick(): void {
+  // A stalled connection reports no progress: without this the last speed would stay on display.
+  #startTicker(): void {
     this.#ticker ??= setInterval(() => this.#progress(this.#sent, this.file.size), 1000);
   }
 
-  #waits(problem: Problem, attempt: number, delay: number): void {
-    this.#rest();
+  #retrying(problem: Problem, attempt: number, delay: number): void {
+    this.#stopTicker();
     this.events.onRetry?.(problem, attempt, delay);
   }
 
-  #rest(): void {
+  #stopTicker(): void {
     clearInterval(this.#ticker);
     this.#ticker = undefined;
     this.#speed.reset();
   }
 
   #progress(sent: number, total: number): void {
-    if (sent > this.#sent) this.#refused = 0;
+    if (sent > this.#sent) this.#refusals = 0;
     this.#sent = sent;
     const speed = this.#speed.at(sent);
     this.events.onProgress?.({ sent, total, speed, left: speed ? (total - sent) / speed : null });
   }
 
-  async #interrupted(error: Error | DetailedError): Promise<void> {
-    this.#rest();
+  async #onError(error: Error | DetailedError): Promise<void> {
+    this.#stopTicker();
     const problem = toProblem(error);
-    if (problem.status !== 401 || ++this.#refused > renewals) return this.#failed(problem);
+    if (problem.status !== 401 || ++this.#refusals > renewals) return this.#fail(problem);
     try {
-      await renewed(this.service.credentials, this.#options.presented());
-      if (!this.#paused && !this.#ended.signal.aborted) this.#upload.start();
+      await renewed(this.service.credentials, this.#options.lastCredentials());
+      if (!this.#paused && !this.#cancelled.signal.aborted) this.#upload.start();
     } catch (reason) {
-      this.#failed(reason);
+      this.#fail(reason);
     }
   }
 
-  #failed(error: unknown): void {
-    this.#rest();
+  #fail(error: unknown): void {
+    this.#stopTicker();
     this.#failure = true;
     this.#options.urlStorage.release();
-    this.#settle.reject(toProblem(error));
+    this.#outcome.reject(toProblem(error));
   }
 
-  async #check(): Promise<UploadedFile> {
+  async #compare(): Promise<UploadedFile> {
     const id = (this.#upload.url ?? '').split('/').pop() ?? '';
-    this.#rest();
+    this.#stopTicker();
     this.events.onCheck?.();
-    const sum = await this.#sum;
+    const sum = await this.#checksum;
     const verified = await verify(this.service, { id, name: this.name }, sum);
     return { id, url: `${this.service.base}/${id}`, name: this.name, type: this.file.type, size: this.file.size, sha256: sum, verified };
   }

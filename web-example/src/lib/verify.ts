@@ -1,15 +1,15 @@
-/** Whether what is stored is what was sent. */
+/** Compares the stored file with the one that was sent. */
 
 import { remove, storedSum } from './api';
 import type { Service } from './http';
 import { Problem } from './problem';
 
 /**
- * Compares a file's own SHA-256 with that of what is stored. False: one of them can't be had. What
- * differs is deleted, and the Problem thrown.
+ * Compares the SHA-256 of the local file with that of the stored one. False if one of them is not known. A
+ * stored file that differs is deleted, and a Problem thrown.
  *
- * A file that is stored whole can still be another: one that was written to while it was sent, or
- * that has the name, size and date of the one an unfinished upload began with.
+ * A complete file can still be the wrong one: if it changed while it was sent, or if another file with the
+ * same name, size and date was chosen to resume an upload.
  */
 export async function verify(service: Service, { id, name }: { id: string; name: string }, ours: string | null): Promise<boolean> {
   const theirs = ours === null ? null : await storedSum(service, id).catch(() => null);

@@ -1,7 +1,7 @@
 /** One file with the library alone: the least that a good upload form needs. */
 
 import { type Holdfast, type Problem, type Progress, refusal, type UnfinishedUpload, type UploadOptions, type UploadTask } from '../lib';
-import { span } from '../lib/format';
+import { duration } from '../lib/format';
 import { byId, confirm, el, notice } from '../ui/dom';
 import { bytes, explain, language, moment, t } from '../ui/language';
 import { startPage } from '../ui/page';
@@ -168,7 +168,7 @@ function show({ sent, total, speed, left }: Progress): void {
   byId('sent').textContent = total > 0 ? t('{part} of {size}', { part: bytes(sent), size: bytes(total) }) : '–';
   if (speed === null) return;
   byId('speed').textContent = `${bytes(speed)}/s`;
-  byId('left').textContent = left === null ? '–' : span(left);
+  byId('left').textContent = left === null ? '–' : duration(left);
 }
 
 function log(entry: string | Node): void {

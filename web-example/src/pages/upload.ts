@@ -71,7 +71,7 @@ function uploader({ service }: Holdfast) {
   uppy.on('upload-error', (file, error, response) => {
     notice(t('“{name}” was not uploaded. {why}', { name: file?.name ?? '', why: explain(error) }));
     if ((response?.status ?? toProblem(error).status) === 401) {
-      renewed(service.credentials, options.presented()).then(() => uppy.retryAll(), () => {});
+      renewed(service.credentials, options.lastCredentials()).then(() => uppy.retryAll(), () => {});
     }
   });
   uppy.on('upload', () => notice(''));

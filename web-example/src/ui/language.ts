@@ -17,7 +17,7 @@ export const t = (english: string, values: Values = {}): string =>
   fill(language === 'de' ? (de[english] ?? english) : english, values, language);
 
 export const bytes = (n: number): string => format.bytes(n, language);
-export const moment = (text: string): string => format.moment(text, language);
+export const moment = (text: string): string => format.dateTime(text, language);
 export const explain = (error: unknown): string => explained(error, language);
 
 /** Translates what stands in the page: texts of [data-t], labels of [data-t-label]. */

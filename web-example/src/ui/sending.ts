@@ -1,7 +1,7 @@
 /** A file on its way, as a row: how far, how fast, how long still; pause, go on, cancel. */
 
 import { type Holdfast, type Progress, refusal, type UploadedFile } from '../lib';
-import { span } from '../lib/format';
+import { duration } from '../lib/format';
 import { el, notice } from './dom';
 import { bytes, explain, t } from './language';
 
@@ -60,5 +60,5 @@ export async function send(holdfast: Holdfast, file: File, list: HTMLElement): P
 function inWords({ sent, total, speed, left }: Progress): string {
   const part = t('{part} of {size}', { part: bytes(sent), size: bytes(total) });
   if (speed === null || left === null) return part;
-  return `${part} · ${bytes(speed)}/s · ${t('{time} left', { time: span(left) })}`;
+  return `${part} · ${bytes(speed)}/s · ${t('{time} left', { time: duration(left) })}`;
 }
