@@ -108,6 +108,11 @@ type Left struct {
 // # Buckets
 //
 // A bucket is made by the first write to it. One that does not exist is empty.
+//
+// # Keys
+//
+// A key is any UTF-8 text of up to 1024 bytes. A store may refuse a key that continues another one after a slash,
+// such as "a/b" beside "a", as versitygw does: Holdfast makes no such keys.
 type Store interface {
 	// Put stores an object whole. body must hold size bytes. contentType is what Stat says afterwards.
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)

@@ -42,10 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestStore(t *testing.T) {
-	t.Run("objects", func(t *testing.T) { storagetest.Objects(t, shared.Store) })
-	t.Run("listing", func(t *testing.T) { storagetest.Listing(t, shared.Store) })
-	t.Run("copy", func(t *testing.T) { storagetest.CopyWhole(t, shared.Store) })
-	t.Run("copy parts", func(t *testing.T) { storagetest.CopyParts(t, shared.Store) })
+	storagetest.Run(t, shared.Store)
 }
 
 // A crash while the gateway completes a multipart upload leaves a name behind that

@@ -21,11 +21,7 @@ func direct(t *testing.T) *Client {
 }
 
 func TestVersitygw(t *testing.T) {
-	c := direct(t)
-	t.Run("objects", func(t *testing.T) { storagetest.Objects(t, c) })
-	t.Run("listing", func(t *testing.T) { storagetest.Listing(t, c) })
-	t.Run("copy", func(t *testing.T) { storagetest.CopyWhole(t, c) })
-	t.Run("copy parts", func(t *testing.T) { storagetest.CopyParts(t, c) })
+	storagetest.Run(t, direct(t))
 }
 
 func random(t testing.TB, n int) []byte {
