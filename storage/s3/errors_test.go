@@ -74,22 +74,24 @@ func TestAServerThatIsNoStore(t *testing.T) {
 		}
 		if name[:3] != "200" {
 			p.harm("", "", 100, answer)
-			p.mu.Lock()
-			p.all = true
-			p.mu.Unlock()
-			if _, err := c.Stat(t.Context(), at); !errors.Is(err, file.ErrStorageRead) || errors.Is(err, file.ErrNotFound) {
-				t.Errorf("%s: Stat: %v", name, err)
-			}
-			if _, err := c.List(t.Context(), at.Bucket, "", ""); !errors.Is(err, file.ErrStorageRead) {
-				t.Errorf("%s: List: %v", name, err)
-			}
-			if _, err := c.Leftovers(t.Context(), at.Bucket, "id"); name[:3] != "405" && !errors.Is(err, file.ErrStorageRead) {
-				t.Errorf("%s: Leftovers: %v", name, err)
-			}
-			p.mu.Lock()
-			p.all = false
-			p.mu.Unlock()
+			p.harmAll(true)
+			noAnswers(t, c, at, name)
+			p.harmAll(false)
 		}
+	}
+}
+
+// noAnswers are questions to which a server that is no store has no answer.
+func noAnswers(t *testing.T, c *Client, at file.Location, name string) {
+	t.Helper()
+	if _, err := c.Stat(t.Context(), at); !errors.Is(err, file.ErrStorageRead) || errors.Is(err, file.ErrNotFound) {
+		t.Errorf("%s: Stat: %v", name, err)
+	}
+	if _, err := c.List(t.Context(), at.Bucket, "", ""); !errors.Is(err, file.ErrStorageRead) {
+		t.Errorf("%s: List: %v", name, err)
+	}
+	if _, err := c.Leftovers(t.Context(), at.Bucket, "id"); name[:3] != "405" && !errors.Is(err, file.ErrStorageRead) {
+		t.Errorf("%s: Leftovers: %v", name, err)
 	}
 }
 

@@ -93,6 +93,13 @@ func (p *faultyProxy) harm(method, part string, times int, f fault) {
 	p.method, p.part, p.times, p.fault, p.seen = method, part, times, f, nil
 }
 
+// harmAll lets requests of every kind meet the fault, or only those that harm has named.
+func (p *faultyProxy) harmAll(all bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = all
+}
+
 func (p *faultyProxy) requests() []*http.Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()

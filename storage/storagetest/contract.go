@@ -27,9 +27,11 @@ func Run(t *testing.T, c storage.Store) {
 func keys(t *testing.T, c storage.Store) {
 	ctx := t.Context()
 	bucket := "keys-" + string(file.NewID())[:8] + "-1"
-	names := []string{"a", "A", "a b", "a+b", "a%20b", "a%2Bb", "ä", "dir/b", "a&b=c?d#e", "~!@$'()*,;:[]{}|^`\"<>", "日本語", "🎉"}
+	names := []string{"a", "A", "a b", "a+b", "a%20b", "a%2Bb", "ä", "dir/b", "a&b=c?d#e",
+		"~!@$'()*,;:[]{}|^`\"<>", "日本語", "🎉"}
 	for i, key := range names {
-		if _, err := c.Put(ctx, file.Location{Bucket: bucket, Key: key}, "", bytes.NewReader([]byte{byte(i)}), 1); err != nil {
+		at := file.Location{Bucket: bucket, Key: key}
+		if _, err := c.Put(ctx, at, "", bytes.NewReader([]byte{byte(i)}), 1); err != nil {
 			t.Errorf("%q: %v", key, err)
 		}
 	}
@@ -87,7 +89,9 @@ func parts(t *testing.T, c storage.Store) {
 		t.Fatal(err)
 	}
 	body := random(t, 2*storage.MinPart+10)
-	pieces := map[int32][]byte{2: body[:storage.MinPart], 5: body[storage.MinPart : 2*storage.MinPart], 9: body[2*storage.MinPart:]}
+	pieces := map[int32][]byte{
+		2: body[:storage.MinPart], 5: body[storage.MinPart : 2*storage.MinPart], 9: body[2*storage.MinPart:],
+	}
 	stored := map[int32]file.Part{}
 	for _, n := range []int32{9, 2, 5, 2} {
 		if stored[n], err = c.PutPart(ctx, at, m, n, bytes.NewReader(pieces[n]), int64(len(pieces[n]))); err != nil {

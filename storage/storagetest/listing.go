@@ -63,7 +63,15 @@ func Listing(t *testing.T, c storage.Store) {
 	if l, err := c.List(ctx, at.Bucket, storage.Tails, ""); err != nil || len(l) != 1 || l[0].Key != "tails/x/1-2" {
 		t.Errorf("%+v %v", l, err)
 	}
+	multiparts(t, c, at)
+	if b, err := c.Buckets(ctx, layout.BucketPrefix+"-"); err != nil || !slices.Equal(b, []string{at.Bucket}) {
+		t.Errorf("%q %v", b, err)
+	}
+}
 
+// multiparts: what was begun is listed, until it is aborted.
+func multiparts(t *testing.T, c storage.Store, at file.Location) {
+	ctx := t.Context()
 	m, err := c.BeginMultipart(ctx, at, "text/plain", false)
 	if err != nil {
 		t.Fatal(err)
@@ -85,8 +93,5 @@ func Listing(t *testing.T, c storage.Store) {
 	}
 	if err := c.Abort(ctx, at, begun[0].ID); err != nil {
 		t.Error(err)
-	}
-	if b, err := c.Buckets(ctx, layout.BucketPrefix+"-"); err != nil || !slices.Equal(b, []string{at.Bucket}) {
-		t.Errorf("%q %v", b, err)
 	}
 }
