@@ -62,7 +62,8 @@ func (args *backupCommand) Run(p *program) (err error) {
 		}
 	}
 	if _, err = fmt.Fprintln(p.stdout, to); err == nil && missing > 0 {
-		err = fmt.Errorf("backup: %d records have no object: the service has none either, holdfast reconcile names them", missing)
+		err = fmt.Errorf("backup: %d records have no object: the service has none either, holdfast reconcile names them",
+			missing)
 	}
 	return err
 }

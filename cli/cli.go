@@ -71,14 +71,15 @@ func wrongArguments(format string, args ...any) error {
 	return &usageError{fmt.Errorf("wrong arguments: "+format, args...)}
 }
 
-// exitStatus is an error that has been told already and ends the program with this status.
+// exitStatus is an error that has been printed already; it ends the program with this status.
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // Run is the whole program: args without the program's name, settings by getenv. It
 // returns the exit status when it is done or ctx ends.
-func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout,
+	stderr io.Writer) int {
 	asPython := pythonCommand(args)
 	if asPython {
 		args = []string{"serve"}
@@ -102,7 +103,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	return status(command.Run(&program{ctx, getenv, stdin, stdout, stderr, asPython}), stderr)
 }
 
-// status tells what went wrong, and is the exit status for it.
+// status prints an error and returns the exit status for it.
 func status(err error, stderr io.Writer) int {
 	if err == nil {
 		return ok

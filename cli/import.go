@@ -60,7 +60,8 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
 	show := newImportProgress(p.stdout, p.stderr)
-	im := &importer.Importer{Rows: parts.Rows, Objects: parts.Objects, Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}, Folder: args.Folder,
+	im := &importer.Importer{Rows: parts.Rows, Objects: parts.Objects,
+		Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}, Folder: args.Folder,
 		Jobs: args.Jobs, DryRun: args.DryRun, Again: args.Again, Now: time.Now, Begin: show.begin, Report: show.report}
 	if from := c.Import; from.AccessKey != "" {
 		kind := s3.Plain
@@ -68,7 +69,8 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 			kind = s3.Google
 		}
 		quirks, _ := kind.Quirks()
-		client := s3.New(s3.Options{Proxy: c.Proxies.For, Endpoint: from.Endpoint, Region: from.Region, AccessKey: from.AccessKey, SecretKey: from.SecretKey, Quirks: quirks})
+		client := s3.New(s3.Options{Proxy: c.Proxies.For, Endpoint: from.Endpoint, Region: from.Region,
+			AccessKey: from.AccessKey, SecretKey: from.SecretKey, Quirks: quirks})
 		defer client.Close()
 		im.From = client
 	}
@@ -124,7 +126,10 @@ func (args *importLinksCommand) Run(p *program) (err error) {
 			return err
 		}
 		defer texts.Close(context.WithoutCancel(ctx))
-		return texts.Rewrite(ctx, args.Host, func(key, text string) (string, error) { return rewrite(args.Table+" "+key, text) })
+		return texts.Rewrite(ctx, args.Host, func(key, text string) (string, error) {
+			return rewrite(args.Table+" "+key,
+				text)
+		})
 	case len(args.Files) > 0:
 		for _, name := range args.Files {
 			if err := rewriteFile(name, rewrite); err != nil {

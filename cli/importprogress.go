@@ -59,7 +59,8 @@ func (p *importProgress) report(r importer.Result) {
 // end prints the report.
 func (p *importProgress) end(counts map[importer.Outcome]int64) {
 	said := []string{}
-	for _, o := range []importer.Outcome{importer.Copied, importer.Healed, importer.There, importer.Deleted, importer.Would, importer.Failed} {
+	for _, o := range []importer.Outcome{importer.Copied, importer.Healed, importer.There, importer.Deleted,
+		importer.Would, importer.Failed} {
 		if n := counts[o]; n > 0 {
 			said = append(said, fmt.Sprintf("%s: %d", o, n))
 		}

@@ -21,5 +21,8 @@ func pythonCommand(args []string) bool {
 	default:
 		return false
 	}
-	return slices.ContainsFunc(words, func(w string) bool { return path.Base(w) == "uvicorn" || path.Base(w) == "gunicorn" })
+	return slices.ContainsFunc(words, func(w string) bool {
+		return path.Base(w) == "uvicorn" ||
+			path.Base(w) == "gunicorn"
+	})
 }

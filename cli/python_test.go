@@ -16,7 +16,8 @@ func TestPythonCommand(t *testing.T) {
 			t.Errorf("%q does not serve", args)
 		}
 	}
-	for _, args := range [][]string{nil, {"serve"}, {"sh"}, {"sh", "-c", "alembic upgrade head"}, {"upload", "uvicorn"}, {"poetry", "run", "pytest"}} {
+	for _, args := range [][]string{nil, {"serve"}, {"sh"}, {"sh", "-c", "alembic upgrade head"}, {"upload", "uvicorn"},
+		{"poetry", "run", "pytest"}} {
 		if pythonCommand(args) {
 			t.Errorf("%q serves", args)
 		}

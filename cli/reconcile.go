@@ -40,7 +40,8 @@ func (args *reconcileCommand) Run(p *program) (err error) {
 	}
 	check := service.NewChecker(c, parts)
 	check.Report = report
-	check.Options = reconcile.Options{Fix: args.Fix, DeleteUnknown: args.DeleteUnknown, Deep: args.Deep, Jobs: args.Jobs, Account: args.Account, Now: time.Now}
+	check.Options = reconcile.Options{Fix: args.Fix, DeleteUnknown: args.DeleteUnknown, Deep: args.Deep, Jobs: args.Jobs,
+		Account: args.Account, Now: time.Now}
 	if err := check.Run(ctx); err != nil {
 		return fmt.Errorf("reconcile, not finished (%s): %w", &check.Summary, err)
 	}

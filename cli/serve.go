@@ -33,7 +33,8 @@ func (healthcheckCommand) Run(p *program) error {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+service.ReachableAddress(c.Host, c.Port)+"/readyz", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+service.ReachableAddress(c.Host, c.Port)+"/readyz",
+		nil)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ func TestNamesPrintNoControlCharacters(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-	if len(lines) != 3 || strings.ContainsAny(out.String(), "\x1b\t\x07\u202e") || !utf8.ValidString(out.String()) || !strings.Contains(lines[2], "größe 1") {
+	if len(lines) != 3 || strings.ContainsAny(out.String(), "\x1b\t\x07\u202e") || !utf8.ValidString(out.String()) ||
+		!strings.Contains(lines[2], "größe 1") {
 		t.Errorf("%q", lines)
 	}
 }

@@ -52,7 +52,8 @@ func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
 	case c.Service && (c.User != 0 || len(c.Group) > 0):
 		return file.Token{}, wrongArguments("--service goes without --user and --group")
 	case !c.Service && c.User < 1 || c.Account < 1 || c.TTL < 0:
-		return file.Token{}, wrongArguments("--user (or --service) and --account must be given, as positive numbers, --ttl as a time")
+		return file.Token{},
+			wrongArguments("--user (or --service) and --account must be given, as positive numbers, --ttl as a time")
 	case slices.ContainsFunc(c.Group, func(name string) bool { return !file.ValidGroup(name) }):
 		return file.Token{}, wrongArguments("--group must be a name of 1 to %d bytes", file.MaxGroupName)
 	}

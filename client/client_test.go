@@ -65,7 +65,8 @@ func tusService(answers map[string]string) http.HandlerFunc {
 
 func TestServicesThatAnswerNonsense(t *testing.T) {
 	path := local(t, "hello")
-	good := map[string]string{"POST": "Location: /files/tus/1", "PATCH": "Upload-Offset: 5", "HEAD": "Upload-Offset: 0\nUpload-Length: 5",
+	good := map[string]string{"POST": "Location: /files/tus/1", "PATCH": "Upload-Offset: 5",
+		"HEAD": "Upload-Offset: 0\nUpload-Length: 5",
 		"file": "Repr-Digest: " + digestOf("hello")}
 	for _, c := range []struct {
 		name, kind, answer string

@@ -19,8 +19,10 @@ func TestPrecondition(t *testing.T) {
 		{"Accept", "*/*", true},
 		{"If-Match", `"a"`, true}, {"If-Match", `"b", "a"`, true}, {"If-Match", "*", true},
 		{"If-Match", `"b"`, false}, {"If-Match", `W/"a"`, false},
-		{"If-None-Match", `"b"`, true}, {"If-None-Match", `"a"`, false}, {"If-None-Match", `W/"a"`, false}, {"If-None-Match", "*", false},
-		{"If-Unmodified-Since", "Fri, 02 Jan 2026 03:04:05 GMT", true}, {"If-Unmodified-Since", "Fri, 02 Jan 2026 03:04:04 GMT", false},
+		{"If-None-Match", `"b"`, true}, {"If-None-Match", `"a"`, false}, {"If-None-Match", `W/"a"`, false}, {"If-None-Match",
+			"*", false},
+		{"If-Unmodified-Since", "Fri, 02 Jan 2026 03:04:05 GMT", true}, {"If-Unmodified-Since",
+			"Fri, 02 Jan 2026 03:04:04 GMT", false},
 		{"If-Unmodified-Since", "yesterday", true},
 	} {
 		r := httptest.NewRequest("DELETE", "/x", nil)

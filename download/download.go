@@ -1,6 +1,5 @@
-// Package download answers GET and HEAD of a file, lists files, deletes them, and makes
-// links that open them without a token, and keeps to whom they are granted. Ranges and conditions are net/http's business
-// (RFC 9110); this package gives it something to seek in that opens the store no sooner
+// Package download serves files, lists and deletes them, and manages their signed links and grants. Ranges and
+// conditions are left to net/http (RFC 9110); this package gives it an io.ReadSeeker that opens the store no sooner
 // than bytes are needed, and for no more of them.
 //
 // # Errors
@@ -30,28 +29,29 @@ import (
 	"holdfast/storage"
 )
 
-// Records is what downloads need of SQL.
+// Records are the records of files in SQL.
 type Records interface {
-	// File may answer from memory, Reload not.
+	// File may answer from the cache, Reload does not.
 	File(ctx context.Context, id file.ID) (file.Record, error)
 	Reload(ctx context.Context, id file.ID) (file.Record, error)
 	Files(ctx context.Context, userID, accountID int64, after file.Cursor, limit int) ([]file.Record, file.Cursor, error)
-	// Cursor does not answer from memory.
+	// Cursor does not answer from the cache.
 	Cursor(ctx context.Context, id file.ID) (file.Cursor, file.Record, error)
 	DeleteFile(ctx context.Context, r file.Record) error
 	// Heal corrects the size of a file that another program recorded.
 	Heal(ctx context.Context, id file.ID, size int64) error
 }
 
-// Objects is what downloads need of the store.
+// Objects are the objects in the store.
 type Objects interface {
 	Read(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
 	Stat(ctx context.Context, at file.Location) (storage.Object, error)
 }
 
-// Links makes and knows signed links; auth.Links does it.
+// Links makes signed links; auth.Links implements it.
 type Links interface {
-	Make(ctx context.Context, id file.ID, maker file.Identity, expires time.Time, disposition string) (query, link string, err error)
+	Make(ctx context.Context, id file.ID, maker file.Identity, expires time.Time, disposition string) (query, link string,
+		err error)
 }
 
 // LinkRows are the rows of links: file.ErrNotFound for one that is not in force.
@@ -62,13 +62,12 @@ type LinkRows interface {
 	EndLinks(ctx context.Context, id file.ID) error
 }
 
-// Limits say when somebody asks too often; limit.Limits does it.
+// Limits are the rate limits of downloads; limit.Limits implements them.
 type Limits interface {
-	// Ask is called before it is found out whether somebody may read a file, and done with how
-	// that ended.
+	// Ask is called before it is decided whether the caller may read a file, and done with the decision.
 	Ask(r *http.Request, who file.Identity) (done func(error), err error)
-	// Download counts an answer with n bytes of a file of size bytes. unsent, if it is not nil,
-	// has to be told how many of them were not sent.
+	// Download counts an answer with n bytes of a file of size bytes. unsent, if it is not nil, has to be called with
+	// the number of those that were not sent.
 	Download(r *http.Request, who file.Identity, id file.ID, size, n int64) (unsent func(int64), err error)
 }
 
@@ -82,7 +81,7 @@ type Options struct {
 	Respond  problem.Responder
 	Links    Links
 	LinkRows LinkRows
-	// Remove takes what a deleted file left out of the store.
+	// Remove removes the objects of a deleted file.
 	Remove func(context.Context, file.ID)
 	// Base is the URL under which the request's client sees files, without a trailing slash.
 	Base func(*http.Request) string
@@ -91,15 +90,15 @@ type Options struct {
 	FrameOptions string // X-Frame-Options of a PDF that is to be shown
 	// ResourcePolicy is the Cross-Origin-Resource-Policy of files, and of what leads to them.
 	ResourcePolicy string
-	// StoreTimeout is the longest that the store may send nothing; then it is asked again.
+	// StoreTimeout is how long the store may send nothing before it is asked again.
 	StoreTimeout time.Duration
-	// WriteTimeout is the longest that a client may take for one buffer of 128 KiB.
+	// WriteTimeout is how long a client may take for a buffer of 128 KiB.
 	WriteTimeout time.Duration
 	// LinkMaxTTL is the longest life of a link.
 	LinkMaxTTL time.Duration
-	// Redirect sends clients of large files to the store; nil: never.
+	// Redirect has clients fetch large files from the store; nil: none.
 	Redirect *Redirect
-	// Limits refuse what comes too soon after others; nil: nothing.
+	// Limits are the rate limits; nil: none.
 	Limits Limits
 	// CacheTTL is how long the size of an object that another program wrote is cached.
 	CacheTTL time.Duration
@@ -143,8 +142,9 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	}
 	h.describe(w, r, rec)
 	ctx, cancel := context.WithCancel(r.Context())
-	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.metrics.resumes.Inc, reopened: h.metrics.reopened.Inc,
-		ranges: spans}
+	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.metrics.resumes.Inc,
+		reopened: h.metrics.reopened.Inc,
+		ranges:   spans}
 	answer := &response{ResponseWriter: w, h: h, r: r, object: o, counted: c}
 	// It may panic, when it cuts the connection; and o is closed after nobody reads it any more.
 	defer answer.finish()
@@ -153,7 +153,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	http.ServeContent(answer, r, "", rec.CreatedAt.Truncate(time.Second), o)
 }
 
-// charge counts an answer with spans of a file, or with all of it where there are none.
+// charge counts an answer with ranges of a file, or with all of it where there are none.
 func (h *Handler) charge(r *http.Request, rec file.Record, spans []byteRange) (n int64, unsent func(int64), err error) {
 	if n = totalBytes(spans); len(spans) == 0 {
 		n = rec.Size
@@ -202,8 +202,8 @@ func (h *Handler) found(r *http.Request, rec file.Record, err error) (file.Recor
 	return rec, nil
 }
 
-// completeRecord completes a record that another program wrote, whose size may be 0 or wrong, by
-// what the store says of the object, and has SQL know it from then on.
+// completeRecord completes a record that another program wrote, whose size may be 0 or wrong, with what the store says
+// of the object, and corrects it in SQL.
 func (h *Handler) completeRecord(ctx context.Context, rec file.Record) (file.Record, error) {
 	if rec.ETag != "" {
 		return rec, nil
@@ -222,8 +222,8 @@ func (h *Handler) completeRecord(ctx context.Context, rec file.Record) (file.Rec
 	return rec, nil
 }
 
-// explainMissing finds out why an object is missing. In the replica that deleted a file its
-// record is gone at once; here it may have been cached.
+// explainMissing finds out why an object is missing. The replica that deleted a file forgets its record at once; others
+// may have it in their cache.
 func (h *Handler) explainMissing(ctx context.Context, rec file.Record, err error) error {
 	if !errors.Is(err, file.ErrObjectMissing) {
 		return err
@@ -238,12 +238,13 @@ func (h *Handler) explainMissing(ctx context.Context, rec file.Record, err error
 	}
 	h.metrics.faults.WithLabelValues("missing").Inc()
 	// A 404 is logged nowhere else.
-	h.Respond.Log.LogAttrs(ctx, slog.LevelError, "an object is missing", slog.String("file", string(rec.ID)), slog.Any("error", err))
+	h.Respond.Log.LogAttrs(ctx, slog.LevelError, "an object is missing", slog.String("file", string(rec.ID)),
+		slog.Any("error", err))
 	return err
 }
 
-// Delete removes the file id: first its record, so that nobody sees it any more, then
-// its object. Where the request has conditions that the file does not meet, it stays (RFC 9110, 13.2.1).
+// Delete deletes the file id: first its record, so that it can't be seen any more, then its object. It stays where it
+// does not meet the request's conditions (RFC 9110, 13.2.1).
 func (h *Handler) Delete(w http.ResponseWriter, r *http.Request, id file.ID) {
 	rec, err := h.find(r, id, access.Change)
 	if err == nil && conditional(r) {

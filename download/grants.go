@@ -11,7 +11,7 @@ import (
 	"holdfast/file"
 )
 
-// Grants keeps to whom files are open.
+// Grants stores the grants of files.
 type Grants interface {
 	Grant(ctx context.Context, id file.ID) (file.Grant, error)
 	SetGrant(ctx context.Context, id file.ID, g file.Grant) error
@@ -32,7 +32,7 @@ type grant struct {
 	Tokens []string    `json:"tokens"`
 }
 
-// Grant answers with to whom the file id is open, for its owner and for services.
+// Grant answers with the grant of the file id, for its owner and for services.
 func (h *Handler) Grant(w http.ResponseWriter, r *http.Request, id file.ID) {
 	_, err := h.find(r, id, access.Change)
 	var g file.Grant
@@ -46,8 +46,7 @@ func (h *Handler) Grant(w http.ResponseWriter, r *http.Request, id file.ID) {
 	answerGrant(w, g)
 }
 
-// SetGrant says to whom the file id is open from now on. In other processes those who
-// could read it a moment ago may do so until that is forgotten.
+// SetGrant replaces the grant of the file id. Other processes go by the one before until their cache expires.
 func (h *Handler) SetGrant(w http.ResponseWriter, r *http.Request, id file.ID) {
 	_, err := h.find(r, id, access.Change)
 	var g file.Grant
@@ -94,11 +93,13 @@ func fingerprint(token string) (string, error) {
 	case auth.IsPublicToken(token):
 		return auth.Fingerprint(token), nil
 	}
-	return "", file.Refuse(file.ErrInvalid, "tokens must be those of public forms, with 8 or 32 characters, or %s and 32 hexadecimal digits", fingerprinted)
+	return "", file.Refuse(file.ErrInvalid,
+		"tokens must be those of public forms, with 8 or 32 characters, or %s and 32 hexadecimal digits", fingerprinted)
 }
 
 func answerGrant(w http.ResponseWriter, g file.Grant) {
-	shown := grant{Access: g.Access, Users: append([]int64{}, g.Users...), Groups: append([]string{}, g.Groups...), Tokens: []string{}}
+	shown := grant{Access: g.Access, Users: append([]int64{}, g.Users...), Groups: append([]string{}, g.Groups...),
+		Tokens: []string{}}
 	for _, fingerprint := range g.Tokens {
 		shown.Tokens = append(shown.Tokens, fingerprinted+fingerprint)
 	}

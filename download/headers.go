@@ -70,11 +70,13 @@ func disposition(inline bool, name string) string {
 	if inline {
 		kind = "inline"
 	}
-	return fmt.Sprintf(`%s; filename="%s"; filename*=utf-8''%s`, kind, asciiName(name), notAttrChars.Replace(url.PathEscape(name)))
+	return fmt.Sprintf(`%s; filename="%s"; filename*=utf-8''%s`, kind, asciiName(name),
+		notAttrChars.Replace(url.PathEscape(name)))
 }
 
 // notAttrChars are those that url.PathEscape leaves and an attr-char is not (RFC 8187, 3.2.1).
-var notAttrChars = strings.NewReplacer("@", "%40", ":", "%3A", "=", "%3D", "'", "%27", "(", "%28", ")", "%29", "*", "%2A",
+var notAttrChars = strings.NewReplacer("@", "%40", ":", "%3A", "=", "%3D", "'", "%27", "(", "%28", ")", "%29", "*",
+	"%2A",
 	",", "%2C", ";", "%3B")
 
 // asciiName is the name without accents, and "_" for what still is no plain character;

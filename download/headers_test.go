@@ -46,7 +46,8 @@ func FuzzDisposition(f *testing.F) {
 }
 
 func TestWantReprDigest(t *testing.T) {
-	rec := file.Record{SHA256: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31}}
+	rec := file.Record{SHA256: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+		24, 25, 26, 27, 28, 29, 30, 31}}
 	const digest = "sha-256=:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=:"
 	for want, answer := range map[string]string{
 		"":                       digest,
@@ -75,11 +76,15 @@ func TestWantReprDigest(t *testing.T) {
 // What a browser may do with a file of each type: nothing runs, and only what can do no harm is shown.
 func TestWhatMayBeShown(t *testing.T) {
 	h := &Handler{Options: Options{FrameOptions: "DENY", CacheControl: "private"}}
-	const sandbox, media = "sandbox; default-src 'none'; style-src 'unsafe-inline'", "sandbox allow-same-origin; default-src 'none'; "
-	for mediaType, inline := range map[string]string{"image/png": media, "video/mp4": media, "audio/ogg": media, "image/svg+xml": sandbox, "text/plain": sandbox,
+	const sandbox, media = "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+		"sandbox allow-same-origin; default-src 'none'; "
+	for mediaType, inline := range map[string]string{"image/png": media, "video/mp4": media, "audio/ogg": media,
+		"image/svg+xml": sandbox, "text/plain": sandbox,
 		"application/pdf": "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'",
-		"text/html":       "", "application/xhtml+xml": "", "application/json": "", "text/xml": "", "text/javascript": "", "application/octet-stream": "", "": ""} {
-		for query, policy := range map[string]string{"": sandbox, "?disposition=attachment": sandbox, "?disposition=inline": inline} {
+		"text/html":       "", "application/xhtml+xml": "", "application/json": "", "text/xml": "", "text/javascript": "",
+		"application/octet-stream": "", "": ""} {
+		for query, policy := range map[string]string{"": sandbox, "?disposition=attachment": sandbox,
+			"?disposition=inline": inline} {
 			shown := query == "?disposition=inline" && inline != ""
 			if !shown {
 				policy = sandbox
@@ -87,8 +92,10 @@ func TestWhatMayBeShown(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.describe(w, httptest.NewRequest("GET", "/1"+query, nil), file.Record{Name: "a", Type: mediaType})
 			header := w.Header()
-			if !strings.HasPrefix(header.Get("Content-Security-Policy"), policy) || header.Get("X-Content-Type-Options") != "nosniff" ||
-				strings.HasPrefix(header.Get("Content-Disposition"), "attachment; ") == shown || strings.Contains(header.Get("Content-Security-Policy"), "allow-scripts") {
+			if !strings.HasPrefix(header.Get("Content-Security-Policy"), policy) ||
+				header.Get("X-Content-Type-Options") != "nosniff" ||
+				strings.HasPrefix(header.Get("Content-Disposition"), "attachment; ") == shown ||
+				strings.Contains(header.Get("Content-Security-Policy"), "allow-scripts") {
 				t.Errorf("%s%s: %v", mediaType, query, header)
 			}
 		}

@@ -31,17 +31,17 @@ type link struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// listedLink is a link in a list: without its address, which is kept nowhere.
+// listedLink is a link in a list: without its URL, which is stored nowhere.
 type listedLink struct {
 	ID        string    `json:"id"`
 	Kind      file.Kind `json:"kind"` // of who made it
-	User      *int64    `json:"user"` // who made it; null: nobody with an account of their own
+	User      *int64    `json:"user"` // who made it; null: a caller that is no user
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Link answers with an address of the file id that opens it, for GET and HEAD, without a
-// token until it expires. Whoever may read the file can have one.
+// Link makes a signed link: a URL that opens the file id for GET and HEAD, without a token, until it expires. Every
+// caller who may read the file can have one.
 func (h *Handler) Link(w http.ResponseWriter, r *http.Request, id file.ID) {
 	l, err := h.link(w, r, id)
 	if err != nil {
@@ -95,7 +95,8 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 func (h *Handler) roomForLink(r *http.Request, id file.ID) error {
 	links, err := h.LinkRows.Links(r.Context(), id)
 	if err == nil && len(links) >= maxLinks {
-		return file.Refuse(file.ErrForbidden, "The file has %d links in force: end some of them, or wait until they expire", maxLinks)
+		return file.Refuse(file.ErrForbidden, "The file has %d links in force: end some of them, or wait until they expire",
+			maxLinks)
 	}
 	return err
 }
@@ -136,7 +137,7 @@ func (h *Handler) EndLinks(w http.ResponseWriter, r *http.Request, id file.ID) {
 	h.answerNoContent(w, r, err)
 }
 
-// EndLink ends one link to the file id: for the file's owner, for services, and for who made it.
+// EndLink ends one link to the file id: for the file's owner, for services, and for its maker.
 func (h *Handler) EndLink(w http.ResponseWriter, r *http.Request, id file.ID, link string) {
 	_, err := h.find(r, id, func(who file.Identity, rec file.Record) error {
 		l, err := h.LinkRows.Link(r.Context(), link)

@@ -22,7 +22,8 @@ func (m manyLinks) Links(context.Context, file.ID) ([]file.Link, error) {
 func TestLinksOfAFileAreBounded(t *testing.T) {
 	for n, room := range map[int]bool{0: true, maxLinks - 1: true, maxLinks: false, maxLinks + 1: false} {
 		h := New(Options{LinkRows: manyLinks{n: n}})
-		if err := h.roomForLink(httptest.NewRequest("POST", "/", nil), "id"); (err == nil) != room || err != nil && !errors.Is(err, file.ErrForbidden) {
+		if err := h.roomForLink(httptest.NewRequest("POST", "/", nil), "id"); (err == nil) != room || err != nil &&
+			!errors.Is(err, file.ErrForbidden) {
 			t.Errorf("%d links: %v", n, err)
 		}
 	}

@@ -32,7 +32,8 @@ func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // Whenever the store is opened, from the start and where it broke off, it is for the recorded object.
 func TestOpenUnderTheRecordedTag(t *testing.T) {
 	s := &tagged{}
-	o := &object{ctx: t.Context(), objects: s, record: file.Record{Size: 6, ETag: `"recorded"`}, stall: time.Minute, resumes: func() {}, reopened: func() {}}
+	o := &object{ctx: t.Context(), objects: s, record: file.Record{Size: 6, ETag: `"recorded"`}, stall: time.Minute,
+		resumes: func() {}, reopened: func() {}}
 	defer o.Close()
 	if err := o.openFirst(6, false); err != nil {
 		t.Fatal(err)

@@ -71,7 +71,8 @@ func TestNormalizeRange(t *testing.T) {
 // FuzzNormalizeRange compares with the grammar of RFC 9110, 14.1.1, read by a regular expression
 // and numbers of any size.
 func FuzzNormalizeRange(f *testing.F) {
-	for _, s := range []string{"bytes=0-0,-1", "bytes=-0", "bytes=5-", "bytes=9223372036854775807-9223372036854775808", "bytes=1-2,", "x=1-2"} {
+	for _, s := range []string{"bytes=0-0,-1", "bytes=-0", "bytes=5-", "bytes=9223372036854775807-9223372036854775808",
+		"bytes=1-2,", "x=1-2"} {
 		f.Add(s, int64(10))
 		f.Add(s, int64(1)<<40)
 	}

@@ -13,11 +13,11 @@ import (
 // begins; one that goes on later begins here again.
 const redirectTTL = 15 * time.Minute
 
-// Redirect says which files clients fetch from the store itself.
+// Redirect says which files clients fetch from the store directly.
 type Redirect struct {
 	// Above is the size in bytes over which a file is not served by us.
 	Above int64
-	// Presign makes an address in the store that opens one object for whoever has it.
+	// Presign makes a URL in the store that opens one object without credentials.
 	Presign func(ctx context.Context, at file.Location, p storage.Presigned) (string, error)
 }
 
@@ -36,7 +36,8 @@ func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Re
 	}
 	inline := r.URL.Query().Get("disposition") == "inline" && showable(file.BaseType(rec.Type))
 	address, err := h.Redirect.Presign(r.Context(), rec.Location, storage.Presigned{
-		Method: r.Method, TTL: redirectTTL, Disposition: disposition(inline, rec.Name), Type: rec.Type, CacheControl: h.CacheControl})
+		Method: r.Method, TTL: redirectTTL, Disposition: disposition(inline, rec.Name), Type: rec.Type,
+		CacheControl: h.CacheControl})
 	if err != nil {
 		h.Respond.Write(w, r, err)
 		return true

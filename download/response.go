@@ -23,8 +23,8 @@ type response struct {
 	r        *http.Request
 	object   *object
 	counted  *counted
-	charged  int64       // bytes that the limit was told of
-	unsent   func(int64) // tells it how many of them were not sent; nil: it need not know
+	charged  int64       // bytes that were counted for the rate limit
+	unsent   func(int64) // uncounts those that were not sent; nil: not needed
 	answered bool        // with an error, in place of the body
 	slow     bool        // the client took nothing for too long
 }
@@ -68,7 +68,7 @@ func (w *response) charge(status int) (err error) {
 func (w *response) fail(err error) {
 	w.answered = true
 	if w.r.Context().Err() != nil {
-		return // nobody is there any more; that is why it failed
+		return // the client has gone away; that is why it failed
 	}
 	err = w.h.explainMissing(w.r.Context(), w.object.record, err)
 	header := w.Header()
@@ -153,8 +153,8 @@ func (w *response) extendDeadline() {
 // noteSlow sees why a write failed.
 func (w *response) noteSlow(err error) { w.slow = errors.Is(err, os.ErrDeadlineExceeded) }
 
-// finish ends the answer: if the store did not give all that was promised, by cutting the
-// connection, so that nobody takes what came for the whole.
+// finish ends the answer. If the store did not give all that was promised, it cuts the connection, so that the client
+// does not take what came for the whole.
 func (w *response) finish() {
 	// The connection may serve other requests after this one.
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Time{})
@@ -182,7 +182,8 @@ const charsetSample = 4 << 10
 func (w *response) detectCharset() {
 	h := w.Header()
 	kind := h.Get("Content-Type")
-	if !strings.HasPrefix(h.Get("Content-Disposition"), "inline") || !strings.HasPrefix(kind, "text/") || strings.Contains(kind, ";") {
+	if !strings.HasPrefix(h.Get("Content-Disposition"), "inline") || !strings.HasPrefix(kind, "text/") ||
+		strings.Contains(kind, ";") {
 		return
 	}
 	if sample := w.object.peek(charsetSample); isUTF8(sample, len(sample) == charsetSample) {

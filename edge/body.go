@@ -97,7 +97,8 @@ func refuseContentEncoding(respond problem.Responder, next http.Handler) http.Ha
 			for coding := range strings.SplitSeq(value, ",") {
 				if c := strings.TrimSpace(coding); c != "" && !strings.EqualFold(c, "identity") {
 					w.Header().Set("Accept-Encoding", "identity")
-					respond.Write(w, r, file.Refuse(file.ErrMediaType, "Content-Encoding is not taken: send the bytes of the file as they are"))
+					respond.Write(w, r, file.Refuse(file.ErrMediaType,
+						"Content-Encoding is not taken: send the bytes of the file as they are"))
 					return
 				}
 			}

@@ -114,8 +114,12 @@ func TestAnswerToAClientThatSendsOn(t *testing.T) {
 }
 
 func TestContentEncoding(t *testing.T) {
-	h := refuseContentEncoding(problem.Responder{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }))
-	for value, want := range map[string]int{"": 204, "identity": 204, "Identity, ": 204, "gzip": 415, "identity, br": 415, "x-unknown": 415} {
+	h := refuseContentEncoding(problem.Responder{}, http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	for value, want := range map[string]int{"": 204, "identity": 204, "Identity, ": 204, "gzip": 415, "identity, br": 415,
+		"x-unknown": 415} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Header.Set("Content-Encoding", value)

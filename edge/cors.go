@@ -18,19 +18,22 @@ import (
 
 // tracingHeaders are what libraries for tracing, and some for HTTP, add to every request of a page. They are
 // allowed so that a page with such a library can call; the service reads only the first two.
-var tracingHeaders = []string{"Traceparent", "Tracestate", "Baggage", "Sentry-Trace", "B3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId",
-	"X-B3-Sampled", "X-B3-Flags", "X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin", "X-Datadog-Sampling-Priority", "Newrelic",
-	"Elastic-Apm-Traceparent", "Uber-Trace-Id", "X-Cloud-Trace-Context", "X-Amzn-Trace-Id", "Request-Id", "Request-Context", "X-Correlation-ID",
+var tracingHeaders = []string{"Traceparent", "Tracestate", "Baggage", "Sentry-Trace", "B3", "X-B3-TraceId",
+	"X-B3-SpanId", "X-B3-ParentSpanId",
+	"X-B3-Sampled", "X-B3-Flags", "X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin",
+	"X-Datadog-Sampling-Priority", "Newrelic",
+	"Elastic-Apm-Traceparent", "Uber-Trace-Id", "X-Cloud-Trace-Context", "X-Amzn-Trace-Id", "Request-Id",
+	"Request-Context", "X-Correlation-ID",
 	"Cache-Control", "Pragma", "X-CSRFToken", "X-CSRF-Token", "X-XSRF-TOKEN"}
 
-// origins are the pages that may call (CORS).
+// origins are the origins whose pages may call the service (CORS).
 type origins struct {
-	named     *cors.Cors // with cookies
-	everybody *cors.Cors // without; nil: nobody else may
+	named     *cors.Cors // may send cookies
+	anyOrigin *cors.Cors // may not; nil: no other origin is allowed
 }
 
-// newOrigins lets the pages of the allowed origins in, and lets them read errors too. "*" is everybody, who may
-// not send cookies along: a browser would refuse an answer that allows both (Fetch, 3.2.5).
+// newOrigins returns the allowed origins: the service's own and those of ALLOWED_ORIGINS. Their pages can read errors,
+// too. "*" allows any origin, without cookies: a browser would refuse an answer that allows both (Fetch, 3.2.5).
 func newOrigins(c config.Config, base string) origins {
 	named := ownOrigins(base)
 	for _, o := range c.AllowedOrigins {
@@ -44,46 +47,50 @@ func newOrigins(c config.Config, base string) origins {
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
 		AllowedHeaders: slices.Concat(auth.Headers(), []string{"Content-Type", "X-Request-ID",
 			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
-			"If-Unmodified-Since", "Want-Repr-Digest", "Idempotency-Key", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
-			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest"}, tracingHeaders, c.AllowedHeaders),
-		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Tus-Checksum-Algorithm",
+			"If-Unmodified-Since", "Want-Repr-Digest", "Idempotency-Key", "Tus-Resumable", "Upload-Length", "Upload-Offset",
+			"Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
+			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest"},
+			tracingHeaders, c.AllowedHeaders),
+		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension",
+			"Tus-Checksum-Algorithm",
 			"Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Expires",
-			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "Content-Location", "Content-Range", "Content-Disposition", "Accept-Ranges", "ETag",
+			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "Content-Location",
+			"Content-Range", "Content-Disposition", "Accept-Ranges", "ETag",
 			"Repr-Digest", "Retry-After", "X-Request-ID"},
 		MaxAge: 3600,
 	}
 	if len(named) == 0 {
-		// The library takes an empty list for "everybody".
+		// The library takes an empty list for any origin.
 		o.AllowOriginFunc = func(string) bool { return false }
 	}
 	all := origins{named: cors.New(o)}
 	if slices.Contains(c.AllowedOrigins, "*") {
 		o.AllowedOrigins, o.AllowOriginFunc, o.AllowCredentials = []string{"*"}, nil, false
-		all.everybody = cors.New(o)
+		all.anyOrigin = cors.New(o)
 	}
 	return all
 }
 
-// OriginAllowed says whether a request comes from a page that may call.
+// OriginAllowed reports whether a request comes from a page of an allowed origin.
 func (o origins) OriginAllowed(r *http.Request) bool {
-	return o.everybody != nil || o.named.OriginAllowed(r)
+	return o.anyOrigin != nil || o.named.OriginAllowed(r)
 }
 
 // Handler answers preflights, and adds to other answers which page may read them.
 func (o origins) Handler(next http.Handler) http.Handler {
 	named := o.named.Handler(next)
-	everybody := named
-	if o.everybody != nil {
-		everybody = o.everybody.Handler(next)
+	anyOrigin := named
+	if o.anyOrigin != nil {
+		anyOrigin = o.anyOrigin.Handler(next)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sortPreflight(r)
-		if o.everybody == nil || o.named.OriginAllowed(r) {
+		if o.anyOrigin == nil || o.named.OriginAllowed(r) {
 			named.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Add("Vary", "Origin") // the named get another answer
-		everybody.ServeHTTP(w, r)
+		w.Header().Add("Vary", "Origin") // named origins get another answer
+		anyOrigin.ServeHTTP(w, r)
 	})
 }
 
@@ -105,8 +112,8 @@ func sortPreflight(r *http.Request) {
 	r.Header.Set(name, strings.Join(slices.Compact(all), ","))
 }
 
-// ownOrigins are those of the service itself, as clients see it. A loopback address has several names, and a page
-// may be opened by any of them.
+// ownOrigins returns the origins of the service itself, as clients see it. A loopback address has several names, by
+// each of which a page may be opened.
 func ownOrigins(base string) (all []string) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" {

@@ -46,11 +46,13 @@ func TestOrigins(t *testing.T) {
 		w := httptest.NewRecorder()
 		o.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 		says, credentials := w.Header().Get("Access-Control-Allow-Origin"), w.Header().Get("Access-Control-Allow-Credentials")
-		if o.OriginAllowed(r) != c.may || (says != "") != c.may || (credentials != "") != (c.may && c.allowed != "*") || c.may && c.allowed != "*" && says != c.page {
+		if o.OriginAllowed(r) != c.may || (says != "") != c.may || (credentials != "") != (c.may && c.allowed != "*") ||
+			c.may && c.allowed != "*" && says != c.page {
 			t.Errorf("%+v: %v %q %q", c, o.OriginAllowed(r), says, credentials)
 		}
 	}
-	for _, wrong := range []string{"null", "app.example.org", "file:///x", "https://a*.example.org", "https://*.*.org", "https://b\u00fccher.example", "https://u:p@example.org", "javascript:x"} {
+	for _, wrong := range []string{"null", "app.example.org", "file:///x", "https://a*.example.org", "https://*.*.org",
+		"https://b\u00fccher.example", "https://u:p@example.org", "javascript:x"} {
 		if c, err := config.Load(func(name string) string { return map[string]string{"ALLOWED_ORIGINS": wrong}[name] }); err == nil {
 			t.Errorf("%q is taken for %q", wrong, c.AllowedOrigins)
 		}
@@ -60,7 +62,8 @@ func TestOrigins(t *testing.T) {
 // With "*", those who are named go on sending cookies; nobody else does.
 func TestEverybodysOrigin(t *testing.T) {
 	o := newOrigins(config.Config{AllowedOrigins: []string{"*", "https://app.example.org"}}, "")
-	for page, want := range map[string][2]string{"https://app.example.org": {"https://app.example.org", "true"}, "https://other.example.org": {"*", ""}} {
+	for page, want := range map[string][2]string{"https://app.example.org": {"https://app.example.org", "true"},
+		"https://other.example.org": {"*", ""}} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Origin", page)
 		w := httptest.NewRecorder()
@@ -74,13 +77,15 @@ func TestEverybodysOrigin(t *testing.T) {
 
 // A preflight may ask for its headers in any order and case, and for those that libraries add.
 func TestPreflightLists(t *testing.T) {
-	h := newOrigins(config.Config{AllowedOrigins: []string{"https://app.example.org"}, AllowedHeaders: []string{"X-Tenant"}}, "").
+	h := newOrigins(config.Config{AllowedOrigins: []string{"https://app.example.org"},
+		AllowedHeaders: []string{"X-Tenant"}}, "").
 		Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for list, may := range map[string]bool{
 		"authorization,baggage,content-type,sentry-trace,tus-resumable,upload-offset": true,
 		"tus-resumable,authorization,upload-offset,content-type":                      true,
 		"Authorization, Content-Type, Tus-Resumable":                                  true,
-		"upload-offset,upload-offset":                                                 true, "": true, "x-tenant": true, " , cache-control ,": true,
+		"upload-offset,upload-offset":                                                 true, "": true, "x-tenant": true,
+		" , cache-control ,":           true,
 		"authorization,x-nobody-knows": false,
 	} {
 		r := httptest.NewRequest("OPTIONS", "/files/tus/x", nil)

@@ -18,7 +18,8 @@ func TestSecurityHeaders(t *testing.T) {
 		w := httptest.NewRecorder()
 		withSecurityHeaders(hsts, nothing).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		want := map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Referrer-Policy": "strict-origin-when-cross-origin",
+			"Content-Security-Policy":   "default-src 'none'; frame-ancestors 'none'",
+			"Referrer-Policy":           "strict-origin-when-cross-origin",
 			"Strict-Transport-Security": map[bool]string{true: "max-age=31536000; includeSubDomains"}[hsts]}
 		for name, value := range want {
 			if got := w.Header().Get(name); got != value {
@@ -34,9 +35,12 @@ func TestForeignOrigins(t *testing.T) {
 		for _, base := range []string{"", "https://files.example.org/files"} {
 			origins := newOrigins(config.Config{AllowedOrigins: allowed}, base)
 			h := origins.Handler(rejectCrossOrigin(origins, problem.Responder{Log: slog.New(slog.DiscardHandler)}, nothing))
-			for origin, own := range map[string]bool{"https://evil.example.org": false, "null": false, "https://files.example.org.evil.org": false,
-				"http://files.example.org": false, "https://files.example.org": base != "", "https://app.example.org": allowed != nil} {
-				for method, changes := range map[string]bool{"GET": false, "HEAD": false, "POST": true, "PATCH": true, "DELETE": true} {
+			for origin, own := range map[string]bool{"https://evil.example.org": false, "null": false,
+				"https://files.example.org.evil.org": false,
+				"http://files.example.org":           false, "https://files.example.org": base != "",
+				"https://app.example.org": allowed != nil} {
+				for method, changes := range map[string]bool{"GET": false, "HEAD": false, "POST": true, "PATCH": true,
+					"DELETE": true} {
 					r := httptest.NewRequest(method, "https://files.example.org/files/1", nil)
 					r.Host = "inside" // behind a proxy
 					r.Header.Set("Origin", origin)

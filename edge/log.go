@@ -25,8 +25,8 @@ type requestIDKey struct{}
 // maxRequestID is the longest X-Request-ID that is taken over, in bytes.
 const maxRequestID = 128
 
-// withRequestID gives each request an id: the one that a proxy gave it, or else one of our own. It
-// is in the answer and in whatever is logged with the request's context.
+// withRequestID gives each request an id: that of its X-Request-ID, or a new one. The answer has it, and so has
+// everything that is logged with the request's context.
 func withRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-ID")
@@ -38,7 +38,7 @@ func withRequestID(next http.Handler) http.Handler {
 	})
 }
 
-// validRequestID says whether an id can do no harm in a log line.
+// validRequestID reports whether an id is safe in a log line.
 func validRequestID(id string) bool {
 	for _, c := range []byte(id) {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
@@ -48,7 +48,7 @@ func validRequestID(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// requestIDHandler is a log that says of which request a line is, and of which trace.
+// requestIDHandler adds the ids of the request and of the trace to each line.
 type requestIDHandler struct{ slog.Handler }
 
 func (h requestIDHandler) Handle(ctx context.Context, r slog.Record) error {
@@ -90,7 +90,9 @@ func withLog(log *slog.Logger, proxies limit.Proxies, metrics *Metrics, next htt
 func (n *requestInfo) attributes() []slog.Attr {
 	all := []slog.Attr{slog.String("method", n.method), slog.String("route", n.route), slog.Int("status", n.status()),
 		slog.Int64("bytes", n.answer.Written), slog.Duration("took", n.took)}
-	for _, a := range []struct{ name, value string }{{"file", string(n.file)}, {"identity", string(n.kind)}, {"code", n.code}} {
+	for _, a := range []struct{ name, value string }{
+		{"file", string(n.file)}, {"identity", string(n.kind)}, {"code", n.code},
+	} {
 		if a.value != "" {
 			all = append(all, slog.String(a.name, a.value))
 		}

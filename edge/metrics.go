@@ -10,8 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics count requests at the edge. What they are about is counted by the packages
-// that do it; each shows its own by a method Register.
+// Metrics count requests. What a request does is counted by the package that does it, which registers its own metrics.
 type Metrics struct {
 	answers   *prometheus.CounterVec
 	durations *prometheus.HistogramVec
@@ -23,14 +22,16 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_http_requests_total",
-			Help: "Requests by route, method and class of status; cut is one without an answer."}, []string{"route", "method", "status"}),
+			Help: "Requests by route, method and class of status; cut is one without an answer."}, []string{"route", "method",
+			"status"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "holdfast_http_request_duration_seconds",
 			Help:    "Requests until their answer was sent; clients may be slow.",
 			Buckets: []float64{.005, .025, .1, .25, 1, 2.5, 10, 60, 300}}, []string{"route", "method"}),
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "holdfast_http_requests_in_flight",
 			Help: "Requests that are being answered, by kind: upload, download, other."}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_uploads_refused_total",
-			Help: "Requests of uploads that were answered with an error, by its code; tus clients go on after many of them."}, []string{"code"}),
+			Help: "Requests of uploads that were answered with an error, by its code; tus clients go on after many of them."},
+			[]string{"code"}),
 	}
 	for _, kind := range []string{"upload", "download", "other"} {
 		m.inFlight.WithLabelValues(kind)
@@ -39,7 +40,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// recordRoute is what the router calls for a request that a route takes: it notes which one.
+// recordRoute is the router's middleware: it records which route a request matched.
 func (m *Metrics) recordRoute(prefix string) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +73,7 @@ func (m *Metrics) observe(n *requestInfo) {
 	}
 }
 
-// methodLabel is a method as a label: clients may send what they like.
+// methodLabel returns a method as a label. Clients may send any text as a method; there must not be a label for each.
 func methodLabel(method string) string {
 	if slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {
 		return method
@@ -80,7 +81,7 @@ func methodLabel(method string) string {
 	return "other"
 }
 
-// buildInfo says which version this is.
+// buildInfo is a gauge with the version as labels.
 func buildInfo() prometheus.Collector {
 	version, revision, goVersion := Version()
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_build_info", Help: "1, with the version as labels.",

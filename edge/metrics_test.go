@@ -35,7 +35,8 @@ func TestCutRequest(t *testing.T) {
 		defer func() { recover() }()
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("HEAD", "/files/tus/1", nil))
 	}()
-	if cut, still := testutil.ToFloat64(m.answers.WithLabelValues("/tus/{id}", "HEAD", "cut")), testutil.ToFloat64(m.inFlight.WithLabelValues("upload")); cut != 1 || still != 0 {
+	if cut, still := testutil.ToFloat64(m.answers.WithLabelValues("/tus/{id}", "HEAD", "cut")),
+		testutil.ToFloat64(m.inFlight.WithLabelValues("upload")); cut != 1 || still != 0 {
 		t.Errorf("%v cut, %v in flight", cut, still)
 	}
 }

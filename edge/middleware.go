@@ -12,7 +12,7 @@ import (
 	"holdfast/problem"
 )
 
-// withSecurityHeaders sets headers that every answer has. Handlers may say otherwise for their own.
+// withSecurityHeaders sets the headers that every answer has. A handler may replace them.
 func withSecurityHeaders(hsts bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -29,9 +29,8 @@ func withSecurityHeaders(hsts bool, next http.Handler) http.Handler {
 	})
 }
 
-// withDeadlines gives clients a time for what they send and take. net/http would wait for ever:
-// also for a body that no handler wants, before it says so. Handlers that read or write
-// much begin the time anew with every piece.
+// withDeadlines limits how long clients may take to send and to receive. net/http would wait without end, also for a
+// body that no handler reads, before it answers. Handlers that read or write much extend the deadline with every piece.
 func withDeadlines(read, write time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
@@ -47,7 +46,7 @@ func withDeadlines(read, write time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// recoverPanics answers for a handler that panicked; where an answer has begun, it cuts it off.
+// recoverPanics answers 500 for a handler that panicked. Where an answer has begun, it cuts the connection.
 func recoverPanics(respond problem.Responder, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

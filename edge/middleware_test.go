@@ -26,7 +26,9 @@ func TestPanic(t *testing.T) {
 		}
 		panic("the secret is out")
 	})
-	h := withRequestID(withLog(logger, nil, nil, withSecurityHeaders(true, newOrigins(config.Config{AllowedOrigins: []string{"https://app.example.org"}}, "").Handler(recoverPanics(respond, boom)))))
+	h := withRequestID(withLog(logger, nil, nil, withSecurityHeaders(true,
+		newOrigins(config.Config{AllowedOrigins: []string{"https://app.example.org"}}, "").Handler(recoverPanics(respond,
+			boom)))))
 	server := httptest.NewServer(h)
 	defer server.Close()
 	get := func(path string) (*http.Response, error) {
@@ -45,7 +47,8 @@ func TestPanic(t *testing.T) {
 	var body bytes.Buffer
 	body.ReadFrom(res.Body)
 	if res.StatusCode != 500 || body.String() != `{"code":"INFRA_005","message":"Internal server error"}` ||
-		res.Header.Get("Access-Control-Allow-Origin") != "https://app.example.org" || res.Header.Get("Strict-Transport-Security") == "" {
+		res.Header.Get("Access-Control-Allow-Origin") != "https://app.example.org" ||
+		res.Header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("%d %s %v", res.StatusCode, &body, res.Header)
 	}
 	if res, err := get("/begun"); err == nil && res.Body.Close() == nil {
@@ -54,7 +57,8 @@ func TestPanic(t *testing.T) {
 		}
 	}
 	server.Close()
-	if !strings.Contains(log.String(), "the secret is out") || !strings.Contains(log.String(), "request_id=id-1") || !strings.Contains(log.String(), "middleware_test.go") {
+	if !strings.Contains(log.String(), "the secret is out") || !strings.Contains(log.String(), "request_id=id-1") ||
+		!strings.Contains(log.String(), "middleware_test.go") {
 		t.Errorf("the log has no id or no stack:\n%s", &log)
 	}
 }
@@ -64,12 +68,15 @@ func TestPanic(t *testing.T) {
 func TestUntrustedProxyIsTold(t *testing.T) {
 	var log bytes.Buffer
 	trusted := limit.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
-	h := warnUntrustedProxy(trusted, slog.New(slog.NewTextHandler(&log, nil)), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := warnUntrustedProxy(trusted, slog.New(slog.NewTextHandler(&log, nil)), http.HandlerFunc(func(http.ResponseWriter,
+		*http.Request) {
+	}))
 	for _, c := range []struct {
 		peer, header string
 		told         int
 	}{
-		{"127.0.0.1:5", "X-Real-IP", 0}, {"203.0.113.7:5", "X-Real-IP", 0}, {"10.1.2.3:5", "Accept", 0}, {"10.1.2.3:5", "X-Real-IP", 1},
+		{"127.0.0.1:5", "X-Real-IP", 0}, {"203.0.113.7:5", "X-Real-IP", 0}, {"10.1.2.3:5", "Accept", 0}, {"10.1.2.3:5",
+			"X-Real-IP", 1},
 		{"[fd00::2]:5", "X-Forwarded-For", 1}, {"10.1.2.3:5", "X-Real-IP", 1},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)

@@ -15,7 +15,7 @@ import (
 	"holdfast/config"
 )
 
-// example serves the built example page, and where the service is to be found for it.
+// example serves the built example pages, and /example.json, which has their settings.
 func example(router *mux.Router, c config.Config, base BaseURL) {
 	dir := os.DirFS(c.ExampleDir)
 	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
@@ -44,8 +44,8 @@ func example(router *mux.Router, c config.Config, base BaseURL) {
 	}).Methods("GET", "HEAD")
 }
 
-// examplePolicy lets the example page work, and no more: its own scripts, the service, and
-// what a preview shows. A PDF and a film are shown from memory too (blob:).
+// examplePolicy is the Content-Security-Policy of the example pages: their own scripts, the service, and what a preview
+// shows. PDFs and films are shown from memory, too (blob:).
 func examplePolicy(c config.Config, base string) string {
 	from := append([]string{"'self'"}, ownOrigins(base)...)
 	if c.Download.Redirect { // the bytes come from the store
@@ -53,7 +53,8 @@ func examplePolicy(c config.Config, base string) string {
 	}
 	sources := strings.Join(from, " ")
 	return "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; manifest-src 'self'; connect-src " + sources +
-		"; img-src " + sources + " blob: data:; media-src " + sources + " blob:; frame-src " + sources + " blob:; object-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+		"; img-src " + sources + " blob: data:; media-src " + sources + " blob:; frame-src " + sources +
+		" blob:; object-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 }
 
 // HasExample reports whether the example page was built into dir.

@@ -16,18 +16,18 @@ import (
 	"holdfast/file"
 )
 
-// readyTimeout is how long a part has to answer whether it is there.
+// readyTimeout is how long a dependency may take to answer.
 const readyTimeout = 3 * time.Second
 
-// Readiness asks the parts that the service can't do without. However many ask, and however
-// long a part hangs, it is asked once at a time.
+// Readiness pings the dependencies of the service. However many requests ask, and however long a dependency hangs, it
+// is pinged once at a time.
 type Readiness struct {
 	needed []Dependency
 	log    *slog.Logger
 	asking singleflight.Group
 
 	mu          sync.Mutex
-	lastMissing string // what was missing when somebody asked last
+	lastMissing string // what was missing at the last check
 }
 
 // Dependency is something that the service can't do without.
@@ -36,12 +36,12 @@ type Dependency struct {
 	Ping func(context.Context) error
 }
 
-// NewReadiness asks these.
+// NewReadiness returns a Readiness of these.
 func NewReadiness(log *slog.Logger, needed []Dependency) *Readiness {
 	return &Readiness{needed: needed, log: log}
 }
 
-// notReady names the parts that do not answer, and says no more: everybody may ask.
+// notReady names the dependencies that don't answer, and no more: anonymous callers may ask.
 type notReady struct{ missing []string }
 
 func (n notReady) Error() string { return "not ready: " + strings.Join(n.missing, ", ") }
@@ -51,7 +51,7 @@ type NoUploads struct{ Why string }
 
 func (n NoUploads) Error() string { return "ok, but no uploads: " + n.Why }
 
-// Check returns a notReady if a part does not answer. Why not is logged when it begins.
+// Check returns a notReady if a dependency does not answer. The reason is logged once, when that begins.
 func (r *Readiness) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -78,7 +78,7 @@ func (r *Readiness) Check(ctx context.Context) error {
 			missing, why = append(missing, p.Name), errors.Join(why, fmt.Errorf("%s: %w", p.Name, err))
 		}
 	}
-	if !errors.Is(ctx.Err(), context.Canceled) { // else whoever asked has gone, and nothing is known
+	if !errors.Is(ctx.Err(), context.Canceled) { // else the caller has gone away, and nothing is known
 		r.logChange(strings.Join(missing, ", "), why)
 	}
 	if len(missing) > 0 {
@@ -101,7 +101,7 @@ func (r *Readiness) logChange(missing string, why error) {
 	r.lastMissing = missing
 }
 
-// writeHealth answers /healthz and /readyz: in a word, or in JSON for who asks for it.
+// writeHealth answers /healthz and /readyz: in a word, or in JSON where the request accepts that.
 func writeHealth(w http.ResponseWriter, r *http.Request, err error) {
 	said := struct {
 		Status  string   `json:"status"`

@@ -17,8 +17,8 @@ import (
 type requestInfo struct {
 	method string
 	route  string    // the pattern that matched, without the base; "none": none did
-	kind   file.Kind // of who is asking; empty: nobody was told apart
-	file   file.ID   // whose row was read or written; what is no file's id is not in here
+	kind   file.Kind // of the caller; empty: anonymous
+	file   file.ID   // whose row was read or written; never an id that names no file
 	code   string    // of the problem that was answered
 	answer httpsnoop.Metrics
 	took   time.Duration
@@ -34,7 +34,7 @@ func (n *requestInfo) status() int {
 
 type infoKey struct{}
 
-// requestInfoOf is that of ctx's request; background work has one that nobody reads.
+// requestInfoOf returns the requestInfo of ctx's request. Background work gets one that is not read.
 func requestInfoOf(ctx context.Context) *requestInfo {
 	if n, ok := ctx.Value(infoKey{}).(*requestInfo); ok {
 		return n
@@ -42,10 +42,11 @@ func requestInfoOf(ctx context.Context) *requestInfo {
 	return &requestInfo{}
 }
 
-// kindLabel is what sort of request this is: upload, download or other.
+// kindLabel returns the kind of request: upload, download or other.
 func (n *requestInfo) kindLabel() string {
 	switch {
-	case (n.route == "/{id}" || n.route == "/tus/{id}") && n.method == http.MethodGet, n.route == "/{id}" && n.method == http.MethodHead:
+	case (n.route == "/{id}" || n.route == "/tus/{id}") && n.method == http.MethodGet, n.route == "/{id}" &&
+		n.method == http.MethodHead:
 		return "download"
 	case n.route == "/tus", n.route == "/tus/", n.route == "/tus/{id}", n.route == "/upload":
 		return "upload"
@@ -53,7 +54,7 @@ func (n *requestInfo) kindLabel() string {
 	return "other"
 }
 
-// ObserveIdentity is identify, and notes who the caller is.
+// ObserveIdentity returns identify with its result recorded in the request's info.
 func ObserveIdentity(identify func(*http.Request) (file.Identity, error)) func(*http.Request) (file.Identity, error) {
 	return func(r *http.Request) (file.Identity, error) {
 		who, err := identify(r)
@@ -64,10 +65,10 @@ func ObserveIdentity(identify func(*http.Request) (file.Identity, error)) func(*
 	}
 }
 
-// ObserveProblem is for problem.Responder.Note.
+// ObserveProblem records the code of an error. It is for problem.Responder.Observe.
 func ObserveProblem(r *http.Request, p problem.Problem) { requestInfoOf(r.Context()).code = p.Code }
 
-// ObservedRows note which file a request is about.
+// ObservedRows record which file a request is about.
 type ObservedRows struct{ *db.CachedDB }
 
 func (n ObservedRows) File(ctx context.Context, id file.ID) (file.Record, error) {
@@ -94,7 +95,8 @@ func (n ObservedRows) CreateUpload(ctx context.Context, u file.Upload, holder st
 	return err
 }
 
-func (n ObservedRows) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, keep time.Duration) error {
+func (n ObservedRows) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration,
+	key string, keep time.Duration) error {
 	err := n.CachedDB.CreateKeyedUpload(ctx, u, holder, lease, key, keep)
 	if err == nil {
 		requestInfoOf(ctx).file = u.ID

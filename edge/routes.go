@@ -1,4 +1,4 @@
-// Package edge is what every request goes through, and every way into the service.
+// Package edge has the routes of the service and the middleware around them.
 package edge
 
 import (
@@ -42,15 +42,17 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// New is the service as HTTP: every route, and around them what every request and answer goes
-// through. Each route answers under the path of Base and without it, because a proxy may
-// strip the prefix.
+// New returns the service as an http.Handler. Each route answers under the path of Base and without it, because a
+// proxy may strip the prefix.
 func New(o Options) http.Handler {
 	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
 	// one would let %2F divide segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	router.Use(o.Metrics.recordRoute(o.Base.Prefix()))
-	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { o.Respond.Write(w, r, file.ErrNotFound) })
+	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.Respond.Write(w, r,
+			file.ErrNotFound)
+	})
 	if HasExample(o.Config.ExampleDir) {
 		example(router, o.Config, o.Base)
 	}
@@ -60,13 +62,13 @@ func New(o Options) http.Handler {
 	return o.withMiddleware(router)
 }
 
-// withMiddleware puts around h what every request and answer goes through.
+// withMiddleware wraps h in the middleware that every request goes through, the outermost last.
 func (o Options) withMiddleware(h http.Handler) http.Handler {
 	c, origins := o.Config, newOrigins(o.Config, o.Base.String())
 	h = rejectCrossOrigin(origins, o.Respond, refuseContentEncoding(o.Respond, h))
 	h = origins.Handler(recoverPanics(o.Respond, h))
 	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))
-	if c.Limits.On { // else nobody is counted by an address
+	if c.Limits.On { // else no address is counted
 		h = warnUntrustedProxy(c.TrustedProxies, o.Log, h)
 	}
 	return withEarlyAnswers(withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h)))
@@ -84,25 +86,32 @@ func (o Options) route(router *mux.Router, prefix string) {
 	for _, path := range []string{"/tus", "/tus/", "/tus/{id}"} {
 		router.HandleFunc(prefix+path, o.tus)
 	}
-	router.HandleFunc(prefix+"/", read(o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Files.List(w, r) })))
+	router.HandleFunc(prefix+"/", read(o.withIdentity(func(w http.ResponseWriter, r *http.Request,
+		_ file.ID) {
+		o.Files.List(w, r)
+	})))
 	router.HandleFunc(prefix+"/usage", read(o.withIdentity(usage(o.Usage, o.Respond))))
 	router.HandleFunc(prefix+"/upload", o.allowMethods(methods{
 		"POST": o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) }),
 	}))
 	serve := o.withIdentityOrLink(o.Files.Serve)
-	router.HandleFunc(prefix+"/{id}", o.allowMethods(methods{"GET": serve, "HEAD": serve, "DELETE": o.withIdentity(o.Files.Delete)}))
+	router.HandleFunc(prefix+"/{id}", o.allowMethods(methods{"GET": serve, "HEAD": serve,
+		"DELETE": o.withIdentity(o.Files.Delete)}))
 	router.HandleFunc(prefix+"/{id}/links", o.allowMethods(methods{
-		"POST": o.withIdentity(o.Files.Link), "GET": o.withIdentity(o.Files.ListLinks), "HEAD": o.withIdentity(o.Files.ListLinks),
+		"POST": o.withIdentity(o.Files.Link), "GET": o.withIdentity(o.Files.ListLinks),
+		"HEAD":   o.withIdentity(o.Files.ListLinks),
 		"DELETE": o.withIdentity(o.Files.EndLinks),
 	}))
-	router.HandleFunc(prefix+"/{id}/links/{link}", o.allowMethods(methods{"DELETE": o.withIdentity(func(w http.ResponseWriter, r *http.Request, id file.ID) {
-		o.Files.EndLink(w, r, id, mux.Vars(r)["link"])
-	})}))
+	router.HandleFunc(prefix+"/{id}/links/{link}",
+		o.allowMethods(methods{"DELETE": o.withIdentity(func(w http.ResponseWriter, r *http.Request, id file.ID) {
+			o.Files.EndLink(w, r, id, mux.Vars(r)["link"])
+		})}))
 	grant := o.withIdentity(o.Files.Grant)
-	router.HandleFunc(prefix+"/{id}/grants", o.allowMethods(methods{"GET": grant, "HEAD": grant, "PUT": o.withIdentity(o.Files.SetGrant)}))
+	router.HandleFunc(prefix+"/{id}/grants", o.allowMethods(methods{"GET": grant, "HEAD": grant,
+		"PUT": o.withIdentity(o.Files.SetGrant)}))
 }
 
-// tus hands a request on with the prefix cut off its path.
+// tus strips the prefix from a request's path and passes it to the tus endpoint.
 func (o Options) tus(w http.ResponseWriter, r *http.Request) {
 	name, err := url.PathUnescape(mux.Vars(r)["id"])
 	if err != nil {
@@ -113,10 +122,10 @@ func (o Options) tus(w http.ResponseWriter, r *http.Request) {
 	o.Uploads.ServeHTTP(w, r)
 }
 
-// methods are what a route does, by method.
+// methods are the handlers of a route, by method.
 type methods map[string]http.HandlerFunc
 
-// allowMethods answers other methods itself: a 405 has to name the right ones (RFC 9110, 15.5.6).
+// allowMethods answers 405 to other methods, with those that are allowed (RFC 9110, 15.5.6).
 func (o Options) allowMethods(m methods) http.HandlerFunc {
 	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -12,10 +12,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// WithSpans makes a span of each request, as part of its client's trace if it says which
-// (W3C traceparent). Its name and what it is about follow when it has been answered.
+// WithSpans makes a span for each request, in the trace that its client names (W3C traceparent), if it does. The span
+// gets its name and attributes when the request has been answered.
 func WithSpans(provider trace.TracerProvider, next http.Handler) http.Handler {
-	return otelhttp.NewHandler(next, "", otelhttp.WithTracerProvider(provider), otelhttp.WithMeterProvider(noop.NewMeterProvider()),
+	return otelhttp.NewHandler(next, "", otelhttp.WithTracerProvider(provider),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()),
 		otelhttp.WithPropagators(propagation.TraceContext{}),
 		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return methodLabel(r.Method) }),
 		otelhttp.WithFilter(func(r *http.Request) bool { // health checks would be most of all traces
@@ -23,8 +24,8 @@ func WithSpans(provider trace.TracerProvider, next http.Handler) http.Handler {
 		}))
 }
 
-// describeSpan says what the span of ctx's request is about. The library has put the path
-// in, where a token may stand: the route takes its place.
+// describeSpan sets the attributes of the span of ctx's request. The library has put the path in, which may contain a
+// token: the route takes its place.
 func describeSpan(ctx context.Context, n *requestInfo) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -34,7 +35,8 @@ func describeSpan(ctx context.Context, n *requestInfo) {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	attributes := []attribute.KeyValue{attribute.String("url.path", n.route), attribute.String("http.route", n.route),
 		attribute.String("user_agent.original", ""), attribute.String("holdfast.request_id", id)}
-	for name, value := range map[string]string{"holdfast.identity": string(n.kind), "holdfast.file": string(n.file), "holdfast.code": n.code} {
+	for name, value := range map[string]string{"holdfast.identity": string(n.kind), "holdfast.file": string(n.file),
+		"holdfast.code": n.code} {
 		if value != "" {
 			attributes = append(attributes, attribute.String(name, value))
 		}

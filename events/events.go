@@ -1,6 +1,6 @@
-// Package events tells another program what happens to files: by webhooks, at least once, in
-// order for each file. What is to be told waits in SQL, where it was noted together with what
-// happened. It also asks that program whether an upload may begin (Ask).
+// Package events delivers events about files to another program: by webhooks, at least once, in order for each file.
+// Events wait in SQL, in an outbox that is written in the transaction of what happened. It also asks that program
+// whether an upload may begin (Ask).
 //
 // Requests follow the Standard Webhooks specification (www.standardwebhooks.com): the headers
 // webhook-id, webhook-timestamp and webhook-signature, the last an HMAC-SHA256 over all three.
@@ -80,7 +80,8 @@ func NewSender(address, secret string, proxy func(*url.URL) (*url.URL, error)) (
 	if transport.Proxy = nil; proxy != nil {
 		transport.Proxy = func(r *http.Request) (*url.URL, error) { return proxy(r.URL) }
 	}
-	client := &http.Client{Timeout: timeout, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Timeout: timeout, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return &Sender{address, hook, client, newDeliveries()}, nil
 }
 
@@ -111,7 +112,7 @@ func (s *Sender) send(ctx context.Context, id string, body []byte) (status int, 
 	return res.StatusCode, answer, err
 }
 
-// Run tells what waits until ctx ends, in one replica at a time.
+// Run delivers the outbox until ctx ends, in one replica at a time.
 func (s *Sender) Run(ctx context.Context, rows Rows, log *slog.Logger) {
 	chore.New(rows, "events", choreTTL).Every(ctx, pollInterval, func(ctx context.Context) error {
 		for began := time.Now(); ctx.Err() == nil && time.Since(began) < turn; {
@@ -137,7 +138,7 @@ func (s *Sender) deliverDue(ctx context.Context, rows Rows, log *slog.Logger) (i
 	return len(due), g.Wait()
 }
 
-// deliver tells one event. Its error is SQL's.
+// deliver sends one event. Its error is SQL's.
 func (s *Sender) deliver(ctx context.Context, rows Rows, e file.Event, log *slog.Logger) error {
 	status, _, err := s.send(ctx, string(e.File)+"."+string(e.Kind), []byte(e.Payload))
 	if err == nil && status >= 200 && status < 300 {

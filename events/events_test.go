@@ -24,12 +24,14 @@ func TestSignature(t *testing.T) {
 		verified = their.Verify(body, r.Header)
 	}))
 	defer receiver.Close()
-	for key, good := range map[string]bool{secret: true, "0123456789012345678901234567": true, "another secret of some length": false} {
+	for key, good := range map[string]bool{secret: true, "0123456789012345678901234567": true,
+		"another secret of some length": false} {
 		s, err := NewSender(receiver.URL, key, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, _, err := s.send(t.Context(), "id", []byte(`{"a": 1}`)); status != 200 || err != nil || (verified == nil) != good {
+		if status, _, err := s.send(t.Context(), "id", []byte(`{"a": 1}`)); status != 200 || err != nil ||
+			(verified == nil) != good {
 			t.Errorf("%q: %d %v, verified: %v", key, status, err, verified)
 		}
 	}
@@ -40,7 +42,10 @@ func TestSignature(t *testing.T) {
 
 // A receiver that points elsewhere gets its own answer counted, and nobody else the event.
 func TestRedirectsAreNotFollowed(t *testing.T) {
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the event went elsewhere") }))
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter,
+		*http.Request) {
+		t.Error("the event went elsewhere")
+	}))
 	defer elsewhere.Close()
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		receiver := httptest.NewServer(http.RedirectHandler(elsewhere.URL, code))
@@ -56,7 +61,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
-	for failed, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 5: 32 * time.Second, 11: 2048 * time.Second, 12: time.Hour, 1000: time.Hour} {
+	for failed, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 5: 32 * time.Second,
+		11: 2048 * time.Second, 12: time.Hour, 1000: time.Hour} {
 		if got := retryDelay(failed); got != want {
 			t.Errorf("after %d failures: %s, want %s", failed, got, want)
 		}

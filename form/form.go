@@ -40,7 +40,7 @@ type Options struct {
 	Receive func(ctx context.Context, c upload.Creation, body io.Reader, interrupt func()) (*file.Upload, error)
 	// Fits refuses a size over the cap.
 	Fits func(size int64) error
-	// Limit refuses an upload that somebody begins too soon after others; nil: never.
+	// Limit refuses an upload that an identity begins too soon after others; nil: never.
 	Limit   func(*http.Request, file.Identity) error
 	Keys    Keys
 	Respond problem.Responder
@@ -165,7 +165,8 @@ func parseKey(values []string) (string, error) {
 		good = good && c >= ' ' && c <= '~'
 	}
 	if !good {
-		return "", file.Refuse(file.ErrInvalid, "Idempotency-Key must be 1 to %d characters of plain ASCII, given once", maxKey)
+		return "", file.Refuse(file.ErrInvalid, "Idempotency-Key must be 1 to %d characters of plain ASCII, given once",
+			maxKey)
 	}
 	return key, nil
 }

@@ -26,7 +26,8 @@ func FuzzForm(f *testing.F) {
 	head := `Content-Disposition: form-data; name="file"; filename="a.txt"`
 	for _, body := range []string{
 		part(head, "hello") + "--b--\r\n", part(head, "hello"), part(head, "") + "--b--", "--b--", "",
-		part(head+"\r\nContent-Type: text/html", "<b>") + part(`Content-Disposition: form-data; name="x"`, "y") + "--b--\r\nbehind",
+		part(head+"\r\nContent-Type: text/html", "<b>") + part(`Content-Disposition: form-data; name="x"`, "y") +
+			"--b--\r\nbehind",
 		part(head, "1") + part(head, "2") + "--b--", "before\r\n" + part(head, "\r\n--b\r") + "--b--",
 		part(`Content-Disposition: form-data; name="file"; filename="a%22b%0D%0Ac"`, "x") + "--b--",
 		part(`Content-Disposition: form-data; name="file"; filename*=utf-8''%e2%82%ac`, "x") + "--b--",
@@ -40,7 +41,8 @@ func FuzzForm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		var got []byte
 		var name string
-		h := New(Options{Respond: problem.Responder{}, ReadTimeout: time.Minute, Base: func(*http.Request) string { return "" },
+		h := New(Options{Respond: problem.Responder{}, ReadTimeout: time.Minute,
+			Base: func(*http.Request) string { return "" },
 			Fits: func(int64) error { return nil },
 			Receive: func(_ context.Context, c upload.Creation, body io.Reader, _ func()) (*file.Upload, error) {
 				b, err := io.ReadAll(body)

@@ -104,7 +104,8 @@ func TestDigestsOfForms(t *testing.T) {
 		return digest.Format(sum[:])
 	}
 	form := func(header string) string {
-		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n" + header + "\r\nhello\r\n--b--\r\nepilogue"
+		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n" + header +
+			"\r\nhello\r\n--b--\r\nepilogue"
 	}
 	plain := form("")
 	for _, c := range []struct {

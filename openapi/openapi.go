@@ -32,7 +32,7 @@ type content struct {
 }
 
 // New returns the description of a service whose URL is base, without a trailing slash. It
-// is made when somebody asks for it first. It would panic if openapi.yaml were wrong, which a
+// is made with the first request for it. It would panic if openapi.yaml were wrong, which a
 // test finds before.
 func New(base string) *Handler {
 	document := sync.OnceValue(func() content {

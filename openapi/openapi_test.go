@@ -41,7 +41,8 @@ func TestDocument(t *testing.T) {
 	}
 	for path, item := range doc.Paths.Map() {
 		for method, o := range item.Operations() {
-			if o.OperationID == "" || o.Summary == "" || len(o.Tags) != 1 || doc.Tags.Get(o.Tags[0]) == nil || o.Security == nil {
+			if o.OperationID == "" || o.Summary == "" || len(o.Tags) != 1 || doc.Tags.Get(o.Tags[0]) == nil ||
+				o.Security == nil {
 				t.Errorf("%s %s: id, summary, one tag that there is, or who may is missing", method, path)
 			}
 		}
@@ -87,11 +88,13 @@ func TestErrors(t *testing.T) {
 			codes = append(codes, m[1])
 		}
 		for _, code := range codes {
-			if err := content.Schema.Value.VisitJSON(map[string]any{"code": code, "message": "x"}, openapi3.EnableJSONSchema2020()); err != nil {
+			if err := content.Schema.Value.VisitJSON(map[string]any{"code": code, "message": "x"},
+				openapi3.EnableJSONSchema2020()); err != nil {
 				t.Errorf("%s: %s is told and not in the schema: %v", name, code, err)
 			}
 		}
-		if content.Schema.Value.VisitJSON(map[string]any{"code": "VAL_000", "message": "x"}, openapi3.EnableJSONSchema2020()) == nil {
+		if content.Schema.Value.VisitJSON(map[string]any{"code": "VAL_000", "message": "x"},
+			openapi3.EnableJSONSchema2020()) == nil {
 			t.Errorf("%s takes any code", name)
 		}
 	}
@@ -107,7 +110,8 @@ func TestErrors(t *testing.T) {
 
 func TestServe(t *testing.T) {
 	h := New(base)
-	for name, serve := range map[string]http.HandlerFunc{"application/json": h.Document, "text/html; charset=utf-8": h.Page} {
+	for name, serve := range map[string]http.HandlerFunc{"application/json": h.Document,
+		"text/html; charset=utf-8": h.Page} {
 		ask := func(header ...string) *httptest.ResponseRecorder {
 			r := httptest.NewRequest("GET", "/", nil)
 			for _, v := range header {
@@ -119,13 +123,15 @@ func TestServe(t *testing.T) {
 		}
 		w := ask()
 		tag := w.Header().Get("ETag")
-		if w.Code != 200 || w.Header().Get("Content-Type") != name || w.Body.Len() < 1000 || tag == "" || w.Header().Get("Cache-Control") != "no-cache" {
+		if w.Code != 200 || w.Header().Get("Content-Type") != name || w.Body.Len() < 1000 || tag == "" ||
+			w.Header().Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: %d %v", name, w.Code, w.Header())
 		}
 		for _, c := range []struct {
 			tags []string
 			want int
-		}{{[]string{tag}, 304}, {[]string{"W/" + tag}, 304}, {[]string{`"a", ` + tag}, 304}, {[]string{`"a"`, tag}, 304}, {[]string{"*"}, 304},
+		}{{[]string{tag}, 304}, {[]string{"W/" + tag}, 304}, {[]string{`"a", ` + tag}, 304}, {[]string{`"a"`, tag}, 304},
+			{[]string{"*"}, 304},
 			{[]string{`"a"`}, 200}, {[]string{tag[1 : len(tag)-1]}, 200}, {[]string{""}, 200}} {
 			if w := ask(c.tags...); w.Code != c.want || (c.want == 304) != (w.Body.Len() == 0) {
 				t.Errorf("%s %q: %d with %d bytes, want %d", name, c.tags, w.Code, w.Body.Len(), c.want)

@@ -113,7 +113,8 @@ func render(raw []byte) (page []byte, policy string, err error) {
 		return nil, "", err
 	}
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"markdown": markdown, "resolve": d.resolve, "head": d.header, "common": d.common, "own": d.own, "kind": kind, "name": name,
+		"markdown": markdown, "resolve": d.resolve, "head": d.header, "common": d.common, "own": d.own, "kind": kind,
+		"name":     name,
 		"code":     func(v any) (string, error) { b, err := json.MarshalIndent(v, "", "  "); return string(b), err },
 		"required": func(s schema, property string) bool { return slices.Contains(s.Required, property) },
 		"shared":   func() []named { return d.shared(operations) },

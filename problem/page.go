@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// browserRedirect is where a browser is sent that somebody opened this address in: to sign in, if
-// that may help, or to a page that says sorry. Everybody else (empty) is told what is
-// wrong: pages that fetch, and programs.
+// browserRedirect returns where a browser is sent that opened this URL as a page: to sign in, if that may help, or to
+// the front end's error page. It is empty for other requests, those of scripts and programs: they get the error.
 func (re Responder) browserRedirect(r *http.Request, p Problem) string {
 	if re.Frontend == "" || r.Method != http.MethodGet || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return ""

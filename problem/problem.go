@@ -34,20 +34,30 @@ var table = []struct {
 	kind    error
 	problem Problem
 }{
-	{file.ErrStopping, Problem{Status: 503, RetryAfter: time.Second, Code: "INFRA_001", Message: "Service is restarting, try again"}},
+	{file.ErrStopping, Problem{Status: 503, RetryAfter: time.Second, Code: "INFRA_001",
+		Message: "Service is restarting, try again"}},
 	// Not 408: clients take a 4xx for final, and this one should go on.
-	{file.ErrCutOff, Problem{Status: 503, RetryAfter: time.Second, Code: "UPLOAD_004", Message: "Request body was cut off, go on from the upload's offset"}},
-	{file.ErrBusy, Problem{Status: 503, RetryAfter: 5 * time.Second, Code: "UPLOAD_013", Message: "Too many uploads at once, go on from the upload's offset"}},
-	{file.ErrDatabase, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "DB_001", Message: "Database connection failed"}},
-	{file.ErrRedis, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "EXT_001", Message: "Redis connection failed"}},
-	{file.ErrProvider, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "EXT_002", Message: "Token provider not available"}},
+	{file.ErrCutOff, Problem{Status: 503, RetryAfter: time.Second, Code: "UPLOAD_004",
+		Message: "Request body was cut off, go on from the upload's offset"}},
+	{file.ErrBusy, Problem{Status: 503, RetryAfter: 5 * time.Second, Code: "UPLOAD_013",
+		Message: "Too many uploads at once, go on from the upload's offset"}},
+	{file.ErrDatabase, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "DB_001",
+		Message: "Database connection failed"}},
+	{file.ErrRedis, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "EXT_001",
+		Message: "Redis connection failed"}},
+	{file.ErrProvider, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "EXT_002",
+		Message: "Token provider not available"}},
 	{file.ErrBackendTimeout, Problem{Status: 504, Code: "EXT_004", Message: "Permission check timed out"}},
 	{file.ErrBackend, Problem{Status: 502, Code: "EXT_003", Message: "Permission check failed"}},
-	{file.ErrStorageWrite, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_002", Message: "Failed to upload file to storage"}},
-	{file.ErrStorageRead, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_003", Message: "Failed to download file from storage"}},
-	{file.ErrNoSpace, Problem{Status: 507, RetryAfter: 30 * time.Second, Code: "STORAGE_004", Message: "No space left in storage, try again later"}},
+	{file.ErrStorageWrite, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_002",
+		Message: "Failed to upload file to storage"}},
+	{file.ErrStorageRead, Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "STORAGE_003",
+		Message: "Failed to download file from storage"}},
+	{file.ErrNoSpace, Problem{Status: 507, RetryAfter: 30 * time.Second, Code: "STORAGE_004",
+		Message: "No space left in storage, try again later"}},
 	// Before the kind it is one of: the file is there, and asking again won't make it right.
-	{file.ErrObjectChanged, Problem{Status: 500, Code: "STORAGE_006", Message: "File in storage is not what was uploaded"}},
+	{file.ErrObjectChanged, Problem{Status: 500, Code: "STORAGE_006",
+		Message: "File in storage is not what was uploaded"}},
 	{file.ErrObjectMissing, Problem{Status: 404, Code: "STORAGE_005", Message: "File not found in storage"}},
 	{file.ErrDenied, Problem{Status: 403, Code: "FILE_002", Message: "Access to file denied"}},
 	{file.ErrUnauthenticated, Problem{Status: 401, Code: "AUTH_001", Message: "Authentication failed"}},
@@ -63,14 +73,20 @@ var table = []struct {
 	{file.ErrSize, Problem{Status: 422, Code: "VAL_001", Message: "Invalid file size"}},
 	{file.ErrSlow, Problem{Status: 408, Code: "UPLOAD_008", Message: "Request body came too slowly"}},
 	{file.ErrKeyReused, Problem{Status: 422, Code: "UPLOAD_010", Message: "Idempotency-Key belongs to another file"}},
-	{file.ErrInFlight, Problem{Status: 409, RetryAfter: time.Second, Code: "UPLOAD_009", Message: "A request with this Idempotency-Key is running, try again"}},
-	{file.ErrConflict, Problem{Status: 409, Code: "UPLOAD_001", Message: "Upload is in another state, ask for its offset"}},
-	{file.ErrLocked, Problem{Status: 423, RetryAfter: 2 * time.Second, Code: "UPLOAD_002", Message: "Upload is in use by another request, try again"}},
+	{file.ErrInFlight, Problem{Status: 409, RetryAfter: time.Second, Code: "UPLOAD_009",
+		Message: "A request with this Idempotency-Key is running, try again"}},
+	{file.ErrConflict, Problem{Status: 409, Code: "UPLOAD_001",
+		Message: "Upload is in another state, ask for its offset"}},
+	{file.ErrLocked, Problem{Status: 423, RetryAfter: 2 * time.Second, Code: "UPLOAD_002",
+		Message: "Upload is in use by another request, try again"}},
 	{file.ErrChecksum, Problem{Status: 460, Code: "UPLOAD_005", Message: "Checksum mismatch"}}, // tus 1.0.0, Checksum
 	{file.ErrGone, Problem{Status: 410, Code: "UPLOAD_006", Message: "Upload has expired"}},
-	{file.ErrDigest, Problem{Status: 422, Code: "UPLOAD_007", Message: "Content does not match its declared digest, the upload was ended"}},
-	{file.ErrInfected, Problem{Status: 422, Code: "UPLOAD_011", Message: "Content was found to be harmful, the upload was ended"}},
-	{file.ErrUnscannable, Problem{Status: 422, Code: "UPLOAD_012", Message: "Content could not be scanned, the upload was ended"}},
+	{file.ErrDigest, Problem{Status: 422, Code: "UPLOAD_007",
+		Message: "Content does not match its declared digest, the upload was ended"}},
+	{file.ErrInfected, Problem{Status: 422, Code: "UPLOAD_011",
+		Message: "Content was found to be harmful, the upload was ended"}},
+	{file.ErrUnscannable, Problem{Status: 422, Code: "UPLOAD_012",
+		Message: "Content could not be scanned, the upload was ended"}},
 	{file.ErrVersion, Problem{Status: 412, Code: "UPLOAD_003", Message: "Tus-Resumable must be 1.0.0"}},
 	{file.ErrPrecondition, Problem{Status: 412, Code: "VAL_007", Message: "Precondition failed"}},
 	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},
@@ -79,7 +95,8 @@ var table = []struct {
 	{file.ErrUnavailable, unavailable},
 }
 
-var unavailable = Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "INFRA_002", Message: "Service unavailable, try again"}
+var unavailable = Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "INFRA_002",
+	Message: "Service unavailable, try again"}
 
 // statusGone is what the log and the metrics have for a client that went away before its answer: nginx's 499. It is
 // no fault of the service, and nobody receives it.
@@ -109,7 +126,8 @@ func Of(err error) Problem {
 	}
 	var later *file.Later
 	if errors.As(err, &later) {
-		p.RetryAfter = max(time.Second, (later.After + time.Second - 1).Truncate(time.Second)) // the header knows whole seconds
+		// the header knows whole seconds
+		p.RetryAfter = max(time.Second, (later.After + time.Second - 1).Truncate(time.Second))
 	}
 	var refusal *file.Refusal
 	if errors.As(err, &refusal) {
@@ -124,7 +142,8 @@ const Policy = "default-src 'none'; frame-ancestors 'none'"
 // Header sets the answer's headers.
 func (p Problem) Header(h http.Header) {
 	// What a handler meant for its success does not describe this body.
-	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Content-Location",
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition",
+		"Content-Location",
 		"Etag", "Last-Modified", "Accept-Ranges", "Cache-Control", "Repr-Digest"} {
 		h.Del(name)
 	}
@@ -169,7 +188,7 @@ type Responder struct {
 	Frontend string
 	// Prefix is the path of the base URL, which requests may have or not.
 	Prefix string
-	// Observe is told what is answered to whom; nil: nobody is.
+	// Observe is called with every error that is answered; nil: not.
 	Observe func(*http.Request, Problem)
 }
 
@@ -214,12 +233,12 @@ func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
 	}
 }
 
-// LogError logs an error that is the service's fault; what a client did wrong is in
-// the line that every request has. So is the rest, under the same request id; the path is
-// nowhere, since somebody may have put a token there.
+// LogError logs an error that is the service's fault. What a client did wrong has only its code in the request's line,
+// which has the same request id. The path is not logged: it may contain a token.
 func (re Responder) LogError(r *http.Request, status int, err error) {
 	if status < 500 {
 		return
 	}
-	re.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method), slog.Int("status", status), slog.Any("error", err))
+	re.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method), slog.Int("status",
+		status), slog.Any("error", err))
 }

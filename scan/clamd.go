@@ -8,7 +8,7 @@
 // # What clamd has not looked at
 //
 // clamd says OK, too, of what goes beyond its MaxFileSize, MaxScanSize or MaxScanTime, unless its
-// AlertExceedsMax is on, and it does not tell its limits. So it is asked: see looksAt.
+// AlertExceedsMax is on, and it does not tell its limits. So it is asked: see checkScanned.
 package scan
 
 import (
@@ -154,7 +154,8 @@ func (c *Clamd) checkScanned(ctx context.Context, size int64) error {
 // probe begins a file that clamd takes for harmful without any signature, and that harms nothing:
 // an animated cursor whose header says that it is a byte too long (MS05-002). What follows is
 // zeros. clamd does not know it with AlgorithmicDetection off.
-const probe = "RIFF\xff\xff\xff\x00ACONanih\x25\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
+const probe = "RIFF\xff\xff\xff\x00ACONanih\x25\x00\x00\x00" +
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
 	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // detects reports whether clamd finds a probe of so many bytes.

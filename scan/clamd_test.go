@@ -65,7 +65,8 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%q: %v, want %v", says, err, want)
 		}
 	}
-	if err := New("127.0.0.1:1", Settings{}).Scan(t.Context(), strings.NewReader("abc"), 3); !errors.Is(err, file.ErrScanner) || !errors.Is(err, file.ErrUnavailable) {
+	if err := New("127.0.0.1:1", Settings{}).Scan(t.Context(), strings.NewReader("abc"), 3); !errors.Is(err,
+		file.ErrScanner) || !errors.Is(err, file.ErrUnavailable) {
 		t.Errorf("without clamd: %v", err)
 	}
 	at := answering(t, "stream: OK\x00")
@@ -74,14 +75,17 @@ func TestVerdicts(t *testing.T) {
 	if err := New(at, Settings{}).Scan(ended, strings.NewReader("abc"), 3); err == nil {
 		t.Error("when all is to end, a file is clean")
 	}
-	if err := New(at, Settings{MaxTime: 1}).Scan(t.Context(), strings.NewReader("abc"), 3); !errors.Is(err, file.ErrUnscannable) {
+	if err := New(at, Settings{MaxTime: 1}).Scan(t.Context(), strings.NewReader("abc"), 3); !errors.Is(err,
+		file.ErrUnscannable) {
 		t.Errorf("an OK that took too long: %v", err)
 	}
 	broken := io.MultiReader(strings.NewReader("abc"), failing{file.ErrStorageRead})
-	if err := New(at, Settings{}).Scan(t.Context(), broken, 30); !errors.Is(err, file.ErrStorageRead) || errors.Is(err, file.ErrScanner) {
+	if err := New(at, Settings{}).Scan(t.Context(), broken, 30); !errors.Is(err, file.ErrStorageRead) || errors.Is(err,
+		file.ErrScanner) {
 		t.Errorf("a store that fails: %v", err)
 	}
-	if err := New(at, Settings{MaxSize: 100}).Scan(t.Context(), bytes.NewReader(make([]byte, 101)), 101); !errors.Is(err, file.ErrUnscannable) {
+	if err := New(at, Settings{MaxSize: 100}).Scan(t.Context(), bytes.NewReader(make([]byte, 101)), 101); !errors.Is(err,
+		file.ErrUnscannable) {
 		t.Errorf("longer than what is believed: %v", err)
 	}
 }

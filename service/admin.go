@@ -42,8 +42,8 @@ func register(r prometheus.Registerer, those ...measured) {
 // longestProfile is how long a profile may take that is asked for by ?seconds=.
 const longestProfile = 2 * time.Minute
 
-// serveAdmin serves metrics, and profiles where they are wanted, until stop is called. An address that somebody
-// chose must be free; that the default one is taken is no reason to serve no files.
+// serveAdmin serves metrics, and profiles where they are set, until stop is called. An ADMIN_ADDR that is taken is an
+// error; the default address, if it is taken, is only warned about.
 func serveAdmin(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (stop func(), err error) {
 	if a.Addr == "" {
 		return func() {}, nil
@@ -56,8 +56,9 @@ func serveAdmin(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (
 		log.Warn("metrics are not served: set ADMIN_ADDR to a free address, or to off", "error", err)
 		return func() {}, nil
 	}
-	server := &http.Server{Handler: rejectForeignPages(a.Hosts, adminPages(a.Profiles, metrics)), ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout: longestProfile, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	server := &http.Server{Handler: rejectForeignPages(a.Hosts, adminPages(a.Profiles, metrics)),
+		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      longestProfile, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	go func() { _ = server.Serve(listener) }() // it ends when the server is closed
 	log.Info("serving metrics", "address", listener.Addr().String())
 	return func() { server.Close() }, nil // a scrape is nothing to wait for

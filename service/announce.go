@@ -44,8 +44,8 @@ func (s *server) announce(ctx context.Context, stdout io.Writer) error {
 	return err
 }
 
-// devToken returns the token of user 1 in account 1 that lies in dir for whoever tries
-// the service out, and makes one if there is none in force.
+// devToken returns the token of user 1 in account 1 that lies in dir for trying the
+// service out, and makes one if none is in force.
 func devToken(ctx context.Context, rows *db.DB, dir string) (string, error) {
 	path := filepath.Join(dir, "dev-token")
 	b, err := os.ReadFile(path)

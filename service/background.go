@@ -12,9 +12,10 @@ import (
 	"holdfast/storage"
 )
 
-// startWebhooks delivers events to WEBHOOK_URL; show is given the sender. The function that is returned ends it and waits
-// for that.
-func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(*events.Sender), log *slog.Logger) (stop func(), err error) {
+// startWebhooks delivers events to WEBHOOK_URL; show is given the sender. The function that is returned ends it and
+// waits for that.
+func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(*events.Sender),
+	log *slog.Logger) (stop func(), err error) {
 	if c.Events.URL == "" {
 		return func() {}, nil
 	}
@@ -31,13 +32,15 @@ func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(
 
 // NewChecker compares the database of p with its store.
 func NewChecker(c config.Config, p *Dependencies) *reconcile.Checker {
-	return &reconcile.Checker{Rows: p.Rows, Objects: p.Objects, Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix},
+	return &reconcile.Checker{Rows: p.Rows, Objects: p.Objects,
+		Layout:  storage.Layout{BucketPrefix: c.Storage.BucketPrefix},
 		Options: reconcile.Options{Now: time.Now}}
 }
 
 // sweepLeftovers removes, in small steps beside the service, what uploads have left over. The
 // function that is returned ends it and waits for that.
-func sweepLeftovers(ctx context.Context, c config.Config, p *Dependencies, metrics *reconcile.Metrics, log *slog.Logger) (stop func()) {
+func sweepLeftovers(ctx context.Context, c config.Config, p *Dependencies, metrics *reconcile.Metrics,
+	log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {

@@ -17,7 +17,8 @@ func (p *Dependencies) openRedis(c config.Auth) (err error) {
 		p.log.Warn("tokens in Redis do not count without DJANGO_SECRET_KEY; rate limits are counted there")
 		return nil
 	}
-	p.redis, err = auth.OpenRedis(auth.RedisOptions{URL: c.Redis, Prefix: c.RedisPrefix, Secret: c.Secret, Iterations: c.Iterations})
+	p.redis, err = auth.OpenRedis(auth.RedisOptions{URL: c.Redis, Prefix: c.RedisPrefix, Secret: c.Secret,
+		Iterations: c.Iterations})
 	if err != nil {
 		return err
 	}
@@ -25,11 +26,12 @@ func (p *Dependencies) openRedis(c config.Auth) (err error) {
 	return nil
 }
 
-// newAuthenticator tells people apart by local tokens, and by all else that there is.
+// newAuthenticator knows local tokens and those of every other source that is set.
 func newAuthenticator(c config.Auth, p *Dependencies, limits *limit.Limits) *auth.Authenticator {
 	o := auth.Options{Local: p.Rows, Redis: p.redis, Guests: []byte(c.Secret), CacheTTL: c.CacheTTL}
 	if t := c.JWT; t != nil {
-		o.Signed = auth.NewSigned(auth.SignedOptions{KeysURL: t.KeysURL, Secret: []byte(t.Secret), Issuer: t.Issuer, Audience: t.Audience,
+		o.Signed = auth.NewSigned(auth.SignedOptions{KeysURL: t.KeysURL, Secret: []byte(t.Secret), Issuer: t.Issuer,
+			Audience:  t.Audience,
 			UserClaim: t.UserClaim, AccountClaim: t.AccountClaim, GroupsClaim: t.GroupsClaim})
 	}
 	if limits != nil {

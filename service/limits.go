@@ -25,7 +25,8 @@ func openLimits(c config.Config, p *Dependencies, spans *traces) (*limit.Limits,
 		counter = shared
 	}
 	return limit.New(counter, limit.Settings{
-		Uploads: limit.Rate(c.Limits.Uploads), Downloads: limit.Rate(c.Limits.Downloads), Failures: limit.Rate(c.Limits.Failures),
-		Proxies: c.TrustedProxies,
+		Uploads: limit.Rate(c.Limits.Uploads), Downloads: limit.Rate(c.Limits.Downloads),
+		Failures: limit.Rate(c.Limits.Failures),
+		Proxies:  c.TrustedProxies,
 	}), nil
 }

@@ -79,7 +79,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependenci
 		return nil, err
 	}
 	if !p.Rows.Shared() {
-		// Whoever held a lease on this database is dead: its lock was free.
+		// The process that held leases on this database is dead: its lock was free.
 		if err := p.Rows.DropLeases(ctx); err != nil {
 			return nil, err
 		}
@@ -135,8 +135,9 @@ func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog
 	}
 	client := s3.New(s3.Options{
 		Proxy:    c.Proxies.For,
-		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey, SecretKey: c.Storage.SecretKey,
-		Signing: s3.Signing(c.Storage.Signing), Quirks: quirks,
+		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey,
+		SecretKey: c.Storage.SecretKey,
+		Signing:   s3.Signing(c.Storage.Signing), Quirks: quirks,
 	})
 	p.Objects = client
 	p.closers = append(p.closers, func() error { client.Close(); return nil })
@@ -176,7 +177,8 @@ func connectDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
 	return database(ctx, c, db.ConnectPostgres, db.ConnectSQLite)
 }
 
-func database(ctx context.Context, c config.Config, postgres, sqlite func(context.Context, string) (*db.DB, error)) (rows *db.DB, err error) {
+func database(ctx context.Context, c config.Config, postgres, sqlite func(context.Context, string) (*db.DB,
+	error)) (rows *db.DB, err error) {
 	if c.Postgres != nil {
 		rows, err = postgres(ctx, c.Postgres.DSN())
 	} else if err = os.MkdirAll(c.DataDir, 0o700); err == nil {
@@ -195,7 +197,8 @@ func database(ctx context.Context, c config.Config, postgres, sqlite func(contex
 
 // waitFor tries until it works, at most for limit: services that start together come up
 // in any order.
-func waitFor(ctx context.Context, log *slog.Logger, what string, limit time.Duration, try func(context.Context) error) error {
+func waitFor(ctx context.Context, log *slog.Logger, what string, limit time.Duration,
+	try func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {

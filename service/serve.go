@@ -159,7 +159,8 @@ func address(host string, port int) string { return net.JoinHostPort(host, strco
 // wire makes the handlers of all requests.
 func (s *server) wire(ctx context.Context) error {
 	c, p := s.config, s.deps
-	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: s.base.Prefix(), Observe: edge.ObserveProblem}
+	respond := problem.Responder{Log: s.log, Debug: c.Debug, Frontend: c.FrontendURL, Prefix: s.base.Prefix(),
+		Observe: edge.ObserveProblem}
 	rows := edge.ObservedRows{CachedDB: db.NewCached(p.Rows, c.CacheTTL)}
 	links, err := openLinks(ctx, c, rows.CachedDB)
 	if err != nil {
@@ -182,8 +183,10 @@ func (s *server) wire(ctx context.Context) error {
 		return err
 	}
 	files := download.New(download.Options{
-		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links, LinkRows: rows,
-		Remove: s.engine.Remove, Base: s.base.Of, CacheControl: c.Download.CacheControl, FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
+		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links,
+		LinkRows: rows,
+		Remove:   s.engine.Remove, Base: s.base.Of, CacheControl: c.Download.CacheControl,
+		FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, CacheTTL: c.CacheTTL,
 		Redirect: toStore, Limits: limits,
 	})
@@ -195,14 +198,17 @@ func (s *server) wire(ctx context.Context) error {
 		return err
 	}
 	forms := form.New(form.Options{
-		Receive: s.engine.Receive, Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of, ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
+		Receive: s.engine.Receive, Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of,
+		ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
 	s.connections = openConnections(c, s.log)
 	register(s.registry, rows, p.Objects, p.Disk, life, s.engine, limits, s.connections, people, decider, files)
 	s.drain.delay, s.drain.timeout = c.Drain.Delay, c.Drain.Timeout
 	s.serveHTTP(edge.New(edge.Options{
-		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows, API: openapi.New(s.base.String()),
-		Identify: identify, Links: links, Respond: respond, Ready: s.ready(), Metrics: edge.NewMetrics(s.registry), Log: s.log,
+		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows,
+		API:      openapi.New(s.base.String()),
+		Identify: identify, Links: links, Respond: respond, Ready: s.ready(), Metrics: edge.NewMetrics(s.registry),
+		Log: s.log,
 	}))
 	return nil
 }
@@ -243,7 +249,8 @@ func (s *server) startBackground(ctx context.Context) error {
 	s.onClose(func() error { stopEngine(); <-engineDone; s.engine.Wait(); return nil })
 	stopSweep := sweepLeftovers(ctx, s.config, s.deps, reconcile.NewMetrics(s.registry), s.log)
 	s.onClose(func() error { stopSweep(); return nil })
-	stopWebhooks, err := startWebhooks(ctx, s.config, s.deps.Rows, func(e *events.Sender) { e.Register(s.registry) }, s.log)
+	stopWebhooks, err := startWebhooks(ctx, s.config, s.deps.Rows, func(e *events.Sender) { e.Register(s.registry) },
+		s.log)
 	if err != nil {
 		return err
 	}
