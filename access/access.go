@@ -6,7 +6,8 @@
 //     files of its account.
 //   - Others may read a file if it is granted to them: by the grants that are kept with
 //     it, or where there is a backend, by that. Of another account, only if the grant is
-//     public; so what a backend says is no way into another account.
+//     public; so what a backend says is no way into another account, unless CrossAccounts says
+//     so.
 //   - Whoever has a link may read its file as long as who made the link may.
 //   - A public grant lets anybody read, whoever they are and whether they could be told or
 //     not.
@@ -52,7 +53,9 @@ type Decider struct {
 	grants  Grants
 	makers  Makers
 	backend Permissions // nil: none
-	cache   *decisionCache
+	// CrossAccounts has the backend asked about files of other accounts, too. It is set before the first use.
+	CrossAccounts bool
+	cache         *decisionCache
 }
 
 // New returns a Decider. Where there is a backend it decides, and of the grants only the
@@ -166,7 +169,8 @@ func (d *Decider) ask(ctx context.Context, who file.Identity, r file.Record) err
 		return err
 	case g.Access == file.Public:
 		return nil
-	case who.Kind == "" || who.Kind == file.KindLink || who.AccountID != r.AccountID:
+	case who.Kind == "" || who.Kind == file.KindLink,
+		who.AccountID != r.AccountID && (d.backend == nil || !d.CrossAccounts):
 		return denied(who, r.ID)
 	case d.backend == nil && lets(g, who):
 		return nil

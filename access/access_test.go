@@ -170,6 +170,32 @@ func TestAnotherAccountsFileGrantedByTheBackend(t *testing.T) {
 	}
 }
 
+// Where the operator says so the backend decides about other accounts' files, too. It decides about reading alone.
+func TestBackendMayCrossAccounts(t *testing.T) {
+	r := file.Record{ID: "r", UserID: 1, AccountID: 1}
+	for answer, want := range map[error]error{nil: nil, file.ErrDenied: file.ErrDenied, file.ErrBackend: file.ErrBackend} {
+		backend := &answering{err: answer}
+		d := New(&kept{g: file.Grant{Access: file.Private}}, unnamed, backend, 0)
+		d.CrossAccounts = true
+		if err := d.Read(t.Context(), elsewhere, r); !errors.Is(err, want) || backend.asked != 1 {
+			t.Errorf("the backend says %v: %v, asked %d times", answer, err, backend.asked)
+		}
+		for _, who := range []file.Identity{nobody, wrongLink} {
+			if err := d.Read(t.Context(), who, r); !errors.Is(err, file.ErrDenied) || backend.asked != 1 {
+				t.Errorf("%+v: %v, asked %d times", who, err, backend.asked)
+			}
+		}
+		if err := Change(elsewhere, r); !errors.Is(err, file.ErrDenied) {
+			t.Errorf("it may change the file: %v", err)
+		}
+	}
+	alone := New(&kept{g: file.Grant{Access: file.Account}}, unnamed, nil, 0) // without a backend it opens nothing
+	alone.CrossAccounts = true
+	if err := alone.Read(t.Context(), elsewhere, r); !errors.Is(err, file.ErrDenied) {
+		t.Errorf("without a backend: %v", err)
+	}
+}
+
 func TestWhatIsCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		grants := &kept{g: file.Grant{Access: file.Restricted, Users: []int64{2}}}

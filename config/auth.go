@@ -11,6 +11,8 @@ type Auth struct {
 	RedisPrefix string // of Django's keys
 	Secret      string // Django's SECRET_KEY: never log it; empty: none
 	Iterations  int    // of PBKDF2, from a user's token to its key
+	// MayCrossAccounts has the backend asked about files of other accounts, too.
+	MayCrossAccounts bool
 	// CacheTTL is how long a token that was good may still read; 0: not at all.
 	CacheTTL time.Duration
 	JWT      *JWT // nil: no signed tokens but Django's
@@ -44,10 +46,12 @@ func (r *reader) auth() (a Auth, backend string) {
 			1, 1, maxIterations),
 		JWT: r.jwt(),
 	}
-	if u := r.httpURL("BACKEND_PRIVATE_URL",
+	if u := r.pythonURL("BACKEND_PRIVATE_URL",
 		"the backend that knows who may see which file; without, grants decide"); u != nil {
 		backend = strings.TrimRight(u.String(), "/")
 	}
+	a.MayCrossAccounts = r.bool("BACKEND_MAY_CROSS_ACCOUNTS", "the backend is asked about files of other accounts, too, and may open "+
+		"them, as with the Python service; see [MIGRATING.md](MIGRATING.md)", false)
 	// Without a backend Redis may be there for rate limits alone.
 	if a.Redis != "" && a.Secret == "" && backend != "" {
 		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL and BACKEND_PRIVATE_URL: the keys in Redis are made "+

@@ -33,7 +33,7 @@ func TestFaultsOfAuth(t *testing.T) {
 		"AUTH_JWKS_URL":                   {"AUTH_JWKS_URL=id.example.org"},
 		"AUTH_JWT_SECRET":                 {"AUTH_JWT_SECRET=topsecret"},
 		"AUTH_JWT_SECRET must be another": {"AUTH_JWT_SECRET=" + same, "DJANGO_SECRET_KEY=" + same},
-		"BACKEND_PRIVATE_URL":             {"BACKEND_PRIVATE_URL=backend:8000"},
+		"BACKEND_PRIVATE_URL":             {"BACKEND_PRIVATE_URL=ftp://backend:8000"},
 	} {
 		_, err := Load(env(settings...))
 		if err == nil || !strings.HasPrefix(err.Error(), name+" ") || strings.Contains(err.Error(), "\n") ||

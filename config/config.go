@@ -22,6 +22,7 @@ type Mode string
 const (
 	Testing     Mode = "Testing"
 	Development Mode = "Development"
+	Staging     Mode = "Staging"
 	Production  Mode = "Production"
 )
 
@@ -166,8 +167,8 @@ func (r *reader) load() (c Config) {
 
 func (r *reader) service(c *Config) {
 	r.group = "The service"
-	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development` or `Production` (JSON logs, rate limits, HSTS, no ready token)",
-		Development, Testing, Development, Production)
+	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development`, `Staging` (no ready token) or `Production` (nor that, but JSON logs, rate limits, HSTS)",
+		Development, Testing, Development, Staging, Production)
 	c.Debug = r.bool("DEBUG", "show the text of internal errors to clients", false)
 	c.Host = r.string("HOST", "where to listen; `0.0.0.0` is everywhere", "127.0.0.1")
 	c.Port = r.int("PORT", "0 takes a free one", 8000, 0, 65535)
@@ -213,7 +214,7 @@ func (r *reader) publicURL() string {
 	name := "PUBLIC_URL"
 	u := r.httpURL(name, "the URL under which clients see files; behind a proxy it must be set. Where it is not, each "+
 		"client gets URLs with the host that it asked (`http://HOST/files`)")
-	if other := r.httpURL("FASTAPI_BASE_URL", "another name for it"); u == nil && other != nil {
+	if other := r.pythonURL("FASTAPI_BASE_URL", "another name for it"); u == nil && other != nil {
 		name, u = "FASTAPI_BASE_URL", other
 	}
 	if u == nil {
@@ -235,12 +236,13 @@ func (r *reader) origins() (frontend string, all []string) {
 			all = append(all, o)
 		}
 	}
-	if u := r.httpURL("FRONTEND_URL", "one more; and where browsers are sent to sign in that open a file's address "+
+	if u := r.pythonURL("FRONTEND_URL", "one more; and where browsers are sent to sign in that open a file's address "+
 		"without a token"); u != nil {
 		frontend = strings.TrimRight(u.String(), "/")
 		all = append(all, Origin(u))
 	}
-	if u := r.httpURL("FORMS_URL", "one more"); u != nil {
+	if u := r.pythonURL("FORMS_URL", "one more; the scheme of this URL, of `FRONTEND_URL`, `BACKEND_PRIVATE_URL` and `FASTAPI_BASE_URL` may be left out: "+
+		"http for addresses and names without a dot, else https"); u != nil {
 		all = append(all, Origin(u))
 	}
 	return frontend, all

@@ -52,7 +52,7 @@ func (r *reader) limits(m Mode) Limits {
 	r.group = "Limits"
 	rate := func(name, count, meaning string, otherwise int) Rate {
 		return Rate{
-			Count:  r.int("RATE_LIMIT_"+name+"_"+count, meaning, otherwise, 1, 1_000_000),
+			Count:  r.int("RATE_LIMIT_"+name+"_"+count, meaning+"; 0: any number", otherwise, 0, 1_000_000),
 			Window: r.timeFrom("RATE_LIMIT_"+name+"_WINDOW", "the window of those", time.Minute, time.Second, 24*time.Hour),
 		}
 	}

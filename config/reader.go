@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -143,6 +144,30 @@ func (r *reader) httpURL(name, meaning string) *url.URL {
 		return r.checkURL(name, s)
 	}
 	return nil
+}
+
+// pythonURL is a URL that may be written without http:// or https://, as the Python service takes it.
+func (r *reader) pythonURL(name, meaning string) *url.URL {
+	if s := r.get(name, meaning, ""); s != "" {
+		return r.checkURL(name, withScheme(s))
+	}
+	return nil
+}
+
+// withScheme completes a URL that is written without a scheme: http for addresses and for names without a dot, which
+// are of this machine or a private network, and https for all others.
+func withScheme(s string) string {
+	if strings.Contains(s, "://") {
+		return s
+	}
+	u, err := url.Parse("http://" + s)
+	if err != nil {
+		return s
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil || !strings.Contains(u.Hostname(), ".") {
+		return u.String()
+	}
+	return "https://" + s
 }
 
 func (r *reader) checkURL(name, s string) *url.URL {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 )
 
@@ -27,8 +28,9 @@ func (r *reader) storage() Storage {
 	store := oneOf(r, "S3_KIND", "what the store of `STORAGE_TYPE=s3` is, where it differs from S3 as AWS has it: "+
 		"`aws`, `google`, `minio`, `seaweedfs`, "+
 		"`versitygw`; by default `aws` without an endpoint, else any", "", StoreKinds()...)
-	if !validBucketPrefix(prefix) {
-		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.', beginning with a letter or digit")
+	if !validBucketPrefix(kind, prefix) {
+		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.' (with another store than the embedded one also '_' and "+
+			"capitals), beginning with a letter or digit")
 	}
 	s := Storage{Type: Embedded, Region: "us-east-1", Signing: Unsigned}
 	for _, other := range []Storage{
@@ -92,16 +94,17 @@ func (r *reader) server(used, kind StorageType, prefix, meaning, endpoint string
 }
 
 // validBucketPrefix leaves room for "-" and an account number: bucket names have
-// at most 63 characters.
-func validBucketPrefix(s string) bool {
-	if len(s) < 3 || len(s) > 40 {
-		return false
+// at most 63 characters. Google has buckets with "_", and older stores some with capitals; the embedded store makes
+// none of either.
+func validBucketPrefix(kind StorageType, s string) bool {
+	valid := plainPrefix
+	if kind != Embedded {
+		valid = widePrefix
 	}
-	for i, r := range s {
-		letter := r >= 'a' && r <= 'z' || r >= '0' && r <= '9'
-		if !letter && (i == 0 || r != '-' && r != '.') {
-			return false
-		}
-	}
-	return true
+	return valid.MatchString(s)
 }
+
+var (
+	plainPrefix = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{2,39}$`)
+	widePrefix  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,39}$`)
+)

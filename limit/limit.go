@@ -16,7 +16,7 @@ import (
 	"holdfast/file"
 )
 
-// Rate allows so many events in a window, and after them one more whenever a part of the
+// Rate allows so many events in a window, with a count of 0 any number, and after them one more whenever a part of the
 // window has passed.
 type Rate struct {
 	Count  int

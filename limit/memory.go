@@ -92,7 +92,12 @@ func (m *Memory) Spend(_ context.Context, key string, bytes int64) (spent bool) 
 func (m *Memory) idle(key string) bool { return !m.Marked(context.Background(), key) }
 
 // interval is the part of the window that one event takes.
-func (r Rate) interval() time.Duration { return r.Window / time.Duration(r.Count) }
+func (r Rate) interval() time.Duration {
+	if r.Count == 0 {
+		return 0
+	}
+	return r.Window / time.Duration(r.Count)
+}
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {

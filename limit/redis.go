@@ -56,6 +56,9 @@ func (c *Redis) Close() error { return c.client.Close() }
 
 // Take counts an event if there is room for it.
 func (c *Redis) Take(ctx context.Context, key string, r Rate) (wait time.Duration) {
+	if r.Count == 0 {
+		return 0
+	}
 	if !c.ask(ctx, func(ctx context.Context) error {
 		res, err := c.limiter.Allow(ctx, prefix+key, redis_rate.Limit{Rate: r.Count, Burst: r.Count, Period: r.Window})
 		if err == nil && res.Allowed == 0 {

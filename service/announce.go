@@ -20,7 +20,7 @@ import (
 // announce prints where the service is to be found.
 func (s *server) announce(ctx context.Context, stdout io.Writer) error {
 	c, token := s.config, ""
-	if c.Postgres == nil && c.Storage.Type == config.Embedded && c.Mode != config.Production {
+	if c.Postgres == nil && c.Storage.Type == config.Embedded && c.Mode != config.Production && c.Mode != config.Staging {
 		var err error
 		if token, err = devToken(ctx, s.deps.Rows, c.DataDir); err != nil {
 			return err

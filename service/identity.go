@@ -50,5 +50,7 @@ func (p *Dependencies) newDecider(c config.Config, links *auth.Links, spans *tra
 		backend.Trace(spans.provider)
 	}
 	p.closers = append(p.closers, func() error { backend.Close(); return nil })
-	return access.New(p.Rows, links, backend, c.CacheTTL)
+	d := access.New(p.Rows, links, backend, c.CacheTTL)
+	d.CrossAccounts = c.Auth.MayCrossAccounts
+	return d
 }
