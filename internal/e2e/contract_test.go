@@ -5,12 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
-	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -211,129 +207,6 @@ func allows(res *http.Response, item *openapi3.PathItem, path string) error {
 
 // ofAll are headers that net/http sets, and that no description has.
 var ofAll = []string{"Date", "Content-Type", "Content-Length", "Connection", "Transfer-Encoding"}
-
-// conforms compares an answer with its description: headers, type, and every field of a body that is data.
-func conforms(input *openapi3filter.RequestValidationInput, res *http.Response, want *openapi3.Response) error {
-	described := map[string]bool{}
-	for name, h := range want.Headers {
-		described[http.CanonicalHeaderKey(name)] = true
-		if h.Value.Required && len(res.Header.Values(name)) == 0 {
-			return fmt.Errorf("%s is missing", name)
-		}
-	}
-	for name := range res.Header {
-		if !described[name] && !slices.Contains(ofAll, name) {
-			return fmt.Errorf("the header %s is not described", name)
-		}
-	}
-	if err := bodyFits(res, want); err != nil {
-		return err
-	}
-	// What was found right once is not looked at again: the library compiles a schema each time.
-	fresh := &openapi3.Response{Description: want.Description, Headers: openapi3.Headers{}}
-	var keys []judged
-	for name, h := range want.Headers {
-		key := judged{want, name, strings.Join(res.Header.Values(name), "\n")}
-		if !matches(h.Value.Schema, key.what) && !promised.holds(key) {
-			fresh.Headers[name] = h
-			keys = append(keys, key)
-		}
-	}
-	answer := &openapi3filter.ResponseValidationInput{Status: res.StatusCode, Header: res.Header,
-		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: true}}
-	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if data := want.Content[mediaType]; data != nil && data.Schema != nil && bodied(res) {
-		body, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		res.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
-		if err != nil {
-			return nil // the line was cut: the test's own business
-		}
-		if key := (judged{want, "", res.Header.Get("Content-Type") + "\n" + string(body)}); !promised.holds(key) {
-			fresh.Content = want.Content
-			keys = append(keys, key)
-		}
-		answer.Options.ExcludeResponseBody = fresh.Content == nil
-		answer.SetBodyBytes(body)
-	}
-	read := *input
-	read.Request = input.Request.Clone(context.Background())
-	read.Request.Method = http.MethodGet // the library looks at no headers of HEAD
-	read.Route = &routers.Route{Spec: input.Route.Spec, Operation: &openapi3.Operation{
-		Responses: openapi3.NewResponses(openapi3.WithStatus(res.StatusCode, &openapi3.ResponseRef{Value: fresh}))}}
-	answer.RequestValidationInput = &read
-	if err := openapi3filter.ValidateResponse(context.Background(), answer); err != nil {
-		return err
-	}
-	promised.keep(keys)
-	return nil
-}
-
-// judged is a part of an answer: the description that it was held against, the name of the
-// header (none: the body), and what it was.
-type judged struct {
-	by         *openapi3.Response
-	name, what string
-}
-
-// matches knows a value that is new each time, such as a request's id, by the pattern alone,
-// where a description has nothing else.
-func matches(description *openapi3.SchemaRef, value string) bool {
-	d := description.Value
-	if d.Pattern == "" || !reflect.DeepEqual(d, &openapi3.Schema{Type: &openapi3.Types{"string"}, Pattern: d.Pattern, Extensions: d.Extensions, Origin: d.Origin}) {
-		return false
-	}
-	pattern, known := patterns.Load(d.Pattern)
-	if !known {
-		pattern, _ = patterns.LoadOrStore(d.Pattern, regexp.MustCompile(d.Pattern))
-	}
-	return pattern.(*regexp.Regexp).MatchString(value)
-}
-
-var patterns sync.Map // of *regexp.Regexp, by their texts
-
-func (c *contract) holds(j judged) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.right[j]
-}
-
-func (c *contract) keep(all []judged) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, j := range all {
-		if len(j.what) < 4096 { // so that they do not pile up
-			c.right[j] = true
-		}
-	}
-}
-
-// failing ends a body as the true one ended.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) {
-	if f.err == nil {
-		return 0, io.EOF
-	}
-	return 0, f.err
-}
-
-// bodied says whether an answer may have a body at all. An override to HEAD has one for net/http.
-func bodied(res *http.Response) bool {
-	return res.Request.Method != http.MethodHead && !strings.EqualFold(res.Request.Header.Get("X-HTTP-Method-Override"), "HEAD") &&
-		res.StatusCode != http.StatusNoContent && res.StatusCode != http.StatusNotModified
-}
-
-func bodyFits(res *http.Response, want *openapi3.Response) error {
-	switch mediaType := res.Header.Get("Content-Type"); {
-	case !bodied(res):
-	case len(want.Content) == 0 && res.ContentLength != 0:
-		return errors.New("a body is not described")
-	case len(want.Content) > 0 && want.Content.Get(mediaType) == nil:
-		return fmt.Errorf("the type %q is not described", mediaType)
-	}
-	return nil
-}
 
 // What is served is what the tests use, and pages of every origin may read it.
 func TestDescription(t *testing.T) {
