@@ -13,17 +13,26 @@ import (
 func rawArguments() []kong.Option {
 	existing := func(what string, fits func(os.FileInfo) bool) kong.MapperFunc {
 		return func(ctx *kong.DecodeContext, target reflect.Value) error {
-			path, err := popArgument(ctx)
-			if err != nil {
-				return err
+			for {
+				path, err := popArgument(ctx)
+				if err != nil {
+					return err
+				}
+				if info, err := os.Stat(path); err != nil {
+					return err
+				} else if !fits(info) {
+					return fmt.Errorf("%q is no %s", path, what)
+				}
+				if target.Kind() != reflect.Slice {
+					target.SetString(path)
+					return nil
+				}
+				// Of a list kong asks once, for all that follow.
+				target.Set(reflect.Append(target, reflect.ValueOf(path)))
+				if !ctx.Scan.Peek().IsValue() {
+					return nil
+				}
 			}
-			if info, err := os.Stat(path); err != nil {
-				return err
-			} else if !fits(info) {
-				return fmt.Errorf("%q is no %s", path, what)
-			}
-			target.SetString(path)
-			return nil
 		}
 	}
 	return []kong.Option{
