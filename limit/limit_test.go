@@ -239,19 +239,13 @@ func TestLimits(t *testing.T) {
 
 // A count of 0 is no limit.
 func TestWithoutACount(t *testing.T) {
-	r := Rate{Window: time.Hour}
-	// Redis is asked nothing, so whether it is there can't be told here.
-	redis, err := NewRedis(redistest.Start(t).URL(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer redis.Close()
-	for _, c := range []Counter{NewMemory(), redis} {
+	counters(t, func(t *testing.T, c Counter) {
+		r := Rate{Window: time.Hour}
 		for range 100 {
 			if wait := c.Take(t.Context(), "a", r); wait != 0 {
-				t.Fatalf("%T: %s", c, wait)
+				t.Fatal(wait)
 			}
 		}
 		c.Give(t.Context(), "a", r)
-	}
+	})
 }
