@@ -76,7 +76,8 @@ func TestAnswers(t *testing.T) {
 	defer b.Close()
 	for code, want := range map[int]error{204: nil, 400: file.ErrDenied, 401: file.ErrDenied, 403: file.ErrDenied,
 		200: file.ErrBackend, 201: file.ErrBackend,
-		302: file.ErrBackend, 307: file.ErrBackend, 404: file.ErrBackend, 429: file.ErrBackend, 500: file.ErrBackend, 502: file.ErrBackend, 504: file.ErrBackend} {
+		302: file.ErrBackend, 307: file.ErrBackend, 404: file.ErrBackend, 429: file.ErrBackend, 500: file.ErrBackend,
+		502: file.ErrBackend, 504: file.ErrBackend} {
 		status = code
 		err := b.Check(t.Context(), asking("Authorization", "Bearer secret-token"), "r")
 		if !errors.Is(err, want) || errors.Is(err, file.ErrBackendTimeout) {

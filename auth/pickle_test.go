@@ -105,8 +105,9 @@ func TestHostilePickles(t *testing.T) {
 		})
 	}
 	for name, whole := range map[string]string{
-		"nothing": "", "no protocol": "}.", "protocol 1": "\x80\x01}.", "protocol 6": "\x80\x06}.", "protocol only": "\x80\x04",
-		"no end": "\x80\x04}", "no value": "\x80\x04.", "two values": "\x80\x04N}.", "an open mark": "\x80\x04(}.",
+		"nothing": "", "no protocol": "}.", "protocol 1": "\x80\x01}.", "protocol 6": "\x80\x06}.",
+		"protocol only": "\x80\x04",
+		"no end":        "\x80\x04}", "no value": "\x80\x04.", "two values": "\x80\x04N}.", "an open mark": "\x80\x04(}.",
 		"something behind the end": "\x80\x04}.N", "too long": "\x80\x04" + strings.Repeat("}0", maxPickle/2) + "}.",
 	} {
 		if _, err := unpickle([]byte(whole)); !errors.Is(err, errPickle) {

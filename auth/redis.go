@@ -41,9 +41,11 @@ func OpenRedis(o RedisOptions) (*Redis, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err) // of a URL that can be parsed it shows no password
 	}
-	parsed.DialTimeout, parsed.ReadTimeout, parsed.WriteTimeout, parsed.PoolTimeout = redisTimeout, redisTimeout, redisTimeout, redisTimeout
+	parsed.DialTimeout, parsed.ReadTimeout, parsed.WriteTimeout, parsed.PoolTimeout = redisTimeout, redisTimeout,
+		redisTimeout, redisTimeout
 	parsed.ContextTimeoutEnabled = true // or a Redis that hangs would be waited for longer
-	parsed.PoolSize, parsed.MaxActiveConns, parsed.MaxRetries, parsed.DialerRetries = redisConnections, redisConnections, 1, 1
+	parsed.PoolSize, parsed.MaxActiveConns, parsed.MaxRetries, parsed.DialerRetries = redisConnections, redisConnections,
+		1, 1
 	parsed.DisableIdentity = true
 	parsed.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	redis.SetLogger(quiet{}) // the library writes past our log what it returns as well

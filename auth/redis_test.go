@@ -174,7 +174,8 @@ func TestRedisIsDown(t *testing.T) {
 			t.Errorf("%s: took a minute", header)
 		}
 	}
-	user, public, local := "Authorization: Bearer pn-user", "X-Public-Authorization: Token abcdefgh", "Authorization: Bearer hf_good"
+	user, public, local := "Authorization: Bearer pn-user", "X-Public-Authorization: Token abcdefgh",
+		"Authorization: Bearer hf_good"
 	try(user, nil)
 	for _, fault := range []struct{ begin, end func() }{
 		{func() { s.Stop(t) }, func() { s.Restart(t) }},

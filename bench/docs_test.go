@@ -43,7 +43,8 @@ func TestBetween(t *testing.T) {
 	if got, err := between(text, "x", "new\n"); err != nil || got != strings.Replace(text, "old", "new", 1) {
 		t.Errorf("%q, %v", got, err)
 	}
-	for _, broken := range []string{"", "<!-- bench: x -->\n", "<!-- /bench: x -->\n<!-- bench: x -->\n", strings.ReplaceAll(text, "x", "y")} {
+	for _, broken := range []string{"", "<!-- bench: x -->\n", "<!-- /bench: x -->\n<!-- bench: x -->\n",
+		strings.ReplaceAll(text, "x", "y")} {
 		if got, err := between(broken, "x", "new"); !errors.Is(err, errNoMarks) {
 			t.Errorf("%q became %q, %v", broken, got, err)
 		}

@@ -91,7 +91,8 @@ func (c *cast) peer(name string) *peer {
 }
 
 // start starts the peers of that names, over the store at endpoint.
-func (l *lab) start(ctx context.Context, holdfast server.Program, endpoint string, names []string, env ...string) (_ *cast, err error) {
+func (l *lab) start(ctx context.Context, holdfast server.Program, endpoint string, names []string,
+	env ...string) (_ *cast, err error) {
 	l.casts++
 	dir := filepath.Join(l.ram.Path, fmt.Sprintf("cast-%d", l.casts))
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -109,7 +110,8 @@ func (l *lab) start(ctx context.Context, holdfast server.Program, endpoint strin
 		p := &peer{name: name, store: c.store, gateway: l.gateway}
 		switch name {
 		case report.Holdfast:
-			p.server, err = server.StartHoldfast(ctx, holdfast, at, dir, server.HoldfastOptions{MaxFileSize: 2 * l.load.stream, Env: env})
+			p.server, err = server.StartHoldfast(ctx, holdfast, at, dir, server.HoldfastOptions{MaxFileSize: 2 * l.load.stream,
+				Env: env})
 		case report.Tusd:
 			p.server, err = server.StartTusd(ctx, l.tusd, at, dir)
 		case report.Nginx:

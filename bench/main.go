@@ -82,7 +82,8 @@ func parse(args []string, stderr io.Writer) (o options, chosen []row, err error)
 	f.StringVar(&o.plot, "plot", "", "draw the ratios into this SVG `file`")
 	f.BoolVar(&o.docs, "docs", false, "put the numbers into the documents: docs/bench, docs/BENCHMARKS.md, README.md")
 	f.BoolVar(&o.redraw, "redraw", false, "measure nothing, but write those documents again from docs/bench/bench.json")
-	f.StringVar(&o.profile, "profile", "", "afterwards do each row once more under Holdfast's CPU profiler; `folder` for the profiles")
+	f.StringVar(&o.profile, "profile", "",
+		"afterwards do each row once more under Holdfast's CPU profiler; `folder` for the profiles")
 	if err := f.Parse(args); err != nil {
 		return o, nil, err
 	}

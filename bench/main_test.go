@@ -24,7 +24,8 @@ func TestChoose(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for bytes, want := range map[int64]string{0: "0 B", 7: "7 B", 10 << 10: "10 KiB", 1 << 20: "1 MiB", 1<<30 - 1: "1024 MiB", 1 << 30: "1 GiB",
+	for bytes, want := range map[int64]string{0: "0 B", 7: "7 B", 10 << 10: "10 KiB", 1 << 20: "1 MiB",
+		1<<30 - 1: "1024 MiB", 1 << 30: "1 GiB",
 		(1 << 30) / 10: "102.4 MiB"} {
 		if got := size(bytes); got != want {
 			t.Errorf("%d: %s", bytes, got)

@@ -84,7 +84,8 @@ func (l *lab) withProfiler(ctx context.Context, source string) (server.Program, 
 		return fail(err)
 	}
 	added, list := filepath.Join(dir, "profiler.go"), filepath.Join(dir, "overlay.json")
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(source, "holdfast_bench_profiler.go"): added}})
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(source,
+		"holdfast_bench_profiler.go"): added}})
 	if err != nil {
 		return fail(err)
 	}

@@ -23,18 +23,24 @@ func (l *lab) begin(o options, chosen []row) *report.Report {
 		},
 		Notes: []string{
 			"client, servers and store share the processor and speak over loopback",
-			"the store's folder, tusd's temporary files and Holdfast's SQLite database are all on the RAM disk: a flush costs nothing. " +
-				"tusd keeps no state in SQL and flushes nothing, so Holdfast's state is work that tusd does not do, yet no disk slows it down here",
-			"tusd and Holdfast run with their default settings, request log included; the direct put does not hash its bytes for the signature",
+			"the store's folder, tusd's temporary files and Holdfast's SQLite database are all on the RAM disk: a flush " +
+				"costs nothing. " +
+				"tusd keeps no state in SQL and flushes nothing, so Holdfast's state is work that tusd does not do, yet no disk " +
+				"slows it down here",
+			"tusd and Holdfast run with their default settings, request log included; the direct put does not hash its bytes " +
+				"for the signature",
 		},
 	}
 	if slices.Contains(allPeers(chosen), report.Nginx) {
 		r.Versions[report.Nginx] = l.nginx.Version
-		r.Notes = append(r.Notes, "nginx has two worker processes and logs each request. It asks a small permission service before each answer, whose CPU is told in brackets "+
-			"and is none of the server's; Holdfast looks its token up itself. nginx gets the object's address signed beforehand, and its RSS is the sum of its processes")
+		r.Notes = append(r.Notes, "nginx has two worker processes and logs each request. It asks a small permission "+
+			"service before each answer, whose CPU is told in brackets "+
+			"and is none of the server's; Holdfast looks its token up itself. nginx gets the object's address signed "+
+			"beforehand, and its RSS is the sum of its processes")
 	}
 	for _, row := range chosen {
-		add := &report.Row{Name: row.name, Title: row.title(l.load), Unit: row.unit, Operation: row.operation(l.load.counted())}
+		add := &report.Row{Name: row.name, Title: row.title(l.load), Unit: row.unit,
+			Operation: row.operation(l.load.counted())}
 		for _, name := range row.peers {
 			add.Peers = append(add.Peers, &report.Peer{Name: name})
 		}

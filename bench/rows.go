@@ -24,7 +24,8 @@ type load struct {
 }
 
 func fullLoad() load {
-	return load{content: tus.NewContent(), stream: 1 << 30, file: 100 << 20, files: 8, small: 10 << 10, connections: 16, lasting: 5 * time.Second}
+	return load{content: tus.NewContent(), stream: 1 << 30, file: 100 << 20, files: 8, small: 10 << 10, connections: 16,
+		lasting: 5 * time.Second}
 }
 
 // tenth is for a look at whether all works.

@@ -27,7 +27,8 @@ func (args *backupCommand) Run(p *program) (err error) {
 	}
 	ctx := p.ctx
 	if c.Postgres != nil || c.Storage.Type != config.Embedded {
-		return wrongArguments("backup is for SQLite with the embedded store; docs/OPERATIONS.md says how servers are backed up")
+		return wrongArguments("backup is for SQLite with the embedded store; docs/OPERATIONS.md says how servers are " +
+			"backed up")
 	}
 	to, err := filepath.Abs(args.Folder)
 	if err != nil {

@@ -50,8 +50,9 @@ func (r *reader) auth() (a Auth, backend string) {
 		"the backend that knows who may see which file; without, grants decide"); u != nil {
 		backend = strings.TrimRight(u.String(), "/")
 	}
-	a.MayCrossAccounts = r.bool("BACKEND_MAY_CROSS_ACCOUNTS", "the backend is asked about files of other accounts, too, and may open "+
-		"them, as with the Python service; see [MIGRATING.md](MIGRATING.md)", false)
+	a.MayCrossAccounts = r.bool("BACKEND_MAY_CROSS_ACCOUNTS",
+		"the backend is asked about files of other accounts, too, and may open "+
+			"them, as with the Python service; see [MIGRATING.md](MIGRATING.md)", false)
 	// Without a backend Redis may be there for rate limits alone.
 	if a.Redis != "" && a.Secret == "" && backend != "" {
 		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL and BACKEND_PRIVATE_URL: the keys in Redis are made "+

@@ -11,7 +11,8 @@ func TestSignedTokens(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	c, err := Load(env("AUTH_JWKS_URL=https://id.example.org/keys", "AUTH_JWT_SECRET="+secret,
 		"AUTH_JWT_ISSUER=https://id.example.org",
-		"AUTH_JWT_AUDIENCE=files", "AUTH_JWT_USER_CLAIM=sub", "AUTH_JWT_ACCOUNT_CLAIM=tenant", "AUTH_JWT_GROUPS_CLAIM=roles", "AUTH_CACHE_TTL=0"))
+		"AUTH_JWT_AUDIENCE=files", "AUTH_JWT_USER_CLAIM=sub", "AUTH_JWT_ACCOUNT_CLAIM=tenant", "AUTH_JWT_GROUPS_CLAIM=roles",
+		"AUTH_CACHE_TTL=0"))
 	if err != nil {
 		t.Fatal(err)
 	}

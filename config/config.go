@@ -167,7 +167,8 @@ func (r *reader) load() (c Config) {
 
 func (r *reader) service(c *Config) {
 	r.group = "The service"
-	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development`, `Staging` (no ready token) or `Production` (nor that, but JSON logs, rate limits, HSTS)",
+	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development`, `Staging` (no ready token) or `Production` (nor that, but "+
+		"JSON logs, rate limits, HSTS)",
 		Development, Testing, Development, Staging, Production)
 	c.Debug = r.bool("DEBUG", "show the text of internal errors to clients", false)
 	c.Host = r.string("HOST", "where to listen; `0.0.0.0` is everywhere", "127.0.0.1")
@@ -241,8 +242,9 @@ func (r *reader) origins() (frontend string, all []string) {
 		frontend = strings.TrimRight(u.String(), "/")
 		all = append(all, Origin(u))
 	}
-	if u := r.pythonURL("FORMS_URL", "one more; the scheme of this URL, of `FRONTEND_URL`, `BACKEND_PRIVATE_URL` and `FASTAPI_BASE_URL` may be left out: "+
-		"http for addresses and names without a dot, else https"); u != nil {
+	if u := r.pythonURL("FORMS_URL",
+		"one more; the scheme of this URL, of `FRONTEND_URL`, `BACKEND_PRIVATE_URL` and `FASTAPI_BASE_URL` may be left out: "+
+			"http for addresses and names without a dot, else https"); u != nil {
 		all = append(all, Origin(u))
 	}
 	return frontend, all

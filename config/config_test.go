@@ -34,7 +34,9 @@ func TestDefaults(t *testing.T) {
 		Download: Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache",
 			FrameOptions: "DENY", ResourcePolicy: "same-site"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},
-		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, MaxUnfinished: 1000, UploadTTL: 24 * time.Hour, ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1, Events: Events{Scan: Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, EmbeddedSync: true,
+		MaxFileSize: 100 << 20, MemoryBudget: 256 << 20, MaxUnfinished: 1000, UploadTTL: 24 * time.Hour,
+		ReadTimeout: time.Minute, StartTimeout: 30 * time.Second, MinFreeSpace: -1,
+		Events: Events{Scan: Scan{MaxSize: 25 << 20, MaxTime: 2 * time.Minute}}, EmbeddedSync: true,
 		Drain:       Drain{Timeout: 10 * time.Second},
 		Storage:     Storage{Type: Embedded, Region: "us-east-1", BucketPrefix: "pneumatic-dev-test", Signing: Unsigned},
 		Import:      Import{Region: "us-east-1"},
@@ -55,9 +57,11 @@ func TestDefaults(t *testing.T) {
 func TestThePythonServicesEnvironment(t *testing.T) {
 	c, err := Load(env("CONFIG=Production", "PORT=8002", "FRONTEND_URL=https://app.example.org/",
 		"FORMS_URL=https://forms.example.org",
-		`ALLOWED_ORIGINS=["https://a.example.org", "https://b.example.org/"]`, "POSTGRES_HOST=db", "POSTGRES_USER=u", "POSTGRES_PASSWORD=p@ss/w",
+		`ALLOWED_ORIGINS=["https://a.example.org", "https://b.example.org/"]`, "POSTGRES_HOST=db", "POSTGRES_USER=u",
+		"POSTGRES_PASSWORD=p@ss/w",
 		"POSTGRES_DB=files", "STORAGE_TYPE=local", "SEAWEEDFS_S3_ENDPOINT=seaweedfs:8333", "SEAWEEDFS_S3_ACCESS_KEY=a",
-		"SEAWEEDFS_S3_SECRET_KEY=s", "SEAWEEDFS_S3_USE_SSL=False", "FASTAPI_BASE_URL=https://app.example.org/files/", "WORKERS=4",
+		"SEAWEEDFS_S3_SECRET_KEY=s", "SEAWEEDFS_S3_USE_SSL=False", "FASTAPI_BASE_URL=https://app.example.org/files/",
+		"WORKERS=4",
 		"AUTH_REDIS_URL=redis://:re%2Fdis@redis:6379/1", "DJANGO_SECRET_KEY=django secret", "AUTH_TOKEN_ITERATIONS=2",
 		"KEY_PREFIX_REDIS=:2:", "BACKEND_PRIVATE_URL=http://backend:8000/", "CHUNK_SIZE=1048576", "DEBUG="))
 	if err != nil {
@@ -145,24 +149,35 @@ func TestPayloadSigning(t *testing.T) {
 func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 	_, err := Load(env("CONFIG=Prod", "PORT=99999", "DEBUG=maybe", "MAX_FILE_SIZE=-1", "READ_TIMEOUT=soon",
 		"PUBLIC_URL=ftp://x",
-		"FRONTEND_URL=not a host", "ALLOWED_ORIGINS=[1]", "POSTGRES_HOST=db", "STORAGE_TYPE=local", "BUCKET_PREFIX=Bad Prefix",
+		"FRONTEND_URL=not a host", "ALLOWED_ORIGINS=[1]", "POSTGRES_HOST=db", "STORAGE_TYPE=local",
+		"BUCKET_PREFIX=Bad Prefix",
 		"S3_PAYLOAD_SIGNING=perhaps", "CHUNK_SIZE=x", "SEAWEEDFS_S3_SECRET_KEY=topsecret",
 		"ADMIN_ADDR=9090", "PERMISSION_CACHE_TTL=2h", "WRITE_TIMEOUT=0", "DOWNLOAD_MODE=fast", "DOWNLOAD_REDIRECT_MIN=-1",
-		"DOWNLOAD_REDIRECT_ENDPOINT=s3.example.org", "DOWNLOAD_CACHE_CONTROL=a\nb", "PDF_FRAME_OPTIONS=ALLOWALL", "RESOURCE_POLICY=all", "ADMIN_HOSTS=a:1", "IDLE_TIMEOUT=0", "MAX_CONNECTIONS=-1",
-		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "QUOTA_BYTES=-1", "QUOTA_FILES=many", "WEBHOOK_URL=here", "PRE_CREATE_URL=https://a.example.org",
-		"WEBHOOK_SECRET=topsecret", "SCAN_CLAMD=nowhere", "IMPORT_S3_TYPE=ftp", "IMPORT_S3_ENDPOINT=here", "IMPORT_S3_SECRET_KEY=topsecret",
-		"IMPORT_TEXTS_URL=mysql://u:topsecret@h/d", "RATE_LIMIT_ENABLED=maybe", "RATE_LIMIT_UPLOAD_REQUESTS=-1", "RATE_LIMIT_DOWNLOAD_WINDOW=0",
-		"TRUSTED_PROXIES=10.0.0.0/8,localhost", "AUTH_REDIS_URL=redis://:topsecret@:x", "AUTH_TOKEN_ITERATIONS=1000001", "DRAIN_DELAY=-1s", "DRAIN_TIMEOUT=0", "MIN_FREE_SPACE=-1"))
+		"DOWNLOAD_REDIRECT_ENDPOINT=s3.example.org", "DOWNLOAD_CACHE_CONTROL=a\nb", "PDF_FRAME_OPTIONS=ALLOWALL",
+		"RESOURCE_POLICY=all", "ADMIN_HOSTS=a:1", "IDLE_TIMEOUT=0", "MAX_CONNECTIONS=-1",
+		"LINK_KEYS=topsecret", "LINK_MAX_TTL=0", "QUOTA_BYTES=-1", "QUOTA_FILES=many", "WEBHOOK_URL=here",
+		"PRE_CREATE_URL=https://a.example.org",
+		"WEBHOOK_SECRET=topsecret", "SCAN_CLAMD=nowhere", "IMPORT_S3_TYPE=ftp", "IMPORT_S3_ENDPOINT=here",
+		"IMPORT_S3_SECRET_KEY=topsecret",
+		"IMPORT_TEXTS_URL=mysql://u:topsecret@h/d", "RATE_LIMIT_ENABLED=maybe", "RATE_LIMIT_UPLOAD_REQUESTS=-1",
+		"RATE_LIMIT_DOWNLOAD_WINDOW=0",
+		"TRUSTED_PROXIES=10.0.0.0/8,localhost", "AUTH_REDIS_URL=redis://:topsecret@:x", "AUTH_TOKEN_ITERATIONS=1000001",
+		"DRAIN_DELAY=-1s", "DRAIN_TIMEOUT=0", "MIN_FREE_SPACE=-1"))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, name := range []string{"CONFIG", "PORT", "DEBUG", "MAX_FILE_SIZE", "READ_TIMEOUT", "PUBLIC_URL", "FRONTEND_URL",
 		"ALLOWED_ORIGINS",
-		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX", "S3_PAYLOAD_SIGNING", "CHUNK_SIZE",
-		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN", "DOWNLOAD_REDIRECT_ENDPOINT",
-		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL", "AUTH_TOKEN_ITERATIONS", "RESOURCE_POLICY", "ADMIN_HOSTS", "IDLE_TIMEOUT", "MAX_CONNECTIONS",
-		"QUOTA_BYTES", "QUOTA_FILES", "WEBHOOK_URL", "WEBHOOK_SECRET", "SCAN_CLAMD", "IMPORT_S3_TYPE", "IMPORT_S3_ENDPOINT", "IMPORT_S3_ACCESS_KEY", "IMPORT_TEXTS_URL",
-		"RATE_LIMIT_ENABLED", "RATE_LIMIT_UPLOAD_REQUESTS", "RATE_LIMIT_DOWNLOAD_WINDOW", "TRUSTED_PROXIES", "DRAIN_DELAY", "DRAIN_TIMEOUT", "MIN_FREE_SPACE"} {
+		"POSTGRES_USER", "POSTGRES_DB", "SEAWEEDFS_S3_ENDPOINT", "SEAWEEDFS_S3_ACCESS_KEY", "BUCKET_PREFIX",
+		"S3_PAYLOAD_SIGNING", "CHUNK_SIZE",
+		"ADMIN_ADDR", "PERMISSION_CACHE_TTL", "WRITE_TIMEOUT", "DOWNLOAD_MODE", "DOWNLOAD_REDIRECT_MIN",
+		"DOWNLOAD_REDIRECT_ENDPOINT",
+		"DOWNLOAD_CACHE_CONTROL", "PDF_FRAME_OPTIONS", "LINK_KEYS", "LINK_MAX_TTL", "AUTH_REDIS_URL", "AUTH_TOKEN_ITERATIONS",
+		"RESOURCE_POLICY", "ADMIN_HOSTS", "IDLE_TIMEOUT", "MAX_CONNECTIONS",
+		"QUOTA_BYTES", "QUOTA_FILES", "WEBHOOK_URL", "WEBHOOK_SECRET", "SCAN_CLAMD", "IMPORT_S3_TYPE", "IMPORT_S3_ENDPOINT",
+		"IMPORT_S3_ACCESS_KEY", "IMPORT_TEXTS_URL",
+		"RATE_LIMIT_ENABLED", "RATE_LIMIT_UPLOAD_REQUESTS", "RATE_LIMIT_DOWNLOAD_WINDOW", "TRUSTED_PROXIES", "DRAIN_DELAY",
+		"DRAIN_TIMEOUT", "MIN_FREE_SPACE"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
 		}
@@ -174,9 +189,11 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 
 func TestKindOfStore(t *testing.T) {
 	for set, want := range map[string]string{
-		"": "", "STORAGE_TYPE=local SEAWEEDFS_S3_ENDPOINT=http://s:8333": "seaweedfs", "STORAGE_TYPE=google": "google", "STORAGE_TYPE=s3": "aws",
-		"STORAGE_TYPE=s3 S3_ENDPOINT=http://s": "", "STORAGE_TYPE=s3 S3_ENDPOINT=http://s S3_KIND=minio": "minio", "STORAGE_TYPE=s3 S3_KIND=google": "google",
-		"S3_KIND=google": "",
+		"": "", "STORAGE_TYPE=local SEAWEEDFS_S3_ENDPOINT=http://s:8333": "seaweedfs", "STORAGE_TYPE=google": "google",
+		"STORAGE_TYPE=s3":                      "aws",
+		"STORAGE_TYPE=s3 S3_ENDPOINT=http://s": "", "STORAGE_TYPE=s3 S3_ENDPOINT=http://s S3_KIND=minio": "minio",
+		"STORAGE_TYPE=s3 S3_KIND=google": "google",
+		"S3_KIND=google":                 "",
 	} {
 		keys := []string{"S3_ACCESS_KEY=a", "S3_SECRET_KEY=b", "GCS_S3_ACCESS_KEY=a", "GCS_S3_SECRET_KEY=b",
 			"SEAWEEDFS_S3_ACCESS_KEY=a", "SEAWEEDFS_S3_SECRET_KEY=b"}
@@ -219,7 +236,8 @@ func TestDownloads(t *testing.T) {
 func TestOperating(t *testing.T) {
 	c, err := Load(env("QUOTA_BYTES=1000", "QUOTA_FILES=5", "WEBHOOK_URL=https://a.example.org/hook?x=1",
 		"PRE_CREATE_URL=http://b:80/", "WEBHOOK_SECRET="+strings.Repeat("s", 24),
-		"SCAN_CLAMD=unix:/run/clamd", "IMPORT_S3_TYPE=google", "IMPORT_S3_ACCESS_KEY=a", "IMPORT_S3_SECRET_KEY=b", "IMPORT_TEXTS_URL=postgres://u:p@h/d"))
+		"SCAN_CLAMD=unix:/run/clamd", "IMPORT_S3_TYPE=google", "IMPORT_S3_ACCESS_KEY=a", "IMPORT_S3_SECRET_KEY=b",
+		"IMPORT_TEXTS_URL=postgres://u:p@h/d"))
 	if err != nil {
 		t.Fatal(err)
 	}

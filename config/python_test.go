@@ -8,7 +8,8 @@ import (
 
 // What the Python service takes is taken.
 func TestSettingsOfThePythonService(t *testing.T) {
-	c, err := Load(env("CONFIG=Staging", "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=0", "FRONTEND_URL=app.example.org/",
+	c, err := Load(env("CONFIG=Staging", "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=0",
+		"FRONTEND_URL=app.example.org/",
 		"FORMS_URL=localhost:3001", "BACKEND_PRIVATE_URL=backend:8000", "DJANGO_SECRET_KEY=django secret",
 		"FASTAPI_BASE_URL=10.0.0.7:8001/files/", "STORAGE_TYPE=google", "GCS_S3_ACCESS_KEY=a", "GCS_S3_SECRET_KEY=b",
 		"BUCKET_PREFIX=Acme_files"))
@@ -17,7 +18,8 @@ func TestSettingsOfThePythonService(t *testing.T) {
 	}
 	got := []any{c.Mode, c.Mode.HSTS(), c.Limits.Uploads.Count, c.FrontendURL, c.AllowedOrigins, c.Backend, c.PublicURL,
 		c.Storage.BucketPrefix}
-	want := []any{Staging, false, 0, "https://app.example.org", []string{"https://app.example.org", "http://localhost:3001"},
+	want := []any{Staging, false, 0, "https://app.example.org", []string{"https://app.example.org",
+		"http://localhost:3001"},
 		"http://backend:8000", "http://10.0.0.7:8001/files", "Acme_files"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -29,7 +29,8 @@ func (r *reader) storage() Storage {
 		"`aws`, `google`, `minio`, `seaweedfs`, "+
 		"`versitygw`; by default `aws` without an endpoint, else any", "", StoreKinds()...)
 	if !validBucketPrefix(kind, prefix) {
-		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.' (with another store than the embedded one also '_' and "+
+		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.' (with another store than the embedded one also "+
+			"'_' and "+
 			"capitals), beginning with a letter or digit")
 	}
 	s := Storage{Type: Embedded, Region: "us-east-1", Signing: Unsigned}

@@ -281,7 +281,8 @@ func TestDelete(t *testing.T) {
 		noErr(t, err)
 		due(1)
 		_, err = d.exec(ctx, "",
-			`insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 10, 'text/plain', 'again', 1, 7)`, u.ID)
+			`insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 10, 'text/plain',
+				'again', 1, 7)`, u.ID)
 		noErr(t, err)
 		due(0)
 		_, err = d.exec(ctx, "", `delete from files where file_id = $1`, u.ID)

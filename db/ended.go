@@ -15,9 +15,11 @@ func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 		var s file.Subject
 		var reserved, slots int64
 		var expired bool
-		err := row(ctx, tx, "delete upload", d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
+		err := row(ctx, tx, "delete upload",
+			d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
 			where id = $1 and lease_epoch = $2 and state <> 'deleted'
-			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`), []any{f.ID, f.Epoch, file.Deleted},
+			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`),
+			[]any{f.ID, f.Epoch, file.Deleted},
 			&s.ID, &s.AccountID, &s.UserID, &s.Name, &s.Type, &s.Size, &reserved, &slots, &expired)
 		if err != nil {
 			return lost(err)

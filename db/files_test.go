@@ -15,7 +15,8 @@ func TestFiles(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
 		// As Django's migration tool writes them: seven columns only.
-		insert := `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'text/plain', 'old', $2, 7)`
+		insert := `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'text/plain',
+			'old', $2, 7)`
 		for _, id := range []string{"old-1", "old-2", "old-3"} {
 			if _, err := d.sql.ExecContext(ctx, insert, id, 1); err != nil {
 				t.Fatal(err)
@@ -121,11 +122,13 @@ func TestAdoptPythonsTable(t *testing.T) {
 	for _, q := range []string{
 		`create table alembic_version (version_num varchar(32) primary key)`,
 		`insert into alembic_version values ('5ba2db086f1a')`,
-		`create table files (file_id varchar primary key, size bigint not null, content_type varchar not null, filename varchar not null,
+		`create table files (file_id varchar primary key, size bigint not null, content_type varchar not null,
+			filename varchar not null,
 			user_id integer null, account_id integer not null, created_at timestamptz not null default now())`,
 		`create index ix_files_user_id on files (user_id)`,
 		`create index ix_files_account_id on files (account_id)`,
-		`insert into files (file_id, size, content_type, filename, user_id, account_id) values ('old', 5, 'text/plain', 'a.txt', 1, 2)`,
+		`insert into files (file_id, size, content_type, filename, user_id, account_id) values ('old', 5, 'text/plain',
+			'a.txt', 1, 2)`,
 	} {
 		if _, err := conn.Exec(q); err != nil {
 			t.Fatal(err)

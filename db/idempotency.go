@@ -24,7 +24,8 @@ func (d *DB) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string
 		var holds file.ID
 		err := row(ctx, tx, "take key", d.text(`
 			insert into idempotency_keys (owner, key, upload_id, expires) values ($1, $2, $3, {now} + $4)
-			on conflict (owner, key) do update set owner = excluded.owner returning upload_id`), []any{owner, key, u.ID, keep.Milliseconds()}, &holds)
+			on conflict (owner, key) do update set owner = excluded.owner returning upload_id`),
+			[]any{owner, key, u.ID, keep.Milliseconds()}, &holds)
 		if err != nil {
 			return err
 		}
@@ -54,6 +55,7 @@ func (d *DB) DropOldKeys(ctx context.Context) error {
 // Keyed finds the upload that stands for a key of who; file.ErrNotFound if none does.
 func (d *DB) Keyed(ctx context.Context, who file.Identity, key string) (*file.Upload, error) {
 	return d.uploadRow(ctx, d.sql, "read key", `select `+uploadColumns+` from uploads u
-		where id = (select upload_id from idempotency_keys k where k.owner = $1 and k.key = $2 and k.expires >= {now}) and `+taken,
+		where id = (select upload_id from idempotency_keys k where k.owner = $1 and k.key = $2 and k.expires >= {now})
+		and `+taken,
 		who.Principal(), key)
 }

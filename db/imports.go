@@ -32,7 +32,8 @@ func (d *DB) CountUnhealed(ctx context.Context) (n int64, err error) {
 // some other source's is file.ErrConflict.
 func (d *DB) BeginImport(ctx context.Context, source string, accountID int64, id file.ID) (as file.ID, done bool,
 	err error) {
-	_, err = d.exec(ctx, "begin import", `insert into imports (source, account_id, file_id, updated) values ($1, $2, $3, {now})
+	_, err = d.exec(ctx, "begin import",
+		`insert into imports (source, account_id, file_id, updated) values ($1, $2, $3, {now})
 		on conflict do nothing`, source, accountID, id)
 	if err != nil {
 		return "", false, err
@@ -58,8 +59,10 @@ func (d *DB) TryImport(ctx context.Context, source string, accountID int64) (att
 // program has written already. file.ErrConflict if this service has recorded a file of that id.
 func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) error {
 	return d.tx(ctx, "finish import", func(tx *transaction) error {
-		n, err := insertRecord(ctx, tx, r, nil, ` on conflict (file_id) do update set size = excluded.size, content_type = excluded.content_type,
-			object_bucket = excluded.object_bucket, object_key = excluded.object_key, etag = excluded.etag, sha256 = excluded.sha256
+		n, err := insertRecord(ctx, tx, r, nil,
+			` on conflict (file_id) do update set size = excluded.size, content_type = excluded.content_type,
+			object_bucket = excluded.object_bucket, object_key = excluded.object_key, etag = excluded.etag,
+			sha256 = excluded.sha256
 			where files.account_id = excluded.account_id and coalesce(files.etag, '') = ''`)
 		if err == nil && n == 0 {
 			err = file.Refuse(file.ErrConflict, "there is a file %s already", r.ID)
@@ -113,7 +116,8 @@ func (d *DB) RepeatImport(ctx context.Context, source string, accountID int64, i
 		}
 		n, err := exec(ctx, tx, "repeat import", d.text(`update imports set state = 'begun', updated = {now}
 			where source = $1 and account_id = $2 and file_id = $3 and state = 'done'
-				and not exists (select 1 from files where files.file_id = imports.file_id) and not exists (select 1 from uploads where id = $3)`),
+				and not exists (select 1 from files where files.file_id = imports.file_id) and not exists (select 1 from uploads
+				where id = $3)`),
 			source, accountID, id)
 		if err == nil && n == 0 {
 			err = file.Refuse(file.ErrConflict, "what was deleted is still being removed: run it again in a minute")
@@ -125,7 +129,8 @@ func (d *DB) RepeatImport(ctx context.Context, source string, accountID int64, i
 // Imported finds what sources have become, and still are.
 func (d *DB) Imported(ctx context.Context, sources []string) (ids map[string]file.ID, err error) {
 	return d.idsBy(ctx,
-		`select i.source, i.file_id from imports i join files f on f.file_id = i.file_id where i.state = 'done' and i.source in `, sources)
+		`select i.source, i.file_id from imports i join files f on f.file_id = i.file_id where i.state = 'done' and i.source
+			in `, sources)
 }
 
 // Known finds which of these ids are files.
@@ -160,7 +165,8 @@ func (d *DB) idsBy(ctx context.Context, query string, keys []string) (map[string
 // later; conflict says what to do if there is one of that id.
 func insertRecord(ctx context.Context, tx *transaction, r file.Record, counted any, conflict string) (int64, error) {
 	return exec(ctx, tx, "record file", `
-		insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key, etag, sha256, counted, uploader)
+		insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key,
+		etag, sha256, counted, uploader)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`+conflict,
 		r.ID, r.Size, r.Type, r.Name, sql.NullInt64{Int64: r.UserID, Valid: r.UserID != 0}, r.AccountID, r.CreatedAt.UTC(),
 		r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256, counted,

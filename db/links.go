@@ -21,8 +21,10 @@ func (d *DB) CreateLink(ctx context.Context, l file.Link) error {
 		return err
 	}
 	m := l.Maker
-	n, err := d.exec(ctx, "create link", `insert into links (id, file_id, kind, user_id, account_id, fingerprint, groups, sealed, created, expires)
-		select cast($1 as varchar), file_id, cast($3 as varchar), cast($4 as bigint), cast($5 as bigint), cast($6 as varchar), cast($7 as varchar), cast($8 as varchar), {now}, cast($9 as bigint)
+	n, err := d.exec(ctx, "create link",
+		`insert into links (id, file_id, kind, user_id, account_id, fingerprint, groups, sealed, created, expires)
+		select cast($1 as varchar), file_id, cast($3 as varchar), cast($4 as bigint), cast($5 as bigint), cast($6 as varchar),
+		cast($7 as varchar), cast($8 as varchar), {now}, cast($9 as bigint)
 		from files where file_id = $2`,
 		l.ID, l.File, string(m.Kind), m.UserID, m.AccountID, m.Fingerprint, strings.Join(m.Groups,
 			"\n"), base64.StdEncoding.EncodeToString(l.Sealed), l.ExpiresAt.UnixMilli())

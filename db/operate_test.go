@@ -13,7 +13,8 @@ import (
 func foreign(t *testing.T, d *DB, id string, account int64) {
 	t.Helper()
 	_, err := d.exec(t.Context(), "test",
-		`insert into files (file_id, size, content_type, filename, account_id) values ($1, 0, 'text/plain', 'f', $2)`, id, account)
+		`insert into files (file_id, size, content_type, filename, account_id) values ($1, 0, 'text/plain', 'f', $2)`, id,
+		account)
 	noErr(t, err)
 }
 

@@ -31,7 +31,8 @@ func (d *DB) TakePart(ctx context.Context, f file.Fence, size int64) (number int
 		err := row(ctx, tx, "take part number", `
 			update uploads set next_part = next_part + 1, sent = sent + $3
 			where id = $1 and lease_epoch = $2 and state = 'open'
-			returning next_part - 1, account_id, reserved, sent, sources <> ''`, []any{f.ID, f.Epoch, size}, &number, &account, &reserved, &sent, &final)
+			returning next_part - 1, account_id, reserved, sent, sources <> ''`, []any{f.ID, f.Epoch, size}, &number, &account,
+			&reserved, &sent, &final)
 		if err != nil {
 			return lost(err)
 		}
@@ -52,7 +53,8 @@ func (d *DB) DropMultipart(ctx context.Context, f file.Fence) error {
 			return lost(err)
 		}
 		if err := fenced(ctx, tx, f,
-			`multipart_id = '', multipart_sums = false, sent = 0, reserved = case when sources <> '' then 0 when deferred then committed_offset else size end`); err != nil {
+			`multipart_id = '', multipart_sums = false, sent = 0,
+				reserved = case when sources <> '' then 0 when deferred then committed_offset else size end`); err != nil {
 			return err
 		}
 		_, after, _, err := reservation(ctx, tx, f.ID)

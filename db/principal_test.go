@@ -65,7 +65,8 @@ func TestOldPrincipals(t *testing.T) {
 			noErr(t, d.CreateUpload(t.Context(), u, "holder", time.Hour))
 			ids[owner] = u.ID
 			_, err := d.exec(t.Context(), "test",
-				`insert into idempotency_keys (owner, key, upload_id, expires) values ($1, $2, $3, {now} + 3600000)`, owner, key, u.ID)
+				`insert into idempotency_keys (owner, key, upload_id, expires) values ($1, $2, $3, {now} + 3600000)`, owner, key,
+				u.ID)
 			noErr(t, err)
 		}
 		text, err := migrations.ReadFile("migrations/00070_principals.sql")

@@ -33,7 +33,8 @@ func (d *DB) count(ctx context.Context, tx *transaction, accountID, bytes, files
 		return nil
 	}
 	_, err := exec(ctx, tx, "count usage", `insert into account_usage (account_id, bytes, files) values ($1, $2, $3)
-		on conflict (account_id) do update set bytes = account_usage.bytes + excluded.bytes, files = account_usage.files + excluded.files`,
+		on conflict (account_id) do update set bytes = account_usage.bytes + excluded.bytes, files = account_usage.files +
+		excluded.files`,
 		accountID, bytes, files)
 	return err
 }
@@ -46,7 +47,8 @@ func (d *DB) reserve(ctx context.Context, tx *transaction, accountID, bytes, fil
 	}
 	for range 2 {
 		// One statement: it waits for others that reserve, and looks at what they left.
-		n, err := exec(ctx, tx, "reserve", `update account_usage set bytes = bytes + $2, files = files + $3 where account_id = $1
+		n, err := exec(ctx, tx, "reserve",
+			`update account_usage set bytes = bytes + $2, files = files + $3 where account_id = $1
 			and (cast($2 as bigint) = 0 or `+maxBytes+` = 0 or bytes + $2 <= `+maxBytes+`)
 			and (cast($3 as bigint) = 0 or `+maxFiles+` = 0 or files + $3 <= `+maxFiles+`)`,
 			accountID, bytes, files, d.quota.Bytes, d.quota.Files)
@@ -80,7 +82,8 @@ func (d *DB) usage(ctx context.Context, on rower, accountID int64) (u file.Usage
 	err = row(ctx, on, "read usage", `select coalesce(sum(bytes), 0), coalesce(sum(files), 0),
 		coalesce((select max_bytes from account_quotas where account_id = $1), $2),
 		coalesce((select max_files from account_quotas where account_id = $1), $3)
-		from account_usage where account_id = $1`, []any{accountID, d.quota.Bytes, d.quota.Files}, &u.Bytes, &u.Files, &q.Bytes, &q.Files)
+		from account_usage where account_id = $1`, []any{accountID, d.quota.Bytes, d.quota.Files}, &u.Bytes, &u.Files,
+		&q.Bytes, &q.Files)
 	return u, q, err
 }
 
@@ -92,15 +95,17 @@ func (d *DB) Usage(ctx context.Context, accountID int64) (file.Usage, file.Quota
 // Usages lists accounts that use something or have a quota of their own, behind after.
 func (d *DB) Usages(ctx context.Context, after int64, limit int) (all []file.AccountUse, err error) {
 	err = d.rows(ctx, "list usage", `
-		select i.id, coalesce(u.bytes, 0), coalesce(u.files, 0), coalesce(q.max_bytes, $3), coalesce(q.max_files, $4), q.account_id is not null
+		select i.id, coalesce(u.bytes, 0), coalesce(u.files, 0), coalesce(q.max_bytes, $3), coalesce(q.max_files, $4),
+		q.account_id is not null
 		from (select account_id as id from account_usage union select account_id from account_quotas) i
 			left join account_usage u on u.account_id = i.id left join account_quotas q on q.account_id = i.id
-		where i.id > $1 order by i.id limit $2`, []any{after, limit, d.quota.Bytes, d.quota.Files}, func(scan func(...any) error) error {
-		var a file.AccountUse
-		err := scan(&a.ID, &a.Usage.Bytes, &a.Usage.Files, &a.Quota.Bytes, &a.Quota.Files, &a.Own)
-		all = append(all, a)
-		return err
-	})
+		where i.id > $1 order by i.id limit $2`, []any{after, limit, d.quota.Bytes, d.quota.Files},
+		func(scan func(...any) error) error {
+			var a file.AccountUse
+			err := scan(&a.ID, &a.Usage.Bytes, &a.Usage.Files, &a.Quota.Bytes, &a.Quota.Files, &a.Own)
+			all = append(all, a)
+			return err
+		})
 	return all, err
 }
 
@@ -177,7 +182,8 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 		}
 		err := row(ctx, tx, "recount", `select coalesce(sum(bytes), 0), coalesce(sum(files), 0) from (
 			select counted as bytes, 1 as files from files where account_id = `+wide("$1")+`
-			union all select reserved, slots from uploads where account_id = $1 and state in ('open', 'completing', 'stored')) a`,
+			union all select reserved, slots from uploads where account_id = $1 and state in ('open', 'completing',
+			'stored')) a`,
 			[]any{accountID}, &used.Bytes, &used.Files)
 		if err != nil {
 			return err

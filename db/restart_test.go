@@ -38,7 +38,8 @@ func TestPostgresIsRestarted(t *testing.T) {
 		"cut off":   func() { line.Cut(); noErr(t, line.Restore()) }, // a pooler or a proxy before it
 		"sessions ended": func() {
 			_, err := d.sql.ExecContext(t.Context(),
-				`select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()`)
+				`select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname =
+					current_database()`)
 			noErr(t, err)
 		},
 	} {

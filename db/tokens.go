@@ -11,7 +11,8 @@ import (
 // CreateToken keeps a token by its hash.
 func (d *DB) CreateToken(ctx context.Context, t file.Token) error {
 	_, err := d.exec(ctx, "create token", `
-		insert into tokens (id, hash, name, user_id, account_id, created, expires, groups) values ($1, $2, $3, $4, $5, {now}, $6, $7)`,
+		insert into tokens (id, hash, name, user_id, account_id, created, expires, groups) values ($1, $2, $3, $4, $5, {now},
+		$6, $7)`,
 		t.ID, t.Hash, t.Name, t.UserID, t.AccountID,
 		sql.NullInt64{Int64: t.ExpiresAt.UnixMilli(), Valid: !t.ExpiresAt.IsZero()}, strings.Join(t.Groups, "\n"))
 	return err

@@ -31,7 +31,8 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestUnwanted(t *testing.T) {
-	for value, want := range map[string]bool{"": false, "sha-256=0": true, "sha-256=1": false, "sha-512=9": false, "sha-512=9, sha-256=0": true, "sha-256": false, "=": false} {
+	for value, want := range map[string]bool{"": false, "sha-256=0": true, "sha-256=1": false, "sha-512=9": false,
+		"sha-512=9, sha-256=0": true, "sha-256": false, "=": false} {
 		if got := Unwanted([]string{value}); got != want {
 			t.Errorf("%q: %v", value, got)
 		}

@@ -19,7 +19,8 @@ const (
 	policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 	// mediaPolicy lets the page that a browser makes around a picture, a sound or a film
 	// show it: that page loads it from our origin, so it must have one. It runs nothing.
-	mediaPolicy = "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; media-src 'self'"
+	mediaPolicy = "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; media-src " +
+		"'self'"
 	// pdfPolicy has no sandbox: browsers show no PDF in one. Their viewers keep scripts
 	// in a PDF apart from the origin it comes from.
 	pdfPolicy = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors "

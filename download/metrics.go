@@ -18,7 +18,8 @@ type metrics struct {
 func newMetrics() *metrics {
 	m := &metrics{
 		downloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_downloads_total",
-			Help: "GET of a file, by outcome: whole, range, not_modified, redirected, refused (4xx), failed (5xx), broken (ended before its end)."}, []string{"outcome"}),
+			Help: "GET of a file, by outcome: whole, range, not_modified, redirected, refused (4xx), failed (5xx), broken " +
+				"(ended before its end)."}, []string{"outcome"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "holdfast_download_duration_seconds",
 			Help: "GET of a file, until its last byte was sent; clients may be slow.", Buckets: []float64{.005, .025, .1, .5,
 				2.5, 10, 60, 300}}, []string{"outcome"}),

@@ -52,7 +52,8 @@ func examplePolicy(c config.Config, base string) string {
 		from = append(from, cmp.Or(c.Download.RedirectEndpoint, c.Storage.Endpoint, "https:"))
 	}
 	sources := strings.Join(from, " ")
-	return "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; manifest-src 'self'; connect-src " + sources +
+	return "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; manifest-src " +
+		"'self'; connect-src " + sources +
 		"; img-src " + sources + " blob: data:; media-src " + sources + " blob:; frame-src " + sources +
 		" blob:; object-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 }

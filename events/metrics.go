@@ -7,7 +7,8 @@ type deliveries struct{ *prometheus.CounterVec }
 
 func newDeliveries() deliveries {
 	sent := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_events_sent_total",
-		Help: "Events that were sent to WEBHOOK_URL, each time that they were: taken, failed, dead (failed for the last time)."}, []string{"result"})
+		Help: "Events that were sent to WEBHOOK_URL, each time that they were: taken, failed, dead (failed for the last " +
+			"time)."}, []string{"result"})
 	for _, result := range []string{"taken", "failed", "dead"} { // so that they are there before something happens
 		sent.WithLabelValues(result)
 	}

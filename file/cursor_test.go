@@ -16,8 +16,10 @@ func TestCursor(t *testing.T) {
 	}
 	for _, s := range []string{"", string(NewID()), "?",
 		base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05"]`)),
-		base64.RawURLEncoding.EncodeToString([]byte(`["yesterday","a"]`)), base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05","../a"]`)),
-		base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05","a","b"]`)), base64.RawURLEncoding.EncodeToString([]byte(`{}`))} {
+		base64.RawURLEncoding.EncodeToString([]byte(`["yesterday","a"]`)),
+		base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05","../a"]`)),
+		base64.RawURLEncoding.EncodeToString([]byte(`["2026-01-02 03:04:05","a","b"]`)),
+		base64.RawURLEncoding.EncodeToString([]byte(`{}`))} {
 		if c, ok := ParseCursor(s); ok {
 			t.Errorf("%q is taken for %+v", s, c)
 		}

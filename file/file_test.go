@@ -116,11 +116,15 @@ func TestNewIDIsDifferentEachTime(t *testing.T) {
 
 func TestCleanTextType(t *testing.T) {
 	for given, want := range map[string]string{
-		"text/plain": "text/plain", "text/plain; charset=utf-8": "text/plain; charset=utf-8", "Text/Plain;charset=UTF8": "text/plain; charset=utf-8",
-		`text/csv; charset="Latin1"; header=present`: "text/csv; charset=windows-1252", "text/plain; charset=shift_jis": "text/plain; charset=shift_jis",
-		"text/plain; charset=utf-7": "text/plain", "text/plain; charset=hz-gb-2312": "text/plain", "text/plain; charset=nonsense\r\nX: y": "text/plain",
-		"text/plain; charset=": "text/plain", "text/x-log; charset=utf-8": "text/plain; charset=utf-8",
-		"image/png; charset=utf-8": "image/png", "text/html; charset=utf-8": DefaultType, "application/json; charset=utf-8": "application/json",
+		"text/plain": "text/plain", "text/plain; charset=utf-8": "text/plain; charset=utf-8",
+		"Text/Plain;charset=UTF8":                    "text/plain; charset=utf-8",
+		`text/csv; charset="Latin1"; header=present`: "text/csv; charset=windows-1252",
+		"text/plain; charset=shift_jis":              "text/plain; charset=shift_jis",
+		"text/plain; charset=utf-7":                  "text/plain", "text/plain; charset=hz-gb-2312": "text/plain",
+		"text/plain; charset=nonsense\r\nX: y": "text/plain",
+		"text/plain; charset=":                 "text/plain", "text/x-log; charset=utf-8": "text/plain; charset=utf-8",
+		"image/png; charset=utf-8": "image/png", "text/html; charset=utf-8": DefaultType,
+		"application/json; charset=utf-8": "application/json",
 	} {
 		if got := CleanTextType(given); got != want || BaseType(got) != CleanType(given) || CleanTextType(got) != got {
 			t.Errorf("%q: %q, want %q", given, got, want)

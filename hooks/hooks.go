@@ -25,7 +25,8 @@ import (
 // Store is what the hooks need of SQL.
 type Store interface {
 	CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error
-	CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, keep time.Duration) error
+	CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string,
+		keep time.Duration) error
 	Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error
 	Emit(ctx context.Context, kind file.EventKind, s file.Subject) error
 }
@@ -138,7 +139,8 @@ func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) 
 		}
 	}
 	err = h.store.Record(ctx, was, u, file.Record{
-		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID, Uploader: u.Creator.Fingerprint,
+		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID,
+		Uploader:  u.Creator.Fingerprint,
 		CreatedAt: h.Now().UTC().Truncate(time.Microsecond), // as precise as PostgreSQL keeps it
 		Location:  u.Location, ETag: u.ETag, SHA256: sum,
 	})
@@ -158,6 +160,7 @@ func (h *Hooks) scan(ctx context.Context, u *file.Upload) error {
 	case !errors.Is(err, file.ErrInfected):
 		return err
 	}
-	return errors.Join(err, h.store.Emit(ctx, kind, file.Subject{ID: u.ID, AccountID: u.Creator.AccountID, UserID: u.Creator.UserID,
-		Name: u.Name, Type: u.Type, Size: u.Size, Reason: err.Error()}))
+	return errors.Join(err, h.store.Emit(ctx, kind, file.Subject{ID: u.ID, AccountID: u.Creator.AccountID,
+		UserID: u.Creator.UserID,
+		Name:   u.Name, Type: u.Type, Size: u.Size, Reason: err.Error()}))
 }

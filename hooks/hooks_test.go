@@ -26,7 +26,8 @@ func (r *rows) CreateUpload(_ context.Context, u file.Upload, _ string, _ time.D
 	return nil
 }
 
-func (r *rows) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string, _ time.Duration) error {
+func (r *rows) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string,
+	_ time.Duration) error {
 	r.keys = append(r.keys, key)
 	return r.CreateUpload(ctx, u, holder, lease)
 }
@@ -40,7 +41,8 @@ func (r *rows) Emit(context.Context, file.EventKind, file.Subject) error { retur
 
 func newHooks(cap int64) (*Hooks, *rows) {
 	r := &rows{}
-	return New(r, Settings{Layout: storage.Layout{BucketPrefix: "pre"}, MaxSize: cap, TTL: time.Hour, Now: func() time.Time { return time.Unix(1, 0) }}), r
+	return New(r, Settings{Layout: storage.Layout{BucketPrefix: "pre"}, MaxSize: cap, TTL: time.Hour,
+		Now: func() time.Time { return time.Unix(1, 0) }}), r
 }
 
 func as(who file.Identity) context.Context { return auth.NewContext(context.Background(), who) }
@@ -49,12 +51,14 @@ var user = file.Identity{Kind: file.KindUser, UserID: 5, AccountID: 9}
 
 func TestPreCreate(t *testing.T) {
 	h, r := newHooks(100 << 20)
-	u, err := h.PreCreate(as(user), upload.Creation{Size: 100 << 20, Name: "../étoile.png", Type: "IMAGE/PNG; x=y", Metadata: "raw"})
+	u, err := h.PreCreate(as(user), upload.Creation{Size: 100 << 20, Name: "../étoile.png", Type: "IMAGE/PNG; x=y",
+		Metadata: "raw"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := file.Upload{ID: u.ID, Creator: user, Location: file.Location{Bucket: "pre-9", Key: string(u.ID)},
-		Name: "étoile.png", Type: "image/png", Metadata: "raw", Size: 100 << 20, PartSize: 8 << 20, State: file.Open, TTL: time.Hour, Expires: time.Unix(3601, 0)}
+		Name: "étoile.png", Type: "image/png", Metadata: "raw", Size: 100 << 20, PartSize: 8 << 20, State: file.Open,
+		TTL: time.Hour, Expires: time.Unix(3601, 0)}
 	if diff := cmp.Diff([]file.Upload{want}, r.uploads); diff != "" {
 		t.Error(diff)
 	}
@@ -79,7 +83,8 @@ func TestPreCreate(t *testing.T) {
 
 func TestPreCreateOfWhatComesAtOnce(t *testing.T) {
 	h, r := newHooks(100 << 20)
-	u, err := h.PreCreate(as(user), upload.Creation{Deferred: true, Once: true, Key: "k", Holder: "me", Lease: time.Second})
+	u, err := h.PreCreate(as(user), upload.Creation{Deferred: true, Once: true, Key: "k", Holder: "me",
+		Lease: time.Second})
 	if err != nil || u.TTL != 0 || !u.Expires.Equal(time.Unix(1, 0)) || !u.Held || u.Epoch != 1 {
 		t.Errorf("%+v %v: it should run out with its lease", u, err)
 	}
@@ -96,7 +101,8 @@ func TestAskedAboutPartialUploads(t *testing.T) {
 		asked = append(asked, c)
 		return "", "", file.ErrForbidden
 	}
-	for _, c := range []upload.Creation{{Size: 1}, {Size: 1, Partial: true}, {Size: 2, Sources: []file.ID{"a", "b"}}, {Deferred: true, Once: true}} {
+	for _, c := range []upload.Creation{{Size: 1}, {Size: 1, Partial: true}, {Size: 2, Sources: []file.ID{"a", "b"}},
+		{Deferred: true, Once: true}} {
 		if _, err := h.PreCreate(as(user), c); !errors.Is(err, file.ErrForbidden) {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -108,7 +114,8 @@ func TestAskedAboutPartialUploads(t *testing.T) {
 
 func TestPostFinish(t *testing.T) {
 	h, r := newHooks(1)
-	u := &file.Upload{ID: "x", Creator: user, Name: "n", Type: "t", Location: file.Location{Bucket: "b", Key: "k"}, ETag: "e"}
+	u := &file.Upload{ID: "x", Creator: user, Name: "n", Type: "t", Location: file.Location{Bucket: "b", Key: "k"},
+		ETag: "e"}
 	if err := h.PostFinish(context.Background(), u.Fence(), u); err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,8 @@ func TestEviction(t *testing.T) {
 		t.Error("the one that was idle longest is open")
 	}
 	untilOpen(t, limits, 3)
-	if s, i := testutil.ToFloat64(limits.metrics.closed.WithLabelValues("silent")), testutil.ToFloat64(limits.metrics.closed.WithLabelValues("idle")); s != 2 || i != 1 {
+	if s, i := testutil.ToFloat64(limits.metrics.closed.WithLabelValues("silent")),
+		testutil.ToFloat64(limits.metrics.closed.WithLabelValues("idle")); s != 2 || i != 1 {
 		t.Errorf("%v silent, %v idle", s, i)
 	}
 }

@@ -13,7 +13,8 @@ type refusals struct{ *prometheus.CounterVec }
 
 func newRefused() refusals {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_rate_limit_refusals_total",
-		Help: "Requests that were refused because too many came before (429), by the limit: upload, download, denied, token."}, []string{"limit"})
+		Help: "Requests that were refused because too many came before (429), by the limit: upload, download, denied, " +
+			"token."}, []string{"limit"})
 	// so that they are there before something happens
 	for _, name := range []string{"upload", "download", "denied", "token"} {
 		refused.WithLabelValues(name)
@@ -29,12 +30,13 @@ func (l *Limits) Register(r prometheus.Registerer) {
 	r.MustRegister(l.refused)
 	if shared, ok := l.counter.(*Redis); ok {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_rate_limit_redis_up",
-			Help: "1 while limits are counted in Redis, 0 while it does not answer and each replica counts for itself."}, func() float64 {
-			if shared.down.Load() {
-				return 0
-			}
-			return 1
-		}))
+			Help: "1 while limits are counted in Redis, 0 while it does not answer and each replica counts for itself."},
+			func() float64 {
+				if shared.down.Load() {
+					return 0
+				}
+				return 1
+			}))
 	}
 }
 

@@ -22,8 +22,9 @@ const (
 
 // Scripts in Redis, which does nothing else between their steps.
 var (
-	takeBack = redis.NewScript(`if redis.call("EXISTS", KEYS[1]) == 1 then redis.call("INCRBYFLOAT", KEYS[1], ARGV[1]) end return 0`)
-	spend    = redis.NewScript(`local left = redis.call("GET", KEYS[1])
+	takeBack = redis.NewScript(`if redis.call("EXISTS", KEYS[1]) == 1 then
+		redis.call("INCRBYFLOAT", KEYS[1], ARGV[1]) end return 0`)
+	spend = redis.NewScript(`local left = redis.call("GET", KEYS[1])
 if not left or tonumber(left) < tonumber(ARGV[1]) then return 0 end
 redis.call("DECRBY", KEYS[1], ARGV[1]) return 1`)
 )

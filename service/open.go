@@ -105,7 +105,8 @@ func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Depe
 		}
 		unlock, err := filelock.Try(filepath.Join(c.DataDir, "lock"))
 		if err != nil {
-			return nil, fmt.Errorf("the embedded store in %s can be opened by one process: stop the service for this command: %w", c.DataDir, err)
+			return nil, fmt.Errorf("the embedded store in %s can be opened by one process: stop the service for this "+
+				"command: %w", c.DataDir, err)
 		}
 		p.closers = append(p.closers, func() error { unlock(); return nil })
 	}

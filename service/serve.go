@@ -94,7 +94,8 @@ func (s *server) close() (err error) {
 func (s *server) checkMemory(context.Context) error {
 	c := s.config
 	if least := upload.MemoryFor(upload.PartSize(c.MaxFileSize)); c.MemoryBudget < least {
-		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in parts of %d bytes",
+		return fmt.Errorf("%w: MEMORY_BUDGET must be at least %d for files of MAX_FILE_SIZE=%d, which go to the store in "+
+			"parts of %d bytes",
 			ErrSettings, least, c.MaxFileSize, upload.PartSize(c.MaxFileSize))
 	}
 	if !c.MemoryLimit {

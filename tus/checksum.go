@@ -45,11 +45,13 @@ func parseChecksum(header string) (checksum, error) {
 	name, encoded, _ := strings.Cut(header, " ")
 	h := newHash(name)
 	if h == nil {
-		return checksum{}, file.Refuse(file.ErrInvalid, "Upload-Checksum: the algorithm must be one of %s, not %q", algorithms, short(name))
+		return checksum{}, file.Refuse(file.ErrInvalid, "Upload-Checksum: the algorithm must be one of %s, not %q",
+			algorithms, short(name))
 	}
 	want, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(want) != h.Size() {
-		return checksum{}, file.Refuse(file.ErrInvalid, "Upload-Checksum: after %s there must be %d bytes in base64", name, h.Size())
+		return checksum{}, file.Refuse(file.ErrInvalid, "Upload-Checksum: after %s there must be %d bytes in base64", name,
+			h.Size())
 	}
 	return checksum{name, want}, nil
 }
@@ -86,7 +88,8 @@ func readChecksum(r *http.Request) (upload.Check, error) {
 }
 
 // errNoTrailer refuses a body whose checksum was to come behind it, and did not.
-var errNoTrailer = file.Refuse(file.ErrInvalid, "The trailer Upload-Checksum was announced and is not there; a proxy may have dropped it: send the header")
+var errNoTrailer = file.Refuse(file.ErrInvalid,
+	"The trailer Upload-Checksum was announced and is not there; a proxy may have dropped it: send the header")
 
 // announced reports whether the values of a Trailer header name a field (RFC 9110, 6.6.2).
 func announced(trailer []string, field string) bool {

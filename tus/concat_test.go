@@ -12,7 +12,8 @@ func TestConcatRefusals(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		good := w.Partials([]byte("abc"))[0]
 		whole := w.Create(3)
-		status, h, _ := w.Send(t.Context(), "POST", w.URL+"/files/tus/", nil, "Upload-Length", "5", "Upload-Concat", "partial")
+		status, h, _ := w.Send(t.Context(), "POST", w.URL+"/files/tus/", nil, "Upload-Length", "5", "Upload-Concat",
+			"partial")
 		unfinished := h.Get("Location")
 		if status != http.StatusCreated {
 			t.Fatal(status)

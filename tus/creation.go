@@ -49,7 +49,8 @@ func readCreation(h http.Header) (upload.Creation, error) {
 		return upload.Creation{}, err
 	}
 	claim, err := parseClaim(pairs, h)
-	return upload.Creation{Metadata: header, Name: first(pairs, "filename", "name"), Type: first(pairs, "filetype", "type"), Claim: claim}, err
+	return upload.Creation{Metadata: header, Name: first(pairs, "filename", "name"), Type: first(pairs, "filetype",
+		"type"), Claim: claim}, err
 }
 
 // parseClaim reads what a client says the SHA-256 of the whole file is: in the metadata under
@@ -60,7 +61,8 @@ func parseClaim(metadata map[string]string, h http.Header) ([]byte, error) {
 	var claim []byte
 	if v := metadata["sha256"]; v != "" {
 		if claim = parseSum(v); claim == nil {
-			return nil, file.Refuse(file.ErrInvalid, "Upload-Metadata: sha256 must be 64 hexadecimal digits, or 32 bytes in base64")
+			return nil, file.Refuse(file.ErrInvalid,
+				"Upload-Metadata: sha256 must be 64 hexadecimal digits, or 32 bytes in base64")
 		}
 	}
 	sum, err := digest.Parse(h, "Repr-Digest")

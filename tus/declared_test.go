@@ -34,14 +34,16 @@ func uploadChecksum(b []byte) []string {
 // A partial upload that is not what its client said of it ends, like any other: it never becomes part of a file.
 func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
-		for _, chunks := range [][]int{{}, {1000}, {300, 700}, {uploadtest.PartSize + 10}, {uploadtest.PartSize, 1 << 20, 100}} {
+		for _, chunks := range [][]int{{}, {1000}, {300, 700}, {uploadtest.PartSize + 10}, {uploadtest.PartSize, 1 << 20,
+			100}} {
 			size := 0
 			for _, n := range chunks {
 				size += n
 			}
 			body := uploadtest.Content(size)
 			sum := sha256.Sum256([]byte("other"))
-			inMetadata := []string{"Upload-Metadata", "sha256 " + base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))}
+			inMetadata := []string{"Upload-Metadata", "sha256 " +
+				base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))}
 			for _, c := range []struct {
 				name         string
 				create, last []string
@@ -103,7 +105,8 @@ func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
 		}
 		url := w.Create(100)
 		for range 2 { // the second of each finds it done
-			if status, _, err := w.Patch(t.Context(), url, w.Head(url), a[w.Head(url):100], reprDigest(a[:100])...); status != http.StatusNoContent {
+			if status, _, err := w.Patch(t.Context(), url, w.Head(url), a[w.Head(url):100],
+				reprDigest(a[:100])...); status != http.StatusNoContent {
 				t.Fatal(status, err)
 			}
 		}
@@ -119,7 +122,8 @@ func TestChecksums(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		right, wrong := uploadtest.Content(1000), uploadtest.Content(1000)
 		url := w.Create(1000)
-		if status, _, err := w.Patch(t.Context(), url, 0, right, uploadChecksum(wrong)...); status != 460 || w.Head(url) != 0 {
+		if status, _, err := w.Patch(t.Context(), url, 0, right, uploadChecksum(wrong)...); status != 460 ||
+			w.Head(url) != 0 {
 			t.Errorf("wrong: %d %v, the offset is %d", status, err, w.Head(url))
 		}
 		if status, _, err := w.Patch(t.Context(), url, 0, right, uploadChecksum(right)...); status != http.StatusNoContent {
@@ -169,7 +173,8 @@ func TestWrongChecksumsStoreNothing(t *testing.T) {
 			t.Errorf("%d and %d objects, want none and %d", n, m, before)
 		}
 		for url, from := range map[string]int{whole: 0, second: 400} {
-			if status, _, err := w.Patch(t.Context(), url, int64(from), right[from:], uploadChecksum(right[from:])...); status != http.StatusNoContent {
+			if status, _, err := w.Patch(t.Context(), url, int64(from), right[from:],
+				uploadChecksum(right[from:])...); status != http.StatusNoContent {
 				t.Errorf("%d %v", status, err)
 			}
 			w.Check(url, right)
@@ -184,14 +189,16 @@ func TestMalformedChunks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for body, want := range map[string]int64{"zz\r\n": 0, "5\r\nhelloXX": 5, "-5\r\nhello\r\n": 0, "fffffffffffffffff\r\nhello\r\n": 0,
+		for body, want := range map[string]int64{"zz\r\n": 0, "5\r\nhelloXX": 5, "-5\r\nhello\r\n": 0,
+			"fffffffffffffffff\r\nhello\r\n":        0,
 			"5\r\nhello\r\n0\r\nno trailer\r\n\r\n": 5} {
 			location := w.Create(10)
 			conn, err := net.Dial("tcp", host.Host)
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: %s\r\n"+
+			fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: "+
+				"0\r\nContent-Type: %s\r\n"+
 				"Transfer-Encoding: chunked\r\n\r\n%s", strings.TrimPrefix(location, w.URL), uploadtest.Octets, body)
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
@@ -224,7 +231,8 @@ func TestTrailerThatAProxyDropped(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintf(conn, "PATCH %s %s\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: %s\r\n%s",
+			fmt.Fprintf(conn, "PATCH %s %s\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: "+
+				"0\r\nContent-Type: %s\r\n%s",
 				strings.TrimPrefix(location, w.URL), protocol, uploadtest.Octets, rest)
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
@@ -239,7 +247,8 @@ func TestTrailerThatAProxyDropped(t *testing.T) {
 		// Behind a proxy it is not offered.
 		for header, offered := range map[string]bool{"X-Other": true, "X-Forwarded-For": false, "Via": false} {
 			_, h, err := w.Send(t.Context(), "OPTIONS", w.URL+"/files/tus/", nil, header, "1.1 x")
-			if err != nil || strings.Contains(h.Get("Tus-Extension"), "checksum-trailer") != offered || !strings.Contains(h.Get("Tus-Extension"), "checksum,") {
+			if err != nil || strings.Contains(h.Get("Tus-Extension"), "checksum-trailer") != offered ||
+				!strings.Contains(h.Get("Tus-Extension"), "checksum,") {
 				t.Errorf("with %s: %q %v", header, h.Get("Tus-Extension"), err)
 			}
 		}
@@ -262,7 +271,8 @@ func TestCapOfAnUnknownLength(t *testing.T) {
 			if !known {
 				sent = struct{ io.Reader }{sent} // no Content-Length
 			}
-			status, _, err := w.Send(t.Context(), "PATCH", location, sent, "Upload-Offset", "0", "Content-Type", uploadtest.Octets)
+			status, _, err := w.Send(t.Context(), "PATCH", location, sent, "Upload-Offset", "0", "Content-Type",
+				uploadtest.Octets)
 			if status != http.StatusRequestEntityTooLarge || w.Head(location) > 1000 {
 				t.Errorf("%d bytes: %d %v, the offset is %d", len(body), status, err, w.Head(location))
 			}

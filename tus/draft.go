@@ -27,7 +27,8 @@ const interop = "Upload-Draft-Interop-Version"
 // unknownVersion refuses a request in no version of a protocol that is spoken here.
 func unknownVersion(r *http.Request) error {
 	if v := r.Header.Get(interop); v != "" {
-		return file.Refuse(file.ErrVersion, "%s %s is not known here: the versions 3, 4, 5 and 6 are, and Tus-Resumable 1.0.0", interop, short(v))
+		return file.Refuse(file.ErrVersion,
+			"%s %s is not known here: the versions 3, 4, 5 and 6 are, and Tus-Resumable 1.0.0", interop, short(v))
 	}
 	return file.ErrVersion
 }

@@ -213,7 +213,8 @@ func (x *exchange) answer(err error) {
 	if errors.Is(err, file.ErrVersion) {
 		x.w.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
 	}
-	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) || errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy)) {
+	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) ||
+		errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy)) {
 		// The committed offset. A 204 would say the same, but some clients take a 204 with another
 		// offset than they expect for a broken service, and give up.
 		x.w.Header().Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))
@@ -234,13 +235,15 @@ func (x *exchange) translate(code string) error {
 	case "ERR_INVALID_OFFSET":
 		return file.Refuse(file.ErrInvalid, "Upload-Offset must be a number of bytes, not %q", h.Get("Upload-Offset"))
 	case "ERR_INVALID_UPLOAD_LENGTH":
-		return file.Refuse(file.ErrInvalid, "Upload-Length must be a number of bytes, not below the offset, and is given once")
+		return file.Refuse(file.ErrInvalid,
+			"Upload-Length must be a number of bytes, not below the offset, and is given once")
 	case "ERR_INVALID_UPLOAD_LENGTH_DEFER":
 		return file.Refuse(file.ErrInvalid, "Upload-Defer-Length must be 1")
 	case "ERR_AMBIGUOUS_UPLOAD_LENGTH":
 		return file.Refuse(file.ErrInvalid, "Upload-Length and Upload-Defer-Length exclude each other")
 	case "ERR_MISMATCHED_OFFSET":
-		return file.Refuse(file.ErrConflict, "Upload-Offset is %s, the upload is at %d", h.Get("Upload-Offset"), x.upload.Offset)
+		return file.Refuse(file.ErrConflict, "Upload-Offset is %s, the upload is at %d", h.Get("Upload-Offset"),
+			x.upload.Offset)
 	case "ERR_UPLOAD_SIZE_EXCEEDED":
 		return file.Refuse(file.ErrTooLarge, "The body has more bytes than the upload's length leaves")
 	case "ERR_UPLOAD_INTERRUPTED":
@@ -252,7 +255,8 @@ func (x *exchange) translate(code string) error {
 		}
 		return file.Refuse(file.ErrConflict, "Another request took this upload over")
 	case "ERR_READ_TIMEOUT", "ERR_CONNECTION_RESET", "ERR_UNEXPECTED_EOF":
-		return file.Refuse(file.ErrCutOff, "%s", strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(code, "ERR_"), "_", " ")))
+		return file.Refuse(file.ErrCutOff, "%s", strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(code, "ERR_"), "_",
+			" ")))
 	default:
 		return errors.New("tusd answered " + code)
 	}
@@ -308,6 +312,7 @@ func (b *countingBody) count() int64 { return b.n.Load() }
 // trailers), and neither about its end nor about the connection.
 func isMalformed(err error) bool {
 	var broken net.Error
-	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.ErrClosedPipe) &&
+	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&
+		!errors.Is(err, io.ErrClosedPipe) &&
 		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, http.ErrBodyReadAfterClose) && !errors.As(err, &broken)
 }

@@ -262,7 +262,8 @@ func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) e
 		return file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own")
 	}
 	if r.Header.Get("Upload-Length") != "" || r.Header.Get("Upload-Defer-Length") != "" {
-		return file.Refuse(file.ErrInvalid, "The length of a final upload is that of its parts: Upload-Length must not be given")
+		return file.Refuse(file.ErrInvalid,
+			"The length of a final upload is that of its parts: Upload-Length must not be given")
 	}
 	c, err := readCreation(r.Header)
 	if err != nil {

@@ -33,7 +33,8 @@ func TestParseConcat(t *testing.T) {
 		{header: []string{"final;/files/tus/" + idA}, sources: idA},
 		{header: []string{"final;https://a.example/x/tus/" + idA + " /tus/" + idB}, sources: idA + " " + idB},
 		{header: []string{"final; tus/" + idB + "  /files/tus/" + idA + " "}, sources: idB + " " + idA},
-		{header: []string{"final;" + strings.Join(many[1:], " ")}, sources: strings.ReplaceAll(strings.Join(many[1:], " "), "/files/tus/", "")},
+		{header: []string{"final;" + strings.Join(many[1:], " ")}, sources: strings.ReplaceAll(strings.Join(many[1:], " "),
+			"/files/tus/", "")},
 		{header: []string{""}, err: file.ErrInvalid},
 		{header: []string{"Partial"}, err: file.ErrInvalid},
 		{header: []string{"partial", "partial"}, err: file.ErrInvalid},
@@ -68,7 +69,8 @@ func joined(ids []file.ID) string {
 
 // What is taken, and written as we would, is read the same.
 func FuzzParseConcat(f *testing.F) {
-	for _, s := range []string{"partial", "final;/files/tus/" + idA, "final;http://h/files/tus/" + idA + " tus/" + idB, "final;;", "final;/tus/\x00", "final;/tus/ä /tus/."} {
+	for _, s := range []string{"partial", "final;/files/tus/" + idA, "final;http://h/files/tus/" + idA + " tus/" + idB,
+		"final;;", "final;/tus/\x00", "final;/tus/ä /tus/."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
@@ -106,7 +108,8 @@ func TestChecksum(t *testing.T) {
 		t.Fatal(algorithms)
 	}
 	for name, sum := range helloSums {
-		for body, kind := range map[string]error{"hello": nil, "hullo": file.ErrChecksum, "": file.ErrChecksum, "hello ": file.ErrChecksum} {
+		for body, kind := range map[string]error{"hello": nil, "hullo": file.ErrChecksum, "": file.ErrChecksum,
+			"hello ": file.ErrChecksum} {
 			r := &http.Request{Header: http.Header{"Upload-Checksum": {name + " " + sum}}}
 			c, err := readChecksum(r)
 			if err != nil {
@@ -131,9 +134,12 @@ func TestChecksum(t *testing.T) {
 			}
 		}
 	}
-	for _, header := range [][]string{{""}, {"sha1"}, {"sha1 "}, {"sha1 AAAA"}, {"sha1 " + helloSums["md5"]}, {"SHA1 " + helloSums["sha1"]},
-		{"sha512 " + helloSums["sha1"]}, {"sha1  " + helloSums["sha1"]}, {"md5 " + helloSums["md5"] + ","}, {"md5 " + helloSums["md5"], "md5 " + helloSums["md5"]}} {
-		if _, err := readChecksum(&http.Request{Header: http.Header{"Upload-Checksum": header}}); !errors.Is(err, file.ErrInvalid) {
+	for _, header := range [][]string{{""}, {"sha1"}, {"sha1 "}, {"sha1 AAAA"}, {"sha1 " + helloSums["md5"]},
+		{"SHA1 " + helloSums["sha1"]},
+		{"sha512 " + helloSums["sha1"]}, {"sha1  " + helloSums["sha1"]}, {"md5 " + helloSums["md5"] + ","},
+		{"md5 " + helloSums["md5"], "md5 " + helloSums["md5"]}} {
+		if _, err := readChecksum(&http.Request{Header: http.Header{"Upload-Checksum": header}}); !errors.Is(err,
+			file.ErrInvalid) {
 			t.Errorf("%q: %v", header, err)
 		}
 	}

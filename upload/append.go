@@ -53,7 +53,8 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", u.ID, err)
 	}
-	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), hash: sum, read: u.Offset, tails: u.Tails}
+	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), hash: sum, read: u.Offset,
+		tails: u.Tails}
 	if u.Offset == 0 && u.Multipart.ID == "" && b.Length < a.limit() {
 		// A client that sends the first bytes in a chunk is likely to go on like that. The
 		// size is noted with the first part.
@@ -160,7 +161,8 @@ func (a *appender) readAll(ctx context.Context) error {
 // is dropped: a client that sends more than it declared is wrong about these bytes.
 func (a *appender) tooLarge() error {
 	if !a.u.Deferred {
-		return file.Refuse(file.ErrTooLarge, "The body has more bytes than the %d that the upload's length leaves", a.u.Size-a.u.Offset)
+		return file.Refuse(file.ErrTooLarge, "The body has more bytes than the %d that the upload's length leaves",
+			a.u.Size-a.u.Offset)
 	}
 	return a.engine.hooks.Fits(a.limit() + 1)
 }

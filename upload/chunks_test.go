@@ -36,7 +36,8 @@ func TestChunksBecomeParts(t *testing.T) {
 			url := w.Create(len(body))
 			send := func(from, to int) {
 				t.Helper()
-				if status, _, err := w.Patch(t.Context(), url, int64(from), body[from:to]); err != nil || status != http.StatusNoContent {
+				if status, _, err := w.Patch(t.Context(), url, int64(from), body[from:to]); err != nil ||
+					status != http.StatusNoContent {
 					t.Fatal(status, err)
 				}
 			}

@@ -18,7 +18,8 @@ import (
 // mixtures are the ways in which a final upload is made: by the store, which copies
 // whole partials as parts, and by reading and sending, where they are too short for that.
 var mixtures = map[string][][]byte{
-	"copied":        {uploadtest.Content(storage.MinCopy), uploadtest.Content(storage.MinCopy + 1), uploadtest.Content(10)},
+	"copied": {uploadtest.Content(storage.MinCopy), uploadtest.Content(storage.MinCopy + 1),
+		uploadtest.Content(10)},
 	"sent":          {uploadtest.Content(100), uploadtest.Content(uploadtest.PartSize + 100), uploadtest.Content(1000)},
 	"one":           {uploadtest.Content(100)},
 	"empty":         {nil, nil},
@@ -41,7 +42,8 @@ func TestConcatenation(t *testing.T) {
 				}
 				url := h.Get("Location")
 				w.Check(url, want)
-				if _, h, _ := w.Send(w.T.Context(), "HEAD", url, nil); h.Get("Upload-Offset") != strconv.Itoa(len(want)) || h.Get("Upload-Concat") != "final;"+strings.Join(urls, " ") {
+				if _, h, _ := w.Send(w.T.Context(), "HEAD", url, nil); h.Get("Upload-Offset") != strconv.Itoa(len(want)) ||
+					h.Get("Upload-Concat") != "final;"+strings.Join(urls, " ") {
 					w.T.Error(h)
 				}
 				for _, u := range urls {
@@ -65,7 +67,8 @@ func TestConcatenation(t *testing.T) {
 // noCopy is a store that can't copy parts, as Google's S3 API.
 type noCopy struct{ upload.Objects }
 
-func (noCopy) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart, int32) (file.Part, error) {
+func (noCopy) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart,
+	int32) (file.Part, error) {
 	return file.Part{}, fmt.Errorf("copy: %w", storage.ErrNoCopy)
 }
 
@@ -85,7 +88,8 @@ func TestConcatenationWithoutCopy(t *testing.T) {
 // lostSource is a store that has lost what is to be copied.
 type lostSource struct{ upload.Objects }
 
-func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart, int32) (file.Part, error) {
+func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart,
+	int32) (file.Part, error) {
 	return file.Part{}, fmt.Errorf("copy: %w", file.ErrObjectMissing)
 }
 
@@ -94,7 +98,8 @@ func TestConcatenationOfALostSource(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.Objects = lostSource{uploadtest.Store()}
 		w.Start()
-		if status, _, err := w.Final(w.Partials(mixtures["copied"]...)); err != nil || status != http.StatusServiceUnavailable {
+		if status, _, err := w.Final(w.Partials(mixtures["copied"]...)); err != nil ||
+			status != http.StatusServiceUnavailable {
 			w.T.Errorf("%d %v", status, err)
 		}
 	})
@@ -104,7 +109,8 @@ func TestConcatenationOfALostSource(t *testing.T) {
 // SQL and S3. The client asks again until it has its file, which is the only one.
 func TestFaultAtEveryCallOfAConcatenation(t *testing.T) {
 	worlds(t, func(w *world) {
-		for name, bodies := range map[string][][]byte{"copied": {uploadtest.Content(storage.MinCopy), uploadtest.Content(10)}, "sent": {uploadtest.Content(100), uploadtest.Content(200)}} {
+		for name, bodies := range map[string][][]byte{"copied": {uploadtest.Content(storage.MinCopy), uploadtest.Content(10)},
+			"sent": {uploadtest.Content(100), uploadtest.Content(200)}} {
 			for _, f := range faults {
 				w.Sub(fmt.Sprintf("%s/%s", name, f), func() {
 					first, step := 1, 1

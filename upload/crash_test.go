@@ -44,7 +44,8 @@ func (s scenario) size() (n int) {
 	return n
 }
 
-var faults = []uploadtest.Fault{uploadtest.FailBefore, uploadtest.FailAfter, uploadtest.FailThrice, uploadtest.Late, uploadtest.CrashBefore, uploadtest.CrashAfter, uploadtest.Stall}
+var faults = []uploadtest.Fault{uploadtest.FailBefore, uploadtest.FailAfter, uploadtest.FailThrice, uploadtest.Late,
+	uploadtest.CrashBefore, uploadtest.CrashAfter, uploadtest.Stall}
 
 // TestFaultAtEveryCall runs each scenario with a fault at the first call to SQL or S3,
 // then at the second, and so on, for each kind of fault. Whatever happens: an offset

@@ -62,7 +62,8 @@ type Rows interface {
 type Objects interface {
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
 	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (file.Multipart, error)
-	PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64) (file.Part, error)
+	PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker,
+		size int64) (file.Part, error)
 	CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64,
 		to file.Location, m file.Multipart, number int32) (file.Part, error)
 	Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error
@@ -147,7 +148,10 @@ func (e *Engine) Row(ctx context.Context, id file.ID) (*file.Upload, error) {
 func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		e.rows.Listen(ctx, e.leases.ask, func(err error) { e.log.Warn("lease requests of other replicas are not heard", "error", err) })
+		e.rows.Listen(ctx, e.leases.ask, func(err error) {
+			e.log.Warn("lease requests of other replicas are not heard",
+				"error", err)
+		})
 	})
 	chore.New(e.rows, "sweep", interval).Every(ctx, interval, func(ctx context.Context) error {
 		err := e.Sweep(ctx)

@@ -60,7 +60,8 @@ func TestDeclaredDigest(t *testing.T) {
 			body := uploadtest.Content(size)
 			right, wrong := sha256.Sum256(body), sha256.Sum256([]byte("other"))
 			inMetadata := func(sum [32]byte) []string {
-				return []string{"Upload-Metadata", "sha256 " + base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))}
+				return []string{"Upload-Metadata", "sha256 " +
+					base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))}
 			}
 			inHeader := func(sum [32]byte) []string {
 				return []string{"Repr-Digest", "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"}
@@ -78,7 +79,8 @@ func TestDeclaredDigest(t *testing.T) {
 				{"two different ones", inHeader(right), inHeader(wrong), http.StatusBadRequest},
 			} {
 				w.Sub(fmt.Sprintf("%d/%s", size, c.name), func() {
-					status, h, err := w.Send(w.T.Context(), "POST", w.URL+"/files/tus/", nil, append(c.create, "Upload-Length", strconv.Itoa(size))...)
+					status, h, err := w.Send(w.T.Context(), "POST", w.URL+"/files/tus/", nil, append(c.create, "Upload-Length",
+						strconv.Itoa(size))...)
 					if size == 0 { // it is finished with its creation
 						if c.send == nil && status != map[int]int{204: 201, 422: 422}[c.status] {
 							w.T.Fatal(status, h, err)
@@ -156,7 +158,8 @@ func TestLittleMemory(t *testing.T) {
 			for sent := 0; sent < len(body); { // in two requests, so that there are tails to put together
 				end := min(sent+len(body)*2/3+1, len(body))
 				r := watched{how(bytes.NewReader(body[sent:end])), e.Budget(), &most}
-				status, h, err := w.Send(ctx, "PATCH", url, r, "Upload-Offset", strconv.Itoa(sent), "Content-Type", uploadtest.Octets)
+				status, h, err := w.Send(ctx, "PATCH", url, r, "Upload-Offset", strconv.Itoa(sent), "Content-Type",
+					uploadtest.Octets)
 				if err != nil || status != http.StatusNoContent || h.Get("Upload-Offset") != strconv.Itoa(end) {
 					t.Error(status, h, err)
 					return
@@ -223,7 +226,8 @@ func TestAskedForMemoryAtEveryRead(t *testing.T) {
 			if err := hog.Get(t.Context(), most); err != nil {
 				t.Fatal(err)
 			}
-			n, err := s.Append(0, upload.Body{Reader: presser{uploadtest.Trickle{Reader: bytes.NewReader(body), Piece: piece}, e, most + memory.LargeSlab},
+			n, err := s.Append(0, upload.Body{Reader: presser{uploadtest.Trickle{Reader: bytes.NewReader(body), Piece: piece}, e,
+				most + memory.LargeSlab},
 				Interrupt: func() {}})
 			if err != nil || n != int64(len(body)) {
 				t.Fatal(n, err)
@@ -268,14 +272,16 @@ func TestExpiredUpload(t *testing.T) {
 		if _, err := uploadtest.Store().BeginMultipart(t.Context(), u.Location, u.Type, false); err != nil {
 			t.Fatal(err)
 		}
-		if status, h, _ := w.Patch(t.Context(), recorded, 0, []byte("abc")); status != http.StatusNoContent || h.Get("Upload-Expires") != "" {
+		if status, h, _ := w.Patch(t.Context(), recorded, 0, []byte("abc")); status != http.StatusNoContent ||
+			h.Get("Upload-Expires") != "" {
 			t.Fatal(status, h)
 		}
 		if _, err := w.Raw.Exec("update uploads set expires = 1"); err != nil {
 			t.Fatal(err)
 		}
 		for _, method := range []string{"HEAD", "PATCH", "DELETE"} {
-			if status, _, _ := w.Send(t.Context(), method, url, nil, "Upload-Offset", strconv.Itoa(len(body)), "Content-Type", uploadtest.Octets); status != http.StatusGone {
+			if status, _, _ := w.Send(t.Context(), method, url, nil, "Upload-Offset", strconv.Itoa(len(body)), "Content-Type",
+				uploadtest.Octets); status != http.StatusGone {
 				t.Errorf("%s: %d", method, status)
 			}
 		}
@@ -291,7 +297,8 @@ func TestExpiredUpload(t *testing.T) {
 		if n := w.InStore(string(uploadtest.ID(url))); n != 0 {
 			t.Errorf("%d objects stay", n)
 		}
-		if left, err := uploadtest.Store().Leftovers(t.Context(), u.Location.Bucket, u.ID); len(left.Keys)+len(left.Multiparts) != 0 || err != nil {
+		if left, err := uploadtest.Store().Leftovers(t.Context(), u.Location.Bucket,
+			u.ID); len(left.Keys)+len(left.Multiparts) != 0 || err != nil {
 			t.Error("what no row named stays:", left, err)
 		}
 		w.Check(recorded, []byte("abc"))

@@ -35,7 +35,8 @@ func TestUploadsThatNobodyScansRunOut(t *testing.T) {
 		}
 		late := func(url string) {
 			w.T.Helper()
-			if _, err := w.Raw.Exec("update uploads set expires = 1, ttl = 1 where id = '" + string(uploadtest.ID(url)) + "'"); err != nil {
+			if _, err := w.Raw.Exec("update uploads set expires = 1, ttl = 1 where id = '" + string(uploadtest.ID(url)) +
+				"'"); err != nil {
 				w.T.Fatal(err)
 			}
 		}

@@ -32,10 +32,12 @@ func (s *Session) Context() context.Context { return s.lease.ctx }
 
 // ReadTails reads the tails of an upload, and rest behind them, as they are sent to the store; end
 // ends the call that sends them.
-func (e *Engine) ReadTails(u *file.Upload, rest memory.Buffer) (r io.ReadSeeker, again func() io.Reader, end func() error) {
+func (e *Engine) ReadTails(u *file.Upload, rest memory.Buffer) (r io.ReadSeeker, again func() io.Reader,
+	end func() error) {
 	p := e.gather(u.Location.Bucket, u.Tails)
 	p.add(rest)
 	reader := e.reader(context.Background(), &p)
 	last := reader
-	return reader, func() io.Reader { last = e.reader(context.Background(), &p); return last }, func() error { return last.end() }
+	return reader, func() io.Reader { last = e.reader(context.Background(), &p); return last },
+		func() error { return last.end() }
 }

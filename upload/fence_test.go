@@ -52,7 +52,8 @@ func (w *world) tidy(e *upload.Engine, url string) {
 		w.T.Errorf("%d objects and multipart uploads of the file are left, want the recorded one", n)
 	}
 	var untidy int
-	if err := w.Raw.QueryRow(`select count(*) from uploads where tidy_at is not null and tidy_at <= 1`).Scan(&untidy); err != nil || untidy != 0 {
+	if err := w.Raw.QueryRow(`select count(*) from uploads where tidy_at is not null and tidy_at <=
+		1`).Scan(&untidy); err != nil || untidy != 0 {
 		w.T.Errorf("%d uploads would be looked through again and again (%v)", untidy, err)
 	}
 }
@@ -168,7 +169,8 @@ func TestObjectsLieUnderTheirIDs(t *testing.T) {
 				w.T.Errorf("%v: the file lies at %v (%v)", chunks, rec.Location, err)
 			}
 			var untidy int
-			if err := w.Raw.QueryRow(`select count(*) from uploads where tidy_at is not null`).Scan(&untidy); err != nil || untidy != 0 {
+			if err := w.Raw.QueryRow(`select count(*) from uploads where tidy_at is not null`).Scan(&untidy); err != nil ||
+				untidy != 0 {
 				w.T.Errorf("%v: %d uploads are to be looked through (%v)", chunks, untidy, err)
 			}
 		}
@@ -197,7 +199,8 @@ func (w *world) until(what string, holds func(*file.Upload) bool) {
 	w.T.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		var id file.ID
-		if err := w.Raw.QueryRow(`select id from uploads where state = 'open' order by created desc limit 1`).Scan(&id); err != nil {
+		if err := w.Raw.QueryRow(`select id from uploads where state = 'open' order by created desc limit
+			1`).Scan(&id); err != nil {
 			w.T.Fatal(err)
 		}
 		if u, err := w.Rows.UploadRow(w.T.Context(), id); err == nil && holds(u) {

@@ -86,11 +86,13 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	switch {
 	case errors.Is(err, file.ErrObjectMissing):
 		// Not a 404 for the client: the bytes are there as parts, and will become the object.
-		return fmt.Errorf("%w: the object is not there: %w", file.ErrStorageWrite, errors.Join(completed, errors.New(err.Error())))
+		return fmt.Errorf("%w: the object is not there: %w", file.ErrStorageWrite,
+			errors.Join(completed, errors.New(err.Error())))
 	case err != nil:
 		return err
 	case object.Size != u.Size:
-		return fmt.Errorf("%w: the object has %d bytes, the upload %d: %w", file.ErrStorageWrite, object.Size, u.Size, completed)
+		return fmt.Errorf("%w: the object has %d bytes, the upload %d: %w", file.ErrStorageWrite, object.Size, u.Size,
+			completed)
 	case completed != nil && !errors.Is(completed, storage.ErrNoUpload):
 		// An earlier attempt has made the object, and this one left its parts behind.
 		if err := e.objects.Abort(ctx, u.Location, u.Multipart.ID); err != nil {
@@ -130,7 +132,8 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 	}
 	if err := e.hooks.PostFinish(ctx, was, u); err != nil {
 		if errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable) {
-			e.log.Warn("an upload was refused for its content", "upload", u.ID, "account", u.Creator.AccountID, "user", u.Creator.UserID, "error", err)
+			e.log.Warn("an upload was refused for its content", "upload", u.ID, "account", u.Creator.AccountID, "user",
+				u.Creator.UserID, "error", err)
 			err = errors.Join(err, e.terminate(ctx, u))
 		}
 		return err

@@ -40,7 +40,8 @@ func TestLeases(t *testing.T) {
 		if err != nil || s.Upload().Epoch != 1 {
 			t.Fatal(err)
 		}
-		if _, err := w.Raw.Exec("update uploads set lease_epoch = 2, lease_holder = 'other', lease_until = lease_until + 3600000"); err != nil {
+		if _, err := w.Raw.Exec("update uploads set lease_epoch = 2, lease_holder = 'other', lease_until = lease_until + " +
+			"3600000"); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "the holder learns that its lease is lost", func() bool { return s.Lost() != nil })

@@ -48,7 +48,8 @@ func newMetrics() *metrics {
 		lastSweep: prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_sweep_last_success_timestamp_seconds",
 			Help: "When this replica swept last without an error; 0: never. One replica sweeps for all: take the maximum."}),
 		mended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_sweep_uploads_total",
-			Help: "What the sweeper did with uploads: finished, expired, cleaned (removed what was left of a deleted one), failed."}, []string{"outcome"}),
+			Help: "What the sweeper did with uploads: finished, expired, cleaned (removed what was left of a deleted one), " +
+				"failed."}, []string{"outcome"}),
 	}
 	for _, result := range []string{"ok", "failed"} { // so that they are there before something happens
 		m.sweeps.WithLabelValues(result)
@@ -62,15 +63,18 @@ func newMetrics() *metrics {
 // Register has r show what was counted, and how the memory is used.
 func (e *Engine) Register(r prometheus.Registerer) {
 	m := e.metrics
-	r.MustRegister(m.received, m.expired, m.removed, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits, m.sweeps, m.lastSweep, m.mended)
+	r.MustRegister(m.received, m.expired, m.removed, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits, m.sweeps,
+		m.lastSweep, m.mended)
 	gauge := func(name, help string, value func(memory.Stats) float64) {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(e.memory.Stats()) }))
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return value(e.memory.Stats()) }))
 	}
 	gauge("holdfast_memory_limit_bytes", "MEMORY_BUDGET: what all uploads together may hold.",
 		func(s memory.Stats) float64 { return float64(s.Limit) })
 	gauge("holdfast_memory_used_bytes", "What uploads hold, tails that are kept for later included.",
 		func(s memory.Stats) float64 { return float64(s.Used) })
-	gauge("holdfast_uploads_waiting_seconds", "How long the request has waited for memory that has waited longest; 0: none waits.",
+	gauge("holdfast_uploads_waiting_seconds",
+		"How long the request has waited for memory that has waited longest; 0: none waits.",
 		func(s memory.Stats) float64 { return s.Longest.Seconds() })
 	gauge("holdfast_memory_waiting_requests", "Requests that wait for memory.",
 		func(s memory.Stats) float64 { return float64(s.Waiting) })

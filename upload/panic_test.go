@@ -21,7 +21,8 @@ func TestPanicGivesEverythingBack(t *testing.T) {
 		for at := 1; ; at++ {
 			p := uploadtest.NewPlan(uploadtest.Panics, at)
 			e := w.StartUnder(p)
-			status, _, err := w.Send(t.Context(), "POST", w.URL+"/files/tus/", bytes.NewReader(body), "Upload-Length", strconv.Itoa(len(body)), "Content-Type", uploadtest.Octets)
+			status, _, err := w.Send(t.Context(), "POST", w.URL+"/files/tus/", bytes.NewReader(body), "Upload-Length",
+				strconv.Itoa(len(body)), "Content-Type", uploadtest.Octets)
 			_, hit, _ := p.Seen()
 			id := w.another(known)
 			if hit == "" {
@@ -40,7 +41,8 @@ func TestPanicGivesEverythingBack(t *testing.T) {
 			}
 			offset, _ := strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
 			if offset < int64(len(body)) {
-				if status, _, err := w.Patch(t.Context(), url, offset, body[offset:]); err != nil || status != http.StatusNoContent {
+				if status, _, err := w.Patch(t.Context(), url, offset, body[offset:]); err != nil ||
+					status != http.StatusNoContent {
 					t.Fatalf("after a panic in call %d, %s: PATCH %d %v", at, hit, status, err)
 				}
 			}
@@ -80,7 +82,8 @@ func (w *world) another(known map[file.ID]bool) file.ID {
 }
 
 func TestRecovered(t *testing.T) {
-	if err := upload.Recovered(func() error { panic("here") }); err == nil || !bytes.Contains([]byte(err.Error()), []byte("panic: here")) {
+	if err := upload.Recovered(func() error { panic("here") }); err == nil || !bytes.Contains([]byte(err.Error()),
+		[]byte("panic: here")) {
 		t.Error(err)
 	}
 	if err := upload.Recovered(func() error { return uploadtest.ErrFault }); !errors.Is(err, uploadtest.ErrFault) {

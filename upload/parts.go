@@ -86,7 +86,8 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 
 // putPart stores a part, and tries once more if the store failed: under the same number, which
 // holds the same bytes whichever attempt arrives first.
-func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body *payload) (part file.Part, err error) {
+func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart, number int32,
+	body *payload) (part file.Part, err error) {
 	for try := 1; try <= 2; try++ {
 		err = e.send(ctx, body, func(r io.ReadSeeker) (err error) {
 			part, err = e.objects.PutPart(ctx, at, m, number, r, body.size)
@@ -103,7 +104,8 @@ func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart
 }
 
 // put stores an object whole.
-func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *payload) (etag string, err error) {
+func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *payload) (etag string,
+	err error) {
 	err = e.send(ctx, body, func(r io.ReadSeeker) (err error) {
 		etag, err = e.objects.Put(ctx, at, contentType, r, body.size)
 		return err

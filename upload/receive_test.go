@@ -24,7 +24,8 @@ func (w *world) receive(e *upload.Engine, body io.Reader) (*file.Upload, error) 
 func TestReceiveWithAFaultAtEveryCall(t *testing.T) {
 	worlds(t, func(w *world) {
 		for _, size := range []int{0, 1000, uploadtest.PartSize, uploadtest.PartSize + 1, 2*uploadtest.PartSize + 1000} {
-			for _, f := range []uploadtest.Fault{uploadtest.FailBefore, uploadtest.FailAfter, uploadtest.FailThrice, uploadtest.CrashBefore, uploadtest.CrashAfter} {
+			for _, f := range []uploadtest.Fault{uploadtest.FailBefore, uploadtest.FailAfter, uploadtest.FailThrice,
+				uploadtest.CrashBefore, uploadtest.CrashAfter} {
 				w.Sub(fmt.Sprintf("%d bytes, %s", size, f), func() {
 					for k, hit := 1, true; hit; k++ {
 						hit = w.receiveUnder(f, k, uploadtest.Content(size))
@@ -80,9 +81,10 @@ func TestReceiveOfWhatIsNoFile(t *testing.T) {
 			body io.Reader
 			want error
 		}{
-			"broken at once":  {errorReader{broken}, broken},
-			"broken in parts": {io.MultiReader(bytes.NewReader(uploadtest.Content(2*uploadtest.PartSize+5)), errorReader{broken}), broken},
-			"too long":        {io.LimitReader(zeros{}, uploadtest.MaxSize+1), file.ErrTooLarge},
+			"broken at once": {errorReader{broken}, broken},
+			"broken in parts": {io.MultiReader(bytes.NewReader(uploadtest.Content(2*uploadtest.PartSize+5)),
+				errorReader{broken}), broken},
+			"too long": {io.LimitReader(zeros{}, uploadtest.MaxSize+1), file.ErrTooLarge},
 		} {
 			w.Sub(name, func() {
 				u, err := w.receive(e, c.body)

@@ -34,7 +34,8 @@ func TestUploadOfTheVersionBeforeGoesOn(t *testing.T) {
 					}
 				}
 				w.Start() // nothing is known from memory
-				if status, _, err := w.Patch(w.T.Context(), url, int64(half), body[half:]); err != nil || status != http.StatusNoContent {
+				if status, _, err := w.Patch(w.T.Context(), url, int64(half), body[half:]); err != nil ||
+					status != http.StatusNoContent {
 					w.T.Fatal(status, err)
 				}
 				w.Check(url, body)

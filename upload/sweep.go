@@ -82,7 +82,8 @@ func (e *Engine) tidy(ctx context.Context, id file.ID) error {
 	if err != nil {
 		return err
 	}
-	left.Keys = slices.DeleteFunc(append(left.Keys, storage.ObjectKey(id)), func(key string) bool { return key == u.Location.Key })
+	left.Keys = slices.DeleteFunc(append(left.Keys, storage.ObjectKey(id)),
+		func(key string) bool { return key == u.Location.Key })
 	if err := e.clear(ctx, u.Location.Bucket, left); err != nil {
 		return err
 	}
@@ -117,7 +118,8 @@ func (e *Engine) Sweep(ctx context.Context) error {
 }
 
 // eachPage calls each for all ids that list gives, a page at a time.
-func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID, limit int) ([]file.ID, error), each func(file.ID)) error {
+func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID, limit int) ([]file.ID, error),
+	each func(file.ID)) error {
 	const page = 100
 	for after := file.ID(""); ; {
 		ids, err := list(ctx, after, page)

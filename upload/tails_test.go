@@ -37,8 +37,10 @@ func (w *world) scatter(e *upload.Engine, url string, body []byte, n int) {
 	p := file.Progress{Offset: int64(len(body)), HashState: state}
 	for from := 0; from < len(body); from += n {
 		piece := body[from:min(from+n, len(body))]
-		t := file.Tail{Offset: int64(from), Size: int64(len(piece)), Key: storage.TailKey(u.ID, u.Epoch, int64(from+len(piece)))}
-		if _, err := uploadtest.Store().Put(w.T.Context(), file.Location{Bucket: u.Location.Bucket, Key: t.Key}, file.DefaultType, bytes.NewReader(piece), t.Size); err != nil {
+		t := file.Tail{Offset: int64(from), Size: int64(len(piece)), Key: storage.TailKey(u.ID, u.Epoch,
+			int64(from+len(piece)))}
+		if _, err := uploadtest.Store().Put(w.T.Context(), file.Location{Bucket: u.Location.Bucket, Key: t.Key},
+			file.DefaultType, bytes.NewReader(piece), t.Size); err != nil {
 			w.T.Fatal(err)
 		}
 		p.Tails = append(p.Tails, t)
@@ -236,7 +238,8 @@ func TestPayloadReader(t *testing.T) {
 		if _, err := r.Seek(0, io.SeekStart); !errors.Is(err, upload.ErrCallOver) {
 			t.Error(err)
 		}
-		if err := uploadtest.Store().Delete(t.Context(), file.Location{Bucket: u.Location.Bucket, Key: u.Tails[3].Key}); err != nil {
+		if err := uploadtest.Store().Delete(t.Context(), file.Location{Bucket: u.Location.Bucket,
+			Key: u.Tails[3].Key}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.ReadAll(again()); !errors.Is(err, file.ErrStorageRead) {

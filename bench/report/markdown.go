@@ -37,7 +37,8 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	b.WriteString("\n**Calls to the store for one operation** (counted apart)\n\n| | Holdfast | tusd |\n|---|--:|--:|\n")
 	for _, row := range r.Rows {
 		// No calls at all are left out of the JSON; that they were counted shows by the other.
-		if ours, tusd := row.Peer(Holdfast), row.Peer(Tusd); ours != nil && tusd != nil && len(ours.Calls)+len(tusd.Calls) > 0 {
+		if ours, tusd := row.Peer(Holdfast), row.Peer(Tusd); ours != nil && tusd != nil &&
+			len(ours.Calls)+len(tusd.Calls) > 0 {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", row.Operation, sumOf(ours.Calls), sumOf(tusd.Calls))
 		}
 	}
@@ -92,10 +93,12 @@ func (r *Report) WriteSummary(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| | Holdfast | tusd | | direct to the store | |\n|---|--:|--:|--:|--:|--:|\n")
 	for _, row := range r.Rows {
-		fmt.Fprintf(&b, "| %s, %s | %s | %s | %s | %s | %s |\n", row.Title, row.Unit, row.shown(Holdfast, Speed), row.shown(Tusd, Speed),
+		fmt.Fprintf(&b, "| %s, %s | %s | %s | %s | %s | %s |\n", row.Title, row.Unit, row.shown(Holdfast, Speed),
+			row.shown(Tusd, Speed),
 			row.ratio(Speed, Tusd), row.shown(Direct, Speed), row.ratio(Speed, Direct))
 	}
-	fmt.Fprintf(&b, "\nMeasured on %s, on %d cores that client, server and store share; medians of %d round(s); %s.\n", r.Date, r.Machine.Cores, r.Rounds, r.others())
+	fmt.Fprintf(&b, "\nMeasured on %s, on %d cores that client, server and store share; medians of %d round(s); %s.\n",
+		r.Date, r.Machine.Cores, r.Rounds, r.others())
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -97,12 +97,14 @@ func (r *Report) WritePlot(w io.Writer, theme Theme) error {
 	at := func(log float64) float64 { return labelsEnd + 20 + (barsEnd-labelsEnd-20)*(log-low)/(high-low) }
 
 	p := plot{Theme: theme, Width: plotWidth, From: 36, One: at(0),
-		Foot: fmt.Sprintf("%s, %d cores, medians of %d. Green: Holdfast is better. The marks are what it aims at.", r.Date, r.Machine.Cores, r.Rounds)}
+		Foot: fmt.Sprintf("%s, %d cores, medians of %d. Green: Holdfast is better. The marks are what it aims at.", r.Date,
+			r.Machine.Cores, r.Rounds)}
 	y := 16.0
 	for _, part := range []struct {
 		head string
 		bars []bar
-	}{{"Speed, as a multiple of others' (more is better)", speed}, {"Processor time of the server, as a multiple of others' (less is better)", cpu}} {
+	}{{"Speed, as a multiple of others' (more is better)", speed},
+		{"Processor time of the server, as a multiple of others' (less is better)", cpu}} {
 		if len(part.bars) == 0 {
 			continue
 		}
@@ -141,7 +143,8 @@ func (b bar) mark() float64 {
 func (b bar) draw(at func(float64) float64, y float64, theme Theme) plotBar {
 	from, to := min(0, math.Log2(b.ratio)), max(0, math.Log2(b.ratio))
 	d := plotBar{X: at(from), Y: y + 5, Width: max(at(to)-at(from), 1), Colour: theme.Bad,
-		Label: plotText{labelsEnd, y + 16, b.label}, Number: plotText{at(max(to, b.mark())) + 6, y + 16, fmt.Sprintf("%.2fx", b.ratio)}}
+		Label: plotText{labelsEnd, y + 16, b.label}, Number: plotText{at(max(to, b.mark())) + 6, y + 16,
+			fmt.Sprintf("%.2fx", b.ratio)}}
 	if b.ratio >= 1 != b.fewer {
 		d.Colour = theme.Good
 	}

@@ -54,7 +54,8 @@ type Usage struct {
 func (u Usage) Sub(earlier Usage) Usage {
 	// The kernel counts in hundredths; what a float adds to that is noise.
 	minus := func(a, b float64) float64 { return math.Round((a-b)*100) / 100 }
-	return Usage{minus(u.Server, earlier.Server), minus(u.Permission, earlier.Permission), minus(u.Store, earlier.Store), minus(u.Client, earlier.Client), minus(u.Others, earlier.Others)}
+	return Usage{minus(u.Server, earlier.Server), minus(u.Permission, earlier.Permission), minus(u.Store, earlier.Store),
+		minus(u.Client, earlier.Client), minus(u.Others, earlier.Others)}
 }
 
 // Metric is what can be told of a measurement.

@@ -18,22 +18,27 @@ import (
 // the CPU, and asks as fast.
 func sample() *report.Report {
 	stream := func(seconds, cpu float64, temp int64) report.Measured {
-		return report.Measured{Seconds: seconds, Bytes: 1 << 30, Operations: 1, CPU: report.Usage{Server: cpu, Store: 3, Client: 1, Others: 0.5},
+		return report.Measured{Seconds: seconds, Bytes: 1 << 30, Operations: 1, CPU: report.Usage{Server: cpu, Store: 3,
+			Client: 1, Others: 0.5},
 			PeakRSS: 64 << 20, Temp: tempbytes.Count{Bytes: temp, Files: temp >> 20}}
 	}
 	head := report.Measured{Seconds: 2, Operations: 3000, CPU: report.Usage{Server: 1.5}, PeakRSS: 32 << 20}
-	r := &report.Report{Date: "2026-01-31", Machine: report.Machine{CPU: "A CPU", Cores: 2, Memory: 8 << 30, Kernel: "6.1"},
+	r := &report.Report{Date: "2026-01-31", Machine: report.Machine{CPU: "A CPU", Cores: 2, Memory: 8 << 30,
+		Kernel: "6.1"},
 		Versions: map[string]string{"tusd": "v2", "Go": "go1"}, Rounds: 2, Notes: []string{"one thing"},
 		Rows: []*report.Row{
-			{Name: "stream", Title: "1 GiB in one stream", Unit: report.Megabytes, Operation: "upload of 1 GiB", Peers: []*report.Peer{
-				{Name: report.Holdfast, Rounds: []report.Measured{stream(4, 1, 0), stream(6, 1, 0)},
-					Calls: map[string]float64{"UploadPart": 128, "CreateMultipartUpload": 1, "CompleteMultipartUpload": 1}},
-				{Name: report.Tusd, Rounds: []report.Measured{stream(10, 4, 1<<30), stream(10, 4, 1<<30)}, Calls: map[string]float64{}},
-				{Name: report.Direct, Rounds: []report.Measured{stream(4, 0, 0), stream(4, 0, 0)}},
-			}},
+			{Name: "stream", Title: "1 GiB in one stream", Unit: report.Megabytes, Operation: "upload of 1 GiB",
+				Peers: []*report.Peer{
+					{Name: report.Holdfast, Rounds: []report.Measured{stream(4, 1, 0), stream(6, 1, 0)},
+						Calls: map[string]float64{"UploadPart": 128, "CreateMultipartUpload": 1, "CompleteMultipartUpload": 1}},
+					{Name: report.Tusd, Rounds: []report.Measured{stream(10, 4, 1<<30), stream(10, 4, 1<<30)},
+						Calls: map[string]float64{}},
+					{Name: report.Direct, Rounds: []report.Measured{stream(4, 0, 0), stream(4, 0, 0)}},
+				}},
 			{Name: "head", Title: "HEAD", Unit: report.Requests, Operation: "HEAD", Peers: []*report.Peer{
 				{Name: report.Holdfast, Rounds: []report.Measured{head, head}},
-				{Name: report.Tusd, Rounds: []report.Measured{head, head}, Calls: map[string]float64{"GetObject": 1, "ListParts": 0.333}},
+				{Name: report.Tusd, Rounds: []report.Measured{head, head}, Calls: map[string]float64{"GetObject": 1,
+					"ListParts": 0.333}},
 			}},
 		}}
 	r.Finish([]report.Target{
@@ -163,10 +168,12 @@ Targets
 func TestNginxInTableAndPlot(t *testing.T) {
 	r := sample()
 	ask := func(server, permission float64) []report.Measured {
-		return []report.Measured{{Seconds: 1, Operations: 1000, CPU: report.Usage{Server: server, Permission: permission, Store: 1, Client: 0.5}}}
+		return []report.Measured{{Seconds: 1, Operations: 1000, CPU: report.Usage{Server: server, Permission: permission,
+			Store: 1, Client: 0.5}}}
 	}
 	r.Rows = []*report.Row{{Name: "ranges", Title: "Ranges", Unit: report.Requests, Peers: []*report.Peer{
-		{Name: report.Holdfast, Rounds: ask(0.5, 0)}, {Name: report.Direct, Rounds: ask(0, 0)}, {Name: report.Nginx, Rounds: ask(0.4, 0.1)}}}}
+		{Name: report.Holdfast, Rounds: ask(0.5, 0)}, {Name: report.Direct, Rounds: ask(0, 0)},
+		{Name: report.Nginx, Rounds: ask(0.4, 0.1)}}}}
 	r.Finish(nil)
 	var table, svg bytes.Buffer
 	if err := errors.Join(r.WriteTable(&table), r.WritePlot(&svg, report.Light())); err != nil {
@@ -185,7 +192,8 @@ CPU of the server                Holdfast   nginx   Holdfast/nginx
 	if rows != want {
 		t.Errorf("got:\n%s\nwant:\n%s", rows, want)
 	}
-	for _, text := range []string{"Ranges, beside nginx", "Processor time of the server, as a multiple of others&#39; (less is better)", "1.25x"} {
+	for _, text := range []string{"Ranges, beside nginx",
+		"Processor time of the server, as a multiple of others&#39; (less is better)", "1.25x"} {
 		if !bytes.Contains(svg.Bytes(), []byte(">"+text+"<")) {
 			t.Errorf("%q is not in the plot", text)
 		}
@@ -211,7 +219,8 @@ func TestTableOfNothing(t *testing.T) {
 	}
 	r.Finish(nil)
 	var b strings.Builder
-	if err := r.WriteTable(&b); err != nil || strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "Targets") {
+	if err := r.WriteTable(&b); err != nil || strings.Contains(b.String(), "NaN") || strings.Contains(b.String(),
+		"Targets") {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 	if err := r.WritePlot(io.Discard, report.Light()); err == nil {
@@ -271,7 +280,8 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		"2026-01-31, 2 cores of A CPU, 8 GiB of memory, Linux 6.1. Medians of 2 round(s); other programs had 3 % of the processors meanwhile.",
+		"2026-01-31, 2 cores of A CPU, 8 GiB of memory, Linux 6.1. Medians of 2 round(s); other programs had 3 % of the " +
+			"processors meanwhile.",
 		"| 1 GiB in one stream | MB/s | 224 | 107 | 268 | 2.08x | **0.83x** |",
 		"| 1 GiB in one stream | s/GiB | 1.00 | 4.00 | 0.25x |",
 		"| 1 GiB in one stream | MiB | 0 | 1024 or more | 0.00x |",
@@ -284,7 +294,8 @@ func TestMarkdown(t *testing.T) {
 	if want := "| HEAD, req/s | 1500 | 1500 | 1.00x | - | - |\n"; !strings.Contains(summary.String(), want) {
 		t.Errorf("%q is not in\n%s", want, summary.String())
 	}
-	const want = "- `stream`, 1 GiB in one stream: 0.83 of the speed of direct\n- `head`, target missed: speed beside tusd: 1.00x (>= 8x)\n"
+	const want = "- `stream`, 1 GiB in one stream: 0.83 of the speed of direct\n- `head`, target missed: speed beside " +
+		"tusd: 1.00x (>= 8x)\n"
 	if behind.String() != want || !reflect.DeepEqual(r.Behind(), []string{"stream", "head"}) {
 		t.Errorf("%s, %v", behind.String(), r.Behind())
 	}

@@ -35,7 +35,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 func (r *Report) head(b *strings.Builder) {
 	fmt.Fprintf(b, "%s; %d cores, %s, %d MiB, Linux %s\n", r.Date, r.Machine.Cores, r.Machine.CPU,
 		r.Machine.Memory>>20, r.Machine.Kernel)
-	fmt.Fprintf(b, "%s\nmedians of %d round(s); others had %.0f %% of the processors meanwhile\n", strings.Join(r.versions(), ", "), r.Rounds, 100*r.Others())
+	fmt.Fprintf(b, "%s\nmedians of %d round(s); others had %.0f %% of the processors meanwhile\n",
+		strings.Join(r.versions(), ", "), r.Rounds, 100*r.Others())
 	if r.Short {
 		fmt.Fprintln(b, "SHORT: a tenth of everything, only to see whether it works; these numbers say little")
 	}
@@ -96,7 +97,10 @@ func line(w io.Writer, title, unit string, peers []string, shown, ratio func(pee
 func (r *Report) costs(w io.Writer, peers []string) {
 	// The last columns are what the ratios of speed are when nothing but the processors is
 	// waited for; unlike the speed, they are much the same while others are at work too.
-	heading(w, "\nCPU: server + store + client", peers, func(name string) string { return "sum of " + name + "/" + Holdfast })
+	heading(w, "\nCPU: server + store + client", peers, func(name string) string {
+		return "sum of " + name + "/" +
+			Holdfast
+	})
 	for _, row := range r.Rows {
 		line(w, "  "+row.Title, row.perUnit(), peers, row.allCPU, row.sumRatio)
 	}

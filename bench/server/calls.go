@@ -91,7 +91,8 @@ func kind(r *http.Request) string {
 	case r.Method == http.MethodPut && r.Header.Get("X-Amz-Copy-Source") != "":
 		return "CopyObject"
 	}
-	verb := map[string]string{http.MethodPut: "Put", http.MethodGet: "Get", http.MethodHead: "Head", http.MethodDelete: "Delete"}[r.Method]
+	verb := map[string]string{http.MethodPut: "Put", http.MethodGet: "Get", http.MethodHead: "Head",
+		http.MethodDelete: "Delete"}[r.Method]
 	if verb == "" {
 		verb = r.Method + " "
 	}

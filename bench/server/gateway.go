@@ -74,7 +74,8 @@ func onFreeAddress(ctx context.Context, launch func(address string) error) (err 
 
 // answers says whether what is asked for at url is there.
 func answers(url string) func() bool {
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}}
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: (&net.Dialer{}).DialContext}}
 	return func() bool {
 		res, err := client.Get(url)
 		if err != nil {

@@ -61,7 +61,8 @@ func (s *Server) Stop() error {
 }
 
 // start starts a tus server whose output tells, by pattern, where to create uploads.
-func start(ctx context.Context, cmd *exec.Cmd, dir, temp, pattern, bucket string) (s *Server, address string, err error) {
+func start(ctx context.Context, cmd *exec.Cmd, dir, temp, pattern, bucket string) (s *Server, address string,
+	err error) {
 	counter, err := tempbytes.Watch(temp)
 	if err != nil {
 		return nil, "", err
@@ -92,7 +93,8 @@ func StartTusd(ctx context.Context, p Program, at store.Access, dir string) (*Se
 	temp := filepath.Join(dir, "tmp")
 	cmd := exec.Command(p.Path, "-host", "127.0.0.1", "-port", "0", "-s3-bucket", bucket, "-s3-endpoint", at.Endpoint)
 	cmd.Dir = filepath.Join(dir, "run")
-	cmd.Env = environment(temp, "AWS_ACCESS_KEY_ID="+at.AccessKey, "AWS_SECRET_ACCESS_KEY="+at.SecretKey, "AWS_REGION="+at.Region)
+	cmd.Env = environment(temp, "AWS_ACCESS_KEY_ID="+at.AccessKey, "AWS_SECRET_ACCESS_KEY="+at.SecretKey,
+		"AWS_REGION="+at.Region)
 	s, address, err := start(ctx, cmd, dir, temp, `upload files to: (http://\S+/)`, bucket)
 	if err != nil {
 		return nil, err
@@ -122,9 +124,11 @@ func StartHoldfast(ctx context.Context, p Program, at store.Access, dir string, 
 	temp := filepath.Join(dir, "tmp")
 	cmd := exec.Command(p.Path)
 	cmd.Dir = filepath.Join(dir, "run")
-	cmd.Env = append(environment(temp, "CONFIG=Testing", "PORT=0", "ADMIN_ADDR=127.0.0.1:0", "DATA_DIR="+filepath.Join(dir, "data"), "EXAMPLE_DIR="+cmd.Dir,
+	cmd.Env = append(environment(temp, "CONFIG=Testing", "PORT=0", "ADMIN_ADDR=127.0.0.1:0", "DATA_DIR="+filepath.Join(dir,
+		"data"), "EXAMPLE_DIR="+cmd.Dir,
 		"MAX_FILE_SIZE="+strconv.FormatInt(o.MaxFileSize, 10), "BUCKET_PREFIX="+prefix, "STORAGE_TYPE=s3",
-		"S3_ENDPOINT="+at.Endpoint, "S3_ACCESS_KEY="+at.AccessKey, "S3_SECRET_KEY="+at.SecretKey, "S3_REGION="+at.Region), o.Env...)
+		"S3_ENDPOINT="+at.Endpoint, "S3_ACCESS_KEY="+at.AccessKey, "S3_SECRET_KEY="+at.SecretKey, "S3_REGION="+at.Region),
+		o.Env...)
 	s, address, err := start(ctx, cmd, dir, temp, `(?m)^ +uploads +(http://\S+/)`, prefix+"-"+strconv.Itoa(account))
 	if err != nil {
 		return nil, err

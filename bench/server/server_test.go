@@ -78,7 +78,8 @@ func TestCalls(t *testing.T) {
 
 func TestKey(t *testing.T) {
 	var s Server
-	for path, want := range map[string]string{"/files/tus/0b5e": "0b5e", "/files/abc+multipart-id": "abc", "/files/abc": "abc"} {
+	for path, want := range map[string]string{"/files/tus/0b5e": "0b5e", "/files/abc+multipart-id": "abc",
+		"/files/abc": "abc"} {
 		if got := s.Key(path); got != want {
 			t.Errorf("%s: %s", path, got)
 		}
@@ -89,7 +90,8 @@ func TestKey(t *testing.T) {
 func TestNoNginx(t *testing.T) {
 	empty := t.TempDir()
 	t.Setenv("PATH", empty)
-	if _, err := nginxOr(t.Context(), empty+"/nginx"); err == nil || !strings.Contains(err.Error(), "apt-get install nginx") {
+	if _, err := nginxOr(t.Context(), empty+"/nginx"); err == nil || !strings.Contains(err.Error(),
+		"apt-get install nginx") {
 		t.Error(err)
 	}
 }

@@ -37,7 +37,8 @@ func New(a Access) *Store {
 	client := s3.New(s3.Options{
 		BaseEndpoint: aws.String(a.Endpoint), Region: a.Region, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(a.AccessKey, a.SecretKey, ""),
-		HTTPClient:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10}},
+		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, WriteBufferSize: 64 << 10,
+			ReadBufferSize: 64 << 10}},
 		// A SHA-256 of each part for its signature costs both ends time. The direct put shall
 		// be a peer that is hard to reach; the SDK's CRC32 it keeps.
 		APIOptions: []func(*middleware.Stack) error{unsignedPayload},
@@ -49,7 +50,8 @@ func New(a Access) *Store {
 // the body along, and what was hashed is signed, whatever a later step asks for.
 func unsignedPayload(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("unsignedPayload",
-		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		func(ctx context.Context, in middleware.InitializeInput,
+			next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			return next.HandleInitialize(v4.SetPayloadHash(ctx, "UNSIGNED-PAYLOAD"), in)
 		}), middleware.Before)
 }
@@ -77,10 +79,11 @@ func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int6
 // Presign returns the address at which whoever has it may read an object, or a range of
 // it, for so long. The object need not be there yet.
 func (s *Store) Presign(ctx context.Context, bucket, key string, lasting time.Duration) (*url.URL, error) {
-	presign := s3.NewPresignClient(s.client, s3.WithPresignExpires(lasting), s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
-		// Else the SDK signs that it asks for checksums, in a header that all would have to send.
-		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-	}))
+	presign := s3.NewPresignClient(s.client, s3.WithPresignExpires(lasting),
+		s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
+			// Else the SDK signs that it asks for checksums, in a header that all would have to send.
+			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		}))
 	r, err := presign.PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
 		return nil, fmt.Errorf("sign the address of %s/%s: %w", bucket, key, err)
@@ -124,7 +127,8 @@ func (s *Store) Empty(ctx context.Context, bucket string) error {
 			return fmt.Errorf("list the unfinished uploads of %s: %w", bucket, err)
 		}
 		for _, u := range page.Uploads {
-			if _, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: u.Key, UploadId: u.UploadId}); err != nil {
+			if _, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: u.Key,
+				UploadId: u.UploadId}); err != nil {
 				return fmt.Errorf("abort an upload to %s: %w", bucket, err)
 			}
 		}

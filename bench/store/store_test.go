@@ -52,7 +52,8 @@ func TestEmptyOfNoBucket(t *testing.T) {
 		fmt.Fprint(w, "<Error><Code>NoSuchBucket</Code></Error>")
 	}))
 	defer s.Close()
-	if err := store.New(store.Access{Endpoint: s.URL, Region: "us-east-1", AccessKey: "key", SecretKey: "secret"}).Empty(t.Context(), "bucket"); err != nil {
+	if err := store.New(store.Access{Endpoint: s.URL, Region: "us-east-1", AccessKey: "key",
+		SecretKey: "secret"}).Empty(t.Context(), "bucket"); err != nil {
 		t.Error(err)
 	}
 }

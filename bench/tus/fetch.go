@@ -34,7 +34,8 @@ func (e Endpoint) Fetch(c *Conn, path string, want *Section, whole bool, buf []b
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != status || resp.ContentLength != want.Len() {
-		return fmt.Errorf("answer %s with %d bytes instead of %d with %d", resp.Status, resp.ContentLength, status, want.Len())
+		return fmt.Errorf("answer %s with %d bytes instead of %d with %d", resp.Status, resp.ContentLength, status,
+			want.Len())
 	}
 	return want.Compare(resp.Body, buf)
 }

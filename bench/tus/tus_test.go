@@ -27,7 +27,8 @@ type memory struct {
 func (m *memory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r.Header.Get("Authorization") != "Bearer secret" || r.Header.Get("Tus-Resumable") != "1.0.0" && r.Method != http.MethodGet {
+	if r.Header.Get("Authorization") != "Bearer secret" || r.Header.Get("Tus-Resumable") != "1.0.0" &&
+		r.Method != http.MethodGet {
 		http.Error(w, "who is asking?", http.StatusUnauthorized)
 		return
 	}
@@ -115,7 +116,8 @@ func TestCreateWith(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	m := &memory{}
 	e, c := serve(t, m, "secret")
-	if err := e.Append(c, "/files/id", 5, tus.NewContent().Section(0, 10)); err == nil || !strings.Contains(err.Error(), "another offset") {
+	if err := e.Append(c, "/files/id", 5, tus.NewContent().Section(0, 10)); err == nil || !strings.Contains(err.Error(),
+		"another offset") {
 		t.Error(err)
 	}
 	m.lie = 1
@@ -129,7 +131,10 @@ func TestRefusals(t *testing.T) {
 	if _, err := stranger.Create(c, 1); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Error(err)
 	}
-	nowhere, c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) }), "")
+	nowhere, c := serve(t, http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request) {
+		w.WriteHeader(http.StatusCreated)
+	}), "")
 	if _, err := nowhere.Create(c, 1); !errors.Is(err, tus.ErrWrong) {
 		t.Error(err)
 	}

@@ -39,7 +39,8 @@ func TestAlerts(t *testing.T) {
 			} `yaml:"alert_rule_test"`
 		}
 	}
-	texts := map[string]string{"alerts.yml": read("alerts.yml", &alerts), "alerts_test.yml": read("alerts_test.yml", &cases)}
+	texts := map[string]string{"alerts.yml": read("alerts.yml", &alerts), "alerts_test.yml": read("alerts_test.yml",
+		&cases)}
 	run := func() (string, error) {
 		for name, text := range texts {
 			if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {

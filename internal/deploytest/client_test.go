@@ -85,7 +85,8 @@ func (c client) cutLine(t *testing.T, location string, offset int, chunk []byte)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for mine := line.LocalAddr().(*net.TCPAddr).Port; testproc.Unread(t, front, mine) > 0; { // nginx has to read it, before it hears of the end
+	// nginx has to read it, before it hears of the end
+	for mine := line.LocalAddr().(*net.TCPAddr).Port; testproc.Unread(t, front, mine) > 0; {
 		time.Sleep(10 * time.Millisecond) // until it has
 	}
 	line.Close()

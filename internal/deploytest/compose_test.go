@@ -74,7 +74,8 @@ func TestComposeServices(t *testing.T) {
 // What must survive lies in a named volume.
 func TestComposeVolumes(t *testing.T) {
 	p := project(t)
-	kept := map[string]string{"postgres": "/var/lib/postgresql/data", "redis": "/data", "seaweedfs": "/data", "holdfast": "/data"}
+	kept := map[string]string{"postgres": "/var/lib/postgresql/data", "redis": "/data", "seaweedfs": "/data",
+		"holdfast": "/data"}
 	for _, s := range p.Services {
 		for _, v := range s.Volumes {
 			switch v.Type {
@@ -128,7 +129,8 @@ func TestComposeEnvironment(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"POSTGRES_HOST": "postgres", "STORAGE_TYPE": "local",
-		"SEAWEEDFS_S3_ENDPOINT": "http://seaweedfs:8333", "TRUSTED_PROXIES": "private", "AUTH_REDIS_URL": "redis://redis:6379/1"} {
+		"SEAWEEDFS_S3_ENDPOINT": "http://seaweedfs:8333", "TRUSTED_PROXIES": "private",
+		"AUTH_REDIS_URL": "redis://redis:6379/1"} {
 		if got := value(env, name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}

@@ -87,7 +87,8 @@ func TestDockerfileImage(t *testing.T) {
 	}
 	copied := strings.Join(find(image, "COPY"), "\n")
 	user := find(image, "USER")[0]
-	for _, want := range []string{"--from=build --chown=" + user + " /out/data /data", " /holdfast", " /example", "/etc/ssl/certs/"} {
+	for _, want := range []string{"--from=build --chown=" + user + " /out/data /data", " /holdfast", " /example",
+		"/etc/ssl/certs/"} {
 		if !strings.Contains(copied, want) {
 			t.Errorf("the image lacks %q", want)
 		}

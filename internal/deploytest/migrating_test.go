@@ -53,7 +53,8 @@ func TestTheCommandOfThePythonService(t *testing.T) {
 	defer log.Close()
 	cmd := exec.Command(holdfasttest.Plain(t), args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, log, log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "HOST=127.0.0.1", "DATA_DIR=" + folder, "ADMIN_ADDR=off", "PORT=" + strconv.Itoa(port)}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "HOST=127.0.0.1", "DATA_DIR=" + folder,
+		"ADMIN_ADDR=off", "PORT=" + strconv.Itoa(port)}
 	process, err := testproc.Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		t.Fatal(err)

@@ -97,7 +97,8 @@ func TestRefusalsComeThroughNginx(t *testing.T) {
 	}
 	// As a browser asks, without a token: with one the same address is the list of files.
 	page := strings.TrimSuffix(c.base, "/files") + "/"
-	if res, body := (client{}).do(t, "GET", page, nil, nil); res.StatusCode != http.StatusOK || !strings.Contains(string(body), "the page") {
+	if res, body := (client{}).do(t, "GET", page, nil, nil); res.StatusCode != http.StatusOK ||
+		!strings.Contains(string(body), "the page") {
 		t.Errorf("the page: %s %s", res.Status, body)
 	}
 }

@@ -34,7 +34,8 @@ func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
 	if err := os.Mkdir(page, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(page, "index.html"), []byte("<!doctype html><title>the page</title>"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(page, "index.html"), []byte("<!doctype html><title>the page</title>"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(folder, "holdfast.log")

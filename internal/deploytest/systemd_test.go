@@ -43,7 +43,8 @@ func TestSystemdUnit(t *testing.T) {
 	if out, err := analyze(unit, "verify"); err != nil || out != "" {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
-	if out, _ := analyze(strings.Replace(unit, "ProtectSystem=strict", "ProtectSystems=strict", 1), "verify"); !strings.Contains(out, "ProtectSystems") {
+	if out, _ := analyze(strings.Replace(unit, "ProtectSystem=strict", "ProtectSystems=strict", 1),
+		"verify"); !strings.Contains(out, "ProtectSystems") {
 		t.Errorf("verify does not see a wrong name: %s", out)
 	}
 	// In tenths: 2.0 of 10 is "OK", where a unit without a word has 9.6.

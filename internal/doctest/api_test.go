@@ -26,7 +26,8 @@ func apiPaths(t *testing.T) map[string]map[string]any {
 // Every route is described, and nothing else. The tus routes are one handler's, under three paths.
 func TestRoutesAreDescribed(t *testing.T) {
 	routes := map[string]bool{"/tus/": true, "/tus/{id}": true}
-	for _, m := range regexp.MustCompile(`HandleFunc\(prefix\+"([^"]+)"`).FindAllStringSubmatch(read(t, "edge/routes.go"), -1) {
+	for _, m := range regexp.MustCompile(`HandleFunc\(prefix\+"([^"]+)"`).FindAllStringSubmatch(read(t, "edge/routes.go"),
+		-1) {
 		routes[m[1]] = true
 	}
 	want, got := slices.Sorted(maps.Keys(routes)), slices.Sorted(maps.Keys(apiPaths(t)))
@@ -57,7 +58,8 @@ test "$ID" -a "$UPLOAD"
 			calls++
 			t.Run(fmt.Sprint(operation["operationId"]), func(t *testing.T) {
 				s.run(t, t.TempDir(), nil, "bash", "-euo", "pipefail", "-c", before+call)
-				if method != "get" && !strings.Contains(call, "-X "+strings.ToUpper(method)) && !regexp.MustCompile(`--head| -F | -d `).MatchString(call) {
+				if method != "get" && !strings.Contains(call, "-X "+strings.ToUpper(method)) &&
+					!regexp.MustCompile(`--head| -F | -d `).MatchString(call) {
 					t.Errorf("the call of %s %s is another: %s", method, path, call)
 				}
 			})

@@ -63,9 +63,10 @@ var arrows = map[string]string{
 	"events":        "file internal/chore",
 	"scan":          "file",
 	"edge":          "access auth config db download file form limit openapi problem",
-	"service":       "access auth config db download edge events file form hooks internal/filelock limit openapi problem reconcile scan storage storage/disk storage/s3 tus upload",
-	"cli":           "auth client config db edge file importer reconcile service storage storage/disk storage/s3",
-	"":              "cli",
+	"service": "access auth config db download edge events file form hooks internal/filelock limit openapi " +
+		"problem reconcile scan storage storage/disk storage/s3 tus upload",
+	"cli": "auth client config db edge file importer reconcile service storage storage/disk storage/s3",
+	"":    "cli",
 
 	"storage/s3":          "file storage",
 	"storage/disk":        "file internal/filelock storage storage/s3",
@@ -240,10 +241,12 @@ func TestArchitecture(t *testing.T) {
 	for _, e := range entries {
 		name := e.Name()
 		// data is what a run leaves; docs is where the text itself is.
-		if e.IsDir() && !strings.HasPrefix(name, ".") && name != "docs" && name != "data" && !strings.Contains(tree, "\n    "+name+"/ ") {
+		if e.IsDir() && !strings.HasPrefix(name, ".") && name != "docs" && name != "data" &&
+			!strings.Contains(tree, "\n    "+name+"/ ") {
 			t.Errorf("%s/ is not in the tree", name)
 		}
-		if filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && !regexp.MustCompile(`(?m)^    .*\b`+regexp.QuoteMeta(name)).MatchString(tree) {
+		if filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") &&
+			!regexp.MustCompile(`(?m)^    .*\b`+regexp.QuoteMeta(name)).MatchString(tree) {
 			t.Errorf("%s is not in the tree", name)
 		}
 	}

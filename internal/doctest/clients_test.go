@@ -69,7 +69,8 @@ func TestClients(t *testing.T) {
 	})
 	t.Run("link", func(t *testing.T) {
 		dir := folder(t, content)
-		small := s.run(t, dir, []string{"HOLDFAST_URL=" + s.url, "HOLDFAST_TOKEN=" + s.token}, "sh", "-c", "holdfast upload -q photo.jpg")
+		small := s.run(t, dir, []string{"HOLDFAST_URL=" + s.url, "HOLDFAST_TOKEN=" + s.token}, "sh", "-c",
+			"holdfast upload -q photo.jpg")
 		shell(t, s, dir, "link", "FILE="+strings.TrimSpace(small))
 		same(t, dir, content[:1000])
 	})

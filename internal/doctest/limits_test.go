@@ -20,7 +20,8 @@ import (
 )
 
 // The snippets of docs/CLIENTS.md with CONFIG=Production, for a user who may begin nothing just now: each has to be
-// refused, to wait, and to come through. web-example/test/limits.test.mjs does the same to those that live in a browser.
+// refused, to wait, and to come through. web-example/test/limits.test.mjs does the same to those that live in a
+// browser.
 func TestClientsWaitForTheRateLimit(t *testing.T) {
 	refused := &refusals{methods: map[string][]string{}}
 	s := startInProduction(t, refused)
@@ -75,7 +76,8 @@ func startInProduction(t *testing.T, refused *refusals) service {
 	proxy.ModifyResponse = refused.count
 	front := httptest.NewServer(proxy)
 	t.Cleanup(front.Close)
-	return start(t, port, front.URL+"/files", "CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=2", "RATE_LIMIT_UPLOAD_WINDOW=20s",
+	return start(t, port, front.URL+"/files", "CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=2",
+		"RATE_LIMIT_UPLOAD_WINDOW=20s",
 		"RATE_LIMIT_DOWNLOAD_REQUESTS=1", "RATE_LIMIT_DOWNLOAD_WINDOW=20s")
 }
 

@@ -18,7 +18,8 @@ func TestLinks(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || entry.Name() == "data"):
+		case entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" ||
+			entry.Name() == "data"):
 			return filepath.SkipDir
 		case entry.IsDir() || filepath.Ext(path) != ".md":
 			return nil
@@ -63,7 +64,8 @@ func links(text string) (all []string) {
 		all = append(all, m[1])
 	}
 	// A label may have code in it: only what stands for itself is taken away.
-	for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(codeSpan.ReplaceAllString(text, "code"), -1) {
+	for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(codeSpan.ReplaceAllString(text, "code"),
+		-1) {
 		all = append(all, m[1])
 	}
 	return all
@@ -80,7 +82,8 @@ func anchors(text string) map[string]bool {
 }
 
 func TestLinksAreFound(t *testing.T) {
-	const text = "# A `b` c: d!\n[x `y`](one.md#a) ![p](two.png) `[no](three.md)`\n```\n[no](four.md)\n# no\n```\n<img src=\"five.svg\">\n## E-f\n"
+	const text = "# A `b` c: d!\n[x `y`](one.md#a) ![p](two.png) `[no](three.md)`\n```\n[no](four.md)\n# no\n```\n<img " +
+		"src=\"five.svg\">\n## E-f\n"
 	if got := strings.Join(links(text), " "); got != "five.svg one.md#a two.png" {
 		t.Error(got)
 	}

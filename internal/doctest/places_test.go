@@ -19,7 +19,8 @@ var places = []struct {
 	{"config alone reads the environment; main hands it over",
 		`os\.(Getenv|LookupEnv|Environ|ExpandEnv)\b|ProxyFromEnvironment`, []string{"main.go"}},
 	{"the headers and cookies of tokens are listed once",
-		`"(X-Guest-Authorization|X-Public-Authorization|file_service_auth|guest-token|public-token)"`, []string{"auth/presented.go"}},
+		`"(X-Guest-Authorization|X-Public-Authorization|file_service_auth|guest-token|public-token)"`,
+		[]string{"auth/presented.go"}},
 	{"the header of users' tokens is read there, and sent by the client", `"Authorization"`,
 		[]string{"auth/presented.go", "client/client.go"}},
 	{"keys in the store are made and read in one place", `"(objects|tails)/`, []string{"storage/layout.go"}},
@@ -33,7 +34,8 @@ var places = []struct {
 		`http\.(Error|NotFound)\(|WriteHeader\((http\.Status(Bad|Unauthorized|Forbidden|NotFound|Conflict|Gone|Internal|Service|TooMany)|[45]\d\d)`, []string{"service/admin.go"}},
 	{"work for one replica is taken by internal/chore", `\.TakeChore\(`, []string{"internal/chore/chore.go"}},
 	{"what an anonymous request may learn is decided in one place", `anonymousKey\{\}`, []string{"auth/auth.go"}},
-	{"caches are internal/cache's; two keep something else than what was looked up", `"github\.com/maypok86/otter`, []string{"internal/cache/cache.go", "auth/derive.go", "limit/memory.go"}},
+	{"caches are internal/cache's; two keep something else than what was looked up", `"github\.com/maypok86/otter`,
+		[]string{"internal/cache/cache.go", "auth/derive.go", "limit/memory.go"}},
 }
 
 func TestExactlyOnePlace(t *testing.T) {

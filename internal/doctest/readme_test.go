@@ -52,7 +52,8 @@ func TestTargetsAndPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	targets, paths := 0, 0
-	for _, path := range append(documents, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"), filepath.Join(root, "CHANGELOG.md")) {
+	for _, path := range append(documents, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"),
+		filepath.Join(root, "CHANGELOG.md")) {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

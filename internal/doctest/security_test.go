@@ -68,7 +68,8 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	secret := `(?i:signature|secret|mac\(|hash|digest|sum)`
-	byItself := regexp.MustCompile(`bytes\.(Equal|Compare)\(|reflect\.DeepEqual\(|\w*` + secret + `\w* [!=]= [^"n]|[^"] [!=]= \w*` + secret)
+	byItself := regexp.MustCompile(`bytes\.(Equal|Compare)\(|reflect\.DeepEqual\(|\w*` + secret +
+		`\w* [!=]= [^"n]|[^"] [!=]= \w*` + secret)
 	for _, path := range files {
 		if strings.HasSuffix(path, "_test.go") {
 			continue

@@ -63,7 +63,8 @@ func start(t *testing.T, port int, public string, settings ...string) service {
 	defer out.Close()
 	cmd := exec.Command(s.binary)
 	cmd.Stdout, cmd.Stderr = out, out
-	s.env = append(os.Environ(), "CONFIG=Testing", fmt.Sprintf("PORT=%d", port), "PUBLIC_URL="+public, "ADMIN_ADDR=127.0.0.1:0",
+	s.env = append(os.Environ(), "CONFIG=Testing", fmt.Sprintf("PORT=%d", port), "PUBLIC_URL="+public,
+		"ADMIN_ADDR=127.0.0.1:0",
 		"DATA_DIR="+filepath.Join(dir, "data"), "EXAMPLE_DIR="+dir)
 	s.env = append(s.env, settings...)
 	cmd.Env = s.env

@@ -15,7 +15,8 @@ import (
 
 // alembic is what the Python service's migrations leave.
 const alembic = `
-create table alembic_version (version_num varchar(32) not null, constraint alembic_version_pkc primary key (version_num));
+create table alembic_version (version_num varchar(32) not null, constraint alembic_version_pkc primary key
+(version_num));
 insert into alembic_version values ('5ba2db086f1a');
 create table files (
     file_id varchar not null, size bigint not null, content_type varchar not null, filename varchar not null, user_id integer,
@@ -51,11 +52,13 @@ func TestAdoptingThePythonServicesData(t *testing.T) {
 	}
 	insert := func(f old) {
 		t.Helper()
-		if _, err := store.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(f.id), Body: bytes.NewReader(f.content)}); err != nil {
+		if _, err := store.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(f.id),
+			Body: bytes.NewReader(f.content)}); err != nil {
 			t.Fatal(err)
 		}
 		// The seven old columns, as Django does it.
-		if _, err := conn.Exec(ctx, `insert into files (file_id, size, content_type, filename, user_id, account_id, created_at)
+		if _, err := conn.Exec(ctx, `insert into files (file_id, size, content_type, filename, user_id, account_id,
+			created_at)
 			values ($1, $2, 'text/plain', $3, 1, 1, now())`, f.id, f.size, f.name); err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +85,8 @@ func TestAdoptingThePythonServicesData(t *testing.T) {
 		at := s.base + "/" + url.PathEscape(f.id)
 		s.holds(t, at, f.content)
 		h := s.do(t, "HEAD", at, nil)
-		if h.header.Get("Content-Length") != fmt.Sprint(len(f.content)) || !strings.HasSuffix(h.header.Get("Content-Disposition"), "; filename*=utf-8''"+url.PathEscape(f.name)) {
+		if h.header.Get("Content-Length") != fmt.Sprint(len(f.content)) ||
+			!strings.HasSuffix(h.header.Get("Content-Disposition"), "; filename*=utf-8''"+url.PathEscape(f.name)) {
 			t.Errorf("%.40s: %v", f.id, h)
 		}
 		if len(f.content) > 0 {
@@ -98,7 +102,8 @@ func TestAdoptingThePythonServicesData(t *testing.T) {
 	// What Holdfast writes is what the Python service could read, should it come back.
 	url, _ := s.upload(t, content)
 	id := url[strings.LastIndexByte(url, '/')+1:]
-	if n := b.number(t, `select count(*) from files where file_id = $1 and size = 300000 and user_id = 1 and account_id = 1 and created_at > now() - interval '1 hour'`, id); n != 1 {
+	if n := b.number(t, `select count(*) from files where file_id = $1 and size = 300000 and user_id = 1 and account_id = 1
+		and created_at > now() - interval '1 hour'`, id); n != 1 {
 		t.Error("the row of a new file is not as it should be")
 	}
 	if n := b.number(t, `select count(*) from alembic_version where version_num = '5ba2db086f1a'`); n != 1 {

@@ -44,7 +44,8 @@ func (c *contract) operations(t *testing.T) (all []operation) {
 			if at == "/tus/{id}" && o.OperationID != "getUploadedFile" {
 				id = "{open}"
 			}
-			all = append(all, operation{o.OperationID, method, "/files" + strings.Replace(at, "{id}", id, 1), bodies[o.OperationID].headers, bodies[o.OperationID].body})
+			all = append(all, operation{o.OperationID, method, "/files" + strings.Replace(at, "{id}", id, 1),
+				bodies[o.OperationID].headers, bodies[o.OperationID].body})
 		}
 	}
 	return all
@@ -95,10 +96,12 @@ func TestEveryWayToAFileWithoutTheBackend(t *testing.T) {
 	s := start(t, append(d.all(), "PERMISSION_CACHE_TTL=0")...)
 	id := s.as("owner", d.user("pn-owner", 10, 1)).brings("the owner's")
 	colleague := d.user("pn-user", 11, 1)
-	for status, fail := range map[int]func(){502: func() { d.answer(500, 0) }, 504: func() { d.answer(204, 11*time.Second) }} {
+	for status, fail := range map[int]func(){502: func() { d.answer(500, 0) },
+		504: func() { d.answer(204, 11*time.Second) }} {
 		fail()
 		done := make(chan error)
-		ways := [][2]string{{"GET", "/files/" + id}, {"HEAD", "/files/" + id}, {"GET", "/files/tus/" + id}, {"POST", "/files/" + id + "/links"}}
+		ways := [][2]string{{"GET", "/files/" + id}, {"HEAD", "/files/" + id}, {"GET", "/files/tus/" + id},
+			{"POST", "/files/" + id + "/links"}}
 		for _, way := range ways {
 			go func() {
 				a, err := s.ask(way[0], way[1], nil, colleague)
@@ -163,7 +166,8 @@ func TestTwins(t *testing.T) {
 		{"POST", "/files/tus/{open}", patch + "5", "012345", 413, "FILE_003", ""},
 		{"POST", "/files/tus/{open}", override + "PATCH|Upload-Offset: 5", "x", 415, "VAL_005", ""},
 		{"POST", "/files/tus/{open}", patch + "5|Upload-Checksum: crc32 AAAAAA==", "x", 460, "UPLOAD_005", ""},
-		{"POST", "/files/tus/{open}", patch + "5|Repr-Digest: sha-256=:" + strings.Repeat("A", 43) + "=:", "56789", 422, "UPLOAD_007", ""},
+		{"POST", "/files/tus/{open}", patch + "5|Repr-Digest: sha-256=:" + strings.Repeat("A", 43) + "=:", "56789", 422,
+			"UPLOAD_007", ""},
 	}, names...)
 	at := path.Base(s.create(t, 2))
 	s.check(t, []line{{"POST", "/files/tus/" + at, patch + "0", "ab", 204, "", "Upload-Offset: 2"}})
@@ -175,7 +179,8 @@ func TestExpiredForEveryVerb(t *testing.T) {
 	s := start(t, "UPLOAD_TTL=1s")
 	at := s.create(t, 10)
 	s.eventually("it expires", func() bool { return s.do(t, "HEAD", at, nil).status == http.StatusGone })
-	for _, c := range [][]string{{"DELETE"}, {"POST", "X-HTTP-Method-Override: DELETE"}, {"PATCH", octets, "Upload-Offset: 0"}} {
+	for _, c := range [][]string{{"DELETE"}, {"POST", "X-HTTP-Method-Override: DELETE"},
+		{"PATCH", octets, "Upload-Offset: 0"}} {
 		if a := s.do(t, c[0], at, nil, c[1:]...); a.status != http.StatusGone || a.code() != "UPLOAD_006" {
 			t.Errorf("%v: %v", c, a)
 		}
@@ -190,7 +195,8 @@ func TestFormThatStallsIsTold(t *testing.T) {
 	body, write := io.Pipe()
 	defer write.Close()
 	go write.Write(form[:500])
-	a, err := s.ask("POST", "/files/upload", struct{ io.Reader }{io.MultiReader(body, bytes.NewReader(form[500:]))}, header)
+	a, err := s.ask("POST", "/files/upload", struct{ io.Reader }{io.MultiReader(body, bytes.NewReader(form[500:]))},
+		header)
 	if err != nil || a.status != http.StatusRequestTimeout || a.code() != "UPLOAD_008" {
 		t.Errorf("%v %v", a, err)
 	}
@@ -208,16 +214,19 @@ func TestLockedForEveryVerb(t *testing.T) {
 	stuck := make(chan struct{})
 	sent := make(chan answer, 1)
 	go func() {
-		a, _ := s.ask("PATCH", at, &breaking{bytes.NewReader(content), 9 * mebi, func() { s3.Freeze(); close(stuck) }}, octets, "Upload-Offset: 0")
+		a, _ := s.ask("PATCH", at, &breaking{bytes.NewReader(content), 9 * mebi, func() { s3.Freeze(); close(stuck) }},
+			octets, "Upload-Offset: 0")
 		sent <- a
 	}()
 	<-stuck
-	verbs := [][]string{{"HEAD"}, {"DELETE"}, {"PATCH", octets, "Upload-Offset: 0"}, {"POST", "X-HTTP-Method-Override: DELETE"}}
+	verbs := [][]string{{"HEAD"}, {"DELETE"}, {"PATCH", octets, "Upload-Offset: 0"},
+		{"POST", "X-HTTP-Method-Override: DELETE"}}
 	done := make(chan error)
 	for _, v := range verbs {
 		go func() {
 			a, err := s.ask(v[0], at, nil, v[1:]...)
-			if err == nil && (a.status != http.StatusLocked || v[0] != "HEAD" && a.code() != "UPLOAD_002" || a.header.Get("Retry-After") == "") {
+			if err == nil && (a.status != http.StatusLocked || v[0] != "HEAD" && a.code() != "UPLOAD_002" ||
+				a.header.Get("Retry-After") == "") {
 				err = fmt.Errorf("%v: %v", v, a)
 			}
 			done <- err

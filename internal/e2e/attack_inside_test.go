@@ -34,7 +34,8 @@ func TestAttackWithSQL(t *testing.T) {
 				s.token = s.run("token", "create", "--user", "1", "--account", "1")
 			}
 			file, _ := s.upload(t, []byte("precious"))
-			for _, evil := range []string{`'; drop table files; --`, `' or '1'='1`, `" or ""="`, `x' union select token_hash from tokens --`, `\'; delete from uploads;--`,
+			for _, evil := range []string{`'; drop table files; --`, `' or '1'='1`, `" or ""="`,
+				`x' union select token_hash from tokens --`, `\'; delete from uploads;--`,
 				"$1", "%27%20or%201=1--", "?", "';select pg_sleep(60);--"} {
 				in := url.PathEscape(evil)
 				for _, c := range []struct{ method, path, headers, body string }{
@@ -52,17 +53,20 @@ func TestAttackWithSQL(t *testing.T) {
 					if c.headers != "" {
 						headers = strings.Split(c.headers, "|")
 					}
-					if a := s.do(t, c.method, c.path, c.body, headers...); a.status >= 500 || a.status == 200 && !strings.Contains(c.path, "after=") {
+					if a := s.do(t, c.method, c.path, c.body, headers...); a.status >= 500 || a.status == 200 &&
+						!strings.Contains(c.path, "after=") {
 						t.Errorf("%s %s [%s]: %v", c.method, c.path, c.headers, a)
 					}
 				}
 				// What may be said freely is kept, or refused, as a text.
-				for _, body := range []string{`{"access": "restricted", "groups": [` + quoted(evil) + `]}`, `{"access": ` + quoted(evil) + `}`} {
+				for _, body := range []string{`{"access": "restricted", "groups": [` + quoted(evil) + `]}`, `{"access": ` +
+					quoted(evil) + `}`} {
 					if a := s.do(t, "PUT", file+"/grants", body); a.status >= 500 {
 						t.Errorf("%s: %v", body, a)
 					}
 				}
-				if sent, a := s.sendForm(t, strings.ReplaceAll(evil, `"`, "%22"), "text/plain", []byte("x"), `Idempotency-Key: "`+strings.NewReplacer(`"`, "", `\`, "").Replace(evil)+`"`); a.status >= 500 {
+				if sent, a := s.sendForm(t, strings.ReplaceAll(evil, `"`, "%22"), "text/plain", []byte("x"),
+					`Idempotency-Key: "`+strings.NewReplacer(`"`, "", `\`, "").Replace(evil)+`"`); a.status >= 500 {
 					t.Errorf("a form named %s: %v %v", evil, sent, a)
 				}
 			}
@@ -89,7 +93,8 @@ func TestAttackOnTheDataFolder(t *testing.T) {
 	file, _ := s.upload(t, random(9*mebi))
 	id := path.Base(file)
 	made := s.run("token", "create", "--user", "2", "--account", "1")
-	if a := s.do(t, "GET", file, nil, "Authorization: Bearer "+made); a.status != 403 { // the token works, and is in the database
+	// the token works, and is in the database
+	if a := s.do(t, "GET", file, nil, "Authorization: Bearer "+made); a.status != 403 {
 		t.Fatal(a)
 	}
 	found, closed := false, ""
@@ -180,12 +185,16 @@ func TestAttackOnMetricsByRebinding(t *testing.T) {
 		host, header string
 		status       int
 	}{
-		{own, "", 200}, {"127.0.0.1", "", 200}, {"[::1]:" + port, "", 200}, {"10.1.2.3:" + port, "", 200}, {"localhost:" + port, "", 200}, {"LOCALHOST.", "", 200},
-		{"holdfast:" + port, "", 200}, {"metrics.example.org", "", 200}, {own, "Sec-Fetch-Site: none", 200}, {own, "Sec-Fetch-Site: same-origin", 200},
+		{own, "", 200}, {"127.0.0.1", "", 200}, {"[::1]:" + port, "", 200}, {"10.1.2.3:" + port, "", 200},
+		{"localhost:" + port, "", 200}, {"LOCALHOST.", "", 200},
+		{"holdfast:" + port, "", 200}, {"metrics.example.org", "", 200}, {own, "Sec-Fetch-Site: none", 200},
+		{own, "Sec-Fetch-Site: same-origin", 200},
 		{own, "Origin: http://" + own, 200},
-		{"evil.example.org:" + port, "", 421}, {"evil.example.org", "", 421}, {"localhost.evil.example.org", "", 421}, {"holdfast.evil.example.org:" + port, "", 421},
+		{"evil.example.org:" + port, "", 421}, {"evil.example.org", "", 421}, {"localhost.evil.example.org", "", 421},
+		{"holdfast.evil.example.org:" + port, "", 421},
 		{"127.0.0.1.evil.example.org", "", 421}, {"xlocalhost", "", 421}, {"", "", 400},
-		{own, "Origin: http://evil.example.org", 403}, {own, "Origin: null", 403}, {own, "Sec-Fetch-Site: cross-site", 403}, {own, "Sec-Fetch-Site: same-site", 403},
+		{own, "Origin: http://evil.example.org", 403}, {own, "Origin: null", 403}, {own, "Sec-Fetch-Site: cross-site", 403},
+		{own, "Sec-Fetch-Site: same-site", 403},
 	} {
 		for _, path := range []string{"/metrics", "/debug/pprof/cmdline"} {
 			conn, err := net.Dial("tcp", own)
@@ -203,7 +212,8 @@ func TestAttackOnMetricsByRebinding(t *testing.T) {
 			fmt.Fprintf(conn, "GET %s HTTP/1.1\r\n%s\r\n", path, headers)
 			got, err := io.ReadAll(conn)
 			conn.Close()
-			if err != nil || !strings.HasPrefix(string(got), fmt.Sprintf("HTTP/1.1 %d ", c.status)) || c.status != 200 && strings.Contains(string(got), "go_") {
+			if err != nil || !strings.HasPrefix(string(got), fmt.Sprintf("HTTP/1.1 %d ", c.status)) || c.status != 200 &&
+				strings.Contains(string(got), "go_") {
 				t.Errorf("%s of %q [%s]: %.100q %v, want %d", path, c.host, c.header, got, err, c.status)
 			}
 		}
@@ -233,7 +243,8 @@ func TestAttackOnMetrics(t *testing.T) {
 		log, _ := os.ReadFile(s.log)
 		return strings.Contains(string(log), "serving metrics")
 	})
-	telling := []string{"go_goroutines", "holdfast_requests", "process_open_fds", "goroutine profile:", "/debug/pprof/", "cmdline", "Types of profiles"}
+	telling := []string{"go_goroutines", "holdfast_requests", "process_open_fds", "goroutine profile:", "/debug/pprof/",
+		"cmdline", "Types of profiles"}
 	admin, err := url.Parse(s.admin())
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +261,8 @@ func TestAttackOnMetrics(t *testing.T) {
 		c.Close()
 		t.Error("metrics can be reached by another address than the one that was set")
 	}
-	for _, path := range []string{"metrics", "metrics/", "debug/pprof/", "debug/pprof/heap", "debug/pprof/goroutine?debug=1", "debug/pprof/cmdline",
+	for _, path := range []string{"metrics", "metrics/", "debug/pprof/", "debug/pprof/heap",
+		"debug/pprof/goroutine?debug=1", "debug/pprof/cmdline",
 		"debug/pprof/profile?seconds=1", "debug/vars", "admin/metrics", "%6detrics"} {
 		for _, prefix := range []string{"/", "/files/", "/files/tus/", "//", "/files/../"} {
 			for _, headers := range [][]string{{"Authorization: -"}, {"X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1"},
@@ -266,7 +278,8 @@ func TestAttackOnMetrics(t *testing.T) {
 		}
 	}
 	// As a proxy would be asked, and by the name that the admin's address has.
-	for _, request := range []string{"GET /metrics HTTP/1.1\r\nHost: " + admin.Host, "GET " + admin.String() + "/metrics HTTP/1.1\r\nHost: " + admin.Host,
+	for _, request := range []string{"GET /metrics HTTP/1.1\r\nHost: " + admin.Host, "GET " + admin.String() +
+		"/metrics HTTP/1.1\r\nHost: " + admin.Host,
 		"CONNECT " + admin.Host + " HTTP/1.1\r\nHost: " + admin.Host} {
 		c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/files"))
 		if err != nil {

@@ -26,19 +26,25 @@ func TestAttackFromAForeignPage(t *testing.T) {
 		status                int
 		answer                string
 	}{
-		{"POST", "/files/upload", header + "|Origin: https://evil.example.org|Authorization: -|" + cookie, form, 403, foreign},
+		{"POST", "/files/upload", header + "|Origin: https://evil.example.org|Authorization: -|" + cookie, form, 403,
+			foreign},
 		{"POST", "/files/upload", header + "|Sec-Fetch-Site: cross-site|Authorization: -|" + cookie, form, 403, foreign},
-		{"POST", "/files/upload", header + "|Origin: null|Sec-Fetch-Site: cross-site|Authorization: -|" + cookie, form, 403, foreign},
-		{"POST", "/files/tus/", "Upload-Length: 1|Origin: https://evil.example.org|Authorization: -|" + cookie, nil, 403, foreign},
-		{"POST", file, "X-HTTP-Method-Override: DELETE|Origin: https://evil.example.org|Authorization: -|" + cookie, nil, 403, foreign},
+		{"POST", "/files/upload", header + "|Origin: null|Sec-Fetch-Site: cross-site|Authorization: -|" + cookie, form, 403,
+			foreign},
+		{"POST", "/files/tus/", "Upload-Length: 1|Origin: https://evil.example.org|Authorization: -|" + cookie, nil, 403,
+			foreign},
+		{"POST", file, "X-HTTP-Method-Override: DELETE|Origin: https://evil.example.org|Authorization: -|" + cookie, nil, 403,
+			foreign},
 		{"DELETE", file, "Origin: https://evil.example.org|Authorization: -|" + cookie, nil, 403, foreign},
 		{"DELETE", file, "Sec-Fetch-Site: same-site|Authorization: -|" + cookie, nil, 403, foreign}, // a neighbour's page
 		{"PATCH", "/files/tus/x", "Origin: https://evil.example.org|" + cookie, nil, 403, foreign},  // with the token too
 		// A cookie alone changes nothing, from wherever.
-		{"DELETE", file, "Origin: https://app.example.org|Authorization: -|" + cookie, nil, 401, `{"code":"AUTH_001","message":"Authentication failed"}`},
+		{"DELETE", file, "Origin: https://app.example.org|Authorization: -|" + cookie, nil, 401,
+			`{"code":"AUTH_001","message":"Authentication failed"}`},
 		{"DELETE", file, "Authorization: -|" + cookie, nil, 401, `{"code":"AUTH_001","message":"Authentication failed"}`},
 		// Those who may.
-		{"GET", file, "Sec-Fetch-Site: cross-site|Authorization: -|" + cookie, nil, 200, "precious"}, // a link somebody followed
+		// a link somebody followed
+		{"GET", file, "Sec-Fetch-Site: cross-site|Authorization: -|" + cookie, nil, 200, "precious"},
 		{"POST", "/files/upload", header + "|Origin: https://forms.example.org|Sec-Fetch-Site: cross-site", form, 200, ""},
 		{"POST", "/files/upload", header + "|Origin: " + strings.TrimSuffix(s.base, "/files"), form, 200, ""},
 		{"POST", "/files/upload", header, form, 200, ""}, // no browser
@@ -54,9 +60,11 @@ func TestAttackFromAForeignPage(t *testing.T) {
 // Somebody outside claims another address with every try, and is counted by his own.
 func TestAttackWithAForgedAddress(t *testing.T) {
 	t.Parallel()
-	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h", "TRUSTED_PROXIES=10.0.0.0/8")
+	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h",
+		"TRUSTED_PROXIES=10.0.0.0/8")
 	for i := range 6 {
-		a := s.do(t, "GET", "/files/", nil, "Authorization: Bearer no", fmt.Sprintf("X-Real-IP: 192.0.2.%d", i), fmt.Sprintf("X-Forwarded-For: 192.0.2.%d", i))
+		a := s.do(t, "GET", "/files/", nil, "Authorization: Bearer no", fmt.Sprintf("X-Real-IP: 192.0.2.%d", i),
+			fmt.Sprintf("X-Forwarded-For: 192.0.2.%d", i))
 		if want := map[bool]int{true: 401, false: 429}[i < 5]; a.status != want {
 			t.Errorf("try %d: %v, want %d", i, a, want)
 		}
@@ -72,8 +80,10 @@ func TestAttackWithAThousandWrongTokens(t *testing.T) {
 	looked := func() float64 { return s.scrape(t).sum("holdfast_sql_duration_seconds", "operation=read token") }
 	from := func(address string) string { return "X-Real-IP: " + address }
 	guess := func(i int, token string) answer {
-		where := []string{"Authorization: Bearer " + token, "Authorization: Token " + token, "Cookie: token=" + token, "Cookie: file_service_auth=" + token}[i%4]
-		return s.do(t, "GET", "/files/", nil, append([]string{from("192.0.2.1"), where}, map[bool][]string{true: {"Authorization: -"}}[i%4 > 1]...)...)
+		where := []string{"Authorization: Bearer " + token, "Authorization: Token " + token, "Cookie: token=" + token,
+			"Cookie: file_service_auth=" + token}[i%4]
+		return s.do(t, "GET", "/files/", nil, append([]string{from("192.0.2.1"), where},
+			map[bool][]string{true: {"Authorization: -"}}[i%4 > 1]...)...)
 	}
 	before := looked()
 	var wg sync.WaitGroup
@@ -113,19 +123,24 @@ func TestAttackWithAThousandWrongTokens(t *testing.T) {
 func TestAttackWithNamesAndTypes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	const crlf = "Upload-Metadata: filename eA0KU2V0LUNvb2tpZTogYT1iDQoNCjxzY3JpcHQ+" // x CR LF Set-Cookie: a=b CR LF CR LF <script>
+	// x CR LF Set-Cookie: a=b CR LF CR LF <script>
+	const crlf = "Upload-Metadata: filename eA0KU2V0LUNvb2tpZTogYT1iDQoNCjxzY3JpcHQ+"
 	injected, _ := s.upload(t, []byte("x"), crlf)
 	byForm, _ := s.sendForm(t, `x%0D%0ASet-Cookie: a=b%0D%0A%22; filename=evil.html`, "text/html\r\n\tX: y", []byte("x"))
 	for _, at := range []string{injected, byForm.URL} {
 		h := s.do(t, "GET", at, nil).header
 		d := h.Get("Content-Disposition")
-		if h.Get("Set-Cookie") != "" || strings.ContainsAny(d, "\r\n") || strings.Count(d, "filename=") != 1 || !strings.HasPrefix(d, `attachment; filename="x_Set-Cookie`) {
+		if h.Get("Set-Cookie") != "" || strings.ContainsAny(d, "\r\n") || strings.Count(d, "filename=") != 1 ||
+			!strings.HasPrefix(d, `attachment; filename="x_Set-Cookie`) {
 			t.Errorf("%v", h)
 		}
 	}
-	for mediaType, want := range map[string]string{"text/html": "application/octet-stream", "application/xhtml+xml": "application/octet-stream",
-		"image/svg+xml": "image/svg+xml", "text/javascript": "application/octet-stream", "application/xml": "application/xml"} {
-		got, a := s.sendForm(t, "evil.svg", mediaType, []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`))
+	for mediaType, want := range map[string]string{"text/html": "application/octet-stream",
+		"application/xhtml+xml": "application/octet-stream",
+		"image/svg+xml":         "image/svg+xml", "text/javascript": "application/octet-stream",
+		"application/xml": "application/xml"} {
+		got, a := s.sendForm(t, "evil.svg", mediaType,
+			[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`))
 		if a.status != 200 {
 			t.Fatal(a)
 		}
@@ -133,7 +148,8 @@ func TestAttackWithNamesAndTypes(t *testing.T) {
 			h := s.do(t, "GET", got.URL+query, nil, "Accept: text/html").header
 			inline := query != "" && mediaType == "image/svg+xml"
 			policy := h.Get("Content-Security-Policy")
-			if h.Get("Content-Type") != want || h.Get("X-Content-Type-Options") != "nosniff" || strings.HasPrefix(h.Get("Content-Disposition"), "attachment;") == inline ||
+			if h.Get("Content-Type") != want || h.Get("X-Content-Type-Options") != "nosniff" ||
+				strings.HasPrefix(h.Get("Content-Disposition"), "attachment;") == inline ||
 				!strings.HasPrefix(policy, "sandbox; default-src 'none'") || strings.Contains(policy, "script") {
 				t.Errorf("%s%s: %v", mediaType, query, h)
 			}
@@ -148,13 +164,16 @@ func TestAttackBySlowSenders(t *testing.T) {
 	s := start(t, "READ_TIMEOUT=1s")
 	host := strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/files")
 	for name, text := range map[string]string{
-		"headers":         "GET /files/ HTTP/1.1\r\nHost: x\r\nX-A: ",
-		"nothing":         "",
-		"body, no token":  "POST /files/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\nx",
-		"body, nowhere":   "POST /files/a/b/c HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
-		"body of DELETE":  "DELETE /files/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
-		"body for a link": "POST /files/x/links HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + s.token + "\r\nContent-Length: 1000\r\n\r\n{",
-		"form":            "POST /files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + s.token + "\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n--b",
+		"headers": "GET /files/ HTTP/1.1\r\nHost: x\r\nX-A: ",
+		"nothing": "",
+		"body, no token": "POST /files/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; " +
+			"boundary=b\r\nContent-Length: 1000\r\n\r\nx",
+		"body, nowhere":  "POST /files/a/b/c HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
+		"body of DELETE": "DELETE /files/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
+		"body for a link": "POST /files/x/links HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + s.token +
+			"\r\nContent-Length: 1000\r\n\r\n{",
+		"form": "POST /files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + s.token +
+			"\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n--b",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -50,7 +50,8 @@ func (b backing) store() *s3.Client {
 // objects are all that the bucket holds.
 func (b backing) objects(t *testing.T) (all []types.Object) {
 	t.Helper()
-	for pages := s3.NewListObjectsV2Paginator(b.store(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)}); pages.HasMorePages(); {
+	for pages := s3.NewListObjectsV2Paginator(b.store(),
+		&s3.ListObjectsV2Input{Bucket: aws.String(bucket)}); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -61,14 +61,16 @@ func TestNothingIsRemovedDuringABackup(t *testing.T) {
 	if b, err := os.ReadFile(object); err != nil || !bytes.Equal(b, content) {
 		t.Errorf("the deleted object: %d bytes, %v", len(b), err)
 	}
-	if found, err := filepath.Glob(filepath.Join(s.data, "objects", "*", ".sgwtmp", "multipart", "*", "*", "1")); err != nil || len(found) != 1 {
+	if found, err := filepath.Glob(filepath.Join(s.data, "objects", "*", ".sgwtmp", "multipart", "*", "*",
+		"1")); err != nil || len(found) != 1 {
 		t.Errorf("the parts: %v %v", found, err)
 	}
 	hold.ReleaseParts()
 	if a := <-ended; a.status != 204 && a.status != 503 { // it does not wait for ever
 		t.Errorf("its client: %v", a)
 	}
-	s.eventually("the upload is a file", func() bool { return s.do(t, "HEAD", at, nil).header.Get("Content-Location") != "" })
+	s.eventually("the upload is a file",
+		func() bool { return s.do(t, "HEAD", at, nil).header.Get("Content-Location") != "" })
 	s.holds(t, s.base+"/"+path.Base(at), parts)
 	if _, err := os.Stat(object); err != nil {
 		t.Errorf("before the end of the backup: %v", err)
@@ -76,7 +78,11 @@ func TestNothingIsRemovedDuringABackup(t *testing.T) {
 	hold.Release()
 	s.stop()
 	s.restart() // sweeps
-	s.eventually("the deleted object goes", func() bool { _, err := os.Stat(object); return errors.Is(err, fs.ErrNotExist) })
+	s.eventually("the deleted object goes", func() bool {
+		_, err := os.Stat(object)
+		return errors.Is(err,
+			fs.ErrNotExist)
+	})
 }
 
 // object is where the embedded store keeps a file.

@@ -104,11 +104,13 @@ func TestBackupRefuses(t *testing.T) {
 		t.Errorf("%d %s", status, out)
 	}
 	empty := newServer(t)
-	if status, out := empty.attempt(t, "", "backup", filepath.Join(empty.folder, "b")); status != 1 || !strings.Contains(out, "nothing to back up") {
+	if status, out := empty.attempt(t, "", "backup", filepath.Join(empty.folder, "b")); status != 1 ||
+		!strings.Contains(out, "nothing to back up") {
 		t.Errorf("%d %s", status, out)
 	}
 	servers := newServer(t, "POSTGRES_HOST=127.0.0.1", "POSTGRES_USER=u", "POSTGRES_DB=d")
-	if status, out := servers.attempt(t, "", "backup", filepath.Join(servers.folder, "b")); status != 2 || !strings.Contains(out, "OPERATIONS.md") {
+	if status, out := servers.attempt(t, "", "backup", filepath.Join(servers.folder, "b")); status != 2 ||
+		!strings.Contains(out, "OPERATIONS.md") {
 		t.Errorf("%d %s", status, out)
 	}
 }
@@ -180,7 +182,8 @@ func TestBackupOfServers(t *testing.T) {
 // remotes are the settings of rclone for two stores, old and new.
 func remotes(old, fresh backing) (env []string) {
 	for name, b := range map[string]backing{"OLD": old, "NEW": fresh} {
-		for key, value := range map[string]string{"TYPE": "s3", "PROVIDER": "Other", "ENDPOINT": b.s3.Endpoint, "REGION": b.s3.Region,
+		for key, value := range map[string]string{"TYPE": "s3", "PROVIDER": "Other", "ENDPOINT": b.s3.Endpoint,
+			"REGION":        b.s3.Region,
 			"ACCESS_KEY_ID": b.s3.AccessKey, "SECRET_ACCESS_KEY": b.s3.SecretKey} {
 			env = append(env, "RCLONE_CONFIG_"+name+"_"+key+"="+value)
 		}

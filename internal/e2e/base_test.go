@@ -13,7 +13,8 @@ import (
 // Without PUBLIC_URL, clients are sent to the name by which they asked; with it, to that.
 func TestURLsFollowTheRequest(t *testing.T) {
 	t.Parallel()
-	for public, want := range map[string]string{"": "http://files.lan:8123/files/", "https://files.example.org/files": "https://files.example.org/files/"} {
+	for public, want := range map[string]string{"": "http://files.lan:8123/files/",
+		"https://files.example.org/files": "https://files.example.org/files/"} {
 		var env []string
 		if public != "" {
 			env = append(env, "PUBLIC_URL="+public)
@@ -68,7 +69,8 @@ func TestFormWithAWrongDigest(t *testing.T) {
 	const header = "Content-Type: multipart/form-data; boundary=b|Tus-Resumable: -"
 	wrong := "sha-256=:" + strings.Repeat("A", 43) + "=:"
 	part := func(digest string) string {
-		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n" + digest + "\r\nhello\r\n--b--\r\n"
+		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n" + digest +
+			"\r\nhello\r\n--b--\r\n"
 	}
 	right := "Repr-Digest: sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:\r\n"
 	s.check(t, []line{

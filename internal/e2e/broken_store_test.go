@@ -101,9 +101,12 @@ func TestStoreBreaksOff(t *testing.T) {
 		resumes float64 // as many at least
 	}{
 		{"nothing happens", func() {}, func() {}, true, 0},
-		{"the connection is closed each 40 MB", func() { line.Spoil(badline.Down, badline.Fault{Limit: 40_000_000}) }, func() {}, true, 2},
-		{"the connection is closed each 10 MB", func() { line.Spoil(badline.Down, badline.Fault{Limit: 10_000_000}) }, func() {}, false, 3},
-		{"the connection is reset", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Reset: true, Once: true}) }, true, 1},
+		{"the connection is closed each 40 MB", func() { line.Spoil(badline.Down, badline.Fault{Limit: 40_000_000}) },
+			func() {}, true, 2},
+		{"the connection is closed each 10 MB", func() { line.Spoil(badline.Down, badline.Fault{Limit: 10_000_000}) },
+			func() {}, false, 3},
+		{"the connection is reset", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Reset: true, Once: true}) },
+			true, 1},
 		{"every connection is reset", func() {}, func() { line.Spoil(badline.Down, badline.Fault{Reset: true}) }, false, 0},
 		{"nothing comes for a while", func() {}, func() {
 			line.Spoil(badline.Down, badline.Fault{Silence: true, Pause: 300 * time.Millisecond, Once: true})
@@ -139,12 +142,14 @@ func TestStoreBreaksOff(t *testing.T) {
 		defer line.Mend()
 		line.Spoil(badline.Down, badline.Fault{Limit: 20_000_000})
 		a, err := s.fetch(t, url, 0, func() {}, "Range: bytes=0-29999999,50000000-79999999")
-		if err != nil || a.status != 206 || !bytes.Contains(a.body, content[:30_000_000]) || !bytes.Contains(a.body, content[50_000_000:80_000_000]) {
+		if err != nil || a.status != 206 || !bytes.Contains(a.body, content[:30_000_000]) ||
+			!bytes.Contains(a.body, content[50_000_000:80_000_000]) {
 			t.Errorf("%d, %d bytes, %v", a.status, len(a.body), err)
 		}
 	})
 
-	store := s3.New(s3.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey, SecretKey: direct.SecretKey})
+	store := s3.New(s3.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey,
+		SecretKey: direct.SecretKey})
 	defer store.Close()
 	at := storage.Layout{BucketPrefix: "pneumatic-dev-test"}.Object(1, file.ID(url[strings.LastIndex(url, "/")+1:]))
 	replace := func(b []byte) {
@@ -158,7 +163,8 @@ func TestStoreBreaksOff(t *testing.T) {
 		for i := range other {
 			other[i] ^= 0xff
 		}
-		a, err := s.fetch(t, url, early, func() { replace(other); line.Spoil(badline.Down, badline.Fault{Reset: true, Once: true}) })
+		a, err := s.fetch(t, url, early,
+			func() { replace(other); line.Spoil(badline.Down, badline.Fault{Reset: true, Once: true}) })
 		if !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasPrefix(content, a.body) {
 			t.Errorf("%d bytes came, of both objects, or without a word: %v", len(a.body), err)
 		}

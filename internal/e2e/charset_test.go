@@ -18,7 +18,8 @@ func TestCharsetOfTexts(t *testing.T) {
 		shown, fetched string
 	}{
 		{"text/plain; charset=utf-8", []byte(german), "text/plain; charset=utf-8", "text/plain; charset=utf-8"},
-		{"text/plain;charset=ISO-8859-1", []byte("Gr\xfc\xdfe"), "text/plain; charset=windows-1252", "text/plain; charset=windows-1252"},
+		{"text/plain;charset=ISO-8859-1", []byte("Gr\xfc\xdfe"), "text/plain; charset=windows-1252",
+			"text/plain; charset=windows-1252"},
 		{"text/plain; charset=utf-7", []byte("+ADw-"), "text/plain; charset=utf-8", "text/plain"},
 		{"text/plain", []byte(german), "text/plain; charset=utf-8", "text/plain"},
 		{"text/plain", long, "text/plain; charset=utf-8", "text/plain"},
@@ -32,10 +33,12 @@ func TestCharsetOfTexts(t *testing.T) {
 		for query, want := range map[string]string{"?disposition=inline": c.shown, "": c.fetched} {
 			a := s.do(t, "GET", s.base+"/"+got.ID+query, nil)
 			if a.status != 200 || a.header.Get("Content-Type") != want || !bytes.Equal(a.body, c.content) {
-				t.Errorf("%s%s: %d %q, %d bytes; want %q", c.declared, query, a.status, a.header.Get("Content-Type"), len(a.body), want)
+				t.Errorf("%s%s: %d %q, %d bytes; want %q", c.declared, query, a.status, a.header.Get("Content-Type"), len(a.body),
+					want)
 			}
 		}
-		if part := s.do(t, "GET", s.base+"/"+got.ID+"?disposition=inline", nil, "Range: bytes=1-2"); part.status != 206 || !bytes.Equal(part.body, c.content[1:3]) {
+		if part := s.do(t, "GET", s.base+"/"+got.ID+"?disposition=inline", nil, "Range: bytes=1-2"); part.status != 206 ||
+			!bytes.Equal(part.body, c.content[1:3]) {
 			t.Errorf("%s: %d %q", c.declared, part.status, part.body)
 		}
 	}

@@ -19,7 +19,8 @@ import (
 
 // checksum is an Upload-Checksum header (tus 1.0.0, Checksum) for b.
 func checksum(algorithm string, b []byte) string {
-	h := map[string]hash.Hash{"sha1": sha1.New(), "sha256": sha256.New(), "crc32": crc32.NewIEEE(), "md5": md5.New()}[algorithm]
+	h := map[string]hash.Hash{"sha1": sha1.New(), "sha256": sha256.New(), "crc32": crc32.NewIEEE(),
+		"md5": md5.New()}[algorithm]
 	h.Write(b)
 	return "Upload-Checksum: " + algorithm + " " + base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
@@ -48,7 +49,8 @@ func (s *server) patchTrailing(t *testing.T, location string, body []byte, heade
 		t.Fatal(err)
 	}
 	r.Body = io.NopCloser(&trailing{strings.NewReader(string(body)), r, header})
-	r.Header = http.Header{"Authorization": {"Bearer " + s.token}, "Tus-Resumable": {"1.0.0"}, "Upload-Offset": {"0"}, "Content-Type": {"application/offset+octet-stream"}}
+	r.Header = http.Header{"Authorization": {"Bearer " + s.token}, "Tus-Resumable": {"1.0.0"}, "Upload-Offset": {"0"},
+		"Content-Type": {"application/offset+octet-stream"}}
 	r.Trailer = http.Header{"Upload-Checksum": nil}
 	res, err := client.Do(r)
 	if err != nil {
@@ -85,7 +87,8 @@ func TestChecksum(t *testing.T) {
 			{"PATCH", path, octets + "|Upload-Offset: 0|" + right, string(content[:1000]), 204, "", "Upload-Offset: 1000"},
 			{"PATCH", path, octets + "|Upload-Offset: 1000|" + wrong, string(content[1000:]), 460, "UPLOAD_005", algorithm},
 			{"HEAD", path, "", "", 200, "", "Upload-Offset: 1000"},
-			{"PATCH", path, octets + "|Upload-Offset: 1000|" + checksum(algorithm, content[1000:]), string(content[1000:]), 204, "", "Content-Location: "},
+			{"PATCH", path, octets + "|Upload-Offset: 1000|" + checksum(algorithm, content[1000:]), string(content[1000:]), 204,
+				"", "Content-Location: "},
 		})
 		s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 
@@ -100,7 +103,8 @@ func TestChecksum(t *testing.T) {
 
 		// Creation with upload. What was begun is there to go on with, and empty.
 		post := []string{"Upload-Length: 1000", octets}
-		if a := s.do(t, "POST", "/files/tus/", content[:1000], append(post, right)...); a.status != 201 || a.header.Get("Content-Location") == "" {
+		if a := s.do(t, "POST", "/files/tus/", content[:1000], append(post, right)...); a.status != 201 ||
+			a.header.Get("Content-Location") == "" {
 			t.Errorf("%s, right, at creation: %v", algorithm, a)
 		}
 		a := s.do(t, "POST", "/files/tus/", content[:1000], append(post, wrong)...)
@@ -114,8 +118,10 @@ func TestChecksum(t *testing.T) {
 
 	at := s.create(t, 3)
 	path := at[strings.Index(at, "/files/"):]
-	for _, header := range []string{"sha512 AAAA", "sha1", "sha1 !!!!", "sha1 AAAA", "SHA1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=", "", "|Upload-Checksum: md5 x"} {
-		s.check(t, []line{{"PATCH", path, octets + "|Upload-Offset: 0|Upload-Checksum: " + header, "abc", 400, "VAL_003", "Upload-Checksum"}})
+	for _, header := range []string{"sha512 AAAA", "sha1", "sha1 !!!!", "sha1 AAAA", "SHA1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=",
+		"", "|Upload-Checksum: md5 x"} {
+		s.check(t, []line{{"PATCH", path, octets + "|Upload-Offset: 0|Upload-Checksum: " + header, "abc", 400, "VAL_003",
+			"Upload-Checksum"}})
 	}
 	for _, header := range []string{"Upload-Checksum: sha512 AAAA", "Upload-Checksum: "} {
 		if a := s.patchTrailing(t, at, []byte("abc"), header); a.status != 400 || a.code() != "VAL_003" {
@@ -148,7 +154,8 @@ func TestChecksumOfParts(t *testing.T) {
 	if n := s.offset(t, at); n != mebi {
 		t.Errorf("after a cut the offset is %d, was %d", n, mebi)
 	}
-	if a := s.patch(t, at, mebi, content[mebi:], checksum("sha1", content[mebi:])); a.status != 204 || a.header.Get("Content-Location") == "" {
+	if a := s.patch(t, at, mebi, content[mebi:], checksum("sha1", content[mebi:])); a.status != 204 ||
+		a.header.Get("Content-Location") == "" {
 		t.Errorf("right: %v", a)
 	}
 	s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
@@ -166,7 +173,8 @@ func TestChecksumTrailerByHand(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n%s\r\n"+
+	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: "+
+		"1.0.0\r\nUpload-Offset: 0\r\n%s\r\n"+
 		"Transfer-Encoding: chunked\r\nTrailer: Upload-Checksum\r\n\r\n", at[strings.Index(at, "/files/"):], s.token, octets)
 	for _, b := range "abc" {
 		fmt.Fprintf(conn, "1\r\n%c\r\n", b)

@@ -114,7 +114,8 @@ const octets = "Content-Type: application/offset+octet-stream"
 
 func (s *server) patch(t *testing.T, location string, offset int, body any, headers ...string) answer {
 	t.Helper()
-	return s.do(t, "PATCH", location, body, append([]string{octets, "Upload-Offset: " + strconv.Itoa(offset)}, headers...)...)
+	return s.do(t, "PATCH", location, body, append([]string{octets, "Upload-Offset: " + strconv.Itoa(offset)},
+		headers...)...)
 }
 
 // offset is where HEAD says the upload is.
@@ -143,6 +144,7 @@ func (s *server) upload(t *testing.T, content []byte, headers ...string) (url, l
 func (s *server) holds(t *testing.T, url string, want []byte) {
 	t.Helper()
 	if a := s.do(t, "GET", url, nil); a.status != http.StatusOK || !bytes.Equal(a.body, want) {
-		t.Fatalf("GET %s: status %d, %d bytes, SHA-256 %x; want %d bytes, SHA-256 %x", url, a.status, len(a.body), sha256.Sum256(a.body), len(want), sha256.Sum256(want))
+		t.Fatalf("GET %s: status %d, %d bytes, SHA-256 %x; want %d bytes, SHA-256 %x", url, a.status, len(a.body),
+			sha256.Sum256(a.body), len(want), sha256.Sum256(want))
 	}
 }

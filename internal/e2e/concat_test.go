@@ -27,7 +27,8 @@ func (s *server) partial(t *testing.T, content []byte) string {
 // final has partial uploads put together.
 func (s *server) final(t *testing.T, partials ...string) answer {
 	t.Helper()
-	return s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+strings.Join(partials, " "), "Upload-Metadata: filename YS5iaW4=")
+	return s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+strings.Join(partials, " "),
+		"Upload-Metadata: filename YS5iaW4=")
 }
 
 // Files of several partial uploads: large ones, whose bytes the store copies, and small
@@ -35,7 +36,8 @@ func (s *server) final(t *testing.T, partials ...string) answer {
 func TestConcatenation(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	if offered := s.do(t, "OPTIONS", "/files/tus/", nil).header.Get("Tus-Extension"); !strings.Contains(","+offered+",", ",concatenation,") {
+	if offered := s.do(t, "OPTIONS", "/files/tus/", nil).header.Get("Tus-Extension"); !strings.Contains(","+offered+",",
+		",concatenation,") {
 		t.Errorf("Tus-Extension lacks concatenation: %q", offered)
 	}
 	for name, contents := range map[string][][]byte{
@@ -54,7 +56,8 @@ func TestConcatenation(t *testing.T) {
 		}
 		for i, content := range contents {
 			all = append(all, content...)
-			if a := s.do(t, "HEAD", urls[i], nil); a.status != 200 || a.header.Get("Upload-Concat") != "partial" || a.header.Get("Upload-Offset") != strconv.Itoa(len(content)) {
+			if a := s.do(t, "HEAD", urls[i], nil); a.status != 200 || a.header.Get("Upload-Concat") != "partial" ||
+				a.header.Get("Upload-Offset") != strconv.Itoa(len(content)) {
 				t.Errorf("%s: HEAD of a partial upload: %v", name, a)
 			}
 			// It is no file, and nobody can read it.
@@ -72,7 +75,8 @@ func TestConcatenation(t *testing.T) {
 		}
 		s.holds(t, url, all)
 		head := s.do(t, "HEAD", at, nil)
-		for header, want := range map[string]string{"Upload-Concat": "final;" + strings.Join(urls, " "), "Upload-Length": strconv.Itoa(len(all)),
+		for header, want := range map[string]string{"Upload-Concat": "final;" + strings.Join(urls, " "),
+			"Upload-Length": strconv.Itoa(len(all)),
 			"Upload-Offset": strconv.Itoa(len(all)), "Upload-Metadata": "filename YS5iaW4="} {
 			if got := head.header.Get(header); head.status != 200 || got != want {
 				t.Errorf("%s: HEAD of a final upload: %s is %q, want %q", name, header, got, want)
@@ -89,7 +93,8 @@ func TestConcatenation(t *testing.T) {
 		}
 
 		// The answer was lost, and the client asks again.
-		if again := s.final(t, urls...); again.status != 201 || again.header.Get("Location") != at || again.header.Get("Content-Location") != url {
+		if again := s.final(t, urls...); again.status != 201 || again.header.Get("Location") != at ||
+			again.header.Get("Content-Location") != url {
 			t.Errorf("%s: the same again: %v, want %s", name, again, at)
 		}
 		if n := len(s.list(t)); n != len(listed) {
@@ -97,7 +102,8 @@ func TestConcatenation(t *testing.T) {
 		}
 		s.check(t, []line{
 			{"PATCH", at[strings.Index(at, "/files/"):], octets + "|Upload-Offset: 0", "x", 403, "PERM_001", ""},
-			{"PATCH", at[strings.Index(at, "/files/"):], octets + "|Upload-Offset: " + strconv.Itoa(len(all)), "x", 403, "PERM_001", ""},
+			{"PATCH", at[strings.Index(at, "/files/"):], octets + "|Upload-Offset: " + strconv.Itoa(len(all)), "x", 403,
+				"PERM_001", ""},
 			{"DELETE", at[strings.Index(at, "/files/"):], "", "", 204, "", ""},
 			{"GET", url[strings.Index(url, "/files/"):], "", "", 404, "FILE_001", ""},
 		})
@@ -113,7 +119,8 @@ func TestConcatenationByPath(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	one, two, three := s.partial(t, []byte("one,")), s.partial(t, []byte("two,")), s.partial(t, []byte("three"))
-	a := s.final(t, one, two[strings.Index(two, "/files/"):], "https://files.example.com"+three[strings.Index(three, "/files/"):])
+	a := s.final(t, one, two[strings.Index(two, "/files/"):],
+		"https://files.example.com"+three[strings.Index(three, "/files/"):])
 	if a.status != 201 {
 		t.Fatalf("final upload: %v", a)
 	}
@@ -131,11 +138,13 @@ func TestConcatenationRefused(t *testing.T) {
 		t.Fatalf("unfinished: %v", a)
 	}
 	_, plain := s.upload(t, []byte("0123456789"))
-	deferred := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1", "Upload-Concat: partial").header.Get("Location")
+	deferred := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1",
+		"Upload-Concat: partial").header.Get("Location")
 	if a := s.patch(t, deferred, 0, "0123"); a.status != 204 {
 		t.Fatalf("deferred: %v", a)
 	}
-	foreign := s.do(t, "POST", "/files/tus/", "secret", "Upload-Length: 6", "Upload-Concat: partial", octets, stranger).header.Get("Location")
+	foreign := s.do(t, "POST", "/files/tus/", "secret", "Upload-Length: 6", "Upload-Concat: partial", octets,
+		stranger).header.Get("Location")
 	if foreign == "" {
 		t.Fatal("the other user has no partial upload")
 	}
@@ -198,7 +207,8 @@ func TestConcatenationRefused(t *testing.T) {
 func TestConcatenationAtBothReplicas(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)
-	for _, contents := range [][][]byte{{random(6 * mebi), random(5 * mebi)}, {random(300000), random(200000)}, {random(10), random(20)}} {
+	for _, contents := range [][][]byte{{random(6 * mebi), random(5 * mebi)}, {random(300000), random(200000)},
+		{random(10), random(20)}} {
 		urls := []string{p.a.partial(t, contents[0]), p.b.partial(t, contents[1])}
 		answers := make([]answer, 6)
 		var wg sync.WaitGroup
@@ -229,5 +239,6 @@ func TestConcatenationAtBothReplicas(t *testing.T) {
 	if n := p.number(t, `select count(*) from files`); n != 3 {
 		t.Errorf("%d files, want 3", n)
 	}
-	p.a.eventually("the partial uploads are gone", func() bool { return p.number(t, `select count(*) from uploads where partial and emptied is null`) == 0 })
+	p.a.eventually("the partial uploads are gone",
+		func() bool { return p.number(t, `select count(*) from uploads where partial and emptied is null`) == 0 })
 }

@@ -54,7 +54,8 @@ func TestAttackWithSilentConnections(t *testing.T) {
 			}
 			now := s.scrape(t)
 			limit := now.sum("holdfast_connections_limit")
-			if n := now.sum("holdfast_connections"); limit != 48 || n > limit || now.sum("holdfast_connections_closed_total") < 400-limit ||
+			if n := now.sum("holdfast_connections"); limit != 48 || n > limit ||
+				now.sum("holdfast_connections_closed_total") < 400-limit ||
 				now.sum("holdfast_connections_refused_total") != 0 || now.sum("process_open_fds") > 200 {
 				t.Errorf("%v of %v connections, %v descriptors, closed %v, refused %v", n, limit, now.sum("process_open_fds"),
 					now["holdfast_connections_closed_total"], now["holdfast_connections_refused_total"])
@@ -72,7 +73,8 @@ func (s *server) refused(t *testing.T, status int, body string) {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != status || !strings.HasPrefix(string(got), body) || res.Header.Get("Retry-After") == "" || !res.Close {
+	if err != nil || res.StatusCode != status || !strings.HasPrefix(string(got), body) ||
+		res.Header.Get("Retry-After") == "" || !res.Close {
 		t.Errorf("%v %v %s, want %d %s", err, res, got, status, body)
 	}
 }

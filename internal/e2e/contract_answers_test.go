@@ -87,7 +87,8 @@ type judged struct {
 // where a description has nothing else.
 func matches(description *openapi3.SchemaRef, value string) bool {
 	d := description.Value
-	if d.Pattern == "" || !reflect.DeepEqual(d, &openapi3.Schema{Type: &openapi3.Types{"string"}, Pattern: d.Pattern, Extensions: d.Extensions, Origin: d.Origin}) {
+	if d.Pattern == "" || !reflect.DeepEqual(d, &openapi3.Schema{Type: &openapi3.Types{"string"}, Pattern: d.Pattern,
+		Extensions: d.Extensions, Origin: d.Origin}) {
 		return false
 	}
 	pattern, known := patterns.Load(d.Pattern)
@@ -127,7 +128,8 @@ func (f failing) Read([]byte) (int, error) {
 
 // bodied says whether an answer may have a body at all. An override to HEAD has one for net/http.
 func bodied(res *http.Response) bool {
-	return res.Request.Method != http.MethodHead && !strings.EqualFold(res.Request.Header.Get("X-HTTP-Method-Override"), "HEAD") &&
+	return res.Request.Method != http.MethodHead && !strings.EqualFold(res.Request.Header.Get("X-HTTP-Method-Override"),
+		"HEAD") &&
 		res.StatusCode != http.StatusNoContent && res.StatusCode != http.StatusNotModified
 }
 

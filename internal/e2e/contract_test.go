@@ -35,7 +35,8 @@ type contract struct {
 var elsewhere = newLines()
 
 // promised is the contract of all servers.
-var promised = &contract{servers: map[string]*server{}, seen: map[string]bool{}, told: map[string]bool{}, right: map[judged]bool{}}
+var promised = &contract{servers: map[string]*server{}, seen: map[string]bool{}, told: map[string]bool{},
+	right: map[judged]bool{}}
 
 func (c *contract) load() error {
 	raw, err := openapi.Document("http://service")
@@ -66,7 +67,8 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if err := c.check(s.prefix(), r, res); err != nil && c.news(s.t.Name()+" "+err.Error()) {
-		s.t.Errorf("not as openapi.yaml says: %s %.200s %v\nanswered with %d %v\n%v", r.Method, r.URL, r.Header, res.StatusCode, res.Header, err)
+		s.t.Errorf("not as openapi.yaml says: %s %.200s %v\nanswered with %d %v\n%v", r.Method, r.URL, r.Header,
+			res.StatusCode, res.Header, err)
 	}
 	return res, nil
 }
@@ -178,8 +180,9 @@ func (c *contract) find(prefix, escaped string) (path string, params map[string]
 // refused expects one of the document's errors, by name, where no operation is meant.
 func (c *contract) refused(res *http.Response, names ...string) error {
 	for _, name := range names {
-		input := &openapi3filter.RequestValidationInput{Request: res.Request, Route: &routers.Route{Spec: c.doc, Operation: &openapi3.Operation{
-			Responses: openapi3.NewResponses(openapi3.WithStatus(res.StatusCode, c.doc.Components.Responses[name]))}}}
+		input := &openapi3filter.RequestValidationInput{Request: res.Request, Route: &routers.Route{Spec: c.doc,
+			Operation: &openapi3.Operation{
+				Responses: openapi3.NewResponses(openapi3.WithStatus(res.StatusCode, c.doc.Components.Responses[name]))}}}
 		want := map[string]int{"NotFound": 404, "Forbidden": 403, "MethodNotAllowed": 405, "FrontEnd": 302}[name]
 		if res.StatusCode == want {
 			return conforms(input, res, c.doc.Components.Responses[name].Value)

@@ -19,7 +19,8 @@ func (s *server) stall(t *testing.T, location string, body []byte, headers ...st
 	return s.stallAt(t, location, 0, body, headers...)
 }
 
-func (s *server) stallAt(t *testing.T, location string, offset int, body []byte, headers ...string) (net.Conn, *bufio.Reader) {
+func (s *server) stallAt(t *testing.T, location string, offset int, body []byte, headers ...string) (net.Conn,
+	*bufio.Reader) {
 	t.Helper()
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 	if err != nil {
@@ -27,8 +28,10 @@ func (s *server) stallAt(t *testing.T, location string, offset int, body []byte,
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: %d\r\n%s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
-		strings.TrimPrefix(location, strings.TrimSuffix(s.base, "/files")), s.token, offset, strings.Join(append(headers, octets), "\r\n"), len(body)+1000)
+	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: "+
+		"1.0.0\r\nUpload-Offset: %d\r\n%s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+		strings.TrimPrefix(location, strings.TrimSuffix(s.base, "/files")), s.token, offset,
+		strings.Join(append(headers, octets), "\r\n"), len(body)+1000)
 	in := bufio.NewReader(conn)
 	// This is said when the body is read for the first time.
 	if said, err := in.ReadString('\n'); err != nil || !strings.Contains(said, "100 Continue") {
@@ -52,7 +55,8 @@ func TestSilentClient(t *testing.T) {
 	at := s.create(t, len(content))
 	_, in := s.stall(t, at, content[:300000])
 	res, err := http.ReadResponse(in, nil)
-	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || res.Header.Get("Upload-Offset") != "300000" {
+	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" ||
+		res.Header.Get("Upload-Offset") != "300000" {
 		t.Errorf("a client that stopped sending: %v %v", res, err)
 	}
 	if n := s.offset(t, at); n != 300000 {

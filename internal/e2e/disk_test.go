@@ -49,7 +49,8 @@ func TestUploadsEndBeforeTheDisk(t *testing.T) {
 	kept, _ := s.upload(t, content)
 	second, _ := s.upload(t, content)
 	open := s.create(t, 40*mebi)
-	if a := s.patch(t, open, 0, random(40*mebi)); a.status != 507 || a.code() != "STORAGE_004" || a.header.Get("Retry-After") == "" {
+	if a := s.patch(t, open, 0, random(40*mebi)); a.status != 507 || a.code() != "STORAGE_004" ||
+		a.header.Get("Retry-After") == "" {
 		t.Errorf("more than there is room for: %v", a)
 	}
 	const reserve = 48 * mebi / 10
@@ -94,7 +95,11 @@ func TestUploadsEndBeforeTheDisk(t *testing.T) {
 // says checks what /readyz says, for people and for programs.
 func (s *server) says(t *testing.T, text, json string) {
 	t.Helper()
-	s.eventually("/readyz says "+text, func() bool { a := s.do(t, "GET", "/readyz", nil); return a.status == 200 && string(a.body) == text })
+	s.eventually("/readyz says "+text, func() bool {
+		a := s.do(t, "GET", "/readyz", nil)
+		return a.status == 200 &&
+			string(a.body) == text
+	})
 	if a := s.do(t, "GET", "/readyz", nil, "Accept: application/json"); a.status != 200 || string(a.body) != json {
 		t.Errorf("/readyz: %v, want %s", a, json)
 	}

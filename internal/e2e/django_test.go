@@ -75,7 +75,8 @@ func (d *django) put(key string, value []byte) {
 
 // guest invites a guest.
 func (d *django) guest(user, account int) string {
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"token_type": "Guest", "exp": time.Now().Add(time.Hour).Unix(),
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"token_type": "Guest",
+		"exp":     time.Now().Add(time.Hour).Unix(),
 		"user_id": user, "account_id": account}).SignedString([]byte(djangoSecret))
 	if err != nil {
 		d.t.Fatal(err)
@@ -113,7 +114,8 @@ func newBackend(t *testing.T) *backend {
 		body, _ := io.ReadAll(r.Body)
 		form, err := url.ParseQuery(string(body))
 		credential := identityHeaders(r)
-		if r.Method != "POST" || r.URL.Path != "/attachments/check-permission" || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" ||
+		if r.Method != "POST" || r.URL.Path != "/attachments/check-permission" ||
+			r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" ||
 			err != nil || len(form) != 1 || len(form["file_id"]) != 1 || len(credential) != 1 || r.Header.Get("Cookie") != "" {
 			t.Errorf("the backend was asked in another way than the contract says: %s %s %v %q", r.Method, r.URL, r.Header, body)
 		}
@@ -196,7 +198,8 @@ func (c caller) do(method, path string, body any, headers ...string) answer {
 // begin begins an upload and sends the first half of the content, or all of it.
 func (c caller) begin(content string, all bool) (location string) {
 	c.t.Helper()
-	a := c.do("POST", "/files/tus/", nil, fmt.Sprintf("Upload-Length: %d", len(content)), "Upload-Metadata: filename YS50eHQ=")
+	a := c.do("POST", "/files/tus/", nil, fmt.Sprintf("Upload-Length: %d", len(content)),
+		"Upload-Metadata: filename YS50eHQ=")
 	if a.status != http.StatusCreated {
 		c.t.Fatalf("%s begins an upload: %v", c.name, a)
 	}

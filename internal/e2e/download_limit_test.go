@@ -10,7 +10,8 @@ import (
 // fifth is refused, however it is asked for.
 func TestWhatCountsAsADownload(t *testing.T) {
 	t.Parallel()
-	env := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=1000", "RATE_LIMIT_DOWNLOAD_REQUESTS=4", "RATE_LIMIT_DOWNLOAD_WINDOW=4h"}
+	env := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=1000", "RATE_LIMIT_DOWNLOAD_REQUESTS=4",
+		"RATE_LIMIT_DOWNLOAD_WINDOW=4h"}
 	onMemoryAndRedis(t, env, func(t *testing.T, s *server) {
 		file, _ := s.upload(t, random(1000))
 		s.publish(t, file)
@@ -54,7 +55,8 @@ func TestWhatCountsAsADownload(t *testing.T) {
 func TestDeniedDownloadsAreLimited(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
-	s := start(t, append(d.all(), "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_DOWNLOAD_REQUESTS=10", "RATE_LIMIT_DOWNLOAD_WINDOW=10h")...)
+	s := start(t, append(d.all(), "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_DOWNLOAD_REQUESTS=10",
+		"RATE_LIMIT_DOWNLOAD_WINDOW=10h")...)
 	owner, other := s.as("owner", d.user("pn-owner", 10, 1)), s.as("other", d.user("pn-other", 11, 1))
 	id := owner.brings("the owner's")
 	got := map[int]int{}
@@ -87,7 +89,8 @@ func TestDeniedDownloadsAreLimited(t *testing.T) {
 func TestVisitorsOfAForm(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
-	s := start(t, append(d.tokens(), "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=2", "RATE_LIMIT_UPLOAD_WINDOW=2h", "RATE_LIMIT_DOWNLOAD_REQUESTS=2",
+	s := start(t, append(d.tokens(), "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=2",
+		"RATE_LIMIT_UPLOAD_WINDOW=2h", "RATE_LIMIT_DOWNLOAD_REQUESTS=2",
 		"RATE_LIMIT_DOWNLOAD_WINDOW=2h")...)
 	visitor := d.public("abcdefgh", 1)
 	form, header := formOf(t, "a", "", []byte("x"))

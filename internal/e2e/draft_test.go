@@ -60,7 +60,8 @@ func (d draft) post(t *testing.T, complete bool, body any, more ...string) answe
 
 func (d draft) patch(t *testing.T, at string, offset int, complete bool, body any, more ...string) answer {
 	t.Helper()
-	return d.do(t, "PATCH", at, body, d.headers(complete, append(more, "Upload-Offset: "+strconv.Itoa(offset), "Content-Type: application/partial-upload")...)...)
+	return d.do(t, "PATCH", at, body, d.headers(complete, append(more, "Upload-Offset: "+strconv.Itoa(offset),
+		"Content-Type: application/partial-upload")...)...)
 }
 
 func (d draft) head(t *testing.T, at string) answer {
@@ -87,10 +88,12 @@ func TestDraft(t *testing.T) {
 			t.Fatalf("all in one request: %v", a)
 		}
 		s.holds(t, url, content)
-		if h := s.do(t, "HEAD", url, nil).header; !strings.Contains(h.Get("Content-Disposition"), "a.txt") || !strings.HasPrefix(h.Get("Content-Type"), "text/plain") {
+		if h := s.do(t, "HEAD", url, nil).header; !strings.Contains(h.Get("Content-Disposition"), "a.txt") ||
+			!strings.HasPrefix(h.Get("Content-Type"), "text/plain") {
 			t.Errorf("name and type: %v", h)
 		}
-		if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != strconv.Itoa(len(content)) || d.says(a) != "?1" {
+		if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != strconv.Itoa(len(content)) ||
+			d.says(a) != "?1" {
 			t.Errorf("HEAD of a complete one: %v", a)
 		}
 
@@ -100,13 +103,15 @@ func TestDraft(t *testing.T) {
 		if a.status != 201 || a.header.Get("Content-Location") != "" {
 			t.Fatalf("the first bytes: %v", a)
 		}
-		if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != "100" || d.says(a) != "?0" || a.header.Get("Upload-Limit") == "" {
+		if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != "100" || d.says(a) != "?0" ||
+			a.header.Get("Upload-Limit") == "" {
 			t.Errorf("HEAD: %v", a)
 		}
 		if a := d.patch(t, at, 99, false, content[99:200]); a.status != 409 {
 			t.Errorf("PATCH at another offset: %v", a)
 		}
-		if a := d.patch(t, at, 100, false, &counted{r: bytes.NewReader(content[100 : 9*mebi])}); a.status/100 != 2 || a.header.Get("Content-Location") != "" {
+		if a := d.patch(t, at, 100, false, &counted{r: bytes.NewReader(content[100 : 9*mebi])}); a.status/100 != 2 ||
+			a.header.Get("Content-Location") != "" {
 			t.Errorf("PATCH in the middle: %v", a)
 		}
 		a = d.patch(t, at, 9*mebi, true, content[9*mebi:])
@@ -155,12 +160,13 @@ func TestDraftCut(t *testing.T) {
 		}
 		body, send := io.Pipe()
 		r.Body, r.ContentLength = body, int64(len(content))
-		r = r.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-			if code == 104 {
-				told <- h.Get("Location")
-			}
-			return nil
-		}}))
+		r = r.WithContext(httptrace.WithClientTrace(t.Context(),
+			&httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+				if code == 104 {
+					told <- h.Get("Location")
+				}
+				return nil
+			}}))
 		go func() {
 			if res, err := client.Do(r); err == nil {
 				res.Body.Close()
@@ -243,11 +249,14 @@ func TestDraftRefused(t *testing.T) {
 		speak := "Tus-Resumable: -|Upload-Draft-Interop-Version: " + d.version
 		s.check(t, []line{
 			{"HEAD", path, speak + "|" + stranger, "", 403, "", ""},
-			{"PATCH", path, speak + "|" + stranger + fmt.Sprintf("|Upload-Offset: %d|Content-Type: application/partial-upload", n), "x", 403, "FILE_002", ""},
+			{"PATCH", path, speak + "|" + stranger + fmt.Sprintf("|Upload-Offset: %d|Content-Type: application/partial-upload",
+				n), "x", 403, "FILE_002", ""},
 			{"DELETE", path, speak + "|" + stranger, "", 403, "FILE_002", ""},
 			{"HEAD", path, speak + "|Authorization: -", "", 401, "", ""},
-			{"PATCH", path, speak + "|Authorization: -" + fmt.Sprintf("|Upload-Offset: %d|Content-Type: application/partial-upload", n), "x", 401, "AUTH_001", ""},
-			{"POST", "/files/tus/", speak + "|Authorization: -|Upload-Complete: ?1|Upload-Incomplete: ?0", "x", 401, "AUTH_001", ""},
+			{"PATCH", path, speak + "|Authorization: -" +
+				fmt.Sprintf("|Upload-Offset: %d|Content-Type: application/partial-upload", n), "x", 401, "AUTH_001", ""},
+			{"POST", "/files/tus/", speak + "|Authorization: -|Upload-Complete: ?1|Upload-Incomplete: ?0", "x", 401, "AUTH_001",
+				""},
 			{"HEAD", path, speak, "", 204, "", "Upload-Offset: " + strconv.Itoa(n)},
 		})
 	})

@@ -37,15 +37,21 @@ func TestAnswersThatNeedNoBody(t *testing.T) {
 		head []string
 		want int
 	}{
-		"a form without a token": {[]string{"POST /files/upload", "Content-Type: multipart/form-data; boundary=b", large}, 401},
-		"a form over the cap":    {[]string{"POST /files/upload", "Content-Type: multipart/form-data; boundary=b", token, "Content-Length: 90000000"}, 413},
-		"an upload over the cap": {[]string{"POST /files/tus/", "Tus-Resumable: 1.0.0", octets, "Upload-Length: 90000000", token, large}, 413},
-		"another offset":         {[]string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 7", token, large}, 409},
-		"more than is left":      {[]string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", token, "Content-Length: 1000001"}, 413},
-		"bytes without a token":  {[]string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", large}, 401},
-		"encoded bytes":          {[]string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", token, "Content-Encoding: gzip", large}, 415},
-		"no such address":        {[]string{"PUT /nothing/here", token, large}, 404},
-		"a wrong method":         {[]string{"PUT /files/tus/", token, large}, 405},
+		"a form without a token": {[]string{"POST /files/upload", "Content-Type: multipart/form-data; boundary=b", large},
+			401},
+		"a form over the cap": {[]string{"POST /files/upload", "Content-Type: multipart/form-data; boundary=b", token,
+			"Content-Length: 90000000"}, 413},
+		"an upload over the cap": {[]string{"POST /files/tus/", "Tus-Resumable: 1.0.0", octets, "Upload-Length: 90000000",
+			token, large}, 413},
+		"another offset": {[]string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 7", token,
+			large}, 409},
+		"more than is left": {[]string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", token,
+			"Content-Length: 1000001"}, 413},
+		"bytes without a token": {[]string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", large}, 401},
+		"encoded bytes": {[]string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", token,
+			"Content-Encoding: gzip", large}, 415},
+		"no such address": {[]string{"PUT /nothing/here", token, large}, 404},
+		"a wrong method":  {[]string{"PUT /files/tus/", token, large}, 405},
 	} {
 		in := s.sendHead(t, c.head, "x")
 		res, err := http.ReadResponse(in, nil)
@@ -55,7 +61,8 @@ func TestAnswersThatNeedNoBody(t *testing.T) {
 	}
 
 	// A request that another one takes the upload from.
-	in := s.sendHead(t, []string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", token, "Content-Length: 1000000", "Expect: 100-continue"}, "")
+	in := s.sendHead(t, []string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", token,
+		"Content-Length: 1000000", "Expect: 100-continue"}, "")
 	if said, err := in.ReadString('\n'); err != nil || !strings.Contains(said, "100 Continue") { // the body is being read
 		t.Fatalf("%q %v", said, err)
 	}
@@ -86,7 +93,8 @@ func TestWhatAnUploadDoesNotTake(t *testing.T) {
 			offset int
 			body   any
 			want   int
-		}{{10, "more", 413}, {10, struct{ io.Reader }{strings.NewReader("more")}, 413}, {0, content, 409}, {11, "more", 409}, {10, nil, 204}, {10, struct{ io.Reader }{strings.NewReader("")}, 204}} {
+		}{{10, "more", 413}, {10, struct{ io.Reader }{strings.NewReader("more")}, 413}, {0, content, 409}, {11, "more", 409},
+			{10, nil, 204}, {10, struct{ io.Reader }{strings.NewReader("")}, 204}} {
 			if a := s.patch(t, done, c.offset, c.body); a.status != c.want {
 				t.Errorf("PATCH at %d of %v: %v, want %d", c.offset, c.body, a, c.want)
 			}
@@ -96,14 +104,16 @@ func TestWhatAnUploadDoesNotTake(t *testing.T) {
 	for name, a := range map[string]answer{
 		"creation": s.do(t, "POST", "/files/tus/", "x", octets, "Upload-Length: 1", "Content-Encoding: gzip"),
 		"PATCH":    s.patch(t, s.create(t, 1), 0, "x", "Content-Encoding: br"),
-		"a form":   s.do(t, "POST", "/files/upload", "x", "Content-Type: multipart/form-data; boundary=b", "Content-Encoding: gzip", "Tus-Resumable: -"),
+		"a form": s.do(t, "POST", "/files/upload", "x", "Content-Type: multipart/form-data; boundary=b",
+			"Content-Encoding: gzip", "Tus-Resumable: -"),
 	} {
 		if a.status != 415 || a.header.Get("Accept-Encoding") != "identity" {
 			t.Errorf("encoded %s: %v", name, a)
 		}
 	}
 	for _, version := range []string{"8", "2", "x"} {
-		a := s.do(t, "POST", "/files/tus/", "x", "Tus-Resumable: -", "Upload-Draft-Interop-Version: "+version, "Upload-Complete: ?1")
+		a := s.do(t, "POST", "/files/tus/", "x", "Tus-Resumable: -", "Upload-Draft-Interop-Version: "+version,
+			"Upload-Complete: ?1")
 		if a.status != 412 || !strings.Contains(string(a.body), "3, 4, 5 and 6") || a.header.Get("Tus-Version") != "1.0.0" {
 			t.Errorf("version %s: %v", version, a)
 		}
@@ -114,10 +124,13 @@ func TestWhatAnUploadDoesNotTake(t *testing.T) {
 func TestInterimAnswers(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	for header, interim := range map[string]bool{"X-Other: 1": true, "Connection: close": false, "Via: 1.1 x": false, "X-Forwarded-For: 192.0.2.1": false} {
-		in := s.sendHead(t, []string{"POST /files/tus/", "Authorization: Bearer " + s.token, "Upload-Draft-Interop-Version: 6",
+	for header, interim := range map[string]bool{"X-Other: 1": true, "Connection: close": false, "Via: 1.1 x": false,
+		"X-Forwarded-For: 192.0.2.1": false} {
+		in := s.sendHead(t, []string{"POST /files/tus/", "Authorization: Bearer " + s.token,
+			"Upload-Draft-Interop-Version: 6",
 			"Upload-Complete: ?1", "Content-Length: 5", header}, "hello")
-		if line, err := in.ReadString('\n'); err != nil || strings.Contains(line, " 104 ") != interim || !interim && !strings.Contains(line, " 201 ") {
+		if line, err := in.ReadString('\n'); err != nil || strings.Contains(line, " 104 ") != interim || !interim &&
+			!strings.Contains(line, " 201 ") {
 			t.Errorf("%s: %q %v", header, line, err)
 		}
 	}
@@ -132,7 +145,8 @@ func TestOffsetOfACreation(t *testing.T) {
 		"0": s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 9"),
 		"3": s.do(t, "POST", "/files/tus/", "abc", octets, "Upload-Length: 9"),
 		"7": s.final(t, parts...),
-		"5": s.do(t, "POST", "/files/tus/", "abcde", "Tus-Resumable: -", "Upload-Draft-Interop-Version: 6", "Upload-Complete: ?1"),
+		"5": s.do(t, "POST", "/files/tus/", "abcde", "Tus-Resumable: -", "Upload-Draft-Interop-Version: 6",
+			"Upload-Complete: ?1"),
 	} {
 		if got := a.header.Get("Upload-Offset"); a.status != 201 || got != want {
 			t.Errorf("%v: the offset is %q, want %s", a, got, want)
@@ -181,7 +195,8 @@ func TestDeleteOfAnUploadUnderConditions(t *testing.T) {
 	a := s.patch(t, at, 0, "abc")
 	file := a.header.Get("Content-Location")
 	tag := s.do(t, "HEAD", file, nil).header.Get("Etag")
-	for _, condition := range []string{`If-Match: "x"`, "If-Match: ", "If-None-Match: *", "If-None-Match: " + tag, "If-Unmodified-Since: Thu, 01 Jan 2015 00:00:00 GMT"} {
+	for _, condition := range []string{`If-Match: "x"`, "If-Match: ", "If-None-Match: *", "If-None-Match: " + tag,
+		"If-Unmodified-Since: Thu, 01 Jan 2015 00:00:00 GMT"} {
 		for _, url := range []string{at, file} {
 			if a := s.do(t, "DELETE", url, nil, condition); a.status != 412 {
 				t.Errorf("%s of %s: %v", condition, url, a)

@@ -19,7 +19,8 @@ const jsonPolicy = "default-src 'none'; frame-ancestors 'none'"
 // those that let the front end read it.
 func TestHeadersOfEveryAnswer(t *testing.T) {
 	t.Parallel()
-	s := start(t, "CONFIG=Production", "FRONTEND_URL=https://app.example.org/", "MAX_FILE_SIZE=1000", "RATE_LIMIT_UPLOAD_REQUESTS=8", "RATE_LIMIT_UPLOAD_WINDOW=1h")
+	s := start(t, "CONFIG=Production", "FRONTEND_URL=https://app.example.org/", "MAX_FILE_SIZE=1000",
+		"RATE_LIMIT_UPLOAD_REQUESTS=8", "RATE_LIMIT_UPLOAD_WINDOW=1h")
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	names := s.fixture(t)
 	replace := strings.NewReplacer(names...)
@@ -50,11 +51,14 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 		{"POST", "/files/upload", header, form[:500], 429, jsonPolicy},
 		{"OPTIONS", "/files/tus/", "", nil, 204, jsonPolicy},
 	} {
-		a := s.do(t, c.method, replace.Replace(c.path), c.body, append(strings.Split(cmp.Or(c.headers, "Accept: */*"), "|"), "Origin: https://app.example.org")...)
+		a := s.do(t, c.method, replace.Replace(c.path), c.body, append(strings.Split(cmp.Or(c.headers, "Accept: */*"), "|"),
+			"Origin: https://app.example.org")...)
 		want := map[string]string{
 			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Content-Security-Policy": c.policy,
-			"Cross-Origin-Resource-Policy": map[bool]string{true: "same-site", false: "same-origin"}[c.path == "/files/{file}" && c.status == 200],
-			"Referrer-Policy":              "strict-origin-when-cross-origin", "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+			"Cross-Origin-Resource-Policy": map[bool]string{true: "same-site", false: "same-origin"}[c.path == "/files/{file}" &&
+				c.status == 200],
+			"Referrer-Policy":             "strict-origin-when-cross-origin",
+			"Permissions-Policy":          "camera=(), microphone=(), geolocation=()",
 			"Strict-Transport-Security":   "max-age=31536000; includeSubDomains",
 			"Access-Control-Allow-Origin": "https://app.example.org", "Access-Control-Allow-Credentials": "true",
 		}
@@ -63,12 +67,15 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 				t.Errorf("%s %s: %s is %q, want %q", c.method, c.path, name, got, value)
 			}
 		}
-		if a.status != c.status || a.header.Get("X-Request-ID") == "" || !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Upload-Offset") {
+		if a.status != c.status || a.header.Get("X-Request-ID") == "" ||
+			!strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Upload-Offset") {
 			t.Errorf("%s %s: %v, want %d", c.method, c.path, a, c.status)
 		}
 	}
 	other := start(t)
-	if h := other.do(t, "GET", "/files/", nil, "Origin: https://evil.example.org").header; h.Get("Strict-Transport-Security") != "" || h.Get("Access-Control-Allow-Origin") != "" {
+	if h := other.do(t, "GET", "/files/", nil,
+		"Origin: https://evil.example.org").header; h.Get("Strict-Transport-Security") != "" ||
+		h.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("%v", h)
 	}
 }
@@ -77,13 +84,18 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ALLOWED_ORIGINS=https://app.example.org")
-	for _, header := range []string{"authorization", "content-type", "x-guest-authorization", "x-public-authorization", "tus-resumable", "upload-length",
-		"upload-offset", "upload-metadata", "upload-defer-length", "upload-concat", "upload-checksum", "x-http-method-override", "x-request-id", "idempotency-key"} {
+	for _, header := range []string{"authorization", "content-type", "x-guest-authorization", "x-public-authorization",
+		"tus-resumable", "upload-length",
+		"upload-offset", "upload-metadata", "upload-defer-length", "upload-concat", "upload-checksum",
+		"x-http-method-override", "x-request-id", "idempotency-key"} {
 		for _, method := range []string{"POST", "PATCH", "HEAD", "GET", "DELETE"} {
-			a := s.do(t, "OPTIONS", "/files/tus/x", nil, "Origin: https://app.example.org", "Access-Control-Request-Method: "+method,
+			a := s.do(t, "OPTIONS", "/files/tus/x", nil, "Origin: https://app.example.org",
+				"Access-Control-Request-Method: "+method,
 				"Access-Control-Request-Headers: "+header, "Authorization: -", "Tus-Resumable: -")
-			if a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != "https://app.example.org" || a.header.Get("Access-Control-Allow-Methods") != method ||
-				a.header.Get("Access-Control-Allow-Headers") != header || a.header.Get("Access-Control-Allow-Credentials") != "true" {
+			if a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != "https://app.example.org" ||
+				a.header.Get("Access-Control-Allow-Methods") != method ||
+				a.header.Get("Access-Control-Allow-Headers") != header ||
+				a.header.Get("Access-Control-Allow-Credentials") != "true" {
 				t.Errorf("%s with %s: %v", method, header, a)
 			}
 		}
@@ -103,7 +115,8 @@ func TestBrowsersAreRedirected(t *testing.T) {
 		method, path, headers string
 		to                    string
 	}{
-		{"GET", "/files/some-id", browser + "|Authorization: -", "https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id"},
+		{"GET", "/files/some-id", browser + "|Authorization: -",
+			"https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id"},
 		{"GET", "/some-id", browser + "|Authorization: -", signIn("/some-id")}, // the proxy cut the prefix off
 		{"GET", "/files/some-id?disposition=inline&x=%20a+b", browser + "|Authorization: -",
 			"https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id%3Fdisposition%3Dinline%26x%3D%2520a%2Bb"},
@@ -123,13 +136,16 @@ func TestBrowsersAreRedirected(t *testing.T) {
 		if got := a.header.Get("Location"); got != c.to || (c.to != "") != (a.status == 302) {
 			t.Errorf("%s %s: %d to %q, want %q", c.method, c.path, a.status, got, c.to)
 		}
-		if c.to != "" && (len(a.body) != 0 || a.header.Get("Cache-Control") != "no-store" || a.header.Get("Www-Authenticate") != "" ||
-			a.header.Get("Access-Control-Allow-Origin") == "" || !strings.Contains(strings.Join(a.header.Values("Vary"), ", "), "Accept")) {
+		if c.to != "" && (len(a.body) != 0 || a.header.Get("Cache-Control") != "no-store" ||
+			a.header.Get("Www-Authenticate") != "" ||
+			a.header.Get("Access-Control-Allow-Origin") == "" || !strings.Contains(strings.Join(a.header.Values("Vary"), ", "),
+			"Accept")) {
 			t.Errorf("%s: %v", c.path, a)
 		}
 	}
 	plain := start(t)
-	if a := plain.do(t, "GET", "/files/some-id", nil, browser, "Authorization: -"); a.status != 401 || a.code() != "AUTH_001" {
+	if a := plain.do(t, "GET", "/files/some-id", nil, browser, "Authorization: -"); a.status != 401 ||
+		a.code() != "AUTH_001" {
 		t.Errorf("without a front end: %v", a)
 	}
 }
@@ -142,13 +158,16 @@ func TestLogs(t *testing.T) {
 	collector, setting := startCollector(t)
 	s := start(t, "DEBUG=on", setting)
 	file, location := s.upload(t, []byte("x"))
-	for sent, kept := range map[string]bool{"abc-1_2.Z": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false,
-		"a b": false, "é": false, `a"b`: false, "a=b": false} {
-		if got := s.do(t, "GET", file, nil, "X-Request-ID: "+sent).header.Get("X-Request-ID"); (got == sent) != kept || got == "" {
+	for sent, kept := range map[string]bool{"abc-1_2.Z": true, strings.Repeat("x", 128): true,
+		strings.Repeat("x", 129): false,
+		"a b":                    false, "é": false, `a"b`: false, "a=b": false} {
+		if got := s.do(t, "GET", file, nil, "X-Request-ID: "+sent).header.Get("X-Request-ID"); (got == sent) != kept ||
+			got == "" {
 			t.Errorf("%q became %q", sent, got)
 		}
 	}
-	if a, b := s.do(t, "GET", file, nil).header.Get("X-Request-ID"), s.do(t, "GET", file, nil).header.Get("X-Request-ID"); a == b {
+	if a, b := s.do(t, "GET", file, nil).header.Get("X-Request-ID"),
+		s.do(t, "GET", file, nil).header.Get("X-Request-ID"); a == b {
 		t.Errorf("two requests with the id %q", a)
 	}
 	link := s.do(t, "POST", file+"/links", `{}`)
@@ -164,7 +183,8 @@ func TestLogs(t *testing.T) {
 	}
 	s.do(t, "GET", address+"x", nil, "Authorization: -")
 	secrets := []string{s.token, u.Query().Get("signature")}
-	for i, name := range []string{"Authorization: Bearer ", "Authorization: Token ", "X-Guest-Authorization: ", "X-Public-Authorization: Token ",
+	for i, name := range []string{"Authorization: Bearer ", "Authorization: Token ", "X-Guest-Authorization: ",
+		"X-Public-Authorization: Token ",
 		"Cookie: token=", "Cookie: file_service_auth=", "Cookie: guest-token=", "Cookie: public-token="} {
 		secret := fmt.Sprintf("topsecret%dx", i)
 		secrets = append(secrets, secret)
@@ -174,11 +194,14 @@ func TestLogs(t *testing.T) {
 		}
 	}
 	for i, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"} {
-		for j, path := range []string{"/%s", "/files/%s", "/files/tus/%s", "/files/%s/links", "/files/%s/grants", "/files/a/b/%s", "/files/tus/?x=%s"} {
+		for j, path := range []string{"/%s", "/files/%s", "/files/tus/%s", "/files/%s/links", "/files/%s/grants",
+			"/files/a/b/%s", "/files/tus/?x=%s"} {
 			secret := fmt.Sprintf("hidden%dx%dx", i, j)
 			secrets = append(secrets, secret)
-			for _, headers := range [][]string{{"User-Agent: " + secret, "Referer: https://example.org/" + secret}, {"Authorization: -", "X-HTTP-Method-Override: " + secret},
-				{"Upload-Length: 1", "Upload-Metadata: filename " + base64.StdEncoding.EncodeToString([]byte(secret)), "Upload-Concat: " + secret}} {
+			for _, headers := range [][]string{{"User-Agent: " + secret, "Referer: https://example.org/" + secret},
+				{"Authorization: -", "X-HTTP-Method-Override: " + secret},
+				{"Upload-Length: 1", "Upload-Metadata: filename " + base64.StdEncoding.EncodeToString([]byte(secret)),
+					"Upload-Concat: " + secret}} {
 				s.do(t, method, fmt.Sprintf(path, secret), secret, headers...)
 			}
 		}
@@ -205,7 +228,8 @@ func TestLogs(t *testing.T) {
 	for line := range strings.Lines(string(log)) {
 		if strings.Contains(line, "msg=request ") {
 			seen = seen || strings.Contains(line, "request_id=the-last-one") && strings.Contains(line, "client=127.0.0.1") &&
-				strings.Contains(line, "method=DELETE route=/{id} status=204") && strings.Contains(line, "identity=user") && strings.Contains(line, "file="+file[len(s.base)+1:])
+				strings.Contains(line, "method=DELETE route=/{id} status=204") && strings.Contains(line, "identity=user") &&
+				strings.Contains(line, "file="+file[len(s.base)+1:])
 			if !strings.Contains(line, " request_id=") {
 				t.Errorf("no id: %s", line)
 			}

@@ -47,7 +47,8 @@ func signed(t *testing.T, r *http.Request, body []byte) {
 		t.Errorf("signature %q, want %q", r.Header.Get("webhook-signature"), want)
 	}
 	at, err := strconv.ParseInt(r.Header.Get("webhook-timestamp"), 10, 64)
-	if err != nil || time.Since(time.Unix(at, 0)).Abs() > 5*time.Minute || r.Method != "POST" || r.Header.Get("Content-Type") != "application/json" {
+	if err != nil || time.Since(time.Unix(at, 0)).Abs() > 5*time.Minute || r.Method != "POST" ||
+		r.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s %v", r.Method, r.Header)
 	}
 }
@@ -65,7 +66,8 @@ func (r *receiver) take(w http.ResponseWriter, q *http.Request) {
 			SHA256    string
 		}
 	}
-	if err := json.Unmarshal(body, &e); err != nil || e.ID != q.Header.Get("webhook-id") || e.Data.AccountID != 1 || e.Data.UserID != 1 || e.Data.Name == "" ||
+	if err := json.Unmarshal(body, &e); err != nil || e.ID != q.Header.Get("webhook-id") || e.Data.AccountID != 1 ||
+		e.Data.UserID != 1 || e.Data.Name == "" ||
 		e.Type == "file.created" && len(e.Data.SHA256) != 64 {
 		r.t.Errorf("%v %s", err, body)
 	}
@@ -102,7 +104,8 @@ func (r *receiver) has(events ...string) bool {
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
-	for name, env := range map[string][]string{"SQLite and embedded store": nil, "PostgreSQL and S3": servers(b.pg, b.s3)} {
+	for name, env := range map[string][]string{"SQLite and embedded store": nil, "PostgreSQL and S3": servers(b.pg,
+		b.s3)} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t)
 			s := start(t, append(env, "WEBHOOK_URL="+r.URL, "WEBHOOK_SECRET="+webhookSecret, "UPLOAD_TTL=3s")...)
@@ -181,7 +184,8 @@ func TestDeadEvents(t *testing.T) {
 		t.Error(out)
 	}
 	p.sql(t, `update events set created = created - $1, due = 0`, (73 * time.Hour).Milliseconds())
-	p.a.eventually("they are given up", func() bool { return p.number(t, `select count(*) from events where state = 'dead'`) == 5 })
+	p.a.eventually("they are given up",
+		func() bool { return p.number(t, `select count(*) from events where state = 'dead'`) == 5 })
 	out := p.b.run("events", "list")
 	if strings.Count(out, "the receiver answered 500") != 5 || !strings.Contains(out, ids[2]) {
 		t.Error(out)
@@ -218,7 +222,8 @@ func TestPreCreate(t *testing.T) {
 				Size      int
 			}
 		}
-		if err := json.Unmarshal(body, &q); err != nil || q.Type != "upload.beginning" || q.Data.AccountID != 1 || q.Data.Name != "a.txt" || q.Data.Size != 10 {
+		if err := json.Unmarshal(body, &q); err != nil || q.Type != "upload.beginning" || q.Data.AccountID != 1 ||
+			q.Data.Name != "a.txt" || q.Data.Size != 10 {
 			t.Errorf("%v %s", err, body)
 		}
 		w.WriteHeader(status)
@@ -227,7 +232,8 @@ func TestPreCreate(t *testing.T) {
 	defer asked.Close()
 	s := start(t, "PRE_CREATE_URL="+asked.URL, "WEBHOOK_SECRET="+webhookSecret)
 	create := func() answer {
-		return s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 10", "Upload-Metadata: filename "+base64.StdEncoding.EncodeToString([]byte("a.txt")))
+		return s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 10",
+			"Upload-Metadata: filename "+base64.StdEncoding.EncodeToString([]byte("a.txt")))
 	}
 	for _, c := range []struct {
 		status int
@@ -285,7 +291,8 @@ func TestPreCreateOfPieces(t *testing.T) {
 	s := start(t, "PRE_CREATE_URL="+asked.URL, "WEBHOOK_SECRET="+webhookSecret)
 	a, b := random(1000), random(500)
 	sources := []string{s.partial(t, a), s.partial(t, b)}
-	if len(questions) != 2 || questions[0]["partial"] != true || questions[0]["size"] != 1000.0 || questions[0]["final"] != nil {
+	if len(questions) != 2 || questions[0]["partial"] != true || questions[0]["size"] != 1000.0 ||
+		questions[0]["final"] != nil {
 		t.Fatalf("asked about partial uploads: %v", questions)
 	}
 	refuse = "final"
@@ -293,7 +300,8 @@ func TestPreCreateOfPieces(t *testing.T) {
 		t.Errorf("the final upload is refused: %v", a)
 	}
 	refuse = "partial"
-	if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 10", "Upload-Concat: partial"); a.status != 403 || a.code() != "PERM_001" {
+	if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 10", "Upload-Concat: partial"); a.status != 403 ||
+		a.code() != "PERM_001" {
 		t.Errorf("a partial upload is refused: %v", a)
 	}
 	questions = nil
@@ -301,7 +309,8 @@ func TestPreCreateOfPieces(t *testing.T) {
 	if final.status != 201 {
 		t.Fatalf("final: %v", final)
 	}
-	if len(questions) != 1 || questions[0]["final"] != true || questions[0]["size"] != 1500.0 || questions[0]["partial"] != nil {
+	if len(questions) != 1 || questions[0]["final"] != true || questions[0]["size"] != 1500.0 ||
+		questions[0]["partial"] != nil {
 		t.Errorf("asked about the final upload: %v", questions)
 	}
 	s.holds(t, strings.Replace(final.header.Get("Location"), "/tus/", "/", 1), append(a, b...))

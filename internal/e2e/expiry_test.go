@@ -71,7 +71,8 @@ func TestExpiry(t *testing.T) {
 	empty := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 10")
 	empty.expires(t)
 
-	names := []string{"{begun}", path.Base(begun.header.Get("Location")), "{partial}", path.Base(partial.header.Get("Location")), "{empty}", path.Base(empty.header.Get("Location"))}
+	names := []string{"{begun}", path.Base(begun.header.Get("Location")), "{partial}",
+		path.Base(partial.header.Get("Location")), "{empty}", path.Base(empty.header.Get("Location"))}
 	for i := 1; i < len(names); i += 2 {
 		s.eventually("it expires", func() bool { return s.do(t, "HEAD", "/files/tus/"+names[i], nil).status == 410 })
 	}
@@ -86,7 +87,8 @@ func TestExpiry(t *testing.T) {
 	s.stop()
 	b.sweep(t)
 	s.restart()
-	const left = `select (select count(*) from uploads where state <> 'recorded' and emptied is null) + (select count(*) from upload_parts) + (select count(*) from upload_tails)`
+	const left = `select (select count(*) from uploads where state <> 'recorded' and emptied is null) + (select count(*)
+		from upload_parts) + (select count(*) from upload_tails)`
 	s.eventually("the rows are gone", func() bool { return b.number(t, left) == 0 })
 	if m := b.multiparts(t); len(m) != 0 {
 		t.Errorf("multipart uploads stay: %v", m)
@@ -134,16 +136,19 @@ func TestExpiryIsPutOff(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "POST /files/tus/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 1000\r\n%s\r\nContent-Length: 1000\r\n\r\n", s.token, octets)
+	fmt.Fprintf(conn, "POST /files/tus/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: "+
+		"1.0.0\r\nUpload-Length: 1000\r\n%s\r\nContent-Length: 1000\r\n\r\n", s.token, octets)
 	sent := 0
 	s.eventually("the time is over", func() bool {
 		conn.Write([]byte("x"))
 		sent++
-		return sent == 900 || b.number(t, `select count(*) from uploads where size = 1000 and expires < extract(epoch from clock_timestamp()) * 1000`) == 1
+		return sent == 900 || b.number(t,
+			`select count(*) from uploads where size = 1000 and expires < extract(epoch from clock_timestamp()) * 1000`) == 1
 	})
 	b.sweep(t)
 	other := start(t, append(servers(b.pg, b.s3), "UPLOAD_TTL=1s")...)
-	other.eventually("a sweep went by", func() bool { return b.number(t, `select count(*) from chores where name = 'sweep' and until > 0`) == 1 })
+	other.eventually("a sweep went by",
+		func() bool { return b.number(t, `select count(*) from chores where name = 'sweep' and until > 0`) == 1 })
 	other.stop() // it waits for its sweep
 	conn.Write([]byte(strings.Repeat("x", 1000-sent)))
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)

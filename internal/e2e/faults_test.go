@@ -145,8 +145,9 @@ func TestStartWithout(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, env := range map[string][]string{
-		"object store": objectStore(&s3test.Server{Endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), AccessKey: "a", SecretKey: "b", Region: "us-east-1"}),
-		"database":     postgres(&pgtest.Server{Host: "127.0.0.1", Port: port, User: "a", Password: "b", Database: "c"}),
+		"object store": objectStore(&s3test.Server{Endpoint: fmt.Sprintf("http://127.0.0.1:%d", port), AccessKey: "a",
+			SecretKey: "b", Region: "us-east-1"}),
+		"database": postgres(&pgtest.Server{Host: "127.0.0.1", Port: port, User: "a", Password: "b", Database: "c"}),
 	} {
 		status, log := newServer(t, append(env, "START_TIMEOUT=2s")...).ends()
 		if status != 1 || !strings.Contains(log, "waiting for the "+name) {
@@ -175,7 +176,9 @@ func TestStartWaitsForMigrations(t *testing.T) {
 	s := newServer(t, append(postgres(pg), "START_TIMEOUT="+limit.String())...)
 	s.begin()
 	waits := func() (n int) {
-		if err := conn.QueryRow(t.Context(), `select count(*) from pg_stat_activity where pid <> pg_backend_pid() and query like '%advisory%'`).Scan(&n); err != nil {
+		if err := conn.QueryRow(t.Context(),
+			`select count(*) from pg_stat_activity where pid <> pg_backend_pid() and query like
+			'%advisory%'`).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -199,7 +202,8 @@ func TestStartWaitsForMigrations(t *testing.T) {
 func TestTooLittleMemory(t *testing.T) {
 	s := newServer(t, "MAX_FILE_SIZE=1099511627776", "MEMORY_BUDGET=200000000")
 	status, log := s.ends()
-	if _, err := os.Stat(s.data); status != 2 || !os.IsNotExist(err) || !strings.Contains(log, "MEMORY_BUDGET must be at least 246415360") {
+	if _, err := os.Stat(s.data); status != 2 || !os.IsNotExist(err) ||
+		!strings.Contains(log, "MEMORY_BUDGET must be at least 246415360") {
 		t.Errorf("status %d, data folder: %v\n%s", status, err, log)
 	}
 }
@@ -241,7 +245,8 @@ func TestLoweredMemory(t *testing.T) {
 }
 
 func TestWrongSettings(t *testing.T) {
-	s := newServer(t, "PORT=x", "MAX_FILE_SIZE=-1", "STORAGE_TYPE=ftp", "CONFIG=Live", "READ_TIMEOUT=soon", "PUBLIC_URL=ftp://x")
+	s := newServer(t, "PORT=x", "MAX_FILE_SIZE=-1", "STORAGE_TYPE=ftp", "CONFIG=Live", "READ_TIMEOUT=soon",
+		"PUBLIC_URL=ftp://x")
 	status, log := s.ends()
 	for _, name := range []string{"PORT", "MAX_FILE_SIZE", "STORAGE_TYPE", "CONFIG", "READ_TIMEOUT", "PUBLIC_URL"} {
 		if !strings.Contains(log, "\n  "+name+" ") {

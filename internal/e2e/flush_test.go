@@ -70,15 +70,18 @@ func (s *server) acknowledged(t *testing.T) (all []acknowledgement) {
 		for _, n := range file.chunks {
 			total += n
 		}
-		a := keep("an empty upload of "+file.what, s.do(t, "POST", "/files/tus/", nil, size(total)), http.StatusCreated, false)
+		a := keep("an empty upload of "+file.what, s.do(t, "POST", "/files/tus/", nil, size(total)), http.StatusCreated,
+			false)
 		at, offset := a.header.Get("Location"), 0
 		for i, n := range file.chunks {
 			keep(fmt.Sprintf("chunk %d of %s", i, file.what), s.patch(t, at, offset, random(n)), http.StatusNoContent, true)
 			offset += n
 		}
 	}
-	keep("a file with its creation", s.do(t, "POST", "/files/tus/", random(mebi), octets, size(mebi)), http.StatusCreated, true)
-	keep("the first bytes with the creation", s.do(t, "POST", "/files/tus/", random(mebi), octets, size(2*mebi)), http.StatusCreated, true)
+	keep("a file with its creation", s.do(t, "POST", "/files/tus/", random(mebi), octets, size(mebi)), http.StatusCreated,
+		true)
+	keep("the first bytes with the creation", s.do(t, "POST", "/files/tus/", random(mebi), octets, size(2*mebi)),
+		http.StatusCreated, true)
 	_, form := s.sendForm(t, "a.bin", "application/octet-stream", random(300000))
 	keep("a form", form, http.StatusOK, true)
 	keep("a final upload", s.final(t, s.partial(t, random(6*mebi)), s.partial(t, random(1000))), http.StatusCreated, true)
@@ -138,10 +141,12 @@ func (s *server) calls(t *testing.T) (all systemCalls) {
 
 func (c systemCall) succeeded() bool { return strings.HasSuffix(c.text, "= 0") }
 
-// answers are the writes that begin the service's answers. The embedded store's, on its socket, name their ids otherwise.
+// answers are the writes that begin the service's answers. The embedded store's, on its socket, name their ids
+// otherwise.
 func (all systemCalls) answers() (found systemCalls) {
 	for _, c := range all {
-		if strings.HasPrefix(c.name, "write") && strings.Contains(c.text, `"HTTP/1.1 `) && strings.Contains(c.text, `\r\nX-Request-Id: `) {
+		if strings.HasPrefix(c.name, "write") && strings.Contains(c.text, `"HTTP/1.1 `) &&
+			strings.Contains(c.text, `\r\nX-Request-Id: `) {
 			found = append(found, c)
 		}
 	}
@@ -158,7 +163,10 @@ var (
 // system, a row, a flush of the database's log, the answer. Each begins when the one before is over.
 func (all systemCalls) durable(data string, a acknowledgement) error {
 	answers := all.answers()
-	at := slices.IndexFunc(answers, func(c systemCall) bool { return strings.Contains(c.text, `\r\nX-Request-Id: `+a.id+`\r\n`) })
+	at := slices.IndexFunc(answers, func(c systemCall) bool {
+		return strings.Contains(c.text,
+			`\r\nX-Request-Id: `+a.id+`\r\n`)
+	})
 	if at < 0 || a.id == "" {
 		return fmt.Errorf("the trace has no answer to %q", a.id)
 	}

@@ -21,9 +21,11 @@ func TestForeignRows(t *testing.T) {
 	server, pg := s3test.Start(t), pgtest.Start(t)
 	direct := *server
 	w := watch(t, server)
-	s := start(t, append(append(objectStore(server), postgres(pg)...), "PERMISSION_CACHE_TTL=10m", "AUTH_CACHE_TTL=10m")...)
+	s := start(t, append(append(objectStore(server), postgres(pg)...), "PERMISSION_CACHE_TTL=10m",
+		"AUTH_CACHE_TTL=10m")...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
-	store := s3.New(s3.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey, SecretKey: direct.SecretKey})
+	store := s3.New(s3.Options{Endpoint: direct.Endpoint, Region: direct.Region, AccessKey: direct.AccessKey,
+		SecretKey: direct.SecretKey})
 	defer store.Close()
 	rows, err := sql.Open("pgx", pg.DSN())
 	if err != nil {
@@ -35,7 +37,8 @@ func TestForeignRows(t *testing.T) {
 	for id, size := range map[string]int{"old 1ö.pdf": 0, "old_2.pdf": 77, "missing.pdf": 5000} {
 		at := storage.Layout{BucketPrefix: "pneumatic-dev-test"}.Object(1, file.ID(id))
 		if id != "missing.pdf" {
-			if _, err := store.Put(t.Context(), at, "application/pdf", bytes.NewReader(content), int64(len(content))); err != nil {
+			if _, err := store.Put(t.Context(), at, "application/pdf", bytes.NewReader(content),
+				int64(len(content))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -48,8 +51,10 @@ func TestForeignRows(t *testing.T) {
 	w.take()
 	for _, id := range []string{"old%201%C3%B6.pdf", "old_2.pdf"} {
 		s.holds(t, s.base+"/"+id, content)
-		if a := s.do(t, "GET", "/files/"+id, nil, "Range: bytes=-10"); a.status != 206 || !bytes.Equal(a.body, content[4990:]) ||
-			a.header.Get("Content-Range") != "bytes 4990-4999/5000" || a.header.Get("ETag") == "" || a.header.Get("Repr-Digest") != "" {
+		if a := s.do(t, "GET", "/files/"+id, nil, "Range: bytes=-10"); a.status != 206 ||
+			!bytes.Equal(a.body, content[4990:]) ||
+			a.header.Get("Content-Range") != "bytes 4990-4999/5000" || a.header.Get("ETag") == "" ||
+			a.header.Get("Repr-Digest") != "" {
 			t.Errorf("%s: %v", id, a)
 		}
 		if calls, _ := w.take(); len(calls) != 3 || calls[0] != "HEAD " || calls[2] != "GET bytes=4990-4999" {

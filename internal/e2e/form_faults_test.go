@@ -32,7 +32,8 @@ func TestFormWhileTheStoreGoesAway(t *testing.T) {
 	out.Write(body[30<<20:]) // it may be closed by now
 	out.Close()
 	wg.Wait()
-	if want := `{"code":"STORAGE_002","message":"Failed to upload file to storage"}`; failed == nil && (got.status != 503 || string(got.body) != want || got.header.Get("Retry-After") == "") {
+	if want := `{"code":"STORAGE_002","message":"Failed to upload file to storage"}`; failed == nil &&
+		(got.status != 503 || string(got.body) != want || got.header.Get("Retry-After") == "") {
 		t.Errorf("%v, want %s", got, want)
 	}
 	if n := b.number(t, `select count(*) from files`); n != 0 {
@@ -45,7 +46,8 @@ func TestFormWhileTheStoreGoesAway(t *testing.T) {
 			return false
 		}
 		parts, err := b.store().ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
-		return err == nil && len(objects.Contents) == 0 && len(parts.Uploads) == 0 && b.number(t, `select count(*) from uploads where emptied is null`) == 0
+		return err == nil && len(objects.Contents) == 0 && len(parts.Uploads) == 0 &&
+			b.number(t, `select count(*) from uploads where emptied is null`) == 0
 	})
 }
 

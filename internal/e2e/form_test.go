@@ -85,13 +85,15 @@ func TestForm(t *testing.T) {
 		}
 		s.holds(t, got.URL, content)
 		h := s.do(t, "HEAD", got.URL, nil).header
-		if h.Get("Content-Type") != "application/pdf" || !strings.HasSuffix(h.Get("Content-Disposition"), "; filename*=utf-8''%D0%BE%D1%82%D1%87%D1%91%D1%82_1.PDF") {
+		if h.Get("Content-Type") != "application/pdf" || !strings.HasSuffix(h.Get("Content-Disposition"),
+			"; filename*=utf-8''%D0%BE%D1%82%D1%87%D1%91%D1%82_1.PDF") {
 			t.Errorf("%v", h)
 		}
 	}
 	// Without the prefix, as behind a proxy that strips it.
 	body, header := formOf(t, "a.txt", "", []byte("x"))
-	if a := s.do(t, "POST", "/upload", body, header); a.status != 200 || !strings.Contains(string(a.body), `"public_url":"`+s.base+"/") {
+	if a := s.do(t, "POST", "/upload", body, header); a.status != 200 || !strings.Contains(string(a.body),
+		`"public_url":"`+s.base+"/") {
 		t.Errorf("%v", a)
 	}
 }
@@ -106,12 +108,16 @@ func TestWrongForms(t *testing.T) {
 	const missing = `{"code":"VAL_002","message":"Missing required field","details":{"reason":"Field 'file' is required and must be a file"}}`
 	s.check(t, []line{
 		{"POST", "/files/upload", b, "--b--\r\n", 422, "VAL_002", missing},
-		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="other"; filename="a"`, "x") + "--b--\r\n", 422, "VAL_002", missing},
-		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"`, "x") + "--b--\r\n", 422, "VAL_002", missing},
-		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"; filename=""`, "") + "--b--\r\n", 422, "VAL_002", missing},
+		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="other"; filename="a"`, "x") + "--b--\r\n",
+			422, "VAL_002", missing},
+		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"`, "x") + "--b--\r\n", 422, "VAL_002",
+			missing},
+		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"; filename=""`, "") + "--b--\r\n", 422,
+			"VAL_002", missing},
 		{"POST", "/files/upload", "", "", 422, "VAL_002", missing},
 		{"POST", "/files/upload", "Content-Type: application/x-www-form-urlencoded", "file=x", 422, "VAL_002", missing},
-		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"; filename="a"`, "") + "--b--\r\n", 422, "VAL_001", `{"code":"VAL_001","message":"Invalid file size"}`},
+		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"; filename="a"`, "") + "--b--\r\n", 422,
+			"VAL_001", `{"code":"VAL_001","message":"Invalid file size"}`},
 		{"POST", "/files/upload", "Content-Type: application/json", `{"file":"x"}`, 415, "VAL_005", ""},
 		{"POST", "/files/upload", "Content-Type: multipart/mixed; boundary=b", file + "--b--\r\n", 415, "VAL_005", ""},
 		{"POST", "/files/upload", "Content-Type: multipart/form-data", file + "--b--\r\n", 400, "VAL_003", "boundary"},
@@ -122,14 +128,21 @@ func TestWrongForms(t *testing.T) {
 		{"POST", "/files/upload", b, "", 400, "VAL_003", "broke off"},
 		{"POST", "/files/upload", b, file + file + "--b--\r\n", 400, "VAL_003", "more than one"},
 		{"POST", "/files/upload", b, "--b\r\nnot a header\r\n\r\nx\r\n--b--\r\n", 400, "VAL_003", ""},
-		{"POST", "/files/upload", b, part("X: "+strings.Repeat("x", 70_000)+"\r\n"+`Content-Disposition: form-data; name="file"; filename="a"`, "x"), 400, "VAL_003", "beside the file"},
-		{"POST", "/files/upload", b, strings.Repeat(part(`Content-Disposition: form-data; name="x"`, "y"), 2000) + file + "--b--\r\n", 400, "VAL_003", "beside the file"},
-		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="x"`, strings.Repeat("y", 70_000)) + file + "--b--\r\n", 400, "VAL_003", "beside the file"},
-		{"POST", "/files/upload", b + "|Idempotency-Key: " + strings.Repeat("k", 256), file + "--b--\r\n", 400, "VAL_003", "Idempotency-Key"},
+		{"POST", "/files/upload", b, part("X: "+strings.Repeat("x",
+			70_000)+"\r\n"+`Content-Disposition: form-data; name="file"; filename="a"`, "x"), 400, "VAL_003", "beside the file"},
+		{"POST", "/files/upload", b, strings.Repeat(part(`Content-Disposition: form-data; name="x"`, "y"), 2000) + file +
+			"--b--\r\n", 400, "VAL_003", "beside the file"},
+		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="x"`, strings.Repeat("y", 70_000)) + file +
+			"--b--\r\n", 400, "VAL_003", "beside the file"},
+		{"POST", "/files/upload", b + "|Idempotency-Key: " + strings.Repeat("k", 256), file + "--b--\r\n", 400, "VAL_003",
+			"Idempotency-Key"},
 		{"POST", "/files/upload", b + "|Idempotency-Key: é", file + "--b--\r\n", 400, "VAL_003", "Idempotency-Key"},
-		{"POST", "/files/upload", b + "|Idempotency-Key: a|Idempotency-Key: b", file + "--b--\r\n", 400, "VAL_003", "Idempotency-Key"},
-		{"POST", "/files/upload", b + "|Authorization: Bearer hf_wrong", file + "--b--\r\n", 401, "AUTH_001", `{"code":"AUTH_001","message":"Authentication failed"}`},
-		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"; filename="big"`, strings.Repeat("x", 1_000_001)) + "--b--\r\n",
+		{"POST", "/files/upload", b + "|Idempotency-Key: a|Idempotency-Key: b", file + "--b--\r\n", 400, "VAL_003",
+			"Idempotency-Key"},
+		{"POST", "/files/upload", b + "|Authorization: Bearer hf_wrong", file + "--b--\r\n", 401, "AUTH_001",
+			`{"code":"AUTH_001","message":"Authentication failed"}`},
+		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"; filename="big"`,
+			strings.Repeat("x", 1_000_001)) + "--b--\r\n",
 			413, "FILE_003", `{"code":"FILE_003","message":"File size exceeds limit","details":{"reason":"File size 1000001 bytes exceeds limit 1000000 bytes"}}`},
 		{"GET", "/files/upload", "", "", 405, "VAL_006", ""},
 	})
@@ -173,16 +186,19 @@ func TestFormOverTheCapIsNotTakenIn(t *testing.T) {
 		}
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(patience))
-		fmt.Fprintf(c, "POST /files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: multipart/form-data; boundary=b\r\n%s\r\n\r\n", s.token, length)
+		fmt.Fprintf(c, "POST /files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+			"multipart/form-data; boundary=b\r\n%s\r\n\r\n", s.token, length)
 		if strings.HasPrefix(length, "Transfer") {
-			head := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n" + strings.Repeat("x", 1_000_001)
+			head := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n" + strings.Repeat("x",
+				1_000_001)
 			fmt.Fprintf(c, "%x\r\n%s\r\n", len(head), head)
 		}
 		got, err := io.ReadAll(c) // to the end: the connection is closed
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := string(got); !strings.HasPrefix(text, "HTTP/1.1 413 ") || !strings.Contains(text, "FILE_003") || !strings.Contains(text, "Connection: close") {
+		if text := string(got); !strings.HasPrefix(text, "HTTP/1.1 413 ") || !strings.Contains(text, "FILE_003") ||
+			!strings.Contains(text, "Connection: close") {
 			t.Errorf("%s: %s", length, text)
 		}
 	}
@@ -198,7 +214,8 @@ func TestFormCutOffLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(c, "POST /files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s\r\nContent-Length: %d\r\n\r\n", s.token, header, len(body))
+	fmt.Fprintf(c, "POST /files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s\r\nContent-Length: "+
+		"%d\r\n\r\n", s.token, header, len(body))
 	if _, err := c.Write(body[:20<<20]); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +237,8 @@ func TestFormThatStallsIsEnded(t *testing.T) {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(c, "POST /files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s\r\nContent-Length: %d\r\n\r\n", s.token, header, len(body))
+	fmt.Fprintf(c, "POST /files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s\r\nContent-Length: "+
+		"%d\r\n\r\n", s.token, header, len(body))
 	c.Write(body[:len(body)-100])
 	got, err := io.ReadAll(c)
 	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 408 ") || !strings.Contains(string(got), "UPLOAD_008") {
@@ -244,13 +262,16 @@ func TestIdempotencyKey(t *testing.T) {
 	for _, other := range []struct {
 		name    string
 		content []byte
-	}{{"a.txt", content[1:]}, {"a.txt", append(bytes.Clone(content), 0)}, {"b.txt", content}, {"a.txt", bytes.Repeat([]byte("x"), 100_000)}} {
-		if _, a := s.sendForm(t, other.name, "", other.content, "Idempotency-Key: k 1"); a.status != 422 || a.code() != "UPLOAD_010" {
+	}{{"a.txt", content[1:]}, {"a.txt", append(bytes.Clone(content), 0)}, {"b.txt", content},
+		{"a.txt", bytes.Repeat([]byte("x"), 100_000)}} {
+		if _, a := s.sendForm(t, other.name, "", other.content, "Idempotency-Key: k 1"); a.status != 422 ||
+			a.code() != "UPLOAD_010" {
 			t.Errorf("another file: %v", a)
 		}
 	}
 	other := s.run("token", "create", "--user", "2", "--account", "1")
-	if theirs, a := s.sendForm(t, "a.txt", "", content, "Idempotency-Key: k 1", "Authorization: Bearer "+other); a.status != 200 || theirs == first {
+	if theirs, a := s.sendForm(t, "a.txt", "", content, "Idempotency-Key: k 1",
+		"Authorization: Bearer "+other); a.status != 200 || theirs == first {
 		t.Errorf("another user has keys of their own: %v", a)
 	}
 	if second, a := s.sendForm(t, "a.txt", "", content, "Idempotency-Key: k 2"); a.status != 200 || second == first {
@@ -293,7 +314,8 @@ func TestIdempotencyKeyInFlight(t *testing.T) {
 		_, a := s.sendForm(t, "a.txt", "", nil, "Idempotency-Key: k")
 		return a.status == 409
 	})
-	if a := s.do(t, "POST", "/files/upload", body, header, "Idempotency-Key: k"); a.status != 409 || a.code() != "UPLOAD_009" || a.header.Get("Retry-After") == "" {
+	if a := s.do(t, "POST", "/files/upload", body, header, "Idempotency-Key: k"); a.status != 409 ||
+		a.code() != "UPLOAD_009" || a.header.Get("Retry-After") == "" {
 		t.Errorf("%v", a)
 	}
 	out.Write(body[10_000:])

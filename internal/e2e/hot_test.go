@@ -102,7 +102,8 @@ func TestHotRange(t *testing.T) {
 	} {
 		a := s.do(t, c.method, file, nil, c.headers)
 		if calls, n := w.take(); a.status != c.status || !slices.Equal(calls, c.calls) || n != c.bytes {
-			t.Errorf("%s %s: %d, the store was asked for %q and sent %d bytes; want %d %q %d", c.method, c.headers, a.status, calls, n, c.status, c.calls, c.bytes)
+			t.Errorf("%s %s: %d, the store was asked for %q and sent %d bytes; want %d %q %d", c.method, c.headers, a.status,
+				calls, n, c.status, c.calls, c.bytes)
 		}
 	}
 	pg.Restart(t)

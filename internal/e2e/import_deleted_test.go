@@ -20,7 +20,8 @@ func TestImportOfADeletedFile(t *testing.T) {
 		}
 	}
 	fill(t, b.s3, "old", map[string][]byte{"a.pdf": []byte("content")})
-	for name, env := range map[string][]string{"PostgreSQL": append(all, "BUCKET_PREFIX=with-pg"), "SQLite": append(sqlite, "BUCKET_PREFIX=with-sqlite")} {
+	for name, env := range map[string][]string{"PostgreSQL": append(all, "BUCKET_PREFIX=with-pg"),
+		"SQLite": append(sqlite, "BUCKET_PREFIX=with-sqlite")} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, env...)
 			s.token = s.run("token", "create", "--user", "12", "--account", "7")
@@ -46,7 +47,8 @@ func TestImportOfADeletedFile(t *testing.T) {
 			links(old, "left: 1 links, which name no file", "  1  "+old)
 			for _, args := range [][]string{{}, {"--dry-run"}} {
 				out := s.importing(t, 0, "deleted since: 1; 0 bytes", append(args, "--manifest", manifest)...)
-				if !strings.Contains(out, "deleted since: s3://old/a.pdf (one); --again brings it back") || strings.Contains(out, "already there") {
+				if !strings.Contains(out, "deleted since: s3://old/a.pdf (one); --again brings it back") ||
+					strings.Contains(out, "already there") {
 					t.Errorf("import %v: %s", args, out)
 				}
 			}

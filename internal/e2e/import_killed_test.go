@@ -86,7 +86,8 @@ func TestImportKilled(t *testing.T) {
 	if m := b.multiparts(t); len(m) != 0 {
 		t.Errorf("%d multipart uploads are left", len(m))
 	}
-	if n := b.number(t, `select count(distinct source) from imports join files using (file_id) where state = 'done'`); n != len(objects) {
+	if n := b.number(t, `select count(distinct source) from imports join files using (file_id) where state =
+		'done'`); n != len(objects) {
 		t.Errorf("%d files, want %d", n, len(objects))
 	}
 	if found, clean := s.reconcile(t, "--deep"); !clean {
@@ -94,7 +95,8 @@ func TestImportKilled(t *testing.T) {
 	}
 	for key, content := range objects {
 		sum := sha256.Sum256(content)
-		if n := b.number(t, `select count(*) from imports join files using (file_id) where source = $1 and size = $2 and sha256 = $3`, "s3://acme/"+key, len(content), sum[:]); n != 1 {
+		if n := b.number(t, `select count(*) from imports join files using (file_id) where source = $1 and size = $2 and
+			sha256 = $3`, "s3://acme/"+key, len(content), sum[:]); n != 1 {
 			t.Errorf("%s is not what it was", key)
 		}
 	}

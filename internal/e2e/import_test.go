@@ -49,7 +49,8 @@ func (s *server) importing(t *testing.T, status int, report string, args ...stri
 }
 
 func from(other *s3test.Server) []string {
-	return []string{"IMPORT_S3_ENDPOINT=" + other.Endpoint, "IMPORT_S3_ACCESS_KEY=" + other.AccessKey, "IMPORT_S3_SECRET_KEY=" + other.SecretKey}
+	return []string{"IMPORT_S3_ENDPOINT=" + other.Endpoint, "IMPORT_S3_ACCESS_KEY=" + other.AccessKey,
+		"IMPORT_S3_SECRET_KEY=" + other.SecretKey}
 }
 
 // fill makes a bucket with objects.
@@ -60,7 +61,8 @@ func fill(t *testing.T, on *s3test.Server, bucket string, objects map[string][]b
 		t.Fatal(err)
 	}
 	for key, content := range objects {
-		if _, err := b.store().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(content),
+		if _, err := b.store().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key,
+			Body:        bytes.NewReader(content),
 			ContentType: aws.String("image/png")}); err != nil {
 			t.Fatal(err)
 		}
@@ -78,9 +80,11 @@ func TestImportHeals(t *testing.T) {
 	fill(t, b.s3, bucket, objects)
 	b.s3.Age(t, 1000*time.Hour)
 	for key := range objects {
-		b.sql(t, `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'application/pdf', 'old.png', 1, 1)`, key)
+		b.sql(t, `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0,
+			'application/pdf', 'old.png', 1, 1)`, key)
 	}
-	b.sql(t, `insert into files (file_id, size, content_type, filename, user_id, account_id) values ('lost', 0, 'application/pdf', 'lost', 1, 1)`)
+	b.sql(t, `insert into files (file_id, size, content_type, filename, user_id, account_id) values ('lost', 0,
+		'application/pdf', 'lost', 1, 1)`)
 	own, _ := s.upload(t, random(100))
 
 	s.importing(t, 1, "would be done: 3, failed: 1", "--dry-run")
@@ -93,8 +97,10 @@ func TestImportHeals(t *testing.T) {
 	}
 	for key, content := range objects {
 		sum := sha256.Sum256(content)
-		if n := b.number(t, `select count(*) from files where file_id = $1 and size = $2 and sha256 = $3 and etag <> '' and content_type = 'image/png'
-			and created_at < now() - interval '900 hours' and object_bucket = $4 and object_key = $1`, key, len(content), sum[:], bucket); n != 1 {
+		if n := b.number(t, `select count(*) from files where file_id = $1 and size = $2 and sha256 = $3 and etag <> '' and
+			content_type = 'image/png'
+			and created_at < now() - interval '900 hours' and object_bucket = $4 and object_key = $1`, key, len(content), sum[:],
+			bucket); n != 1 {
 			t.Errorf("%s is not healed", key)
 		}
 		a := s.do(t, "GET", "/files/"+file.ID(key).Escaped(), nil)
@@ -185,11 +191,15 @@ func TestImportManifest(t *testing.T) {
 	if n := b.number(t, `select count(*) from files`); n != 0 {
 		t.Fatalf("a dry run has copied %d", n)
 	}
-	s.importing(t, 0, fmt.Sprintf("copied: 5; %d bytes", len(big)+300+9*mebi+1+4), "--manifest", manifest, "--folder", folder)
+	s.importing(t, 0, fmt.Sprintf("copied: 5; %d bytes", len(big)+300+9*mebi+1+4), "--manifest", manifest, "--folder",
+		folder)
 	write(append(lines, bad...)...)
-	out := s.importing(t, 1, "already there: 5, failed: 11; 0 bytes", "--manifest", manifest, "--folder", folder, "--jobs", "1")
-	for i, why := range []string{"s3://acme/none (", "begun with the id chosen", "the manifest says the SHA-256 abab", "the manifest says 1 bytes", "the id chosen is another source's",
-		"unavailable: unexpected EOF", "unexpected EOF", "404 Not Found", "path escapes", "path escapes", "not a regular file"} {
+	out := s.importing(t, 1, "already there: 5, failed: 11; 0 bytes", "--manifest", manifest, "--folder", folder, "--jobs",
+		"1")
+	for i, why := range []string{"s3://acme/none (", "begun with the id chosen", "the manifest says the SHA-256 abab",
+		"the manifest says 1 bytes", "the id chosen is another source's",
+		"unavailable: unexpected EOF", "unexpected EOF", "404 Not Found", "path escapes", "path escapes",
+		"not a regular file"} {
 		if !strings.Contains(out, why) {
 			t.Errorf("%s: %q is not told:\n%s", bad[i], why, out)
 		}
@@ -202,8 +212,9 @@ func TestImportManifest(t *testing.T) {
 	if err := json.Unmarshal(a.body, &list); err != nil || len(list.Files) != 5 {
 		t.Fatalf("%v: %v", err, a)
 	}
-	want := map[string][]byte{"my_file.png image/png": random(300), "big.mp4 video/mp4": big, "empty image/png": {}, "chunked.txt text/plain": random(9*mebi + 1),
-		"a.csv text/csv": []byte("a,b\n")}
+	want := map[string][]byte{"my_file.png image/png": random(300), "big.mp4 video/mp4": big, "empty image/png": {},
+		"chunked.txt text/plain": random(9*mebi + 1),
+		"a.csv text/csv":         []byte("a,b\n")}
 	for _, f := range list.Files {
 		content, there := want[f.Name+" "+f.Type]
 		if !there {
@@ -212,7 +223,8 @@ func TestImportManifest(t *testing.T) {
 		}
 		s.holds(t, f.URL, content)
 	}
-	if n := b.number(t, `select count(*) from files where created_at = '2020-01-02T03:04:05Z' or file_id = 'chosen' and user_id = 7 and account_id = 3`); n != 2 {
+	if n := b.number(t, `select count(*) from files where created_at = '2020-01-02T03:04:05Z' or file_id = 'chosen' and
+		user_id = 7 and account_id = 3`); n != 2 {
 		t.Error("time, id or owner are not the manifest's")
 	}
 
@@ -263,30 +275,39 @@ func TestImportLinks(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
 	u := *b.pg
-	s := newServer(t, append(servers(b.pg, b.s3), "PUBLIC_URL=https://files.example.org/files/", "IMPORT_TEXTS_URL="+u.DSN())...)
+	s := newServer(t, append(servers(b.pg, b.s3), "PUBLIC_URL=https://files.example.org/files/",
+		"IMPORT_TEXTS_URL="+u.DSN())...)
 	s.run("token", "list") // makes the tables
-	b.sql(t, `insert into files (file_id, size, content_type, filename, account_id) values ('my file.pdf', 1, 'application/pdf', 'x', 1), ('11', 1, 'application/pdf', 'x', 1)`)
-	b.sql(t, `insert into imports (source, account_id, file_id, state, updated) values ('s3://acme/a.pdf', 1, '11', 'done', 0), ('s3://acme/begun.pdf', 1, '12', 'begun', 0),
+	b.sql(t, `insert into files (file_id, size, content_type, filename, account_id) values ('my file.pdf', 1,
+		'application/pdf', 'x', 1), ('11', 1, 'application/pdf', 'x', 1)`)
+	b.sql(t, `insert into imports (source, account_id, file_id, state, updated) values ('s3://acme/a.pdf', 1, '11', 'done',
+		0), ('s3://acme/begun.pdf', 1, '12', 'begun', 0),
 		('s3://acme/gone.pdf', 1, '13', 'done', 0)`) // a file that was deleted since
 	const g, n = "https://storage.googleapis.com/", "https://files.example.org/files/"
-	in := "x (" + g + "acme/a.pdf) y\n" + g + "acme2/a.pdf " + g + "acme/begun.pdf\n" + g + "acme/gone.pdf, " + g + "acme/gone.pdf.\n" + g + "kept/my%20file.pdf " + g + "kept/my file.pdf\n"
-	want := "x (" + n + "11) y\n" + g + "acme2/a.pdf " + g + "acme/begun.pdf\n" + g + "acme/gone.pdf, " + g + "acme/gone.pdf.\n" + n + "my%20file.pdf " + n + "my%20file.pdf\n"
+	in := "x (" + g + "acme/a.pdf) y\n" + g + "acme2/a.pdf " + g + "acme/begun.pdf\n" + g + "acme/gone.pdf, " + g +
+		"acme/gone.pdf.\n" + g + "kept/my%20file.pdf " + g + "kept/my file.pdf\n"
+	want := "x (" + n + "11) y\n" + g + "acme2/a.pdf " + g + "acme/begun.pdf\n" + g + "acme/gone.pdf, " + g +
+		"acme/gone.pdf.\n" + n + "my%20file.pdf " + n + "my%20file.pdf\n"
 	diff := ":1\n-x (" + g + "acme/a.pdf) y\n+x (" + n + "11) y\n"
-	left := "left: 4 links, which name no file\n  2  " + g + "acme/gone.pdf\n  1  " + g + "acme/begun.pdf\n  1  " + g + "acme2/a.pdf\n"
+	left := "left: 4 links, which name no file\n  2  " + g + "acme/gone.pdf\n  1  " + g + "acme/begun.pdf\n  1  " + g +
+		"acme2/a.pdf\n"
 	if status, out := s.attempt(t, in, "import", "links", "--bucket", "kept"); status != 0 || out != want+left {
 		t.Errorf("%d %s", status, out)
 	}
-	if status, out := s.attempt(t, in, "import", "links", "--dry-run"); status != 0 || !strings.HasPrefix(out, "standard input"+diff+"left: 6 links") {
+	if status, out := s.attempt(t, in, "import", "links", "--dry-run"); status != 0 ||
+		!strings.HasPrefix(out, "standard input"+diff+"left: 6 links") {
 		t.Errorf("%d %s", status, out)
 	}
 	path := filepath.Join(s.folder, "text")
 	if err := os.WriteFile(path, []byte(in), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if status, out := s.attempt(t, "", "import", "links", "--dry-run", path); status != 0 || !strings.HasPrefix(out, path+diff+"left: 6 links") {
+	if status, out := s.attempt(t, "", "import", "links", "--dry-run", path); status != 0 ||
+		!strings.HasPrefix(out, path+diff+"left: 6 links") {
 		t.Errorf("%d %s", status, out)
 	}
-	if status, out := s.attempt(t, "", "import", "links", "--bucket", "kept", path); status != 0 || out != path+": 3 links\n"+left {
+	if status, out := s.attempt(t, "", "import", "links", "--bucket", "kept", path); status != 0 ||
+		out != path+": 3 links\n"+left {
 		t.Errorf("%d %s", status, out)
 	}
 	got, err := os.ReadFile(path)
@@ -297,9 +318,11 @@ func TestImportLinks(t *testing.T) {
 
 	b.sql(t, `create schema django`)
 	b.sql(t, `create table django."Comment" (id bigint primary key, "text" jsonb)`)
-	b.sql(t, `insert into django."Comment" select i, jsonb_build_object('t', case when i % 2 = 0 then $1::text else 'no link' end) from generate_series(1, 1000) i`, in)
+	b.sql(t, `insert into django."Comment" select i, jsonb_build_object('t', case when i % 2 = 0 then $1::text else 'no
+		link' end) from generate_series(1, 1000) i`, in)
 	args := []string{"import", "links", "--bucket", "kept", "--table", "django.Comment", "--column", "text"}
-	if status, out := s.attempt(t, "", append(args, "--dry-run")...); status != 0 || strings.Count(out, "django.Comment ") != 500 {
+	if status, out := s.attempt(t, "", append(args, "--dry-run")...); status != 0 ||
+		strings.Count(out, "django.Comment ") != 500 {
 		t.Errorf("%d %.300s", status, out)
 	}
 	if n := b.number(t, `select count(*) from django."Comment" where "text"->>'t' = $1`, in); n != 500 {
@@ -311,12 +334,14 @@ func TestImportLinks(t *testing.T) {
 	if n := b.number(t, `select count(*) from django."Comment" where "text"->>'t' = $1`, want); n != 500 {
 		t.Errorf("%d of 500 texts are as they should be", n)
 	}
-	for _, args := range [][]string{{"--table", "django.Comment"}, {"--column", "text"}, {"--table", "django.Comment", "--column", "text", path}} {
+	for _, args := range [][]string{{"--table", "django.Comment"}, {"--column", "text"}, {"--table", "django.Comment",
+		"--column", "text", path}} {
 		if status, out := s.attempt(t, "", append([]string{"import", "links"}, args...)...); status != 2 {
 			t.Errorf("%v: %d %s", args, status, out)
 		}
 	}
-	if status, out := s.attempt(t, "", "import", "links", "--table", "django.Comment", "--column", "none"); status != 1 || !strings.Contains(out, "no column none") {
+	if status, out := s.attempt(t, "", "import", "links", "--table", "django.Comment", "--column", "none"); status != 1 ||
+		!strings.Contains(out, "no column none") {
 		t.Errorf("%d %s", status, out)
 	}
 }

@@ -56,7 +56,8 @@ func (s *server) fixture(t *testing.T) []string {
 func TestIDsThatNameNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ids := []string{"6ba7b810-9dad-41d1-80b4-00c04fd430c8", "..", "%2e%2e", "a%2fb", "%00", "%ff", "%5c", strings.Repeat("x", 600)}
+	ids := []string{"6ba7b810-9dad-41d1-80b4-00c04fd430c8", "..", "%2e%2e", "a%2fb", "%00", "%ff", "%5c",
+		strings.Repeat("x", 600)}
 	var lines []line
 	for _, id := range ids {
 		for _, method := range []string{"GET", "HEAD", "PATCH", "DELETE"} {
@@ -97,7 +98,8 @@ func TestWrongRequests(t *testing.T) {
 		{"POST", tus, "Upload-Length: 0x10", "", 400, "VAL_003", "Upload-Length"},
 		{"POST", tus, "", "", 400, "VAL_003", "Upload-Length"},
 		{"POST", tus, "Upload-Length: 5|Upload-Length: 5", "", 400, "VAL_003", "twice"},
-		{"POST", tus, "Upload-Length: 104857601", "", 413, "FILE_003", "File size 104857601 bytes exceeds limit 104857600 bytes"},
+		{"POST", tus, "Upload-Length: 104857601", "", 413, "FILE_003",
+			"File size 104857601 bytes exceeds limit 104857600 bytes"},
 		{"POST", tus, "Upload-Length: " + long, "", 413, "FILE_003", ""},
 		{"POST", tus, "Upload-Length: 5|Upload-Defer-Length: 1", "", 400, "VAL_003", "exclude"},
 		{"POST", tus, "Upload-Defer-Length: 2", "", 400, "VAL_003", "Upload-Defer-Length"},
@@ -115,9 +117,12 @@ func TestWrongRequests(t *testing.T) {
 		{"POST", "/files/{file}", "", "", 405, "VAL_006", "Allow: "},
 		{"PATCH", "/files/{file}", "", "", 405, "VAL_006", "Allow: "},
 		{"PUT", "/files/", "", "", 405, "VAL_006", "Allow: "},
-		{"POST", "/files/{file}", "Origin: http://localhost:" + s.base[17:len(s.base)-6], "", 405, "VAL_006", "Access-Control-Allow-Origin: http://localhost:"},
-		{"GET", "/files/unknown", "Origin: http://localhost:" + s.base[17:len(s.base)-6], "", 404, "FILE_001", "Access-Control-Allow-Origin: http://localhost:"},
-		{"GET", "/files/unknown", "Origin: http://localhost:" + s.base[17:len(s.base)-6], "", 404, "FILE_001", "Access-Control-Expose-Headers: "},
+		{"POST", "/files/{file}", "Origin: http://localhost:" + s.base[17:len(s.base)-6], "", 405, "VAL_006",
+			"Access-Control-Allow-Origin: http://localhost:"},
+		{"GET", "/files/unknown", "Origin: http://localhost:" + s.base[17:len(s.base)-6], "", 404, "FILE_001",
+			"Access-Control-Allow-Origin: http://localhost:"},
+		{"GET", "/files/unknown", "Origin: http://localhost:" + s.base[17:len(s.base)-6], "", 404, "FILE_001",
+			"Access-Control-Expose-Headers: "},
 		{"GET", "/files/?limit=0", "", "", 400, "VAL_003", "limit"},
 		{"GET", "/files/?limit=1001", "", "", 400, "VAL_003", "limit"},
 		{"GET", "/files/?limit=x", "", "", 400, "VAL_003", "limit"},
@@ -129,7 +134,8 @@ func TestWrongRequests(t *testing.T) {
 func TestTooMuch(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000")
-	for name, body := range map[string]any{"with its length": strings.Repeat("x", 11), "chunked": &counted{r: strings.NewReader(strings.Repeat("x", 11))}} {
+	for name, body := range map[string]any{"with its length": strings.Repeat("x", 11),
+		"chunked": &counted{r: strings.NewReader(strings.Repeat("x", 11))}} {
 		at := s.create(t, 10)
 		if a := s.patch(t, at, 0, body); a.status != 413 || a.code() != "FILE_003" {
 			t.Errorf("a body that is too long, %s: %v", name, a)
@@ -161,7 +167,8 @@ func TestTooMuch(t *testing.T) {
 	}
 	if n := s.offset(t, at); n < 10 || n > 1000 {
 		t.Errorf("after bytes beyond the cap the offset is %d", n)
-	} else if a := s.patch(t, at, n, "ab", "Upload-Length: "+strconv.Itoa(n+2)); a.status != 204 || a.header.Get("Content-Location") == "" {
+	} else if a := s.patch(t, at, n, "ab", "Upload-Length: "+strconv.Itoa(n+2)); a.status != 204 ||
+		a.header.Get("Content-Location") == "" {
 		t.Errorf("declared at last: %v", a)
 	}
 }
@@ -180,7 +187,8 @@ func TestWho(t *testing.T) {
 	}
 	cookie := "Authorization: -|Cookie: token=" + s.token
 	var lines []line
-	for _, who := range []string{"Authorization: -", "Authorization: Bearer hf_x", "Authorization: Basic eDp5", revoked, expired} {
+	for _, who := range []string{"Authorization: -", "Authorization: Bearer hf_x", "Authorization: Basic eDp5", revoked,
+		expired} {
 		lines = append(lines,
 			line{"GET", "/files/{file}", who, "", 401, "AUTH_001", "Www-Authenticate: Bearer"},
 			line{"GET", "/files/", who, "", 401, "AUTH_001", ""},
@@ -263,7 +271,8 @@ func TestDownload(t *testing.T) {
 		t.Fatalf("an empty file: %v", empty)
 	}
 	s.holds(t, empty.header.Get("Content-Location"), nil)
-	if got := s.do(t, "HEAD", empty.header.Get("Location"), nil).header.Get("Upload-Metadata"); got != "flag,filename YS50eHQ=" {
+	if got := s.do(t, "HEAD", empty.header.Get("Location"),
+		nil).header.Get("Upload-Metadata"); got != "flag,filename YS50eHQ=" {
 		t.Errorf("Upload-Metadata is %q", got)
 	}
 	var page struct{ Next string }

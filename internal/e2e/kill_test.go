@@ -48,7 +48,8 @@ func postgres(pg *pgtest.Server) []string {
 }
 
 func objectStore(s3 *s3test.Server) []string {
-	return []string{"STORAGE_TYPE=s3", "S3_ENDPOINT=" + s3.Endpoint, "S3_ACCESS_KEY=" + s3.AccessKey, "S3_SECRET_KEY=" + s3.SecretKey, "S3_REGION=" + s3.Region}
+	return []string{"STORAGE_TYPE=s3", "S3_ENDPOINT=" + s3.Endpoint, "S3_ACCESS_KEY=" + s3.AccessKey, "S3_SECRET_KEY=" +
+		s3.SecretKey, "S3_REGION=" + s3.Region}
 }
 
 type crash struct {
@@ -65,7 +66,8 @@ func (c crash) run(t *testing.T) {
 	var wg sync.WaitGroup
 	clients := make([]*uploader, 3)
 	for i := range clients {
-		clients[i] = &uploader{s: c.server, t: t, rand: rand.New(rand.NewPCG(seed, uint64(i))), over: &over, later: c.later, files: map[string]string{}}
+		clients[i] = &uploader{s: c.server, t: t, rand: rand.New(rand.NewPCG(seed, uint64(i))), over: &over, later: c.later,
+			files: map[string]string{}}
 		wg.Go(clients[i].run)
 	}
 	r := rand.New(rand.NewPCG(seed, 99))
@@ -86,7 +88,8 @@ func (c crash) run(t *testing.T) {
 	}
 	// Empty files whose answer was lost, and files whose deletion was not answered.
 	unknown := c.server.keeps(t, files)
-	t.Logf("%d kills; %d files kept, %d uploads with more than 16 small chunks, %d files that no client knows", c.kills, len(files), merges, unknown)
+	t.Logf("%d kills; %d files kept, %d uploads with more than 16 small chunks, %d files that no client knows", c.kills,
+		len(files), merges, unknown)
 	if len(files) == 0 {
 		t.Error("no file was finished")
 	}
@@ -297,7 +300,8 @@ func (u *uploader) finished(f *sending) {
 	want := digest(f.content)
 	a := u.insist("GET", f.url)
 	if got := digest(a.body); a.status != 200 || got != want {
-		u.t.Errorf("GET %s: status %d, %d bytes, SHA-256 %s; want %d bytes, %s", f.url, a.status, len(a.body), got, len(f.content), want)
+		u.t.Errorf("GET %s: status %d, %d bytes, SHA-256 %s; want %d bytes, %s", f.url, a.status, len(a.body), got,
+			len(f.content), want)
 		return
 	}
 	if u.rand.IntN(2) == 0 {

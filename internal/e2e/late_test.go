@@ -111,7 +111,9 @@ func TestWriteThatArrivesLate(t *testing.T) {
 			answered := make(chan struct{})
 			go func() {
 				defer close(answered)
-				p.a.ask("PATCH", at, sent, "Tus-Resumable: 1.0.0", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream") // it is killed
+				// it is killed
+				p.a.ask("PATCH", at, sent, "Tus-Resumable: 1.0.0", "Upload-Offset: 0",
+					"Content-Type: application/offset+octet-stream")
 			}()
 			<-held.taken
 			p.a.kill9()

@@ -88,7 +88,8 @@ func TestBadLineToDatabase(t *testing.T) {
 			}
 			line := badline.New(t, u.Host)
 			password, _ := u.User.Password()
-			s := start(t, postgres(&pgtest.Server{Host: "127.0.0.1", Port: line.Port, User: u.User.Username(), Password: password, Database: strings.TrimPrefix(u.Path, "/")})...)
+			s := start(t, postgres(&pgtest.Server{Host: "127.0.0.1", Port: line.Port, User: u.User.Username(),
+				Password: password, Database: strings.TrimPrefix(u.Path, "/")})...)
 			s.token = s.run("token", "create", "--user", "1", "--account", "1")
 			s.uploadsDuring(t, line, h)
 		})

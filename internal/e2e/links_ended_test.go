@@ -62,10 +62,12 @@ func TestLinksAreEnded(t *testing.T) {
 			}
 			s.check(t, []line{opens(own, 200), opens(theirs, 200), opens(foreign, 200)})
 			grant(`{"access": "private"}`)
-			s.check(t, []line{opens(own, 200), opens(theirs, 403), opens(foreign, 403), {"HEAD", theirs, anonymous, "", 403, "", ""}})
+			s.check(t, []line{opens(own, 200), opens(theirs, 403), opens(foreign, 403), {"HEAD", theirs, anonymous, "", 403, "",
+				""}})
 			grant(`{"access": "restricted", "users": [2]}`)
 			u, _ := url.Parse(theirs)
-			if ids := s.linkIDs(t, file); len(ids) != 3 || ids[1] != theirID || strings.Contains(theirs, theirID) || u.Query().Get("link") == "" {
+			if ids := s.linkIDs(t, file); len(ids) != 3 || ids[1] != theirID || strings.Contains(theirs, theirID) ||
+				u.Query().Get("link") == "" {
 				t.Errorf("%q, %s", ids, theirs)
 			}
 			s.check(t, []line{

@@ -30,7 +30,8 @@ func (s *server) link(t *testing.T, address, body string) string {
 		URL       string    `json:"url"`
 		ExpiresAt time.Time `json:"expires_at"`
 	}
-	if err := json.Unmarshal(a.body, &l); a.status != 201 || err != nil || !strings.HasPrefix(l.URL, address+"?") || time.Until(l.ExpiresAt) < 0 {
+	if err := json.Unmarshal(a.body, &l); a.status != 201 || err != nil || !strings.HasPrefix(l.URL, address+"?") ||
+		time.Until(l.ExpiresAt) < 0 {
 		t.Fatalf("a link: %v %v", a, err)
 	}
 	return l.URL
@@ -53,7 +54,8 @@ func TestLinks(t *testing.T) {
 		u.RawQuery = q.Encode()
 		return u.String()
 	}
-	s.eventually("the short one's life is over", func() bool { return s.do(t, "GET", short, nil, anonymous).status == 410 })
+	s.eventually("the short one's life is over",
+		func() bool { return s.do(t, "GET", short, nil, anonymous).status == 410 })
 	s.check(t, []line{
 		{"GET", plain, anonymous, "", 200, "", "0123456789"},
 		{"GET", plain, anonymous, "", 200, "", "Content-Disposition: attachment; "},
@@ -132,14 +134,16 @@ func TestInline(t *testing.T) {
 		{"audio/mpeg", "inline", "sandbox allow-same-origin; ", "DENY"},
 		{"video/webm", "inline", "sandbox allow-same-origin; ", "DENY"},
 		{"text/plain", "inline", "sandbox; ", "DENY"},
-		{"application/pdf", "inline", "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'", "SAMEORIGIN"},
+		{"application/pdf", "inline", "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors " +
+			"'self'", "SAMEORIGIN"},
 		{"application/json", "attachment", "sandbox; ", "DENY"},
 		{"application/xml", "attachment", "sandbox; ", "DENY"},
 		{"text/html", "attachment", "sandbox; ", "DENY"}, // it is kept as application/octet-stream
 		{"text/markdown", "attachment", "sandbox; ", "DENY"},
 	} {
 		file := s.put(t, "x", c.mediaType, []byte("0123456789"))
-		for query, disposition := range map[string]string{"": "attachment", "?disposition=attachment": "attachment", "?disposition=x": "attachment",
+		for query, disposition := range map[string]string{"": "attachment", "?disposition=attachment": "attachment",
+			"?disposition=x":      "attachment",
 			"?disposition=inline": c.disposition} {
 			a := s.do(t, "GET", file+query, nil)
 			policy, frames := c.policy, c.frames
@@ -217,7 +221,8 @@ func TestRedirect(t *testing.T) {
 	t.Parallel()
 	s3 := s3test.Start(t)
 	outside := strings.Replace(s3.Endpoint, "127.0.0.1", "localhost", 1)
-	s := start(t, append(objectStore(s3), "DOWNLOAD_MODE=redirect", "DOWNLOAD_REDIRECT_MIN=1000", "DOWNLOAD_REDIRECT_ENDPOINT="+outside)...)
+	s := start(t, append(objectStore(s3), "DOWNLOAD_MODE=redirect", "DOWNLOAD_REDIRECT_MIN=1000",
+		"DOWNLOAD_REDIRECT_ENDPOINT="+outside)...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
 	content := random(2000)
@@ -241,14 +246,16 @@ func TestRedirect(t *testing.T) {
 			continue
 		}
 		got := s.do(t, c.method, to, nil, anonymous, "Tus-Resumable: -")
-		if got.status != 200 || c.method == "GET" && !bytes.Equal(got.body, content) || got.header.Get("Content-Type") != "image/png" ||
+		if got.status != 200 || c.method == "GET" && !bytes.Equal(got.body, content) ||
+			got.header.Get("Content-Type") != "image/png" ||
 			got.header.Get("Content-Disposition") != c.disposition+`; filename="off.png"; filename*=utf-8''%C3%B6ff.png` {
 			t.Errorf("%s at the store: %v", c.method, got)
 		}
 		if c.method == "HEAD" {
 			continue
 		}
-		if got := s.do(t, "GET", to, nil, anonymous, "Tus-Resumable: -", "Range: bytes=5-9"); got.status != 206 || !bytes.Equal(got.body, content[5:10]) {
+		if got := s.do(t, "GET", to, nil, anonymous, "Tus-Resumable: -", "Range: bytes=5-9"); got.status != 206 ||
+			!bytes.Equal(got.body, content[5:10]) {
 			t.Errorf("a range at the store: %v", got)
 		}
 		for _, no := range []string{"HEAD", "PUT", "DELETE"} {
@@ -266,12 +273,14 @@ func TestResourcePolicy(t *testing.T) {
 		s := start(t, "RESOURCE_POLICY="+policy)
 		file := s.put(t, "a.png", "image/png", []byte("no picture"))
 		link := s.link(t, file, `{"disposition": "inline"}`)
-		for at, want := range map[string]string{file: policy, link: policy, file + "x": "same-origin", "/files/": "same-origin", "/files/healthz": "same-origin"} {
+		for at, want := range map[string]string{file: policy, link: policy, file + "x": "same-origin",
+			"/files/": "same-origin", "/files/healthz": "same-origin"} {
 			if a := s.do(t, "GET", at, nil); a.header.Get("Cross-Origin-Resource-Policy") != want {
 				t.Errorf("%s: %v, want %s", at, a, want)
 			}
 		}
-		if a := s.do(t, "GET", link, nil, "Range: bytes=99-"); a.status != 416 || a.header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+		if a := s.do(t, "GET", link, nil, "Range: bytes=99-"); a.status != 416 ||
+			a.header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
 			t.Error(a)
 		}
 	}

@@ -35,7 +35,8 @@ func TestAnAccountIsClearedPageByPage(t *testing.T) {
 	t.Parallel()
 	one := start(t)
 	replicas := startPair(t, "PERMISSION_CACHE_TTL=1h")
-	for name, c := range map[string]struct{ lists, deletes *server }{"one": {one, one}, "replicas": {replicas.a, replicas.b}} {
+	for name, c := range map[string]struct{ lists, deletes *server }{"one": {one, one},
+		"replicas": {replicas.a, replicas.b}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var all, seen []string
@@ -119,7 +120,8 @@ func TestDeleteUnderConditions(t *testing.T) {
 	if a := s.do(t, "DELETE", "/files/nothing", nil, `If-Match: *`); a.status != 404 {
 		t.Error(a)
 	}
-	for _, headers := range []string{`If-Match: ` + tag, `If-Match: *`, `If-Match: "a"|If-Match: "b", ` + tag, `If-Unmodified-Since: ` + late,
+	for _, headers := range []string{`If-Match: ` + tag, `If-Match: *`, `If-Match: "a"|If-Match: "b", ` + tag,
+		`If-Unmodified-Since: ` + late,
 		`If-Unmodified-Since: yesterday`, `If-Match: ` + tag + `|If-Unmodified-Since: ` + old, `If-None-Match: "a"`} {
 		file, _ := s.upload(t, []byte("precious"))
 		if a := s.do(t, "DELETE", file, nil, strings.Split(headers, "|")...); a.status != 204 {

@@ -101,7 +101,8 @@ func newWorld(t *testing.T, d *django, backend bool) world {
 	}
 	w := world{s, map[byte]caller{}}
 	for column, header := range map[byte]string{
-		'n': "", 'o': d.user("pn-owner", 10, 1), 'c': colleague, 'e': d.user("pn-elsewhere", 10, 2), 's': d.user("pn-super", 13, 2),
+		'n': "", 'o': d.user("pn-owner", 10, 1), 'c': colleague, 'e': d.user("pn-elsewhere", 10, 2),
+		's': d.user("pn-super", 13, 2),
 		'g': d.guest(12, 1), 'p': d.public("pppppppp", 1), 'q': d.public("qqqqqqqq", 1),
 		'v': "Authorization: Bearer " + s.run("token", "create", "--service", "--account", "1"),
 	} {

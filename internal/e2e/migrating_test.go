@@ -35,7 +35,8 @@ func snippet(t *testing.T, document, name, language string) string {
 func TestThePythonServicesEnvironment(t *testing.T) {
 	t.Parallel()
 	var env []string
-	for _, m := range regexp.MustCompile(`(?m)^      ([A-Z0-9_]+): (.*)$`).FindAllStringSubmatch(snippet(t, "MIGRATING.md", "compose", "yaml"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^      ([A-Z0-9_]+): (.*)$`).FindAllStringSubmatch(snippet(t, "MIGRATING.md",
+		"compose", "yaml"), -1) {
 		env = append(env, m[1]+"="+strings.Trim(m[2], `'"`))
 	}
 	if len(env) < 30 {
@@ -47,7 +48,8 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 			s := newServer(t, env...)
 			s.env = append(s.env, postgres(b.pg)...)
 			s.env = append(s.env, "CONFIG="+mode, fmt.Sprintf("PORT=%d", s.port), "AUTH_REDIS_URL="+redis.URL(),
-				"SEAWEEDFS_S3_ENDPOINT="+b.s3.Endpoint, "SEAWEEDFS_S3_ACCESS_KEY="+b.s3.AccessKey, "SEAWEEDFS_S3_SECRET_KEY="+b.s3.SecretKey, "SEAWEEDFS_S3_REGION="+b.s3.Region)
+				"SEAWEEDFS_S3_ENDPOINT="+b.s3.Endpoint, "SEAWEEDFS_S3_ACCESS_KEY="+b.s3.AccessKey,
+				"SEAWEEDFS_S3_SECRET_KEY="+b.s3.SecretKey, "SEAWEEDFS_S3_REGION="+b.s3.Region)
 			s.launch()
 			s.token = s.run("token", "create", "--user", "1", "--account", "1")
 			production := mode == "Production"
@@ -97,7 +99,8 @@ func TestBehindThePythonServicesNginx(t *testing.T) {
 		t.Errorf("%s %s", location, byTus)
 	}
 	s.holds(t, byTus, content)
-	if a := s.do(t, "GET", byForm.URL, nil, "Range: bytes=9000000-9000009"); a.status != 206 || !bytes.Equal(a.body, content[9000000:9000010]) {
+	if a := s.do(t, "GET", byForm.URL, nil, "Range: bytes=9000000-9000009"); a.status != 206 ||
+		!bytes.Equal(a.body, content[9000000:9000010]) {
 		t.Errorf("%v", a)
 	}
 
@@ -109,9 +112,11 @@ func TestBehindThePythonServicesNginx(t *testing.T) {
 		want                  string
 	}{
 		{"GET", byForm.URL, "Authorization: -", nil, 401, `{"code":"AUTH_001","message":"Authentication failed"}`},
-		{"GET", public + "/not-there", "Accept: */*", nil, 404, `{"code":"FILE_001","message":"File not found","details":{"reason":"File with ID 'not-there' not found"}}`},
+		{"GET", public + "/not-there", "Accept: */*", nil, 404,
+			`{"code":"FILE_001","message":"File not found","details":{"reason":"File with ID 'not-there' not found"}}`},
 		{"GET", byForm.URL, "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1"), nil, 403,
-			`{"code":"FILE_002","message":"Access to file denied","details":{"reason":"User 2 has no access to file '` + byForm.ID + `'"}}`},
+			`{"code":"FILE_002","message":"Access to file denied","details":{"reason":"User 2 has no access to file '` +
+				byForm.ID + `'"}}`},
 		{"POST", public + "/upload", header, too, 413,
 			`{"code":"FILE_003","message":"File size exceeds limit","details":{"reason":"File size 20000001 bytes exceeds limit 20000000 bytes"}}`},
 		{"POST", public + "/upload", "Content-Type: multipart/form-data; boundary=b", "--b--\r\n", 422,

@@ -74,7 +74,8 @@ func TestAWebServerInPlaceOfTheStore(t *testing.T) {
 	}
 	file, whole := s.upload(t, []byte("a file that is there"))
 	parts := []string{s.partial(t, random(6*mebi)), s.partial(t, random(100))}
-	for name, body := range map[string]string{"text": "404 page not found\n", "a page": "<html><p>none</html>", "nothing": ""} {
+	for name, body := range map[string]string{"text": "404 page not found\n", "a page": "<html><p>none</html>",
+		"nothing": ""} {
 		store.answers(func(w http.ResponseWriter, r *http.Request) bool {
 			io.Copy(io.Discard, r.Body)
 			w.WriteHeader(http.StatusNotFound)
@@ -123,7 +124,10 @@ func TestConcatenationWithoutCopies(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			io.WriteString(w, "<Error><Code>UnsupportedOperation</Code></Error>")
 		},
-		"200 for a part without bytes": func(w http.ResponseWriter) { w.Header().Set("ETag", `"d41d8cd98f00b204e9800998ecf8427e"`) },
+		"200 for a part without bytes": func(w http.ResponseWriter) {
+			w.Header().Set("ETag",
+				`"d41d8cd98f00b204e9800998ecf8427e"`)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := s3test.Start(t)

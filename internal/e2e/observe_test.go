@@ -68,7 +68,8 @@ func (s scrape) sum(name string, labels ...string) (sum float64) {
 // What is done is counted, and nothing else is.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=7", "RATE_LIMIT_UPLOAD_WINDOW=24h", "UPLOAD_TTL=24h")
+	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=7", "RATE_LIMIT_UPLOAD_WINDOW=24h",
+		"UPLOAD_TTL=24h")
 	content := random(300_000)
 	first, _ := s.upload(t, content)
 	second, location := s.upload(t, content)
@@ -101,7 +102,8 @@ func TestMetrics(t *testing.T) {
 		{"POST", "/files/tus/", nil, "Upload-Length: 1", 429},
 		{"BREW", "/files/", nil, "", 405},
 	} {
-		if a := s.do(t, c.method, c.path, c.body, strings.FieldsFunc(c.headers, func(r rune) bool { return r == '|' })...); a.status != c.status {
+		if a := s.do(t, c.method, c.path, c.body, strings.FieldsFunc(c.headers,
+			func(r rune) bool { return r == '|' })...); a.status != c.status {
 			t.Fatalf("%s %s: %v", c.method, c.path, a)
 		}
 	}
@@ -151,7 +153,8 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s{%s} is %v, want %v", c.name, c.labels, n, c.want)
 		}
 	}
-	for _, name := range []string{"holdfast_sweep_last_success_timestamp_seconds", "holdfast_lease_wait_seconds", "holdfast_cache_hits_total", "go_goroutines",
+	for _, name := range []string{"holdfast_sweep_last_success_timestamp_seconds", "holdfast_lease_wait_seconds",
+		"holdfast_cache_hits_total", "go_goroutines",
 		"process_open_fds", "go_sql_open_connections"} {
 		if got.sum(name) == 0 {
 			t.Errorf("%s is nothing", name)
@@ -186,12 +189,17 @@ func TestBrokenDownloadCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if now := s.scrape(t); now.sum("holdfast_http_requests_in_flight", "kind=download") != 1 || now.sum("holdfast_downloads_total") != 0 {
+	if now := s.scrape(t); now.sum("holdfast_http_requests_in_flight", "kind=download") != 1 ||
+		now.sum("holdfast_downloads_total") != 0 {
 		t.Errorf("during it: %v %v", now["holdfast_http_requests_in_flight"], now["holdfast_downloads_total"])
 	}
 	res.Body.Close()
-	s.eventually("it is counted", func() bool { return s.scrape(t).sum("holdfast_downloads_total", "outcome=broken") == 1 })
-	if now := s.scrape(t); now.sum("holdfast_downloads_total") != 1 || now.sum("holdfast_download_sent_bytes_total") >= 30*mebi {
+	s.eventually("it is counted", func() bool {
+		return s.scrape(t).sum("holdfast_downloads_total",
+			"outcome=broken") == 1
+	})
+	if now := s.scrape(t); now.sum("holdfast_downloads_total") != 1 ||
+		now.sum("holdfast_download_sent_bytes_total") >= 30*mebi {
 		t.Errorf("%v", now["holdfast_downloads_total"])
 	}
 }
@@ -199,11 +207,13 @@ func TestBrokenDownloadCounts(t *testing.T) {
 // Profiles are where metrics are, where they are wanted, and nowhere else.
 func TestProfiles(t *testing.T) {
 	t.Parallel()
-	if res, err := start(t).watch("/debug/pprof/"); err != nil || res.Body.Close() != nil || res.StatusCode != http.StatusNotFound {
+	if res, err := start(t).watch("/debug/pprof/"); err != nil || res.Body.Close() != nil ||
+		res.StatusCode != http.StatusNotFound {
 		t.Errorf("profiles that nobody asked for: %v %v", res, err)
 	}
 	s := start(t, "ADMIN_PROFILES=on")
-	for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/debug/pprof/profile?seconds=1", "/metrics"} {
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline",
+		"/debug/pprof/profile?seconds=1", "/metrics"} {
 		res, err := s.watch(path)
 		if err != nil {
 			t.Fatal(err)
@@ -225,7 +235,8 @@ func everything(t *testing.T) (*server, backing) {
 	t.Helper()
 	b, d, r := startBacking(t), startDjango(t), newReceiver(t)
 	d.allow("*", "*")
-	s := start(t, slices.Concat(servers(b.pg, b.s3), d.all(), []string{"RATE_LIMIT_ENABLED=on", "WEBHOOK_URL=" + r.URL, "WEBHOOK_SECRET=" + webhookSecret})...)
+	s := start(t, slices.Concat(servers(b.pg, b.s3), d.all(), []string{"RATE_LIMIT_ENABLED=on", "WEBHOOK_URL=" + r.URL,
+		"WEBHOOK_SECRET=" + webhookSecret})...)
 	d.user("ownerstoken", 1, 1)
 	other := d.user("otherstoken", 2, 1)
 	s.token = "ownerstoken"
@@ -236,7 +247,8 @@ func everything(t *testing.T) (*server, backing) {
 	s.do(t, "PATCH", "/files/tus/nothing", "x", octets, "Upload-Offset: 0") // which is refused
 	s.eventually("both sweeps have been", func() bool {
 		now := s.scrape(t)
-		return now.sum("holdfast_sweeps_total")+now.sum("holdfast_leftovers_sweeps_total") >= 2 && now.sum("holdfast_events_sent_total") > 0
+		return now.sum("holdfast_sweeps_total")+now.sum("holdfast_leftovers_sweeps_total") >= 2 &&
+			now.sum("holdfast_events_sent_total") > 0
 	})
 	return s, b
 }
@@ -258,23 +270,28 @@ func TestReadyNames(t *testing.T) {
 	d.redis.Freeze() // hangs, and does not refuse
 	says("not ready: database, store, redis\n")
 	a := s.do(t, "GET", "/readyz", nil, "Accept: application/json")
-	if want := `{"status":"not ready","missing":["database","store","redis"]}`; a.status != 503 || string(a.body) != want || a.header.Get("Content-Type") != "application/json" {
+	if want := `{"status":"not ready","missing":["database","store","redis"]}`; a.status != 503 ||
+		string(a.body) != want || a.header.Get("Content-Type") != "application/json" {
 		t.Errorf("%v, want %s", a, want)
 	}
-	if a := s.do(t, "GET", "/healthz", nil, "Accept: application/json"); a.status != 200 || string(a.body) != `{"status":"ok"}` {
+	if a := s.do(t, "GET", "/healthz", nil, "Accept: application/json"); a.status != 200 ||
+		string(a.body) != `{"status":"ok"}` {
 		t.Error(a)
 	}
 	now := s.scrape(t)
-	if now.sum("holdfast_sql_errors_total", "operation=connect") == 0 || now.sum("holdfast_s3_errors_total", "operation=ListObjectsV2", "reason=unreachable") == 0 ||
+	if now.sum("holdfast_sql_errors_total", "operation=connect") == 0 || now.sum("holdfast_s3_errors_total",
+		"operation=ListObjectsV2", "reason=unreachable") == 0 ||
 		now.sum("holdfast_build_info") != 1 || now["holdfast_events"] != nil {
-		t.Errorf("with everything away: %v %v %v", now["holdfast_sql_errors_total"], now["holdfast_s3_errors_total"], now["holdfast_events"])
+		t.Errorf("with everything away: %v %v %v", now["holdfast_sql_errors_total"], now["holdfast_s3_errors_total"],
+			now["holdfast_events"])
 	}
 	d.redis.Thaw()
 	b.s3.Restart(t)
 	b.pg.Restart(t)
 	says("ok\n")
 	log, _ := os.ReadFile(s.log)
-	for _, want := range []string{`msg="not ready" missing=database error="database: connect`, `missing="database, store, redis"`, `msg="ready again"`} {
+	for _, want := range []string{`msg="not ready" missing=database error="database: connect`,
+		`missing="database, store, redis"`, `msg="ready again"`} {
 		if !strings.Contains(string(log), want) {
 			t.Errorf("the log has no %s", want)
 		}

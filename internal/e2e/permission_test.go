@@ -37,7 +37,8 @@ func TestPermissionByTheBackend(t *testing.T) {
 
 	before := d.questions()
 	owner.sees(id, "the owner's")
-	s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "1")).sees(id, "the owner's")
+	s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "1")).sees(id,
+		"the owner's")
 	s.as("nobody", "").gets("GET", "/files/"+id, 401, unauthorized)
 	s.as("nobody", "").gets("GET", "/files/no-such-file", 401, unauthorized)
 	s.as("wrong", "Authorization: Bearer wrong").gets("GET", "/files/"+id, 401, unauthorized)
@@ -76,8 +77,10 @@ func TestAnotherAccountsFileThatTheBackendGrants(t *testing.T) {
 	for _, c := range []struct {
 		caller
 		shown string
-	}{{s.as("user", d.user("pn-user", 11, 2)), "11"}, {s.as("the same number", d.user("pn-same", 10, 2)), "10"}, {s.as("guest", d.guest(12, 2)), "12"},
-		{s.as("public", d.public("abcdefgh", 2)), "anonymous"}, {s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "2")), "anonymous"}} {
+	}{{s.as("user", d.user("pn-user", 11, 2)), "11"}, {s.as("the same number", d.user("pn-same", 10, 2)), "10"},
+		{s.as("guest", d.guest(12, 2)), "12"},
+		{s.as("public", d.public("abcdefgh", 2)), "anonymous"},
+		{s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "2")), "anonymous"}} {
 		for range 2 {
 			c.gets("GET", "/files/"+id, 403, noAccess(c.shown, id))
 			c.gets("DELETE", "/files/"+id, 403, noAccess(c.shown, id))
@@ -160,7 +163,8 @@ func TestGrants(t *testing.T) {
 			s.as("guest", d.guest(12, 1)).gets("GET", "/files/"+id, 403, noAccess("12", id))
 			staff.sees(id, "the owner's") // by the group
 			public.sees(id, "the owner's")
-			put(owner, `{"access":"restricted","groups":["staff"]}`, `{"access":"restricted","users":[],"groups":["staff"],"tokens":[]}`)
+			put(owner, `{"access":"restricted","groups":["staff"]}`,
+				`{"access":"restricted","users":[],"groups":["staff"],"tokens":[]}`)
 			staff.gets("GET", "/files/"+id, 403, noAccess("14", id))
 
 			put(service, `{"access": "account"}`, `{"access":"account","users":[],"groups":[],"tokens":[]}`)
@@ -169,7 +173,8 @@ func TestGrants(t *testing.T) {
 			nobody.gets("GET", "/files/"+id, 401, unauthorized)
 
 			put(owner, `{"access": "public"}`, `{"access":"public","users":[],"groups":[],"tokens":[]}`)
-			for _, c := range []caller{nobody, s.as("a wrong token", "Authorization: Bearer wrong"), s.as("an old cookie", "Cookie: token=old"),
+			for _, c := range []caller{nobody, s.as("a wrong token", "Authorization: Bearer wrong"),
+				s.as("an old cookie", "Cookie: token=old"),
 				s.as("another account's", d.user("pn-fourteen", 14, 2)), public} {
 				c.sees(id, "the owner's")
 				c.gets("HEAD", "/files/"+id, 200, "")
@@ -204,16 +209,25 @@ func TestGrantsThatAreNone(t *testing.T) {
 	me := s.as("owner", "Authorization: Bearer "+s.token)
 	grants := "/files/" + me.brings("x") + "/grants"
 	many := strings.TrimSuffix(strings.Repeat("1,", 1001), ",")
-	for _, body := range []string{"", "{", "[]", "null", `"public"`, `{}`, `{"access": null}`, `{"access": "Public"}`, `{"access": "everybody"}`,
-		`{"access": "public", "users": [1]}`, `{"access": "account", "groups": ["a"]}`, `{"access": "private", "tokens": ["abcdefgh"]}`,
-		`{"access": "restricted"}`, `{"access": "restricted", "users": []}`, `{"access": "restricted", "users": [0]}`, `{"access": "restricted", "users": [-1]}`,
-		`{"access": "restricted", "users": [1.5]}`, `{"access": "restricted", "users": ["1"]}`, `{"access": "restricted", "users": [9223372036854775808]}`,
-		`{"access": "restricted", "users": 1}`, `{"access": "restricted", "groups": [""]}`, `{"access": "restricted", "groups": ["a\nb"]}`,
-		`{"access": "restricted", "groups": ["` + strings.Repeat("a", 129) + `"]}`, `{"access": "restricted", "tokens": ["short"]}`,
-		`{"access": "restricted", "tokens": ["sha256:abc"]}`, `{"access": "restricted", "tokens": ["SHA256:` + strings.Repeat("a", 32) + `"]}`,
-		`{"access": "restricted", "users": [` + many + `]}`, `{"access": "public", "more": 1}`, `{"access": "public"} {"access": "private"}`,
+	for _, body := range []string{"", "{", "[]", "null", `"public"`, `{}`, `{"access": null}`, `{"access": "Public"}`,
+		`{"access": "everybody"}`,
+		`{"access": "public", "users": [1]}`, `{"access": "account", "groups": ["a"]}`,
+		`{"access": "private", "tokens": ["abcdefgh"]}`,
+		`{"access": "restricted"}`, `{"access": "restricted", "users": []}`, `{"access": "restricted", "users": [0]}`,
+		`{"access": "restricted", "users": [-1]}`,
+		`{"access": "restricted", "users": [1.5]}`, `{"access": "restricted", "users": ["1"]}`,
+		`{"access": "restricted", "users": [9223372036854775808]}`,
+		`{"access": "restricted", "users": 1}`, `{"access": "restricted", "groups": [""]}`,
+		`{"access": "restricted", "groups": ["a\nb"]}`,
+		`{"access": "restricted", "groups": ["` + strings.Repeat("a", 129) + `"]}`,
+		`{"access": "restricted", "tokens": ["short"]}`,
+		`{"access": "restricted", "tokens": ["sha256:abc"]}`, `{"access": "restricted", "tokens": ["SHA256:` +
+			strings.Repeat("a", 32) + `"]}`,
+		`{"access": "restricted", "users": [` + many + `]}`, `{"access": "public", "more": 1}`,
+		`{"access": "public"} {"access": "private"}`,
 		`{"access": "` + strings.Repeat("a", 1<<20) + `"}`} {
-		if a := me.do("PUT", grants, body); a.status != 400 || a.code() != "VAL_003" || !strings.Contains(string(a.body), `"reason"`) {
+		if a := me.do("PUT", grants, body); a.status != 400 || a.code() != "VAL_003" || !strings.Contains(string(a.body),
+			`"reason"`) {
 			t.Errorf("%.60s: %v", body, a)
 		}
 	}
@@ -240,8 +254,10 @@ func TestServiceAndGroupTokens(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, list)
 		}
 	}
-	for _, args := range [][]string{{"--account", "5"}, {"--user", "7"}, {"--service"}, {"--service", "--account", "5", "--user", "7"},
-		{"--service", "--account", "5", "--group", "a"}, {"--user", "7", "--account", "5", "--group", ""}, {"--user", "7", "--account", "5", "--group", "a\nb"},
+	for _, args := range [][]string{{"--account", "5"}, {"--user", "7"}, {"--service"}, {"--service", "--account", "5",
+		"--user", "7"},
+		{"--service", "--account", "5", "--group", "a"}, {"--user", "7", "--account", "5", "--group", ""},
+		{"--user", "7", "--account", "5", "--group", "a\nb"},
 		{"--user", "-1", "--account", "5"}} {
 		out, err := s.command(append([]string{"token", "create"}, args...)...).CombinedOutput()
 		if err == nil || !strings.HasPrefix(string(out), "holdfast: ") {
@@ -251,16 +267,19 @@ func TestServiceAndGroupTokens(t *testing.T) {
 	// A service lists what its account has, and goes on behind anybody's file.
 	user := s.as("user", "Authorization: Bearer "+s.token)
 	mine := s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "1"))
-	theirs := s.as("another account's service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "5"))
+	theirs := s.as("another account's service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account",
+		"5"))
 	first, second := user.brings("1"), user.brings("2")
 	for _, c := range []struct {
 		caller
 		query, has, hasNot string
 	}{
 		{mine, "", first, "nothing"}, {mine, "", second, "nothing"}, {mine, "?limit=1", `"next":"`, first},
-		{mine, "?after=" + second, first, second}, {mine, "?after=" + first, `"files":[]`, second}, {theirs, "", `"files":[]`, first},
+		{mine, "?after=" + second, first, second}, {mine, "?after=" + first, `"files":[]`, second},
+		{theirs, "", `"files":[]`, first},
 	} {
-		if a := c.do("GET", "/files/"+c.query, nil); a.status != 200 || !strings.Contains(string(a.body), c.has) || strings.Contains(string(a.body), c.hasNot) {
+		if a := c.do("GET", "/files/"+c.query, nil); a.status != 200 || !strings.Contains(string(a.body), c.has) ||
+			strings.Contains(string(a.body), c.hasNot) {
 			t.Errorf("%s lists %q: %v, want %s and not %s", c.name, c.query, a, c.has, c.hasNot)
 		}
 	}

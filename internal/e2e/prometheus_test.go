@@ -39,7 +39,8 @@ func startPrometheus(t *testing.T, s *server) prometheus {
 		t.Fatal(err)
 	}
 	config := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%s]\n"+
-		"scrape_configs:\n- job_name: holdfast\n  static_configs: [{targets: [%s]}]\n", rules, strings.TrimPrefix(s.admin(), "http://"))
+		"scrape_configs:\n- job_name: holdfast\n  static_configs: [{targets: [%s]}]\n", rules, strings.TrimPrefix(s.admin(),
+		"http://"))
 	if err := os.WriteFile(filepath.Join(folder, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,8 @@ func startPrometheus(t *testing.T, s *server) prometheus {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(program, "--config.file=prometheus.yml", "--storage.tsdb.path=data", strings.Replace(p.address, "http://", "--web.listen-address=", 1))
+	cmd := exec.Command(program, "--config.file=prometheus.yml", "--storage.tsdb.path=data",
+		strings.Replace(p.address, "http://", "--web.listen-address=", 1))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, log, log
 	process, err := testproc.Start(cmd, syscall.SIGKILL)
 	if err != nil {
@@ -144,7 +146,10 @@ func TestPrometheus(t *testing.T) {
 		}
 		return states
 	}
-	s.eventually("all alerts were looked at", func() bool { return len(states()) > 0 && states()["HoldfastDown"] == "inactive" })
+	s.eventually("all alerts were looked at", func() bool {
+		return len(states()) > 0 &&
+			states()["HoldfastDown"] == "inactive"
+	})
 	for name, state := range states() {
 		if state != "inactive" {
 			t.Errorf("%s is %s, and nothing is wrong", name, state)
@@ -154,7 +159,8 @@ func TestPrometheus(t *testing.T) {
 	url, _ := s.upload(t, random(1000))
 	for _, o := range b.objects(t) {
 		if strings.HasSuffix(url, "/"+*o.Key) {
-			if _, err := b.store().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: o.Key}); err != nil {
+			if _, err := b.store().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket),
+				Key: o.Key}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -34,7 +34,8 @@ func refused(t *testing.T, a answer, quota string) {
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
-	for name, env := range map[string][]string{"SQLite and embedded store": nil, "PostgreSQL and S3": servers(b.pg, b.s3)} {
+	for name, env := range map[string][]string{"SQLite and embedded store": nil, "PostgreSQL and S3": servers(b.pg,
+		b.s3)} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, append(env, "QUOTA_BYTES="+strconv.Itoa(10*mebi), "QUOTA_FILES=4")...)
 			if env != nil {
@@ -58,7 +59,8 @@ func TestQuota(t *testing.T) {
 			refused(t, s.patch(t, deferred, 3*mebi, random(2*mebi)), "10485760 bytes")
 			refused(t, s.patch(t, deferred, 3*mebi, nil, "Upload-Length: "+strconv.Itoa(5*mebi)), "10485760 bytes")
 			s.uses(t, 9*mebi, 2)
-			if a := s.patch(t, deferred, 3*mebi, random(1000), "Upload-Length: "+strconv.Itoa(3*mebi+1000)); a.status != 204 || a.header.Get("Content-Location") == "" {
+			if a := s.patch(t, deferred, 3*mebi, random(1000), "Upload-Length: "+strconv.Itoa(3*mebi+1000)); a.status != 204 ||
+				a.header.Get("Content-Location") == "" {
 				t.Errorf("the rest of it: %v", a)
 			}
 			s.uses(t, 9*mebi+1000, 2)
@@ -68,7 +70,8 @@ func TestQuota(t *testing.T) {
 
 			// What is put together needs no room of its own.
 			partial := func() string {
-				a := s.do(t, "POST", "/files/tus/", random(2*mebi), "Upload-Length: "+strconv.Itoa(2*mebi), "Upload-Concat: partial", octets)
+				a := s.do(t, "POST", "/files/tus/", random(2*mebi), "Upload-Length: "+strconv.Itoa(2*mebi),
+					"Upload-Concat: partial", octets)
 				if a.status != 201 {
 					t.Fatal(a)
 				}
@@ -129,7 +132,8 @@ func TestQuota(t *testing.T) {
 			if out := s.run("quota", "show", "--account", "1"); !strings.Contains(out, "10485760") {
 				t.Error(out)
 			}
-			for _, args := range [][]string{{"set", "--account", "1"}, {"set", "--account", "0", "--bytes", "1"}, {"set", "--account", "1", "--bytes", "-1"}, {"show", "--account", "-1"}} {
+			for _, args := range [][]string{{"set", "--account", "1"}, {"set", "--account", "0", "--bytes", "1"},
+				{"set", "--account", "1", "--bytes", "-1"}, {"show", "--account", "-1"}} {
 				if status, out := s.attempt(t, "", append([]string{"quota"}, args...)...); status != 2 {
 					t.Errorf("%v: %d %s", args, status, out)
 				}

@@ -13,7 +13,8 @@ import (
 
 func TestRateLimits(t *testing.T) {
 	t.Parallel()
-	limits := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=3h", "RATE_LIMIT_DOWNLOAD_REQUESTS=3",
+	limits := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=3h",
+		"RATE_LIMIT_DOWNLOAD_REQUESTS=3",
 		"RATE_LIMIT_DOWNLOAD_WINDOW=3h", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h"}
 	t.Run("memory", func(t *testing.T) {
 		s := start(t, limits...)
@@ -24,7 +25,8 @@ func TestRateLimits(t *testing.T) {
 		redis := redistest.Start(t)
 		s := start(t, append(limits, "AUTH_REDIS_URL="+redis.URL())...) // for limits alone
 		testRateLimits(t, s)
-		if log, _ := os.ReadFile(s.log); strings.Contains(string(log), redis.Password) || strings.Contains(string(log), "does not answer") {
+		if log, _ := os.ReadFile(s.log); strings.Contains(string(log), redis.Password) || strings.Contains(string(log),
+			"does not answer") {
 			t.Errorf("%s", log)
 		}
 		testLimitsTogether(t, s, start(t, append(limits, "AUTH_REDIS_URL="+redis.URL())...))
@@ -145,7 +147,8 @@ func testRateLimits(t *testing.T, s *server) {
 		}
 	}
 	for _, method := range []string{"GET", "DELETE", "PATCH", "HEAD"} {
-		if a := s.do(t, method, location, nil, "Authorization: Bearer no", from("192.0.2.1"), octets, "Upload-Offset: 0"); a.status != 429 {
+		if a := s.do(t, method, location, nil, "Authorization: Bearer no", from("192.0.2.1"), octets,
+			"Upload-Offset: 0"); a.status != 429 {
 			t.Errorf("%s: %v", method, a)
 		}
 	}

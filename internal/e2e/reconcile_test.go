@@ -37,21 +37,24 @@ func (b backing) sql(t *testing.T, statement string, args ...any) {
 // put stores an object past the program.
 func (b backing) put(t *testing.T, bucket, key string, content []byte) {
 	t.Helper()
-	if _, err := b.store().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(content)}); err != nil {
+	if _, err := b.store().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key,
+		Body: bytes.NewReader(content)}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func (b backing) remove(t *testing.T, key string) {
 	t.Helper()
-	if _, err := b.store().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &key}); err != nil {
+	if _, err := b.store().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket),
+		Key: &key}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func (b backing) beginMultipart(t *testing.T, key string) {
 	t.Helper()
-	if _, err := b.store().CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: &key}); err != nil {
+	if _, err := b.store().CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket),
+		Key: &key}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -131,13 +134,15 @@ func TestReconcile(t *testing.T) {
 	rot.Close()
 	b.sql(t, `delete from files where file_id = $1`, unrecorded)
 	b.put(t, bucket, unknown, random(100))
-	if _, err := b.store().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("pneumatic-dev-test-99")}); err != nil {
+	if _, err := b.store().CreateBucket(t.Context(),
+		&s3.CreateBucketInput{Bucket: aws.String("pneumatic-dev-test-99")}); err != nil {
 		t.Fatal(err)
 	}
 	b.put(t, "pneumatic-dev-test-99", stranger, random(100))
 	kept[foreign] = random(700)
 	b.put(t, bucket, foreign, kept[foreign])
-	b.sql(t, `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'application/pdf', 'old.pdf', 1, 1)`, foreign)
+	b.sql(t, `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0,
+		'application/pdf', 'old.pdf', 1, 1)`, foreign)
 	b.put(t, bucket, "tails/"+good+"/1-5", random(5))
 	b.put(t, bucket, "tails/"+unknown+"/1-5", random(5))
 	b.put(t, bucket, "objects/"+good+"/7", random(5)) // a dead replica's, which landed after all
@@ -150,7 +155,8 @@ func TestReconcile(t *testing.T) {
 	}
 	for _, m := range b.multiparts(t) {
 		if *m.Key == withoutParts {
-			if _, err := b.store().AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: m.Key, UploadId: m.UploadId}); err != nil {
+			if _, err := b.store().AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket),
+				Key: m.Key, UploadId: m.UploadId}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -162,9 +168,13 @@ func TestReconcile(t *testing.T) {
 	b.beginMultipart(t, young)
 
 	want := map[string]string{
-		"missing-object " + missing: "", "wrong-size " + short: "", "replaced-object " + replaced: "", "wrong-content " + rotten: "",
-		"unhealed-record " + foreign: "", "unknown-object " + unknown: "", "unknown-object " + stranger: "", "unrecorded-object " + unrecorded: "",
-		"left-object " + good: "", "left-tail " + good: "", "unknown-tail " + unknown: "", "left-multipart " + good: "", "unknown-multipart " + unknown: "",
+		"missing-object " + missing: "", "wrong-size " + short: "", "replaced-object " + replaced: "", "wrong-content " +
+			rotten: "",
+		"unhealed-record " + foreign: "", "unknown-object " + unknown: "", "unknown-object " + stranger: "",
+		"unrecorded-object " + unrecorded: "",
+		"left-object " + good:             "", "left-tail " + good: "", "unknown-tail " + unknown: "", "left-multipart " +
+			good: "",
+		"unknown-multipart " + unknown:       "",
 		"upload-without-tail " + withoutTail: "", "upload-without-parts " + withoutParts: "",
 		"wrong-usage ": "", // of the record that somebody deleted by hand
 	}
@@ -180,19 +190,23 @@ func TestReconcile(t *testing.T) {
 	if diff := cmp.Diff(len(before), len(b.objects(t))); diff != "" {
 		t.Error("looking has changed the store: ", diff)
 	}
-	want["unhealed-record "+foreign], want["left-tail "+good], want["left-multipart "+good] = "healed", "removed", "removed"
+	want["unhealed-record "+foreign], want["left-tail "+good], want["left-multipart "+good] = "healed", "removed",
+		"removed"
 	want["left-object "+good] = "removed"
 	want["wrong-usage "] = "corrected"
 	compare("--deep", "--fix")
-	for _, repaired := range []string{"unhealed-record " + foreign, "left-object " + good, "left-tail " + good, "left-multipart " + good, "wrong-usage "} {
+	for _, repaired := range []string{"unhealed-record " + foreign, "left-object " + good, "left-tail " + good,
+		"left-multipart " + good, "wrong-usage "} {
 		delete(want, repaired)
 	}
 	compare("--deep")
-	if n := b.number(t, `select count(*) from files where file_id = $1 and size = 700 and etag <> '' and length(sha256) = 32`, foreign); n != 1 {
+	if n := b.number(t, `select count(*) from files where file_id = $1 and size = 700 and etag <> '' and length(sha256) =
+		32`, foreign); n != 1 {
 		t.Error("the record of the other program is not healed")
 	}
 	delete(want, "wrong-content "+rotten) // which is not seen without --deep
-	gone := []string{"unknown-object " + unknown, "unknown-object " + stranger, "unrecorded-object " + unrecorded, "unknown-tail " + unknown, "unknown-multipart " + unknown}
+	gone := []string{"unknown-object " + unknown, "unknown-object " + stranger, "unrecorded-object " + unrecorded,
+		"unknown-tail " + unknown, "unknown-multipart " + unknown}
 	for _, f := range gone {
 		want[f] = "removed"
 	}
@@ -229,7 +243,8 @@ func TestReconcile(t *testing.T) {
 	s.eventually("the left tail is removed", func() bool {
 		return !slices.ContainsFunc(b.objects(t), func(o types.Object) bool { return *o.Key == "tails/"+good+"/2-6" })
 	})
-	if found, _ := s.reconcile(t); found["unknown-object "+young] != "" || found["unknown-tail "+young] != "" || len(found) != len(want)+3 {
+	if found, _ := s.reconcile(t); found["unknown-object "+young] != "" || found["unknown-tail "+young] != "" ||
+		len(found) != len(want)+3 {
 		t.Errorf("after the sweep: %v", found)
 	}
 }
@@ -247,7 +262,8 @@ func TestReconcileEmbedded(t *testing.T) {
 		t.Errorf("beside the service: %v %s", err, out)
 	}
 	s.stop()
-	if out := s.run("reconcile", "--deep"); !strings.HasPrefix(out, "1 records and 1 objects (9437184 bytes) were compared: 0 findings") {
+	if out := s.run("reconcile", "--deep"); !strings.HasPrefix(out,
+		"1 records and 1 objects (9437184 bytes) were compared: 0 findings") {
 		t.Error(out)
 	}
 	object := s.data + "/objects/" + bucket + "/" + path.Base(url)

@@ -209,10 +209,12 @@ func (p *pair) matches(t *testing.T) {
 		id, tail, err := storage.Owner(key)
 		if err != nil || p.number(t, `select count(*) from uploads where id = $1`, id) == 0 {
 			t.Errorf("no row leads to the object %s", key)
-		} else if tail && p.number(t, `select count(*) from upload_tails where upload_id = $1 and object_key = $2`, id, key) == 0 {
+		} else if tail && p.number(t, `select count(*) from upload_tails where upload_id = $1 and object_key = $2`, id,
+			key) == 0 {
 			unnamed++ // its key leads to the row
 		}
 	}
-	t.Logf("%d records; %d objects, %d of them tails that a replica left when it was killed; %d multipart uploads are open",
+	t.Logf("%d records; %d objects, %d of them tails that a replica left when it was killed; %d multipart uploads are "+
+		"open",
 		len(records), len(sizes), unnamed, len(p.multiparts(t)))
 }

@@ -217,7 +217,8 @@ func preconditions() (cases []request) {
 	unmodified := []value{{"", true}, {"If-Unmodified-Since: {date}", true}, {"If-Unmodified-Since: {before}", false}}
 	noneMatches := []value{{"", true}, {`If-None-Match: "x"`, true}, {"If-None-Match: {tag}", false}}
 	modified := []value{{"", true}, {"If-Modified-Since: {before}", true}, {"If-Modified-Since: {date}", false}}
-	ranges := []value{{"", true}, {"Range: bytes=2-4", true}, {"Range: bytes=2-4|If-Range: {tag}", true}, {`Range: bytes=2-4|If-Range: "x"`, false}}
+	ranges := []value{{"", true}, {"Range: bytes=2-4", true}, {"Range: bytes=2-4|If-Range: {tag}", true},
+		{`Range: bytes=2-4|If-Range: "x"`, false}}
 	for _, m := range matches {
 		for _, u := range unmodified {
 			for _, n := range noneMatches {

@@ -30,7 +30,8 @@ func (s *server) store(t *testing.T, size int) stored {
 	if size > 0 {
 		f.url, _ = s.upload(t, f.content, "Upload-Metadata: filename YS50eHQ=,filetype dGV4dC9wbGFpbg==")
 	} else {
-		f.url = s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0", "Upload-Metadata: filename YS50eHQ=,filetype dGV4dC9wbGFpbg==").header.Get("Content-Location")
+		f.url = s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0",
+			"Upload-Metadata: filename YS50eHQ=,filetype dGV4dC9wbGFpbg==").header.Get("Content-Location")
 	}
 	h := s.do(t, "HEAD", f.url, nil).header
 	date, err := http.ParseTime(h.Get("Last-Modified"))
@@ -65,12 +66,14 @@ func (s *server) ask9110(f stored, c request) error {
 			return fmt.Errorf("no %s in %v", name, got)
 		}
 	}
-	if length := h.Get("Content-Length"); got.status == 304 && length != "" || got.status != 304 && length != strconv.Itoa(len(got.body)) {
+	if length := h.Get("Content-Length"); got.status == 304 && length != "" || got.status != 304 &&
+		length != strconv.Itoa(len(got.body)) {
 		return fmt.Errorf("Content-Length %q for %d bytes", length, len(got.body)) // 8.6
 	}
 	switch c.status {
 	case 200, 206:
-		if h.Get("ETag") == "" || h.Get("Last-Modified") == "" || h.Get("Accept-Ranges") != "bytes" || h.Get("Repr-Digest") == "" {
+		if h.Get("ETag") == "" || h.Get("Last-Modified") == "" || h.Get("Accept-Ranges") != "bytes" ||
+			h.Get("Repr-Digest") == "" {
 			return fmt.Errorf("what describes the file is missing: %v", got)
 		}
 	case 304: // 15.4.5
@@ -103,7 +106,8 @@ func (s *server) likeHead(f stored, c request, headers []string, got answer) err
 		return fmt.Errorf("HEAD has a body: %v", head)
 	}
 	if got.status == 206 || got.status == 416 {
-		if head.status != 200 || head.header.Get("Content-Range") != "" || head.header.Get("Content-Length") != strconv.Itoa(c.size) {
+		if head.status != 200 || head.header.Get("Content-Range") != "" ||
+			head.header.Get("Content-Length") != strconv.Itoa(c.size) {
 			return fmt.Errorf("HEAD looks at the range: %v", head)
 		}
 		return nil

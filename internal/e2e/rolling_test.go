@@ -74,7 +74,8 @@ func TestRollingRestart(t *testing.T) {
 		again += c.again
 		most = max(most, c.most)
 	}
-	t.Logf("%d files were sent, %d that no client knows; %d requests had to be made again, of one transfer at most %d", len(files.sums), unknown, again, most)
+	t.Logf("%d files were sent, %d that no client knows; %d requests had to be made again, of one transfer at most %d",
+		len(files.sums), unknown, again, most)
 	if again == 0 {
 		t.Error("no request was interrupted: the clients did too little")
 	}
@@ -113,7 +114,8 @@ type traveller struct {
 }
 
 func newTraveller(t *testing.T, front *server, seed uint64) *traveller {
-	c := &traveller{Client: sender.New(front.base, front.token), t: t, dir: testproc.TempFolder(t, "holdfast-traveller"), rand: rand.New(rand.NewPCG(seed, 0))}
+	c := &traveller{Client: sender.New(front.base, front.token), t: t, dir: testproc.TempFolder(t, "holdfast-traveller"),
+		rand: rand.New(rand.NewPCG(seed, 0))}
 	transport := c.HTTP.Transport.(*http.Transport)
 	dial := transport.DialContext
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -160,7 +162,8 @@ func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.c.t.Logf("%s: %v", r.Method, err)
 	case res.StatusCode >= 400:
 		c.c.now++
-		c.c.t.Logf("%s: %s, server %s, offset %q", r.Method, res.Status, res.Header.Get("Server"), res.Header.Get("Upload-Offset"))
+		c.c.t.Logf("%s: %s, server %s, offset %q", r.Method, res.Status, res.Header.Get("Server"),
+			res.Header.Get("Upload-Offset"))
 	}
 	return res, err
 }
@@ -186,7 +189,8 @@ func (c *traveller) sends(to *filed) {
 }
 
 func (c *traveller) fetches(url, sum string) {
-	path, err := c.Download(context.Background(), url, sender.Target{Path: filepath.Join(c.dir, "fetched"), Overwrite: true})
+	path, err := c.Download(context.Background(), url, sender.Target{Path: filepath.Join(c.dir, "fetched"),
+		Overwrite: true})
 	if err != nil {
 		c.t.Error(err)
 		return

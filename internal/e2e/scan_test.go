@@ -17,7 +17,8 @@ func TestScan(t *testing.T) {
 	clamd := clamtest.Start(t, 30*mebi)
 	b := startBacking(t)
 	r := newReceiver(t)
-	s := start(t, append(servers(b.pg, b.s3), "SCAN_CLAMD="+clamd.Address, "WEBHOOK_URL="+r.URL, "WEBHOOK_SECRET="+webhookSecret)...)
+	s := start(t, append(servers(b.pg, b.s3), "SCAN_CLAMD="+clamd.Address, "WEBHOOK_URL="+r.URL,
+		"WEBHOOK_SECRET="+webhookSecret)...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 
 	clean := random(9*mebi + 1)
@@ -51,13 +52,15 @@ func TestScan(t *testing.T) {
 	parts := s.create(t, len(infected))
 	refuse(parts, s.patch(t, parts, 0, infected))
 	partial := func(content string) string {
-		a := s.do(t, "POST", "/files/tus/", content, "Upload-Length: "+strconv.Itoa(len(content)), "Upload-Concat: partial", octets)
+		a := s.do(t, "POST", "/files/tus/", content, "Upload-Length: "+strconv.Itoa(len(content)), "Upload-Concat: partial",
+			octets)
 		if a.status != 201 {
 			t.Fatal(a)
 		}
 		return a.header.Get("Location")
 	}
-	final := s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+partial(clamtest.EICAR[:20])+" "+partial(clamtest.EICAR[20:]))
+	final := s.do(t, "POST", "/files/tus/", nil,
+		"Upload-Concat: final;"+partial(clamtest.EICAR[:20])+" "+partial(clamtest.EICAR[20:]))
 	if final.status != 422 || final.code() != "UPLOAD_011" {
 		t.Errorf("put together: %v", final)
 	}
@@ -76,7 +79,8 @@ func TestScan(t *testing.T) {
 	}
 	s.check(t, []line{{"GET", "/files/" + path.Base(waiting), "", "", 404, "FILE_001", ""}})
 	clamd.Restart(t)
-	if a := s.do(t, "HEAD", waiting, nil); a.status != 200 || a.header.Get("Upload-Offset") != strconv.Itoa(len(clean)) || a.header.Get("Content-Location") == "" {
+	if a := s.do(t, "HEAD", waiting, nil); a.status != 200 || a.header.Get("Upload-Offset") != strconv.Itoa(len(clean)) ||
+		a.header.Get("Content-Location") == "" {
 		t.Errorf("with clamd again: %v", a)
 	}
 	s.holds(t, s.base+"/"+path.Base(waiting), clean)
@@ -107,7 +111,8 @@ func TestScanLimits(t *testing.T) {
 		small := random(100_000)
 		url, _ := s.upload(t, small)
 		s.holds(t, url, small)
-		for name, content := range map[string][]byte{"harmful": append([]byte(clamtest.EICAR), make([]byte, 3*mebi)...), "in parts": random(9*mebi + 1)} {
+		for name, content := range map[string][]byte{"harmful": append([]byte(clamtest.EICAR), make([]byte, 3*mebi)...),
+			"in parts": random(9*mebi + 1)} {
 			at := s.create(t, len(content))
 			a := s.patch(t, at, 0, content)
 			if a.status != c.status || c.status == 422 && a.code() != "UPLOAD_012" {
@@ -117,9 +122,11 @@ func TestScanLimits(t *testing.T) {
 				s.holds(t, s.base+"/"+path.Base(at), content)
 				continue
 			}
-			s.check(t, []line{{"GET", "/files/" + path.Base(at), "", "", 404, "FILE_001", ""}, {"HEAD", "/files/tus/" + path.Base(at), "", "", 404, "", ""}})
+			s.check(t, []line{{"GET", "/files/" + path.Base(at), "", "", 404, "FILE_001", ""},
+				{"HEAD", "/files/tus/" + path.Base(at), "", "", 404, "", ""}})
 		}
-		if a := s.do(t, "POST", "/files/tus/", clamtest.EICAR, "Upload-Length: "+strconv.Itoa(len(clamtest.EICAR)), octets); a.status != 422 || a.code() != "UPLOAD_011" {
+		if a := s.do(t, "POST", "/files/tus/", clamtest.EICAR, "Upload-Length: "+strconv.Itoa(len(clamtest.EICAR)),
+			octets); a.status != 422 || a.code() != "UPLOAD_011" {
 			t.Errorf("harmful, with %s: %v", c.policy, a)
 		}
 		s.stop()

@@ -52,7 +52,8 @@ func buildAndRun(m *testing.M) int {
 	code := m.Run()
 	if code == 0 && whole() {
 		if unmet := promised.unmet(); len(unmet) > 0 {
-			fmt.Fprintf(os.Stderr, "openapi.yaml describes answers that no test has got, and excused has no reason for:\n  %s\n", strings.Join(unmet, "\n  "))
+			fmt.Fprintf(os.Stderr, "openapi.yaml describes answers that no test has got, and excused has no reason for:\n  %s\n",
+				strings.Join(unmet, "\n  "))
 			return 1
 		}
 	}
@@ -97,9 +98,11 @@ func newServer(t *testing.T, env ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, folder: folder, data: filepath.Join(folder, "data"), log: filepath.Join(folder, "stderr.log"), port: port,
+	s := &server{t: t, folder: folder, data: filepath.Join(folder, "data"), log: filepath.Join(folder, "stderr.log"),
+		port:  port,
 		lines: newLines(), base: fmt.Sprintf("http://127.0.0.1:%d/files", port)}
-	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "DATA_DIR=" + s.data, "PORT=" + strconv.Itoa(port),
+	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "DATA_DIR=" + s.data,
+		"PORT=" + strconv.Itoa(port),
 		"EXAMPLE_DIR=" + filepath.Join(folder, "nowhere"), "CONFIG=Testing", "ADMIN_ADDR=127.0.0.1:0"}, env...)
 	promised.binds(fmt.Sprintf("127.0.0.1:%d", port), s)
 	t.Cleanup(func() {

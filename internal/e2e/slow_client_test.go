@@ -37,12 +37,14 @@ const cutByClient = `holdfast_download_aborted_total{by="client"}`
 func TestPausingClient(t *testing.T) {
 	t.Parallel()
 	const storeTime = 5 * time.Second
-	s := start(t, append(objectStore(s3test.Start(t)), "DOWNLOAD_STORE_TIMEOUT="+storeTime.String(), "WRITE_TIMEOUT=1h")...)
+	s := start(t, append(objectStore(s3test.Start(t)), "DOWNLOAD_STORE_TIMEOUT="+storeTime.String(),
+		"WRITE_TIMEOUT=1h")...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	content := random(60_000_000)
 	file, _ := s.upload(t, content)
 	var clients sync.WaitGroup
-	for header, want := range map[string][]byte{"": content, "bytes=1000-49999999": content[1000:50_000_000], "bytes=0-19999999,20000001-": nil} {
+	for header, want := range map[string][]byte{"": content, "bytes=1000-49999999": content[1000:50_000_000],
+		"bytes=0-19999999,20000001-": nil} {
 		var headers []string
 		if header != "" {
 			headers = []string{"Range", header}
@@ -57,7 +59,8 @@ func TestPausingClient(t *testing.T) {
 			time.Sleep(storeTime + time.Second)
 			_, err := got.ReadFrom(res.Body)
 			if err != nil || want != nil && !bytes.Equal(got.Bytes(), want) ||
-				want == nil && (!bytes.Contains(got.Bytes(), content[:20_000_000]) || !bytes.Contains(got.Bytes(), content[20_000_001:])) {
+				want == nil && (!bytes.Contains(got.Bytes(), content[:20_000_000]) || !bytes.Contains(got.Bytes(),
+					content[20_000_001:])) {
 				t.Errorf("%q after a pause: %d bytes, %v", header, got.Len(), err)
 			}
 		})

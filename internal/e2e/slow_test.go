@@ -50,7 +50,8 @@ func TestFastBesideSlow(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("%d MiB", budget/mebi), func(t *testing.T) {
 			b := startBacking(t)
-			s := newServer(t, append(servers(b.pg, b.s3), fmt.Sprintf("MEMORY_BUDGET=%d", budget), "MAX_UNFINISHED_UPLOADS=0")...)
+			s := newServer(t, append(servers(b.pg, b.s3), fmt.Sprintf("MEMORY_BUDGET=%d", budget),
+				"MAX_UNFINISHED_UPLOADS=0")...)
 			s.binary = program
 			s.launch()
 			s.token = s.run("token", "create", "--user", "1", "--account", "1")
@@ -82,7 +83,8 @@ func (s *server) fastBesideSlow(t *testing.T, b backing, budget int) {
 		best = max(best, beside/alone)
 		c.leave(t, s)
 		s.eventually("they are gone", func() bool {
-			return b.number(t, `select count(*) from uploads where lease_until > extract(epoch from clock_timestamp()) * 1000`) == 0
+			return b.number(t, `select count(*) from uploads where lease_until > extract(epoch from clock_timestamp()) *
+				1000`) == 0
 		})
 	}
 	peak := s.memory(t, "VmHWM")
@@ -139,7 +141,8 @@ func (s *server) head(location string, length int) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n%s\r\nContent-Length: %d\r\n\r\n",
+	_, err = fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: "+
+		"1.0.0\r\nUpload-Offset: 0\r\n%s\r\nContent-Length: %d\r\n\r\n",
 		strings.TrimPrefix(location, strings.TrimSuffix(s.base, "/files")), s.token, octets, length)
 	return conn, err
 }

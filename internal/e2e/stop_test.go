@@ -68,7 +68,8 @@ func TestStopDuringPatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !res.Close || res.Header.Get("Upload-Offset") != strconv.Itoa(came) {
+	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !res.Close ||
+		res.Header.Get("Upload-Offset") != strconv.Itoa(came) {
 		t.Errorf("the PATCH got %s %v, want 503 and the offset %d", res.Status, res.Header, came)
 	}
 	s.ended(t) // no second signal: that would end it at once
@@ -160,7 +161,8 @@ func TestStopCutsDownloads(t *testing.T) {
 		t.Errorf("all %d bytes came from a server that had ended", n)
 	}
 	s.restart()
-	if a := s.do(t, "GET", file, nil, fmt.Sprintf("Range: bytes=%d-", n)); a.status != 206 || !bytes.Equal(a.body, content[n:]) {
+	if a := s.do(t, "GET", file, nil, fmt.Sprintf("Range: bytes=%d-", n)); a.status != 206 ||
+		!bytes.Equal(a.body, content[n:]) {
 		t.Errorf("the rest, from byte %d: %d, %d bytes", n, a.status, len(a.body))
 	}
 }

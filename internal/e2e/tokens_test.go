@@ -34,7 +34,8 @@ func (s *server) publish(t *testing.T, address string) {
 func TestWrongTokensLockNobodyOut(t *testing.T) {
 	t.Parallel()
 	onMemoryAndRedis(t, few, func(t *testing.T, s *server) {
-		public, private := s.put(t, "a.txt", "text/plain", []byte("public")), s.put(t, "b.txt", "text/plain", []byte("private"))
+		public, private := s.put(t, "a.txt", "text/plain", []byte("public")), s.put(t, "b.txt", "text/plain",
+			[]byte("private"))
 		s.publish(t, public)
 		colleague := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
 		newcomer := "Authorization: Bearer " + s.run("token", "create", "--user", "3", "--account", "1")
@@ -85,9 +86,12 @@ func TestManyTokensInARequest(t *testing.T) {
 		many += "Authorization: Bearer " + s.token
 		form, header := formOf(t, "a", "", []byte("x"))
 		var lines []line
-		for _, o := range []string{"GET /files" + name, "HEAD /files" + name, "DELETE /files" + name, "GET /files/", "HEAD /files/", "GET /files/usage", "HEAD /files/usage",
-			"GET /files" + name + "/grants", "HEAD /files" + name + "/grants", "PUT /files" + name + "/grants", "POST /files" + name + "/links",
-			"GET /files" + name + "/links", "HEAD /files" + name + "/links", "DELETE /files" + name + "/links", "DELETE /files" + name + "/links/1",
+		for _, o := range []string{"GET /files" + name, "HEAD /files" + name, "DELETE /files" + name, "GET /files/",
+			"HEAD /files/", "GET /files/usage", "HEAD /files/usage",
+			"GET /files" + name + "/grants", "HEAD /files" + name + "/grants", "PUT /files" + name + "/grants", "POST /files" +
+				name + "/links",
+			"GET /files" + name + "/links", "HEAD /files" + name + "/links", "DELETE /files" + name + "/links", "DELETE /files" +
+				name + "/links/1",
 			"POST /files/tus/", "GET " + location, "HEAD " + location, "PATCH " + location, "DELETE " + location} {
 			method, path, _ := strings.Cut(o, " ")
 			code := "VAL_003"
@@ -107,7 +111,8 @@ func TestManyTokensInARequest(t *testing.T) {
 				t.Errorf("two wrong tokens, try %d: %v, want %d", i, a, want)
 			}
 		}
-		for _, guess := range []string{"X-Guest-Authorization: |X-Guest-Authorization: a.b.c", "X-Public-Authorization: |X-Public-Authorization: Token abcdefgh",
+		for _, guess := range []string{"X-Guest-Authorization: |X-Guest-Authorization: a.b.c",
+			"X-Public-Authorization: |X-Public-Authorization: Token abcdefgh",
 			"Cookie: token=|Cookie: token=x", "Cookie: guest-token=|Cookie: public-token=abcdefgh"} {
 			if a := s.do(t, "GET", "/files/", nil, append(strings.Split(guess, "|"), anonymous)...); a.status != 429 {
 				t.Errorf("%s: %v", guess, a)

@@ -32,7 +32,8 @@ func TestDownloadTools(t *testing.T) {
 	}{
 		{"curl -C -", []string{"curl", "-fsS", "-C", "-", "-H", bearer, "-o", "out", file}, 7},
 		{"wget -c", []string{"wget", "-q", "-c", "--tries=20", "--waitretry=1", "--header", bearer, "-O", "out", file}, 1},
-		{"aria2c -x 8", []string{"aria2c", "-q", "-c", "-x", "8", "-s", "8", "-k", "1M", "--max-tries=0", "--retry-wait=1", "--no-conf",
+		{"aria2c -x 8", []string{"aria2c", "-q", "-c", "-x", "8", "-s", "8", "-k", "1M", "--max-tries=0", "--retry-wait=1",
+			"--no-conf",
 			"--file-allocation=none", "--header", bearer, "-o", "out", file}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -61,7 +62,8 @@ func TestDownloadTools(t *testing.T) {
 		})
 	}
 	t.Run("curl -r", func(t *testing.T) {
-		for r, want := range map[string][]byte{"0-99": content[:100], "5000000-5999999": content[5_000_000:6_000_000], "-7": content[len(content)-7:],
+		for r, want := range map[string][]byte{"0-99": content[:100], "5000000-5999999": content[5_000_000:6_000_000],
+			"-7":        content[len(content)-7:],
 			"39999990-": content[39_999_990:]} {
 			got, err := exec.CommandContext(t.Context(), "curl", "-fsS", "-r", r, "-H", bearer, file).Output()
 			if err != nil || !bytes.Equal(got, want) {

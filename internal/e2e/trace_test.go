@@ -28,7 +28,8 @@ type spans struct {
 	spans []*otlp.Span
 }
 
-func (c *spans) Export(_ context.Context, r *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+func (c *spans) Export(_ context.Context,
+	r *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, err := proto.Marshal(r)
@@ -47,7 +48,8 @@ func startCollector(t *testing.T) (*spans, string) {
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		var request collector.ExportTraceServiceRequest
-		if err != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Content-Type") != "application/x-protobuf" || proto.Unmarshal(body, &request) != nil {
+		if err != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Content-Type") != "application/x-protobuf" ||
+			proto.Unmarshal(body, &request) != nil {
 			t.Errorf("this is no OTLP: %s %s %v", r.Method, r.URL, r.Header)
 			return
 		}
@@ -113,7 +115,8 @@ type traced struct {
 
 func (s *server) traced(t *testing.T, trace byte, method, path string, body any, headers ...string) (answer, traced) {
 	t.Helper()
-	c := traced{trace: hex.EncodeToString(bytes.Repeat([]byte{trace}, 16)), span: hex.EncodeToString(bytes.Repeat([]byte{trace}, 8))}
+	c := traced{trace: hex.EncodeToString(bytes.Repeat([]byte{trace}, 16)),
+		span: hex.EncodeToString(bytes.Repeat([]byte{trace}, 8))}
 	a := s.do(t, method, path, body, append(headers, "traceparent: 00-"+c.trace+"-"+c.span+"-01")...)
 	c.requestID = a.header.Get("X-Request-ID")
 	return a, c
@@ -141,7 +144,8 @@ func TestTraceOfUpload(t *testing.T) {
 			file := rest.header.Get("Content-Location")
 			small, whole := s.traced(t, 4, "POST", "/files/tus/", "small", "Upload-Length: 5", octets)
 			got, download := s.traced(t, 5, "GET", file, nil)
-			if created.status != 201 || half.status != 204 || rest.status != 204 || small.status != 201 || !bytes.Equal(got.body, content) {
+			if created.status != 201 || half.status != 204 || rest.status != 204 || small.status != 201 ||
+				!bytes.Equal(got.body, content) {
 				t.Fatalf("%v\n%v\n%v\n%v\n%d bytes", created, half, rest, small, len(got.body))
 			}
 			own := s.do(t, "GET", file, nil).header.Get("X-Request-ID") // of a client without a trace
@@ -154,8 +158,10 @@ func TestTraceOfUpload(t *testing.T) {
 				has  string
 			}{
 				{post, "POST /tus/", "SQL create upload"},
-				{first, "PATCH /tus/{id}", "SQL take lease,SQL take part number,S3 CreateMultipartUpload,S3 UploadPart,S3 PutObject,SQL commit,SQL commit transaction"},
-				{last, "PATCH /tus/{id}", "SQL take lease,S3 UploadPart,SQL read parts,S3 CompleteMultipartUpload,S3 HeadObject,SQL record file,SQL commit transaction"},
+				{first, "PATCH /tus/{id}", "SQL take lease,SQL take part number,S3 CreateMultipartUpload,S3 UploadPart,S3 " +
+					"PutObject,SQL commit,SQL commit transaction"},
+				{last, "PATCH /tus/{id}", "SQL take lease,S3 UploadPart,SQL read parts,S3 CompleteMultipartUpload,S3 " +
+					"HeadObject,SQL record file,SQL commit transaction"},
 				{whole, "POST /tus/", "SQL create upload,S3 PutObject,SQL record file"},
 				{download, "GET /{id}", "S3 GetObject"},
 			} {
@@ -164,8 +170,10 @@ func TestTraceOfUpload(t *testing.T) {
 					t.Errorf("%q, a part of %x; want %q, of %s", server.GetName(), server.GetParentSpanId(), w.name, w.span)
 				}
 				_, route, _ := strings.Cut(w.name, " ")
-				if attribute(server, "holdfast.request_id") != w.requestID || attribute(server, "url.path") != route || attribute(server, "http.route") != route ||
-					attribute(server, "holdfast.identity") == "" || (attribute(server, "holdfast.file") == id) == (w.trace == whole.trace) {
+				if attribute(server, "holdfast.request_id") != w.requestID || attribute(server, "url.path") != route ||
+					attribute(server, "http.route") != route ||
+					attribute(server, "holdfast.identity") == "" ||
+					(attribute(server, "holdfast.file") == id) == (w.trace == whole.trace) {
 					t.Errorf("%s has %v", w.name, server.GetAttributes())
 				}
 				for want := range strings.SplitSeq(w.has, ",") {
@@ -183,7 +191,8 @@ func TestTraceOfUpload(t *testing.T) {
 			}
 			for _, one := range c.spans { // a request for each trace: what goes on beside them makes none
 				trace := hex.EncodeToString(one.GetTraceId())
-				if server, _ := c.of(t, trace); attribute(server, "holdfast.request_id") == own && len(server.GetParentSpanId()) > 0 {
+				if server, _ := c.of(t, trace); attribute(server, "holdfast.request_id") == own &&
+					len(server.GetParentSpanId()) > 0 {
 					t.Errorf("%s goes on with a trace that nobody began", server.GetName())
 				}
 			}
@@ -206,11 +215,16 @@ func TestTraceOfPermission(t *testing.T) {
 	t.Cleanup(rpc.Stop)
 
 	parent := make(chan string, 1)
-	asking := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { parent <- r.Header.Get("traceparent") }))
+	asking := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request) {
+		parent <- r.Header.Get("traceparent")
+	}))
 	t.Cleanup(asking.Close)
 	d := startDjango(t)
 	d.allow("*", "*")
-	s := start(t, append(d.all(), "RATE_LIMIT_ENABLED=on", "PRE_CREATE_URL="+asking.URL, "WEBHOOK_SECRET="+webhookSecret, "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+listener.Addr().String(), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")...)
+	s := start(t, append(d.all(), "RATE_LIMIT_ENABLED=on", "PRE_CREATE_URL="+asking.URL, "WEBHOOK_SECRET="+webhookSecret,
+		"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+listener.Addr().String(),
+		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc")...)
 	d.user("ownerstoken", 1, 1)
 	s.token = "ownerstoken"
 	_, begun := s.traced(t, 6, "POST", "/files/tus/", nil, "Upload-Length: 1")
@@ -255,7 +269,8 @@ func TestCollectorGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { mute.Close() })
-	for name, endpoint := range map[string]string{"nobody": "http://127.0.0.1:1", "mute": "http://" + mute.Addr().String()} {
+	for name, endpoint := range map[string]string{"nobody": "http://127.0.0.1:1", "mute": "http://" +
+		mute.Addr().String()} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint, "OTEL_BSP_SCHEDULE_DELAY=10")
 			content := random(100_000)

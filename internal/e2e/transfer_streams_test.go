@@ -36,10 +36,12 @@ func TestCommandsReadAndWriteStreams(t *testing.T) {
 		}
 		url := strings.TrimSpace(sent.out)
 		head := p.do(t, "HEAD", p.direct(url), nil, "Authorization: Bearer "+p.token)
-		if !strings.Contains(head.header.Get("Content-Disposition"), "log.txt") || !strings.HasPrefix(head.header.Get("Content-Type"), "text/plain") {
+		if !strings.Contains(head.header.Get("Content-Disposition"), "log.txt") ||
+			!strings.HasPrefix(head.header.Get("Content-Type"), "text/plain") {
 			t.Errorf("%d bytes: %v", size, head.header)
 		}
-		if got := pipe(nil, "download", "-q", "-o", "-", url); got.status != 0 || got.out != string(content) || got.errors != "" {
+		if got := pipe(nil, "download", "-q", "-o", "-", url); got.status != 0 || got.out != string(content) ||
+			got.errors != "" {
 			t.Errorf("%d bytes: status %d, %d bytes came: %s", size, got.status, len(got.out), got.errors)
 		}
 	}
@@ -85,7 +87,8 @@ func TestInterruptWhileTheStreamWaits(t *testing.T) {
 func TestNamesOfFilesOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t)
-	for _, name := range []string{strings.Repeat("a", 251) + ".txt", strings.Repeat("b", 242) + ".txt", strings.Repeat("文", 83) + ".txt",
+	for _, name := range []string{strings.Repeat("a", 251) + ".txt", strings.Repeat("b", 242) + ".txt",
+		strings.Repeat("文", 83) + ".txt",
 		"a,b c.txt", "-dash.txt"} {
 		p.write(name, []byte(name))
 		sent := p.runs("upload", "-q", "--", name)

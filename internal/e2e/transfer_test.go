@@ -42,7 +42,8 @@ type says struct {
 func (p *person) command(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = p.dir
-	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), "HOLDFAST_URL=http://" + p.line.Addr() + "/files", "HOLDFAST_TOKEN=" + p.token}
+	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), "HOLDFAST_URL=http://" + p.line.Addr() + "/files",
+		"HOLDFAST_TOKEN=" + p.token}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	return cmd, &out, &errs
@@ -91,7 +92,8 @@ func (p *person) unfinished() int {
 func TestCommandsSendAndFetchFiles(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t)
-	contents := map[string][]byte{"empty.txt": {}, "größe 1.png": random(1), "film.mp4": random(21 << 20), "notes.md": []byte("# hello\n")}
+	contents := map[string][]byte{"empty.txt": {}, "größe 1.png": random(1), "film.mp4": random(21 << 20),
+		"notes.md": []byte("# hello\n")}
 	names := []string{"film.mp4", "empty.txt", "größe 1.png", "notes.md"}
 	for name, b := range contents {
 		p.write(name, b)
@@ -105,7 +107,8 @@ func TestCommandsSendAndFetchFiles(t *testing.T) {
 		t.Errorf("%d uploads are still noted", n)
 	}
 	for i, url := range urls {
-		if a := p.do(t, "GET", p.direct(url), nil, "Authorization: Bearer "+p.token); a.status != http.StatusOK || !bytes.Equal(a.body, contents[names[i]]) {
+		if a := p.do(t, "GET", p.direct(url), nil, "Authorization: Bearer "+p.token); a.status != http.StatusOK ||
+			!bytes.Equal(a.body, contents[names[i]]) {
 			t.Errorf("%s: %d, %d bytes", names[i], a.status, len(a.body))
 		}
 	}
@@ -124,11 +127,13 @@ func TestCommandsSendAndFetchFiles(t *testing.T) {
 
 	// A file that is there is left alone, or replaced if that is what is asked for.
 	p.write("here/notes.md", []byte("mine"))
-	if again := p.runs("download", "-o", "here", urls[3]); again.status != 1 || !strings.Contains(again.errors, "such a file already") {
+	if again := p.runs("download", "-o", "here", urls[3]); again.status != 1 || !strings.Contains(again.errors,
+		"such a file already") {
 		t.Errorf("%+v", again)
 	}
 	p.holds("here/notes.md", []byte("mine"))
-	if again := p.runs("download", "-f", "-o", "here/notes.md", urls[3]); again.status != 0 || again.out != "here/notes.md\n" {
+	if again := p.runs("download", "-f", "-o", "here/notes.md", urls[3]); again.status != 0 ||
+		again.out != "here/notes.md\n" {
 		t.Errorf("%+v", again)
 	}
 	p.holds("here/notes.md", contents["notes.md"])
@@ -152,7 +157,8 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 		p.eventually("bytes came through", came)
 		cmd.Process.Signal(syscall.SIGINT)
 		cmd.Wait()
-		if status := cmd.ProcessState.ExitCode(); status != 130 || !strings.Contains(errs.String(), "the same command goes on") {
+		if status := cmd.ProcessState.ExitCode(); status != 130 || !strings.Contains(errs.String(),
+			"the same command goes on") {
 			t.Fatalf("status %d: %s", status, errs.String())
 		}
 	}
@@ -162,9 +168,13 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 			return ""
 		}
 		url, _ := os.ReadFile(noted[0])
-		return p.do(t, "HEAD", p.direct(string(url)), nil, "Authorization: Bearer "+p.token, "Tus-Resumable: 1.0.0").header.Get("Upload-Offset")
+		return p.do(t, "HEAD", p.direct(string(url)), nil, "Authorization: Bearer "+p.token,
+			"Tus-Resumable: 1.0.0").header.Get("Upload-Offset")
 	}
-	interrupt(badline.Up, func() bool { return p.unfinished() == 1 && p.metric("holdfast_upload_received_bytes_total") > 1<<20 }, "upload", "film.mp4")
+	interrupt(badline.Up, func() bool {
+		return p.unfinished() == 1 &&
+			p.metric("holdfast_upload_received_bytes_total") > 1<<20
+	}, "upload", "film.mp4")
 	at := offset()
 	if at == "" || at == "0" {
 		t.Fatalf("the upload is at %q", at)
@@ -180,7 +190,8 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 
 	url := strings.TrimSpace(sent.out)
 	part := filepath.Join(p.dir, "copy.mp4.part")
-	interrupt(badline.Down, func() bool { info, err := os.Stat(part); return err == nil && info.Size() > 1<<20 }, "download", "-o", "copy.mp4", url)
+	interrupt(badline.Down, func() bool { info, err := os.Stat(part); return err == nil && info.Size() > 1<<20 },
+		"download", "-o", "copy.mp4", url)
 	if got := p.runs("download", "-o", "copy.mp4", url); got.status != 0 || got.out != "copy.mp4\n" {
 		t.Fatalf("%+v", got)
 	}
@@ -201,7 +212,8 @@ func TestCommandsOverABadLine(t *testing.T) {
 	if sent.status != 0 || sent.errors != "" {
 		t.Fatalf("%+v", sent)
 	}
-	if got := p.runs("download", "-q", "-o", "copy.mp4", strings.TrimSpace(sent.out)); got.status != 0 || got.errors != "" {
+	if got := p.runs("download", "-q", "-o", "copy.mp4", strings.TrimSpace(sent.out)); got.status != 0 ||
+		got.errors != "" {
 		t.Fatalf("%+v", got)
 	}
 	p.holds("copy.mp4", content)

@@ -47,7 +47,8 @@ func TestRedisStopsUnderLoad(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
 	s := start(t, append(d.tokens(), "AUTH_CACHE_TTL=0")...)
-	user, public, guest := s.as("user", d.user("pn-user", 11, 1)), s.as("public", d.public("abcdefgh", 1)), s.as("guest", d.guest(12, 1))
+	user, public, guest := s.as("user", d.user("pn-user", 11, 1)), s.as("public", d.public("abcdefgh", 1)),
+		s.as("guest", d.guest(12, 1))
 	local := s.as("local", "Authorization: Bearer "+s.token)
 	id, own := user.brings("the user's"), local.brings("the local one's")
 	ready := func() int { return s.do(t, "GET", "/files/readyz", nil).status }
@@ -64,7 +65,8 @@ func TestRedisStopsUnderLoad(t *testing.T) {
 					t.Errorf("under load: %v", err)
 					return
 				}
-				if fine := a.status == 200 && string(a.body) == "the user's" || a.status == 503 && string(a.body) == redisDown; !fine {
+				if fine := a.status == 200 && string(a.body) == "the user's" || a.status == 503 &&
+					string(a.body) == redisDown; !fine {
 					t.Errorf("under load: %v", a)
 					return
 				}
@@ -82,7 +84,8 @@ func TestRedisStopsUnderLoad(t *testing.T) {
 		fault.begin()
 		began := time.Now()
 		s.eventually("Redis "+fault.name, func() bool { return ready() == 503 })
-		for _, c := range []caller{user, public, s.as("cookie", "Cookie: token=pn-user"), s.as("unknown", "Authorization: Bearer unknown")} {
+		for _, c := range []caller{user, public, s.as("cookie", "Cookie: token=pn-user"),
+			s.as("unknown", "Authorization: Bearer unknown")} {
 			c.gets("GET", "/files/"+id, 503, redisDown)
 		}
 		user.gets("POST", "/files/tus/", 503, redisDown, "Upload-Length: 1")
@@ -166,13 +169,15 @@ func TestDatabaseStopsUnderCallers(t *testing.T) {
 	t.Parallel()
 	d, pg := startDjango(t), pgtest.Start(t)
 	s := start(t, append(append(d.tokens(), postgres(pg)...), "PERMISSION_CACHE_TTL=0", "AUTH_CACHE_TTL=0")...)
-	user, service := s.as("user", d.user("pn-user", 11, 1)), s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "1"))
+	user, service := s.as("user", d.user("pn-user", 11, 1)),
+		s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "1"))
 	id := user.brings("the user's")
 	service.sees(id, "the user's")
 	pg.Stop(t)
 	for _, c := range []caller{user, service, s.as("nobody", "")} {
 		c.gets("GET", "/files/"+id, 503, databaseDown)
-		c.gets("PUT", "/files/"+id+"/grants", map[bool]int{true: 401, false: 503}[c.header == ""], map[bool]string{true: unauthorized, false: databaseDown}[c.header == ""])
+		c.gets("PUT", "/files/"+id+"/grants", map[bool]int{true: 401, false: 503}[c.header == ""],
+			map[bool]string{true: unauthorized, false: databaseDown}[c.header == ""])
 	}
 	pg.Restart(t)
 	s.eventually("well again", func() bool {
@@ -192,7 +197,8 @@ func TestThousandsOfWrongTokens(t *testing.T) {
 	was := s.rest()
 	var wg sync.WaitGroup
 	var wrong atomic.Int64
-	forms := []string{"Authorization: Bearer %08d", "Authorization: Bearer hf_%08d", "X-Guest-Authorization: a.b.%08d", "X-Public-Authorization: Token %08d",
+	forms := []string{"Authorization: Bearer %08d", "Authorization: Bearer hf_%08d", "X-Guest-Authorization: a.b.%08d",
+		"X-Public-Authorization: Token %08d",
 		"Cookie: token=%08d; public-token=%[1]08d; guest-token=%[1]08d"}
 	began := time.Now()
 	for i := range 16 {
@@ -203,7 +209,8 @@ func TestThousandsOfWrongTokens(t *testing.T) {
 				if !strings.HasPrefix(header, "Authorization") {
 					headers = append(headers, "Authorization: -")
 				}
-				if a, err := s.ask("GET", "/files/"+id, nil, headers...); err != nil || a.status != 401 || string(a.body) != unauthorized {
+				if a, err := s.ask("GET", "/files/"+id, nil, headers...); err != nil || a.status != 401 ||
+					string(a.body) != unauthorized {
 					t.Errorf("%s: %v %v", header, a, err)
 				}
 				wrong.Add(1)

@@ -29,7 +29,8 @@ func noAccess(who, id string) string {
 
 // callers are one of every kind, all of account 1.
 func (d *django) callers(s *server) []caller {
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": time.Now().Add(time.Hour).Unix(), "sub": "31", "tenant": 1}).
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": time.Now().Add(time.Hour).Unix(),
+		"sub": "31", "tenant": 1}).
 		SignedString([]byte(providerSecret))
 	if err != nil {
 		d.t.Fatal(err)
@@ -50,7 +51,8 @@ func (d *django) callers(s *server) []caller {
 func TestEveryKindUploadsAndDownloads(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
-	s := start(t, append(append(d.all(), postgres(pgtest.Start(t))...), "AUTH_JWT_SECRET="+providerSecret, "AUTH_JWT_USER_CLAIM=sub", "AUTH_JWT_ACCOUNT_CLAIM=tenant")...)
+	s := start(t, append(append(d.all(), postgres(pgtest.Start(t))...), "AUTH_JWT_SECRET="+providerSecret,
+		"AUTH_JWT_USER_CLAIM=sub", "AUTH_JWT_ACCOUNT_CLAIM=tenant")...)
 	all := d.callers(s)
 	files, half := map[string]string{}, map[string]string{}
 	for _, c := range all {
@@ -99,7 +101,9 @@ func TestEveryKindUploadsAndDownloads(t *testing.T) {
 		}
 		c.gets("DELETE", half[c.name], 204, "")
 		c.gets("DELETE", "/files/"+files[c.name], 204, "")
-		c.gets("GET", "/files/"+files[c.name], 404, fmt.Sprintf(`{"code":"FILE_001","message":"File not found","details":{"reason":"File with ID '%s' not found"}}`, files[c.name]))
+		c.gets("GET", "/files/"+files[c.name], 404,
+			fmt.Sprintf(`{"code":"FILE_001","message":"File not found","details":{"reason":"File with ID '%s' not found"}}`,
+				files[c.name]))
 	}
 }
 
@@ -109,12 +113,15 @@ func TestConcatOfAnothersUpload(t *testing.T) {
 	d := startDjango(t)
 	s := start(t, d.tokens()...)
 	victim := s.as("public", d.public("abcdefgh", 1))
-	location := victim.do("POST", "/files/tus/", "secret", "Upload-Length: 6", "Upload-Concat: partial", octets).header.Get("Location")
+	location := victim.do("POST", "/files/tus/", "secret", "Upload-Length: 6", "Upload-Concat: partial",
+		octets).header.Get("Location")
 	id := location[len(s.base+"/tus/"):]
-	for _, c := range []caller{s.as("another public token", d.public("hgfedcba", 1)), s.as("a user of the account", d.user("pn-user", 11, 1)),
+	for _, c := range []caller{s.as("another public token", d.public("hgfedcba", 1)), s.as("a user of the account",
+		d.user("pn-user", 11, 1)),
 		s.as("a service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "1")),
 		s.as("a user of another account", d.user("pn-other", 11, 2))} {
-		if a := c.do("POST", "/files/tus/", nil, "Upload-Concat: final;/files/tus/"+id); a.status != 403 || a.code() != "FILE_002" {
+		if a := c.do("POST", "/files/tus/", nil, "Upload-Concat: final;/files/tus/"+id); a.status != 403 ||
+			a.code() != "FILE_002" {
 			t.Errorf("%s: %v", c.name, a)
 		}
 	}
@@ -137,10 +144,13 @@ func TestIDEncodings(t *testing.T) {
 	me.sees(escaped, "x")
 	stranger.gets("GET", "/files/"+escaped, 403, noAccess("2", id))
 	double := strings.ReplaceAll(escaped, "%", "%25")
-	for _, path := range []string{double, "x%2F.." + "%2F" + id, "%2e%2e%2f" + id, "..%2f" + id, "../files/" + id, "./" + id, "x/../" + id, id + "%00", id + "/", id + "%2f",
-		"%c0%ae%c0%ae%c0%af" + id, "%e0%80%af" + id, "%c0%af" + id, id + "%0d%0aX: y", "%5c" + id, "/" + id, "tus/../" + id, "tus%2f" + id} {
+	for _, path := range []string{double, "x%2F.." + "%2F" + id, "%2e%2e%2f" + id, "..%2f" + id, "../files/" + id,
+		"./" + id, "x/../" + id, id + "%00", id + "/", id + "%2f",
+		"%c0%ae%c0%ae%c0%af" + id, "%e0%80%af" + id, "%c0%af" + id, id + "%0d%0aX: y", "%5c" + id, "/" + id, "tus/../" + id,
+		"tus%2f" + id} {
 		for _, c := range []caller{me, stranger} {
-			if a := c.do("GET", "/files/"+path, nil); a.status != http.StatusNotFound && a.status != http.StatusBadRequest || strings.Contains(string(a.body), `"x"`) {
+			if a := c.do("GET", "/files/"+path, nil); a.status != http.StatusNotFound && a.status != http.StatusBadRequest ||
+				strings.Contains(string(a.body), `"x"`) {
 				t.Errorf("%s gets %s: %v", c.name, path, a)
 			}
 		}
@@ -155,9 +165,11 @@ func TestMethodOverride(t *testing.T) {
 	id := me.brings("x")
 	stranger := s.as("stranger", "Authorization: Bearer "+s.run("token", "create", "--user", "2", "--account", "1"))
 	for _, method := range []string{"DELETE", "delete", "PATCH", "HEAD"} {
-		stranger.gets("POST", "/files/tus/"+id, 403, noAccess("2", id), "X-HTTP-Method-Override: "+method, octets, "Upload-Offset: 0")
+		stranger.gets("POST", "/files/tus/"+id, 403, noAccess("2", id), "X-HTTP-Method-Override: "+method, octets,
+			"Upload-Offset: 0")
 		if method != "HEAD" { // which a cookie may do
-			s.as("cookie", "Cookie: token="+s.token).gets("POST", "/files/tus/"+id, 401, unauthorized, "X-HTTP-Method-Override: "+method, octets, "Upload-Offset: 0")
+			s.as("cookie", "Cookie: token="+s.token).gets("POST", "/files/tus/"+id, 401, unauthorized,
+				"X-HTTP-Method-Override: "+method, octets, "Upload-Offset: 0")
 		}
 		for _, c := range []caller{me, stranger} { // nothing but tus knows of it
 			if a := c.do("POST", "/files/"+id, nil, "X-HTTP-Method-Override: "+method); a.status != 405 {
@@ -176,13 +188,15 @@ func TestProviderThatComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", port)
-	s := start(t, "AUTH_JWKS_URL=http://"+address+"/keys", "AUTH_JWT_ISSUER=https://id.example.org", "AUTH_JWT_AUDIENCE=files")
+	s := start(t, "AUTH_JWKS_URL=http://"+address+"/keys", "AUTH_JWT_ISSUER=https://id.example.org",
+		"AUTH_JWT_AUDIENCE=files")
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	token := func(claims jwt.MapClaims, key ed25519.PrivateKey) caller {
-		all := jwt.MapClaims{"exp": time.Now().Add(time.Hour).Unix(), "iss": "https://id.example.org", "aud": "files", "user_id": "31", "account_id": 1, "groups": "staff"}
+		all := jwt.MapClaims{"exp": time.Now().Add(time.Hour).Unix(), "iss": "https://id.example.org", "aud": "files",
+			"user_id": "31", "account_id": 1, "groups": "staff"}
 		maps.Copy(all, claims)
 		unsigned := jwt.NewWithClaims(jwt.SigningMethodEdDSA, all)
 		unsigned.Header["kid"] = "k"
@@ -200,16 +214,20 @@ func TestProviderThatComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	provider := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": %q}]}`, base64.RawURLEncoding.EncodeToString(public))
+		fmt.Fprintf(w, `{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": %q}]}`,
+			base64.RawURLEncoding.EncodeToString(public))
 	})}
 	go provider.Serve(l)
 	t.Cleanup(func() { provider.Close() })
-	s.eventually("who has the provider's token is let in", func() bool { return me.do("GET", "/files/", nil).status == 200 })
+	s.eventually("who has the provider's token is let in",
+		func() bool { return me.do("GET", "/files/", nil).status == 200 })
 	id := me.brings("the provider's")
 	me.sees(id, "the provider's")
 	_, stranger, _ := ed25519.GenerateKey(rand.Reader)
-	for name, c := range map[string]caller{"a stranger's": token(nil, stranger), "another issuer's": token(jwt.MapClaims{"iss": "x"}, private),
-		"for others": token(jwt.MapClaims{"aud": "x"}, private), "old": token(jwt.MapClaims{"exp": 1_600_000_000}, private)} {
+	for name, c := range map[string]caller{"a stranger's": token(nil, stranger),
+		"another issuer's": token(jwt.MapClaims{"iss": "x"}, private),
+		"for others":       token(jwt.MapClaims{"aud": "x"}, private), "old": token(jwt.MapClaims{"exp": 1_600_000_000},
+			private)} {
 		c.name = name
 		c.gets("GET", "/files/"+id, 401, unauthorized)
 	}

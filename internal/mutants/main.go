@@ -84,7 +84,8 @@ func moduleRoot(ctx context.Context) (string, error) {
 }
 
 // tryAll gives every guard to the next tree that is free. The verdicts have the guards' order.
-func tryAll(ctx context.Context, trees []*tree, guards []guard, before map[test]outcome, limit time.Duration) []verdict {
+func tryAll(ctx context.Context, trees []*tree, guards []guard, before map[test]outcome,
+	limit time.Duration) []verdict {
 	verdicts := make([]verdict, len(guards))
 	next := make(chan int)
 	var workers sync.WaitGroup

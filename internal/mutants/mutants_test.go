@@ -80,7 +80,8 @@ func TestParseGuard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []test{{"./file", "TestID"}, {".", "TestPanic"}, {"web-example/test/open.test.mjs", "a token, taken: from the address"}}
+	want := []test{{"./file", "TestID"}, {".", "TestPanic"}, {"web-example/test/open.test.mjs",
+		"a token, taken: from the address"}}
 	if g.what != "ids are random." || len(g.tests) != len(want) || g.patch != diff {
 		t.Errorf("%+v", g)
 	}

@@ -10,8 +10,9 @@ import (
 
 // A module with one guard, and tests that notice it in every way there is.
 const (
-	guarded = "package door\n\nfunc Open(key string) bool {\n\tif key != \"right\" {\n\t\treturn false\n\t}\n\treturn true\n}\n"
-	tested  = `package door
+	guarded = "package door\n\nfunc Open(key string) bool {\n\tif key != \"right\" {\n\t\treturn false\n\t}\n\treturn " +
+		"true\n}\n"
+	tested = `package door
 
 import (
 	"testing"
@@ -60,7 +61,8 @@ func TestSkipsAlways(t *testing.T) { t.Skip("always") }
 // Killed is only what a test noticed that ran, failed, and passes otherwise.
 func TestVerdicts(t *testing.T) {
 	tr := &tree{dir: t.TempDir()}
-	for name, text := range map[string]string{"go.mod": "module door\n\ngo 1.26\n", "door.go": guarded, "door_test.go": tested} {
+	for name, text := range map[string]string{"go.mod": "module door\n\ngo 1.26\n", "door.go": guarded,
+		"door_test.go": tested} {
 		if err := os.WriteFile(filepath.Join(tr.dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -75,7 +75,8 @@ func TestSlowLines(t *testing.T) {
 		least time.Duration
 	}{
 		{"good", Fault{}, 0},
-		{"late", Fault{Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond}, 100 * time.Millisecond}, // there and back
+		// there and back
+		{"late", Fault{Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond}, 100 * time.Millisecond},
 		{"narrow", Fault{Rate: 1_000_000}, 100 * time.Millisecond},
 		{"in slices", Fault{Slice: 1000, Pause: 100 * time.Microsecond}, 0},
 		{"ends late", Fault{SlowClose: 50 * time.Millisecond}, 100 * time.Millisecond},

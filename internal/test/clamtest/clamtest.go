@@ -47,11 +47,13 @@ func Start(t testing.TB, maxSize int, settings ...string) *Server {
 		}
 	}
 	folder := testproc.TempFolder(t, "holdfast-clamd")
-	s := &Server{socket: filepath.Join(folder, "s"), command: command, config: filepath.Join(folder, "clamd.conf"), log: filepath.Join(folder, "log")}
+	s := &Server{socket: filepath.Join(folder, "s"), command: command, config: filepath.Join(folder, "clamd.conf"),
+		log: filepath.Join(folder, "log")}
 	s.Address = "unix:" + s.socket
 	for name, text := range map[string]string{
 		"eicar.ndb": "Eicar-Test-Signature:0:*:" + hex.EncodeToString([]byte(EICAR)) + "\n",
-		"clamd.conf": fmt.Sprintf("DatabaseDirectory %s\nLocalSocket %s\nForeground yes\nStreamMaxLength %d\nLogFile %s\nOfficialDatabaseOnly no\nUser root\n%s\n",
+		"clamd.conf": fmt.Sprintf("DatabaseDirectory %s\nLocalSocket %s\nForeground yes\nStreamMaxLength %d\nLogFile "+
+			"%s\nOfficialDatabaseOnly no\nUser root\n%s\n",
 			folder, s.socket, maxSize, s.log, strings.Join(settings, "\n")),
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {

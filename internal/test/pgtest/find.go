@@ -41,7 +41,8 @@ func find() (binaries, error) {
 	case best == 0:
 		return binaries{}, errors.New("PostgreSQL is not installed: run `make deps` (Debian: apt-get install postgresql)")
 	case best < oldest:
-		return binaries{}, fmt.Errorf("PostgreSQL %d in %s is too old, %d or newer is needed: run `make deps`", best, folder, oldest)
+		return binaries{}, fmt.Errorf("PostgreSQL %d in %s is too old, %d or newer is needed: run `make deps`", best, folder,
+			oldest)
 	}
 	as, err := runAs()
 	return binaries{folder: folder, as: as}, err

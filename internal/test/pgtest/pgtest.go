@@ -168,7 +168,8 @@ func (s *Server) initialise() error {
 	err := s.run("initdb", "--pgdata="+s.data, "--username="+s.User, "--pwfile="+password,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	if errors.Is(err, fs.ErrPermission) && s.bin.as != nil {
-		return fmt.Errorf("PostgreSQL's user may not enter %s: set TMPDIR to a folder open to all, such as /tmp: %w", s.folder.Path, err)
+		return fmt.Errorf("PostgreSQL's user may not enter %s: set TMPDIR to a folder open to all, such as /tmp: %w",
+			s.folder.Path, err)
 	}
 	return err
 }

@@ -67,6 +67,7 @@ func TestTwoAtOnceAreApart(t *testing.T) {
 }
 
 func client(s *s3test.Server) *s3.Client {
-	return s3.New(s3.Options{BaseEndpoint: aws.String(s.Endpoint), Region: s.Region, UsePathStyle: true, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, "")})
+	return s3.New(s3.Options{BaseEndpoint: aws.String(s.Endpoint), Region: s.Region, UsePathStyle: true,
+		RetryMaxAttempts: 1,
+		Credentials:      credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, "")})
 }

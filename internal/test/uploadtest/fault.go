@@ -29,7 +29,8 @@ const (
 )
 
 func (f Fault) String() string {
-	return [...]string{"none", "fail before", "fail after", "fail thrice", "late", "crash before", "crash after", "stall", "panics"}[f]
+	return [...]string{"none", "fail before", "fail after", "fail thrice", "late", "crash before", "crash after", "stall",
+		"panics"}[f]
 }
 
 // ErrFault is in the error of every call that was made to fail.
@@ -195,7 +196,8 @@ func (r rowsUnderFault) DropMultipart(ctx context.Context, f file.Fence) error {
 	ctx = r.outlast(ctx)
 	return r.sql("DropMultipart", func() error { return r.Rows.DropMultipart(ctx, f) })
 }
-func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, key string, m file.Multipart, partSize int64) error {
+func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, key string, m file.Multipart,
+	partSize int64) error {
 	ctx = r.outlast(ctx)
 	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, key, m, partSize) })
 }
@@ -229,7 +231,8 @@ func (r rowsUnderFault) ForgetUpload(ctx context.Context, id file.ID) error {
 	ctx = r.outlast(ctx)
 	return r.sql("ForgetUpload", func() error { return r.Rows.ForgetUpload(ctx, id) })
 }
-func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (u *file.Upload, err error) {
+func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (u *file.Upload,
+	err error) {
 	ctx = r.outlast(ctx)
 	err = r.sql("TakeLease", func() (err error) { u, err = r.Rows.TakeLease(ctx, id, holder, ttl); return })
 	return u, err
@@ -260,24 +263,28 @@ func (o objectsUnderFault) put(name string, call func() error) error {
 	return o.do(name, file.ErrStorageWrite, call)
 }
 
-func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string, body io.ReadSeeker, size int64) (etag string, err error) {
+func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string, body io.ReadSeeker,
+	size int64) (etag string, err error) {
 	ctx = o.outlast(ctx)
 	body = o.sent(body)
 	err = o.put("Put", func() (err error) { etag, err = o.Objects.Put(ctx, at, ct, body, size); return })
 	return
 }
-func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string, copies bool) (m file.Multipart, err error) {
+func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string,
+	copies bool) (m file.Multipart, err error) {
 	ctx = o.outlast(ctx)
 	err = o.put("BeginMultipart", func() (err error) { m, err = o.Objects.BeginMultipart(ctx, at, ct, copies); return })
 	return
 }
-func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, m file.Multipart, n int32, body io.ReadSeeker, size int64) (p file.Part, err error) {
+func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, m file.Multipart, n int32, body io.ReadSeeker,
+	size int64) (p file.Part, err error) {
 	ctx = o.outlast(ctx)
 	body = o.sent(body)
 	err = o.put("PutPart", func() (err error) { p, err = o.Objects.PutPart(ctx, at, m, n, body, size); return })
 	return
 }
-func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag string, offset, length int64, to file.Location, m file.Multipart, n int32) (p file.Part, err error) {
+func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag string, offset, length int64,
+	to file.Location, m file.Multipart, n int32) (p file.Part, err error) {
 	ctx = o.outlast(ctx)
 	err = o.put("CopyPart", func() (err error) {
 		p, err = o.Objects.CopyPart(ctx, from, tag, offset, length, to, m, n)
@@ -310,8 +317,13 @@ func (o objectsUnderFault) Stat(ctx context.Context, at file.Location) (s storag
 	err = o.do("Stat", file.ErrStorageRead, func() (err error) { s, err = o.Objects.Stat(ctx, at); return })
 	return
 }
-func (o objectsUnderFault) Open(ctx context.Context, at file.Location, etag string, offset, length int64) (r io.ReadCloser, err error) {
+func (o objectsUnderFault) Open(ctx context.Context, at file.Location, etag string, offset,
+	length int64) (r io.ReadCloser, err error) {
 	ctx = o.outlast(ctx)
-	err = o.do("Open", file.ErrStorageRead, func() (err error) { r, err = o.Objects.Open(ctx, at, etag, offset, length); return })
+	err = o.do("Open", file.ErrStorageRead, func() (err error) {
+		r, err = o.Objects.Open(ctx, at, etag, offset,
+			length)
+		return
+	})
 	return
 }

@@ -7,11 +7,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
-	"errors"
 	"io"
-	"io/fs"
 	"log"
 	"log/slog"
 	"net/http"
@@ -130,7 +127,10 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 		t.Fatal(err)
 	}
 	w := &World{T: t, Rows: rows, Raw: raw, Layout: storage.Layout{BucketPrefix: "w" + string(file.NewID())[:8]}}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.serve.Load()).ServeHTTP(rw, r) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter,
+		r *http.Request) {
+		(*w.serve.Load()).ServeHTTP(rw, r)
+	}))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // which has the panics that a test wants
 	server.Start()
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
@@ -147,11 +147,13 @@ func (w *World) Start() *upload.Engine { return w.StartUnder(NewPlan(None, 0)) }
 // StartUnder is Start for a service whose calls to SQL and the store meet a fault by plan.
 func (w *World) StartUnder(p *Plan) *upload.Engine {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	life := hooks.New(smallParts{w.Rows, w}, hooks.Settings{Layout: w.Layout, MaxSize: w.MaxSize, TTL: time.Hour, Now: time.Now, Scan: w.Scan})
+	life := hooks.New(smallParts{w.Rows, w}, hooks.Settings{Layout: w.Layout, MaxSize: w.MaxSize, TTL: time.Hour,
+		Now: time.Now, Scan: w.Scan})
 	engine := upload.NewEngine(rowsUnderFault{w.Rows, p}, objectsUnderFault{w.Objects, p}, hooksUnderFault{life, p},
 		upload.Settings{LeaseTTL: w.LeaseTTL, Memory: w.Memory, MemoryWait: w.MemoryWait}, quiet)
 	h, err := tus.NewHandler(tus.Options{
-		Engine: engine, Respond: problem.Responder{Log: quiet}, Base: func(*http.Request) string { return w.URL + "/files" }, ReadTimeout: time.Minute,
+		Engine: engine, Respond: problem.Responder{Log: quiet}, Base: func(*http.Request) string { return w.URL + "/files" },
+		ReadTimeout:  time.Minute,
 		Identify:     func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },
 		Download:     func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
 		Precondition: func(*http.Request, file.ID) error { return nil },
@@ -172,7 +174,8 @@ func (w *World) ExpireLeases() {
 	}
 }
 
-func (w *World) Send(ctx context.Context, method, url string, body io.Reader, header ...string) (int, http.Header, error) {
+func (w *World) Send(ctx context.Context, method, url string, body io.Reader, header ...string) (int, http.Header,
+	error) {
 	r, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		w.T.Fatal(err)
@@ -199,31 +202,10 @@ func (w *World) Create(size int) string {
 	return h.Get("Location")
 }
 
-// Head asks for the offset until the service answers. Whoever had the upload has ended, or
-// is left behind: his lease, if a fault kept him from giving it back, is waited for by
-// nobody.
-func (w *World) Head(url string) int64 {
-	w.T.Helper()
-	for range 50 {
-		w.ExpireLeases()
-		status, h, err := w.Send(w.T.Context(), "HEAD", url, nil)
-		if err == nil && status == http.StatusOK {
-			n, err := strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
-			if err != nil {
-				w.T.Fatal(err)
-			}
-			return n
-		}
-		if err == nil && status < 500 && status != http.StatusConflict {
-			w.T.Errorf("HEAD: %d", status)
-			return -1
-		}
-	}
-	return -1 // of an engine that died: the caller goes on with another
-}
-
-func (w *World) Patch(ctx context.Context, url string, offset int64, b []byte, header ...string) (int, http.Header, error) {
-	return w.Send(ctx, "PATCH", url, bytes.NewReader(b), append(header, "Upload-Offset", strconv.FormatInt(offset, 10), "Content-Type", Octets)...)
+func (w *World) Patch(ctx context.Context, url string, offset int64, b []byte, header ...string) (int, http.Header,
+	error) {
+	return w.Send(ctx, "PATCH", url, bytes.NewReader(b), append(header, "Upload-Offset", strconv.FormatInt(offset, 10),
+		"Content-Type", Octets)...)
 }
 
 func Content(n int) []byte {
@@ -233,116 +215,6 @@ func Content(n int) []byte {
 }
 
 func ID(url string) file.ID { return file.ID(url[strings.LastIndexByte(url, '/')+1:]) }
-
-// Check looks at all that must hold of a finished upload.
-func (w *World) Check(url string, want []byte) {
-	w.T.Helper()
-	id, ctx := ID(url), w.T.Context()
-	rec, err := w.Rows.File(ctx, id)
-	if err != nil {
-		w.T.Fatalf("no record: %v", err)
-	}
-	sum := sha256.Sum256(want)
-	if rec.Size != int64(len(want)) || !bytes.Equal(rec.SHA256, sum[:]) {
-		w.T.Fatalf("record of %d bytes with SHA-256 %x, want %d with %x", rec.Size, rec.SHA256, len(want), sum)
-	}
-	body, err := s3.Open(ctx, rec.Location, rec.ETag, 0, rec.Size)
-	if err != nil {
-		w.T.Fatalf("the object: %v", err)
-	}
-	defer body.Close()
-	got := bytes.NewBuffer(make([]byte, 0, len(want)+bytes.MinRead)) // io.ReadAll would copy it five times
-	if _, err := got.ReadFrom(body); err != nil || !bytes.Equal(got.Bytes(), want) {
-		w.T.Fatalf("other bytes came back (%v)", err)
-	}
-	u, err := w.Rows.UploadRow(ctx, id)
-	if err != nil || u.State != file.Recorded || u.Offset != rec.Size || w.Count("upload_tails", id) != 0 {
-		w.T.Fatalf("%+v %v", u, err)
-	}
-	parts, err := w.Rows.Parts(ctx, id)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	var end int64
-	var number int32
-	for _, p := range parts {
-		if p.Offset != end || p.Number <= number {
-			w.T.Fatalf("parts with a hole or a number used twice: %+v", parts)
-		}
-		end, number = end+p.Size, p.Number
-	}
-	w.Traceable(id)
-}
-
-// MakeRoom removes the object of a file that was looked at: thousands of scenes would fill a disk.
-func (w *World) MakeRoom(url string) {
-	w.T.Helper()
-	rec, err := w.Rows.File(w.T.Context(), ID(url))
-	if err = errors.Join(err, s3.Delete(w.T.Context(), rec.Location), s3.Delete(w.T.Context(), w.Layout.Object(1, ID(url)))); err != nil {
-		w.T.Error(err)
-	}
-}
-
-// Count counts the rows of a table that belong to an upload.
-func (w *World) Count(table string, id file.ID) (n int) {
-	w.T.Helper()
-	if err := w.Raw.QueryRow("select count(*) from "+table+" where upload_id = $1", string(id)).Scan(&n); err != nil {
-		w.T.Fatal(err)
-	}
-	return n
-}
-
-// InStore counts the objects and multipart uploads whose path has the id in it.
-func (w *World) InStore(id string) (n int) {
-	w.T.Helper()
-	err := filepath.WalkDir(filepath.Join(s3.dir, "objects", w.Layout.Object(1, "").Bucket), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && (strings.Contains(path, id) || strings.Contains(path, ".sgwtmp/multipart")) {
-			n++
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // no bucket yet
-		w.T.Fatal(err)
-	}
-	return n
-}
-
-// Lives says whether there is an upload, as opposed to what is kept for a while of a deleted one.
-func (w *World) Lives(id file.ID) bool {
-	w.T.Helper()
-	u, err := w.Rows.UploadRow(w.T.Context(), id)
-	if err != nil && !errors.Is(err, file.ErrNotFound) {
-		w.T.Fatal(err)
-	}
-	return err == nil && u.State != file.Deleted
-}
-
-// Traceable looks whether everything in the store leads back to the upload by its key.
-func (w *World) Traceable(id file.ID) {
-	w.T.Helper()
-	root := filepath.Join(s3.dir, "objects", w.Layout.Object(1, "").Bucket)
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.Name() == ".sgwtmp" { // multipart uploads, under the hash of their key
-			return fs.SkipDir
-		}
-		if key, _ := filepath.Rel(root, path); !d.IsDir() {
-			owner, _, err := storage.Owner(key)
-			if err == nil && owner != id {
-				_, err = w.Rows.UploadRow(w.T.Context(), owner)
-			}
-			if err != nil {
-				w.T.Errorf("%s belongs to no row: %v", key, err)
-			}
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.T.Fatal(err)
-	}
-}
 
 // Sub runs a subtest in this world.
 func (w *World) Sub(name string, test func()) {
@@ -354,36 +226,9 @@ func (w *World) Sub(name string, test func()) {
 	})
 }
 
-// Partials uploads each body as a partial upload and returns their URLs.
-func (w *World) Partials(bodies ...[]byte) (urls []string) {
-	w.T.Helper()
-	for _, b := range bodies {
-		status, h, err := w.Send(w.T.Context(), "POST", w.URL+"/files/tus/", nil, "Upload-Length", strconv.Itoa(len(b)), "Upload-Concat", "partial")
-		if err != nil || status != http.StatusCreated {
-			w.T.Fatal(status, err)
-		}
-		urls = append(urls, h.Get("Location"))
-		if len(b) == 0 {
-			continue
-		}
-		if status, _, err := w.Patch(w.T.Context(), urls[len(urls)-1], 0, b); err != nil || status != http.StatusNoContent {
-			w.T.Fatal(status, err)
-		}
-	}
-	return urls
-}
-
 func (w *World) Final(urls []string, header ...string) (int, http.Header, error) {
-	return w.Send(context.Background(), "POST", w.URL+"/files/tus/", nil, append(header, "Upload-Concat", "final;"+strings.Join(urls, " "))...)
-}
-
-// As lets the next requests come from somebody.
-func (w *World) As(who file.Identity) { w.who.Store(&who) }
-
-// Small puts a service in place that takes files of up to n bytes.
-func (w *World) Small(n int64) {
-	w.MaxSize = n
-	w.Start()
+	return w.Send(context.Background(), "POST", w.URL+"/files/tus/", nil, append(header, "Upload-Concat",
+		"final;"+strings.Join(urls, " "))...)
 }
 
 // Trickle is a body that comes in pieces of a few bytes.

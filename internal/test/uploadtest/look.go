@@ -1,0 +1,124 @@
+package uploadtest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"holdfast/file"
+	"holdfast/storage"
+	"io/fs"
+	"path/filepath"
+	"strings"
+)
+
+// Check looks at all that must hold of a finished upload.
+func (w *World) Check(url string, want []byte) {
+	w.T.Helper()
+	id, ctx := ID(url), w.T.Context()
+	rec, err := w.Rows.File(ctx, id)
+	if err != nil {
+		w.T.Fatalf("no record: %v", err)
+	}
+	sum := sha256.Sum256(want)
+	if rec.Size != int64(len(want)) || !bytes.Equal(rec.SHA256, sum[:]) {
+		w.T.Fatalf("record of %d bytes with SHA-256 %x, want %d with %x", rec.Size, rec.SHA256, len(want), sum)
+	}
+	body, err := s3.Open(ctx, rec.Location, rec.ETag, 0, rec.Size)
+	if err != nil {
+		w.T.Fatalf("the object: %v", err)
+	}
+	defer body.Close()
+	got := bytes.NewBuffer(make([]byte, 0, len(want)+bytes.MinRead)) // io.ReadAll would copy it five times
+	if _, err := got.ReadFrom(body); err != nil || !bytes.Equal(got.Bytes(), want) {
+		w.T.Fatalf("other bytes came back (%v)", err)
+	}
+	u, err := w.Rows.UploadRow(ctx, id)
+	if err != nil || u.State != file.Recorded || u.Offset != rec.Size || w.Count("upload_tails", id) != 0 {
+		w.T.Fatalf("%+v %v", u, err)
+	}
+	parts, err := w.Rows.Parts(ctx, id)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	var end int64
+	var number int32
+	for _, p := range parts {
+		if p.Offset != end || p.Number <= number {
+			w.T.Fatalf("parts with a hole or a number used twice: %+v", parts)
+		}
+		end, number = end+p.Size, p.Number
+	}
+	w.Traceable(id)
+}
+
+// MakeRoom removes the object of a file that was looked at: thousands of scenes would fill a disk.
+func (w *World) MakeRoom(url string) {
+	w.T.Helper()
+	rec, err := w.Rows.File(w.T.Context(), ID(url))
+	if err = errors.Join(err, s3.Delete(w.T.Context(), rec.Location),
+		s3.Delete(w.T.Context(), w.Layout.Object(1, ID(url)))); err != nil {
+		w.T.Error(err)
+	}
+}
+
+// Count counts the rows of a table that belong to an upload.
+func (w *World) Count(table string, id file.ID) (n int) {
+	w.T.Helper()
+	if err := w.Raw.QueryRow("select count(*) from "+table+" where upload_id = $1", string(id)).Scan(&n); err != nil {
+		w.T.Fatal(err)
+	}
+	return n
+}
+
+// InStore counts the objects and multipart uploads whose path has the id in it.
+func (w *World) InStore(id string) (n int) {
+	w.T.Helper()
+	err := filepath.WalkDir(filepath.Join(s3.dir, "objects", w.Layout.Object(1, "").Bucket),
+		func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && (strings.Contains(path, id) || strings.Contains(path, ".sgwtmp/multipart")) {
+				n++
+			}
+			return err
+		})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // no bucket yet
+		w.T.Fatal(err)
+	}
+	return n
+}
+
+// Lives says whether there is an upload, as opposed to what is kept for a while of a deleted one.
+func (w *World) Lives(id file.ID) bool {
+	w.T.Helper()
+	u, err := w.Rows.UploadRow(w.T.Context(), id)
+	if err != nil && !errors.Is(err, file.ErrNotFound) {
+		w.T.Fatal(err)
+	}
+	return err == nil && u.State != file.Deleted
+}
+
+// Traceable looks whether everything in the store leads back to the upload by its key.
+func (w *World) Traceable(id file.ID) {
+	w.T.Helper()
+	root := filepath.Join(s3.dir, "objects", w.Layout.Object(1, "").Bucket)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.Name() == ".sgwtmp" { // multipart uploads, under the hash of their key
+			return fs.SkipDir
+		}
+		if key, _ := filepath.Rel(root, path); !d.IsDir() {
+			owner, _, err := storage.Owner(key)
+			if err == nil && owner != id {
+				_, err = w.Rows.UploadRow(w.T.Context(), owner)
+			}
+			if err != nil {
+				w.T.Errorf("%s belongs to no row: %v", key, err)
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.T.Fatal(err)
+	}
+}
