@@ -47,7 +47,7 @@ func (m *Metrics) recordRoute(prefix string) mux.MiddlewareFunc {
 			n := requestInfoOf(r.Context())
 			n.route = "page"
 			if template, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
-				n.route = strings.TrimPrefix(template, prefix)
+				n.route = strings.ReplaceAll(strings.TrimPrefix(template, prefix), ":.+}", "}") // the pattern says nothing here
 			}
 			g := m.inFlight.WithLabelValues(n.kindLabel())
 			g.Inc()
