@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Admin is where operators look at the service.
+// Admin is the address at which operators reach the service.
 type Admin struct {
-	Addr string // empty: nowhere
-	// Chosen says that somebody has set Addr: then it must be free.
+	Addr string // empty: no such listener
+	// Chosen says that Addr was set explicitly: then it must be free.
 	Chosen   bool
-	Hosts    []string // names by which it may be addressed, beside IP addresses and localhost; lower case
+	Hosts    []string // host names accepted in requests, besides IP addresses and localhost; lower case
 	Profiles bool
 }
 

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Auth says how people are told apart, beside local tokens.
+// Auth has the settings of authentication, besides local tokens.
 type Auth struct {
 	Redis       string // URL, which holds the password: never log it; empty: none
 	RedisPrefix string // of Django's keys
 	Secret      string // Django's SECRET_KEY: never log it; empty: none
-	Iterations  int    // of PBKDF2, from a user's token to its key
-	// MayCrossAccounts has the backend asked about files of other accounts, too.
+	Iterations  int    // of PBKDF2, which derives a user's Redis key from the token
+	// MayCrossAccounts makes the service ask the backend about files of other accounts, too.
 	MayCrossAccounts bool
-	// CacheTTL is how long a token that was good may still read; 0: not at all.
+	// CacheTTL is how long an accepted token may still read without being checked again; 0: not at all.
 	CacheTTL time.Duration
-	JWT      *JWT // nil: no signed tokens but Django's
+	JWT      *JWT // nil: the only signed tokens are Django's
 }
 
-// JWT says which signed tokens of an OpenID provider count.
+// JWT says which signed tokens of an OpenID provider are accepted.
 type JWT struct {
 	KeysURL                              string // empty: none
 	Secret                               string // never log it; empty: none
@@ -26,12 +26,11 @@ type JWT struct {
 	UserClaim, AccountClaim, GroupsClaim string
 }
 
-// maxIterations of PBKDF2 take a processor about half a second. No request can be cut off
-// while it derives a key.
+// maxIterations of PBKDF2 take a processor about half a second. Deriving a key can't be canceled.
 const maxIterations = 1_000_000
 
-// auth reads who is asked about people: the second result is the URL of the backend that
-// knows permissions, without a trailing slash, or empty.
+// auth reads the settings of authentication. The second result is the URL of the backend that decides on
+// permissions, without a trailing slash, or empty.
 func (r *reader) auth() (a Auth, backend string) {
 	r.group = "Who is asking, and what they may see"
 	a = Auth{
@@ -53,7 +52,7 @@ func (r *reader) auth() (a Auth, backend string) {
 	a.MayCrossAccounts = r.bool("BACKEND_MAY_CROSS_ACCOUNTS",
 		"the backend is asked about files of other accounts, too, and may open "+
 			"them, as with the Python service; see [MIGRATING.md](MIGRATING.md)", false)
-	// Without a backend Redis may be there for rate limits alone.
+	// Without a backend, Redis may be used for rate limits alone.
 	if a.Redis != "" && a.Secret == "" && backend != "" {
 		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL and BACKEND_PRIVATE_URL: the keys in Redis are made "+
 			"from it")
@@ -64,7 +63,7 @@ func (r *reader) auth() (a Auth, backend string) {
 	return a, backend
 }
 
-// minSecret is the fewest characters of a key for HMAC-SHA256 (RFC 7518, 3.2).
+// minSecret is the minimum length of a key for HMAC-SHA256, in characters (RFC 7518, 3.2).
 const minSecret = 32
 
 func (r *reader) jwt() *JWT {

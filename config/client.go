@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Client is what the commands that send and fetch files need.
+// Client has the settings of the commands that upload and download files.
 type Client struct {
-	URL     string // of the service's files, without a trailing slash
+	URL     string // base URL of the service's files, without a trailing slash
 	Token   string
-	Uploads string // the folder where uploads that were interrupted are noted
+	Uploads string // the folder where interrupted uploads are recorded
 }
 
-// LoadClient reads the settings of a client by getenv. What is given on the command line
-// wins; empty is not given.
+// LoadClient reads a client's settings by getenv. Values from the command line take precedence; an empty one is not
+// given.
 func LoadClient(getenv func(string) string, url, token string) (Client, error) {
 	r := reader{getenv: func(name string) string {
 		if name == "HOLDFAST_URL" && url != "" {
@@ -32,7 +32,7 @@ func LoadClient(getenv func(string) string, url, token string) (Client, error) {
 	if strings.ContainsFunc(c.Token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		r.fault("HOLDFAST_TOKEN", "must be plain ASCII without spaces")
 	}
-	// As the XDG Base Directory Specification has it.
+	// The folder follows the XDG Base Directory Specification.
 	state := r.get("XDG_STATE_HOME", "where uploads that were interrupted are noted", "")
 	if home := r.get("HOME", "the home folder", ""); state == "" && home != "" {
 		state = filepath.Join(home, ".local", "state")

@@ -1,9 +1,8 @@
-// Package config is the only reader of the environment. Load reads every setting
-// once, checks it, and names all faults at once. Package main alone imports it and
-// hands each part what it needs.
+// Package config is the only package that reads the environment. Load reads every setting once, checks it, and
+// reports all faults together. Only package main imports it, and passes each package the settings that it needs.
 //
-// The names and meanings of the Python file service that Holdfast replaces are
-// kept; new names follow their style. An empty variable counts as unset.
+// Names and meanings of variables are those of the Python file service that Holdfast replaces; new names follow
+// their style. An empty variable counts as unset.
 package config
 
 import (
@@ -16,7 +15,7 @@ import (
 	"time"
 )
 
-// Mode says how strict the service is: Production sends HSTS.
+// Mode is how strict the service is: Production sends HSTS.
 type Mode string
 
 const (
@@ -26,7 +25,7 @@ const (
 	Production  Mode = "Production"
 )
 
-// StorageType says which S3 the objects lie in.
+// StorageType is the S3 in which the objects are stored.
 type StorageType string
 
 const (
@@ -36,11 +35,11 @@ const (
 	S3       StorageType = "s3"       // any S3
 )
 
-// Signing says whether requests to the store sign the bytes they carry.
+// Signing says whether requests to the store sign their bodies.
 type Signing string
 
 const (
-	SigningDefault Signing = "" // as S3's SDK does it: over plain HTTP, not over TLS
+	SigningDefault Signing = "" // the SDK's default: sign over plain HTTP, not over TLS
 	Unsigned       Signing = "unsigned"
 	Signed         Signing = "signed"
 )
@@ -52,30 +51,30 @@ type Config struct {
 	Host    string
 	Port    int // 0: a free one
 	DataDir string
-	// PublicURL is the base that clients see, without a trailing slash. Empty: it
-	// follows from the address the service listens on.
+	// PublicURL is the base URL that clients see, without a trailing slash. If it is empty, URLs follow the Host of
+	// each request, or else the address on which the service listens.
 	PublicURL      string
 	ExampleDir     string
 	AllowedOrigins []string
-	AllowedHeaders []string // of requests of their pages, beside those that the service knows
+	AllowedHeaders []string // request headers that pages may send, besides those that the service knows
 	FrontendURL    string   // where browsers are sent to sign in; empty: nowhere
 	Limits         Limits
-	TrustedProxies []netip.Prefix // whose X-Real-IP is believed
+	TrustedProxies []netip.Prefix // whose X-Real-IP is trusted
 	Connections    Connections
 
 	MaxFileSize   int64         // bytes
 	MemoryBudget  int64         // bytes of uploads that may be in memory at the same time
-	MaxUnfinished int64         // unfinished uploads of an identity; 0: any number
-	UploadTTL     time.Duration // without a byte, until an unfinished upload is removed
-	ReadTimeout   time.Duration // without a byte from an uploading client
+	MaxUnfinished int64         // unfinished uploads that an identity may have; 0: any number
+	UploadTTL     time.Duration // an unfinished upload is removed after this time without a byte
+	ReadTimeout   time.Duration // time without a byte from an uploading client
 	Drain         Drain
-	StartTimeout  time.Duration // for SQL and S3 to appear
-	MinFreeSpace  int64         // bytes that uploads leave in DataDir; negative: what is usual
+	StartTimeout  time.Duration // how long to wait for SQL and S3 at the start
+	MinFreeSpace  int64         // bytes that uploads leave free in DataDir; negative: the default
 	EmbeddedSync  bool          // flush the file system before an offset is acknowledged
 
 	Admin        Admin
-	CacheTTL     time.Duration // of permissions and records; 0: not at all
-	WriteTimeout time.Duration // of a downloading client, for 128 KiB
+	CacheTTL     time.Duration // of permissions and records; 0: no caching
+	WriteTimeout time.Duration // for sending 128 KiB to a downloading client
 	Download     Download
 	Links        Links
 
@@ -89,7 +88,7 @@ type Config struct {
 	Traces   Traces
 
 	Proxies     Proxies
-	MemoryLimit bool // the operator has set the heap's limit
+	MemoryLimit bool // the operator has set GOMEMLIMIT
 }
 
 // Postgres is where the database is.
@@ -107,31 +106,31 @@ func (p Postgres) DSN() string {
 
 // Storage is where the objects are. Endpoint and keys are empty for Embedded.
 type Storage struct {
-	Kind                                   string // of store, as storage/s3 names it; empty: not known
+	Kind                                   string // kind of store, as storage/s3 names it; empty: not known
 	Type                                   StorageType
 	Endpoint, AccessKey, SecretKey, Region string
 	BucketPrefix                           string
 	Signing                                Signing
 }
 
-// Download is how files are handed out.
+// Download has the settings of downloads.
 type Download struct {
-	Redirect         bool          // large files come from the store itself
+	Redirect         bool          // clients fetch large files from the store itself
 	RedirectAbove    int64         // bytes
-	RedirectEndpoint string        // where clients reach the store; empty: where we do
-	StoreTimeout     time.Duration // without a byte from the store
+	RedirectEndpoint string        // where clients reach the store; empty: at our own endpoint
+	StoreTimeout     time.Duration // time without a byte from the store
 	CacheControl     string
-	FrameOptions     string // X-Frame-Options of a PDF that is to be shown
+	FrameOptions     string // X-Frame-Options of a PDF shown in the browser
 	ResourcePolicy   string // Cross-Origin-Resource-Policy of files
 }
 
-// Links are signed links to files. Without Keys one is made and kept in the database.
+// Links has the settings of signed links. Without Keys, a key is made and stored in the database.
 type Links struct {
 	Keys   [][]byte // the first signs, all are accepted
 	MaxTTL time.Duration
 }
 
-// Load reads the settings by getenv. The error, if any, has one line for each fault.
+// Load reads the settings by getenv. The error, if any, has one line per fault.
 func Load(getenv func(string) string) (Config, error) {
 	r := reader{getenv: getenv}
 	c := r.load()
@@ -141,7 +140,7 @@ func Load(getenv func(string) string) (Config, error) {
 	return c, nil
 }
 
-// load reads all settings, whatever the others say, in the order in which they are documented.
+// load reads all settings, even after faults, in the order of the documentation.
 func (r *reader) load() (c Config) {
 	r.service(&c)
 	r.uploads(&c)
@@ -200,7 +199,7 @@ func (r *reader) uploads(c *Config) {
 	r.int64("CHUNK_SIZE", "checked, so that a typing error is told; not needed", 1048576, 1, 1<<40)
 }
 
-// minFreeSpace is negative where nothing is set.
+// minFreeSpace is negative if the variable is not set.
 func (r *reader) minFreeSpace() int64 {
 	const name, usual = "MIN_FREE_SPACE", 256 << 20
 	n := r.int64(name, "bytes that stay free in `DATA_DIR`, so that files can be deleted: uploads that would leave less "+
@@ -227,8 +226,8 @@ func (r *reader) publicURL() string {
 	return strings.TrimRight(u.String(), "/")
 }
 
-// origins are pages that may call; the first result is where browsers are sent to sign in,
-// without a trailing slash, or empty.
+// origins reads the origins whose pages may call the API. The first result is the URL to which browsers are sent to
+// sign in, without a trailing slash, or empty.
 func (r *reader) origins() (frontend string, all []string) {
 	for _, s := range r.list("ALLOWED_ORIGINS", "origins whose pages may call (CORS), a comma or JSON list: such as "+
 		"`https://app.example.org`, "+
@@ -267,11 +266,11 @@ func (r *reader) postgres() *Postgres {
 	return p
 }
 
-// redis is a Redis's URL.
+// redis reads the URL of a Redis.
 func (r *reader) redis(name, meaning string) string {
 	s := r.get(name, meaning, "")
 	u, err := url.Parse(s)
-	// The error of url.Parse repeats what it read, password and all.
+	// The error of url.Parse contains its input, including the password.
 	if s != "" && (err != nil || (u.Scheme != "redis" && u.Scheme != "rediss") || u.Host == "") {
 		r.fault(name, "must be a redis or rediss URL, such as redis://host:6379/1")
 	}

@@ -121,7 +121,7 @@ func TestTheEdge(t *testing.T) {
 
 func TestPayloadSigning(t *testing.T) {
 	for _, c := range []struct {
-		env  string // divided by spaces
+		env  string // separated by spaces
 		want Signing
 	}{
 		{"", Unsigned},

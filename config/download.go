@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// minLinkKey is the fewest characters of a key: what HMAC-SHA256 makes full use of.
+// minLinkKey is the minimum length of a key, in characters: HMAC-SHA256 makes full use of that many.
 const minLinkKey = 32
 
 func (r *reader) downloads(c *Config) {

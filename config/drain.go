@@ -2,8 +2,8 @@ package config
 
 import "time"
 
-// Drain is how the service stops: for Delay it serves on, not ready; then running requests
-// have Timeout.
+// Drain is how the service stops: it serves on for Delay but reports that it is not ready; then running requests
+// have Timeout to finish.
 type Drain struct{ Delay, Timeout time.Duration }
 
 func (r *reader) drain() Drain {

@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// Limits say how often may be asked.
+// Limits are the rate limits.
 type Limits struct {
 	On        bool
 	Uploads   Rate
 	Downloads Rate
-	Failures  Rate // different wrong tokens, from one address
+	Failures  Rate // different wrong tokens from one address
 }
 
-// Rate is so many events in a window.
+// Rate is a number of events in a window.
 type Rate struct {
 	Count  int
 	Window time.Duration
 }
 
-// Connections limit how many clients are connected.
+// Connections limits how many clients may be connected.
 type Connections struct {
-	Most      int // 0: as many as the limit of open files allows
-	PerClient int // of one address; 0: a quarter of those
+	Most      int // 0: derived from the limit of open files
+	PerClient int // from one address; 0: a quarter of Most
 	Idle      time.Duration
 }
 
@@ -45,7 +45,7 @@ func (r *reader) connections() Connections {
 	}
 }
 
-// HSTS says whether browsers are told to come by TLS only.
+// HSTS decides whether browsers are told to use TLS only.
 func (m Mode) HSTS() bool { return m == Production }
 
 func (r *reader) limits(m Mode) Limits {
@@ -69,15 +69,16 @@ func (r *reader) limits(m Mode) Limits {
 	}
 }
 
-// loopback is where a proxy on the same machine connects from. privateNetworks are, beside it, the private
-// ranges (RFC 1918, RFC 4193) and link-local: where containers are, and other people's machines too.
+// loopback is where a proxy on the same machine connects from. privateNetworks adds the private ranges (RFC 1918,
+// RFC 4193) and link-local addresses: those of containers, but also of other people's machines.
 const (
 	loopback        = "127.0.0.0/8,::1/128"
 	privateNetworks = loopback + ",10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
 )
 
-// proxies are networks whose X-Real-IP is believed; "none" is nobody's. With a backend the service is in the place
-// of another one, which clients reach through its proxy alone, in a private network.
+// proxies reads the networks whose X-Real-IP is trusted; with "none" no network is. If there is a backend, the
+// default is all private networks: the service then replaces another one that clients can reach only through its
+// proxy, in a private network.
 func (r *reader) proxies(backend bool) (all []netip.Prefix) {
 	const name = "TRUSTED_PROXIES"
 	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed: where your own proxies are, and "+

@@ -6,24 +6,23 @@ import (
 	"time"
 )
 
-// Events are whom the service tells and asks about files. Secret signs what is sent to them:
-// never log it.
+// Events are the webhooks and the virus scanner. Secret signs requests to the webhooks: never log it.
 type Events struct {
-	URL       string // told what happens; empty: nobody
+	URL       string // receives events; empty: none are sent
 	Secret    string
-	PreCreate string // asked whether an upload may begin; empty: nobody
+	PreCreate string // decides whether an upload may begin; empty: always
 	Clamd     string // "host:port" or "unix:/path"; empty: nothing is scanned
 	Scan      Scan
 }
 
-// Scan is what is made of what clamd could not look at.
+// Scan decides about files that clamd could not scan completely.
 type Scan struct {
 	AllowUnscannable bool
-	MaxSize          int64         // of a file, in bytes, where clamd does not show how much it looks at
+	MaxSize          int64         // of a file, in bytes, if clamd does not report its own limit
 	MaxTime          time.Duration // of one scan
 }
 
-// minWebhookSecret is the fewest characters of a secret.
+// minWebhookSecret is the minimum length of a secret, in characters.
 const minWebhookSecret = 24
 
 func (r *reader) events() Events {

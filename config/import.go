@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Import is where files are brought over from. Without AccessKey, sources of the form
-// s3://bucket/key lie in the service's own store.
+// Import is the store from which files are imported. Without AccessKey, sources of the form s3://bucket/key are in
+// the service's own store.
 type Import struct {
 	Endpoint, AccessKey, SecretKey, Region string
 	Google                                 bool   // Google Cloud Storage's S3 API

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// originScheme is a scheme whose pages have an origin with a host: http and https, those of apps (capacitor,
-// ionic, tauri) and of browser extensions.
+// originScheme matches the schemes whose origins have a host: http and https, those of apps (capacitor, ionic,
+// tauri) and of browser extensions.
 var originScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
 
-// Origin is the origin of a URL as browsers write it (RFC 6454, 6.2; RFC 3986, 6.2.3): in lower case, without
-// the scheme's default port, path and all that follows; empty: it has none.
+// Origin returns the origin of a URL as browsers write it (RFC 6454, 6.2; RFC 3986, 6.2.3): in lower case, without
+// the scheme's default port, the path and anything after it; empty if the URL has no origin.
 func Origin(u *url.URL) string {
 	scheme, host, port := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()
 	if host == "" || !originScheme.MatchString(scheme) || scheme == "file" {
@@ -30,7 +30,7 @@ func Origin(u *url.URL) string {
 	return scheme + "://" + host
 }
 
-// origin reads an entry of ALLOWED_ORIGINS: "*", or a URL, of which only the origin counts. The first label of its
+// origin reads an entry of ALLOWED_ORIGINS: "*", or a URL, of which only the origin is used. The first label of the
 // host may be "*".
 func (r *reader) origin(s string) string {
 	const name = "ALLOWED_ORIGINS"

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// Proxies are the HTTP proxies by which the service reaches the object store and webhooks.
+// Proxies are the HTTP proxies through which the service reaches the object store and webhooks.
 type Proxies struct {
 	HTTP, HTTPS string // URLs, which may hold passwords; empty: none
-	Except      string // hosts that are reached without one
+	Except      string // hosts that are reached without a proxy
 }
 
 // For returns the proxy for a URL, or nil.
@@ -19,7 +19,7 @@ func (p Proxies) For(u *url.URL) (*url.URL, error) {
 	return (&httpproxy.Config{HTTPProxy: p.HTTP, HTTPSProxy: p.HTTPS, NoProxy: p.Except}).ProxyFunc()(u)
 }
 
-// process reads the variables that every Go program knows.
+// process reads the standard proxy variables, as every Go program does.
 func (r *reader) process(c *Config) {
 	r.group = "The process"
 	c.MemoryLimit = r.get("GOMEMLIMIT", "the heap's limit, as the Go runtime reads it (such as `1GiB`); without it the "+

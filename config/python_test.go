@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What the Python service takes is taken.
+// Values that the Python service accepts are accepted.
 func TestSettingsOfThePythonService(t *testing.T) {
 	c, err := Load(env("CONFIG=Staging", "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=0",
 		"FRONTEND_URL=app.example.org/",
@@ -27,7 +27,7 @@ func TestSettingsOfThePythonService(t *testing.T) {
 	if c, err := Load(env("CONFIG=Staging")); err != nil || c.Limits.On {
 		t.Errorf("limits of Staging: %v, %v", c.Limits, err)
 	}
-	for _, prefix := range []string{"Acme_files", "a_b_c"} { // the embedded store makes no such bucket
+	for _, prefix := range []string{"Acme_files", "a_b_c"} { // the embedded store creates no such bucket
 		if _, err := Load(env("BUCKET_PREFIX=" + prefix)); err == nil {
 			t.Errorf("%s is taken", prefix)
 		}

@@ -1,6 +1,6 @@
 package config
 
-// Quota is what an account without a quota of its own may use; 0 is no limit.
+// Quota is what an account without a quota of its own may use; 0 is unlimited.
 type Quota struct {
 	Bytes int64
 	Files int64

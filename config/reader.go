@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// reader reads variables and collects what is wrong with them. A fault names the
-// variable and what it should be; it shows the value only where that can't be a secret.
+// reader reads variables and collects the faults in them. A fault names the variable and what it should be; it
+// shows the value only if that can't be a secret.
 //
-// Whoever reads a variable says what it means: that is all that the documentation has.
+// Each call that reads a variable also passes its meaning: the documentation is generated from that.
 type reader struct {
 	getenv   func(string) string
 	faults   []error
@@ -26,8 +26,8 @@ type reader struct {
 	settings []Setting
 }
 
-// get is a variable as it is set; empty: it is not. otherwise is its default as people
-// write it.
+// get returns a variable as it is set, or "" if it is not. otherwise is its default as it is shown in the
+// documentation.
 func (r *reader) get(name, meaning, otherwise string) string {
 	r.settings = append(r.settings, Setting{r.group, name, otherwise, meaning})
 	return strings.TrimSpace(r.getenv(name))
@@ -43,7 +43,7 @@ func (r *reader) string(name, meaning, otherwise string) string {
 	return cmp.Or(r.get(name, meaning, otherwise), otherwise)
 }
 
-// needs is a fault where a setting that others make necessary is not set.
+// needs reports a fault if a setting is missing that other settings require.
 func (r *reader) needs(name, value, when string) {
 	if value == "" {
 		r.fault(name, "is needed "+when)
@@ -94,12 +94,12 @@ func (r *reader) bool(name, meaning string, otherwise bool) bool {
 	}
 }
 
-// duration is a time of more than nothing.
+// duration reads a time greater than zero.
 func (r *reader) duration(name, meaning string, otherwise, most time.Duration) time.Duration {
 	return r.timeFrom(name, meaning, otherwise, 1, most)
 }
 
-// timeFrom takes Go's notation ("90s", "1h30m") and plain seconds.
+// timeFrom accepts Go's notation ("90s", "1h30m") and plain seconds.
 func (r *reader) timeFrom(name, meaning string, otherwise, least, most time.Duration) time.Duration {
 	s := r.get(name, meaning, plain(otherwise))
 	if s == "" {
@@ -116,7 +116,7 @@ func (r *reader) timeFrom(name, meaning string, otherwise, least, most time.Dura
 	return d
 }
 
-// plain is a time as people write it: 24h, not 24h0m0s.
+// plain formats a duration without zero units: 24h, not 24h0m0s.
 func plain(d time.Duration) string {
 	s := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -127,7 +127,7 @@ func plain(d time.Duration) string {
 	return s
 }
 
-// address is a host and a port; "off" is none.
+// address reads a host and a port; "off" is none.
 func (r *reader) address(name, meaning, otherwise string) string {
 	s := r.string(name, meaning, otherwise)
 	if s == "off" {
@@ -146,7 +146,7 @@ func (r *reader) httpURL(name, meaning string) *url.URL {
 	return nil
 }
 
-// pythonURL is a URL that may be written without http:// or https://, as the Python service takes it.
+// pythonURL reads a URL with or without http:// or https://, as the Python service does.
 func (r *reader) pythonURL(name, meaning string) *url.URL {
 	if s := r.get(name, meaning, ""); s != "" {
 		return r.checkURL(name, withScheme(s))
@@ -154,8 +154,8 @@ func (r *reader) pythonURL(name, meaning string) *url.URL {
 	return nil
 }
 
-// withScheme completes a URL that is written without a scheme: http for addresses and for names without a dot, which
-// are of this machine or a private network, and https for all others.
+// withScheme adds the scheme to a URL that has none: http for IP addresses and for names without a dot, which are
+// on this machine or in a private network, and https for all others.
 func withScheme(s string) string {
 	if strings.Contains(s, "://") {
 		return s
@@ -179,7 +179,7 @@ func (r *reader) checkURL(name, s string) *url.URL {
 	return u
 }
 
-// list takes a comma list or a JSON list of strings, as the Python service does.
+// list reads a comma list or a JSON list of strings, as the Python service does.
 func (r *reader) list(name, meaning string) []string {
 	s := r.get(name, meaning, "")
 	if strings.HasPrefix(s, "[") {

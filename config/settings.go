@@ -3,11 +3,12 @@ package config
 // Setting is one variable that the service reads, as it is documented.
 type Setting struct {
 	Group, Name string
-	Default     string // as it would be written; empty: none
+	Default     string // as an operator would write it; empty: none
 	Meaning     string // Markdown
 }
 
-// Settings are all that Load reads, by groups: it can't read one that is not told here.
+// Settings lists all variables that Load reads, by groups. It is complete: a variable can only be read by
+// documenting it.
 func Settings() []Setting {
 	r := reader{getenv: func(string) string { return "" }}
 	r.load()

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table of settings into docs/OPERATIONS.md")
 
-// The document's table is what the code says that it reads. `go test ./config -update` writes it.
+// The table in docs/ lists exactly the settings in the code. `go test ./config -update` writes it.
 func TestOperationsHasTheSettings(t *testing.T) {
 	const begin, end = "<!-- settings: begin -->\n", "<!-- settings: end -->\n"
 	path := filepath.Join("..", "docs", "OPERATIONS.md")
@@ -57,8 +57,7 @@ func markdown(settings []Setting) string {
 	return b.String() + "\n"
 }
 
-// Whatever is set, no variable is looked at that is not told, and each is told once, with a
-// meaning.
+// Whatever is set, only documented variables are read, and each is documented once, with a meaning.
 func TestSettingsAreAllThatIsRead(t *testing.T) {
 	told := map[string]bool{}
 	for _, s := range Settings() {

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Kinds of stores that differ, as storage/s3 names them.
+// Kinds of stores that need special treatment, as storage/s3 names them.
 const (
 	aws       = "aws" // which needs no endpoint
 	google    = "google"
 	seaweedFS = "seaweedfs"
 )
 
-// StoreKinds are what S3_KIND may be.
+// StoreKinds are the values that S3_KIND may have.
 func StoreKinds() []string { return []string{aws, google, "minio", seaweedFS, "versitygw"} }
 
-// storage reads the settings of every kind of store, and uses those of one.
+// storage reads the settings of every kind of store, and returns those of the chosen kind.
 func (r *reader) storage() Storage {
 	r.group = "Object store"
 	kind := oneOf(r, "STORAGE_TYPE", "`embedded` (in this process, over `DATA_DIR`), `local` (SeaweedFS), `google`, or "+
@@ -58,8 +58,8 @@ func (r *reader) storage() Storage {
 	return s
 }
 
-// server reads where one kind of S3 server is. What is missing is told if it is the kind
-// that is used. Signing is what follows from the endpoint.
+// server reads the settings of one kind of S3 server. Missing ones are faults only if this kind is used. The
+// default for Signing follows from the endpoint.
 func (r *reader) server(used, kind StorageType, prefix, meaning, endpoint string) Storage {
 	s := Storage{
 		Type:      kind,
@@ -73,7 +73,7 @@ func (r *reader) server(used, kind StorageType, prefix, meaning, endpoint string
 		return s
 	}
 	why := "with STORAGE_TYPE=" + string(kind)
-	if kind != S3 { // AWS needs none: it follows from the region
+	if kind != S3 { // AWS needs no endpoint: it follows from the region
 		r.needs(prefix+"ENDPOINT", s.Endpoint, why)
 	}
 	if s.Endpoint != "" && !strings.Contains(s.Endpoint, "://") {
@@ -84,7 +84,8 @@ func (r *reader) server(used, kind StorageType, prefix, meaning, endpoint string
 		s.Endpoint = scheme + s.Endpoint
 	}
 	if s.Endpoint != "" {
-		// Who names a plain HTTP endpoint trusts the way to it: its bytes can be read there anyway.
+		// An operator who sets a plain HTTP endpoint trusts the network to it: the bytes can be read there
+		// anyway.
 		if u := r.checkURL(prefix+"ENDPOINT", s.Endpoint); u != nil && u.Scheme == "http" {
 			s.Signing = Unsigned
 		}
@@ -94,9 +95,9 @@ func (r *reader) server(used, kind StorageType, prefix, meaning, endpoint string
 	return s
 }
 
-// validBucketPrefix leaves room for "-" and an account number: bucket names have
-// at most 63 characters. Google has buckets with "_", and older stores some with capitals; the embedded store makes
-// none of either.
+// validBucketPrefix leaves room for "-" and an account number: bucket names have at most 63 characters. Google has
+// buckets with "_", and older stores some with capitals; the embedded store accepts neither in the names of new
+// buckets.
 func validBucketPrefix(kind StorageType, s string) bool {
 	valid := plainPrefix
 	if kind != Embedded {

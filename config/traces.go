@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// Traces says by which protocol spans go to an OpenTelemetry collector.
+// Traces is the protocol by which spans are sent to an OpenTelemetry collector.
 type Traces string
 
 const (
@@ -11,9 +11,8 @@ const (
 	TracesGRPC Traces = "grpc"
 )
 
-// traces finds out whether OpenTelemetry's standard variables ask for traces. Where they
-// go, with which headers, and how many of them: that its SDK reads from its own variables,
-// which are not all repeated here.
+// traces finds out whether OpenTelemetry's standard variables ask for traces. The SDK reads the endpoint, headers
+// and sampling from its own variables, which are not all repeated here.
 func (r *reader) traces() Traces {
 	r.group = "Traces"
 	endpoint := r.httpURL("OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Spans are made only if a standard variable asks for them.
+// Spans are only made if one of OpenTelemetry's standard variables asks for them.
 func TestTraces(t *testing.T) {
 	for _, c := range []struct {
 		env  string

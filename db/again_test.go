@@ -8,8 +8,8 @@ import (
 	"holdfast/file"
 )
 
-// Where SQLite's disk is full whoever can make room is asked to, and what was to be written is
-// written then. Where there is none it is told.
+// If SQLite's disk is full, relief is called and the write is retried. If relief makes no room, the caller gets the
+// error.
 func TestFullDisk(t *testing.T) {
 	ctx := t.Context()
 	d, err := OpenSQLite(ctx, filepath.Join(t.TempDir(), "db"))

@@ -8,25 +8,25 @@ import (
 	"holdfast/internal/cache"
 )
 
-// CachedDB is a DB with a cache for the records of files and for links. Neither ever changes (but for a size that is
-// corrected), so only a deletion can be missed: one that this process makes never is, since it invalidates
-// what it deletes; one by another process is noticed when the cached row expires.
+// CachedDB is a DB with a cache for the records of files and for links. Neither ever changes (except for a size
+// that is corrected), so only a deletion can make a cached row stale. A deletion by this process invalidates the
+// row; one by another process is noticed when the cached row expires.
 type CachedDB struct {
 	*DB
 	records *cache.Cache[file.ID, file.Record]
 	links   *cache.Cache[string, file.Link] // by their ids
 }
 
-// NewCached returns d with a cache whose rows are kept for ttl; with 0 nothing is cached. That a row does not exist
-// is never cached: it may exist a moment later.
+// NewCached returns d with a cache that keeps rows for ttl; with 0 nothing is cached. A missing row is never
+// cached: it may exist a moment later.
 func NewCached(d *DB, ttl time.Duration) *CachedDB {
 	return &CachedDB{DB: d,
 		records: cache.New[file.ID](cache.Options[file.Record]{TTL: ttl}),
 		links:   cache.New[string](cache.Options[file.Link]{TTL: ttl})}
 }
 
-// File returns the record of a file. Concurrent requests share one query; one that a deletion overtakes is made
-// again.
+// File returns the record of a file. Concurrent requests share one query. If the record is deleted during the
+// query, the query is made again.
 func (c *CachedDB) File(ctx context.Context, id file.ID) (file.Record, error) {
 	return c.records.Get(ctx, id, c.DB.File)
 }

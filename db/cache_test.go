@@ -8,7 +8,7 @@ import (
 	"holdfast/file"
 )
 
-// record puts a record into the table as another program does.
+// record inserts a record into the table as another program does.
 func record(t *testing.T, d *DB) file.Record {
 	t.Helper()
 	id := file.NewID()
@@ -50,7 +50,7 @@ func TestCachedDB(t *testing.T) {
 	})
 }
 
-// Whoever reads while a file is deleted may get it; nobody does once the deletion is done.
+// A read during a deletion may still return the file; a read after the deletion does not.
 func TestDeletedHereIsNotCached(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		c := NewCached(d, time.Hour)

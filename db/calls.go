@@ -8,14 +8,14 @@ import (
 	"holdfast/file"
 )
 
-// calls sees every statement. It is counted under what was being done, the text that its
-// error would have, and is a span of the request that it belongs to, where those are traced.
+// calls observes every statement. A statement is counted under the description that its error would have. If it
+// belongs to a traced request, it is also a span of that request.
 type calls struct {
 	metrics *metrics
 	span    func(ctx context.Context, doing string) (context.Context, func(error)) // nil: no spans
 }
 
-// begin takes note of a statement that begins; the function returned, of its end.
+// begin records the start of a statement; the returned function records its end.
 func (c *calls) begin(ctx context.Context, doing string) (context.Context, func(error)) {
 	began, endSpan := time.Now(), func(error) {}
 	if c.span != nil {
@@ -33,8 +33,8 @@ func (c *calls) begin(ctx context.Context, doing string) (context.Context, func(
 	}
 }
 
-// isFault tells what is wrong with the database from what is its answer: that there is no
-// such row, or that nobody waits for the answer any more.
+// isFault reports whether an error is a fault of the database. A missing row is an answer, and a caller that no longer
+// waits is no fault either.
 func isFault(err error) bool {
 	return (errors.Is(err, file.ErrUnavailable) || errors.Is(err, file.ErrNoSpace)) && !errors.Is(err, context.Canceled)
 }

@@ -15,7 +15,7 @@ import (
 	"holdfast/file"
 )
 
-// A row that is not there is an answer; a database that is closed, and a client that has left, are not.
+// A missing row is an answer, and a client that has left is no fault; a closed database is one.
 func TestCallsAreCounted(t *testing.T) {
 	d, err := OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "db"))
 	if err != nil {
@@ -44,7 +44,7 @@ func TestCallsAreCounted(t *testing.T) {
 	expect("closed", 1)
 }
 
-// What waits and what is dead is shown, on both databases; and what a cache was asked.
+// The metrics show the events that wait or are dead, on both databases, and the hits and misses of a cache.
 func TestRegister(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		d.KeepEvents()
@@ -67,7 +67,7 @@ func TestRegister(t *testing.T) {
 		shows(0, 2)
 		noErr(t, d.EventFailed(t.Context(), file.Event{File: "a", Kind: file.EventCreated}, "why", 0, true))
 		shows(1, 1)
-		for range 3 { // what is missing is never remembered
+		for range 3 { // a missing row is never cached
 			if _, err := rows.File(t.Context(), "nothing"); !errors.Is(err, file.ErrNotFound) {
 				t.Fatal(err)
 			}
@@ -80,7 +80,7 @@ func TestRegister(t *testing.T) {
 	})
 }
 
-// What it costs a statement to be counted.
+// Measures what counting adds to a statement.
 func BenchmarkCall(b *testing.B) {
 	c := &calls{metrics: newMetrics()}
 	err := fmt.Errorf("read record: %w", file.ErrNotFound)

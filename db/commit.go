@@ -9,9 +9,9 @@ import (
 	"holdfast/file"
 )
 
-// Commit makes progress known, if the fence still holds: file.ErrConflict if not. It
-// puts the end of the upload off, and returns when that is. file.ErrQuota if the length of the
-// upload is not known, and its account has no room for so much.
+// Commit stores progress if the fence still holds; if not, the error is file.ErrConflict. It extends the upload's
+// expiry and returns the new one. The error is file.ErrQuota if the upload's length is not known and its account
+// has no room for the new bytes.
 func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires time.Time, err error) {
 	err = d.tx(ctx, "commit", func(tx *transaction) error {
 		state := f.State
@@ -64,7 +64,7 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 	return expires, err
 }
 
-// grow reserves more for an upload, up to size bytes; the quota is locked last.
+// grow raises an upload's reservation, up to size bytes; the quota's row is locked last.
 func (d *DB) grow(ctx context.Context, tx *transaction, id file.ID, account, reserved, size int64) error {
 	if size <= reserved {
 		return nil
@@ -80,8 +80,8 @@ func dropTails(ctx context.Context, tx *transaction, id file.ID, from int64) err
 	return err
 }
 
-// DeclareLength sets the length of an upload that was begun without one, and reserves the rest
-// of it: file.ErrQuota if its account has no room for that.
+// DeclareLength sets the length of an upload that was begun without one, and reserves the rest of it. The error is
+// file.ErrQuota if its account has no room for that.
 func (d *DB) DeclareLength(ctx context.Context, f file.Fence, size int64) error {
 	return d.tx(ctx, "declare length", func(tx *transaction) error {
 		if err := fenced(ctx, tx, f, `size = $5, deferred = $6`, size, false); err != nil {
@@ -95,36 +95,35 @@ func (d *DB) DeclareLength(ctx context.Context, f file.Fence, size int64) error 
 	})
 }
 
-// reservation is what an upload has taken of its account's quota.
+// reservation reads how much of its account's quota an upload has reserved.
 func reservation(ctx context.Context, tx *transaction, id file.ID) (account, bytes, slots int64, err error) {
 	err = row(ctx, tx, "read reservation", `select account_id, reserved, slots from uploads where id = $1`, []any{id},
 		&account, &bytes, &slots)
 	return account, bytes, slots, err
 }
 
-// SetClaim notes the SHA-256 that the client says the whole file has.
+// SetClaim stores the SHA-256 that the client declares for the whole file.
 func (d *DB) SetClaim(ctx context.Context, f file.Fence, sum []byte) error {
 	return d.tx(ctx, "note claimed digest", func(tx *transaction) error { return fenced(ctx, tx, f, `claim = $5`, sum) })
 }
 
-// Advance moves an upload that has all its bytes to the next state. Of a partial
-// upload that is done the lease is given back too.
+// Advance moves an upload that has all its bytes to the next state. If that completes a partial upload, the lease
+// is released too.
 func (d *DB) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
 	return d.tx(ctx, "advance upload", func(tx *transaction) error {
 		return fenced(ctx, tx, f, `state = $5, etag = $6`, to, etag)
 	})
 }
 
-// Record makes an upload a file that can be seen, and gives its lease back. u is the
-// upload as it is to be, f what its row must be before: stored, or still open when the
-// object was put whole a moment ago.
+// Record turns an upload into a visible file and releases its lease. u is the upload as it shall be. f is what its
+// row must be before: stored, or still open if the object was just put whole.
 func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error {
 	return d.tx(ctx, "record file", func(tx *transaction) error {
 		account, reserved, slots, err := reservation(ctx, tx, f.ID)
 		if err != nil {
 			return lost(err)
 		}
-		// Where not every lease before this one has settled, what they were writing may still land.
+		// If a lease before this one has not settled, a write of its holder may still arrive.
 		err = fenced(ctx, tx, f, d.text(`state = $5, committed_offset = $6, hash_state = $7, etag = $8,
 			object_key = $9, reserved = 0, slots = 0,
 			tidy_at = case when settled < lease_epoch - 1 then {now} + $10 end`)+releaseLease,
@@ -155,15 +154,15 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 // fence is the condition of every commit, with the fence's four values as $1 to $4.
 const fence = ` where id = $1 and lease_epoch = $2 and committed_offset = $3 and state = $4`
 
-// releaseLease gives the lease back within another update.
+// releaseLease is the part of an update that releases the lease.
 const releaseLease = `, lease_until = 0, lease_holder = ''`
 
-// settlesLease says within another update that the lease ends with nothing under way to the object's key. It
-// counts only if all before it did: see file.Upload.Settled.
+// settlesLease is the part of an update that says that the lease ends with no write to the object's key under way.
+// It only counts if all earlier leases have settled: see file.Upload.Settled.
 const settlesLease = `, settled = case when settled = lease_epoch - 1 then lease_epoch else settled end`
 
-// fenced updates the row of an upload, or fails with file.ErrConflict when its lease,
-// offset or state is not what the writer believes.
+// fenced updates the row of an upload. The error is file.ErrConflict if its lease, offset or state is not what the
+// writer expects.
 func fenced(ctx context.Context, tx *transaction, f file.Fence, set string, args ...any) error {
 	n, err := exec(ctx, tx, "commit", `update uploads set `+set+fence,
 		append([]any{f.ID, f.Epoch, f.Offset, f.State}, args...)...)
@@ -173,7 +172,7 @@ func fenced(ctx context.Context, tx *transaction, f file.Fence, set string, args
 	return err
 }
 
-// lost says that a row was not as the fence wants it.
+// lost turns "no row" into file.ErrConflict: the row was not as the fence requires.
 func lost(err error) error {
 	if err != nil && isNotFound(err) {
 		return fmt.Errorf("the lease on this upload was lost: %w", file.ErrConflict)

@@ -8,13 +8,13 @@ import (
 	"holdfast/file"
 )
 
-// CopyTo writes a SQLite database, as it is at one moment, into a new file at path. Other
-// processes may read and write it meanwhile. The file is not flushed.
+// CopyTo writes a consistent copy of a SQLite database into a new file at path. Other processes may read and write
+// the database meanwhile. The copy is not flushed to disk.
 func (d *DB) CopyTo(ctx context.Context, path string) error {
 	if d.Shared() {
 		return fmt.Errorf("copy the database: %w: PostgreSQL has programs of its own for that", file.ErrInvalid)
 	}
-	// SQLite takes an empty file, and would make one that everybody may read.
+	// SQLite accepts an existing empty file; a file that it creates itself would be readable by everybody.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("copy the database: %w", err)

@@ -8,8 +8,8 @@ import (
 	"holdfast/file"
 )
 
-// A copy of a SQLite database is a database; it is not made over another file, and PostgreSQL
-// has its own.
+// A copy of a SQLite database is a usable database. CopyTo overwrites no file, and refuses PostgreSQL, which has
+// its own tools.
 func TestCopyTo(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx, path := t.Context(), filepath.Join(t.TempDir(), "it's a copy.db")
@@ -37,7 +37,7 @@ func TestCopyTo(t *testing.T) {
 	})
 }
 
-// The tag of an object changes only from what was seen.
+// SetTag changes an object's tag only if the tag is still the one that was read.
 func TestSetTag(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()

@@ -7,8 +7,8 @@ import (
 	"holdfast/file"
 )
 
-// CreateUpload writes the row of a new upload. With a holder it is born under a lease
-// of epoch 1, for the time of ttl. file.ErrQuota if its account has no room for it.
+// CreateUpload inserts the row of a new upload. With a holder the row is created under a lease of epoch 1, for ttl.
+// The error is file.ErrQuota if its account has no room for it.
 func (d *DB) CreateUpload(ctx context.Context, u file.Upload, holder string, ttl time.Duration) error {
 	return d.tx(ctx, "create upload", func(tx *transaction) error { return d.createUpload(ctx, tx, u, holder, ttl) })
 }
@@ -38,8 +38,8 @@ func (d *DB) createUpload(ctx context.Context, tx *transaction, u file.Upload, h
 	return err
 }
 
-// reserves is what an upload takes of its account's quota when it is begun. One whose length
-// is not known takes what comes; a final one nothing, since its sources have taken it.
+// reserves returns what a new upload reserves of its account's quota. An upload of unknown length reserves bytes as
+// they arrive. A final one reserves nothing, since its sources already have.
 func reserves(u file.Upload) (bytes, slots int64) {
 	if len(u.Sources) > 0 {
 		return 0, 0
@@ -50,10 +50,10 @@ func reserves(u file.Upload) (bytes, slots int64) {
 	return bytes, 1
 }
 
-// fewUnfinished refuses one more unfinished upload to who has too many. It is called when the
-// account's usage is locked, so that no two are counted at once.
+// fewUnfinished refuses an unfinished upload to an identity that already has too many. It is called with the
+// account's usage locked, so that two requests are not counted at the same time.
 func (d *DB) fewUnfinished(ctx context.Context, tx *transaction, u file.Upload) error {
-	if d.unfinished == 0 || len(u.Sources) > 0 || u.TTL == 0 { // one that ends with its request is none
+	if d.unfinished == 0 || len(u.Sources) > 0 || u.TTL == 0 { // TTL 0: it ends with its request
 		return nil
 	}
 	var n int64

@@ -3,10 +3,9 @@
 //
 // # Errors
 //
-// What SQL can't answer is file.ErrDatabase (or file.ErrNoSpace, when its disk is
-// full); a row that is not there is file.ErrNotFound; a commit whose fence no longer
-// holds is file.ErrConflict, and has changed nothing. Where the caller's context was
-// canceled the error is context.Canceled, and no fault of the database.
+// If SQL fails, the error is file.ErrDatabase (file.ErrNoSpace if its disk is full). A missing row is
+// file.ErrNotFound. A commit whose fence no longer holds is file.ErrConflict, and has changed nothing. If the
+// caller's context was canceled, the error is context.Canceled, and no fault of the database.
 package db
 
 import (
@@ -30,29 +29,29 @@ import (
 type DB struct {
 	*calls
 	sql *pool
-	// write is for what changes rows. SQLite takes one writer at a time, and its way to
-	// wait for a turn is to sleep and try again; a pool of one connection is a queue.
+	// write is for statements that change rows. SQLite allows one writer at a time, and waits for its turn by
+	// sleeping and trying again; a pool of one connection is a queue instead.
 	write *pool
-	// now is the SQL for the database's own clock, in milliseconds: leases of several
-	// replicas are compared on one clock.
+	// now is the SQL expression for the database's own clock, in milliseconds: leases of several replicas are
+	// compared on one clock.
 	now string
-	// byBytes is the collation that orders texts as S3 orders keys.
+	// byBytes is the collation that sorts texts as S3 sorts keys.
 	byBytes    string
 	dsn        string // of PostgreSQL, for Listen; empty on SQLite
 	quota      file.Quota
-	unfinished int64 // uploads of an identity; 0: any number
-	events     bool  // they are kept
+	unfinished int64 // unfinished uploads that an identity may have; 0: any number
+	events     bool  // events are stored
 	migrate    func(context.Context) error
 	relief     func() bool
 }
 
-// OpenSQLite is ConnectSQLite, and brings the tables up to date.
+// OpenSQLite is ConnectSQLite and Migrate.
 func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 	d, err := ConnectSQLite(ctx, path)
 	return d.upToDate(ctx, err)
 }
 
-// OpenPostgres is ConnectPostgres, and brings the tables up to date.
+// OpenPostgres is ConnectPostgres and Migrate.
 func OpenPostgres(ctx context.Context, dsn string) (*DB, error) {
 	d, err := ConnectPostgres(ctx, dsn)
 	return d.upToDate(ctx, err)
@@ -67,11 +66,11 @@ func (d *DB) upToDate(ctx context.Context, err error) (*DB, error) {
 	return d, err
 }
 
-// Migrate brings the tables up to date, one process at a time. It takes as long as it takes: an
-// index over millions of rows is not made in the time in which a database should answer.
+// Migrate brings the tables up to date, one process at a time. It has no time limit: an index over millions of rows
+// takes longer than a query may.
 func (d *DB) Migrate(ctx context.Context) error { return wrap(ctx, "migrate", d.migrate(ctx)) }
 
-// postgresConnections is how many connections there are at most.
+// postgresConnections is the maximum number of connections.
 const postgresConnections = 16
 
 // ConnectPostgres opens the database at dsn.
@@ -105,7 +104,7 @@ func (d *DB) reach(ctx context.Context) error {
 // Close ends all connections.
 func (d *DB) Close() error { return errors.Join(d.write.Close(), d.sql.Close()) }
 
-// Ping asks whether the database answers.
+// Ping checks whether the database answers.
 func (d *DB) Ping(ctx context.Context) error {
 	ctx, end := d.begin(ctx, "connect")
 	err := wrap(ctx, "connect", d.sql.PingContext(ctx))
@@ -113,10 +112,10 @@ func (d *DB) Ping(ctx context.Context) error {
 	return err
 }
 
-// Shared says whether other processes may use this database at the same time.
+// Shared reports whether other processes may use this database at the same time.
 func (d *DB) Shared() bool { return d.dsn != "" }
 
-// text fills the database's clock and its order of bytes into a query.
+// text puts the SQL for the database's clock and its byte order into a query.
 func (d *DB) text(query string) string {
 	return strings.NewReplacer("{now}", d.now, "{bytes}", d.byBytes).Replace(query)
 }
@@ -126,7 +125,7 @@ func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (n int6
 	return n, err
 }
 
-// counted is a connection or a transaction, which tells calls what is asked of it.
+// counted is a connection or a transaction that reports its statements to calls.
 type counted interface {
 	begin(ctx context.Context, doing string) (context.Context, func(error))
 }
@@ -170,7 +169,7 @@ func (d *DB) rows(ctx context.Context, doing, query string, args []any,
 	var began bool
 	var err error
 	return d.again(ctx, func() error {
-		if !began { // or some were told already
+		if !began { // a retry would pass some rows a second time
 			err = rows(ctx, d.sql, doing, d.text(query), args,
 				func(scan func(...any) error) error { began = true; return each(scan) })
 		}
@@ -200,7 +199,7 @@ func rows(ctx context.Context, on queryer, doing, query string, args []any,
 	return wrap(ctx, doing, rows.Err())
 }
 
-// tx runs fn in a transaction, which is committed if fn returns no error. fn may be run twice.
+// tx runs fn in a transaction and commits it if fn returns no error. fn may run twice.
 func (d *DB) tx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
 	return d.again(ctx, func() error { return d.tryTx(ctx, doing, fn) })
 }
@@ -215,7 +214,7 @@ func (d *DB) tryTx(ctx context.Context, doing string, fn func(tx *transaction) e
 	if err := fn(tx); err != nil {
 		return err
 	}
-	_, end := d.begin(ctx, "commit transaction") // the flush to the disk is in here
+	_, end := d.begin(ctx, "commit transaction") // includes the flush to disk
 	err = wrap(ctx, doing, begun.Commit())
 	end(err)
 	if err != nil {
@@ -225,7 +224,7 @@ func (d *DB) tryTx(ctx context.Context, doing string, fn func(tx *transaction) e
 	return nil
 }
 
-// beginTx begins a transaction; on SQLite it waits here until all others that write are over.
+// beginTx begins a transaction; on SQLite it waits until all other writing transactions have ended.
 func (d *DB) beginTx(ctx context.Context, doing string) (*sql.Tx, error) {
 	_, end := d.begin(ctx, "begin transaction") // its context must live as long as the transaction
 	tx, err := d.write.BeginTx(ctx, nil)
@@ -234,7 +233,7 @@ func (d *DB) beginTx(ctx context.Context, doing string) (*sql.Tx, error) {
 	return tx, err
 }
 
-// wrap gives an error of SQL its kind and says what was being done.
+// wrap gives an SQL error its kind and prefixes it with what was being done.
 func wrap(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil:
@@ -244,20 +243,19 @@ func wrap(ctx context.Context, doing string, err error) error {
 	case errors.Is(err, file.ErrUnavailable), errors.Is(err, file.ErrNoSpace):
 		return err
 	case errors.Is(ctx.Err(), context.Canceled):
-		// Whoever asked has gone, or asks no more: nothing is wrong with the database. A driver may say something
-		// else about it, such as that the transaction is over.
+		// The caller has gone or has stopped waiting: this is no fault of the database. A driver may report
+		// another error for it, such as that the transaction is over.
 		return fmt.Errorf("%s: %w: %w", doing, context.Canceled, err)
 	case diskIsFull(err):
 		return fmt.Errorf("%s: %w: %w", doing, file.ErrNoSpace, err)
 	default:
-		// Also when somebody else has what is needed: a locked SQLite, a deadlock, a transaction that can't be
-		// brought into an order with others, a time-out. Asked again it may go well. A conflict is something
-		// else: there a query was answered, and the answer was no.
+		// This includes contention: a locked SQLite, a deadlock, a serialization failure, a timeout. A retry may
+		// succeed. A conflict is something else: there the query was answered, and the answer was no.
 		return fmt.Errorf("%s: %w: %w", doing, file.ErrDatabase, err)
 	}
 }
 
-// diskIsFull reports whether the database has no room.
+// diskIsFull reports whether the database's disk is full.
 func diskIsFull(err error) bool {
 	const pgDiskFull = "53100" // PostgreSQL, appendix A
 	var lite *sqlite.Error

@@ -15,7 +15,7 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// each runs a test on every kind of database there is.
+// each runs a test on every kind of database.
 func each(t *testing.T, test func(t *testing.T, d *DB)) {
 	t.Run("SQLite", func(t *testing.T) {
 		d, err := OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "a b?#.db"))
@@ -54,7 +54,7 @@ func leased(t *testing.T, d *DB, u file.Upload) *file.Upload {
 	return take(t, d, u.ID)
 }
 
-// take takes a lease that nobody has.
+// take takes a lease that is free.
 func take(t *testing.T, d *DB, id file.ID) *file.Upload {
 	t.Helper()
 	u, err := d.TakeLease(t.Context(), id, "test", time.Minute)
@@ -64,7 +64,7 @@ func take(t *testing.T, d *DB, id file.ID) *file.Upload {
 	return u
 }
 
-// commit commits p and returns the upload as it is then.
+// commit commits p and returns the upload as it is afterwards.
 func commit(t *testing.T, d *DB, u *file.Upload, p file.Progress) *file.Upload {
 	t.Helper()
 	_, err := d.Commit(t.Context(), u.Fence(), p)
@@ -109,7 +109,7 @@ func TestUploadFromRowToRecord(t *testing.T) {
 			t.Fatal(diff)
 		}
 
-		// Two tails, put together, then parts that take their place, and a tail behind them.
+		// Two tails; both combined into one; then parts that replace them, and a tail after the parts.
 		u = commit(t, d, u, file.Progress{Offset: 10, HashState: []byte{1},
 			Tails: []file.Tail{{Offset: 0, Size: 10, Key: "t1"}}})
 		u = commit(t, d, u, file.Progress{Offset: 30, HashState: []byte{2},
@@ -125,7 +125,7 @@ func TestUploadFromRowToRecord(t *testing.T) {
 		}
 		n1, err := d.TakePart(ctx, u.Fence(), 50)
 		noErr(t, err)
-		n2, err := d.TakePart(ctx, u.Fence(), 50) // this one failed: its number is burned
+		n2, err := d.TakePart(ctx, u.Fence(), 50) // this part failed: its number is used up
 		noErr(t, err)
 		n3, err := d.TakePart(ctx, u.Fence(), 50)
 		noErr(t, err)
@@ -152,7 +152,7 @@ func TestUploadFromRowToRecord(t *testing.T) {
 		rec := file.Record{ID: u.ID, Name: u.Name, Type: u.Type, Size: 100, UserID: 3, AccountID: 4,
 			CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 			Location:  u.Location, ETag: "whole", SHA256: bytes.Repeat([]byte{7}, 32)}
-		wantErr(t, d.Record(ctx, was, u, rec), file.ErrConflict) // of the state before
+		wantErr(t, d.Record(ctx, was, u, rec), file.ErrConflict) // with a fence of the previous state
 		_, err = d.File(ctx, u.ID)
 		wantErr(t, err, file.ErrNotFound)
 		noErr(t, d.Record(ctx, u.Fence(), u, rec))
@@ -167,7 +167,7 @@ func TestUploadFromRowToRecord(t *testing.T) {
 	})
 }
 
-// Whoever has run out is found, and nobody else; every byte puts the end off.
+// Only expired uploads are found; every byte received extends the expiry.
 func TestExpiry(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -189,7 +189,7 @@ func TestExpiry(t *testing.T) {
 		partial := create(func(u *file.Upload) { u.Partial = true })
 		commit(t, d, take(t, d, partial), file.Progress{Offset: 100, Whole: true, ETag: "e", Release: true})
 		gone[partial] = true
-		for id := range gone { // the database's clock goes on
+		for id := range gone { // until the database's clock has advanced
 			for !reload(t, d, id).Expired {
 			}
 			if !reload(t, d, id).Gone() {
@@ -202,7 +202,7 @@ func TestExpiry(t *testing.T) {
 		for _, id := range ids {
 			found[id] = true
 		}
-		gone[whole] = true // not expired, but without its record
+		gone[whole] = true // not expired, but complete and without a record
 		if diff := cmp.Diff(gone, found); diff != "" || reload(t, d, whole).Gone() || reload(t, d, alive).Expired {
 			t.Error(diff)
 		}
@@ -291,14 +291,14 @@ func TestDelete(t *testing.T) {
 		_, err = d.Deleted(ctx, u.ID)
 		wantErr(t, err, file.ErrNotFound)
 
-		// A live upload is not forgotten.
+		// ForgetUpload does not remove a live upload.
 		v := leased(t, d, newUpload())
 		noErr(t, d.ForgetUpload(ctx, v.ID))
 		reload(t, d, v.ID)
 	})
 }
 
-// Several processes that start together on one new database do the work once.
+// If several processes start at the same time on one new database, one of them migrates it.
 func TestMigrateTogether(t *testing.T) {
 	path, dsn := filepath.Join(t.TempDir(), "db"), pgtest.New(t)
 	for name, open := range map[string]func(context.Context) (*DB, error){

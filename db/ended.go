@@ -8,8 +8,8 @@ import (
 	"holdfast/file"
 )
 
-// DeleteUpload marks an upload as deleted and removes its record, if it has one:
-// from now on nobody sees it, and a writer that still holds it can commit nothing.
+// DeleteUpload marks an upload as deleted and removes its record, if it has one. From then on the upload is
+// invisible, and a writer that still holds it can commit nothing.
 func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 	return d.tx(ctx, "delete upload", func(tx *transaction) error {
 		var s file.Subject
@@ -39,13 +39,13 @@ func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
 	})
 }
 
-// lateWrites is how long after its objects were removed a deleted upload is kept. The request of
-// a writer that has died, or lost its lease, may still be under way to the store; without a row
-// nobody would know whose object it becomes.
+// lateWrites is how long the row of a deleted upload is kept after its objects were removed. A request of a writer
+// that died or lost its lease may still be under way to the store; without the row, the object that it creates
+// could not be attributed to an upload.
 const lateWrites = time.Hour
 
-// ForgetUpload is called whenever the store holds nothing of a deleted upload. The row goes
-// with the second time, which has to be lateWrites after the first: CutShort says when.
+// ForgetUpload is called each time the store is found to hold nothing of a deleted upload. The second call removes
+// the row; it must come lateWrites after the first, which CutShort sees to.
 func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
 	return d.tx(ctx, "forget upload", func(tx *transaction) error {
 		for _, query := range []string{
@@ -64,8 +64,8 @@ func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
 	})
 }
 
-// Untidy lists, behind the given id, uploads that became files, and beside whose object something may
-// have been written until lateWrites ago.
+// Untidy lists uploads after the given id that became files and beside whose object something may have been written.
+// It lists them only when no such write can arrive any more, lateWrites after they were recorded.
 func (d *DB) Untidy(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
 	err = d.rows(ctx, "list untidy uploads",
 		`select id from uploads where id > $1 and tidy_at < {now} order by id limit $2`,
@@ -78,13 +78,13 @@ func (d *DB) Untidy(ctx context.Context, after file.ID, limit int) (ids []file.I
 	return ids, err
 }
 
-// Tidied notes that there is nothing any more beside the object of a file.
+// Tidied records that nothing is left beside the object of a file.
 func (d *DB) Tidied(ctx context.Context, id file.ID) error {
 	_, err := d.exec(ctx, "note tidy upload", `update uploads set tidy_at = null where id = $1 and state = 'recorded'`, id)
 	return err
 }
 
-// Deleted reads a deleted upload, with what it may have left in the store.
+// Deleted reads a deleted upload, with everything that it may have left in the store.
 func (d *DB) Deleted(ctx context.Context, id file.ID) (*file.Upload, error) {
 	u, err := d.UploadRow(ctx, id)
 	if err != nil {
@@ -97,8 +97,8 @@ func (d *DB) Deleted(ctx context.Context, id file.ID) (*file.Upload, error) {
 	return u, err
 }
 
-// CutShort lists, after the given id, uploads that nobody holds and that were left
-// in the middle of being finished or removed, or that have run out.
+// CutShort lists uploads after the given id that have no lease and whose completion or removal was interrupted, or
+// that have expired.
 func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
 	err = d.rows(ctx, "list uploads cut short", `
 		select id from uploads

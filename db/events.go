@@ -11,11 +11,11 @@ import (
 	"holdfast/file"
 )
 
-// KeepEvents has what happens to files noted in the outbox, for somebody who tells it. It is
-// called before the database is used.
+// KeepEvents has events of files stored in the outbox, from which they are delivered. Call it before the database
+// is used.
 func (d *DB) KeepEvents() { d.events = true }
 
-// emit notes an event in the transaction of what it tells. Of one kind there is one for a file.
+// emit stores an event in the transaction of the change that it reports. A file has at most one event of each kind.
 func (d *DB) emit(ctx context.Context, on execer, kind file.EventKind, s file.Subject) error {
 	if !d.events {
 		return nil
@@ -38,7 +38,7 @@ func (d *DB) emit(ctx context.Context, on execer, kind file.EventKind, s file.Su
 	return err
 }
 
-// Emit notes an event that goes with no other change.
+// Emit stores an event that belongs to no other change.
 func (d *DB) Emit(ctx context.Context, kind file.EventKind, s file.Subject) error {
 	return d.emit(ctx, d.write, kind, s)
 }
@@ -63,20 +63,20 @@ func (d *DB) eventRows(ctx context.Context, query string, args ...any) (events [
 	return events, err
 }
 
-// DueEvents lists events whose time has come, at most one of a file: the first that waits.
+// DueEvents lists events that are due, at most one for each file: the first that waits.
 func (d *DB) DueEvents(ctx context.Context, limit int) ([]file.Event, error) {
 	return d.eventRows(ctx, `select `+eventColumns+` from events e where state = 'waiting' and due <= {now}
 		and not exists (select 1 from events o where o.file_id = e.file_id and o.state = 'waiting' and o.rank < e.rank)
 		order by due, file_id limit $1`, limit)
 }
 
-// EventTold removes an event that was taken.
+// EventTold removes an event that was delivered.
 func (d *DB) EventTold(ctx context.Context, e file.Event) error {
 	_, err := d.exec(ctx, "remove event", `delete from events where file_id = $1 and kind = $2`, e.File, e.Kind)
 	return err
 }
 
-// EventFailed puts an event off, or gives it up: then it is dead, and those behind it go on.
+// EventFailed postpones an event or gives it up: then it is dead, and later events of its file are delivered.
 func (d *DB) EventFailed(ctx context.Context, e file.Event, reason string, again time.Duration, dead bool) error {
 	state := "waiting"
 	if dead {
@@ -87,10 +87,10 @@ func (d *DB) EventFailed(ctx context.Context, e file.Event, reason string, again
 	return err
 }
 
-// plain is a text that PostgreSQL takes: others' errors may have anything in them.
+// plain makes a text acceptable to PostgreSQL: errors from elsewhere may contain any bytes.
 func plain(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "") }
 
-// Events lists those that are dead, or those that wait, oldest first.
+// Events lists the dead events or the waiting ones, oldest first.
 func (d *DB) Events(ctx context.Context, dead bool, limit int) ([]file.Event, error) {
 	state := "waiting"
 	if dead {
@@ -100,14 +100,14 @@ func (d *DB) Events(ctx context.Context, dead bool, limit int) ([]file.Event, er
 		state, limit)
 }
 
-// ResendEvents has dead events wait again as if they were new: those of one file, or all if it
-// is empty. It returns how many.
+// ResendEvents makes dead events wait again as if they were new: those of one file, or all of them if it is empty.
+// It returns how many.
 func (d *DB) ResendEvents(ctx context.Context, id file.ID) (int64, error) {
 	return d.exec(ctx, "resend events", `update events set state = 'waiting', tries = 0, created = {now}, due = {now}
 		where state = 'dead' and ($1 = '' or file_id = $1)`, string(id))
 }
 
-// countEvents counts events by state, and says how long the oldest waits that is not dead.
+// countEvents counts events by state, and returns the age of the oldest that is not dead.
 func (d *DB) countEvents(ctx context.Context) (counts map[string]int64, oldest time.Duration, err error) {
 	counts = make(map[string]int64)
 	err = d.rows(ctx, "count events", `select state, count(*), {now} - min(created) from events group by state`, nil,

@@ -21,8 +21,8 @@ func scanRecord(scan func(...any) error) (r file.Record, err error) {
 	return r, err
 }
 
-// File reads the record of a file. Its Location is zero for a row that another
-// program wrote: the object then lies where the layout says.
+// File reads the record of a file. Its Location is zero for a row that another program wrote: the layout determines
+// where the object of such a file is.
 func (d *DB) File(ctx context.Context, id file.ID) (file.Record, error) {
 	r, err := scanRecord(func(into ...any) error {
 		return d.row(ctx, "read record", `select `+recordColumns+` from files where file_id = $1`, []any{id}, into...)
@@ -30,13 +30,13 @@ func (d *DB) File(ctx context.Context, id file.ID) (file.Record, error) {
 	return r, missing(id, err)
 }
 
-// wide has a parameter compared as a number of 64 bits. The table of files, which other programs
-// share, has numbers of 32 bits, and PostgreSQL would refuse to compare with a larger one; but
-// tokens may say so, and whoever they name has no files.
+// wide makes a parameter be compared as a 64-bit number. The table of files, which is shared with other programs,
+// has 32-bit numbers, and PostgreSQL would refuse the comparison with a larger one. A token may contain larger
+// numbers; such users and accounts have no files.
 func wide(parameter string) string { return "cast(" + parameter + " as bigint)" }
 
-// Files lists the records of one user, or with user 0 of the whole account, newest first, from behind the
-// cursor: at most limit of them. next is the cursor behind the last one, or zero if there are no more.
+// Files lists the records of one user, or of the whole account if the user is 0, newest first, after the cursor: at
+// most limit of them. next is the cursor of the last record, or zero if there are no more.
 func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.Cursor, limit int) (records []file.Record,
 	next file.Cursor, err error) {
 	query := `select ` + listColumns + ` from files where account_id = ` + wide("$1")
@@ -57,7 +57,7 @@ func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.Curs
 	err = d.rows(ctx, "list records", query+` order by created_at desc, file_id desc limit $2`, args,
 		func(scan func(...any) error) error {
 			r, at, err := d.scanListed(scan)
-			if len(records) == limit { // one more than was asked for
+			if len(records) == limit { // the query asks for one more than limit
 				next = last
 				return err
 			}
@@ -67,7 +67,7 @@ func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.Curs
 	return records, next, err
 }
 
-// Cursor is where a file stands in the lists, with its record.
+// Cursor returns the position of a file in the lists, with its record.
 func (d *DB) Cursor(ctx context.Context, id file.ID) (at file.Cursor, r file.Record, err error) {
 	r, at, err = d.scanListed(func(into ...any) error {
 		return d.row(ctx, "read record", `select `+listColumns+` from files where file_id = $1`, []any{id}, into...)
@@ -75,20 +75,20 @@ func (d *DB) Cursor(ctx context.Context, id file.ID) (at file.Cursor, r file.Rec
 	return at, r, missing(id, err)
 }
 
-// listColumns are those of a record, and its time as SQLite compares it: as a text, whose form depends on
-// who wrote it.
+// listColumns are those of a record, and its time as SQLite compares it: as a text, whose format depends on the
+// program that wrote it.
 const listColumns = recordColumns + `, cast(created_at as text) as created_text`
 
 func (d *DB) scanListed(scan func(...any) error) (r file.Record, at file.Cursor, err error) {
 	var raw string
 	r, err = scanRecord(func(into ...any) error { return scan(append(into, &raw)...) })
-	if d.Shared() { // PostgreSQL: a time is a time
+	if d.Shared() { // PostgreSQL has a type for times
 		raw = r.CreatedAt.Format("2006-01-02 15:04:05.999999999-07:00")
 	}
 	return r, file.Cursor{Created: raw, ID: r.ID}, err
 }
 
-// created is a cursor's time as this database compares it.
+// created returns a cursor's time in the form in which this database compares it.
 func (d *DB) created(c file.Cursor) (any, error) {
 	if d.Shared() {
 		return c.Time()
@@ -96,7 +96,7 @@ func (d *DB) created(c file.Cursor) (any, error) {
 	return c.Created, nil
 }
 
-// Heal corrects the size of a file, in bytes, in a row that another program wrote.
+// Heal corrects the size of a file, in bytes, in a row written by another program.
 func (d *DB) Heal(ctx context.Context, id file.ID, size int64) error {
 	return d.tx(ctx, "heal record", func(tx *transaction) error {
 		n, err := exec(ctx, tx, "heal record", `update files set size = $2 where file_id = $1 and etag is null`, id, size)
@@ -107,8 +107,8 @@ func (d *DB) Heal(ctx context.Context, id file.ID, size int64) error {
 	})
 }
 
-// DeleteFile removes a record and leaves a deleted upload in its place, so that its
-// object can be found and removed, at once or after a crash.
+// DeleteFile removes a record and leaves a deleted upload in its place, so that its object can be found and
+// removed, at once or after a crash.
 func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {
 	return d.tx(ctx, "delete file", func(tx *transaction) error {
 		bytes, n, there, err := deleteRecord(ctx, tx, r.ID)
@@ -134,8 +134,8 @@ func (d *DB) DeleteFile(ctx context.Context, r file.Record) error {
 	})
 }
 
-// deleteRecord removes a record, if it is there, and returns what was counted for it: nothing
-// for another program's that nobody has counted yet.
+// deleteRecord removes a record, if there is one, and returns what was counted for it: nothing for a record of
+// another program that was not counted yet.
 func deleteRecord(ctx context.Context, tx *transaction, id file.ID) (bytes, files int64, there bool, err error) {
 	var counted sql.NullInt64
 	err = row(ctx, tx, "delete record", `delete from files where file_id = $1 returning counted`, []any{id}, &counted)
@@ -148,7 +148,7 @@ func deleteRecord(ctx context.Context, tx *transaction, id file.ID) (bytes, file
 	return counted.Int64, files, true, err
 }
 
-// missing turns "no row" into the refusal that names the id.
+// missing turns "no row" into an error that names the id.
 func missing(id file.ID, err error) error {
 	if err != nil && isNotFound(err) {
 		return file.NotFound(id)
@@ -158,8 +158,8 @@ func missing(id file.ID, err error) error {
 
 func isNotFound(err error) bool { return errors.Is(err, file.ErrNotFound) }
 
-// timestamp reads a point in time from what either driver gives: SQLite has no such
-// type and keeps text, in the form of current_timestamp or of Go's driver.
+// timestamp reads a point in time from the values of both drivers: SQLite has no such type and stores a text, in
+// the format of current_timestamp or of Go's driver.
 type timestamp struct{ time.Time }
 
 func (t *timestamp) Scan(v any) (err error) {

@@ -14,7 +14,7 @@ import (
 func TestFiles(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
-		// As Django's migration tool writes them: seven columns only.
+		// As Django's migration tool writes them: only seven columns.
 		insert := `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'text/plain',
 			'old', $2, 7)`
 		for _, id := range []string{"old-1", "old-2", "old-3"} {
@@ -33,7 +33,7 @@ func TestFiles(t *testing.T) {
 		if err != nil || len(all) != 3 || next != (file.Cursor{}) {
 			t.Fatal(all, next, err)
 		}
-		// Page by page, also where the times are equal.
+		// Page by page, including rows with equal times.
 		var paged []file.Record
 		var after file.Cursor
 		for i := range 3 {
@@ -57,7 +57,7 @@ func TestFiles(t *testing.T) {
 			t.Error("files of the account", whole, err)
 		}
 
-		// A cursor stays where it is when its file is deleted: nothing is left out, nothing comes twice.
+		// A cursor keeps its position when its file is deleted: no file is skipped, none is listed twice.
 		_, second, err := d.Files(ctx, 1, 7, file.Cursor{}, 2)
 		noErr(t, err)
 		_, err = d.sql.ExecContext(ctx, `delete from files where file_id = $1`, second.ID)
@@ -71,7 +71,7 @@ func TestFiles(t *testing.T) {
 		_, _, err = d.Cursor(ctx, "nothing")
 		wantErr(t, err, file.ErrNotFound)
 
-		// Deleting a file that never was an upload leaves a trace for its object.
+		// Deleting a file that never was an upload leaves a deleted upload for its object.
 		r.Location = file.Location{Bucket: "b", Key: "k"}
 		noErr(t, d.DeleteFile(ctx, r))
 		wantErr(t, d.DeleteFile(ctx, r), file.ErrNotFound)
@@ -113,7 +113,7 @@ func TestTokens(t *testing.T) {
 	})
 }
 
-// The table of the Python service is adopted with its rows.
+// The Python service's table is taken over with its rows.
 func TestAdoptPythonsTable(t *testing.T) {
 	dsn := pgtest.New(t)
 	conn, err := sql.Open("pgx", dsn)
@@ -143,7 +143,7 @@ func TestAdoptPythonsTable(t *testing.T) {
 	}
 }
 
-// Numbers of users and accounts beyond 32 bits have no files; to ask for them is no error.
+// Users and accounts with numbers beyond 32 bits have no files; a query for them is no error.
 func TestNumbersBeyond32Bits(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		foreign(t, d, "one", 4)

@@ -18,7 +18,7 @@ const (
 	grantToken   = "token"
 )
 
-// Grant reads to whom a file is open. A file that nothing was said of is private.
+// Grant reads a file's grant. A file without one is private.
 func (d *DB) Grant(ctx context.Context, id file.ID) (file.Grant, error) {
 	g := file.Grant{Access: file.Private}
 	err := d.rows(ctx, "read grant", `select kind, name from grants where file_id = $1`, []any{id},
@@ -32,7 +32,7 @@ func (d *DB) Grant(ctx context.Context, id file.ID) (file.Grant, error) {
 	if err != nil {
 		return file.Grant{}, err
 	}
-	// Not by SQL: how that compares texts depends on the database, and users are numbers.
+	// Sorted in Go, not in SQL: databases compare texts differently, and users are numbers.
 	slices.Sort(g.Users)
 	slices.Sort(g.Groups)
 	slices.Sort(g.Tokens)
@@ -56,18 +56,16 @@ func addGrant(g *file.Grant, kind, name string) error {
 		g.Groups = append(g.Groups, name)
 	case grantToken:
 		g.Tokens = append(g.Tokens, name)
-	default: // of a newer version; to skip it could open a file further than was meant
+	default: // of a newer version; ignoring it could grant more than was meant
 		return fmt.Errorf("a grant of kind %q", kind)
 	}
 	return nil
 }
 
-// SetGrant says to whom a file is open from now on; file.ErrNotFound if there is no such
-// file.
+// SetGrant replaces a file's grant. The error is file.ErrNotFound if there is no such file.
 func (d *DB) SetGrant(ctx context.Context, id file.ID, g file.Grant) error {
 	return d.tx(ctx, "set grant", func(tx *transaction) error {
-		// Locks the row: of two who set a grant at the same time one is first, and nobody
-		// deletes the file meanwhile.
+		// Locks the row: concurrent SetGrants run one after the other, and the file can't be deleted meanwhile.
 		n, err := exec(ctx, tx, "lock record", `update files set file_id = file_id where file_id = $1`, id)
 		if err != nil {
 			return err

@@ -35,7 +35,7 @@ func TestGrants(t *testing.T) {
 		}
 		wantErr(t, d.SetGrant(ctx, "none", private), file.ErrNotFound)
 
-		// Of several at the same time one wins, as a whole.
+		// Of several concurrent SetGrants one wins, as a whole.
 		var wg sync.WaitGroup
 		for i := range int64(8) {
 			wg.Go(func() {
@@ -51,13 +51,13 @@ func TestGrants(t *testing.T) {
 			t.Errorf("a mixture: %+v", got)
 		}
 
-		// It is gone with the file, and does not come back with another of that name.
+		// The grant is removed with the file, and does not come back with another file of that id.
 		noErr(t, d.DeleteFile(ctx, r))
 		is(private)
 	})
 }
 
-// A kind of grant that this version does not know opens nothing.
+// A kind of grant that this version does not know grants nothing.
 func TestUnknownGrant(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		r := record(t, d)

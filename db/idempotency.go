@@ -8,19 +8,19 @@ import (
 	"holdfast/file"
 )
 
-// taken says that the upload u has a right to its key: it is a file, or somebody is sending
-// it. One that failed has not, so the next try may take the key over.
+// taken says that the upload u keeps its key: it is a file, or it is being sent. An upload that failed does not, so
+// a retry may take the key over.
 const taken = `(u.state = 'recorded' or u.state <> 'deleted' and u.lease_until >= {now})`
 
-// CreateKeyedUpload is CreateUpload, and has the upload stand for its creator's key for
-// so long. The error is file.ErrInFlight if another one stands for it: the same request
-// came twice, and the other one was faster.
+// CreateKeyedUpload is CreateUpload, and assigns the creator's key to the upload for the time keep. The error is
+// file.ErrInFlight if the key is assigned to another upload: the same request was sent twice, and the other one
+// came first.
 func (d *DB) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string,
 	keep time.Duration) error {
 	return d.tx(ctx, "create upload", func(tx *transaction) error {
 		owner := u.Creator.Principal()
-		// This locks the key, or waits for who did. Only the next statement sees what that one
-		// has committed: PostgreSQL gives each its own view of other tables.
+		// This locks the key, or waits for the transaction that has locked it. Only the next statement sees what
+		// that transaction committed: in PostgreSQL each statement has its own snapshot of the other tables.
 		var holds file.ID
 		err := row(ctx, tx, "take key", d.text(`
 			insert into idempotency_keys (owner, key, upload_id, expires) values ($1, $2, $3, {now} + $4)
@@ -46,13 +46,13 @@ func (d *DB) CreateKeyedUpload(ctx context.Context, u file.Upload, holder string
 	})
 }
 
-// DropOldKeys forgets the keys that stand for nothing any more.
+// DropOldKeys deletes expired keys.
 func (d *DB) DropOldKeys(ctx context.Context) error {
 	_, err := d.exec(ctx, "drop old keys", `delete from idempotency_keys where expires < {now}`)
 	return err
 }
 
-// Keyed finds the upload that stands for a key of who; file.ErrNotFound if none does.
+// Keyed finds the upload to which a principal's key is assigned; the error is file.ErrNotFound if there is none.
 func (d *DB) Keyed(ctx context.Context, who file.Identity, key string) (*file.Upload, error) {
 	return d.uploadRow(ctx, d.sql, "read key", `select `+uploadColumns+` from uploads u
 		where id = (select upload_id from idempotency_keys k where k.owner = $1 and k.key = $2 and k.expires >= {now})

@@ -31,21 +31,21 @@ func TestKeys(t *testing.T) {
 		_, err = d.Keyed(t.Context(), other, "k")
 		wantErr(t, err, file.ErrNotFound)
 
-		// It fails: the key is free, and another may have it.
+		// The upload fails: the key is free, and another upload may take it.
 		noErr(t, d.DeleteUpload(t.Context(), u.Fence()))
 		_, err = d.Keyed(t.Context(), owner, "k")
 		wantErr(t, err, file.ErrNotFound)
 		second := newUpload()
 		noErr(t, create(second, "k", time.Hour))
 
-		// Its process dies: the same.
+		// The upload's process dies: the same.
 		u, err = d.Keyed(t.Context(), owner, "k")
 		noErr(t, err)
 		noErr(t, d.GiveLease(t.Context(), second.ID, u.Epoch, true))
 		third := newUpload()
 		noErr(t, create(third, "k", time.Hour))
 
-		// It becomes a file: the key is its.
+		// The upload becomes a file: it keeps the key.
 		u, err = d.Keyed(t.Context(), owner, "k")
 		noErr(t, err)
 		was := u.Fence()
@@ -57,7 +57,7 @@ func TestKeys(t *testing.T) {
 			t.Fatalf("%+v %v", u, err)
 		}
 
-		// A key does not last for ever.
+		// A key expires.
 		noErr(t, create(newUpload(), "short", 0))
 		time.Sleep(2 * time.Millisecond)
 		_, err = d.Keyed(t.Context(), owner, "short")

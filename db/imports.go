@@ -9,7 +9,7 @@ import (
 	"holdfast/file"
 )
 
-// Unhealed lists, behind after, records of other programs whose bytes were not read yet.
+// Unhealed lists records of other programs, after the given id, whose objects were not read yet.
 func (d *DB) Unhealed(ctx context.Context, after file.ID, limit int) (records []file.Record, err error) {
 	err = d.rows(ctx, "list records to heal", `select `+recordColumns+` from files
 		where sha256 is null and file_id > $1 order by file_id limit $2`, []any{after, limit},
@@ -21,15 +21,15 @@ func (d *DB) Unhealed(ctx context.Context, after file.ID, limit int) (records []
 	return records, err
 }
 
-// CountUnhealed counts them.
+// CountUnhealed counts the records that Unhealed lists.
 func (d *DB) CountUnhealed(ctx context.Context) (n int64, err error) {
 	err = d.row(ctx, "count records to heal", `select count(*) from files where sha256 is null`, nil, &n)
 	return n, err
 }
 
-// BeginImport notes that source is to become a file of the account, and under which id. If it
-// was begun before, that id is returned; done says that it is a file already. An id that is
-// some other source's is file.ErrConflict.
+// BeginImport records that source is to become a file of the account, and under which id. If the import was begun
+// before, its id is returned; done says that it is a file already. The error is file.ErrConflict if the id belongs
+// to another source.
 func (d *DB) BeginImport(ctx context.Context, source string, accountID int64, id file.ID) (as file.ID, done bool,
 	err error) {
 	_, err = d.exec(ctx, "begin import",
@@ -47,16 +47,16 @@ func (d *DB) BeginImport(ctx context.Context, source string, accountID int64, id
 	return as, state == "done", err
 }
 
-// TryImport counts the attempts to write the object of an import that was begun. Each writes to a key of its
-// own: what one that was cut short has sent may land whenever it will.
+// TryImport counts the attempts to write the object of an import that was begun. Each attempt writes to its own
+// key: a write of an attempt that was cut short may arrive at any later time.
 func (d *DB) TryImport(ctx context.Context, source string, accountID int64) (attempt int64, err error) {
 	err = row(ctx, d.write, "try import", `update imports set attempts = attempts + 1 where source = $1 and account_id = $2
 		returning attempts`, []any{source, accountID}, &attempt)
 	return attempt, err
 }
 
-// FinishImport writes the record of what source has become, or completes the one that another
-// program has written already. file.ErrConflict if this service has recorded a file of that id.
+// FinishImport inserts the record of an imported source, or completes the record that another program has written
+// already. The error is file.ErrConflict if this service has recorded a file of that id.
 func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) error {
 	return d.tx(ctx, "finish import", func(tx *transaction) error {
 		n, err := insertRecord(ctx, tx, r, nil,
@@ -82,23 +82,22 @@ func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) err
 	})
 }
 
-// FailImport notes why source did not become a file this time.
+// FailImport stores why this attempt to import source failed.
 func (d *DB) FailImport(ctx context.Context, source string, accountID int64, reason string) error {
 	_, err := d.exec(ctx, "note failed import", `update imports set state = 'failed', reason = $3, updated = {now}
 		where source = $1 and account_id = $2 and state <> 'done'`, source, accountID, plain(reason))
 	return err
 }
 
-// Importing reports whether the id was given to a source that is no file yet: what lies in the
-// store under it may be half of one.
+// Importing reports whether the id was given to a source that is no file yet: its object in the store may be
+// incomplete.
 func (d *DB) Importing(ctx context.Context, id file.ID) (begun bool, err error) {
 	var n int
 	err = d.row(ctx, "read import", `select count(*) from imports where file_id = $1 and state <> 'done'`, []any{id}, &n)
 	return n > 0, err
 }
 
-// DeletedSince reports whether the id was given to a source that became a file, which was deleted
-// since.
+// DeletedSince reports whether the id was given to a source that became a file, and that file has been deleted.
 func (d *DB) DeletedSince(ctx context.Context, id file.ID) (bool, error) {
 	var n int
 	err := d.row(ctx, "read import", `select count(*) from imports where file_id = $1 and state = 'done'
@@ -106,8 +105,8 @@ func (d *DB) DeletedSince(ctx context.Context, id file.ID) (bool, error) {
 	return n > 0, err
 }
 
-// RepeatImport has a source begun anew whose file was deleted since. file.ErrConflict while the
-// store may still hold something of that: it would be removed with what comes now.
+// RepeatImport begins the import of a source again whose file has been deleted. The error is file.ErrConflict while
+// the store may still hold objects of the deleted file: the cleanup would remove the new one with them.
 func (d *DB) RepeatImport(ctx context.Context, source string, accountID int64, id file.ID) error {
 	return d.tx(ctx, "repeat import", func(tx *transaction) error {
 		if _, err := exec(ctx, tx, "repeat import",
@@ -126,14 +125,14 @@ func (d *DB) RepeatImport(ctx context.Context, source string, accountID int64, i
 	})
 }
 
-// Imported finds what sources have become, and still are.
+// Imported returns the ids of the files that these sources became, if the files still exist.
 func (d *DB) Imported(ctx context.Context, sources []string) (ids map[string]file.ID, err error) {
 	return d.idsBy(ctx,
 		`select i.source, i.file_id from imports i join files f on f.file_id = i.file_id where i.state = 'done' and i.source
 			in `, sources)
 }
 
-// Known finds which of these ids are files.
+// Known returns those of the ids that are files.
 func (d *DB) Known(ctx context.Context, ids []string) (map[string]file.ID, error) {
 	return d.idsBy(ctx, `select file_id, file_id from files where file_id in `, ids)
 }
@@ -143,7 +142,7 @@ func (d *DB) idsBy(ctx context.Context, query string, keys []string) (map[string
 	if len(keys) == 0 {
 		return found, nil
 	}
-	for len(keys)&(len(keys)-1) != 0 { // few texts of queries: each is kept prepared
+	for len(keys)&(len(keys)-1) != 0 { // a power of two: few different queries, each of which is kept prepared
 		keys = append(keys, keys[0])
 	}
 	args, marks := make([]any, len(keys)), make([]string, len(keys))
@@ -161,8 +160,8 @@ func (d *DB) idsBy(ctx context.Context, query string, keys []string) (map[string
 	return found, err
 }
 
-// insertRecord writes a record for which so many bytes are counted, or nil if it will be counted
-// later; conflict says what to do if there is one of that id.
+// insertRecord inserts a record. counted is the number of bytes counted for it, or nil if it is counted later;
+// conflict is the SQL for an id that exists already.
 func insertRecord(ctx context.Context, tx *transaction, r file.Record, counted any, conflict string) (int64, error) {
 	return exec(ctx, tx, "record file", `
 		insert into files (file_id, size, content_type, filename, user_id, account_id, created_at, object_bucket, object_key,

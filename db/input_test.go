@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A connection on which pgx is reading in the background is looked at without waiting for that.
+// hasInput does not wait for pgx, which may be reading the connection in the background.
 func TestInputOfAConnectionThatIsRead(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	noErr(t, err)
@@ -20,7 +20,7 @@ func TestInputOfAConnectionThatIsRead(t *testing.T) {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	noErr(t, err)
 	reading, looked := make(chan struct{}), make(chan struct{})
-	go raw.Read(func(uintptr) bool { // as a Read that waits
+	go raw.Read(func(uintptr) bool { // like a Read that waits
 		close(reading)
 		<-looked
 		return true

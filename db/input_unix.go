@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// hasInput reports whether something came on a connection that waits for nothing: its end, where the server was
-// restarted, or the server's word that it ends it. Nothing is read. It is asked before a connection is used again,
-// so that no statement is sent where it can't be told afterwards whether it was executed.
+// hasInput reports whether input has arrived on an idle connection: EOF because the server was restarted, or the
+// server's message that it closes the connection. It reads nothing. It is called before a connection is reused, so
+// that no statement is sent on a dead connection, where it would be unknown whether the statement was executed.
 func hasInput(conn net.Conn) bool {
 	if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = over.NetConn()
@@ -23,7 +23,8 @@ func hasInput(conn net.Conn) bool {
 		return true
 	}
 	var nothing bool
-	// Not raw.Read: pgx may be reading in the background since a write that took long, and Read waits for that.
+	// Not raw.Read: after a slow write pgx may still be reading in the background, and raw.Read would wait for
+	// that.
 	err = raw.Control(func(fd uintptr) {
 		var b [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)

@@ -7,7 +7,7 @@ import (
 	"holdfast/file"
 )
 
-// Accounts lists accounts that have a file or an upload, by their numbers, behind after.
+// Accounts lists the numbers of accounts that have a file or an upload, after the given one.
 func (d *DB) Accounts(ctx context.Context, after int64, limit int) (ids []int64, err error) {
 	err = d.rows(ctx, "list accounts", `
 		select account_id from (select distinct account_id from files union select distinct account_id from uploads) a
@@ -21,8 +21,8 @@ func (d *DB) Accounts(ctx context.Context, after int64, limit int) (ids []int64,
 	return ids, err
 }
 
-// AccountFiles lists the records of an account in the order in which S3 lists their objects,
-// by the bytes of their ids, behind after.
+// AccountFiles lists an account's records after the given id, in the order in which S3 lists their objects: by the
+// bytes of their ids.
 func (d *DB) AccountFiles(ctx context.Context, accountID int64, after file.ID, limit int) (records []file.Record,
 	err error) {
 	err = d.rows(ctx, "list records", `select `+recordColumns+` from files
@@ -35,13 +35,12 @@ func (d *DB) AccountFiles(ctx context.Context, accountID int64, after file.ID, l
 	return records, err
 }
 
-// UploadTails reads the tails of an upload that its row names.
+// UploadTails reads the tails of an upload from its rows.
 func (d *DB) UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error) {
 	return d.tails(ctx, d.sql, id)
 }
 
-// OpenUploads lists, behind after, the uploads of an account that take bytes and hold some
-// which are no object yet.
+// OpenUploads lists an account's open uploads after the given id that hold bytes: these are not an object yet.
 func (d *DB) OpenUploads(ctx context.Context, accountID int64, after file.ID, limit int) (ids []file.ID, err error) {
 	err = d.rows(ctx, "list open uploads", `select id from uploads
 		where account_id = $1 and state = 'open' and committed_offset > 0 and id > $2 order by id limit $3`,
@@ -54,9 +53,8 @@ func (d *DB) OpenUploads(ctx context.Context, accountID int64, after file.ID, li
 	return ids, err
 }
 
-// HealRecord completes the record of a file that another program wrote by what the store says of its
-// object, and by its SHA-256 if r has one. What this service recorded itself is never changed:
-// file.ErrConflict.
+// HealRecord completes a record that another program wrote, with what the store reports of its object, and with the
+// SHA-256 if r has one. A record of this service is never changed: the error is file.ErrConflict.
 func (d *DB) HealRecord(ctx context.Context, r file.Record) error {
 	return d.tx(ctx, "heal record", func(tx *transaction) error {
 		n, err := exec(ctx, tx, "heal record", `
@@ -74,8 +72,8 @@ func (d *DB) HealRecord(ctx context.Context, r file.Record) error {
 	})
 }
 
-// SetTag notes another tag for a file's object, if the recorded one is still as it was:
-// file.ErrConflict if not.
+// SetTag stores another tag for a file's object, if the recorded one is unchanged; the error is file.ErrConflict if
+// it is not.
 func (d *DB) SetTag(ctx context.Context, id file.ID, was, tag string) error {
 	n, err := d.exec(ctx, "set tag", `update files set etag = $3 where file_id = $1 and etag = $2`, id, was, tag)
 	if err == nil && n == 0 {
@@ -84,7 +82,7 @@ func (d *DB) SetTag(ctx context.Context, id file.ID, was, tag string) error {
 	return err
 }
 
-// ChorePlace is how far a chore has come; empty before its first step.
+// ChorePlace returns the position that a chore has reached; empty before its first step.
 func (d *DB) ChorePlace(ctx context.Context, name string) (place string, err error) {
 	err = d.row(ctx, "read chore", `select place from chores where name = $1`, []any{name}, &place)
 	if isNotFound(err) {
@@ -93,7 +91,8 @@ func (d *DB) ChorePlace(ctx context.Context, name string) (place string, err err
 	return place, err
 }
 
-// PlaceChore notes how far a chore has come. Only its holder may say so: file.ErrConflict.
+// PlaceChore stores the position that a chore has reached. Only the chore's holder may: others get
+// file.ErrConflict.
 func (d *DB) PlaceChore(ctx context.Context, name, holder, place string, ttl time.Duration) error {
 	n, err := d.exec(ctx, "note chore", `update chores set place = $3, until = {now} + $4 where name = $1 and holder = $2`,
 		name, holder, place, ttl.Milliseconds())

@@ -11,15 +11,15 @@ import (
 	"holdfast/file"
 )
 
-// TakeLease gives the upload to holder for ttl if nobody else has it, and returns it as
-// it now is. Its epoch fences every commit. If somebody has it, the upload is nil.
+// TakeLease gives the upload's lease to holder for ttl if it is free, and returns the upload as it is then. Its
+// epoch fences every commit. If another holder has the lease, the returned upload is nil.
 func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error) {
 	u, err := d.uploadRow(ctx, d.write, "take lease", `
 		update uploads set lease_holder = $2, lease_epoch = lease_epoch + 1, lease_until = {now} + $3
 		where id = $1 and state <> 'deleted' and lease_until < {now}
 		returning `+uploadColumns, id, holder, ttl.Milliseconds())
 	if err == nil {
-		// Nobody else can change them any more.
+		// From here on only this holder can change them.
 		u.Tails, err = d.tails(ctx, d.write, id)
 		return u, err
 	}
@@ -34,8 +34,8 @@ func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.
 	return nil, missing(id, err)
 }
 
-// RenewLeases keeps all leases of a holder for another ttl, and returns the epoch of each.
-// What is not among them was lost, or given back meanwhile.
+// RenewLeases extends all leases of a holder by ttl, and returns the epoch of each. A lease that is not among them
+// was lost, or released meanwhile.
 func (d *DB) RenewLeases(ctx context.Context, holder string, ttl time.Duration) (map[file.ID]int64, error) {
 	held := make(map[file.ID]int64)
 	err := rows(ctx, d.write, "renew leases", d.text(`
@@ -50,8 +50,8 @@ func (d *DB) RenewLeases(ctx context.Context, holder string, ttl time.Duration) 
 	return held, err
 }
 
-// GiveLease gives the lease back; settled says that its holder has no write to the object's key under way.
-// A lease that was lost is no error: it is not there.
+// GiveLease releases the lease; settled says that its holder has no write to the object's key under way. A lease
+// that was lost is no error.
 func (d *DB) GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
 	set := `lease_until = 0, lease_holder = ''`
 	if settled {
@@ -61,8 +61,8 @@ func (d *DB) GiveLease(ctx context.Context, id file.ID, epoch int64, settled boo
 	return err
 }
 
-// DropLeases ends all leases and chores. Only for a database that this process alone uses: what
-// is held there was held by a process that is dead.
+// DropLeases ends all leases and chores. It is only for a database that no other process uses: all of them belong
+// to a process that is dead.
 func (d *DB) DropLeases(ctx context.Context) error {
 	if d.Shared() {
 		return errors.New("drop leases: other processes may hold them")
@@ -72,14 +72,13 @@ func (d *DB) DropLeases(ctx context.Context) error {
 			`update uploads set lease_until = 0, lease_holder = '' where lease_until > 0`); err != nil {
 			return err
 		}
-		// How far each came stays.
+		// The positions of the chores are kept.
 		_, err := exec(ctx, tx, "drop chores", `update chores set until = 0, holder = ''`)
 		return err
 	})
 }
 
-// TakeChore gives one replica the work of that name for ttl; false if another has it,
-// or had it less than ttl ago.
+// TakeChore gives one replica the chore of that name for ttl, or renews it; false if another replica has it.
 func (d *DB) TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	n, err := d.exec(ctx, "take chore", `
 		insert into chores (name, holder, until) values ($1, $2, {now} + $3)
@@ -88,11 +87,11 @@ func (d *DB) TakeChore(ctx context.Context, name, holder string, ttl time.Durati
 	return n > 0, err
 }
 
-// channel carries the ids of uploads whose holder is asked to let go.
+// channel carries the ids of uploads whose holder is asked to release the lease.
 const channel = "holdfast_let_go"
 
-// AskLetGo asks the holder of an upload, in whichever process it is, to let it go.
-// On SQLite there is no other process, and nothing to do.
+// AskLetGo asks the holder of an upload's lease, in any process, to release it. On SQLite there is no other
+// process, so it does nothing.
 func (d *DB) AskLetGo(ctx context.Context, id file.ID) error {
 	if !d.Shared() {
 		return nil
@@ -101,9 +100,9 @@ func (d *DB) AskLetGo(ctx context.Context, id file.ID) error {
 	return err
 }
 
-// Listen calls asked for every id that a process is asked to let go, until ctx ends.
-// It keeps one connection of its own and makes a new one when that breaks: asking is
-// only a courtesy, so what is missed meanwhile does no harm (the asker asks again).
+// Listen calls asked for every id whose lease this or another process is asked to release, until ctx ends. It has a
+// connection of its own and reconnects if that breaks. Requests that are missed meanwhile do no harm: asking is
+// only a courtesy, and the asker repeats it.
 func (d *DB) Listen(ctx context.Context, asked func(file.ID), trouble func(error)) {
 	if !d.Shared() {
 		return

@@ -13,7 +13,7 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// The last commit of a request gives the lease back; who is born with a lease has it.
+// The last commit of a request releases the lease; an upload that is created with a lease has it.
 func TestLeaseAtBirthAndAtTheEnd(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -50,7 +50,7 @@ func TestChore(t *testing.T) {
 		if !take("a", time.Minute) || !take("a", time.Millisecond) {
 			t.Error("nobody else had it")
 		}
-		for !take("b", time.Minute) { // until a's time is over
+		for !take("b", time.Minute) { // until a's lease has expired
 		}
 		if take("a", time.Minute) {
 			t.Error("two have it")
@@ -58,7 +58,7 @@ func TestChore(t *testing.T) {
 	})
 }
 
-// A writer that lost its lease changes nothing, whatever it believes.
+// A writer that lost its lease can change nothing.
 func TestStaleWriter(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -113,7 +113,7 @@ func TestLeaseRunsOut(t *testing.T) {
 			t.Fatal(u, err)
 		}
 		var next *file.Upload
-		for next == nil { // the database's clock goes on
+		for next == nil { // until the database's clock has advanced
 			var err error
 			next, err = d.TakeLease(ctx, u.ID, "next", time.Minute)
 			noErr(t, err)
@@ -129,7 +129,7 @@ func TestLeaseRunsOut(t *testing.T) {
 	})
 }
 
-// A process renews all that it holds at once, and learns what it has lost.
+// A process renews all its leases at once, and learns which ones it has lost.
 func TestRenewLeases(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -141,7 +141,7 @@ func TestRenewLeases(t *testing.T) {
 		kept, given, lost := mine("me", time.Second), mine("me", time.Minute), mine("me", time.Millisecond)
 		other := mine("other", time.Millisecond)
 		noErr(t, d.GiveLease(ctx, given.ID, 1, true))
-		for reload(t, d, lost.ID).Held || reload(t, d, other.ID).Held { // the database's clock goes on
+		for reload(t, d, lost.ID).Held || reload(t, d, other.ID).Held { // until the database's clock has advanced
 		}
 		if u, err := d.TakeLease(ctx, lost.ID, "other", time.Minute); u == nil || err != nil {
 			t.Fatal(u, err)
@@ -189,7 +189,7 @@ func TestListen(t *testing.T) {
 		defer close(done)
 		d.Listen(ctx, func(id file.ID) { asked <- id }, func(err error) { t.Error(err) })
 	}()
-	for got := false; !got; { // until the listener is there
+	for got := false; !got; { // until Listen has connected
 		noErr(t, d.AskLetGo(ctx, "the-id"))
 		select {
 		case id := <-asked:
@@ -201,7 +201,7 @@ func TestListen(t *testing.T) {
 	<-done
 }
 
-// The object's key is its first writer's, and of the one behind each who ended with nothing under way to it.
+// The first writer may write to the object's key, and each next one as long as all before it have settled.
 func TestSettledLeases(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -219,20 +219,20 @@ func TestSettledLeases(t *testing.T) {
 			t.Error("the last commit has given the lease back, and this one is not alone")
 		}
 		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, false))
-		for range 2 { // and nobody after that is, however well they end
+		for range 2 { // no later one is alone, even if it settles
 			if u = take(t, d, u.ID); u.Alone() {
 				t.Error("alone behind one that may have a write under way")
 			}
 			noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, true))
 		}
-		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch-1, true)) // who is gone says nothing
+		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch-1, true)) // a holder that has lost the lease changes nothing
 		if u = reload(t, d, u.ID); u.Settled != 2 {
 			t.Errorf("settled up to %d, want 2", u.Settled)
 		}
 	})
 }
 
-// A file that somebody may have written beside is looked through once more, later, and any other is not.
+// A file is checked once more later if something may have been written beside its object; other files are not.
 func TestUntidy(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -265,7 +265,7 @@ func TestUntidy(t *testing.T) {
 	})
 }
 
-// One and the same holder commits each byte once: a commit from an offset that is not the row's changes nothing.
+// A holder commits each byte once: a commit from an offset other than the row's changes nothing.
 func TestStaleOffset(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		u := leased(t, d, newUpload())

@@ -9,11 +9,11 @@ import (
 	"holdfast/file"
 )
 
-// expiredAtOnce is how many links that have expired are removed when one is made: more than
-// one, so that they grow no more than those in force.
+// expiredAtOnce is how many expired links are removed when one is created. It is more than one, so that the table
+// does not keep growing with expired links.
 const expiredAtOnce = 100
 
-// CreateLink keeps a link; file.ErrNotFound if its file is gone.
+// CreateLink inserts a link; the error is file.ErrNotFound if its file does not exist.
 func (d *DB) CreateLink(ctx context.Context, l file.Link) error {
 	if _, err := d.exec(ctx, "remove expired links",
 		`delete from links where id in (select id from links where expires <= {now} order by expires, id limit $1)`,
@@ -49,7 +49,7 @@ func scanLink(scan func(...any) error) (l file.Link, err error) {
 	return l, err
 }
 
-// Link reads a link that is in force; file.ErrNotFound for one that is not.
+// Link reads a valid link; the error is file.ErrNotFound for one that was ended or has expired.
 func (d *DB) Link(ctx context.Context, id string) (file.Link, error) {
 	return scanLink(func(into ...any) error {
 		return d.row(ctx, "read link", `select `+linkColumns+` from links where id = $1 and expires > {now}`, []any{id},
@@ -57,7 +57,7 @@ func (d *DB) Link(ctx context.Context, id string) (file.Link, error) {
 	})
 }
 
-// Links lists a file's links in force, oldest first.
+// Links lists a file's valid links, oldest first.
 func (d *DB) Links(ctx context.Context, id file.ID) (all []file.Link, err error) {
 	err = d.rows(ctx, "list links",
 		`select `+linkColumns+` from links where file_id = $1 and expires > {now} order by created, id`, []any{id},
@@ -69,7 +69,7 @@ func (d *DB) Links(ctx context.Context, id file.ID) (all []file.Link, err error)
 	return all, err
 }
 
-// EndLink ends a link of a file; file.ErrNotFound if there is none in force.
+// EndLink ends a link of a file; the error is file.ErrNotFound if there is no such valid link.
 func (d *DB) EndLink(ctx context.Context, id file.ID, link string) error {
 	n, err := d.exec(ctx, "end link", `delete from links where id = $1 and file_id = $2`, link, id)
 	if err == nil && n == 0 {
@@ -78,7 +78,7 @@ func (d *DB) EndLink(ctx context.Context, id file.ID, link string) error {
 	return err
 }
 
-// EndLinks ends all links of a file, also those without a row.
+// EndLinks ends all links of a file, including those without a row.
 func (d *DB) EndLinks(ctx context.Context, id file.ID) error {
 	return d.tx(ctx, "end links", func(tx *transaction) error {
 		if _, err := exec(ctx, tx, "end links", `delete from links where file_id = $1`, id); err != nil {
@@ -90,7 +90,7 @@ func (d *DB) EndLinks(ctx context.Context, id file.ID) error {
 	})
 }
 
-// LinksEnded says whether the links of a file that have no row were ended.
+// LinksEnded reports whether those links of a file that have no row were ended.
 func (d *DB) LinksEnded(ctx context.Context, id file.ID) (bool, error) {
 	var n int
 	err := d.row(ctx, "read ended links", `select count(*) from links_ended where file_id = $1`, []any{id}, &n)

@@ -10,12 +10,12 @@ import (
 	"holdfast/file"
 )
 
-// Somebody else has what a query needs: the database is not available, and nothing is in conflict.
+// If a query needs what another connection has locked, the database is unavailable; that is no conflict.
 func TestLockedDatabase(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		u := newUpload()
 		noErr(t, d.CreateUpload(t.Context(), u, "", 0))
-		if !d.Shared() { // the driver waits for as long as SQLite does, whatever ctx says
+		if !d.Shared() { // SQLite's driver waits for the whole busy timeout, even if ctx ends
 			_, err := d.write.ExecContext(t.Context(), `pragma busy_timeout = 20`)
 			noErr(t, err)
 		}
@@ -50,7 +50,7 @@ func TestLockedDatabase(t *testing.T) {
 	})
 }
 
-// What PostgreSQL says when a query may be asked again.
+// PostgreSQL's error codes after which a query may be retried.
 func TestKindsOfPostgresErrors(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		if !d.Shared() {
@@ -62,7 +62,7 @@ func TestKindsOfPostgresErrors(t *testing.T) {
 			"55P03": file.ErrDatabase, // lock not available
 			"57014": file.ErrDatabase, // statement timeout
 			"53300": file.ErrDatabase, // too many connections
-			"57P01": file.ErrDatabase, // the server goes down
+			"57P01": file.ErrDatabase, // the server shuts down
 			"25006": file.ErrDatabase, // read only, as after a failover
 			"53100": file.ErrNoSpace,  // its disk is full
 		} {

@@ -24,7 +24,7 @@ func newMetrics() *metrics {
 	}
 }
 
-// Register has r show what was counted, how the connections are used, and the outbox.
+// Register registers the metrics of statements, connections and the outbox with r.
 func (d *DB) Register(r prometheus.Registerer) {
 	r.MustRegister(d.metrics.durations, d.metrics.errors, collectors.NewDBStatsCollector(d.sql.DB, "holdfast"), outbox{d})
 	if d.write != d.sql {
@@ -32,14 +32,14 @@ func (d *DB) Register(r prometheus.Registerer) {
 	}
 }
 
-// Register is DB's, with the cache of records.
+// Register is DB's, and includes the metrics of the cache of records.
 func (c *CachedDB) Register(to prometheus.Registerer) {
 	c.DB.Register(to)
 	c.records.Register(to, "records")
 }
 
-// outbox counts the events that wait or are dead whenever somebody looks. Every replica says
-// the same: take the maximum, not the sum.
+// outbox counts waiting and dead events at every scrape. Every replica reports the same numbers: take the maximum,
+// not the sum.
 type outbox struct{ db *DB }
 
 var (
@@ -49,7 +49,7 @@ var (
 		"How long the oldest event waits that is not dead. The same in every replica.", nil, nil)
 )
 
-// outboxTimeout is for counting. A scrape that finds the database gone shows everything else.
+// outboxTimeout limits counting. If the database is down, a scrape still returns all other metrics.
 const outboxTimeout = 2 * time.Second
 
 func (o outbox) Describe(to chan<- *prometheus.Desc) { to <- eventsDesc; to <- oldestDesc }

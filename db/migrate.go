@@ -17,12 +17,11 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// versionTable is not goose's default, so that a database shared with another
-// goose user is no trouble.
+// versionTable is not goose's default, so that another program may use goose in the same database.
 const versionTable = "holdfast_migrations"
 
-// migratePostgres holds an advisory lock meanwhile, so that replicas which start
-// together do the work once. The others ask for it each second, for an hour.
+// migratePostgres holds an advisory lock while it migrates, so that of several replicas that start at the same time
+// only one does the work. The others try to get the lock every second, for an hour.
 func migratePostgres(ctx context.Context, conn *sql.DB) error {
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600))
 	if err != nil {
@@ -31,8 +30,8 @@ func migratePostgres(ctx context.Context, conn *sql.DB) error {
 	return migrate(ctx, conn, database.DialectPostgres, `"C"`, goose.WithSessionLocker(locker))
 }
 
-// migrateSQLite holds a file lock meanwhile: the service and a command such as
-// "token create" may start together on one data folder.
+// migrateSQLite holds a file lock while it migrates: the service and a command such as "token create" may start at
+// the same time on one data folder.
 func migrateSQLite(ctx context.Context, conn *sql.DB, path string) error {
 	unlock, err := filelock.Wait(ctx, path+".migrate.lock")
 	if err != nil {
@@ -42,8 +41,8 @@ func migrateSQLite(ctx context.Context, conn *sql.DB, path string) error {
 	return migrate(ctx, conn, database.DialectSQLite3, "binary")
 }
 
-// migrate brings the tables up to date. byBytes is the database's name for the collation that
-// compares bytes, as S3 does.
+// migrate brings the tables up to date. byBytes is the database's name for the collation that compares bytes, as S3
+// does.
 func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, byBytes string,
 	options ...goose.ProviderOption) error {
 	files, err := fs.Sub(migrations, "migrations")
@@ -65,8 +64,8 @@ func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, byByte
 	return nil
 }
 
-// filesInOrder is the index by which an account's files are read in the order in which S3 lists
-// their objects. Its text is the one that differs between the databases.
+// filesInOrder is the index for reading an account's files in the order in which S3 lists their objects. It is the
+// only SQL of the migrations that differs between the databases.
 func filesInOrder(byBytes string) *goose.Migration {
 	return goose.NewGoMigration(40, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `create index files_in_order on files (account_id, file_id collate `+byBytes+`)`)

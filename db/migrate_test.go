@@ -8,8 +8,8 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// While replicas are upgraded one after the other, this program works beside a newer one that
-// has brought the tables up to date already, in additive steps: it goes on, and it starts.
+// During a rolling upgrade this version works beside a newer one that has already migrated the tables, in additive
+// steps: this version keeps working, and can be started.
 func TestBesideNewerVersion(t *testing.T) {
 	path, dsn := filepath.Join(t.TempDir(), "db"), pgtest.New(t)
 	for name, open := range map[string]func(context.Context) (*DB, error){

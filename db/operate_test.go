@@ -9,7 +9,7 @@ import (
 	"holdfast/file"
 )
 
-// foreign writes a row as another program does.
+// foreign inserts a row as another program does.
 func foreign(t *testing.T, d *DB, id string, account int64) {
 	t.Helper()
 	_, err := d.exec(t.Context(), "test",
@@ -18,7 +18,7 @@ func foreign(t *testing.T, d *DB, id string, account int64) {
 	noErr(t, err)
 }
 
-// An account's files come in the order of the bytes of their ids, as S3 lists keys.
+// An account's files are listed by the bytes of their ids, as S3 lists keys.
 func TestInventory(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -76,7 +76,7 @@ func TestChorePlace(t *testing.T) {
 		}
 		noErr(t, d.PlaceChore(ctx, "c", "x", "1", 0))
 		place("1")
-		for mine = false; !mine; { // the clock goes on
+		for mine = false; !mine; { // until the clock has advanced
 			mine, err = d.TakeChore(ctx, "c", "y", time.Minute)
 			noErr(t, err)
 		}
@@ -103,7 +103,7 @@ func TestImports(t *testing.T) {
 			}
 		}
 		begin("s", 1, "one", "one", false)
-		begin("s", 1, "other", "one", false) // it has its id
+		begin("s", 1, "other", "one", false) // it keeps its first id
 		_, _, err := d.BeginImport(ctx, "s2", 1, "one")
 		wantErr(t, err, file.ErrConflict)
 		begin("s", 2, "two", "two", false)
@@ -124,9 +124,9 @@ func TestImports(t *testing.T) {
 		begin("s", 1, "one", "one", true)
 		noErr(t, d.FailImport(ctx, "s", 1, "too late"))
 		begin("s", 1, "one", "one", true)
-		wantErr(t, d.FinishImport(ctx, "s", r), file.ErrConflict) // there is a file
+		wantErr(t, d.FinishImport(ctx, "s", r), file.ErrConflict) // the file exists
 
-		// A row of another program is completed, unless it is another account's.
+		// A row of another program is completed, unless it belongs to another account.
 		foreign(t, d, "two", 2)
 		r.ID, r.AccountID = "two", 3
 		wantErr(t, d.FinishImport(ctx, "s", r), file.ErrConflict)
@@ -154,8 +154,8 @@ func TestImports(t *testing.T) {
 	})
 }
 
-// A source whose file was deleted since names no file, and is begun anew only when nothing of
-// the first one is left to be removed.
+// A source whose file was deleted names no file. It is begun again only when nothing of the first import is left to
+// be removed.
 func TestDeletedSince(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx, r := t.Context(), file.Record{ID: "one", AccountID: 7, CreatedAt: time.Now(), ETag: "t"}
@@ -193,7 +193,7 @@ func TestDeletedSince(t *testing.T) {
 	})
 }
 
-// Events are kept where somebody tells them, one of a kind for a file, and in order.
+// Events are stored if they are delivered somewhere, one of each kind for a file, and in order.
 func TestEvents(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -250,7 +250,7 @@ func TestEvents(t *testing.T) {
 			noErr(t, d.EventTold(ctx, e[0]))
 		}
 
-		// Of uploads: what expired, not what its client ended.
+		// For uploads: an event if the upload expired, none if its client ended it.
 		u := newUpload()
 		u.TTL, u.Sources = time.Millisecond, nil
 		ended, expired := leased(t, d, newUpload()), leased(t, d, u)

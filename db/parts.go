@@ -20,10 +20,9 @@ func (d *DB) Parts(ctx context.Context, id file.ID) (parts []file.Part, err erro
 	return parts, err
 }
 
-// TakePart gives out the next part number, for a part of size bytes. Whatever becomes of the
-// part, the number is never given out again. The offset is not part of this fence: parts
-// before may be committed at any moment. file.ErrQuota if parts that came to nothing lie in
-// the store, and the account has no room for this one beside them.
+// TakePart returns the next part number, for a part of size bytes. A number is never returned twice, even if its
+// part fails. The fence does not include the offset: earlier parts may be committed at any moment. The error is
+// file.ErrQuota if failed parts are still in the store and the account has no room for this one beside them.
 func (d *DB) TakePart(ctx context.Context, f file.Fence, size int64) (number int32, err error) {
 	err = d.tx(ctx, "take part number", func(tx *transaction) error {
 		var account, reserved, sent int64
@@ -36,7 +35,7 @@ func (d *DB) TakePart(ctx context.Context, f file.Fence, size int64) (number int
 		if err != nil {
 			return lost(err)
 		}
-		if final { // its sources have reserved the same bytes
+		if final { // its sources have reserved these bytes already
 			return nil
 		}
 		return d.grow(ctx, tx, f.ID, account, reserved, sent)
@@ -44,8 +43,8 @@ func (d *DB) TakePart(ctx context.Context, f file.Fence, size int64) (number int
 	return number, err
 }
 
-// DropMultipart forgets the multipart upload of an upload that has no committed parts: it is
-// to be aborted, and what was sent to it counts no more.
+// DropMultipart removes the multipart upload from the row of an upload that has no committed parts: it will be
+// aborted, and the bytes sent to it no longer count.
 func (d *DB) DropMultipart(ctx context.Context, f file.Fence) error {
 	return d.tx(ctx, "drop multipart upload", func(tx *transaction) error {
 		account, before, _, err := reservation(ctx, tx, f.ID)
@@ -65,8 +64,8 @@ func (d *DB) DropMultipart(ctx context.Context, f file.Fence) error {
 	})
 }
 
-// SetMultipart notes the key of the object that is written in parts, the store's multipart upload, and how long its
-// parts are, in bytes.
+// SetMultipart stores the key of the object that is written in parts, the store's id of the multipart upload, and
+// the length of its parts, in bytes.
 func (d *DB) SetMultipart(ctx context.Context, f file.Fence, key string, m file.Multipart, partSize int64) error {
 	return d.tx(ctx, "note multipart upload", func(tx *transaction) error {
 		return fenced(ctx, tx, f, `object_key = $5, multipart_id = $6, multipart_sums = $7, part_size = $8`,
@@ -74,11 +73,12 @@ func (d *DB) SetMultipart(ctx context.Context, f file.Fence, key string, m file.
 	})
 }
 
-// The version before had no columns for checksums: it wrote oldSums behind the id of a multipart upload whose parts
-// have a CRC32, and the CRC32 behind the tag of each part, after a space. The store's own ids and tags have no spaces.
+// The previous version had no columns for checksums. It appended oldSums to the id of a multipart upload whose
+// parts have a CRC32, and to the tag of each part a space and the CRC32. The store's own ids and tags have no
+// spaces.
 const oldSums = " crc32"
 
-// splitMultipart reads a row of the version before, too.
+// splitMultipart also reads rows of the previous version.
 func splitMultipart(m file.Multipart) file.Multipart {
 	if id, old := strings.CutSuffix(m.ID, oldSums); old {
 		return file.Multipart{ID: id, Sums: true}
@@ -86,7 +86,7 @@ func splitMultipart(m file.Multipart) file.Multipart {
 	return m
 }
 
-// splitPart reads a row of the version before, too.
+// splitPart also reads rows of the previous version.
 func splitPart(p file.Part) file.Part {
 	if tag, sum, old := strings.Cut(p.ETag, " "); old {
 		p.ETag, p.CRC32 = tag, sum

@@ -8,7 +8,7 @@ import (
 	"holdfast/file"
 )
 
-// An unfinished upload of the version before, which had no columns for checksums, is read as it was meant; and so are
+// Unfinished uploads of the previous version, which had no columns for checksums, are read correctly, and so are
 // parts that a replica of that version adds beside ours.
 func TestSumsOfTheVersionBefore(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {

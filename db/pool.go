@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// pool is connections that keep statements prepared: SQLite would parse a query each time
-// that it is asked, which costs more than to answer it. All queries are texts of this
-// package, so there are few. pgx prepares by itself.
+// pool is a pool of connections that keeps statements prepared: SQLite would otherwise parse a query each time,
+// which costs more than running it. All queries are constants of this package, so there are few. pgx prepares
+// statements by itself.
 type pool struct {
 	*sql.DB
 	*calls
@@ -16,8 +16,8 @@ type pool struct {
 	prepared sync.Map // text -> *sql.Stmt
 }
 
-// statement is the prepared query, or nil where it is not to be prepared or can't be:
-// asked plainly, it then says what is wrong with it.
+// statement returns the prepared query, or nil if it is not to be prepared or preparing it fails: run unprepared,
+// the query then reports the error.
 func (p *pool) statement(ctx context.Context, query string) *sql.Stmt {
 	if !p.prepare {
 		return nil
@@ -57,8 +57,8 @@ func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *
 	return p.DB.QueryRowContext(ctx, query, args...)
 }
 
-// transaction is a transaction that uses the pool's prepared statements. What it misses is
-// prepared when it is over: to prepare takes a connection, and this may be the only one.
+// transaction uses the pool's prepared statements. A query that is not prepared yet is prepared after the
+// transaction: preparing takes a connection, and the transaction may have the only one.
 type transaction struct {
 	*sql.Tx
 	pool   *pool
@@ -98,7 +98,7 @@ func (t *transaction) QueryRowContext(ctx context.Context, query string, args ..
 	return t.Tx.QueryRowContext(ctx, query, args...)
 }
 
-// done prepares what was missed, for the next one.
+// done prepares the missed queries for the next transaction.
 func (t *transaction) done(ctx context.Context) {
 	for _, query := range t.missed {
 		t.pool.statement(ctx, query)

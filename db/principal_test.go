@@ -8,7 +8,7 @@ import (
 	"holdfast/file"
 )
 
-// Who is the same person or program is decided in Go and in SQL: both say the same of every two identities.
+// Go and SQL agree for every two identities whether they are the same principal.
 func TestSamePrincipal(t *testing.T) {
 	all := []file.Identity{
 		{},
@@ -52,7 +52,7 @@ func TestSamePrincipal(t *testing.T) {
 	})
 }
 
-// The keys that an earlier version has taken stand for the same people.
+// Keys stored by an earlier version belong to the same principals.
 func TestOldPrincipals(t *testing.T) {
 	user := file.Identity{Kind: file.KindUser, UserID: 7, AccountID: 1}
 	guest := file.Identity{Kind: file.KindGuest, UserID: 8, AccountID: 1}

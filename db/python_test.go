@@ -10,8 +10,9 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// The Python service can be put in again: with the statements of docs/MIGRATING.md alembic takes a database that we
-// made, and one that we took over from an older step, for its own at the last step, and the table is as that makes it.
+// The Python service can be put back: after the statements of docs/MIGRATING.md, alembic accepts a database that we
+// created, and one that we took over at an older step, as its own at the last step, and the table is as alembic
+// creates it.
 func TestBackToThePythonService(t *testing.T) {
 	guide, err := os.ReadFile("../docs/MIGRATING.md")
 	if err != nil {

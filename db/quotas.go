@@ -10,24 +10,23 @@ import (
 	"holdfast/file"
 )
 
-// The row of an account's usage is the last one that a transaction locks: whoever holds it
-// waits for nobody.
+// Lock order: the row of an account's usage is the last one that a transaction locks. A transaction that has it
+// waits for no other lock.
 
-// Limit sets the quota of accounts that have none of their own. It is called before the
-// database is used.
+// Limit sets the quota of accounts that have none of their own. Call it before the database is used.
 func (d *DB) Limit(defaults file.Quota) { d.quota = defaults }
 
-// LimitUnfinished sets how many unfinished uploads an identity may have; 0: any number. It is
-// called before the database is used.
+// LimitUnfinished sets how many unfinished uploads an identity may have; 0: any number. Call it before the database
+// is used.
 func (d *DB) LimitUnfinished(n int64) { d.unfinished = n }
 
-// limits are the quotas of account $1, with the defaults as $4 and $5; 0 is none.
+// limits are the quotas of account $1, with the defaults as $4 and $5; 0 is unlimited.
 const (
 	maxBytes = `coalesce((select max_bytes from account_quotas q where q.account_id = $1), $4)`
 	maxFiles = `coalesce((select max_files from account_quotas q where q.account_id = $1), $5)`
 )
 
-// count adds to what an account uses, or takes from it, whatever its quota says.
+// count adds to an account's usage, or subtracts from it, without checking the quota.
 func (d *DB) count(ctx context.Context, tx *transaction, accountID, bytes, files int64) error {
 	if bytes == 0 && files == 0 {
 		return nil
@@ -39,14 +38,14 @@ func (d *DB) count(ctx context.Context, tx *transaction, accountID, bytes, files
 	return err
 }
 
-// reserve is count as far as the account's quota goes: file.ErrQuota if it does not. What is
-// not asked for is not looked at.
+// reserve is count with a check: the error is file.ErrQuota if the account's quota does not allow it. The quota of
+// bytes is only checked if bytes are requested, and that of files likewise.
 func (d *DB) reserve(ctx context.Context, tx *transaction, accountID, bytes, files int64) error {
 	if bytes == 0 && files == 0 {
 		return nil
 	}
 	for range 2 {
-		// One statement: it waits for others that reserve, and looks at what they left.
+		// One statement: it waits for concurrent reservations, and checks the quota against their result.
 		n, err := exec(ctx, tx, "reserve",
 			`update account_usage set bytes = bytes + $2, files = files + $3 where account_id = $1
 			and (cast($2 as bigint) = 0 or `+maxBytes+` = 0 or bytes + $2 <= `+maxBytes+`)
@@ -55,7 +54,8 @@ func (d *DB) reserve(ctx context.Context, tx *transaction, accountID, bytes, fil
 		if err != nil || n > 0 {
 			return err
 		}
-		// It is full, or was not there. If another is making it, this waits for that.
+		// The quota is exceeded, or the row does not exist. If another transaction is inserting it, this waits
+		// for that.
 		if _, err := exec(ctx, tx, "reserve", `insert into account_usage (account_id) values ($1) on conflict do nothing`,
 			accountID); err != nil {
 			return err
@@ -64,7 +64,7 @@ func (d *DB) reserve(ctx context.Context, tx *transaction, accountID, bytes, fil
 	return d.exceeded(ctx, tx, accountID, bytes)
 }
 
-// exceeded says which quota is exceeded.
+// exceeded returns the error that names the exceeded quota.
 func (d *DB) exceeded(ctx context.Context, tx *transaction, accountID, bytes int64) error {
 	used, quota, err := d.usage(ctx, tx, accountID)
 	if err != nil {
@@ -87,12 +87,12 @@ func (d *DB) usage(ctx context.Context, on rower, accountID int64) (u file.Usage
 	return u, q, err
 }
 
-// Usage is what an account uses, unfinished uploads included, and its quota.
+// Usage returns what an account uses, including unfinished uploads, and its quota.
 func (d *DB) Usage(ctx context.Context, accountID int64) (file.Usage, file.Quota, error) {
 	return d.usage(ctx, d.sql, accountID)
 }
 
-// Usages lists accounts that use something or have a quota of their own, behind after.
+// Usages lists accounts after the given one that use something or have a quota of their own.
 func (d *DB) Usages(ctx context.Context, after int64, limit int) (all []file.AccountUse, err error) {
 	err = d.rows(ctx, "list usage", `
 		select i.id, coalesce(u.bytes, 0), coalesce(u.files, 0), coalesce(q.max_bytes, $3), coalesce(q.max_files, $4),
@@ -109,7 +109,7 @@ func (d *DB) Usages(ctx context.Context, after int64, limit int) (all []file.Acc
 	return all, err
 }
 
-// SetQuota gives an account a quota of its own. nil leaves the half as it is; 0 is no limit.
+// SetQuota sets an account's own quota. nil leaves that value unchanged; 0 is unlimited.
 func (d *DB) SetQuota(ctx context.Context, accountID int64, bytes, files *int64) error {
 	_, err := d.exec(ctx, "set quota", `insert into account_quotas (account_id, max_bytes, max_files) values ($1, $2, $3)
 		on conflict (account_id) do update set max_bytes = coalesce(excluded.max_bytes, account_quotas.max_bytes),
@@ -117,13 +117,13 @@ func (d *DB) SetQuota(ctx context.Context, accountID int64, bytes, files *int64)
 	return err
 }
 
-// ClearQuota gives an account the quota of all.
+// ClearQuota removes an account's own quota: the default applies again.
 func (d *DB) ClearQuota(ctx context.Context, accountID int64) error {
 	_, err := d.exec(ctx, "clear quota", `delete from account_quotas where account_id = $1`, accountID)
 	return err
 }
 
-// countRecord counts a record whose size was written anew.
+// countRecord counts a record whose size was changed.
 func (d *DB) countRecord(ctx context.Context, tx *transaction, id file.ID) error {
 	var account, size int64
 	var counted sql.NullInt64
@@ -141,7 +141,7 @@ func (d *DB) countRecord(ctx context.Context, tx *transaction, id file.ID) error
 	return d.count(ctx, tx, account, size, 1)
 }
 
-// CountNew counts the records of an account that another program has written since.
+// CountNew counts the account's records that another program has inserted and that were not counted yet.
 func (d *DB) CountNew(ctx context.Context, accountID int64) error {
 	return d.tx(ctx, "count new records", func(tx *transaction) error { return d.countNew(ctx, tx, accountID) })
 }
@@ -162,17 +162,17 @@ func (d *DB) countNew(ctx context.Context, tx *transaction, accountID int64) err
 	return d.count(ctx, tx, accountID, bytes, files)
 }
 
-// errLooked ends a transaction that was only to look.
+// errLooked rolls back a transaction that only reads.
 var errLooked = errors.New("nothing is to be changed")
 
-// Recount adds up what an account uses, and compares it with what is counted. With fix that is
-// corrected. Nobody changes either meanwhile.
+// Recount adds up what an account uses and compares it with the stored usage. With fix the stored usage is
+// corrected. Neither can change meanwhile.
 func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, used file.Usage, err error) {
 	err = d.tx(ctx, "recount", func(tx *transaction) error {
 		if err := d.countNew(ctx, tx, accountID); err != nil {
 			return err
 		}
-		// First the lock: who holds it has written all that it will count.
+		// The lock comes first: a transaction that had it has written everything that it counts.
 		if _, err := exec(ctx, tx, "recount", `insert into account_usage (account_id) values ($1)
 			on conflict (account_id) do update set files = account_usage.files`, accountID); err != nil {
 			return err
@@ -201,8 +201,8 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 	return counted, used, err
 }
 
-// giveUp takes from the sources of a final upload what they have of their account's quota: the file has it
-// now, and it must not count twice until they are removed.
+// giveUp takes away what the sources of a final upload have reserved of their account's quota: the file counts from
+// now on, and the same bytes must not count twice until the sources are removed.
 func giveUp(ctx context.Context, tx *transaction, sources []file.ID) (bytes, slots int64, err error) {
 	if len(sources) == 0 {
 		return 0, 0, nil
@@ -212,7 +212,7 @@ func giveUp(ctx context.Context, tx *transaction, sources []file.ID) (bytes, slo
 		args[i], places[i] = id, "$"+strconv.Itoa(i+1)
 	}
 	these := ` where id in (` + strings.Join(places, ", ") + `)`
-	// Locked before they are read: whoever removes one at the same moment gives back what it has.
+	// Locked before they are read: a concurrent removal of a source gives back its reservation too.
 	if _, err := exec(ctx, tx, "lock sources", `update uploads set reserved = reserved`+these, args...); err != nil {
 		return 0, 0, err
 	}

@@ -11,7 +11,7 @@ import (
 	"holdfast/file"
 )
 
-// uses checks what an account uses, and that this is what it adds up to.
+// uses checks an account's stored usage, and that Recount agrees.
 func uses(t *testing.T, d *DB, account, bytes, files int64) {
 	t.Helper()
 	want := file.Usage{Bytes: bytes, Files: files}
@@ -24,7 +24,7 @@ func uses(t *testing.T, d *DB, account, bytes, files int64) {
 	}
 }
 
-// What an account uses follows its uploads through their lives.
+// An account's usage follows its uploads through their states.
 func TestUsage(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -70,7 +70,7 @@ func TestUsage(t *testing.T) {
 		was.Offset = 0
 		noErr(t, d.Record(ctx, was, final, file.Record{ID: final.ID, Size: 50, AccountID: 4, CreatedAt: time.Now(),
 			ETag: "e"}))
-		uses(t, d, 4, 150, 2) // at once, and not when the parts have gone
+		uses(t, d, 4, 150, 2) // at once, not only when the parts are removed
 		noErr(t, d.DeleteUpload(ctx, a.Fence()))
 		noErr(t, d.DeleteUpload(ctx, b.Fence()))
 		uses(t, d, 4, 150, 2)
@@ -83,7 +83,7 @@ func TestUsage(t *testing.T) {
 	})
 }
 
-// Records of other programs are counted when they are seen, and can be deleted before.
+// Records of other programs are counted when they are seen, and can be deleted before that.
 func TestUsageOfForeignRecords(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -122,7 +122,7 @@ func TestUsageOfForeignRecords(t *testing.T) {
 	})
 }
 
-// Many who come at the same time get what there is, and no more.
+// Concurrent uploads get what the quota allows, and no more.
 func TestQuota(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -152,7 +152,7 @@ func TestQuota(t *testing.T) {
 			t.Errorf("%d uploads of 100 bytes in a quota of 1000", got)
 		}
 		uses(t, d, 4, 1000, 10)
-		noErr(t, try(4, 0)) // no bytes are asked for
+		noErr(t, try(4, 0)) // no bytes are requested
 		noErr(t, try(5, 1000))
 		wantErr(t, try(6, 1001), file.ErrQuota)
 
@@ -184,7 +184,7 @@ func TestQuota(t *testing.T) {
 		noErr(t, d.ClearQuota(ctx, 4))
 		wantErr(t, try(4, 1), file.ErrQuota)
 
-		// Bytes of an unknown length are reserved as they come, and the rest once it is declared.
+		// If the length is unknown, bytes are reserved as they arrive, and the rest once the length is declared.
 		u := newUpload()
 		u.Creator.AccountID, u.Deferred, u.Size, u.Sources = 7, true, 0, nil
 		at := leased(t, d, u)
@@ -199,8 +199,7 @@ func TestQuota(t *testing.T) {
 	})
 }
 
-// Parts that came to nothing lie in the store, so they count, until the upload ends or its
-// multipart upload is dropped.
+// Failed parts are still in the store, so they count until the upload ends or its multipart upload is dropped.
 func TestPartsThatFailedCount(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
@@ -233,8 +232,8 @@ func TestPartsThatFailedCount(t *testing.T) {
 	})
 }
 
-// One identity has so many unfinished uploads and no more, however many are begun at once;
-// others, finished ones, and those that end with their request don't count.
+// An identity can have only so many unfinished uploads, even if they are begun at the same time. Uploads of others,
+// finished ones, and those that end with their request don't count.
 func TestUnfinishedUploads(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()

@@ -19,8 +19,7 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// When PostgreSQL is there again after a restart, every statement works at once, whatever connections
-// were open before.
+// After a restart of PostgreSQL every statement works at once, whatever connections were open before.
 func TestPostgresIsRestarted(t *testing.T) {
 	server := pgtest.Start(t)
 	line := badline.New(t, net.JoinHostPort(server.Host, strconv.Itoa(server.Port)))
@@ -35,7 +34,7 @@ func TestPostgresIsRestarted(t *testing.T) {
 	for name, restart := range map[string]func(){
 		"restarted": func() { server.Restart(t) },
 		"crashed":   func() { server.Crash(t); server.Restart(t) },
-		"cut off":   func() { line.Cut(); noErr(t, line.Restore()) }, // a pooler or a proxy before it
+		"cut off":   func() { line.Cut(); noErr(t, line.Restore()) }, // by a pooler or a proxy between us and PostgreSQL
 		"sessions ended": func() {
 			_, err := d.sql.ExecContext(t.Context(),
 				`select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname =
@@ -66,7 +65,7 @@ func TestPostgresIsRestarted(t *testing.T) {
 	}
 }
 
-// fill has all connections of the pool open, and used a moment ago.
+// fill opens all connections of the pool; each was used just before it returns.
 func fill(t *testing.T, d *DB) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -86,7 +85,7 @@ func fill(t *testing.T, d *DB) {
 	all.Wait()
 }
 
-// A client that goes away while the database works is no fault of the database.
+// A client that goes away during a query is no fault of the database.
 func TestCallersGoAway(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		u := leased(t, d, newUpload())
@@ -121,7 +120,7 @@ func TestCallersGoAway(t *testing.T) {
 		if n := testutil.CollectAndCount(d.metrics.errors); n != 0 {
 			t.Errorf("%d operations are counted as failed", n)
 		}
-		// A time-out is one.
+		// A timeout is a fault.
 		late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 		defer cancel()
 		_, err := d.UploadRow(late, u.ID)
@@ -130,7 +129,7 @@ func TestCallersGoAway(t *testing.T) {
 	})
 }
 
-// A statement that runs when its caller goes is ended.
+// A running statement is canceled when its caller goes away.
 func TestCallersGoWhileAStatementRuns(t *testing.T) {
 	slow := map[bool]string{true: "select count(*) from (select pg_sleep(60)) s",
 		false: "with recursive r(n) as (select 1 union all select n + 1 from r) select count(*) from r where n > 0"}
@@ -153,7 +152,7 @@ func TestCallersGoWhileAStatementRuns(t *testing.T) {
 	})
 }
 
-// What came on an idle connection is its end, or the server's word on it.
+// Input on an idle connection is EOF, or the server's last message.
 func TestIdleConnections(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	noErr(t, err)
@@ -181,7 +180,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
-// A reader that waits on a connection, as pgx leaves behind after a slow write, holds nothing up.
+// A reader that waits on a connection, as pgx leaves behind after a slow write, does not block hasInput.
 func TestIdleConnectionWithAReader(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	noErr(t, err)
@@ -195,7 +194,7 @@ func TestIdleConnectionWithAReader(t *testing.T) {
 	defer server.Close()
 	looked := make(chan bool)
 	go func() {
-		for range 1000 { // the reader waits soon
+		for range 1000 { // enough for the reader to wait meanwhile
 			if hasInput(conn) {
 				looked <- true
 			}

@@ -18,12 +18,11 @@ import (
 // busyTimeout is how long a statement waits for the locks of other connections and processes.
 const busyTimeout = 10 * time.Second
 
-// ConnectSQLite opens the database in the file at path.
-// WAL lets readers go on beside a writer; synchronous=FULL makes a commit survive a
-// power cut, as an acknowledged offset must.
+// ConnectSQLite opens the database in the file at path. With WAL, readers are not blocked by a writer.
+// synchronous=FULL makes a commit survive a power failure, as an acknowledged offset must.
 func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
-	// SQLite would make a file that everybody may read; those beside it follow its mode.
-	// One that is there is not touched: to close it would drop this process's locks on it.
+	// SQLite would create a file that everybody may read; the files beside it get the same mode. An existing file is
+	// not opened here: closing it would drop this process's locks on it.
 	if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
 		f.Close()
 	} else if !errors.Is(err, fs.ErrExist) {
@@ -31,7 +30,7 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	q := url.Values{
 		"_pragma":      {fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "synchronous(FULL)", "foreign_keys(1)"},
-		"_txlock":      {"immediate"}, // a transaction that begins by reading could not become a writer later
+		"_txlock":      {"immediate"}, // a transaction that begins by reading could fail to become a writer later
 		"_time_format": {"sqlite"},
 	}
 	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
@@ -56,12 +55,12 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 	return d, d.reach(ctx)
 }
 
-// useWAL switches the file to WAL, which it then keeps: connections that are opened later find it so.
+// useWAL switches the file to WAL. The file keeps that mode: connections that are opened later use it.
 //
-// The switch asks for the lock of a writer while it holds one of a reader. Where another connection has the
-// former, SQLite answers SQLITE_BUSY at once whatever busy_timeout says, since that one may be waiting for us
-// (https://www.sqlite.org/c3ref/busy_handler.html). So we let go and ask again after a random pause, for as long
-// as a statement may wait.
+// The switch requests a writer's lock while it holds a reader's lock. If another connection has the writer's lock,
+// SQLite returns SQLITE_BUSY at once, regardless of busy_timeout, since that connection may be waiting for ours
+// (https://www.sqlite.org/c3ref/busy_handler.html). So we release the reader's lock and try again after a random
+// pause, for as long as a statement may wait.
 func useWAL(ctx context.Context, conn *sql.DB, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

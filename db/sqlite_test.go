@@ -12,8 +12,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// beginElsewhere makes a database without WAL, in which another program has just begun to write, as one
-// does that switches it to WAL.
+// beginElsewhere creates a database without WAL in which another program has just begun to write, as a program does
+// that switches it to WAL.
 func beginElsewhere(t *testing.T) (path string, end func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "db")
@@ -25,8 +25,8 @@ func beginElsewhere(t *testing.T) (path string, end func()) {
 	return path, func() { noErr(t, tx.Rollback()) }
 }
 
-// The service and commands that start together on a new folder all find a database: who comes while
-// another one switches it to WAL waits, as long as there is time, and no longer.
+// The service and commands can start at the same time on a new folder: if another process is switching the database
+// to WAL, they wait for it, up to the busy timeout.
 func TestConnectBesideWriter(t *testing.T) {
 	path, end := beginElsewhere(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

@@ -11,7 +11,7 @@ import (
 	"holdfast/file"
 )
 
-// Texts is a column of texts in another program's PostgreSQL database.
+// Texts is a column of texts in a PostgreSQL database of another program.
 type Texts struct {
 	conn               *pgx.Conn
 	table, column, key string // quoted
@@ -23,7 +23,7 @@ type Texts struct {
 func OpenTexts(ctx context.Context, dsn, table, column string) (_ *Texts, err error) {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
-		// The error of the driver may repeat the address with its password.
+		// The driver's error may contain the URL with its password.
 		return nil, fmt.Errorf("open the database of the texts: %w", file.ErrDatabase)
 	}
 	defer func() {
@@ -52,7 +52,7 @@ func OpenTexts(ctx context.Context, dsn, table, column string) (_ *Texts, err er
 	return t, err
 }
 
-// nullable reads a text that may be null, which leaves it empty.
+// nullable scans a text that may be null; null leaves the text empty.
 type nullable struct{ s *string }
 
 func (n *nullable) Scan(v any) error {
@@ -65,9 +65,8 @@ func (n *nullable) Scan(v any) error {
 // Close ends the connection.
 func (t *Texts) Close(ctx context.Context) error { return t.conn.Close(ctx) }
 
-// Rewrite calls each for all texts that have one of these words in them, and writes what it
-// returns in a text's place, unless that was changed meanwhile. A text that each returns as it
-// was is left alone.
+// Rewrite calls each for every text that contains one of these words, and replaces the text by the result, unless
+// the text was changed meanwhile. If each returns the text unchanged, nothing is written.
 func (t *Texts) Rewrite(ctx context.Context, words []string, each func(key, text string) (string, error)) error {
 	const page = 200
 	after := (*string)(nil)

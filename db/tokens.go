@@ -8,7 +8,7 @@ import (
 	"holdfast/file"
 )
 
-// CreateToken keeps a token by its hash.
+// CreateToken stores a token under its hash.
 func (d *DB) CreateToken(ctx context.Context, t file.Token) error {
 	_, err := d.exec(ctx, "create token", `
 		insert into tokens (id, hash, name, user_id, account_id, created, expires, groups) values ($1, $2, $3, $4, $5, {now},
@@ -18,7 +18,7 @@ func (d *DB) CreateToken(ctx context.Context, t file.Token) error {
 	return err
 }
 
-// Token finds a token that is in force by its hash.
+// Token finds a valid token by its hash.
 func (d *DB) Token(ctx context.Context, hash []byte) (file.Token, error) {
 	t := file.Token{Hash: hash}
 	var expires sql.NullInt64
@@ -48,7 +48,7 @@ func (d *DB) Tokens(ctx context.Context) (tokens []file.Token, err error) {
 	return tokens, err
 }
 
-// RevokeToken ends a token: file.ErrNotFound if there is none in force with this id.
+// RevokeToken ends a token; the error is file.ErrNotFound if there is no valid one with this id.
 func (d *DB) RevokeToken(ctx context.Context, id string) error {
 	n, err := d.exec(ctx, "revoke token", `update tokens set revoked = {now} where id = $1 and revoked is null`, id)
 	if err == nil && n == 0 {

@@ -8,9 +8,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Trace makes each statement of a traced request a span, under what it does. Neither the
-// values of a statement are in it nor the database's own words on an error, which may repeat
-// them. It is called before the database is used.
+// Trace makes each statement of a traced request a span, named after what the statement does. The span contains
+// neither the statement's values nor the database's error text, which may repeat them. Call Trace before the
+// database is used.
 func (d *DB) Trace(by trace.TracerProvider) {
 	tracer, system := by.Tracer("holdfast/db"), "sqlite"
 	if d.Shared() {
@@ -20,7 +20,7 @@ func (d *DB) Trace(by trace.TracerProvider) {
 		trace.WithAttributes(attribute.String("db.system.name", system))}
 	d.span = func(ctx context.Context, doing string) (context.Context, func(error)) {
 		if !trace.SpanContextFromContext(ctx).IsValid() {
-			return ctx, func(error) {} // what goes on beside requests would be a trace each second
+			return ctx, func(error) {} // statements beside requests would be a new trace every second
 		}
 		ctx, span := tracer.Start(ctx, "SQL "+doing, options...)
 		return ctx, func(err error) {

@@ -37,15 +37,15 @@ func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args 
 	return &u, nil
 }
 
-// UploadRow reads the row alone, in whatever state it is. Only a reader that holds the
-// upload's lease sees a state that stays.
+// UploadRow reads only the upload's row, in any state. The state can change at any time, except for a reader that
+// holds the upload's lease.
 func (d *DB) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
 	u, err := d.uploadRow(ctx, d.sql, "read upload", `select `+uploadColumns+` from uploads where id = $1`, id)
 	return u, missing(id, err)
 }
 
-// Final finds the upload that one's creator began with these sources; file.ErrNotFound
-// if there is none.
+// Final finds the upload that the same creator began with these sources; the error is file.ErrNotFound if there is
+// none.
 func (d *DB) Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error) {
 	return d.uploadRow(ctx, d.sql, "read final upload", `select `+uploadColumns+` from uploads
 		where `+samePrincipal(1)+` and sources = $4 and state <> 'deleted'`, append(principal(who), joinIDs(sources))...)

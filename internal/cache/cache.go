@@ -1,5 +1,5 @@
-// Package cache keeps values in memory for a while: at most so many, each for a limited time, loaded once for
-// all requests that miss the same key together. Errors are never cached.
+// Package cache keeps a limited number of values in memory, each for a limited time. Concurrent requests that miss
+// the same key share one load. Errors are never cached.
 package cache
 
 import (
@@ -10,16 +10,17 @@ import (
 	"github.com/maypok86/otter/v2/stats"
 )
 
-// DefaultSize is how many values a cache keeps; those least worth keeping go first.
+// DefaultSize is the maximum number of values in a cache; the least useful are evicted first.
 const DefaultSize = 10_000
 
 // Options of a cache.
 type Options[V any] struct {
 	// TTL is how long a value is kept after it was loaded; with 0 nothing is cached.
 	TTL time.Duration
-	// Until ends a value earlier, at the time that it returns; zero is no end. It may be nil.
+	// Until returns the time at which a value expires if that is before its TTL; zero is no such time. Until may
+	// be nil.
 	Until func(V) time.Time
-	// Size is how many values are kept at most; DefaultSize if it is 0.
+	// Size is the maximum number of values; DefaultSize if it is 0.
 	Size int
 }
 
@@ -43,7 +44,7 @@ func New[K comparable, V any](o Options[V]) *Cache[K, V] {
 	return c
 }
 
-// lifetime is how long a value that was loaded now is kept. otter takes no 0.
+// lifetime is how long a value that was loaded now is kept. otter does not accept 0.
 func (o Options[V]) lifetime(v V) time.Duration {
 	if o.Until != nil {
 		if end := o.Until(v); !end.IsZero() {
@@ -53,9 +54,10 @@ func (o Options[V]) lifetime(v V) time.Duration {
 	return o.TTL
 }
 
-// Get returns the value of key, and loads it where it is missing. Requests for the same key share one load, under
-// the context of the first; when that ends before the load does, another one of them loads again. So is a value
-// that Invalidate overtakes: no request that begins after an invalidation gets what was loaded before.
+// Get returns the value of key, and loads it if it is missing. Requests for the same key share one load, under the
+// context of the first; if that context ends before the load does, another one of them loads again. A value that is
+// invalidated while it is loaded is loaded again, too: no request that begins after an invalidation gets a value
+// that was loaded before.
 func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context, K) (V, error)) (V, error) {
 	if c.entries == nil {
 		return load(ctx, key)
@@ -63,14 +65,14 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context,
 	return c.entries.Get(ctx, key, otter.LoaderFunc[K, V](load))
 }
 
-// Invalidate drops the value of key, and one that is being loaded.
+// Invalidate removes the value of key, including one that is being loaded.
 func (c *Cache[K, V]) Invalidate(key K) {
 	if c.entries != nil {
 		c.entries.Invalidate(key)
 	}
 }
 
-// Len is how many values are kept.
+// Len returns the number of values.
 func (c *Cache[K, V]) Len() int {
 	if c.entries == nil {
 		return 0
@@ -79,7 +81,7 @@ func (c *Cache[K, V]) Len() int {
 	return c.entries.EstimatedSize()
 }
 
-// Close ends the goroutine that drops what has expired.
+// Close stops the goroutine that removes expired values.
 func (c *Cache[K, V]) Close() {
 	if c.entries != nil {
 		c.entries.StopAllGoroutines()

@@ -104,7 +104,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// Concurrent requests share one load, and whoever asked first may go away meanwhile.
+// Concurrent requests share one load, and the request that started it may be canceled meanwhile.
 func TestFirstOfManyGoesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New[string](Options[int64]{TTL: time.Hour})
@@ -149,7 +149,7 @@ func TestFirstOfManyGoesAway(t *testing.T) {
 	})
 }
 
-// A request that waits for another's load goes when its own context ends.
+// A request that waits for another's load returns when its own context ends.
 func TestWaitingEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New[string](Options[int64]{TTL: time.Hour})
@@ -181,7 +181,7 @@ func TestInvalidatedWhileLoading(t *testing.T) {
 	begun, proceed, done := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
 		_, err := c.Get(t.Context(), "k", func(ctx context.Context, key string) (int64, error) {
-			first.Do(func() { close(begun) }) // it is loaded again
+			first.Do(func() { close(begun) }) // there is a second load
 			<-proceed
 			return s.load(ctx, key)
 		})

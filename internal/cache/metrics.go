@@ -2,8 +2,8 @@ package cache
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Register has r show the hits and misses of c. The caches of all packages have the same metrics, and differ by the
-// label "cache", whose value is name.
+// Register registers the hits and misses of c with r. The caches of all packages share these metrics, and differ by
+// the label "cache", whose value is name.
 func (c *Cache[K, V]) Register(r prometheus.Registerer, name string) {
 	label := prometheus.Labels{"cache": name}
 	r.MustRegister(

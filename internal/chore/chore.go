@@ -1,5 +1,5 @@
-// Package chore gives work beside requests to one replica at a time: by a lease in SQL, which is taken again while
-// the work goes on and runs out when its replica dies.
+// Package chore runs background work on one replica at a time. The replica has a lease in SQL, which it renews
+// while the work goes on, and which expires when the replica dies.
 package chore
 
 import (
@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// ErrLost is what ends the work of a replica whose lease another one has, or which could not renew it in time.
+// ErrLost ends the work of a replica whose lease another replica has taken, or which could not renew it in time.
 var ErrLost = errors.New("the lease on this chore was lost")
 
-// Rows keeps the leases in SQL; package db does it.
+// Rows stores the leases in SQL; package db implements it.
 type Rows interface {
 	// TakeChore takes the lease of that name for ttl, or renews it; false if another holder has it.
 	TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error)
 }
 
-// Chore is work that one replica does at a time.
+// Chore is work that only one replica does at a time.
 type Chore struct {
 	Name   string
 	Holder string // tells this replica from others
@@ -28,7 +28,7 @@ type Chore struct {
 	ttl    time.Duration
 }
 
-// New returns the chore of that name. Its lease runs out ttl after it was taken or renewed last.
+// New returns the chore of that name. Its lease expires ttl after it was last taken or renewed.
 func New(rows Rows, name string, ttl time.Duration) *Chore {
 	return &Chore{Name: name, Holder: rand.Text(), rows: rows, ttl: ttl}
 }
@@ -37,9 +37,9 @@ func (c *Chore) take(ctx context.Context) (bool, error) {
 	return c.rows.TakeChore(ctx, c.Name, c.Holder, c.ttl)
 }
 
-// Every calls work every interval while this replica has the lease, until ctx ends. The lease is renewed between two
-// calls once a quarter of it is over, so a call must end within three quarters. What fails is logged, and tried
-// again after the next interval.
+// Every calls work at every interval while this replica has the lease, until ctx ends. The lease is renewed between
+// two calls once a quarter of it is over, so a call must end within three quarters. Errors are logged, and the work
+// is tried again after the next interval.
 func (c *Chore) Every(ctx context.Context, interval time.Duration, work func(context.Context) error, log *slog.Logger) {
 	var mine bool
 	var taken time.Time
@@ -62,7 +62,8 @@ func (c *Chore) Every(ctx context.Context, interval time.Duration, work func(con
 	}
 }
 
-// Alone waits until this replica has the lease and runs work, whose context ends with ErrLost when the lease is lost.
+// Alone waits until this replica has the lease and runs work; the context of work ends with ErrLost if the lease is
+// lost.
 func (c *Chore) Alone(ctx context.Context, work func(context.Context) error) error {
 	for {
 		mine, err := c.take(ctx)
@@ -82,7 +83,7 @@ func (c *Chore) Alone(ctx context.Context, work func(context.Context) error) err
 	if err := work(ctx); err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
-	_, err := c.rows.TakeChore(context.WithoutCancel(ctx), c.Name, c.Holder, 0) // the next one need not wait
+	_, err := c.rows.TakeChore(context.WithoutCancel(ctx), c.Name, c.Holder, 0) // the next replica need not wait
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 
 var errDown = errors.New("down")
 
-// rows keeps leases as package db does.
+// rows implements leases as package db does.
 type rows struct {
 	mu     sync.Mutex
 	holder string
@@ -53,7 +53,7 @@ func TestOneReplicaWorks(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					did[c.Holder]++
-					return errDown // the next one comes all the same
+					return errDown // the next call is made all the same
 				}, slog.New(slog.DiscardHandler))
 			})
 		}
@@ -69,10 +69,10 @@ func TestOneReplicaWorks(t *testing.T) {
 		if replicas, calls := count(); replicas != 1 || calls != 100 {
 			t.Errorf("%d replicas have worked, %d times", replicas, calls)
 		}
-		if r.taken > 70 { // 20 renewals, and those of the others
+		if r.taken > 70 { // 20 renewals, and the attempts of the other replicas
 			t.Errorf("the lease was asked for %d times", r.taken)
 		}
-		// The database goes: nobody works without a lease that is still good.
+		// The database goes down: no replica works without a valid lease.
 		r.set(func() { r.down = true })
 		time.Sleep(20 * time.Second)
 		_, before := count()
@@ -80,7 +80,7 @@ func TestOneReplicaWorks(t *testing.T) {
 		if _, after := count(); after != before {
 			t.Errorf("%d calls without a lease", after-before)
 		}
-		// Another takes over when one dies.
+		// When a replica dies, another one takes over.
 		r.set(func() { r.down, r.holder, r.until = false, "somebody who died", time.Now().Add(10*time.Second) })
 		time.Sleep(9 * time.Second)
 		if _, after := count(); after != before {

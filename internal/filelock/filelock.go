@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package filelock keeps two processes from one file or folder.
+// Package filelock locks a file or folder against other processes.
 package filelock
 
 import (
@@ -17,8 +17,8 @@ import (
 // ErrHeld says that another process holds the lock.
 var ErrHeld = errors.New("in use by another process")
 
-// Try takes the lock at path, or fails with ErrHeld. The kernel takes the lock back
-// when the process ends, however it ends.
+// Try takes the lock at path; the error is ErrHeld if another process has it. The kernel releases the lock when the
+// process ends, however it ends.
 func Try(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -35,8 +35,8 @@ func Try(path string) (unlock func(), err error) {
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
 
-// Held reports whether somebody holds the lock at path. It is taken for a moment to see that, and
-// nobody who has it is disturbed.
+// Held reports whether another process holds the lock at path. To find out it takes the lock for a moment; a
+// process that has the lock is not disturbed.
 func Held(path string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -53,7 +53,7 @@ func Held(path string) (bool, error) {
 	return false, err
 }
 
-// Wait takes the lock at path as soon as nobody else holds it.
+// Wait takes the lock at path as soon as it is free.
 func Wait(ctx context.Context, path string) (unlock func(), err error) {
 	for {
 		unlock, err := Try(path)

@@ -1,9 +1,8 @@
-// Package badline is a TCP line between two programs that a test can spoil while it is
-// in use, and mend again.
+// Package badline is a TCP line between two programs that a test can disturb while it is in use, and repair again.
 //
-// It is our own because the proxy that most would take locks up for good when a fault is
-// taken away just as a peer leaves (Shopify/toxiproxy, issues 428 and 558). Here nothing
-// waits for a connection: each looks at the fault of the hour with every chunk.
+// We have our own because the usual proxy deadlocks if a fault is removed just as a peer leaves (Shopify/toxiproxy,
+// issues 428 and 558). Here no fault waits for a connection: each connection checks the current fault with every
+// chunk.
 //
 // Only tests import this package.
 package badline
@@ -18,50 +17,50 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// A Direction is one of the two that bytes take.
+// A Direction is one of the two directions of a line.
 type Direction int
 
 const (
-	Up   Direction = iota // from those who connect
-	Down                  // to them
+	Up   Direction = iota // from clients to the upstream
+	Down                  // from the upstream to clients
 	Both
 )
 
-// A Fault is what is wrong with a line. The zero value is a good line.
+// A Fault describes how a line is disturbed. The zero value is a good line.
 type Fault struct {
-	Latency, Jitter time.Duration // a chunk comes later by the one, and by up to the other
-	Rate            int           // bytes a second of each connection; 0: as fast as it goes
-	Slice           int           // bytes of a chunk, on the average; 0: as they come
+	Latency, Jitter time.Duration // a chunk is delayed by Latency, and by up to Jitter more
+	Rate            int           // bytes a second for each connection; 0: unlimited
+	Slice           int           // bytes in a chunk, on average; 0: as they arrive
 	Pause           time.Duration // after each chunk
-	Limit           int64         // a connection ends after as many bytes since the fault began; 0: none
-	SlowClose       time.Duration // an end is passed on later by this
-	Silence         bool          // bytes are swallowed; when it is over, the connection ends
+	Limit           int64         // a connection ends after this many bytes since the fault began; 0: none
+	SlowClose       time.Duration // EOF is delayed by this
+	Silence         bool          // bytes are dropped; when the fault ends, so does the connection
 	Reset           bool          // a connection is reset when bytes come
-	Once            bool          // the line is good again once it has reset a connection, or been silent for the pause
+	Once            bool          // the fault ends after it has reset a connection, or been silent for Pause
 }
 
 // Line is a line to an upstream, on a port of its own.
 type Line struct {
-	Port     int // on 127.0.0.1, which leads to the upstream
+	Port     int // on 127.0.0.1, forwarded to the upstream
 	upstream string
 
 	mu       sync.Mutex
 	listener net.Listener // nil while it is cut
-	hours    [Both]*hour  // one of each direction
+	hours    [Both]*hour  // the current fault of each direction
 	conns    map[*conn]struct{}
 	closed   bool
 }
 
-// hour is how long a fault lasts.
+// hour is the period of one fault in one direction.
 type hour struct {
 	Fault
-	over chan struct{} // closed when it is
+	over chan struct{} // closed when the fault ends
 }
 
-// New gives a good line to upstream, a host and port. It ends with the test.
+// New returns a good line to upstream, a host and port. It ends with the test.
 func New(t testing.TB, upstream string) *Line {
 	t.Helper()
-	port, err := testproc.FreePort() // not just any: it comes back on the same one after a cut
+	port, err := testproc.FreePort() // a port for listening: Restore needs the same one after Cut
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,10 +80,10 @@ func New(t testing.TB, upstream string) *Line {
 	return l
 }
 
-// Addr is the host and port that lead to the upstream.
+// Addr returns the host and port at which the line accepts connections.
 func (l *Line) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Port)) }
 
-// Spoil begins a fault, in place of the one that was there.
+// Spoil begins a fault; it replaces the one before.
 func (l *Line) Spoil(d Direction, f Fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +107,7 @@ func (l *Line) change(direction int, f Fault) {
 	}
 }
 
-// struck ends a fault that strikes once, if it has not ended yet.
+// struck ends a fault with Once, if it has not ended yet.
 func (l *Line) struck(h *hour) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,7 +134,7 @@ func (l *Line) Cut() {
 	}
 }
 
-// Restore takes connections again after a Cut. After the test's end it does nothing.
+// Restore accepts connections again after Cut. After the test's end it does nothing.
 func (l *Line) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,7 +171,7 @@ func (l *Line) connect(near *net.TCPConn) {
 	cut := l.listener == nil
 	l.conns[c] = struct{}{}
 	l.mu.Unlock()
-	if cut { // meanwhile
+	if cut { // Cut was called meanwhile
 		c.close(false)
 	}
 	var ends sync.WaitGroup

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// echo is an upstream that sends back what it gets.
+// echo is an upstream that sends back what it receives.
 func echo(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,7 +48,7 @@ func call(t *testing.T, l *Line) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// send sends b, and its end, and gives what came back and how long it took.
+// send sends b and EOF, and returns the answer and the time that it took.
 func send(c *net.TCPConn, b []byte) ([]byte, time.Duration, error) {
 	begun := time.Now()
 	go func() {
@@ -67,7 +67,7 @@ func content(n int) []byte {
 	return b
 }
 
-// What only delays loses nothing.
+// A fault that only delays loses no bytes.
 func TestSlowLines(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -75,7 +75,7 @@ func TestSlowLines(t *testing.T) {
 		least time.Duration
 	}{
 		{"good", Fault{}, 0},
-		// there and back
+		// to the upstream and back
 		{"late", Fault{Latency: 50 * time.Millisecond, Jitter: 20 * time.Millisecond}, 100 * time.Millisecond},
 		{"narrow", Fault{Rate: 1_000_000}, 100 * time.Millisecond},
 		{"in slices", Fault{Slice: 1000, Pause: 100 * time.Microsecond}, 0},
@@ -101,7 +101,7 @@ func TestLimit(t *testing.T) {
 	if got, _, _ := send(call(t, l), b); !bytes.Equal(got, b[:70_001]) {
 		t.Errorf("%d bytes came down", len(got))
 	}
-	l.Spoil(Up, Fault{Limit: 70_001}) // beside the other
+	l.Spoil(Up, Fault{Limit: 70_001}) // in addition to the fault of the other direction
 	if got, _, _ := send(call(t, l), b); len(got) > 70_001 || !bytes.HasPrefix(b, got) {
 		t.Errorf("%d bytes came down", len(got))
 	}
@@ -120,7 +120,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// A fault that strikes once leaves a good line behind.
+// After a fault with Once the line is good again.
 func TestOnce(t *testing.T) {
 	for name, f := range map[string]Fault{"reset": {Reset: true, Once: true}, "silence": {Silence: true, Once: true}} {
 		l := New(t, echo(t))
@@ -134,12 +134,12 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// While a line is silent nothing comes, not even an end; then connections of that time end.
+// While a line is silent nothing arrives, not even EOF; after the silence the connections of that time end.
 func TestSilence(t *testing.T) {
 	l := New(t, echo(t))
 	asks, idle, ends := call(t, l), call(t, l), call(t, l)
 	one := make([]byte, 1)
-	for _, c := range []net.Conn{asks, idle, ends} { // they are connected
+	for _, c := range []net.Conn{asks, idle, ends} { // wait until they are connected
 		c.Write(one)
 		if _, err := io.ReadFull(c, one); err != nil {
 			t.Fatal(err)
@@ -147,7 +147,7 @@ func TestSilence(t *testing.T) {
 	}
 	l.Spoil(Both, Fault{Silence: true})
 	asks.Write(one)
-	ends.CloseWrite() // which the echo would answer
+	ends.CloseWrite() // the echo would answer this
 	for _, c := range []net.Conn{asks, ends} {
 		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 		if _, err := c.Read(one); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -198,7 +198,7 @@ func TestUpstreamGone(t *testing.T) {
 	}
 }
 
-// Faults come and go while peers leave in the middle, and readers stand still: nobody waits for them.
+// Faults come and go while peers leave in the middle and readers do not read: nothing blocks.
 func TestPeersLeaveWhileFaultsChange(t *testing.T) {
 	l := New(t, echo(t))
 	b := content(1 << 20)
@@ -208,7 +208,7 @@ func TestPeersLeaveWhileFaultsChange(t *testing.T) {
 			for range 20 {
 				c, err := net.Dial("tcp", l.Addr())
 				if err != nil {
-					continue // it is cut
+					continue // the line is cut
 				}
 				c.SetDeadline(time.Now().Add(time.Minute))
 				go c.Write(b)

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// conn is a connection over the line.
+// conn is a client's connection over the line, with the one to the upstream.
 type conn struct {
 	line      *Line
 	near, far *net.TCPConn
 	once      sync.Once
-	done      chan struct{} // closed with it
+	done      chan struct{} // closed with the connection
 }
 
 // close ends the connection in both directions at once.
@@ -29,27 +29,27 @@ func (c *conn) close(reset bool) {
 	})
 }
 
-// chunk is what was read at once, and when.
+// chunk is the result of one read, and its time.
 type chunk struct {
 	bytes []byte
 	came  time.Time
 }
 
-// underWay is how many chunks a line holds at most, as a long one does.
+// underWay is the maximum number of chunks in transit, as on a long line.
 const underWay = 64
 
-// piece is how many bytes are to be passed on at once.
+// piece returns how many bytes to read at once.
 func (f Fault) piece(n int) int {
 	if f.Slice > 0 {
 		n = min(n, max(1, f.Slice/2+rand.N(f.Slice)))
 	}
-	if f.Rate > 0 { // ten a second
+	if f.Rate > 0 { // ten chunks a second
 		n = min(n, max(1, f.Rate/10))
 	}
 	return n
 }
 
-// carry passes on what comes from one end, until that ends.
+// carry forwards the bytes of one direction until it ends.
 func (c *conn) carry(d Direction, from, to *net.TCPConn) {
 	chunks := make(chan chunk, underWay)
 	var end error // may be read once chunks is closed
@@ -103,11 +103,11 @@ type passing struct {
 	*conn
 	to     *net.TCPConn
 	hour   *hour
-	passed int64     // bytes since the hour began
+	passed int64     // bytes since this fault began
 	free   time.Time // when the line has room for the next bytes at its rate
 }
 
-// pass passes a chunk on as the fault lets it, and tells whether the connection goes on.
+// pass forwards a chunk as the fault allows, and reports whether the connection goes on.
 func (p *passing) pass(k chunk) bool {
 	f := p.hour.Fault
 	switch {
@@ -157,7 +157,7 @@ func (p *passing) silent() {
 	}
 }
 
-// wait waits, unless the fault or the connection ends before.
+// wait waits for d, or until the fault or the connection ends.
 func (p *passing) wait(d time.Duration) {
 	if d <= 0 {
 		return

@@ -20,13 +20,13 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// EICAR is the file that every scanner takes for harmful, and that does no harm. It is in two
-// pieces so that a scanner leaves this one alone.
+// EICAR is the test file that every scanner reports, and that is harmless. It is in two pieces so that a scanner
+// does not report this source file.
 const EICAR = `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + `EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
 
 // Server is a running clamd.
 type Server struct {
-	// Address is what SCAN_CLAMD takes.
+	// Address is the value for SCAN_CLAMD.
 	Address string
 
 	socket  string
@@ -36,8 +36,8 @@ type Server struct {
 	process *testproc.Process
 }
 
-// Start starts a clamd for this test; it takes at most maxSize bytes of a file. settings are further
-// lines of clamd.conf.
+// Start starts a clamd for this test; it scans at most maxSize bytes of a file. settings are further lines of
+// clamd.conf.
 func Start(t testing.TB, maxSize int, settings ...string) *Server {
 	t.Helper()
 	command, err := exec.LookPath("clamd")

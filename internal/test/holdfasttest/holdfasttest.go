@@ -1,6 +1,6 @@
-// Package holdfasttest gives tests the real program. Linking it takes some ten seconds of a
-// processor, so all test processes share what `go build` has linked once: it lies in
-// .cache/test of the repository, where `go build` itself sees whether it is up to date.
+// Package holdfasttest gives tests the real program. Linking it takes some ten seconds of a processor, so all test
+// processes share the result of one `go build` in .cache/test of the repository; `go build` itself checks whether
+// it is up to date.
 package holdfasttest
 
 import (
@@ -18,8 +18,7 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// Build puts the program into folder, as `make build` makes it or with the race detector,
-// and returns its path.
+// Build puts the program into folder, built as by `make build` or with the race detector, and returns its path.
 func Build(ctx context.Context, folder string, race bool) (path string, err error) {
 	defer func() {
 		if err != nil {
@@ -63,7 +62,7 @@ func Plain(t testing.TB) string {
 	return path
 }
 
-// module is the folder of the repository.
+// module returns the folder of the repository.
 func module(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
@@ -72,8 +71,8 @@ func module(ctx context.Context) (string, error) {
 	return filepath.Dir(strings.TrimSpace(string(out))), nil
 }
 
-// link gives the shared program a second name, or copies it to another file system: the
-// next build takes the shared one away.
+// link gives the shared program a second name, or copies it to another file system: the next build replaces the
+// shared one.
 func link(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Two that ask get two names of one program, which runs, and keep theirs whatever becomes of the shared one.
+// Two builds return two names of one program, which runs. They keep theirs even if the shared one is removed.
 func TestPlain(t *testing.T) {
 	one, other := Plain(t), Plain(t)
 	if one == other {
@@ -32,7 +32,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// Where the program can't be linked into the folder, it is copied.
+// If the program can't be linked into the folder, it is copied.
 func TestLink(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
@@ -42,7 +42,7 @@ func TestLink(t *testing.T) {
 	if err := os.WriteFile(to, []byte("another program"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := link(from, to); err != nil { // there is something of this name: no hard link
+	if err := link(from, to); err != nil { // a file of this name exists: no hard link is possible
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(to); err != nil || string(b) != "program" {

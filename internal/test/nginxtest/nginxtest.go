@@ -17,19 +17,18 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// conf is the configuration as it is deployed, seen from a package in internal/.
+// conf is the deployed configuration, as a path from a package in internal/.
 var conf = filepath.Join("..", "..", "deploy", "nginx.conf")
 
-// Start starts nginx on a loopback port, in front of the programs that serve on the
-// ports given, and waits until one of them answers through it. It ends with the test.
-// The string is the path of what nginx logs.
+// Start starts nginx on a loopback port, in front of the programs on the given ports, and waits until one of them
+// answers through it. It ends with the test. The returned string is the path of nginx's log.
 func Start(t testing.TB, port int, upstreams ...int) (log string) {
 	t.Helper()
 	return start(t, port, configure(t, port, upstreams))
 }
 
-// StartWith is Start with another block in the place of `location /files/`. In it
-// file-service:8000 stands for the program.
+// StartWith is Start with another block in place of `location /files/`. In it file-service:8000 stands for the
+// program.
 func StartWith(t testing.TB, location string, port, upstream int) (log string) {
 	t.Helper()
 	text := string(configure(t, port, []int{upstream}))
@@ -43,13 +42,13 @@ func start(t testing.TB, port int, configuration []byte) (log string) {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		program = "/usr/sbin/nginx" // where Debian keeps it, out of a user's PATH
+		program = "/usr/sbin/nginx" // Debian's path, which is not in a user's PATH
 	}
 	if _, err := os.Stat(program); err != nil {
 		t.Fatal("nginx is not installed: run `make deps` (Debian: apt-get install nginx)")
 	}
 	folder := testproc.TempFolder(t, "holdfast-nginx")
-	// Started as root, nginx works as nobody, who must reach its folders in here.
+	// If started as root, nginx's workers run as the user nobody, who must be able to reach its folders in here.
 	if err := os.Chmod(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +78,7 @@ func start(t testing.TB, port int, configuration []byte) (log string) {
 	return log
 }
 
-// configure is deploy/nginx.conf with these addresses in place of its own.
+// configure returns deploy/nginx.conf with these addresses in place of its own.
 func configure(t testing.TB, port int, upstreams []int) []byte {
 	t.Helper()
 	b, err := os.ReadFile(conf)

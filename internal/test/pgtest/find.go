@@ -12,15 +12,15 @@ import (
 	"syscall"
 )
 
-const oldest = 15 // the PostgreSQL that Holdfast supports
+const oldest = 15 // the oldest PostgreSQL that Holdfast supports
 
-// binaries is where PostgreSQL's programs are, and who runs them (nil: we do).
+// binaries is the folder of PostgreSQL's programs, and the user who runs them (nil: our own).
 type binaries struct {
 	folder string
 	as     *syscall.Credential
 }
 
-// find takes the newest PostgreSQL of Debian's folders and of PATH.
+// find returns the newest PostgreSQL in Debian's folders and in PATH.
 func find() (binaries, error) {
 	candidates, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if path, err := exec.LookPath("postgres"); err == nil {
@@ -28,7 +28,7 @@ func find() (binaries, error) {
 	}
 	best, folder := 0, ""
 	for _, path := range candidates {
-		// A link in PATH: the other programs lie beside what it points to.
+		// A link in PATH: the other programs are beside its target.
 		real, err := filepath.EvalSymlinks(path)
 		if err != nil {
 			continue
@@ -63,7 +63,7 @@ func version(postgres string) int {
 	return v
 }
 
-// runAs: PostgreSQL refuses to run as root, so root (a CI container) lends it another user.
+// runAs returns another user if we are root (in a CI container): PostgreSQL refuses to run as root.
 func runAs() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

@@ -29,8 +29,8 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// Server is a running PostgreSQL. The fields are what POSTGRES_HOST, _PORT, _USER,
-// _PASSWORD and _DB take; the database is empty.
+// Server is a running PostgreSQL. The fields are values for POSTGRES_HOST, _PORT, _USER, _PASSWORD and _DB; the
+// database is empty.
 type Server struct {
 	Host     string
 	Port     int
@@ -44,16 +44,15 @@ type Server struct {
 	process *testproc.Process
 }
 
-// shared is the one server that New uses. It is state of the process, on purpose: to
-// start a server takes a second, to make a database takes a tenth of that. Nobody
-// stops it; testproc ends it with the process.
+// shared is the one server that New uses. It is global on purpose: starting a server takes a second, creating a
+// database a tenth of that. It is never stopped; testproc ends it with the process.
 var shared struct {
 	sync.Mutex
 	server *Server
 	made   int
 }
 
-// New gives the DSN of a fresh, empty database.
+// New returns the DSN of a fresh, empty database.
 func New(t testing.TB) string {
 	t.Helper()
 	shared.Lock()
@@ -96,23 +95,22 @@ func (s *Server) DSN() string {
 	return u.String()
 }
 
-// Programs is the folder of pg_dump and its like, of the server's version.
+// Programs returns the folder of pg_dump and the like, in the server's version.
 func (s *Server) Programs() string { return s.bin.folder }
 
-// Stop makes PostgreSQL go away: connections are cut, and new ones are refused until Restart.
+// Stop shuts PostgreSQL down: connections are closed, and new ones are refused until Restart.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.process.Stop(syscall.SIGINT, time.Minute) // "fast shutdown": it does not wait for clients
 }
 
-// Crash makes PostgreSQL go away as Stop does, but at once and without a word to its clients.
+// Crash stops PostgreSQL as Stop does, but at once and without a last message to its clients.
 func (s *Server) Crash(t testing.TB) {
 	t.Helper()
 	s.process.Stop(syscall.SIGQUIT, time.Minute)
 }
 
-// Restart starts PostgreSQL again, on the same port and with the same data; one that
-// still runs is stopped first.
+// Restart starts PostgreSQL again, on the same port and with the same data; a running one is stopped first.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Stop(t)
@@ -122,7 +120,7 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 func (s *Server) close() {
-	s.process.Stop(syscall.SIGQUIT, time.Minute) // "immediate shutdown": the data is thrown away anyhow
+	s.process.Stop(syscall.SIGQUIT, time.Minute) // "immediate shutdown": the data is removed anyway
 	s.folder.Remove()
 }
 
@@ -137,7 +135,7 @@ func start() (*Server, error) {
 	}
 	s.data = filepath.Join(s.folder.Path, "data")
 	if err = s.initialise(); err == nil {
-		// The port that was free may be taken a moment later, so one failure says little.
+		// A free port may be taken a moment later, so one failure proves little.
 		for range 5 {
 			if s.Port, err = testproc.FreePort(); err != nil {
 				break
@@ -151,8 +149,8 @@ func start() (*Server, error) {
 	return nil, err
 }
 
-// initialise makes the data folder, with a password: a test would not notice a
-// forgotten one if everybody on loopback were trusted.
+// initialise creates the data folder, with a password: if every connection on loopback were trusted, tests would
+// not notice a missing password.
 func (s *Server) initialise() error {
 	password := filepath.Join(s.folder.Path, "password")
 	if err := os.WriteFile(password, []byte(s.Password+"\n"), 0o600); err != nil {
@@ -182,8 +180,8 @@ func (s *Server) launch() error {
 		return err
 	}
 	defer log.Close()
-	// Without fsync a power cut would lose data; the end of the process, which is what
-	// tests try, does not. synchronous_commit stays on: without it that would lose data too.
+	// Without fsync only a power failure loses data, and tests only end the process. synchronous_commit stays on:
+	// without it ending the process would lose data too.
 	cmd := s.command(context.Background(), "postgres", "-D", s.data, "-p", strconv.Itoa(s.Port),
 		"-c", "listen_addresses="+s.Host, "-c", "unix_socket_directories=",
 		"-c", "max_connections=200", "-c", "shared_buffers=16MB",
@@ -193,7 +191,7 @@ func (s *Server) launch() error {
 		return err
 	}
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
-		// pg_isready alone could be answered by another server that took the port.
+		// pg_isready alone might reach another server that took the port.
 		pid, _ := os.ReadFile(filepath.Join(s.data, "postmaster.pid"))
 		if strings.HasPrefix(string(pid), strconv.Itoa(s.process.Pid())+"\n") &&
 			s.run("pg_isready", "--quiet", "--host="+s.Host, "--port="+strconv.Itoa(s.Port)) == nil {
@@ -214,7 +212,7 @@ func (s *Server) createDatabase() error {
 		"--no-password", "--maintenance-db=postgres", "--template=template0", s.Database)
 }
 
-// run runs one of PostgreSQL's own programs; the error has what it printed.
+// run runs one of PostgreSQL's own programs; the error contains its output.
 func (s *Server) run(program string, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -227,14 +225,13 @@ func (s *Server) run(program string, args ...string) error {
 
 func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin.folder, program), args...)
-	cmd.Dir = s.folder.Path // the other user may not enter ours
+	cmd.Dir = s.folder.Path // the other user may have no access to our working directory
 	cmd.Env = append(withoutPG(os.Environ()), "LC_ALL=C", "PGPASSWORD="+s.Password)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.bin.as}
 	return cmd
 }
 
-// withoutPG leaves out PGHOST, PGOPTIONS and the like, which would lead the programs
-// to the developer's own server.
+// withoutPG removes PGHOST, PGOPTIONS and the like, which would make the programs use the developer's own server.
 func withoutPG(env []string) (kept []string) {
 	for _, e := range env {
 		if !strings.HasPrefix(e, "PG") {

@@ -10,7 +10,7 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// Several tests at once share the server and see nothing of each other.
+// Tests that run at the same time share the server and see nothing of each other.
 func TestNewIsFreshForEach(t *testing.T) {
 	for _, name := range []string{"one", "two", "three"} {
 		t.Run(name, func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestNewIsFreshForEach(t *testing.T) {
 	}
 }
 
-// The database goes down, and comes back with what was in it.
+// The database goes down, and comes back with its data.
 func TestStopAndRestart(t *testing.T) {
 	s := pgtest.Start(t)
 	c := connect(t, s.DSN())
@@ -58,7 +58,7 @@ func TestStopAndRestart(t *testing.T) {
 		t.Errorf("n = %d", n)
 	}
 	s.Stop(t)
-	s.Restart(t) // twice is fine
+	s.Restart(t) // works with a running server, too
 }
 
 func TestPasswordIsChecked(t *testing.T) {

@@ -48,7 +48,7 @@ func Start(t testing.TB) *Server {
 		}
 		folder.Remove()
 	})
-	// The port that was free may be taken a moment later, so one failure says little.
+	// A free port may be taken a moment later, so one failure proves little.
 	for range 5 {
 		if s.Port, err = testproc.FreePort(); err != nil {
 			break
@@ -61,25 +61,25 @@ func Start(t testing.TB) *Server {
 	return nil
 }
 
-// URL is what AUTH_REDIS_URL takes.
+// URL is the value for AUTH_REDIS_URL.
 func (s *Server) URL() string {
 	u := url.URL{Scheme: "redis", User: url.UserPassword("", s.Password), Host: s.address(), Path: "/0"}
 	return u.String()
 }
 
-// Stop makes Redis go away: connections are cut, and new ones are refused until Restart.
+// Stop stops Redis: connections are closed, and new ones are refused until Restart.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.process.Stop(syscall.SIGTERM, time.Minute)
 }
 
-// Freeze has Redis answer nothing, while its connections stay, until Thaw.
+// Freeze makes Redis stop answering, with its connections open, until Thaw.
 func (s *Server) Freeze() { s.process.Signal(syscall.SIGSTOP) }
 
-// Thaw lets Redis go on.
+// Thaw ends Freeze.
 func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
 
-// Restart starts Redis again, on the same port and with what it held when it was stopped.
+// Restart starts Redis again, on the same port and with the data that it had when it was stopped.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Stop(t)
@@ -122,7 +122,7 @@ func (s *Server) launch() error {
 	}
 }
 
-// answers asks for a PONG by hand: the password alone says that it is our server.
+// answers sends PING by hand: only our server accepts the password.
 func (s *Server) answers() bool {
 	c, err := net.DialTimeout("tcp", s.address(), time.Second)
 	if err != nil {

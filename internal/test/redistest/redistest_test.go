@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// say sends a line to Redis and returns the line it answers.
+// say sends a line to Redis and returns the line with which it answers.
 func say(t *testing.T, s *Server, line string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", s.address())

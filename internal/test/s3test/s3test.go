@@ -1,10 +1,9 @@
-// Package s3test gives tests a second real S3 server beside the embedded one:
-// versitygw's own command in a process of its own, over a temporary folder. It can be
-// killed and started again, and there can be any number of them, which the embedded
-// gateway (one in a process) can't offer.
+// Package s3test gives tests a second real S3 server besides the embedded one: versitygw's own command as a process
+// of its own, over a temporary folder. It can be killed and restarted, and there can be any number of them; the
+// embedded gateway, of which a process can have only one, can't offer that.
 //
-// The command is a tool of go.mod, so it has the same version as the embedded gateway.
-// It is built once and kept in the user's cache folder (a minute or two the first time).
+// The command is a tool of go.mod, so it has the same version as the embedded gateway. It is built once (a minute
+// or two) and kept in the user's cache folder.
 package s3test
 
 import (
@@ -27,12 +26,12 @@ import (
 
 const command = "github.com/versity/versitygw/cmd/versitygw"
 
-// start is the folder that the test began in, within the module. The embedded gateway may
-// have changed the process's folder by the time a server is asked for.
+// start is the working directory at the start of the test, within the module. The embedded gateway may have changed
+// it by the time a server is started.
 var start, startErr = os.Getwd()
 
-// Server is a running S3 server without buckets. The fields are what S3_ENDPOINT,
-// S3_ACCESS_KEY, S3_SECRET_KEY and S3_REGION take. Address it path-style.
+// Server is a running S3 server without buckets. The fields are values for S3_ENDPOINT, S3_ACCESS_KEY,
+// S3_SECRET_KEY and S3_REGION. It needs path-style addresses.
 type Server struct {
 	Endpoint  string
 	AccessKey string
@@ -64,7 +63,7 @@ func Start(t testing.TB) *Server {
 			t.Fatal("s3test: ", err)
 		}
 	}
-	// The port that was free may be taken a moment later, so one failure says little.
+	// A free port may be taken a moment later, so one failure proves little.
 	for range 5 {
 		port, portErr := testproc.FreePort()
 		if portErr != nil {
@@ -80,21 +79,19 @@ func Start(t testing.TB) *Server {
 	return nil
 }
 
-// Stop kills the server as kill -9 does: open requests are cut, and connections are
-// refused until Restart.
+// Stop kills the server as kill -9 does: running requests are cut off, and connections are refused until Restart.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.process.Stop(syscall.SIGKILL, time.Minute)
 }
 
-// Freeze has the server answer nothing, while its connections stay, until Thaw.
+// Freeze makes the server stop answering, with its connections open, until Thaw.
 func (s *Server) Freeze() { s.process.Signal(syscall.SIGSTOP) }
 
-// Thaw lets the server go on.
+// Thaw ends Freeze.
 func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
 
-// Restart starts the server again on the same address with the same objects; one that
-// still runs is killed first.
+// Restart starts the server again on the same address with the same objects; a running one is killed first.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Stop(t)
@@ -105,7 +102,7 @@ func (s *Server) Restart(t testing.TB) {
 
 // launch starts the server on s.address and waits until it answers.
 func (s *Server) launch() error {
-	// A path of its own: another test's gateway, having taken the port, won't answer it.
+	// A random path: another test's gateway that has taken the port does not answer it.
 	healthy := "/" + strings.ToLower(rand.Text())
 	path := filepath.Join(s.folder, "server.log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -113,13 +110,13 @@ func (s *Server) launch() error {
 		return err
 	}
 	defer log.Close()
-	// The sidecar keeps metadata in files of its own: extended attributes are missing
-	// on some file systems, tmpfs and overlays among them.
+	// Metadata goes to files of its own (sidecar): some file systems, such as tmpfs and overlays, have no extended
+	// attributes.
 	cmd := exec.Command(s.binary, "--port", s.address, "--region", s.Region, "--health", healthy, "--quiet",
 		"posix", "--sidecar", filepath.Join(s.folder, "metadata"), filepath.Join(s.folder, "objects"))
 	cmd.Dir = filepath.Join(s.folder, "run")
-	// Only what it needs: VGW_... variables of the developer would change it. The secret
-	// goes by environment since everybody may read a command line.
+	// Only the variables that it needs: VGW_... variables of the developer would change its settings. The secret
+	// is passed in the environment since everybody can read command lines.
 	cmd.Env = []string{"HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir, "PATH=" + os.Getenv("PATH"),
 		"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}
 	cmd.Stdout, cmd.Stderr = log, log
@@ -144,9 +141,9 @@ func (s *Server) launch() error {
 	return fmt.Errorf("versitygw did not answer within two minutes\n%s", testproc.LogTail(path))
 }
 
-// build gives the path of the built command, from the cache where it is there.
+// build returns the path of the built command, from the cache if it is there.
 func build() (string, error) {
-	// The versions of both are the key: another Go gives another program.
+	// The cache's key has both versions: another version of Go builds another program.
 	version, err := output("go", "list", "-m", "-f", "{{.Version}}", "github.com/versity/versitygw")
 	if err != nil {
 		return "", err
@@ -164,8 +161,8 @@ func build() (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", err
 	}
-	// Several test processes come here at the same time: one builds, the others wait
-	// for it. The kernel frees the lock of a process that dies.
+	// Several test processes may run this at the same time: one builds, the others wait for it. The kernel
+	// releases the lock of a process that dies.
 	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return "", err
@@ -177,7 +174,7 @@ func build() (string, error) {
 	if _, err := os.Stat(binary); err == nil || !errors.Is(err, os.ErrNotExist) {
 		return binary, err
 	}
-	// Renamed only when it is whole: a build that was killed leaves no half program.
+	// Renamed only when it is complete: a build that is killed leaves no incomplete program.
 	half := binary + ".half"
 	if _, err := output("go", "build", "-ldflags=-s -w", "-o", half, command); err != nil {
 		return "", err
@@ -191,7 +188,7 @@ func output(name string, args ...string) (string, error) {
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir = start
-	// As `make build` does, which has compiled most of it.
+	// CGO_ENABLED=0 as in `make build`: Go's build cache then has most of it already.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	var problem strings.Builder
 	cmd.Stderr = &problem
@@ -202,12 +199,12 @@ func output(name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Path is the file in which an object lies.
+// Path returns the path of an object's file.
 func (s *Server) Path(bucket, key string) string {
 	return filepath.Join(s.folder, "objects", bucket, filepath.FromSlash(key))
 }
 
-// Age makes all that lies in the server now so much older.
+// Age makes everything that is stored in the server now older by that much.
 func (s *Server) Age(t testing.TB, by time.Duration) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(s.folder, "objects"), func(path string, d os.DirEntry, err error) error {

@@ -14,7 +14,7 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// An object survives the death of the server; meanwhile the server refuses.
+// An object survives when the server is killed; until the restart connections are refused.
 func TestObjectSurvivesKill(t *testing.T) {
 	s := s3test.Start(t)
 	body := make([]byte, 6<<20)

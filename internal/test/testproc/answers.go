@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// WaitForOK waits until the address answers 200, for as long as the process that writes
-// log lives. Each try has a connection of its own: one that breaks says nothing of the next.
+// WaitForOK waits until the address answers 200, as long as the process that writes log is alive. Each attempt has
+// its own connection: one broken connection proves nothing about the next.
 func WaitForOK(t testing.TB, address string, process *Process, log string) {
 	t.Helper()
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}

@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// Process is a child that was started.
+// Process is a started child process.
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -40,8 +40,8 @@ func Start(cmd *exec.Cmd, onDeath syscall.Signal) (*Process, error) {
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
-		// The signal is sent when the thread that started the child ends, not the
-		// process: this thread must live as long as the child.
+		// The kernel sends the signal when the thread that started the child ends, not the process: this thread
+		// must live as long as the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -57,23 +57,23 @@ func Start(cmd *exec.Cmd, onDeath syscall.Signal) (*Process, error) {
 	return p, nil
 }
 
-// Pid is the child's process id.
+// Pid returns the child's process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Done is closed when the child has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err is how the child ended; nil for exit code 0. It waits for the end.
+// Err waits for the child's end and returns how it ended; nil for exit code 0.
 func (p *Process) Err() error {
 	<-p.done
 	return p.err
 }
 
-// Signal sends the child a signal. A child that has ended is no error.
+// Signal sends the child a signal. If the child has ended, that is no error.
 func (p *Process) Signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// Stop sends the signal, waits for the end, and kills a child that is still there
-// after the time given. It is fine to stop twice.
+// Stop sends the signal, waits for the end, and kills a child that is still running after the given time. It may be
+// called twice.
 func (p *Process) Stop(s syscall.Signal, patience time.Duration) {
 	p.Signal(s)
 	select {
@@ -91,15 +91,15 @@ type Folder struct {
 	janitor  *exec.Cmd
 }
 
-// sweep reads until nobody holds the other end any more. It tries several times
-// because a server may still be writing while it dies.
+// sweep reads until the other end is closed, then removes the folder. It tries several times because a server may
+// still be writing while it dies.
 const sweep = `cat >/dev/null
 for try in 1 2 3 4 5 6 7 8 9 10; do
 	rm -rf -- "$1" 2>/dev/null && [ ! -e "$1" ] && exit
 	sleep 0.3
 done`
 
-// NewFolder makes a temporary folder; name is the beginning of its name.
+// NewFolder creates a temporary folder whose name begins with name.
 func NewFolder(name string) (*Folder, error) {
 	path, err := os.MkdirTemp("", name+"-*")
 	if err != nil {
@@ -113,7 +113,7 @@ func NewFolder(name string) (*Folder, error) {
 	janitor := exec.Command("sh", "-c", sweep, "janitor", path)
 	janitor.Dir = "/"
 	janitor.Stdin = read
-	// Its own group: Ctrl-C ends the tests and must not end the cleaning.
+	// A process group of its own: Ctrl-C ends the tests and must not end the janitor.
 	janitor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := janitor.Start(); err != nil {
 		write.Close()
@@ -123,7 +123,7 @@ func NewFolder(name string) (*Folder, error) {
 	return &Folder{Path: path, lifeline: write, janitor: janitor}, nil
 }
 
-// Remove removes the folder now and lets the janitor go.
+// Remove removes the folder now and ends the janitor.
 func (f *Folder) Remove() {
 	_ = os.RemoveAll(f.Path)
 	_ = f.lifeline.Close()
@@ -142,12 +142,11 @@ func TempFolder(t testing.TB, name string) string {
 	return f.Path
 }
 
-// FreePort finds a TCP port on loopback that nobody listens on. Somebody may take it
-// before it is used: whoever starts a server tries again with another one.
+// FreePort returns a TCP port on loopback that is not in use. Another process may take it before it is used: a
+// caller that starts a server has to try again with another port.
 func FreePort() (int, error) {
-	// Not the system's own choice (port 0): that comes from the range for outgoing
-	// connections, of which tests make thousands, and one of them would take the port
-	// while a server is stopped that is to come back on it.
+	// Not the system's own choice (port 0): it comes from the range for outgoing connections. Tests make thousands
+	// of those, and one of them would take the port while a server is stopped that shall come back on it.
 	const first, last = 12000, 32000
 	var err error
 	for range 100 {
@@ -160,7 +159,7 @@ func FreePort() (int, error) {
 	return 0, fmt.Errorf("find a free port: %w", err)
 }
 
-// LogTail is the end of a log file, for the message of a failed test.
+// LogTail returns the end of a log file, for the message of a failed test.
 func LogTail(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {

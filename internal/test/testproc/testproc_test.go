@@ -16,8 +16,8 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// asParent makes this test program play a test process that is killed: it starts a
-// child and a folder, names them and waits.
+// asParent makes this test program act as a test process that will be killed: it starts a child, creates a folder,
+// prints both and waits.
 const asParent = "HOLDFAST_TESTPROC_PARENT"
 
 func TestMain(m *testing.M) {
@@ -41,7 +41,7 @@ func parent() {
 	os.Exit(3)
 }
 
-// A test process is killed with -9: its server ends and its folder is removed.
+// If a test process is killed with kill -9, its server ends and its folder is removed.
 func TestNothingIsLeftAfterKill(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), asParent+"=1")
@@ -84,7 +84,7 @@ func TestNothingIsLeftAfterKill(t *testing.T) {
 
 func TestStopKillsWhoDoesNotListen(t *testing.T) {
 	ready := testproc.TempFolder(t, "holdfast-testproc") + "/ready"
-	// exec: a plain shell would be killed and leave its sleep behind.
+	// exec: a plain shell would be killed and leave its child sleep running.
 	p, err := testproc.Start(exec.Command("sh", "-c", `trap "" TERM; : >"$0"; exec sleep 300`, ready), syscall.SIGKILL)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestStopKillsWhoDoesNotListen(t *testing.T) {
 	}
 }
 
-// alive is false for a zombie too: it has ended, only nobody asked for its exit code.
+// alive returns false for a zombie, too: it has ended, but its exit code was not fetched yet.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

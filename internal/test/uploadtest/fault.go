@@ -21,10 +21,10 @@ const (
 	FailBefore        // the call fails and does nothing
 	FailAfter         // the call is done, its answer is lost
 	FailThrice        // it fails, and so do the next two calls
-	Late              // the call times out, and is done all the same: after somebody else has gone on
+	Late              // the call times out, but is executed later, after another session has continued
 	CrashBefore       // the process dies before the call
 	CrashAfter        // the process dies when the call is done, before its answer is seen
-	Stall             // the call waits until somebody else has gone on, and is done then
+	Stall             // the call waits until another session has continued, and is executed then
 	Panics            // the call panics
 )
 
@@ -33,29 +33,29 @@ func (f Fault) String() string {
 		"panics"}[f]
 }
 
-// ErrFault is in the error of every call that was made to fail.
+// ErrFault is in the error of every call that fails by plan.
 var ErrFault = errors.New("injected fault")
 
-// Plan decides what happens to the calls of one engine, which it counts.
+// Plan counts the calls of one engine and decides what happens to them.
 type Plan struct {
 	fault Fault
-	at    int    // the call, from 1
+	at    int    // number of the call, from 1
 	Name  string // or the first call of this name
 
 	mu      sync.Mutex
 	calls   int
 	armed   bool
 	dead    bool
-	hit     string        // the call that was hit
+	hit     string        // the call that met the fault
 	stalled chan struct{} // closed when the call waits
-	release chan struct{} // closed to let it go on
-	later   func() error  // the call that is done late
+	release chan struct{} // closed to let the call continue
+	later   func() error  // the call to be executed late
 }
 
-// End lets what stalled or is late happen.
+// End releases a stalled call and executes a late one.
 func (p *Plan) End() {
 	close(p.release)
-	p.mu.Lock() // something may still go on in the background
+	p.mu.Lock() // calls may still run in the background
 	later := p.later
 	p.mu.Unlock()
 	if later != nil {
@@ -63,7 +63,7 @@ func (p *Plan) End() {
 	}
 }
 
-// outlast is a context for calls that may be done late.
+// outlast returns a context for calls that may be executed late.
 func (p *Plan) outlast(ctx context.Context) context.Context {
 	if p.fault == Late {
 		return context.WithoutCancel(ctx)
@@ -71,7 +71,7 @@ func (p *Plan) outlast(ctx context.Context) context.Context {
 	return ctx
 }
 
-// sent is a body that the network has taken already, where it may arrive late.
+// sent copies a body that may be sent late: the network has taken it already.
 func (p *Plan) sent(body io.ReadSeeker) io.ReadSeeker {
 	if p.fault != Late {
 		return body
@@ -83,13 +83,12 @@ func (p *Plan) sent(body io.ReadSeeker) io.ReadSeeker {
 	return bytes.NewReader(b)
 }
 
-// NewPlan returns a plan by which call at, from 1, meets a fault.
+// NewPlan returns a plan by which the call with number at, from 1, meets a fault.
 func NewPlan(f Fault, at int) *Plan {
 	return &Plan{fault: f, at: at, armed: true, stalled: make(chan struct{}), release: make(chan struct{})}
 }
 
-// do lets a call happen as planned. The engines know nothing of it: they see an
-// answer, or an error.
+// do executes a call as planned. The engine does not know about the plan: it sees an answer or an error.
 func (p *Plan) do(name string, kind error, call func() error) error {
 	p.mu.Lock()
 	if p.dead {
@@ -129,28 +128,28 @@ func (p *Plan) do(name string, kind error, call func() error) error {
 	return err
 }
 
-// over says whether the fault has struck already.
+// over reports whether the fault has happened.
 func (p *Plan) over() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.hit != "" }
 
-// Disarm has calls not count until Arm is called.
+// Disarm stops counting calls until Arm is called.
 func (p *Plan) Disarm() { p.mu.Lock(); p.armed = false; p.mu.Unlock() }
 
-// Arm has calls count from now on.
+// Arm counts calls from now on.
 func (p *Plan) Arm() { p.mu.Lock(); p.armed = true; p.mu.Unlock() }
 
-// Seen says how many calls counted, which one was hit, and whether the process is dead.
+// Seen returns how many calls counted, which one met the fault, and whether the process is dead.
 func (p *Plan) Seen() (calls int, hit string, dead bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.calls, p.hit, p.dead
 }
 
-// OrLeave makes a request, and leaves it to itself when the service hangs in the middle
-// of it: left then waits for its end.
+// OrLeave makes a request, and returns without its answer if the service stalls in the middle of it: left then
+// waits for its end.
 func (p *Plan) OrLeave(request func()) (left func()) {
 	stalled := p.stalled
 	if p.over() {
-		stalled = nil // that was another request
+		stalled = nil // another request has stalled
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); request() }()
@@ -162,7 +161,7 @@ func (p *Plan) OrLeave(request func()) (left func()) {
 	}
 }
 
-// rowsUnderFault is SQL, by plan.
+// rowsUnderFault is SQL with the plan's faults.
 type rowsUnderFault struct {
 	upload.Rows
 	*Plan
@@ -242,7 +241,7 @@ func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64, 
 	return r.sql("GiveLease", func() error { return r.Rows.GiveLease(ctx, id, epoch, settled) })
 }
 
-// hooksUnderFault writes the record, by plan.
+// hooksUnderFault writes the record, with the plan's faults.
 type hooksUnderFault struct {
 	upload.Hooks
 	*Plan
@@ -253,7 +252,7 @@ func (f hooksUnderFault) PostFinish(ctx context.Context, was file.Fence, u *file
 	return f.do("PostFinish", file.ErrDatabase, func() error { return f.Hooks.PostFinish(ctx, was, u) })
 }
 
-// objectsUnderFault is S3, by plan.
+// objectsUnderFault is S3 with the plan's faults.
 type objectsUnderFault struct {
 	upload.Objects
 	*Plan

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Check looks at all that must hold of a finished upload.
+// Check checks everything that must hold for a finished upload.
 func (w *World) Check(url string, want []byte) {
 	w.T.Helper()
 	id, ctx := ID(url), w.T.Context()
@@ -51,7 +51,7 @@ func (w *World) Check(url string, want []byte) {
 	w.Traceable(id)
 }
 
-// MakeRoom removes the object of a file that was looked at: thousands of scenes would fill a disk.
+// MakeRoom removes the object of a file that was checked: thousands of scenes would fill a disk.
 func (w *World) MakeRoom(url string) {
 	w.T.Helper()
 	rec, err := w.Rows.File(w.T.Context(), ID(url))
@@ -70,7 +70,7 @@ func (w *World) Count(table string, id file.ID) (n int) {
 	return n
 }
 
-// InStore counts the objects and multipart uploads whose path has the id in it.
+// InStore counts the objects and multipart uploads whose path contains the id.
 func (w *World) InStore(id string) (n int) {
 	w.T.Helper()
 	err := filepath.WalkDir(filepath.Join(s3.dir, "objects", w.Layout.Object(1, "").Bucket),
@@ -80,13 +80,13 @@ func (w *World) InStore(id string) (n int) {
 			}
 			return err
 		})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // no bucket yet
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // the bucket does not exist yet
 		w.T.Fatal(err)
 	}
 	return n
 }
 
-// Lives says whether there is an upload, as opposed to what is kept for a while of a deleted one.
+// Lives reports whether the upload exists. The row that is kept for a while after its deletion does not count.
 func (w *World) Lives(id file.ID) bool {
 	w.T.Helper()
 	u, err := w.Rows.UploadRow(w.T.Context(), id)
@@ -96,7 +96,7 @@ func (w *World) Lives(id file.ID) bool {
 	return err == nil && u.State != file.Deleted
 }
 
-// Traceable looks whether everything in the store leads back to the upload by its key.
+// Traceable checks that everything in the store can be attributed to the upload by its key.
 func (w *World) Traceable(id file.ID) {
 	w.T.Helper()
 	root := filepath.Join(s3.dir, "objects", w.Layout.Object(1, "").Bucket)
@@ -104,7 +104,7 @@ func (w *World) Traceable(id file.ID) {
 		if err != nil {
 			return err
 		}
-		if d.Name() == ".sgwtmp" { // multipart uploads, under the hash of their key
+		if d.Name() == ".sgwtmp" { // multipart uploads, in folders named by the hash of their key
 			return fs.SkipDir
 		}
 		if key, _ := filepath.Rel(root, path); !d.IsDir() {

@@ -6,9 +6,8 @@ import (
 	"strconv"
 )
 
-// Head asks for the offset until the service answers. Whoever had the upload has ended, or
-// is left behind: his lease, if a fault kept him from giving it back, is waited for by
-// nobody.
+// Head sends HEAD until the service returns the offset. The upload's last holder has ended or is abandoned. Head
+// expires leases, so it need not wait for one that a fault kept the holder from releasing.
 func (w *World) Head(url string) int64 {
 	w.T.Helper()
 	for range 50 {
@@ -26,7 +25,7 @@ func (w *World) Head(url string) int64 {
 			return -1
 		}
 	}
-	return -1 // of an engine that died: the caller goes on with another
+	return -1 // the engine has died: the caller continues with another one
 }
 
 // Partials uploads each body as a partial upload and returns their URLs.
@@ -49,10 +48,10 @@ func (w *World) Partials(bodies ...[]byte) (urls []string) {
 	return urls
 }
 
-// As lets the next requests come from somebody.
+// As sets the identity of the next requests.
 func (w *World) As(who file.Identity) { w.who.Store(&who) }
 
-// Small puts a service in place that takes files of up to n bytes.
+// Small starts a service that accepts files of up to n bytes.
 func (w *World) Small(n int64) {
 	w.MaxSize = n
 	w.Start()

@@ -1,6 +1,5 @@
-// Package uploadtest gives tests a real service for uploads in their own process: a database of each
-// kind, the embedded store, the engine and the tus endpoint over them. Each call that the engine
-// makes can be made to fail.
+// Package uploadtest gives tests a real upload service in their own process: a database of each kind, the embedded
+// store, the engine and the tus endpoint over them. Every call of the engine can be made to fail.
 package uploadtest
 
 import (
@@ -34,15 +33,15 @@ import (
 	"holdfast/upload"
 )
 
-// s3 is the one embedded store of this process.
+// s3 is the only embedded store of this process.
 var s3 struct {
 	*disk.Store
 	dir string
 }
 
-// Main runs a package's tests with the store. TestMain calls it.
+// Main runs a package's tests with the store. Call it from TestMain.
 func Main(m *testing.M) {
-	folder, err := testproc.NewFolder("holdfast-upload") // gigabytes, which go even if this process is killed
+	folder, err := testproc.NewFolder("holdfast-upload") // gigabytes, removed even if this process is killed
 	if err != nil {
 		panic(err)
 	}
@@ -56,19 +55,19 @@ func Main(m *testing.M) {
 	os.Exit(status)
 }
 
-// Store is the store, past the engines.
+// Store returns the store, without the faults of the engines' plans.
 func Store() *disk.Store { return s3.Store }
 
-// PartSize is the smallest that S3 takes, so that little data makes several parts.
+// PartSize is the smallest that S3 accepts, so that little data makes several parts.
 const PartSize = 5 << 20
 
-// MaxSize is the cap, in bytes.
+// MaxSize is the size cap, in bytes.
 const MaxSize = 64 << 20
 
-// Octets is the Content-Type of bytes for an upload.
+// Octets is the Content-Type of PATCH requests.
 const Octets = "application/offset+octet-stream"
 
-// Alice sends all requests, unless As says somebody else.
+// Alice sends all requests, unless As sets another identity.
 var Alice = file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}
 
 // smallParts creates uploads that are planned with parts of w.Planned bytes.
@@ -82,19 +81,19 @@ func (s smallParts) CreateUpload(ctx context.Context, u file.Upload, holder stri
 	return s.DB.CreateUpload(ctx, u, holder, lease)
 }
 
-// World is a database, the store, and a service over them that can be replaced under
-// the same URL, as by a restart.
+// World is a database, the store, and a service over them that can be replaced under the same URL, as a restart
+// does.
 type World struct {
 	T          *testing.T
 	Rows       *db.DB
-	Raw        *sql.DB // the same database, for what no method of Rows does
+	Raw        *sql.DB // the same database, for queries that Rows has no method for
 	Layout     storage.Layout
 	URL        string
 	Client     *http.Client
 	Memory     int64          // of the engines, in bytes; 0 for the default
 	MemoryWait time.Duration  // 0 for the default
 	Planned    int64          // part size, in bytes
-	Objects    upload.Objects // the store, as the engines see it
+	Objects    upload.Objects // the store as the engines see it
 	MaxSize    int64
 	LeaseTTL   time.Duration
 	Scan       func(context.Context, *file.Upload) error // nil: nothing is scanned
@@ -102,7 +101,7 @@ type World struct {
 	serve      atomic.Pointer[http.Handler]
 }
 
-// Worlds runs a test on each kind of database, at once.
+// Worlds runs a test on each kind of database, in parallel.
 func Worlds(t *testing.T, test func(*World)) {
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
@@ -131,7 +130,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 		r *http.Request) {
 		(*w.serve.Load()).ServeHTTP(rw, r)
 	}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // which has the panics that a test wants
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // drops the log of panics, which tests cause on purpose
 	server.Start()
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
 	w.URL, w.Client, w.Objects = server.URL, server.Client(), s3.Client
@@ -141,10 +140,10 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 	test(w)
 }
 
-// Start puts a fresh service in the place of the one before. It returns its engine.
+// Start replaces the service by a fresh one, and returns its engine.
 func (w *World) Start() *upload.Engine { return w.StartUnder(NewPlan(None, 0)) }
 
-// StartUnder is Start for a service whose calls to SQL and the store meet a fault by plan.
+// StartUnder is Start for a service whose calls to SQL and the store meet the plan's fault.
 func (w *World) StartUnder(p *Plan) *upload.Engine {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	life := hooks.New(smallParts{w.Rows, w}, hooks.Settings{Layout: w.Layout, MaxSize: w.MaxSize, TTL: time.Hour,
@@ -167,7 +166,7 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 	return engine
 }
 
-// ExpireLeases does what time would: the holders are dead, or as good as dead.
+// ExpireLeases makes all leases expire, as time would: their holders are dead, or count as dead.
 func (w *World) ExpireLeases() {
 	if _, err := w.Raw.Exec("update uploads set lease_until = 0"); err != nil {
 		w.T.Fatal(err)
@@ -231,7 +230,7 @@ func (w *World) Final(urls []string, header ...string) (int, http.Header, error)
 		"final;"+strings.Join(urls, " "))...)
 }
 
-// Trickle is a body that comes in pieces of a few bytes.
+// Trickle is a body that arrives in pieces of a few bytes.
 type Trickle struct {
 	io.Reader
 	Piece int
