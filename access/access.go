@@ -1,22 +1,21 @@
-// Package access is the only access decision: may this identity do this to that.
-// Every verb of every route comes through here.
+// Package access makes every access decision: may this identity do this to this file or
+// upload. Every verb of every route is decided here.
 //
-//   - An upload in progress is its creator's alone.
-//   - A file is its owner's: to read, to grant, to delete. A service may do that with all
-//     files of its account.
-//   - Others may read a file if it is granted to them: by the grants that are kept with
-//     it, or where there is a backend, by that. Of another account, only if the grant is
-//     public; so what a backend says is no way into another account, unless CrossAccounts says
-//     so.
-//   - Whoever has a link may read its file as long as who made the link may.
-//   - A public grant lets anybody read, whoever they are and whether they could be told or
-//     not.
+//   - Only its creator has access to an upload in progress.
+//   - The owner of a file may read it, change its grant and delete it. A service may do that
+//     with all files of its account.
+//   - Other callers may read a file if they are granted access: by the grant stored with the
+//     file or, if there is a backend, by the backend. Callers of another account need a public
+//     grant; so the backend can't open a file to another account, unless CrossAccounts is
+//     set.
+//   - The bearer of a link may read its file as long as the maker of the link may.
+//   - A public grant lets every caller read the file, anonymous ones included.
 //
 // # Errors
 //
-// file.ErrDenied for who may not, file.ErrUnauthenticated for who can't begin an upload
-// without a name. file.ErrDatabase, file.ErrBackend and file.ErrBackendTimeout when it
-// could not be found out.
+// file.ErrDenied if access is denied, file.ErrUnauthenticated for an anonymous caller who
+// begins an upload. file.ErrDatabase, file.ErrBackend and file.ErrBackendTimeout if the
+// decision could not be made.
 package access
 
 import (
@@ -32,18 +31,18 @@ import (
 
 // Grants is what access needs of SQL.
 type Grants interface {
-	// Grant says to whom a file is open; private if nothing was said.
+	// Grant returns the grant of a file; private if none was set.
 	Grant(ctx context.Context, id file.ID) (file.Grant, error)
 }
 
-// Permissions is somebody else who knows to whom a file is open; Backend does it.
+// Permissions decides outside of Holdfast who may read a file. Backend implements it.
 type Permissions interface {
 	// Check returns nil or file.ErrDenied.
 	Check(ctx context.Context, who file.Identity, id file.ID) error
 }
 
-// Makers says as whom somebody with a link may read; auth.Links does it. The zero Identity is for
-// a link that opens its file whoever made it; file.ErrLink for one that was ended.
+// Makers finds the maker of a link, with whose rights its bearer reads the file. auth.Links implements it.
+// The zero Identity stands for a link that is good whoever made it; file.ErrLink for one that was revoked.
 type Makers interface {
 	Maker(ctx context.Context, who file.Identity) (file.Identity, error)
 }
@@ -53,31 +52,31 @@ type Decider struct {
 	grants  Grants
 	makers  Makers
 	backend Permissions // nil: none
-	// CrossAccounts has the backend asked about files of other accounts, too. It is set before the first use.
+	// CrossAccounts lets the backend decide about files of other accounts, too. It must be set before the first use.
 	CrossAccounts bool
 	cache         *decisionCache
 }
 
-// New returns a Decider. Where there is a backend it decides, and of the grants only the
-// public ones count. What was allowed is cached for ttl; with 0 nothing is cached.
+// New returns a Decider. If there is a backend, it decides, and only public grants count
+// beside it. Allowed reads are cached for ttl; with 0 nothing is cached.
 func New(grants Grants, makers Makers, backend Permissions, ttl time.Duration) *Decider {
 	return &Decider{grants: grants, makers: makers, backend: backend, cache: newDecisionCache(ttl)}
 }
 
-// Create decides who may begin an upload: whoever could be told apart.
+// Create decides who may begin an upload: every authenticated caller of an account.
 func Create(who file.Identity) error {
 	if who.Kind == "" || who.AccountID == 0 {
 		return file.ErrUnauthenticated
 	}
-	// The table of files, which other programs share, has no room for more.
+	// The table of files, which other programs share, has 32-bit columns for these ids.
 	if max(who.UserID, who.AccountID) > math.MaxInt32 {
 		return file.Refuse(file.ErrForbidden, "Numbers of users and accounts above %d can't own files", math.MaxInt32)
 	}
 	return nil
 }
 
-// Usage decides who may see what an account uses: its people and programs, and not whoever
-// fills in a form of it.
+// Usage decides who may see what an account uses: its people and programs, but not the
+// visitors of its forms.
 func Usage(who file.Identity) error {
 	switch {
 	case who.Kind == "" || who.AccountID == 0:
@@ -88,8 +87,8 @@ func Usage(who file.Identity) error {
 	return nil
 }
 
-// Upload decides about an upload in progress, for every verb: it belongs to who
-// began it, and to nobody else.
+// Upload decides about an upload in progress, for every verb: only its creator has
+// access.
 func Upload(who file.Identity, u *file.Upload) error {
 	if who.Same(u.Creator) {
 		return nil
@@ -97,8 +96,8 @@ func Upload(who file.Identity, u *file.Upload) error {
 	return denied(who, u.ID)
 }
 
-// Change decides who may delete a file, and say to whom it is open: its owner, and a
-// service of its account.
+// Change decides who may delete a file and set its grant: its owner, and a service of its
+// account.
 func Change(who file.Identity, r file.Record) error {
 	if who.Same(r.Owner()) || who.Kind == file.KindService && who.AccountID == r.AccountID {
 		return nil
@@ -106,9 +105,9 @@ func Change(who file.Identity, r file.Record) error {
 	return denied(who, r.ID)
 }
 
-// List decides whose files somebody may list: a user's own, and all of its account (user 0)
-// for a service. Many may hold the same form's token, and one must not learn of another's
-// files: they are refused with file.ErrForbidden.
+// List decides whose files a caller may list: users their own, services all of their account
+// (user 0). Visitors of a form are refused with file.ErrForbidden: they share one token, and
+// must not learn of each other's files.
 func List(who file.Identity) (userID int64, err error) {
 	switch {
 	case who.Kind == "":
@@ -132,7 +131,7 @@ func (d *Decider) Read(ctx context.Context, who file.Identity, r file.Record) er
 	return d.granted(ctx, who, r)
 }
 
-// linked decides about somebody with a link to a file: it opens what its maker may read.
+// linked decides about the bearer of a link: the bearer may read the file if the link's maker may.
 func (d *Decider) linked(ctx context.Context, who file.Identity, r file.Record) error {
 	maker, err := d.makers.Maker(ctx, who)
 	if err != nil || maker.Kind == "" {
@@ -144,7 +143,7 @@ func (d *Decider) linked(ctx context.Context, who file.Identity, r file.Record) 
 	return err
 }
 
-// Grantable refuses a grant that would change nothing.
+// Grantable refuses a grant that would have no effect.
 func (d *Decider) Grantable(g file.Grant) error {
 	if d.backend != nil && (g.Access == file.Account || g.Access == file.Restricted) {
 		return file.Refuse(file.ErrInvalid, "The backend decides who of the account may read a file: access must be "+
@@ -153,15 +152,15 @@ func (d *Decider) Grantable(g file.Grant) error {
 	return nil
 }
 
-// Invalidate drops the cached decisions about a file. It has to be called when its grant was changed.
+// Invalidate drops the cached decisions about a file. It must be called after the file's grant was changed.
 func (d *Decider) Invalidate(id file.ID) { d.cache.invalidate(id) }
 
-// granted decides about who has to be let in by somebody else.
+// granted decides about callers who need a grant, or the backend's permission.
 func (d *Decider) granted(ctx context.Context, who file.Identity, r file.Record) error {
 	return d.cache.find(ctx, who, r, func(ctx context.Context) error { return d.ask(ctx, who, r) })
 }
 
-// ask asks the grant that is kept with the file, and then the backend.
+// ask checks the grant stored with the file, and then asks the backend.
 func (d *Decider) ask(ctx context.Context, who file.Identity, r file.Record) error {
 	g, err := d.grants.Grant(ctx, r.ID)
 	switch {
@@ -184,7 +183,7 @@ func (d *Decider) ask(ctx context.Context, who file.Identity, r file.Record) err
 	return err
 }
 
-// lets says whether a grant lets in somebody of the file's own account.
+// lets reports whether a grant allows access to a caller of the file's own account.
 func lets(g file.Grant, who file.Identity) bool {
 	switch g.Access {
 	case file.Account:

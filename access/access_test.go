@@ -99,7 +99,7 @@ type kept struct {
 
 func (k *kept) Grant(context.Context, file.ID) (file.Grant, error) { k.asked++; return k.g, k.err }
 
-// answering is a backend that always says the same.
+// answering is a backend that always gives the same answer.
 type answering struct {
 	err   error
 	asked int
@@ -121,7 +121,7 @@ func TestWhoMayRead(t *testing.T) {
 		name    string
 		grant   file.Grant
 		backend Permissions
-		want    string // of each caller: y may, n may not, ! can't be found out
+		want    string // of each caller: y allowed, n denied, ! undecided
 	}{
 		//                               o o s e g p p p s s l w n
 		{"private", private, nil /*   */, "ynnnnnnnynynn"},
@@ -155,8 +155,8 @@ func TestWhoMayRead(t *testing.T) {
 	}
 }
 
-// However well the backend knows somebody: what lies in another account stays closed, and
-// it is not even asked.
+// A caller can't read files of another account even if the backend would allow it. The backend
+// is not even asked.
 func TestAnotherAccountsFileGrantedByTheBackend(t *testing.T) {
 	backend := &answering{}
 	d := New(&kept{g: file.Grant{Access: file.Private}}, unnamed, backend, time.Minute)
@@ -170,7 +170,7 @@ func TestAnotherAccountsFileGrantedByTheBackend(t *testing.T) {
 	}
 }
 
-// Where the operator says so the backend decides about other accounts' files, too. It decides about reading alone.
+// With CrossAccounts the backend decides about files of other accounts, too, but only about reading.
 func TestBackendMayCrossAccounts(t *testing.T) {
 	r := file.Record{ID: "r", UserID: 1, AccountID: 1}
 	for answer, want := range map[error]error{nil: nil, file.ErrDenied: file.ErrDenied, file.ErrBackend: file.ErrBackend} {
@@ -189,7 +189,7 @@ func TestBackendMayCrossAccounts(t *testing.T) {
 			t.Errorf("it may change the file: %v", err)
 		}
 	}
-	alone := New(&kept{g: file.Grant{Access: file.Account}}, unnamed, nil, 0) // without a backend it opens nothing
+	alone := New(&kept{g: file.Grant{Access: file.Account}}, unnamed, nil, 0) // no effect without a backend
 	alone.CrossAccounts = true
 	if err := alone.Read(t.Context(), elsewhere, r); !errors.Is(err, file.ErrDenied) {
 		t.Errorf("without a backend: %v", err)
@@ -206,7 +206,7 @@ func TestWhatIsCached(t *testing.T) {
 		if err := errors.Join(read(other), read(other), read(other)); err != nil || grants.asked != 1 {
 			t.Fatalf("%v, asked %d times", err, grants.asked)
 		}
-		// A refusal is never cached, nor anybody else's yes taken for mine.
+		// Refusals are never cached, and one caller's cached decision is never used for another.
 		for range 2 {
 			if err := read(guest); !errors.Is(err, file.ErrDenied) {
 				t.Errorf("somebody else: %v", err)
@@ -231,7 +231,7 @@ func TestWhatIsCached(t *testing.T) {
 	})
 }
 
-// What the backend said to one of somebody's tokens it did not say to the other.
+// A decision is cached per credential: the backend may decide differently for two tokens of one person.
 func TestCachedByCredential(t *testing.T) {
 	backend := &answering{}
 	d := New(&kept{g: file.Grant{Access: file.Private}}, unnamed, backend, time.Minute)
@@ -249,7 +249,7 @@ func TestCachedByCredential(t *testing.T) {
 	}
 }
 
-// A grant is taken away while a decision by it is on its way.
+// A grant is withdrawn while a decision based on it is in flight.
 func TestDecisionOvertakenByAChange(t *testing.T) {
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	m := newDecisionCache(time.Minute)
@@ -292,15 +292,15 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// makers says who made the link that somebody has.
+// makers returns the maker of a bearer's link.
 type makers func(who file.Identity) (file.Identity, error)
 
 func (m makers) Maker(_ context.Context, who file.Identity) (file.Identity, error) { return m(who) }
 
-// unnamed are links of the version before.
+// unnamed stands for links of the previous version, which have no maker.
 var unnamed = makers(func(file.Identity) (file.Identity, error) { return file.Identity{}, nil })
 
-// A link opens what its maker may read at that moment.
+// A link opens its file only while its maker may read the file.
 func TestLinkOfWhoMayReadNoMore(t *testing.T) {
 	r := file.Record{ID: "f", UserID: 1, AccountID: 1}
 	with := file.Identity{Kind: file.KindLink, File: "f"}

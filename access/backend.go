@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	backendTimeout        = 10 * time.Second // for a question, with waiting for a turn
+	backendTimeout        = 10 * time.Second // for one request, including the wait for a connection
 	backendConnectTimeout = 5 * time.Second
-	// backendConnections is how many questions are asked at the same time.
+	// backendConnections is the maximum of concurrent requests.
 	backendConnections = 32
 )
 
-// Backend asks the backend, which knows who may see what, about one file at a time.
+// Backend asks the backend, which decides about permissions, about one file at a time.
 type Backend struct {
 	url     string
 	client  *http.Client
@@ -33,14 +33,14 @@ type Backend struct {
 func NewBackend(base string) *Backend {
 	return &Backend{url: base + "/attachments/check-permission", timeout: backendTimeout, metrics: newMetrics(),
 		client: &http.Client{
-			// No Jar: the cookies of one must not come with the question about another.
+			// No Jar: cookies from one caller's request must not be sent with another's.
 			Transport: &http.Transport{
 				DialContext:         (&net.Dialer{Timeout: backendConnectTimeout}).DialContext,
 				TLSHandshakeTimeout: backendConnectTimeout,
 				MaxConnsPerHost:     backendConnections, MaxIdleConnsPerHost: backendConnections, IdleConnTimeout: time.Minute,
 				MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
 			},
-			// The credential goes nowhere else.
+			// A redirect must not carry the credential to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}}
 }
@@ -48,8 +48,8 @@ func NewBackend(base string) *Backend {
 // Close ends connections that are not in use.
 func (b *Backend) Close() { b.client.CloseIdleConnections() }
 
-// Check asks whether who may see a file. Who has no credential that the backend knows may
-// not.
+// Check asks whether the caller, who, may read a file. A caller without a credential that the
+// backend knows is denied.
 func (b *Backend) Check(ctx context.Context, who file.Identity, id file.ID) error {
 	header, value := who.Credential.Reveal()
 	if header == "" {
@@ -64,7 +64,7 @@ func (b *Backend) Check(ctx context.Context, who file.Identity, id file.ID) erro
 	return err
 }
 
-// ask asks with the credential that header and value are.
+// ask sends the request with this header and value as the credential.
 func (b *Backend) ask(ctx context.Context, header, value string, id file.ID) error {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
@@ -75,15 +75,15 @@ func (b *Backend) ask(ctx context.Context, header, value string, id file.ID) err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set(header, value)
-	// To net/http, and not on the wire: this can be asked again on a fresh connection, when
-	// the backend has closed the old one a moment ago.
+	// This header is for net/http and is not sent: it allows a retry on a new connection if
+	// the backend has just closed the idle one.
 	r.Header["Idempotency-Key"] = nil
 	res, err := b.client.Do(r)
 	if err != nil {
 		return unanswered(err)
 	}
 	defer res.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // or the connection could not be used again
+	io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // an unread body would keep the connection from being reused
 	switch res.StatusCode {
 	case http.StatusNoContent:
 		return nil
@@ -93,7 +93,7 @@ func (b *Backend) ask(ctx context.Context, header, value string, id file.ID) err
 	return fmt.Errorf("ask for permission: %w: answered with %s", file.ErrBackend, res.Status)
 }
 
-// unanswered is the error for a question that got no answer.
+// unanswered returns the error for a request without a response.
 func unanswered(err error) error {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {

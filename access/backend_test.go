@@ -20,7 +20,7 @@ func asking(header, value string) file.Identity {
 	return file.Identity{Kind: file.KindUser, UserID: 2, AccountID: 1, Credential: file.NewCredential(header, value)}
 }
 
-// The question is what the contract says, to the letter, and nothing of one is in the next.
+// The request is exactly what the contract with the backend says, and no data of one request is sent with the next.
 func TestQuestion(t *testing.T) {
 	var asked []*http.Request
 	var bodies []string
@@ -102,14 +102,14 @@ func TestBackendThatIsNotThere(t *testing.T) {
 	}
 }
 
-// One that takes its time is not waited for longer than is said, before its first byte or
-// after, nor by those who wait for a turn.
+// The timeout ends the wait for a slow backend: before the first byte of its response, after
+// it, and for callers that wait for a connection.
 func TestBackendThatHangs(t *testing.T) {
 	var open, most atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := open.Add(1)
 		defer open.Add(-1)
-		io.Copy(io.Discard, r.Body) // or the server would not see that the client is gone
+		io.Copy(io.Discard, r.Body) // else the server would not notice that the client is gone
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 		}
 		<-r.Context().Done()
@@ -118,7 +118,7 @@ func TestBackendThatHangs(t *testing.T) {
 	b := NewBackend(server.URL)
 	b.timeout = 300 * time.Millisecond
 	defer b.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // or who waits for ever would be waited for
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // so that the test ends even if a check hangs
 	defer cancel()
 	var wg sync.WaitGroup
 	for range 4 * backendConnections {
@@ -137,12 +137,12 @@ func TestBackendThatHangs(t *testing.T) {
 	}
 }
 
-// The backend closed a connection that was kept, as it does when it is started again.
+// The backend closed an idle connection, as it does when it is restarted.
 func TestBackendThatClosedAConnection(t *testing.T) {
 	asked := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
-		if asked++; asked == 2 { // on the connection that was kept
+		if asked++; asked == 2 { // on the reused connection
 			conn, _, _ := http.NewResponseController(w).Hijack()
 			conn.Close()
 			return

@@ -12,24 +12,24 @@ import (
 	"holdfast/internal/cache"
 )
 
-// decisionCache keeps who was let in where. Refusals are never cached.
+// decisionCache caches which callers may read which files. Refusals are never cached.
 type decisionCache struct {
 	allowed *cache.Cache[visit, struct{}]
-	// changes count, by a hash of the file's id, how often a grant was changed. The count
-	// of when a decision began is part of its key: one that a change overtakes is kept
-	// under a key that nobody asks for any more.
+	// changes count, by a hash of the file's id, how often a grant was changed. The count at
+	// the start of a decision is part of its key: if the grant changes meanwhile, the decision
+	// is cached under a key that is never looked up again.
 	changes [256]atomic.Uint64
 	seed    maphash.Seed
 }
 
-// visit is somebody who wants to read a file.
+// visit is the cache key: a caller and the file to read.
 type visit struct {
 	file          file.ID
 	account, user int64
 	kind          file.Kind
-	fingerprint   string // of the token of who has no user
+	fingerprint   string // of the token, for a caller without a user
 	groups        string
-	credential    [sha256.Size]byte // two of one guest's may be for two tasks: the backend tells them apart
+	credential    [sha256.Size]byte // a guest's tokens may be for different tasks: the backend decides by token
 	changes       uint64
 }
 
@@ -37,7 +37,7 @@ func newDecisionCache(ttl time.Duration) *decisionCache {
 	return &decisionCache{seed: maphash.MakeSeed(), allowed: cache.New[visit](cache.Options[struct{}]{TTL: ttl})}
 }
 
-// find returns nil if who may read r by a cached decision, or by the one that ask makes.
+// find returns nil if the caller, who, may read r, by a cached decision or else by ask's.
 func (c *decisionCache) find(ctx context.Context, who file.Identity, r file.Record,
 	ask func(context.Context) error) error {
 	name, value := who.Credential.Reveal()
@@ -48,7 +48,7 @@ func (c *decisionCache) find(ctx context.Context, who file.Identity, r file.Reco
 	return err
 }
 
-// invalidate drops what was decided about a file, and what is being decided.
+// invalidate drops the cached decisions about a file, and those in flight.
 func (c *decisionCache) invalidate(id file.ID) { c.count(id).Add(1) }
 
 func (c *decisionCache) count(id file.ID) *atomic.Uint64 {

@@ -2,7 +2,7 @@ package access
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics count questions to the backend.
+// metrics count requests to the backend.
 type metrics struct {
 	durations prometheus.Histogram
 	errors    prometheus.Counter
@@ -18,7 +18,7 @@ func newMetrics() metrics {
 	}
 }
 
-// Register has r show what was counted: of the backend, and of the cache of decisions.
+// Register adds the metrics of the backend and of the decision cache to r.
 func (d *Decider) Register(r prometheus.Registerer) {
 	if b, ok := d.backend.(*Backend); ok {
 		r.MustRegister(b.metrics.durations, b.metrics.errors)

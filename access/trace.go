@@ -7,8 +7,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Trace makes each question of a traced request a span, which the backend may go on with
-// (W3C traceparent). No headers of ours are in it. It is called before the backend is used.
+// Trace creates a span for each request to the backend that belongs to a traced request. The
+// backend can continue the trace (W3C traceparent). The span has none of our headers. Trace must be
+// called before the backend is used.
 func (b *Backend) Trace(by trace.TracerProvider) {
 	b.client.Transport = otelhttp.NewTransport(b.client.Transport, otelhttp.WithTracerProvider(by),
 		otelhttp.WithPropagators(propagation.TraceContext{}), otelhttp.WithMeterProvider(noop.NewMeterProvider()))

@@ -1,13 +1,13 @@
-// Package auth says who is asking: a header or a cookie, a token in it, an identity
-// behind that. It is the only place where tokens are read.
+// Package auth authenticates requests: it reads tokens from headers and cookies and finds the
+// identity behind a token. It is the only place where tokens are read.
 //
 // # Errors
 //
-// file.ErrUnauthenticated for whoever can't be told; file.ErrInvalid for a request with more
-// tokens than one has; file.ErrTooMany where the Guard did not let a token be looked up;
-// file.ErrUnavailable when it could not be found out, which is never taken for "nobody":
-// file.ErrRedis if it is Redis that does not answer, file.ErrDatabase for SQL,
-// file.ErrProvider for the keys of signed tokens.
+// file.ErrUnauthenticated if no token is good; file.ErrInvalid for a request with too many
+// tokens; file.ErrTooMany if the Guard refused the lookup of a token; file.ErrUnavailable if
+// a token could not be looked up. Such a request is never treated as anonymous. It is
+// file.ErrRedis if Redis does not answer, file.ErrDatabase for SQL, file.ErrProvider for the
+// keys of signed tokens.
 package auth
 
 import (
@@ -20,12 +20,12 @@ import (
 	"holdfast/file"
 )
 
-// lookupTimeout is the longest that it may take to find a request's tokens, wherever they are.
+// lookupTimeout is for looking up all tokens of a request, in all sources together.
 const lookupTimeout = 5 * time.Second
 
-// source finds the identity behind a token, and until when it is good at most; a zero time
-// is no end that is known. A token that it does not know is file.ErrNotFound, and one that
-// is not good (any more) too.
+// source finds the identity behind a token, and when the token expires; the zero time if that
+// is not known. The error is file.ErrNotFound for a token that it does not know, and for one that
+// is not good, or no longer.
 type source interface {
 	find(ctx context.Context, token string) (found, error)
 }
@@ -35,29 +35,29 @@ type found struct {
 	until time.Time
 }
 
-// verifier is a source that judges a token by what is in it, and asks nobody: a guess costs
-// no lookup there, so it is asked before the Guard.
+// verifier is a source that verifies a token by its contents, without a lookup. A guess costs
+// little there, so a verifier is asked before the Guard.
 type verifier interface{ verifies() }
 
-// Guard bounds how many wrong tokens a client may try. It is asked before a token is looked
-// up, and gets no more of it than its Fingerprint. Its error, a file.ErrTooMany, keeps the
-// token from being looked up; else done is called with what came of it: nil for a token that
-// is good, a file.ErrNotFound for one that is not, any other error where nobody knows.
+// Guard limits how many wrong tokens a client may try. It is called before a token is looked
+// up, and gets only the token's Fingerprint. If it returns an error, a file.ErrTooMany, the
+// token is not looked up. Else done is called with the result of the lookup: nil for a good
+// token, file.ErrNotFound for a wrong one, any other error if the lookup failed.
 type Guard func(r *http.Request, fingerprint string) (done func(error), err error)
 
-// Options say where tokens are found. All but Local may be missing.
+// Options are the sources of tokens. All but Local may be missing.
 type Options struct {
 	Local  Tokens
 	Redis  *Redis
-	Guests []byte // the key of guests' signed tokens
+	Guests []byte // the HMAC key of guests' signed tokens
 	Signed *Signed
-	// CacheTTL is how long a token that was good may still read, but change nothing, after
-	// it was revoked; 0 is not at all.
+	// CacheTTL is how long a revoked token may still be accepted for reading, but not for
+	// changes; with 0 it is refused at once.
 	CacheTTL time.Duration
-	Guard    Guard // nil: tokens may be tried without end
+	Guard    Guard // nil: no limit
 }
 
-// Authenticator tells identities from requests.
+// Authenticator finds the identities of callers.
 type Authenticator struct {
 	sources map[scheme][]source
 	cache   tokenCache
@@ -82,10 +82,10 @@ func New(o Options) *Authenticator {
 		sources: map[scheme][]source{userScheme: users, guestScheme: guests, publicScheme: publics}}
 }
 
-// Identify says who sent r: of the tokens that came with it the first one that is good.
-// Cookies count for GET and HEAD alone, so that a foreign page can't make a browser change
-// anything. One that the Guard keeps from being looked up is passed over, as a wrong one is:
-// the next may be good.
+// Identify returns the identity of the caller: that of the first good token in r. Cookies
+// count only for GET and HEAD, so that a foreign page can't make a browser change anything. A
+// token whose lookup the Guard refuses is skipped like a wrong one: the next one may be
+// good.
 func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	tokens := read(r, reads)
@@ -109,7 +109,7 @@ func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 	return file.Identity{}, fmt.Errorf("%d tokens tried: %w", len(tokens), refused)
 }
 
-// lookUp finds the identity behind a token; for reading, a cached one will do.
+// lookUp finds the identity behind a token. Requests that only read may get a cached one.
 func (a *Authenticator) lookUp(ctx context.Context, r *http.Request, p presented, reads bool) (found, error) {
 	ask := func(ctx context.Context) (found, error) { return a.find(ctx, r, p) }
 	if reads {
@@ -118,8 +118,8 @@ func (a *Authenticator) lookUp(ctx context.Context, r *http.Request, p presented
 	return ask(ctx)
 }
 
-// find asks every source for a token: first those that need no lookup for it, and the others
-// as the Guard lets it.
+// find asks the sources for a token: first the verifiers, then, if the Guard allows it, those
+// that need a lookup.
 func (a *Authenticator) find(ctx context.Context, r *http.Request, p presented) (f found, err error) {
 	all := a.sources[p.scheme]
 	if f, err = ask(ctx, all, p, true); !errors.Is(err, file.ErrNotFound) {
@@ -135,7 +135,7 @@ func (a *Authenticator) find(ctx context.Context, r *http.Request, p presented) 
 	return ask(ctx, all, p, false)
 }
 
-// ask asks the sources that verify, or those that don't.
+// ask asks the verifiers, or all other sources.
 func ask(ctx context.Context, all []source, p presented, verify bool) (found, error) {
 	for _, s := range all {
 		if _, does := s.(verifier); does != verify {
@@ -143,7 +143,7 @@ func ask(ctx context.Context, all []source, p presented, verify bool) (found, er
 		}
 		f, err := s.find(ctx, p.token)
 		if err == nil {
-			if _, inHouse := s.(local); !inHouse { // the backend knows nothing of ours
+			if _, inHouse := s.(local); !inHouse { // the backend does not know local tokens
 				f.who.Credential = p.credential()
 			}
 			return f, nil
@@ -160,24 +160,24 @@ type (
 	anonymousKey struct{}
 )
 
-// NewContext returns a context that carries who is asking.
+// NewContext returns a context that carries the identity of the caller.
 func NewContext(ctx context.Context, who file.Identity) context.Context {
 	return context.WithValue(ctx, identityKey{}, who)
 }
 
-// FromContext returns who is asking; ok is false if nobody said.
+// FromContext returns the identity of the caller; ok is false for an anonymous request.
 func FromContext(ctx context.Context) (who file.Identity, ok bool) {
 	who, ok = ctx.Value(identityKey{}).(file.Identity)
 	return who, ok
 }
 
-// AnonymousContext returns a context that carries why it is not known who is asking.
+// AnonymousContext returns a context for an anonymous request, with the error of its authentication.
 func AnonymousContext(ctx context.Context, why error) context.Context {
 	return context.WithValue(ctx, anonymousKey{}, why)
 }
 
-// Conceal returns what the sender of a request may learn of err, the result of looking for a file and of asking
-// whether they may have it. An anonymous one is not told whether a file exists: they get the error of
+// Conceal returns the error that a caller may see in place of err, the result of finding a file and of deciding
+// about access to it. An anonymous caller must not learn whether a file exists, and gets the error of
 // AnonymousContext, or file.ErrUnauthenticated, in place of file.ErrNotFound and of file.ErrDenied.
 func Conceal(ctx context.Context, err error) error {
 	if _, known := FromContext(ctx); known || !errors.Is(err, file.ErrNotFound) && !errors.Is(err, file.ErrDenied) {

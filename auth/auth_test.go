@@ -39,7 +39,7 @@ func locals() tokens {
 	return tokens{
 		string(Hash("hf_good")):    {UserID: 7, AccountID: 3, Groups: []string{"staff"}},
 		string(Hash("hf_service")): {AccountID: 3},
-		string(Hash("good")):       {UserID: 9, AccountID: 9}, // without the prefix it is not asked for
+		string(Hash("good")):       {UserID: 9, AccountID: 9}, // not looked up without the prefix
 	}
 }
 
@@ -65,7 +65,7 @@ func TestIdentify(t *testing.T) {
 		{"PATCH", "Token hf_good", "", 7, nil},
 		{"GET", "", "token=hf_good", 7, nil},
 		{"HEAD", "", "file_service_auth=hf_good", 7, nil},
-		{"GET", "Bearer hf_bad", "token=hf_good", 7, nil}, // falls through
+		{"GET", "Bearer hf_bad", "token=hf_good", 7, nil}, // the next token counts
 		{"GET", "Bearer hf_bad", "file_service_auth=hf_bad; token=hf_good", 7, nil},
 		{"GET", "Basic eHg6eHg=", "token=hf_good", 7, nil},
 		{"POST", "", "token=hf_good", 0, file.ErrUnauthenticated},
@@ -77,7 +77,7 @@ func TestIdentify(t *testing.T) {
 		{"GET", "hf_good", "", 0, file.ErrUnauthenticated},
 		{"GET", "Bearer good", "", 0, file.ErrUnauthenticated},
 		{"GET", "Bearer " + strings.Repeat("x", maxToken+1), "", 0, file.ErrUnauthenticated},
-		{"GET", "Bearer hf_down", "token=hf_good", 0, file.ErrUnavailable}, // never "nobody", nor somebody else
+		{"GET", "Bearer hf_down", "token=hf_good", 0, file.ErrUnavailable}, // never anonymous, and never another identity
 	} {
 		r := request(c.method)
 		if c.header != "" {
@@ -91,7 +91,7 @@ func TestIdentify(t *testing.T) {
 			t.Errorf("%s %q %q: %+v, %v", c.method, c.header, c.cookie, who, err)
 		}
 	}
-	// The backend is never told a token that is ours.
+	// A local token is never sent to the backend.
 	for token, want := range map[string]file.Identity{
 		"hf_good":    {Kind: file.KindUser, UserID: 7, AccountID: 3, Groups: []string{"staff"}},
 		"hf_service": {Kind: file.KindService, AccountID: 3, Fingerprint: Fingerprint("hf_service")},
@@ -103,7 +103,7 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
-// The order in which tokens count, and in what form the backend is asked with each.
+// The order in which tokens count, and the form in which each is sent to the backend.
 func TestTokensOfARequest(t *testing.T) {
 	all := []string{"Authorization: Bearer a", "Authorization: TOKEN b", "Authorization: Basic c",
 		"X-Guest-Authorization: d.d.d", "X-Public-Authorization: Token e",
@@ -121,7 +121,7 @@ func TestTokensOfARequest(t *testing.T) {
 	if diff := cmp.Diff(headers, shown(read(request("POST", all...), false))); diff != "" {
 		t.Error(diff)
 	}
-	// a is in both, and looked up once.
+	// Token a is in a header and in a cookie, and is looked up once.
 	cookies := []string{"Authorization: Bearer j", "Authorization: Bearer i", "Authorization: Bearer l",
 		"X-Guest-Authorization: h", "X-Public-Authorization: Token g"}
 	if diff := cmp.Diff(append(headers, cookies...), shown(read(request("GET", all...), true))); diff != "" {
@@ -135,7 +135,7 @@ func TestTokensOfARequest(t *testing.T) {
 	}
 }
 
-// A request carries a few tokens, wherever they stand; with more none is looked up.
+// A request may carry a few tokens, wherever they stand. If it carries more, none is looked up.
 func TestManyTokens(t *testing.T) {
 	asked := 0
 	a := New(Options{Local: locals(), Guard: func(*http.Request, string) (func(error),
@@ -165,7 +165,7 @@ func TestManyTokens(t *testing.T) {
 			}
 		}
 	}
-	// Not one of these presents a token.
+	// None of these presents a token.
 	for _, r := range []*http.Request{
 		request("GET", "Authorization: ", "Authorization: Basic YTpi", "Authorization: Bearer",
 			"X-Public-Authorization: abcdefgh", "Cookie: token=; other=hf_good"),
@@ -178,8 +178,8 @@ func TestManyTokens(t *testing.T) {
 	}
 }
 
-// The guard is asked about tokens that would have to be looked up, hears what came of each,
-// and does not learn what they are. One that it refuses is passed over.
+// The guard is called for each token that needs a lookup, and gets the result, but not the
+// token itself. A token that it refuses is skipped.
 func TestGuard(t *testing.T) {
 	var heard []string
 	refuse := false
@@ -208,11 +208,11 @@ func TestGuard(t *testing.T) {
 		{"GET", []string{"Authorization: Bearer hf_wrong"}, file.ErrUnauthenticated, []string{"false true"}},
 		{"GET", []string{"Authorization: Bearer hf_wrong", "Cookie: token=hf_good"}, nil,
 			[]string{"false true", "true false"}},
-		{"GET", []string{"Cookie: token=hf_good"}, nil, nil}, // it is remembered
+		{"GET", []string{"Cookie: token=hf_good"}, nil, nil}, // it is cached
 		{"PATCH", []string{"Authorization: Bearer hf_good"}, nil, []string{"true false"}},
 		{"PATCH", []string{"Authorization: Bearer hf_down"}, file.ErrDatabase, []string{"false false"}},
 		{"GET", []string{"X-Guest-Authorization: a.b.c"}, file.ErrUnauthenticated, []string{"false true"}},
-		{"GET", []string{guest}, nil, nil}, // nobody is asked about a signature
+		{"GET", []string{guest}, nil, nil}, // a signature needs no lookup
 	} {
 		heard = nil
 		if err := try(c.method, c.headers...); !errors.Is(err, c.err) || !slices.Equal(heard, c.heard) {
@@ -231,7 +231,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// However an identity is printed, the token does not show.
+// No way of printing an identity shows its token.
 func TestCredentialIsHidden(t *testing.T) {
 	who := file.Identity{Kind: file.KindUser, UserID: 7, Credential: presented{userScheme, "topsecret"}.credential()}
 	var log strings.Builder
@@ -296,7 +296,7 @@ func TestNewToken(t *testing.T) {
 			t.Errorf("byte %d had %d values in 100 tokens", i, n)
 		}
 	}
-	// What is kept of it is its SHA-256, and nothing beside.
+	// Only its SHA-256 is stored.
 	if want := sha256.Sum256([]byte(a)); !bytes.Equal(Hash(a), want[:]) {
 		t.Errorf("of %q %q is kept", a, Hash(a))
 	}

@@ -8,8 +8,8 @@ import (
 	"holdfast/internal/cache"
 )
 
-// tokenCache keeps the identities behind good tokens. Tokens that are not good are never cached, so whoever sends
-// those uses no memory. Only requests that read use it: what changes something is looked up each time.
+// tokenCache caches the identities behind good tokens. Wrong tokens are never cached, so they use no memory.
+// Only requests that read use the cache: for requests that change something, the token is looked up each time.
 type tokenCache struct {
 	entries *cache.Cache[[sha256.Size]byte, found]
 }
@@ -19,7 +19,7 @@ func newTokenCache(ttl time.Duration) tokenCache {
 		Until: func(f found) time.Time { return f.until }})}
 }
 
-// find returns the identity behind a token that is good, or was within the TTL.
+// find returns the identity behind a token that is good, or was good within the TTL.
 func (c tokenCache) find(ctx context.Context, p presented, look func(context.Context) (found, error)) (found, error) {
 	key := sha256.Sum256([]byte(string(p.scheme) + " " + p.token))
 	return c.entries.Get(ctx, key, func(ctx context.Context, _ [sha256.Size]byte) (found, error) { return look(ctx) })

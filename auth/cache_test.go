@@ -21,7 +21,7 @@ func (c *counted) Token(ctx context.Context, hash []byte) (file.Token, error) {
 	return c.tokens.Token(ctx, hash)
 }
 
-// A token that was good reads on for as long as is promised, and changes nothing.
+// A revoked token may still read until the cache's TTL is over, but it can change nothing.
 func TestRevokedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &counted{tokens: locals()}
@@ -48,7 +48,7 @@ func TestRevokedToken(t *testing.T) {
 		if err := try("GET"); !errors.Is(err, file.ErrUnauthenticated) {
 			t.Errorf("after 11 of 10 seconds: %v", err)
 		}
-		// What is not there is asked for each time: it may be made at any moment.
+		// A token that does not exist is looked up each time: it may be created at any moment.
 		before := c.asked
 		_, _ = try("GET"), try("GET")
 		if c.asked != before+2 {
@@ -78,7 +78,7 @@ func TestTokenExpiresWhileCached(t *testing.T) {
 	})
 }
 
-// The same text is another token under another scheme.
+// The same text under another scheme is another token.
 func TestCachedByScheme(t *testing.T) {
 	m := newTokenCache(time.Minute)
 	good := func(context.Context) (found, error) { return found{}, nil }
@@ -91,7 +91,7 @@ func TestCachedByScheme(t *testing.T) {
 	}
 }
 
-// Wrong tokens, however many, fill no memory.
+// Wrong tokens use no memory, however many there are.
 func TestWrongTokensAreNotCached(t *testing.T) {
 	a := New(Options{Local: locals(), CacheTTL: time.Minute})
 	for i := range 100_000 {

@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// maxDerivedKeys is how many keys are kept; one takes about 300 bytes.
+	// maxDerivedKeys is how many keys are cached; one takes about 300 bytes.
 	maxDerivedKeys = 10_000
-	// maxDerivations is how many keys are derived or wait for that. With many rounds each
-	// costs a processor a second: who comes then is told to come again.
+	// maxDerivations is how many derivations may run or wait. With many rounds each costs
+	// one CPU second, so further requests are refused and can be retried.
 	maxDerivations = 64
 	derivedTTL     = time.Hour
 )
 
-// keys derives the keys under which users' tokens lie in Redis; a key does not tell its
-// token. That costs as much of a processor as AUTH_TOKEN_ITERATIONS says, for whatever
-// somebody claims to be a token: so a key that was derived is kept, by its token's hash,
-// half of the processors at most work on others, and so many may wait for them.
+// keys derives the Redis keys of users' tokens; a token can't be recovered from its key. The
+// CPU time of a derivation follows from AUTH_TOKEN_ITERATIONS, and wrong tokens cost as much as
+// good ones. So derived keys are cached by the hash of their token, at most half of the
+// processors derive keys, and maxDerivations bounds how many wait for them.
 type keys struct {
 	prefix, secret string
 	iterations     int
@@ -43,8 +43,8 @@ func newKeys(o RedisOptions) *keys {
 			ExpiryCalculator: otter.ExpiryAccessing[[sha256.Size]byte, string](derivedTTL)})}
 }
 
-// find returns the key of a token. It waits for its turn as long as ctx lasts, and not at all
-// where too many wait: file.ErrUnavailable.
+// find returns the key of a token. It waits for its turn until ctx ends. If too many wait
+// already, it returns file.ErrUnavailable at once.
 func (k *keys) find(ctx context.Context, token string) (string, error) {
 	hash := sha256.Sum256([]byte(token))
 	if key, ok := k.derived.GetIfPresent(hash); ok {
@@ -60,7 +60,7 @@ func (k *keys) find(ctx context.Context, token string) (string, error) {
 	case <-ctx.Done():
 		return "", fmt.Errorf("derive key: %w: %w", file.ErrUnavailable, ctx.Err())
 	}
-	if key, ok := k.derived.GetIfPresent(hash); ok { // by another request with this token
+	if key, ok := k.derived.GetIfPresent(hash); ok { // another request with this token derived it
 		return key, nil
 	}
 	sum, err := pbkdf2.Key(sha256.New, token, []byte(k.secret), k.iterations, sha256.Size)

@@ -12,13 +12,13 @@ import (
 	"holdfast/file"
 )
 
-// readStrictly refuses what the JWT library reads over, before anything in a token is believed:
+// readStrictly refuses tokens that the JWT library would accept. It runs before anything in a token is used:
 //
-//   - a header with crit, whatever it names: nothing is understood that would have to be there
-//     (RFC 7515, 4.1.11); with b64, which changes what was signed (RFC 7797),
-//   - a token that says to be of another type than a JWT or an access token (RFC 8725, 3.11): a
-//     provider signs others with the same keys, such as those that end a session,
-//   - a name twice, which others may read in another way (RFC 7515, 4; RFC 7519, 4).
+//   - a header with crit, whatever it names: no critical extension is supported (RFC 7515,
+//     4.1.11); and one with b64, which changes what was signed (RFC 7797),
+//   - a typ other than that of a JWT or an access token (RFC 8725, 3.11): a provider signs
+//     other tokens with the same keys, such as logout tokens,
+//   - duplicate names, which other parsers may read differently (RFC 7515, 4; RFC 7519, 4).
 func readStrictly(token string) error {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -46,7 +46,7 @@ func readStrictly(token string) error {
 	return nil
 }
 
-// members reads a JSON object in base64url, whose names must differ.
+// members reads a JSON object in base64url. Duplicate names are an error.
 func members(part string) (map[string]any, error) {
 	b, err := base64.RawURLEncoding.DecodeString(part)
 	if err != nil {

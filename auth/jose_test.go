@@ -10,8 +10,8 @@ import (
 	"holdfast/file"
 )
 
-// What a token's header demands and nobody here understands is no good token, though its
-// signature is right; neither is one of another type, or one that can be read in two ways.
+// A token is refused despite its right signature if its header demands an extension that is
+// not supported, if it is of another type, or if it can be read in two ways.
 func TestStrictTokens(t *testing.T) {
 	raw := func(header, payload string) string {
 		unsigned := b64([]byte(header)) + "." + b64([]byte(payload))
@@ -21,7 +21,7 @@ func TestStrictTokens(t *testing.T) {
 		}
 		return unsigned + "." + b64(mac)
 	}
-	end := time.Now().Add(time.Hour).UTC().Format(`"exp":20060102150405`) // far away, as a number
+	end := time.Now().Add(time.Hour).UTC().Format(`"exp":20060102150405`) // a number in the far future
 	by := NewSigned(SignedOptions{Secret: []byte(secret), UserClaim: "user_id", AccountClaim: "account_id"})
 	claims := `{` + end + `,"user_id":7,"account_id":3}`
 	for _, c := range []struct {

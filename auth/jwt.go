@@ -13,8 +13,8 @@ import (
 	"holdfast/file"
 )
 
-// guestTokens finds the signed tokens of guests, which Django makes: JWTs (RFC 7519) with
-// HMAC-SHA256 under this key, and nothing else.
+// guestTokens verifies the signed tokens of guests, which Django makes: only JWTs (RFC 7519)
+// with HMAC-SHA256 under this key.
 type guestTokens []byte
 
 func (guestTokens) verifies() {}
@@ -32,14 +32,14 @@ func (key guestTokens) find(_ context.Context, token string) (found, error) {
 	return f, err
 }
 
-// verify checks a JWT: signed in one of these ways, with an end that has not come, and
-// neither made nor beginning in the future.
+// verify checks a JWT: it must be signed with one of these methods, have an exp that has not
+// passed, and neither iat nor nbf may be in the future.
 func verify(token string, methods []string, key jwt.Keyfunc, more ...jwt.ParserOption) (jwt.MapClaims, error) {
 	if err := readStrictly(token); err != nil {
 		return nil, err
 	}
 	claims := jwt.MapClaims{}
-	// Numbers as they stand: a float would take one id for another.
+	// Numbers are kept as text: a float would take one large id for another.
 	options := append([]jwt.ParserOption{jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
 		jwt.WithJSONNumber()}, more...)
 	_, err := jwt.NewParser(options...).ParseWithClaims(token, claims, key)
@@ -52,7 +52,7 @@ func verify(token string, methods []string, key jwt.Keyfunc, more ...jwt.ParserO
 	return claims, nil
 }
 
-// identity reads user and account from the claims of these names.
+// identity reads user and account from the claims with these names.
 func identity(claims jwt.MapClaims, user, account string) (found, error) {
 	who := file.Identity{Kind: file.KindUser, UserID: claimedID(claims[user]), AccountID: claimedID(claims[account])}
 	if who.UserID == 0 || who.AccountID == 0 {
@@ -65,8 +65,8 @@ func identity(claims jwt.MapClaims, user, account string) (found, error) {
 	return found{who, end.Time}, nil
 }
 
-// claimedID reads an id: a whole number above 0, or a text of its digits; 0 if it is
-// anything else.
+// claimedID reads an id: a whole number above 0, as a number or as a string of digits. It
+// returns 0 for anything else.
 func claimedID(claim any) int64 {
 	var text string
 	switch claim := claim.(type) {
@@ -76,7 +76,7 @@ func claimedID(claim any) int64 {
 		text = claim
 	}
 	if strings.Trim(text, "0123456789") != "" {
-		return 0 // ParseInt takes signs, too
+		return 0 // ParseInt would accept signs, too
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {

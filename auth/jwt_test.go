@@ -51,7 +51,7 @@ func TestGuestTokens(t *testing.T) {
 	}
 }
 
-// claims are those of a good guest's token, with changes; nil takes one away.
+// claims are those of a guest's good token, with changes; a nil value removes a claim.
 func claims(changes jwt.MapClaims) jwt.MapClaims {
 	c := jwt.MapClaims{"token_type": "Guest", "exp": time.Now().Add(time.Hour).Unix(), "user_id": 11, "account_id": 5}
 	maps.Copy(c, changes)
@@ -188,7 +188,7 @@ func TestSignedTokens(t *testing.T) {
 	ec, ecJWK := ecKey(t)
 	ed, edJWK := edKey(t)
 	stranger, _ := rsaKey(t)
-	forOthers := maps.Clone(rsJWK) // the same key, to be used by another method only
+	forOthers := maps.Clone(rsJWK) // the same key, declared for another method only
 	forOthers["kid"], forOthers["alg"] = "pss", "PS256"
 	p := newProvider(t, rsJWK, ecJWK, edJWK, forOthers, map[string]any{"kty": "oct", "kid": "oct",
 		"k": b64([]byte(secret))},

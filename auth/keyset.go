@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// keysTTL is how old the provider's keys may grow before they are fetched again.
+	// keysTTL is how old the provider's keys may be before they are fetched again.
 	keysTTL = time.Hour
-	// keysPause is the least time between two fetches, however many tokens name a key that
-	// is not there.
+	// keysPause is the minimum time between two fetches, however many tokens name an unknown
+	// key.
 	keysPause = 10 * time.Second
 	// keysTimeout is for one fetch; lookupTimeout is longer.
 	keysTimeout = 4 * time.Second
@@ -29,9 +29,9 @@ const (
 	maxKeys     = 100
 )
 
-// keySet is the public keys of a provider, fetched when they are needed. The provider need
-// not be there before: until its keys came, nobody can be told, and that is
-// file.ErrProvider. Keys that came serve on while it is gone.
+// keySet is the public keys of a provider, fetched when they are first needed. The provider may
+// be down until then. Until its keys were fetched no token can be verified: that is
+// file.ErrProvider. Keys that were fetched stay in use while the provider is down.
 type keySet struct {
 	url    string
 	client *http.Client
@@ -50,7 +50,7 @@ func newKeySet(url string) *keySet {
 	transport := &http.Transport{MaxConnsPerHost: 1, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2: true}
 	return &keySet{url: url, client: &http.Client{Transport: transport, Timeout: keysTimeout,
-		// Keys come from where the operator said.
+		// Keys come only from the URL that the operator configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
@@ -73,7 +73,7 @@ func (s *keySet) refresh(ctx context.Context, seen *fetched) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.latest.Load() != seen {
-		return nil // somebody else did, while we waited
+		return nil // another request fetched them while this one waited
 	}
 	if time.Since(s.tried) < keysPause {
 		return errors.New("tried a moment ago")
@@ -87,7 +87,7 @@ func (s *keySet) refresh(ctx context.Context, seen *fetched) error {
 }
 
 func (s *keySet) fetch(ctx context.Context) (keys []publicKey, err error) {
-	// Others wait for it too: it goes on when the one who began it is gone.
+	// Other requests wait for this fetch too, so it does not end with the request that began it.
 	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodGet, s.url, nil)
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (s *keySet) fetch(ctx context.Context) (keys []publicKey, err error) {
 		if k.USE == jwkset.UseEnc {
 			continue
 		}
-		// A key of another kind, or a broken one, is no reason to do without the rest.
+		// Keys of unknown kinds and broken keys are skipped; the others are still used.
 		if jwk, err := jwkset.NewJWKFromMarshal(k, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{}); err == nil {
 			keys = append(keys, publicKey{k.KID, k.ALG.String(), public(jwk.Key())})
 		}
@@ -116,7 +116,7 @@ func (s *keySet) fetch(ctx context.Context) (keys []publicKey, err error) {
 	return keys, nil
 }
 
-// public takes the public half, should somebody have published both.
+// public returns the public half, in case the provider published a private key.
 func public(key any) crypto.PublicKey {
 	if private, ok := key.(crypto.Signer); ok {
 		return private.Public()

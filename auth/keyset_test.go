@@ -17,7 +17,7 @@ import (
 	"holdfast/file"
 )
 
-// The provider is not there when the service starts, comes, changes its keys, and goes.
+// The provider is down when the service starts, comes up, changes its keys, and goes down again.
 func TestProviderThatComesAndGoes(t *testing.T) {
 	first, firstJWK := ecKey(t)
 	second, secondJWK := ecKey(t)
@@ -50,7 +50,7 @@ func TestProviderThatComesAndGoes(t *testing.T) {
 		time.Sleep(keysPause)
 		try(old, nil)
 		for range 100 {
-			try(fresh, file.ErrNotFound) // an id that nobody knows
+			try(fresh, file.ErrNotFound) // an unknown key id
 		}
 		keys = []map[string]any{firstJWK, secondJWK}
 		time.Sleep(keysPause)
@@ -62,11 +62,11 @@ func TestProviderThatComesAndGoes(t *testing.T) {
 		}
 		status = 503
 		time.Sleep(2 * keysTTL)
-		try(fresh, nil) // what is known stays good
+		try(fresh, nil) // known keys stay good
 		status, keys = 200, []map[string]any{secondJWK}
 		time.Sleep(keysPause)
 		try(fresh, nil)
-		try(old, file.ErrNotFound) // it was taken back
+		try(old, file.ErrNotFound) // the provider withdrew it
 	})
 }
 
@@ -74,7 +74,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A key set without an end is read no further than is said.
+// An endless key set is read only up to the limit.
 func TestKeySetWithoutEnd(t *testing.T) {
 	var sent atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,13 +90,12 @@ func TestKeySetWithoutEnd(t *testing.T) {
 	if _, err := newKeySet(server.URL).find(t.Context(), "x"); !errors.Is(err, file.ErrProvider) {
 		t.Error(err)
 	}
-	if n := sent.Load(); n > 32<<20 { // of which most is in the buffers of the connection
+	if n := sent.Load(); n > 32<<20 { // most of it is in the connection's buffers
 		t.Errorf("%d bytes were taken", n)
 	}
 }
 
-// Whatever is done to a good token, it does not become another identity.
-// Keys come from the address that was set, and from nowhere that it points to.
+// Keys come only from the configured URL; redirects are not followed.
 func TestKeySetElsewhere(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter,
 		*http.Request) {
@@ -112,6 +111,7 @@ func TestKeySetElsewhere(t *testing.T) {
 	}
 }
 
+// A good token that was changed in any way never becomes another identity.
 func FuzzGuestToken(f *testing.F) {
 	good := sign(f, jwt.SigningMethodHS256, []byte(django),
 		jwt.MapClaims{"token_type": "Guest", "exp": 4102444800, "user_id": 11, "account_id": 5}, "")
@@ -126,7 +126,7 @@ func FuzzGuestToken(f *testing.F) {
 	})
 }
 
-// Whatever the claims are, ids are above 0 and as written, and nobody is let in for ever.
+// For any claims, ids are above 0 and exactly as written, and every token expires.
 func FuzzClaims(f *testing.F) {
 	f.Add(`{"token_type":"Guest","exp":4102444800,"user_id":"11","account_id":5}`)
 	f.Add(`{"token_type":"Guest","exp":1e400,"user_id":9223372036854775808,"account_id":"-5"}`)

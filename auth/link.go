@@ -14,29 +14,29 @@ import (
 	"holdfast/file"
 )
 
-// LinkRows keeps links: file.ErrNotFound for one that is not there (any more).
+// LinkRows stores links. The error is file.ErrNotFound for a link that does not exist, or no longer.
 type LinkRows interface {
 	CreateLink(ctx context.Context, l file.Link) error
 	Link(ctx context.Context, id string) (file.Link, error)
 	LinksEnded(ctx context.Context, id file.ID) (bool, error)
 }
 
-// Links signs links that open one file without a token, and knows them again. A link
-// says in its query until when it is good and how the file is to be shown, and has a secret of
-// its own; the signature is an HMAC-SHA256 (RFC 2104) over those and the file's id. Whose link
-// it is, is kept in a row: it opens what its maker may read.
+// Links signs and verifies links that open one file without a token. The query of a link has
+// its expiry, the disposition of the file and a secret of its own. The signature is an
+// HMAC-SHA256 (RFC 2104) over those and the file's id. The maker of a link is stored in a row:
+// the link opens its file only while the maker may read it.
 //
-// A backend has to be asked with what the maker came with. That lies in the row, too, under a
-// key made of the secret: neither the row nor the link alone tells it.
+// The backend is asked with the credential that the maker presented. The row has that, too,
+// encrypted with a key derived from the secret: neither the row nor the link alone reveals it.
 type Links struct {
 	keys [][]byte
 	rows LinkRows
 	now  func() time.Time
 }
 
-// NewLinks returns Links that sign with the first key and accept all: to change keys, put
-// a new one in front, and take the old one away when its last link has expired. There
-// must be at least one.
+// NewLinks returns Links that sign with the first key and accept all keys. To rotate keys, put
+// a new one in front, and remove the old one when its last link has expired. There must be at
+// least one key.
 func NewLinks(keys [][]byte, rows LinkRows, now func() time.Time) *Links {
 	return &Links{keys, rows, now}
 }
@@ -44,12 +44,12 @@ func NewLinks(keys [][]byte, rows LinkRows, now func() time.Time) *Links {
 const (
 	linkExpires     = "expires"     // seconds since 1970 UTC
 	linkDisposition = "disposition" // attachment or inline; may be missing
-	linkSecret      = "link"        // links of the version before have none
+	linkSecret      = "link"        // links of the previous version have none
 	linkSignature   = "signature"
 )
 
-// Make keeps a link to the file id that opens it as maker, and returns its query and its own
-// id.
+// Make stores a link that opens the file id with the rights of maker. It returns the link's
+// query and its id.
 func (l *Links) Make(ctx context.Context, id file.ID, maker file.Identity, expires time.Time,
 	disposition string) (query, link string, err error) {
 	if maker.Kind == "" || maker.Kind == file.KindLink {
@@ -83,11 +83,11 @@ func (l *Links) sign(id file.ID, secret string, expires time.Time, disposition s
 	return q.Encode()
 }
 
-// IsLink says whether a query claims to be a link's. Whoever comes with one is judged by
-// it alone.
+// IsLink reports whether a query claims to be that of a link. Such a request is authenticated
+// by the link alone.
 func IsLink(q url.Values) bool { return q.Has(linkSignature) }
 
-// Identify says who comes with a link to the file id: somebody who may read that file,
+// Identify returns the identity of the bearer of a link to the file id, who may read that file
 // and nothing else. The error is file.ErrLink, or file.ErrLinkExpired for a link that was
 // good once.
 func (l *Links) Identify(id file.ID, q url.Values) (file.Identity, error) {
@@ -112,9 +112,9 @@ func (l *Links) Identify(id file.ID, q url.Values) (file.Identity, error) {
 	return file.Identity{Kind: file.KindLink, File: id, Credential: file.NewCredential(linkSecret, q.Get(linkSecret))}, nil
 }
 
-// Maker says as whom somebody with a link may read its file. The zero Identity stands for a link
-// of the version before, which nobody knows the maker of: it opens its file until it expires or
-// all links of the file are ended. The error is file.ErrLink for a link that was ended.
+// Maker returns the maker of a link, with whose rights the bearer, who, reads the file. The zero
+// Identity stands for a link of the previous version, whose maker is unknown: it opens its file
+// until it expires or all links of the file are revoked. The error is file.ErrLink for a revoked link.
 func (l *Links) Maker(ctx context.Context, who file.Identity) (file.Identity, error) {
 	_, secret := who.Credential.Reveal()
 	if secret == "" {
@@ -135,10 +135,10 @@ func (l *Links) Maker(ctx context.Context, who file.Identity) (file.Identity, er
 	return row.Maker, err
 }
 
-// mac signs the parts of a link; quoted, none can run into the next.
+// mac signs the parts of a link. They are quoted, so that none can run into the next.
 func mac(key []byte, id file.ID, secret string, expires int64, disposition string) []byte {
 	h := hmac.New(sha256.New, key)
-	if secret == "" { // as the version before signed
+	if secret == "" { // the previous version's form
 		fmt.Fprintf(h, "holdfast link 1\n%d\n%q\n%q", expires, disposition, id)
 	} else {
 		fmt.Fprintf(h, "holdfast link 2\n%d\n%q\n%q\n%q", expires, disposition, id, secret)

@@ -23,11 +23,11 @@ func at(now time.Time, keys ...[]byte) *Links {
 	return NewLinks(keys, shelfOfLinks{}, func() time.Time { return now })
 }
 
-// shelfOfLinks are links by their ids; under that of a file its links without a row were ended.
+// shelfOfLinks has links by their ids. An entry under a file's id means that its links without a row were revoked.
 type shelfOfLinks map[string]file.Link
 
 func (s shelfOfLinks) CreateLink(_ context.Context, l file.Link) error {
-	l.Maker.Credential = file.Credential{} // it has no place in a row
+	l.Maker.Credential = file.Credential{} // a row has no column for it
 	s[l.ID] = l
 	return nil
 }
@@ -44,8 +44,8 @@ func (s shelfOfLinks) LinksEnded(_ context.Context, id file.ID) (bool, error) {
 	return ended, nil
 }
 
-// A link opens its file as who made it, with what they came with, which neither its row nor its
-// address tells alone; until its row is gone.
+// A link opens its file with the identity and the credential of its maker until its row is
+// deleted. Neither the row nor the URL alone reveals the credential.
 func TestMakerOfALink(t *testing.T) {
 	const id = file.ID("a.pdf")
 	rows := shelfOfLinks{}
@@ -80,7 +80,7 @@ func TestMakerOfALink(t *testing.T) {
 			t.Errorf("%+v makes a link: %v", nobody, err)
 		}
 	}
-	// One of the version before, whose maker nobody knows.
+	// A link of the previous version, whose maker is unknown.
 	who, err = links.Identify(id, query(t, links.sign(id, "", noon.Add(time.Hour), "")))
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestLink(t *testing.T) {
 		if _, err := at(noon.Add(time.Hour), keyA).Identify(id, good); !errors.Is(err, file.ErrLinkExpired) {
 			t.Errorf("an old link: %v", err)
 		}
-		// The keys were changed: it is accepted as long as its key is there.
+		// After a rotation a link is accepted as long as its key is still configured.
 		if _, err := at(noon, keyB, keyA).Identify(id, good); err != nil {
 			t.Errorf("with a new key in front: %v", err)
 		}
@@ -145,7 +145,7 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// Whatever is changed in a link, it opens nothing.
+// A link that was changed in any way opens nothing.
 func FuzzLink(f *testing.F) {
 	const id = file.ID("a.pdf")
 	links := at(noon, keyA)

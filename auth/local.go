@@ -11,12 +11,12 @@ import (
 	"holdfast/file"
 )
 
-// localPrefix begins every local token: people and secret scanners see what it is, and
-// nothing else has to be looked up in SQL.
+// localPrefix begins every local token. People and secret scanners recognise it, and only
+// tokens with it are looked up in SQL.
 const localPrefix = "hf_"
 
-// Tokens finds local tokens by the SHA-256 of their text. A token that is not there
-// or no longer in force is file.ErrNotFound.
+// Tokens finds local tokens by the SHA-256 of their text. The error is file.ErrNotFound for a
+// token that does not exist, or that has expired or was revoked.
 type Tokens interface {
 	Token(ctx context.Context, hash []byte) (file.Token, error)
 }
@@ -46,18 +46,19 @@ func NewToken() string {
 	return localPrefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Hash is what is kept of a local token. A plain hash is enough for a random text.
+// Hash returns the hash of a local token, which is all that is stored of it. A plain SHA-256 is
+// enough for a random text.
 func Hash(token string) []byte {
 	sum := sha256.Sum256([]byte(token))
 	return sum[:]
 }
 
-// Fingerprint tells a token from others without saying what it is: the first half of its
-// SHA-256, in 32 hexadecimal digits.
+// Fingerprint identifies a token without revealing it: the first half of its SHA-256, in 32
+// hexadecimal digits.
 func Fingerprint(token string) string { return hex.EncodeToString(Hash(token)[:16]) }
 
-// IssueToken makes a token for whom t says, or for a service if t names no user, and returns
-// its text, which is kept nowhere.
+// IssueToken creates a token for the user of t, or for a service if t has no user. It returns
+// the token's text, which is stored nowhere.
 func IssueToken(ctx context.Context, rows interface {
 	CreateToken(ctx context.Context, t file.Token) error
 }, t file.Token) (string, error) {

@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	// maxPickle is the longest pickle read, in bytes. Those of Django's tokens have 200.
+	// maxPickle is the longest pickle that is read, in bytes. Those of Django's tokens have about 200.
 	maxPickle = 64 << 10
-	// maxPickleStack is the most values that may wait on the stack at a time. Python puts
-	// items into a container 1,000 at a time, and each level of nesting is one more.
+	// maxPickleStack is the maximum height of the stack, in values. Python adds items to a
+	// container in batches of 1,000, and each level of nesting adds one more value.
 	maxPickleStack = 4096
 )
 
 var errPickle = errors.New("not a pickle of plain data")
 
-// unpickle reads a pickle (Python, protocols 2 to 5) of a dict, and returns those of its
-// items that have a string for a key: whole numbers as int64, true and false as bool, and
-// whatever else as something that is neither.
+// unpickle reads a pickle (Python, protocols 2 to 5) of a dict, and returns the items that have
+// a string as key: integers as int64, booleans as bool, strings as string, None as nil. All
+// other values become placeholders of other types.
 //
-// It knows numbers, texts and containers, and no opcode that names or calls anything. A
-// value costs at least a byte of the input and is kept once, and what a length claims is
-// there before it is believed; so memory is bounded by maxPickle, whatever the pickle says.
+// It supports numbers, strings and containers, and no opcode that imports or calls anything.
+// Each value costs at least one byte of input and is stored once, and a declared length is
+// checked against the remaining input before it is used. So memory is bounded by maxPickle, for any input.
 func unpickle(b []byte) (map[string]any, error) {
 	if len(b) > maxPickle {
 		return nil, fmt.Errorf("%w: %d bytes", errPickle, len(b))
@@ -51,15 +51,15 @@ func unpickle(b []byte) (map[string]any, error) {
 	return top, nil
 }
 
-// What values become, beside nil, bool, int64 and string. Of what is in a list nothing is
-// kept: so nothing is ever nested, whatever the pickle is.
+// The types of values besides nil, bool, int64 and string. The items of lists are dropped, so
+// values are never nested.
 type (
 	pickledDict   map[string]any
 	pickledList   struct{} // a list or a set, which can't be a key
-	pickledOpaque struct{} // a number that is no int64, bytes, a tuple
+	pickledOpaque struct{} // a number that does not fit an int64, bytes, a tuple
 )
 
-// Opcodes by their names in Python's pickletools.
+// The opcodes, named as in Python's pickletools.
 const (
 	opMark            = '('
 	opStop            = '.'
@@ -104,7 +104,7 @@ const (
 	opByteArray8      = 0x96
 )
 
-// pickle is the machine that a pickle is a program for.
+// pickle is the stack machine that runs a pickle.
 type pickle struct {
 	rest    []byte
 	stack   []any
@@ -114,12 +114,12 @@ type pickle struct {
 	err     error // the first
 }
 
-// step does one opcode.
+// step runs one opcode.
 func (p *pickle) step(op byte) {
 	switch op {
 	case opStop:
 		p.stopped = true
-	case opFrame: // says how long a run of opcodes is, which changes nothing
+	case opFrame: // the length of a run of opcodes; otherwise ignored
 		if p.number(8) > uint64(len(p.rest)) {
 			p.fail("cut short")
 		}
@@ -153,7 +153,7 @@ func (p *pickle) step(op byte) {
 	}
 }
 
-// value is what an opcode stands for that is a value by itself.
+// value returns the value of an opcode that pushes a single value.
 func (p *pickle) value(op byte) any {
 	switch op {
 	case opNone:
@@ -199,9 +199,9 @@ func (p *pickle) value(op byte) any {
 	return nil
 }
 
-// remember does the opcodes that name a value on the stack, and bring it back.
+// remember runs the opcodes that store the top of the stack in the memo, and those that push it again.
 func (p *pickle) remember(op byte) {
-	name := uint32(len(p.memo)) // of opMemoize
+	name := uint32(len(p.memo)) // the index that opMemoize uses
 	switch op {
 	case opBinPut, opBinGet:
 		name = uint32(p.number(1))
@@ -223,7 +223,7 @@ func (p *pickle) remember(op byte) {
 	p.memo[name] = p.stack[len(p.stack)-1]
 }
 
-// set puts keys and values into the dict on the stack.
+// set adds keys and values to the dict on the stack.
 func (p *pickle) set(items []any) {
 	if p.err != nil {
 		return
@@ -243,7 +243,7 @@ func (p *pickle) set(items []any) {
 	}
 }
 
-// add drops items that go into the list or set on the stack.
+// add drops items that are added to the list or set on the stack.
 func (p *pickle) add([]any) {
 	if _, ok := p.top().(pickledList); !ok {
 		p.fail("items without a list")
@@ -252,7 +252,7 @@ func (p *pickle) add([]any) {
 
 func (p *pickle) push(v any) { p.stack = append(p.stack, v) }
 
-// has says whether there are n values above the last mark.
+// has reports whether there are n values above the last mark.
 func (p *pickle) has(n int) bool {
 	bottom := 0
 	if len(p.marks) > 0 {
@@ -279,7 +279,7 @@ func (p *pickle) pop(n int) []any {
 	return items
 }
 
-// sinceMark takes the last mark, and all values above it.
+// sinceMark removes the last mark and returns the values above it.
 func (p *pickle) sinceMark() []any {
 	if len(p.marks) == 0 {
 		p.fail("no mark")
@@ -293,14 +293,14 @@ func (p *pickle) sinceMark() []any {
 
 func (p *pickle) byte() byte { return byte(p.number(1)) }
 
-// number reads a number of so many bytes.
+// number reads a number of size bytes.
 func (p *pickle) number(size uint64) uint64 {
 	var whole [8]byte
 	copy(whole[:], p.take(size))
 	return binary.LittleEndian.Uint64(whole[:])
 }
 
-// take returns the next n bytes, which are there or it fails.
+// take returns the next n bytes of the input. It fails if there are fewer.
 func (p *pickle) take(n uint64) []byte {
 	if n > uint64(len(p.rest)) {
 		p.fail("cut short")
@@ -318,7 +318,7 @@ func (p *pickle) fail(why string) {
 	}
 }
 
-// long reads a number of any length, in two's complement.
+// long reads a number of any length in two's complement.
 func long(b []byte) any {
 	if len(b) == 0 {
 		return int64(0)

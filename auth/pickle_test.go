@@ -57,7 +57,7 @@ func TestPickles(t *testing.T) {
 	}
 }
 
-// head is {'user_id': 1, 'account_id': 2, and then the value of 'x' up to the end.
+// head is the beginning of {'user_id': 1, 'account_id': 2, 'x': ...}, up to the value of 'x'.
 const head = "\x80\x04}(\x8c\x07user_idK\x01\x8c\naccount_idK\x02\x8c\x01x"
 
 func TestHostilePickles(t *testing.T) {
@@ -116,7 +116,7 @@ func TestHostilePickles(t *testing.T) {
 	}
 }
 
-// Memory is bounded by the length of a pickle, whatever its opcodes are.
+// Memory is bounded by the length of a pickle, for any opcodes.
 func TestPickleMemory(t *testing.T) {
 	for name, unit := range map[string]string{"lists": "]\x94", "dicts": "}\x94", "texts": "\x8c\x00\x94",
 		"memos": "h\x00\x94"} {
@@ -128,7 +128,7 @@ func TestPickleMemory(t *testing.T) {
 			t.Errorf("%s: %.0f allocations for %d bytes", name, got, len(whole))
 		}
 	}
-	// What a length claims is there before it is believed.
+	// A declared length that exceeds the input allocates nothing.
 	for name, value := range map[string]string{"a text of 2 GB": "X\xff\xff\xff\x7f",
 		"a text of 8 EB": "\x8d" + strings.Repeat("\xff", 7) + "\x7f"} {
 		var before, after runtime.MemStats

@@ -8,7 +8,7 @@ import (
 	"holdfast/file"
 )
 
-// scheme says what kind of token somebody claims to have: where it stood tells.
+// scheme is the kind of a token. It follows from the header or cookie that the token was in.
 type scheme string
 
 const (
@@ -17,25 +17,25 @@ const (
 	publicScheme scheme = "public"
 )
 
-// maxToken is the longest token looked at, in bytes. The longest are signed ones that
-// carry groups.
+// maxToken is the longest token that is accepted, in bytes. The longest are signed tokens
+// with groups.
 const maxToken = 8 << 10
 
-// maxPresented is how many tokens may come with a request: one for each place where a token
-// may stand, and one more. A browser may send two cookies of the same name, which two
-// applications of one domain have set.
+// maxPresented is how many tokens a request may carry: one for each place, and one more. A
+// browser may send two cookies of the same name, set by two applications of one
+// domain.
 const maxPresented = 8
 
-// place is where a token may stand in a request.
+// place is a header or cookie that may hold a token.
 type place struct {
 	name   string // of the header or the cookie
 	scheme scheme
-	before []string // one of these words stands before the token (RFC 9110, 11.4)
-	bare   bool     // the token may also stand alone
+	before []string // the authentication schemes, one of which precedes the token (RFC 9110, 11.4)
+	bare   bool     // the token may also come without a scheme
 }
 
-// headers and cookies are the places of tokens, in the order in which they count. There is no other list of them.
-// The backend is asked with a token in the header of its scheme, behind the first of its words.
+// headers and cookies are the places of tokens, in the order in which they count. This is the only list of them.
+// A token is sent to the backend in the header of its scheme, after the first word of before.
 var (
 	headers = []place{
 		{name: "Authorization", scheme: userScheme, before: []string{"Bearer", "Token"}},
@@ -46,11 +46,11 @@ var (
 		{name: "file_service_auth", scheme: userScheme, bare: true},
 		{name: "token", scheme: userScheme, bare: true},
 		{name: "guest-token", scheme: guestScheme, bare: true},
-		{name: "public-token", scheme: publicScheme, before: []string{"Token"}, bare: true}, // clients write both
+		{name: "public-token", scheme: publicScheme, before: []string{"Token"}, bare: true}, // clients send both forms
 	}
 )
 
-// Headers returns the names of the request headers that tokens stand in.
+// Headers returns the names of the request headers that may hold tokens.
 func Headers() (names []string) {
 	for _, h := range headers {
 		names = append(names, h.name)
@@ -58,22 +58,22 @@ func Headers() (names []string) {
 	return names
 }
 
-// Varies is the value of Vary for an answer that depends on who asks (RFC 9110, 12.5.5).
+// Varies is the value of Vary for a response that depends on the caller (RFC 9110, 12.5.5).
 func Varies() string { return strings.Join(append(Headers(), "Cookie"), ", ") }
 
-// HasHeader reports whether a request has one of the headers that tokens stand in.
+// HasHeader reports whether a request has one of the headers that may hold tokens.
 func HasHeader(r *http.Request) bool {
 	return slices.ContainsFunc(headers, func(h place) bool { return r.Header.Get(h.name) != "" })
 }
 
-// presented is a token as it came with a request.
+// presented is a token of a request, and its scheme.
 type presented struct {
 	scheme scheme
 	token  string
 }
 
-// credential is the header by which the backend is asked on this token's behalf: exactly
-// one, also for a token that came as a cookie.
+// credential is the header that carries this token to the backend: exactly one, also for a
+// token from a cookie.
 func (p presented) credential() file.Credential {
 	i := slices.IndexFunc(headers, func(h place) bool { return h.scheme == p.scheme })
 	if len(headers[i].before) == 0 {
@@ -82,14 +82,14 @@ func (p presented) credential() file.Credential {
 	return file.NewCredential(headers[i].name, headers[i].before[0]+" "+p.token)
 }
 
-// read returns the tokens of a request, in the order in which they count, and of more than
-// maxPresented one too many. Those in cookies are read if withCookies is true. It is the only
-// place that decides what a request presents: what is empty, or no token by its form, is not
-// there.
+// read returns the tokens of a request, in the order in which they count. If there are more
+// than maxPresented, it returns maxPresented+1. Cookies are read if withCookies is true. It is
+// the only place that decides which tokens a request presents: empty values and values that
+// don't have the form of a token are ignored.
 func read(r *http.Request, withCookies bool) (all []presented) {
 	add := func(at place, value string) {
 		p := presented{at.scheme, strings.TrimSpace(at.token(value))}
-		// The same one in header and cookie need not be looked up twice.
+		// A token that is both in a header and in a cookie is looked up once.
 		if len(all) <= maxPresented && p.token != "" && len(p.token) <= maxToken && !slices.Contains(all, p) {
 			all = append(all, p)
 		}
@@ -110,7 +110,7 @@ func read(r *http.Request, withCookies bool) (all []presented) {
 	return all
 }
 
-// token returns the token in a header or cookie of this place; empty if there is none.
+// token returns the token in the value of this header or cookie; empty if there is none.
 func (p place) token(value string) string {
 	if token := schemed(value, p.before...); token != "" || !p.bare {
 		return token
@@ -118,7 +118,7 @@ func (p place) token(value string) string {
 	return value
 }
 
-// schemed returns the token behind one of the schemes, in any case (RFC 9110, 11.1).
+// schemed returns the token after one of the schemes, whose case is ignored (RFC 9110, 11.1).
 func schemed(header string, schemes ...string) string {
 	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
 	if slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(s, scheme) }) {

@@ -13,42 +13,42 @@ import (
 )
 
 const (
-	// redisTimeout is for one step: to connect, to send, to get an answer, to get a
-	// connection out of the pool. All together have lookupTimeout.
+	// redisTimeout is for each step: connecting, sending, receiving, and getting a connection
+	// from the pool. lookupTimeout is for all of them together.
 	redisTimeout = 2 * time.Second
-	// redisConnections are as many lookups as there can be at the same time.
+	// redisConnections is the maximum of concurrent lookups.
 	redisConnections = 32
 )
 
-// RedisOptions say where Django keeps tokens, and under which keys.
+// RedisOptions say in which Redis Django stores tokens, and under which keys.
 type RedisOptions struct {
-	URL        string // redis:// or rediss://; it holds the password
+	URL        string // redis:// or rediss://, with the password
 	Prefix     string // of every key
 	Secret     string // Django's SECRET_KEY, from which the keys of users' tokens are made
 	Iterations int    // of PBKDF2
 }
 
-// Redis reads the tokens that Django keeps there.
+// Redis reads the tokens that Django stores in Redis.
 type Redis struct {
 	RedisOptions
 	client *redis.Client
 	keys   *keys
 }
 
-// OpenRedis prepares the connection; it is made when it is needed first.
+// OpenRedis returns a Redis, which connects on first use.
 func OpenRedis(o RedisOptions) (*Redis, error) {
 	parsed, err := redis.ParseURL(o.URL)
 	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err) // of a URL that can be parsed it shows no password
+		return nil, fmt.Errorf("redis: %w", err) // shows no password: config has parsed the URL
 	}
 	parsed.DialTimeout, parsed.ReadTimeout, parsed.WriteTimeout, parsed.PoolTimeout = redisTimeout, redisTimeout,
 		redisTimeout, redisTimeout
-	parsed.ContextTimeoutEnabled = true // or a Redis that hangs would be waited for longer
+	parsed.ContextTimeoutEnabled = true // else a Redis that hangs would be waited for beyond ctx
 	parsed.PoolSize, parsed.MaxActiveConns, parsed.MaxRetries, parsed.DialerRetries = redisConnections, redisConnections,
 		1, 1
 	parsed.DisableIdentity = true
 	parsed.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	redis.SetLogger(quiet{}) // the library writes past our log what it returns as well
+	redis.SetLogger(quiet{}) // the library would log errors that it returns, and not to our log
 	return &Redis{o, redis.NewClient(parsed), newKeys(o)}, nil
 }
 
@@ -67,10 +67,10 @@ func (r *Redis) Ping(ctx context.Context) error {
 // Close ends all connections.
 func (r *Redis) Close() error { return r.client.Close() }
 
-// fields reads the pickled dict under a key. What is no such thing is file.ErrNotFound:
-// nobody can be told from it.
+// fields reads the pickled dict under a key. The error is file.ErrNotFound if the value is no
+// such dict, since it names no identity.
 func (r *Redis) fields(ctx context.Context, key string) (map[string]any, error) {
-	// Not GET: what lies there may have any length.
+	// Not GET: the value may have any length.
 	value, err := r.client.GetRange(ctx, key, 0, maxPickle).Bytes()
 	switch {
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
@@ -110,7 +110,7 @@ func (r redisUsers) find(ctx context.Context, token string) (found, error) {
 type redisPublics struct{ *Redis }
 
 func (r redisPublics) find(ctx context.Context, token string) (found, error) {
-	// Their keys are the tokens themselves: anything else could read other keys of Django's.
+	// The token itself is the key: without this check a caller could read other keys of Django.
 	if !IsPublicToken(token) {
 		return found{}, file.ErrNotFound
 	}
@@ -125,14 +125,14 @@ func (r redisPublics) find(ctx context.Context, token string) (found, error) {
 	return found{who: file.Identity{Kind: file.KindPublic, AccountID: account, Fingerprint: Fingerprint(token)}}, nil
 }
 
-// pickledID reads an id: a whole number above 0, and nothing that could pass for one.
+// pickledID reads an id: an integer above 0, and no value of another type.
 func pickledID(v any) int64 {
 	n, _ := v.(int64)
 	return max(n, 0)
 }
 
-// IsPublicToken says whether a text can be the token of a public form, which has 8
-// characters, or of an embedded one, which has 32.
+// IsPublicToken reports whether s has the form of a token of a public form (8 characters) or
+// of an embedded form (32 characters).
 func IsPublicToken(s string) bool {
 	return (len(s) == 8 || len(s) == 32) && !strings.ContainsFunc(s, func(c rune) bool {
 		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_'

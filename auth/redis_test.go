@@ -30,7 +30,7 @@ func TestTokenKeys(t *testing.T) {
 	}
 }
 
-// shelf is a Redis as Django fills it.
+// shelf is a Redis with the entries that Django makes.
 type shelf struct {
 	*redistest.Server
 	*Redis
@@ -88,7 +88,7 @@ func TestTokensInRedis(t *testing.T) {
 			}
 		}
 	}
-	// The first that is good counts.
+	// The first good token counts.
 	guest := sign(t, jwt.SigningMethodHS256, []byte(django), claims(nil), "")
 	for _, c := range []struct {
 		headers []string
@@ -143,7 +143,7 @@ func TestWhatIsNoTokenInRedis(t *testing.T) {
 	}
 	refuse("a list", "Authorization: Bearer list")
 
-	// A public token is its own key: it must not reach others of Django's.
+	// A public token is its own key: it must not read other keys of Django.
 	s.putUser("pn-user", head+"Nu.")
 	key, _ = s.keys.find(t.Context(), "pn-user")
 	for _, name := range []string{"views.decorators.cache", "a", "abc:defg", "abcdefg\x00", "abcdéfg", "../:1:ab",
@@ -156,8 +156,8 @@ func TestWhatIsNoTokenInRedis(t *testing.T) {
 	refuse("a public token with another scheme", "X-Public-Authorization: Bearer abcdefgh")
 }
 
-// Redis goes away, hangs, and comes back: never "nobody", never for long, and well again
-// by itself.
+// Redis goes down, hangs, and comes back: the request is never treated as anonymous, never
+// waits long, and tokens are found again without a restart.
 func TestRedisIsDown(t *testing.T) {
 	s := newShelf(t)
 	s.putUser("pn-user", head+"Nu.")
@@ -170,7 +170,7 @@ func TestRedisIsDown(t *testing.T) {
 		if !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", header, err, want)
 		}
-		if ctx.Err() != nil { // it was lookupTimeout, not our own end
+		if ctx.Err() != nil { // lookupTimeout must have ended it, not this ctx
 			t.Errorf("%s: took a minute", header)
 		}
 	}
@@ -189,7 +189,7 @@ func TestRedisIsDown(t *testing.T) {
 			t.Errorf("ping: %v", err)
 		}
 		fault.end()
-		for err := file.ErrRedis; err != nil; { // go-redis may still have a connection of before
+		for err := file.ErrRedis; err != nil; { // go-redis may still have an old connection
 			_, err = a.Identify(request("PATCH", user))
 			if err != nil && !errors.Is(err, file.ErrRedis) {
 				t.Fatal(err)
@@ -199,7 +199,7 @@ func TestRedisIsDown(t *testing.T) {
 	}
 }
 
-// Thousands of wrong tokens at once: who has the right one is served, and nothing is left.
+// Thousands of wrong tokens at once: a caller with a good token is served, and no memory stays in use.
 func TestThousandsOfWrongTokens(t *testing.T) {
 	s := newShelf(t)
 	s.putUser("pn-user", head+"Nu.")
@@ -238,13 +238,13 @@ func TestThousandsOfWrongTokens(t *testing.T) {
 	}
 }
 
-// Keys are derived one after the other, each once, and who comes when many wait for that is
-// told to come again at once: a processor is not to be had for the asking.
+// Each key is derived once, with few derivations at a time. When too many wait, further
+// requests are refused at once: callers can't take up all the CPU.
 func TestDerivationsAreBounded(t *testing.T) {
 	k := newKeys(RedisOptions{Secret: django, Iterations: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	for range cap(k.turns) {
-		k.turns <- struct{}{} // all are at work
+		k.turns <- struct{}{} // all are in use
 	}
 	var waiting sync.WaitGroup
 	for i := range maxDerivations {
@@ -273,7 +273,7 @@ func TestDerivationsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.iterations = 2 // whoever derives it again gets another one
+	k.iterations = 2 // a second derivation would give another key
 	if again, err := k.find(t.Context(), "known"); err != nil || again != first {
 		t.Errorf("derived twice: %v", err)
 	}

@@ -20,7 +20,7 @@ func newSecret() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// sealer encrypts with AES-256-GCM, under a key made of a link's secret by HKDF (RFC 5869).
+// sealer encrypts with AES-256-GCM, with a key derived from a link's secret by HKDF (RFC 5869).
 func sealer(secret string) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "holdfast link credential", 32)
 	if err != nil {

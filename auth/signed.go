@@ -17,25 +17,25 @@ import (
 )
 
 const (
-	// maxSkew is how far the clock of a token's maker may be from ours.
+	// maxSkew is how far the clock of a token's issuer may differ from ours.
 	maxSkew = 30 * time.Second
-	// maxGroups is how many groups of a token count; what is beyond is not looked at.
+	// maxGroups is how many groups of a token are read; further ones are ignored.
 	maxGroups = 1000
 )
 
-// SignedOptions say which signed tokens (JWTs, RFC 7519) of other makers than Django count.
+// SignedOptions say which signed tokens (JWTs, RFC 7519) of issuers other than Django are accepted.
 type SignedOptions struct {
 	KeysURL  string // of the provider's public keys (RFC 7517); empty: none
-	Secret   []byte // the key of tokens with HMAC-SHA256; empty: there are no such
-	Issuer   string // that the tokens have to name; empty: any
-	Audience string // that the tokens have to be for; empty: any
+	Secret   []byte // the key of tokens with HMAC-SHA256; empty: these are not accepted
+	Issuer   string // the required iss; empty: any
+	Audience string // the required aud; empty: any
 
 	// The names of the claims that hold the user, the account and the groups.
 	UserClaim, AccountClaim, GroupsClaim string
 }
 
-// Signed finds people by the signed tokens of an OpenID provider, or of whoever has the
-// secret.
+// Signed verifies the signed tokens of an OpenID provider, or of an issuer that has the
+// secret, and returns their users.
 type Signed struct {
 	SignedOptions
 	keys    *keySet // nil: none
@@ -43,7 +43,7 @@ type Signed struct {
 	checks  []jwt.ParserOption
 }
 
-// NewSigned returns a Signed. The provider's keys are fetched when they are needed first.
+// NewSigned returns a Signed. The provider's keys are fetched when they are first needed.
 func NewSigned(o SignedOptions) *Signed {
 	s := &Signed{SignedOptions: o, checks: []jwt.ParserOption{jwt.WithLeeway(maxSkew)}}
 	if o.KeysURL != "" {
@@ -72,7 +72,7 @@ func (s *Signed) find(ctx context.Context, token string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	if claims["token_type"] == "Guest" { // Django's, wherever its key came from
+	if claims["token_type"] == "Guest" { // made by Django, whatever key it is signed with
 		return found{}, fmt.Errorf("a guest's token: %w", file.ErrNotFound)
 	}
 	f, err := identity(claims, s.UserClaim, s.AccountClaim)
@@ -80,8 +80,8 @@ func (s *Signed) find(ctx context.Context, token string) (found, error) {
 	return f, err
 }
 
-// key returns what a token is to be checked with. Its method says which kind of key that
-// is: a public key is never taken for the secret of an HMAC.
+// key returns the key or keys to verify a token with. The token's method decides which kind of
+// key is used: a public key is never used as the secret of an HMAC.
 func (s *Signed) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if t.Method == jwt.SigningMethodHS256 {
 		return s.Secret, nil
@@ -106,7 +106,7 @@ func (s *Signed) key(ctx context.Context, t *jwt.Token) (any, error) {
 // publicKey is a key of the provider.
 type publicKey struct {
 	id     string
-	method string // the only one it is for; empty: any that takes such a key
+	method string // the only method it is for; empty: any method for keys of this kind
 	public crypto.PublicKey
 }
 
@@ -125,7 +125,7 @@ func (k publicKey) fits(method string) bool {
 	return false
 }
 
-// groups reads a list of names, or a single one.
+// groups reads a list of names, or a single name.
 func groups(claim any) (names []string) {
 	switch claim := claim.(type) {
 	case string:

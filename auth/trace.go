@@ -8,15 +8,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Trace makes each command of a traced request a span, without its keys and values: a key
-// may be a token. It is called before Redis is used.
+// Trace creates a span for each command of a traced request, without its keys and values: a key
+// may be a token. It must be called before Redis is used.
 func (r *Redis) Trace(by trace.TracerProvider) error {
 	return redisotel.InstrumentTracing(r.client, redisotel.WithTracerProvider(by), redisotel.WithDBStatement(false),
 		redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true), redisotel.WithCommandFilter(isOwn),
 		redisotel.WithCommandsFilter(func(all []redis.Cmder) bool { return slices.ContainsFunc(all, isOwn) }))
 }
 
-// isOwn knows what no request asked for: health checks, and what begins a connection.
+// isOwn reports whether a command belongs to no request: health checks, and the setup of a connection.
 func isOwn(cmd redis.Cmder) bool {
 	return slices.Contains([]string{"ping", "hello", "auth", "select", "client"}, cmd.Name())
 }

@@ -28,16 +28,16 @@ func (c Cursor) Time() (t time.Time, err error) {
 	return time.Time{}, err
 }
 
-// String is the cursor as clients get it, who need not know what is in it.
+// String encodes the cursor for clients, to whom it is opaque.
 func (c Cursor) String() string {
 	b, err := json.Marshal([]string{c.Created, string(c.ID)})
-	if err != nil { // two strings: can't be
+	if err != nil { // can't happen with two strings
 		panic(err)
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// ParseCursor reads what String wrote; false: it is something else.
+// ParseCursor decodes the output of String. It returns false for any other text.
 func ParseCursor(s string) (c Cursor, ok bool) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	var parts []string

@@ -26,7 +26,7 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// Whatever comes as a cursor is one that is written the same again, or none.
+// Any text is either rejected, or a cursor that is written the same again.
 func FuzzParseCursor(f *testing.F) {
 	f.Add(Cursor{"2026-01-02 03:04:05.123456+00:00", "a"}.String())
 	f.Add("WyIiLCIiXQ")

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// The kinds of failure Holdfast knows. An error's kind decides what a client is
-// told, never its text: wrap a kind with %w and say what was being done.
-// Package problem is the only place where a kind meets HTTP.
+// The kinds of failure Holdfast knows. An error's kind decides the answer that a client gets,
+// never its text: wrap a kind with %w and say what was being done.
+// Only package problem maps kinds to HTTP.
 var (
 	ErrUnauthenticated = errors.New("not authenticated")
 	ErrForbidden       = errors.New("forbidden")
@@ -37,46 +37,46 @@ var (
 	ErrKeyReused       = errors.New("idempotency key is another file's")
 )
 
-// Closer kinds, for the cases that have a code of their own.
+// More specific kinds, for the cases that have a code of their own.
 var (
 	// ErrDatabase: SQL did not answer, or not in time.
 	ErrDatabase = fmt.Errorf("database: %w", ErrUnavailable)
-	// ErrRedis: Redis, where tokens are, did not answer, or not in time.
+	// ErrRedis: Redis, which holds tokens, did not answer, or not in time.
 	ErrRedis = fmt.Errorf("redis: %w", ErrUnavailable)
-	// ErrProvider: the keys of the provider of tokens could not be had.
+	// ErrProvider: the keys of the token provider could not be fetched.
 	ErrProvider = fmt.Errorf("token provider: %w", ErrUnavailable)
-	// ErrBackend: the backend, which knows permissions, did not answer as it should.
+	// ErrBackend: the backend, which decides about permissions, gave no valid answer.
 	ErrBackend = fmt.Errorf("backend: %w", ErrUnavailable)
 	// ErrBackendTimeout: the backend did not answer in time.
 	ErrBackendTimeout = fmt.Errorf("no answer in time: %w", ErrBackend)
-	// ErrStorageWrite: the object store did not take bytes.
+	// ErrStorageWrite: the object store did not accept bytes.
 	ErrStorageWrite = fmt.Errorf("storage write: %w", ErrUnavailable)
-	// ErrStorageRead: the object store did not give bytes.
+	// ErrStorageRead: the object store did not deliver bytes.
 	ErrStorageRead = fmt.Errorf("storage read: %w", ErrUnavailable)
 	// ErrObjectMissing: there is a record, but the object store has no such object.
 	ErrObjectMissing = fmt.Errorf("object missing in storage: %w", ErrNotFound)
-	// ErrObjectChanged: the object store has another object there than the one that was
-	// recorded, or less of it.
+	// ErrObjectChanged: the object in the store is not the one that was recorded, or is
+	// shorter.
 	ErrObjectChanged = fmt.Errorf("object is not what was uploaded: %w", ErrObjectMissing)
-	// ErrQuota: the account may not use so much. Not ErrNoSpace: clients try that again.
+	// ErrQuota: the account would exceed its quota. It is no ErrNoSpace, since clients retry that.
 	ErrQuota = fmt.Errorf("quota exceeded: %w", ErrTooLarge)
-	// ErrLink: this signed link was not made by us, or not for this.
+	// ErrLink: the signed link was not made by this service, or not for this file.
 	ErrLink = fmt.Errorf("link is not valid: %w", ErrForbidden)
-	// ErrDenied: this file is not for this identity.
+	// ErrDenied: this identity has no access to this file.
 	ErrDenied = fmt.Errorf("access to file denied: %w", ErrForbidden)
-	// ErrScanner: whoever looks for harmful content did not answer, or not as it should.
+	// ErrScanner: the malware scanner did not answer, or gave no valid answer.
 	ErrScanner = fmt.Errorf("scanner: %w", ErrUnavailable)
-	// ErrCutOff: the body of a request ended before its time; what came is kept.
+	// ErrCutOff: the body of a request ended early; the bytes that arrived are kept.
 	ErrCutOff = fmt.Errorf("body cut off: %w", ErrUnavailable)
 	// ErrInFlight: a request with the same idempotency key is running.
 	ErrInFlight = fmt.Errorf("same request is running: %w", ErrConflict)
-	// ErrBusy: uploads hold all the memory that they may, and nobody gave any back in time.
+	// ErrBusy: uploads hold all the memory that they may, and none was freed in time.
 	ErrBusy = fmt.Errorf("no memory for uploads: %w", ErrUnavailable)
-	// ErrStopping: the service is going down and lets its uploads go.
+	// ErrStopping: the service is shutting down and releases its uploads.
 	ErrStopping = fmt.Errorf("service is stopping: %w", ErrUnavailable)
 )
 
-// Later is an error that passes: who asked may ask again after a time.
+// Later is a temporary error: the client may retry after a time.
 type Later struct {
 	Kind  error
 	After time.Duration
@@ -86,14 +86,14 @@ func (l *Later) Error() string { return fmt.Sprintf("%v: not before %s", l.Kind,
 
 func (l *Later) Unwrap() error { return l.Kind }
 
-// Refusal is an error whose reason is written for the client. Everything else an
-// error says stays in the log.
+// Refusal is an error whose reason is sent to the client. The texts of all other errors
+// stay in the log.
 type Refusal struct {
 	Kind   error
 	Reason string
 }
 
-// Refuse makes a Refusal; the reason must be fit for the one who asked.
+// Refuse makes a Refusal. The client gets to read the reason, so it must hold nothing internal.
 func Refuse(kind error, format string, args ...any) error {
 	return &Refusal{Kind: kind, Reason: fmt.Sprintf(format, args...)}
 }

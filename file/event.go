@@ -8,23 +8,23 @@ type EventKind string
 const (
 	EventCreated  EventKind = "file.created"
 	EventDeleted  EventKind = "file.deleted"
-	EventExpired  EventKind = "upload.expired"  // it became no file in its time
-	EventInfected EventKind = "upload.infected" // it became no file because of what is in it
-	// EventUnscannable: it became no file, since nobody could look at all that is in it.
+	EventExpired  EventKind = "upload.expired"  // it expired before it became a file
+	EventInfected EventKind = "upload.infected" // the scanner found malware in it, so it became no file
+	// EventUnscannable: it became no file, since the scanner could not check all of it.
 	EventUnscannable EventKind = "upload.unscannable"
 )
 
-// Event is something that happened to a file or an upload, and is to be told.
+// Event is something that happened to a file or an upload, and is to be delivered.
 type Event struct {
 	File    ID
 	Kind    EventKind
 	Payload string // JSON
-	Tries   int    // that failed
+	Tries   int    // how many deliveries failed
 	Reason  string // of the last failure
 	Created time.Time
 }
 
-// Subject is what an event says of its file.
+// Subject describes the file of an event.
 type Subject struct {
 	ID        ID     `json:"file_id"`
 	AccountID int64  `json:"account_id"`

@@ -1,12 +1,12 @@
-// Package file holds Holdfast's nouns: the ID and Record of a file, the Upload it
-// came from, the Identity of who asks, clean names and types, and the kinds of
+// Package file holds Holdfast's basic types: the ID and Record of a file, the Upload it
+// came from, the Identity of a caller, clean names and types, and the kinds of
 // error. It depends on nothing but the standard library and Unicode
 // normalisation, and everything else depends on it.
 package file
 
 import "time"
 
-// Location is where an object lies in the store.
+// Location is the place of an object in the store.
 type Location struct {
 	Bucket string
 	Key    string
@@ -20,20 +20,20 @@ type Record struct {
 	Size      int64  // bytes
 	UserID    int64  // 0: none (an anonymous upload)
 	AccountID int64
-	Uploader  string // fingerprint of the token that brought it; empty where UserID says who it was
+	Uploader  string // fingerprint of the token that uploaded it; empty if UserID is set
 	CreatedAt time.Time
 	Location  Location
 	ETag      string // the store's own tag of the object; empty if unknown
 	SHA256    []byte // of the whole content; nil if unknown
 }
 
-// Owner is who a file belongs to; see Identity.Same.
+// Owner is the identity that a file belongs to; see Identity.Same.
 func (r Record) Owner() Identity {
 	return Identity{UserID: r.UserID, AccountID: r.AccountID, Fingerprint: r.Uploader}
 }
 
-// Token is a local token: kept as a hash, shown in clear once. One without a user is a
-// service's.
+// Token is a local token. Only its hash is stored; its text is shown once. A token without a
+// user is a service's.
 type Token struct {
 	ID        string
 	Hash      []byte // SHA-256 of the token's text
@@ -46,7 +46,7 @@ type Token struct {
 	RevokedAt time.Time // zero: not revoked
 }
 
-// Usage is what an account uses, with what unfinished uploads have reserved.
+// Usage is what an account uses, including what its unfinished uploads have reserved.
 type Usage struct {
 	Bytes int64
 	Files int64
@@ -57,7 +57,7 @@ type AccountUse struct {
 	ID    int64
 	Usage Usage
 	Quota Quota
-	Own   bool // the quota is an exception
+	Own   bool // the quota is set for this account, and not the default
 }
 
 // Quota is what an account may use; 0 is no limit.

@@ -7,25 +7,25 @@ import (
 	"unicode/utf8"
 )
 
-// Access says in one word to whom a file is open beside its owner.
+// Access says who may read a file, besides its owner.
 type Access string
 
 const (
-	Private    Access = "private"    // to nobody
-	Public     Access = "public"     // to anybody, with a token or without
-	Account    Access = "account"    // to everybody of the account
-	Restricted Access = "restricted" // to those who are named, of the same account
+	Private    Access = "private"    // nobody else
+	Public     Access = "public"     // everybody, with a token or without
+	Account    Access = "account"    // everybody of the account
+	Restricted Access = "restricted" // the named users, groups and tokens of the same account
 )
 
 const (
-	// MaxGrants is how many names one file's grant may hold.
+	// MaxGrants is how many users, groups and tokens one file's grant may hold together.
 	MaxGrants = 1000
 	// MaxGroupName is the longest name of a group, in bytes.
 	MaxGroupName = 128
 )
 
-// Grant says to whom a file is open. The lists belong to Restricted, are sorted, and hold
-// nothing twice.
+// Grant says who may read a file. Only Restricted has the lists; they are sorted and without
+// duplicates.
 type Grant struct {
 	Access Access
 	Users  []int64
@@ -33,8 +33,8 @@ type Grant struct {
 	Tokens []string // fingerprints of public forms' tokens
 }
 
-// Clean checks a grant and puts its lists in order. The error is an ErrInvalid that says
-// what is wrong.
+// Clean checks a grant, and sorts its lists and removes duplicates. The error is an ErrInvalid
+// that says what is wrong.
 func (g *Grant) Clean() error {
 	names := len(g.Users) + len(g.Groups) + len(g.Tokens)
 	switch g.Access {
@@ -64,7 +64,7 @@ func (g *Grant) Clean() error {
 	return nil
 }
 
-// ValidGroup says whether a name can be a group's.
+// ValidGroup reports whether name is a valid name of a group.
 func ValidGroup(name string) bool {
 	return name != "" && len(name) <= MaxGroupName && utf8.ValidString(name) &&
 		!strings.ContainsFunc(name, unicode.IsControl)

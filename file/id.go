@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxIDLength is the longest file id, in characters. Ids that Holdfast gives out have
-// 36; ids of files that were brought over may be old object keys, with a "/" in them.
+// MaxIDLength is the longest file id, in characters. Ids that Holdfast generates have
+// 36; ids of imported files may be old object keys, with a "/" in them.
 const MaxIDLength = 512
 
 // ID names a file, and the upload it came from.
@@ -25,9 +25,9 @@ func NewID() ID {
 	return ID(fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16]))
 }
 
-// ParseID checks a decoded path segment. What can't be an id can't name a file
-// either, so the error is ErrNotFound; the checks keep such input away from SQL
-// and from object keys.
+// ParseID checks a decoded path segment. A text that is no valid id can't name a file,
+// so the error is ErrNotFound. The checks keep such input away from SQL and from
+// object keys.
 func ParseID(s string) (ID, error) {
 	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxIDLength {
 		return "", NotFound(s)
@@ -48,7 +48,7 @@ func ParseID(s string) (ID, error) {
 // Escaped is the id as a segment of a URL's path.
 func (id ID) Escaped() string { return url.PathEscape(string(id)) }
 
-// NotFound is the refusal for an id that names nothing.
+// NotFound is the refusal for an id that names no file.
 func NotFound[S ~string](id S) error {
 	shown := string(id)
 	if utf8.RuneCountInString(shown) > MaxIDLength {

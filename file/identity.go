@@ -11,13 +11,13 @@ type Kind string
 
 const (
 	KindUser    Kind = "user"    // a person with an account
-	KindGuest   Kind = "guest"   // a person with a token for one task, who is a user as well
-	KindPublic  Kind = "public"  // whoever fills in a public or embedded form of an account
+	KindGuest   Kind = "guest"   // a person with a token for one task; also has a user id
+	KindPublic  Kind = "public"  // a visitor of a public or embedded form of an account
 	KindService Kind = "service" // a program of an account, such as a backend
-	KindLink    Kind = "link"    // whoever has a signed link to one file
+	KindLink    Kind = "link"    // the bearer of a signed link to one file
 )
 
-// Identity is who is asking. The zero Identity is an anonymous request's.
+// Identity is the identity of a caller. The zero Identity is anonymous.
 type Identity struct {
 	Kind        Kind
 	UserID      int64 // 0: none
@@ -25,13 +25,13 @@ type Identity struct {
 	Fingerprint string   // of the token, for identities without a user
 	Groups      []string // of KindUser: what grants may name
 	File        ID       // of KindLink: the one file it opens
-	// Credential is what they came with, where the backend knows it too.
+	// Credential is the credential that the caller presented, if the backend knows it too.
 	Credential Credential
 }
 
-// Principal names the person or program that an identity stands for: a user of an account, whatever kind of token
-// they came with (a guest's token names a user, too), or where there is no user the token of an account. It is
-// empty where neither is known: for anonymous requests and for links. Package db has the same rule in SQL.
+// Principal names the person or program that an identity stands for: the user of an account, whatever kind of token
+// was presented (a guest's token names a user, too); without a user, the token of an account. It is empty if neither
+// is known: for anonymous requests and for links. Package db has the same rule in SQL.
 func (i Identity) Principal() string {
 	switch {
 	case i.UserID != 0:
@@ -43,14 +43,14 @@ func (i Identity) Principal() string {
 	}
 }
 
-// Same reports whether two identities are the same person or program. Where that is not known they are not.
+// Same reports whether two identities are known to be the same person or program.
 func (i Identity) Same(other Identity) bool {
 	p := i.Principal()
 	return p != "" && p == other.Principal()
 }
 
 // Credential is a request header with a token in it, in the form in which the backend
-// takes it. However it is printed or logged, it does not show.
+// accepts it. Printing or logging it never shows the token.
 type Credential struct{ header, value string }
 
 // NewCredential returns the credential in a request header.
@@ -59,7 +59,7 @@ func NewCredential(header, value string) Credential { return Credential{header, 
 // Reveal returns the header's name and value; both are empty if there is none.
 func (c Credential) Reveal() (header, value string) { return c.header, c.value }
 
-// Equal says whether two are the same.
+// Equal reports whether two credentials are the same.
 func (c Credential) Equal(other Credential) bool { return c == other }
 
 // Format hides the token from every verb of fmt.

@@ -2,12 +2,12 @@ package file
 
 import "time"
 
-// Link is a signed link to a file, as it is kept: without the secret that only its address has.
+// Link is a signed link to a file, as it is stored: without the secret, which is only in the link's URL.
 type Link struct {
-	ID        string // tells it from others, and opens nothing
+	ID        string // opens nothing by itself
 	File      ID
-	Maker     Identity // as whom it opens the file; without a credential
-	Sealed    []byte   // the maker's credential, under a key made of the link's secret
+	Maker     Identity // the file is read with the rights of this identity; without a credential
+	Sealed    []byte   // the maker's credential, encrypted with a key derived from the link's secret
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

@@ -9,29 +9,29 @@ import (
 )
 
 const (
-	// MaxNameLength is the longest clean name, in bytes: what common file systems take.
+	// MaxNameLength is the longest clean name, in bytes: the limit of common file systems.
 	MaxNameLength = 255
-	// DefaultName stands for a file whose name is missing or has nothing worth keeping.
+	// DefaultName is used if a name is missing or has no character that may stay.
 	DefaultName = "unnamed_file"
-	// maxKeptExtension is the longest extension, dot included, that survives cutting.
+	// maxKeptExtension is the longest extension, dot included, that is kept when a name is cut.
 	maxKeptExtension = 16
 )
 
-// The zero width (non-)joiners are spelling between the letters of Persian, Hindi and others.
+// The zero width joiner and non-joiner belong to the spelling of Persian, Hindi and other languages.
 const (
 	zwnj = '\u200c'
 	zwj  = '\u200d'
 )
 
-// maxRescuedExtension is the longest extension, in characters and without its dot, that DefaultName gets where
-// nothing else is left of a name.
+// maxRescuedExtension is the longest extension, in characters and without its dot, that is appended to DefaultName
+// if no other character of a name may stay.
 const maxRescuedExtension = 15
 
 // CleanName makes any text a safe file name: NFC; Unicode letters, marks, numbers and
 // "_.-" stay, and joiners between letters; the rest becomes "_"; runs of "_" become one;
 // no leading ".", "_" or mark, no trailing "."; at most MaxNameLength bytes, the extension
-// kept if it is short. Where nothing is left of what stood before an extension, DefaultName
-// takes its place. It never fails and never returns an empty name. It is idempotent.
+// kept if it is short. If no character before an extension may stay, DefaultName takes the
+// place of that part. It never fails and never returns an empty name. It is idempotent.
 func CleanName(s string) string {
 	s = norm.NFC.String(s)
 	name := clean(s)
@@ -51,7 +51,7 @@ func CleanName(s string) string {
 // clean is CleanName for text in NFC of any length; what it returns may be empty.
 func clean(s string) string {
 	var b strings.Builder
-	var last rune // written
+	var last rune // the last one written
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
 		s = s[size:]

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 )
 
-// DefaultType stands for a type that is missing or not on the list.
+// DefaultType replaces a type that is missing or not on the list.
 const DefaultType = "application/octet-stream"
 
 // types are the media types a file may be served with. A type is here only if it
@@ -68,7 +68,7 @@ func CleanType(s string) string {
 	return base
 }
 
-// CleanTextType is CleanType that keeps the charset of a text, under the name that browsers have for it:
+// CleanTextType is like CleanType, but keeps the charset of a text, under the name that browsers use:
 // "text/plain; charset=utf-8". A charset that they don't know is dropped.
 func CleanTextType(s string) string {
 	base := CleanType(s)
@@ -84,7 +84,7 @@ func CleanTextType(s string) string {
 		return base
 	}
 	name, err := htmlindex.Name(encoding)
-	if err != nil || name == "replacement" { // what browsers make of charsets that are not safe
+	if err != nil || name == "replacement" { // browsers map unsafe charsets to "replacement"
 		return base
 	}
 	return base + "; charset=" + name

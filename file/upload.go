@@ -2,18 +2,18 @@ package file
 
 import "time"
 
-// State is how far an upload has come. This is the one drawing of its state machine:
+// State is how far an upload has come. This is its state machine:
 //
 //	open ---------------------> recorded   a file that fits one part: one object, put whole
 //	open -----> completing ---> recorded   a file in parts
 //	open --------------------------> stored   a partial upload that fits one part
 //	open -----> completing --------> stored   a partial upload in parts
-//	stored -------------------> recorded   a row that an older version has left in between
+//	stored -------------------> recorded   a row that an older version left in this state
 //	any state -----------------------------> deleted
 //
 // A partial upload (tus 1.0.0, Concatenation) ends as stored: it never becomes a file of its own. The object
 // is complete, its size checked and its digest compared before the step to stored or recorded is committed.
-// Each step can be repeated, so that whoever touches an upload next can finish what a crash cut short.
+// Each step can be repeated, so that the next session of an upload can finish what a crash interrupted.
 type State string
 
 const (
@@ -21,10 +21,10 @@ const (
 	Completing State = "completing" // has all bytes; the store is putting the parts together
 	Stored     State = "stored"     // the object of a partial upload is complete
 	Recorded   State = "recorded"   // the file can be seen
-	Deleted    State = "deleted"    // gone for clients; what it left in the store is being removed
+	Deleted    State = "deleted"    // gone for clients; its objects are being removed from the store
 )
 
-// Upload is a file on its way in. Its truth is its row in SQL.
+// Upload is a file that is being uploaded. Its row in SQL is authoritative.
 type Upload struct {
 	ID       ID
 	Creator  Identity
@@ -39,11 +39,11 @@ type Upload struct {
 	Offset   int64 // bytes that are durable and committed
 	PartSize int64 // bytes of every part but the last
 
-	// Partial uploads wait for a final one to put them together, and Sources are the
-	// partial uploads that a final one is made of (tus 1.0.0, Concatenation).
+	// Partial says that the upload waits to be concatenated by a final one. Sources are the
+	// partial uploads that a final upload concatenates (tus 1.0.0, Concatenation).
 	Partial bool
 	Sources []ID
-	// Claim is the SHA-256 that the client says the whole file has; nil if it says nothing.
+	// Claim is the SHA-256 that the client declared for the whole file; nil if it declared none.
 	Claim []byte
 
 	Multipart Multipart
@@ -53,10 +53,10 @@ type Upload struct {
 
 	State State
 	Epoch int64 // counts the leases given on this upload; fences every commit
-	// Settled says that no lease up to this one has a write to the object's key under way: each of them has
-	// ended, and knew that. See Alone.
+	// Settled is an epoch. No lease up to this epoch has a write to the object's key in flight: each of them
+	// saw all its writes end before it was given back. See Alone.
 	Settled int64
-	Held    bool // somebody held the lease when the row was read
+	Held    bool // the lease was held when the row was read
 
 	// TTL is how long an unfinished upload is kept after its last byte, and Expires when
 	// that ends, by the database's clock (tus 1.0.0, Expiration).
@@ -68,13 +68,13 @@ type Upload struct {
 // Complete reports whether every byte is committed.
 func (u *Upload) Complete() bool { return !u.Deferred && u.Offset == u.Size }
 
-// Done reports whether nothing is left to do for the upload itself: it is a file, or a
-// partial upload with all its bytes.
+// Done reports whether the upload itself is finished: it is a file, or a partial upload with
+// all its bytes.
 func (u *Upload) Done() bool { return u.State == Recorded || u.Partial && u.State == Stored }
 
-// Gone reports whether the upload has run out: it waited for too long for bytes or, a
-// partial one, for the final upload. One that was to come in one request (TTL 0) is nobody's
-// to go on with.
+// Gone reports whether the upload has expired: it waited too long for bytes or, if it is
+// partial, for the final upload. An upload that was to come in one request (TTL 0) can't be
+// resumed, so it is gone too.
 func (u *Upload) Gone() bool {
 	if u.TTL == 0 {
 		return u.State != Recorded
@@ -87,11 +87,11 @@ func (u *Upload) Gone() bool {
 // and it may arrive after the file was recorded: the object then needs a key of its own.
 func (u *Upload) Alone() bool { return u.Settled == u.Epoch-1 }
 
-// Multipart is the store's multipart upload.
+// Multipart is the multipart upload in the store.
 type Multipart struct {
 	ID string // the store's; empty before the first part
-	// Sums says that the store keeps the CRC32 of each part and wants to know them all again when they become an
-	// object: it compares.
+	// Sums says that the store keeps the CRC32 of each part. It compares them with those that are sent with the
+	// request that completes the multipart upload.
 	Sums bool
 }
 
@@ -101,10 +101,10 @@ type Part struct {
 	Offset int64 // bytes from the start of the file
 	Size   int64
 	ETag   string // the store's tag of it
-	CRC32  string // of its bytes, in base64 as S3 has it; empty: the store keeps none
+	CRC32  string // of its bytes, in base64 as in S3's headers; empty: the store keeps none
 }
 
-// Tail is an object that holds committed bytes too few for a part.
+// Tail is an object that holds committed bytes that are too few for a part.
 type Tail struct {
 	Offset int64 // bytes from the start of the file
 	Size   int64
@@ -119,7 +119,7 @@ func (u *Upload) TailSize() (n int64) {
 	return n
 }
 
-// Fence is what a commit must find unchanged in the row, or change nothing.
+// Fence holds the values that a commit must find unchanged in the row; else it changes nothing.
 type Fence struct {
 	ID     ID
 	Epoch  int64
@@ -133,21 +133,21 @@ func (u *Upload) Fence() Fence { return Fence{u.ID, u.Epoch, u.Offset, u.State} 
 // Progress is what a commit of bytes adds to an upload: parts and tails, in order and
 // without a gap between them, or the whole object at once.
 //
-// They take the place of every tail that begins where the first of them begins, or
-// behind that: a part is often made of the tails before it.
+// They replace every tail that begins at From or after it: a part is often made of tails
+// that were committed before.
 type Progress struct {
 	Offset    int64 // the new committed offset
 	HashState []byte
 	Parts     []Part
 	Tails     []Tail
-	Whole     bool   // with neither: the object is there, whole, and the upload Stored
+	Whole     bool   // without parts and tails: the object is complete, and the upload Stored
 	Key       string // with Whole: of the object, in the upload's bucket
 	ETag      string // with Whole: the store's tag of the object
-	Release   bool   // give the lease back as well: this is the last commit of a request
+	Release   bool   // also give the lease back: this is the last commit of a request
 }
 
-// From is where the bytes of p begin, in bytes from the start of the file. Tails from
-// here on are replaced.
+// From is the offset of the first byte of p, from the start of the file. Tails from this
+// offset on are replaced.
 func (p Progress) From() int64 {
 	switch {
 	case len(p.Parts) > 0:

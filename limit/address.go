@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Proxies are the addresses whose word on who their client is counts.
+// Proxies are the addresses of trusted proxies, whose X-Real-IP is believed.
 type Proxies []netip.Prefix
 
-// Client is the address that a request comes from: what a trusted proxy says in X-Real-IP,
-// or else the other end of the connection. X-Forwarded-For is never looked at: clients
-// write it, and proxies only add to it.
+// Client is the client's address: X-Real-IP if the peer is a trusted proxy, else the peer's
+// address. X-Forwarded-For is ignored: clients can send it, and proxies only append to
+// it.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	addr := peer(r)
 	if said := r.Header.Values("X-Real-IP"); p.trusted(addr) && len(said) == 1 {
@@ -22,13 +22,13 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 	return addr
 }
 
-// Untrusted is the other end of the connection, and whether its word does not count.
+// Untrusted returns the peer's address, and whether the peer is no trusted proxy.
 func (p Proxies) Untrusted(r *http.Request) (netip.Addr, bool) {
 	addr := peer(r)
 	return addr, !p.trusted(addr)
 }
 
-// peer is the other end of the connection; zero: unknown.
+// peer is the address of the other end of the connection; zero: unknown.
 func peer(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -37,13 +37,13 @@ func peer(r *http.Request) netip.Addr {
 	return at.Addr().Unmap().WithZone("")
 }
 
-// trusted says whether an address is one of them.
+// trusted reports whether addr is a trusted proxy.
 func (p Proxies) trusted(addr netip.Addr) bool {
 	return slices.ContainsFunc(p, func(of netip.Prefix) bool { return of.Contains(addr) })
 }
 
-// address is an address as a key. Of IPv6 it is the network: whoever has one address there
-// has them all.
+// address is the key for an address. For IPv6 it is the network: a client that has one address
+// of it has all.
 func address(a netip.Addr) string {
 	if a.Is6() {
 		if network, err := a.Prefix(64); err == nil {

@@ -15,7 +15,7 @@ import (
 
 // Connections limits how many connections are open. When the limit is reached, a new connection evicts
 // the one that has been waiting longest: first of those that have not sent a request yet, then of those
-// that are idle between two requests. So clients that connect and stay silent shut nobody out. When all
+// that are idle between two requests. So clients that connect and stay silent lock out no others. When all
 // connections are serving a request, the new one is refused.
 type Connections struct {
 	ConnectionSettings
@@ -54,7 +54,7 @@ type connection struct {
 // maxReplies is how many refused connections are kept open at the same time for their answer.
 const maxReplies = 16
 
-// NewConnections returns limits without a connection yet.
+// NewConnections returns a Connections without open connections.
 func NewConnections(s ConnectionSettings) *Connections {
 	c := &Connections{ConnectionSettings: s, replies: make(chan struct{}, maxReplies), open: map[net.Conn]*connection{},
 		perClient: map[string]int{}, fresh: list.New(), idle: list.New()}
@@ -148,7 +148,7 @@ func (c *Connections) State(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// move puts a connection at the end of a list; nil: of none.
+// move puts a connection at the end of a list; nil removes it from its list.
 func (c *Connections) move(known *connection, to *list.List) {
 	if known.place != nil {
 		known.list.Remove(known.place)

@@ -34,7 +34,7 @@ func serveLimited(t *testing.T, s ConnectionSettings, wrap func(net.Listener) ne
 	return limits, l.Addr().String()
 }
 
-// client is a connection that sends something and then stays.
+// client opens a connection, sends text and leaves the connection open.
 func client(t *testing.T, address, text string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", address)
@@ -72,14 +72,14 @@ func untilOpen(t *testing.T, c *Connections, n float64) {
 	}
 }
 
-// ends says whether the server closes a connection.
+// ends reports whether the server closes a connection.
 func ends(c net.Conn) bool {
 	_, err := io.Copy(io.Discard, c)
 	return err == nil || !err.(net.Error).Timeout()
 }
 
-// The oldest silent connection is evicted before any idle one, and the one that is idle longest before
-// the others.
+// The oldest connection without a request is evicted before any idle one. Of the idle ones, the
+// one that was idle longest is evicted first.
 func TestEviction(t *testing.T) {
 	limits, address := serveLimited(t, ConnectionSettings{Most: func() int { return 3 }, PerClient: 100},
 		func(l net.Listener) net.Listener { return l })
@@ -127,7 +127,7 @@ func TestConnectionsPerClient(t *testing.T) {
 	untilOpen(t, limits, 10)
 }
 
-// starved is a listener without descriptors, once.
+// starved is a listener whose first Accept fails for want of descriptors.
 type starved struct {
 	net.Listener
 	failed atomic.Bool
@@ -145,7 +145,7 @@ func (l *starved) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// Where the process has no descriptor left, a connection that waits makes room.
+// When the process has no file descriptor left, a waiting connection is evicted.
 func TestNoDescriptors(t *testing.T) {
 	_, address := serveLimited(t, ConnectionSettings{Most: func() int { return 1000 }},
 		func(l net.Listener) net.Listener { return &starved{Listener: l} })
@@ -156,7 +156,7 @@ func TestNoDescriptors(t *testing.T) {
 	}
 }
 
-// However many are refused at once, few wait for their answer.
+// When many connections are refused at once, only few are kept open for their answer.
 func TestRefusals(t *testing.T) {
 	release := make(chan struct{})
 	limits := NewConnections(ConnectionSettings{Most: func() int { return 1 },

@@ -8,11 +8,11 @@ import (
 	"holdfast/file"
 )
 
-// Download counts an answer with n bytes of a file of size bytes, before it is sent. All of
-// the file is a download. Who plays a film asks for range after range of it, so a download
-// pays for ranges of this file, too: for as many bytes as the file has, in the window. Only
-// what is sent is paid for: unsent, which may be nil, has to be told in the end how many of
-// the n bytes were not.
+// Download counts a response with n bytes of a file of size bytes, before it is sent. The whole
+// file counts as one download. A video player requests many ranges of one file, so each
+// download also gives a credit for ranges of this file: as many bytes as the file has, within
+// the window. Only bytes that are sent are charged: at the end of the response unsent, which may
+// be nil, must be called with the number of the n bytes that were not sent.
 func (l *Limits) Download(r *http.Request, who file.Identity, id file.ID, size, n int64) (unsent func(int64),
 	err error) {
 	if l == nil {
@@ -34,10 +34,10 @@ func (l *Limits) Download(r *http.Request, who file.Identity, id file.ID, size, 
 	return func(n int64) { l.counter.Spend(ctx, paid, -n) }, nil
 }
 
-// Ask is called before it is found out whether somebody may read a file: who was refused as
-// often as they may download is not asked about, for a while. done is called with how that
-// ended. Nobody's refusals stop others, so who is anonymous is not counted: no backend is
-// asked about them.
+// Ask must be called before it is decided whether the caller, who, may read a file. A caller who was
+// denied as often as they may download gets file.ErrTooMany for a while, without a decision. done must be
+// called with the result of the decision. Denials of one caller must not affect others, so
+// anonymous requests are not counted: the backend is not asked about them.
 func (l *Limits) Ask(r *http.Request, who file.Identity) (done func(error), err error) {
 	if l == nil || who.Kind == "" {
 		return func(error) {}, nil
@@ -47,14 +47,14 @@ func (l *Limits) Ask(r *http.Request, who file.Identity) (done func(error), err 
 		name += ":" + string(who.File)
 	}
 	refused := func(err error) bool { return errors.Is(err, file.ErrForbidden) || errors.Is(err, file.ErrNotFound) }
-	if l.denials.idle(name) { // as most are, who may ask for many files at the same time
+	if l.denials.idle(name) { // the common case: such a caller may request many files concurrently
 		return func(err error) {
 			if refused(err) {
 				l.denials.Take(ctx, name, l.Downloads)
 			}
 		}, nil
 	}
-	// Each has its place before it is asked about: many at once could not be told later.
+	// Counted before the decision: otherwise many concurrent requests would all pass.
 	if wait := l.denials.Take(ctx, name, l.Downloads); wait > 0 {
 		return nil, l.refuse("denied", wait)
 	}

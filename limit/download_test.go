@@ -10,7 +10,7 @@ import (
 	"holdfast/file"
 )
 
-// A download pays for itself, and for as many bytes in ranges as the file has.
+// A download counts once, and gives a credit for as many bytes in ranges as the file has.
 func TestDownloads(t *testing.T) {
 	counters(t, func(t *testing.T, c Counter) {
 		l := New(c, Settings{Downloads: Rate{Count: 2, Window: time.Hour}})
@@ -27,20 +27,20 @@ func TestDownloads(t *testing.T) {
 			unsent  int64
 		}{
 			{user(1), "192.0.2.1", film, 100, true, 0},   // the first
-			{user(1), "192.0.2.1", film, 400, true, 0},   // paid for
-			{user(1), "192.0.2.1", film, 999, true, 0},   // the second, since 500 are left
-			{user(1), "192.0.2.1", film, 2, false, 0},    // 1 is left
-			{user(1), "192.0.2.1", film, 1, true, 1},     // and not sent
-			{user(1), "192.0.2.2", film, 1, true, 0},     // from wherever
-			{user(1), "192.0.2.1", film, 1, false, 0},    // now it is over
+			{user(1), "192.0.2.1", film, 400, true, 0},   // within the credit
+			{user(1), "192.0.2.1", film, 999, true, 0},   // a second download, since the credit is 500
+			{user(1), "192.0.2.1", film, 2, false, 0},    // the credit is 1
+			{user(1), "192.0.2.1", film, 1, true, 1},     // not sent in the end
+			{user(1), "192.0.2.2", film, 1, true, 0},     // from any address
+			{user(1), "192.0.2.1", film, 1, false, 0},    // the credit is used up
 			{user(1), "192.0.2.1", second, 5, false, 0},  // another file
-			{user(1), "192.0.2.1", second, 5, false, 0},  // and what is refused is not free the next time
-			{user(1), "192.0.2.1", film, 1000, false, 0}, // all of it
-			{user(2), "192.0.2.1", film, 1000, true, 0},  // a whole one
-			{user(2), "192.0.2.1", film, 999, true, 0},   // pays for ranges
-			{user(2), "192.0.2.1", film, 1000, true, 0},  // but not for another whole one
+			{user(1), "192.0.2.1", second, 5, false, 0},  // a refusal gives no credit
+			{user(1), "192.0.2.1", film, 1000, false, 0}, // the whole file
+			{user(2), "192.0.2.1", film, 1000, true, 0},  // the whole file
+			{user(2), "192.0.2.1", film, 999, true, 0},   // gives a credit for ranges
+			{user(2), "192.0.2.1", film, 1000, true, 0},  // but not for the whole file again
 			{user(2), "192.0.2.1", film, 1000, false, 0},
-			// A player that jumps takes little of each range that it asks for.
+			// A player that seeks reads little of each range that it requests.
 			{user(3), "192.0.2.1", film, 1000, true, 0},
 			{user(3), "192.0.2.1", film, 900, true, 890}, {user(3), "192.0.2.1", film, 900, true, 890},
 			{user(3), "192.0.2.1", film, 900, true, 890},
@@ -69,7 +69,7 @@ func TestDownloads(t *testing.T) {
 	}
 }
 
-// Of ranges that are asked for together no more are free than were paid for.
+// Concurrent ranges can't spend more than the credit.
 func TestRangesTogether(t *testing.T) {
 	counters(t, func(t *testing.T, c Counter) {
 		l := New(c, Settings{Downloads: Rate{Count: 1, Window: time.Hour}})
@@ -83,13 +83,13 @@ func TestRangesTogether(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if n := free.Load(); n < 1 || n > 3 { // fewer, where others asked before the first had paid
+		if n := free.Load(); n < 1 || n > 3 { // fewer if others came before the first had its credit
 			t.Errorf("%d times 300 of 1000 bytes, want 3 at most", n)
 		}
 	})
 }
 
-// Who is refused again and again is not asked about any more; it is nobody else's fault.
+// A caller who is denied again and again is refused without a decision; other callers are not affected.
 func TestDenials(t *testing.T) {
 	l := New(NewMemory(), Settings{Downloads: Rate{Count: 5, Window: time.Hour}})
 	user := func(id int64) file.Identity { return file.Identity{Kind: file.KindUser, UserID: id, AccountID: 1} }
@@ -133,7 +133,7 @@ func TestDenials(t *testing.T) {
 			}
 		}
 	}
-	// Questions that run at the same time hold their places.
+	// Concurrent decisions are counted while they run.
 	if err := ask(user(4), "192.0.2.1", file.ErrDenied); err != nil {
 		t.Fatal(err)
 	}

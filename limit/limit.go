@@ -1,11 +1,11 @@
-// Package limit says when somebody asks too often: for new uploads, for downloads, for what
-// they may not have, and with wrong tokens. Who is known is counted by identity, everybody
-// else by address; who fills in a public form by both, since many hold its token.
+// Package limit limits the rate of new uploads, of downloads, of denied reads and of wrong
+// tokens. Authenticated callers are counted by identity, anonymous ones by address, and visitors
+// of a public form by both, since they share one token.
 //
 // # Errors
 //
-// file.ErrTooMany, as a file.Later that says when to come again. Nothing else: where Redis
-// does not answer, each replica counts for itself.
+// file.ErrTooMany, as a file.Later that says when to retry. There are no others: if Redis does
+// not answer, each replica counts for itself.
 package limit
 
 import (
@@ -16,8 +16,8 @@ import (
 	"holdfast/file"
 )
 
-// Rate allows so many events in a window, with a count of 0 any number, and after them one more whenever a part of the
-// window has passed.
+// Rate allows Count events in a Window (0: any number). After a burst of Count events it allows one more per
+// Window/Count.
 type Rate struct {
 	Count  int
 	Window time.Duration
@@ -25,17 +25,17 @@ type Rate struct {
 
 // Counter counts events under keys.
 type Counter interface {
-	// Take counts an event if there is room for it; else it says after which time there is.
+	// Take counts an event if the rate allows it. Else it returns the time until it does.
 	Take(ctx context.Context, key string, r Rate) (wait time.Duration)
-	// Give makes room again for an event that Take counted.
+	// Give takes back an event that Take counted.
 	Give(ctx context.Context, key string, r Rate)
-	// Mark makes Marked true for a time; 0 ends that.
+	// Mark makes Marked true for ttl; with 0 it removes the mark.
 	Mark(ctx context.Context, key string, ttl time.Duration)
 	Marked(ctx context.Context, key string) bool
-	// Credit gives a key so many bytes to spend in a time, in place of what it had.
+	// Credit sets the credit of a key, in bytes, which expires after ttl. It replaces the previous credit.
 	Credit(ctx context.Context, key string, bytes int64, ttl time.Duration)
-	// Spend takes bytes from a credit, or gives back a negative number of them. It says false,
-	// and does nothing, where the credit is over or has not so many.
+	// Spend takes bytes from a credit, or returns them if the number is negative. It returns
+	// false, and changes nothing, if the credit has expired or is too small.
 	Spend(ctx context.Context, key string, bytes int64) bool
 }
 
@@ -46,14 +46,14 @@ type Settings struct {
 	Proxies            Proxies
 }
 
-// Limits are the limits of the service. Those of a nil *Limits are never reached.
+// Limits are the limits of the service. A nil *Limits allows everything.
 type Limits struct {
 	counter Counter
-	// good has, by their fingerprints, tokens that were good in this replica a while ago. They
-	// are not counted, so Redis is asked about those only that come here for the first time.
+	// good has the fingerprints of tokens that were good at this replica lately. They are not
+	// counted, so Redis is only asked about tokens that are new to this replica.
 	good *Memory
-	// denials are counted by each replica for itself, so that nothing has to be asked for
-	// those who may.
+	// denials are counted by each replica for itself, so that allowed reads need no request to
+	// Redis.
 	denials *Memory
 	refused refusals
 	Settings
@@ -62,7 +62,7 @@ type Limits struct {
 // New returns limits that count with c.
 func New(c Counter, s Settings) *Limits { return &Limits{c, NewMemory(), NewMemory(), newRefused(), s} }
 
-// Upload counts an upload that who wants to begin.
+// Upload counts an upload that the caller, who, wants to begin.
 func (l *Limits) Upload(r *http.Request, who file.Identity) error {
 	if l == nil {
 		return nil
@@ -74,7 +74,8 @@ func (l *Limits) Upload(r *http.Request, who file.Identity) error {
 // divides a file into a few and sends them side by side.
 const PartsPerUpload = 16
 
-// Part counts a partial upload that who wants to begin. It is not counted as a file: the final one is.
+// Part counts a partial upload that the caller, who, wants to begin. It has a limit of its own: only the final
+// upload counts as an upload.
 func (l *Limits) Part(r *http.Request, who file.Identity) error {
 	if l == nil {
 		return nil
@@ -83,13 +84,13 @@ func (l *Limits) Part(r *http.Request, who file.Identity) error {
 	return l.refuse("upload", l.counter.Take(r.Context(), "part:"+l.name(r, who), rate))
 }
 
-// name is under what a request is counted.
+// name is the key that a request is counted under.
 func (l *Limits) name(r *http.Request, who file.Identity) string {
 	p, from := who.Principal(), address(l.Proxies.Client(r))
 	switch {
 	case p == "":
 		return from
-	case who.Kind == file.KindPublic: // all visitors of a form have its token
+	case who.Kind == file.KindPublic: // all visitors of a form share its token
 		return p + "@" + from
 	}
 	return p

@@ -41,7 +41,7 @@ func TestTake(t *testing.T) {
 				t.Fatal(wait)
 			}
 		}
-		for range 3 { // a refusal is not counted, or nobody would ever get in again
+		for range 3 { // refusals are not counted, else retries would keep a caller out indefinitely
 			if wait := c.Take(t.Context(), "a", r); wait <= 19*time.Minute || wait > 20*time.Minute {
 				t.Fatal(wait)
 			}
@@ -97,7 +97,7 @@ func TestTake(t *testing.T) {
 	})
 }
 
-// As time goes by there is room again, and never for more than the limit.
+// Capacity comes back over time, up to the limit.
 func TestMemoryOverTime(t *testing.T) {
 	m, now := NewMemory(), time.Now()
 	m.now = func() time.Time { return now }
@@ -119,7 +119,7 @@ func TestMemoryOverTime(t *testing.T) {
 	}
 }
 
-// While Redis is away each replica counts alone, and says so once; then it goes on there.
+// While Redis is down each replica counts alone, and logs that once. Afterwards Redis counts again.
 func TestRedisGoesAndComes(t *testing.T) {
 	server := redistest.Start(t)
 	var log lines
@@ -143,7 +143,7 @@ func TestRedisGoesAndComes(t *testing.T) {
 	}
 	take(2)
 	server.Stop(t)
-	take(2) // of this replica's own budget
+	take(2) // from this replica's own count
 	take(0)
 	if n := strings.Count(log.String(), "does not answer"); n != 1 {
 		t.Errorf("it was said %d times:\n%s", n, log.String())
@@ -155,13 +155,13 @@ func TestRedisGoesAndComes(t *testing.T) {
 			t.Fatal("it does not come back")
 		}
 	}
-	take(0) // Redis knows what it counted before
+	take(0) // Redis still has its counts
 	if strings.Contains(log.String(), server.Password) {
 		t.Error("the password is in the log")
 	}
 }
 
-// lines is a log that may be read meanwhile.
+// lines is a log that can be read while it is written.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -191,7 +191,7 @@ func TestClient(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr, r.Header["X-Real-Ip"] = c.peer, c.said
-		r.Header.Set("X-Forwarded-For", "192.0.2.77") // never looked at
+		r.Header.Set("X-Forwarded-For", "192.0.2.77") // ignored
 		if got := trusted.Client(r).String(); got != c.want {
 			t.Errorf("%s %q: %s, want %s", c.peer, c.said, got, c.want)
 		}
@@ -219,10 +219,10 @@ func TestLimits(t *testing.T) {
 			ok  bool
 		}{
 			{l.Upload(plain, user(1)), true}, {l.Upload(plain, user(1)), true}, {l.Upload(plain, user(1)), false},
-			{l.Upload(request("192.0.2.2"), user(1)), false}, // from wherever
+			{l.Upload(request("192.0.2.2"), user(1)), false}, // from any address
 			{l.Upload(plain, user(2)), true},
 			{l.Upload(plain, guest), true}, {l.Upload(plain, guest), true}, {l.Upload(plain, guest), false},
-			// Many fill in one form.
+			// Several visitors fill in one form.
 			{l.Upload(plain, form), true}, {l.Upload(plain, form), true}, {l.Upload(plain, form), false},
 			{l.Upload(request("192.0.2.2"), form), true},
 		} {
@@ -237,7 +237,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// A count of 0 is no limit.
+// A count of 0 means no limit.
 func TestWithoutACount(t *testing.T) {
 	counters(t, func(t *testing.T, c Counter) {
 		r := Rate{Window: time.Hour}

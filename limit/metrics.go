@@ -8,21 +8,21 @@ import (
 	"holdfast/file"
 )
 
-// refusals are counted by the limit that was reached.
+// refusals counts refused requests by the limit that was reached.
 type refusals struct{ *prometheus.CounterVec }
 
 func newRefused() refusals {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_rate_limit_refusals_total",
 		Help: "Requests that were refused because too many came before (429), by the limit: upload, download, denied, " +
 			"token."}, []string{"limit"})
-	// so that they are there before something happens
+	// so that the metrics exist before the first refusal
 	for _, name := range []string{"upload", "download", "denied", "token"} {
 		refused.WithLabelValues(name)
 	}
 	return refusals{refused}
 }
 
-// Register has r show what was counted; nothing, where there are no limits.
+// Register adds the metrics of the limits to r; none if there are no limits.
 func (l *Limits) Register(r prometheus.Registerer) {
 	if l == nil {
 		return
@@ -81,7 +81,7 @@ func (m *connectionMetrics) refuse(why error) {
 	m.refused.WithLabelValues(limit).Inc()
 }
 
-// Register has r show how many connections there are.
+// Register adds the metrics of connections to r.
 func (c *Connections) Register(r prometheus.Registerer) {
 	r.MustRegister(c.metrics.open, c.metrics.most, c.metrics.closed, c.metrics.refused)
 }

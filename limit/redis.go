@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// prefix keeps the keys apart from those of others in this Redis.
+	// prefix separates the keys from those of other programs in this Redis.
 	prefix = "holdfast:limit:"
-	// redisTimeout is how long a request waits for Redis before it is counted here.
+	// redisTimeout is how long a request waits for Redis before this replica counts it by itself.
 	redisTimeout = 500 * time.Millisecond
-	// redisPause is how long Redis is left alone after it failed.
+	// redisPause is how long Redis is not asked after a failure.
 	redisPause = time.Second
 )
 
-// Scripts in Redis, which does nothing else between their steps.
+// Scripts, which Redis runs atomically.
 var (
 	takeBack = redis.NewScript(`if redis.call("EXISTS", KEYS[1]) == 1 then
 		redis.call("INCRBYFLOAT", KEYS[1], ARGV[1]) end return 0`)
@@ -29,22 +29,22 @@ if not left or tonumber(left) < tonumber(ARGV[1]) then return 0 end
 redis.call("DECRBY", KEYS[1], ARGV[1]) return 1`)
 )
 
-// Redis counts for all replicas together. While Redis does not answer each counts for
-// itself: a limit must not be why files can't be had.
+// Redis counts for all replicas together. While Redis does not answer, each replica counts for
+// itself: a failure of the limits must not make files unavailable.
 type Redis struct {
 	client  *redis.Client
 	limiter *redis_rate.Limiter
 	memory  *Memory
 	log     *slog.Logger
 	down    atomic.Bool
-	retry   atomic.Int64 // when Redis may be asked again, in nanoseconds since 1970
+	retry   atomic.Int64 // the time of the next attempt, in nanoseconds since 1970
 }
 
-// NewRedis returns a Redis at a URL. It need not be there yet.
+// NewRedis returns a Redis at a URL. The server may still be down.
 func NewRedis(url string, log *slog.Logger) (*Redis, error) {
 	o, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, errors.New("AUTH_REDIS_URL: this is no Redis URL") // the error may have the password in it
+		return nil, errors.New("AUTH_REDIS_URL: this is no Redis URL") // the error may contain the password
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
 	o.MaxRetries, o.ContextTimeoutEnabled = -1, true
@@ -55,7 +55,7 @@ func NewRedis(url string, log *slog.Logger) (*Redis, error) {
 // Close ends the connections.
 func (c *Redis) Close() error { return c.client.Close() }
 
-// Take counts an event if there is room for it.
+// Take counts an event if the rate allows it.
 func (c *Redis) Take(ctx context.Context, key string, r Rate) (wait time.Duration) {
 	if r.Count == 0 {
 		return 0
@@ -72,18 +72,19 @@ func (c *Redis) Take(ctx context.Context, key string, r Rate) (wait time.Duratio
 	return wait
 }
 
-// Give makes room again for an event that Take counted.
+// Give takes back an event that Take counted.
 func (c *Redis) Give(ctx context.Context, key string, r Rate) {
 	if !c.ask(ctx, func(ctx context.Context) error {
-		// Under its own name in front redis_rate keeps when all that was counted has passed, in
-		// seconds. It knows no way back: a negative number would not bring that before now.
+		// redis_rate stores, under its prefix "rate:", the time when all counted events will have
+		// expired, in seconds. It can't take an event back: with a negative number it does not
+		// set that time before now.
 		return takeBack.Run(ctx, c.client, []string{"rate:" + prefix + key}, -r.interval().Seconds()).Err()
 	}) {
 		c.memory.Give(ctx, key, r)
 	}
 }
 
-// Mark makes Marked true for a time; 0 ends that.
+// Mark makes Marked true for ttl; with 0 it removes the mark.
 func (c *Redis) Mark(ctx context.Context, key string, ttl time.Duration) {
 	if !c.ask(ctx, func(ctx context.Context) error {
 		if ttl <= 0 {
@@ -95,7 +96,7 @@ func (c *Redis) Mark(ctx context.Context, key string, ttl time.Duration) {
 	}
 }
 
-// Marked says whether Mark was called, less than its time ago.
+// Marked reports whether a key has a mark that has not expired.
 func (c *Redis) Marked(ctx context.Context, key string) (marked bool) {
 	if !c.ask(ctx, func(ctx context.Context) error {
 		n, err := c.client.Exists(ctx, prefix+key).Result()
@@ -107,14 +108,14 @@ func (c *Redis) Marked(ctx context.Context, key string) (marked bool) {
 	return marked
 }
 
-// Credit gives a key so many bytes to spend in a time, in place of what it had.
+// Credit sets the credit of a key, in bytes, which expires after ttl.
 func (c *Redis) Credit(ctx context.Context, key string, bytes int64, ttl time.Duration) {
 	if !c.ask(ctx, func(ctx context.Context) error { return c.client.Set(ctx, prefix+key, bytes, ttl).Err() }) {
 		c.memory.Credit(ctx, key, bytes, ttl)
 	}
 }
 
-// Spend takes bytes from a credit, or gives back a negative number of them.
+// Spend takes bytes from a credit, or returns them if the number is negative.
 func (c *Redis) Spend(ctx context.Context, key string, bytes int64) (spent bool) {
 	if !c.ask(ctx, func(ctx context.Context) (err error) {
 		spent, err = spend.Run(ctx, c.client, []string{prefix + key}, bytes).Bool()
@@ -125,8 +126,8 @@ func (c *Redis) Spend(ctx context.Context, key string, bytes int64) (spent bool)
 	return spent
 }
 
-// ask makes a call to Redis, and says whether it did what it should. The first failure is
-// logged, and that it is over.
+// ask makes a call to Redis, and reports whether it succeeded. It logs the first failure, and
+// when Redis answers again.
 func (c *Redis) ask(ctx context.Context, call func(context.Context) error) bool {
 	if time.Now().UnixNano() < c.retry.Load() {
 		return false
@@ -139,7 +140,7 @@ func (c *Redis) ask(ctx context.Context, call func(context.Context) error) bool 
 		if c.down.Swap(false) {
 			c.log.Info("rate limits are counted in Redis again")
 		}
-	case ctx.Err() == nil: // else nobody waits any more, and Redis is not to blame
+	case ctx.Err() == nil: // else the request has ended, which is no failure of Redis
 		c.retry.Store(time.Now().Add(redisPause).UnixNano())
 		if !c.down.Swap(true) {
 			c.log.Warn("Redis does not answer: each replica counts its rate limits for itself", "error", err)

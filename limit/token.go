@@ -9,19 +9,19 @@ import (
 	"holdfast/file"
 )
 
-// goodTTL is how long a token that was good is known to be no guess.
+// goodTTL is how long a token that was good does not count as a guess.
 const goodTTL = 24 * time.Hour
 
-// Token is asked before a token is looked up; see auth.Guard. What is limited are guesses:
-// different wrong tokens from one address.
+// Token is called before a token is looked up; see auth.Guard. It limits guesses: different
+// wrong tokens from one address.
 //
-//   - A token that was good before is no guess, whatever else comes from there.
-//   - One that is new is counted before it is looked up, so that no two share the last place,
-//     and taken off again if it is good.
-//   - The same wrong one again is an old cookie, or a program that was not told: it has a count
-//     of its own, and takes no place from others behind that address.
+//   - A token that was good before is no guess, whatever other tokens come from its address.
+//   - A new token is counted before it is looked up, so that concurrent guesses can't exceed
+//     the limit. If it is good, it is taken off the count again.
+//   - A wrong token that is sent again is an old cookie, or a program with an outdated token. It
+//     has a count of its own, and does not use up the guesses of its address.
 func (l *Limits) Token(r *http.Request, fingerprint string) (done func(error), err error) {
-	ctx := context.WithoutCancel(r.Context()) // who hangs up is counted as well
+	ctx := context.WithoutCancel(r.Context()) // also counted if the client disconnects
 	from := address(l.Proxies.Client(r))
 	guesses, wrong := "token:"+from, "wrong:"+from+":"+fingerprint
 	known := func(err error) { l.judge(ctx, fingerprint, err) }
@@ -29,7 +29,7 @@ func (l *Limits) Token(r *http.Request, fingerprint string) (done func(error), e
 		return known, nil
 	}
 	if l.counter.Marked(ctx, wrong) {
-		made := func(err error) { // it may have been, meanwhile
+		made := func(err error) { // the token may have been created meanwhile
 			if err == nil {
 				known(nil)
 			}
@@ -53,13 +53,13 @@ func (l *Limits) Token(r *http.Request, fingerprint string) (done func(error), e
 	}, nil
 }
 
-// judge notes that a token is good, or is not any more.
+// judge records that a token is good, or is no longer.
 func (l *Limits) judge(ctx context.Context, fingerprint string, err error) {
 	ttl := goodTTL
 	switch was := l.good.Marked(ctx, goodKey(fingerprint)); {
 	case errors.Is(err, file.ErrNotFound):
 		ttl = 0
-	case err != nil, was: // nobody knows; it is noted
+	case err != nil, was: // the lookup failed; or it is recorded already
 		return
 	}
 	l.good.Mark(ctx, goodKey(fingerprint), ttl)

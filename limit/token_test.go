@@ -22,7 +22,7 @@ func from(address string) *http.Request {
 	return r
 }
 
-// try presents a token that is good or not, and says how that ended.
+// try presents a token that is good or not, and returns what came of it.
 func (l *Limits) try(address, token string, good bool) string {
 	done, err := l.Token(from(address), token)
 	switch {
@@ -51,19 +51,19 @@ func TestTokens(t *testing.T) {
 			good           bool
 			want           string
 		}{
-			// Good tokens, however many, are no guesses.
+			// Good tokens are no guesses, however many there are.
 			{office, "anna", true, "good"}, {office, "bert", true, "good"}, {office, "carl", true, "good"},
 			{office, "dora", true, "good"},
-			// An old cookie is one, and it alone is stopped at some point.
+			// An old cookie counts as one guess. When it is repeated too often, only this cookie is refused.
 			{office, "old", false, "wrong"}, {office, "old", false, "wrong"}, {office, "old", false, "wrong"},
 			{office, "old", false, "refused"},
 			{office, "guess 1", false, "wrong"}, {office, "guess 2", false, "wrong"},
 			{office, "guess 3", false, "refused"}, {office, "guess 4", false, "refused"}, {office, "guess 1", false, "wrong"},
-			// Meanwhile those who are known go in and out, and one who comes newly waits.
+			// Meanwhile known tokens are looked up, and new ones are refused.
 			{office, "anna", true, "good"}, {office, "dora", true, "good"}, {office, "emil", true, "refused"},
 			{home, "emil", true, "good"}, {office, "emil", true, "good"},
 			{home, "guess 5", false, "wrong"},
-			// A token that is revoked is not known any more.
+			// A revoked token is no longer known.
 			{office, "anna", false, "wrong"}, {office, "anna", false, "refused"},
 		} {
 			if got := l.try(step.address, step.token, step.good); got != step.want {
@@ -79,7 +79,7 @@ func TestTokens(t *testing.T) {
 	})
 }
 
-// A lookup that failed says nothing of its token.
+// A token whose lookup failed counts neither as good nor as wrong.
 func TestTokenThatNobodyCouldLookUp(t *testing.T) {
 	counters(t, func(t *testing.T, c Counter) {
 		l := strict(c)
@@ -93,7 +93,7 @@ func TestTokenThatNobodyCouldLookUp(t *testing.T) {
 	})
 }
 
-// Guesses that come together share no place, and good tokens that come together each get in.
+// Concurrent guesses can't exceed the limit, and concurrent good tokens are all looked up.
 func TestTokensTogether(t *testing.T) {
 	counters(t, func(t *testing.T, c Counter) {
 		l := New(c, Settings{Failures: Rate{Count: 10, Window: time.Hour}})
@@ -113,7 +113,7 @@ func TestTokensTogether(t *testing.T) {
 	})
 }
 
-// Replicas count together, and know of each other which tokens are good.
+// Replicas share their counts and the list of good tokens.
 func TestTokensOfReplicas(t *testing.T) {
 	server := redistest.Start(t)
 	var replicas []*Limits

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// browserRedirect returns where a browser is sent that opened this URL as a page: to sign in, if that may help, or to
-// the front end's error page. It is empty for other requests, those of scripts and programs: they get the error.
+// browserRedirect returns the redirect for a browser that opened this URL as a page: to the sign-in page, if signing
+// in may help, or to the front end's error page. It is empty for requests of scripts and programs: they get the error.
 func (re Responder) browserRedirect(r *http.Request, p Problem) string {
 	if re.Frontend == "" || r.Method != http.MethodGet || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return ""
@@ -15,11 +15,11 @@ func (re Responder) browserRedirect(r *http.Request, p Problem) string {
 	if p.Status != http.StatusUnauthorized {
 		return re.Frontend + "/error/"
 	}
-	// The address as it came: routes cut prefixes off r.URL. A front end shows its files
-	// under /files, whatever the path of our base is.
+	// RequestURI, since routes strip prefixes from r.URL. A front end shows its files under
+	// /files, whatever the path of our base URL is.
 	path := r.RequestURI
 	if u, err := url.ParseRequestURI(path); err == nil {
-		path = u.RequestURI() // without a host, which clients of proxies send along
+		path = u.RequestURI() // without the host, which clients of proxies send
 	}
 	if cut, ok := strings.CutPrefix(path, re.Prefix); ok && strings.HasPrefix(cut, "/") {
 		path = cut
@@ -27,7 +27,7 @@ func (re Responder) browserRedirect(r *http.Request, p Problem) string {
 	return re.Frontend + "/auth/signin/?redirectUrl=" + url.QueryEscape(re.Frontend+"/files"+path)
 }
 
-// redirect sends a browser there, this once.
+// redirect sends a browser to this URL with a temporary redirect.
 func redirect(w http.ResponseWriter, to string) {
 	h := w.Header()
 	for _, name := range []string{"Content-Type", "Retry-After", "Www-Authenticate", "Content-Range", "Etag", "Allow"} {

@@ -1,4 +1,4 @@
-// Package problem is the one table from an error to a status, a code and a body.
+// Package problem maps errors to a status, a code and a body, in one table.
 // The bodies are those of the Python file service: {"code", "message", "details"}.
 package problem
 
@@ -15,7 +15,7 @@ import (
 	"holdfast/file"
 )
 
-// Problem is an answer that says what went wrong.
+// Problem is an error response.
 type Problem struct {
 	Status     int           `json:"-"`
 	RetryAfter time.Duration `json:"-"` // 0: no such header
@@ -24,19 +24,19 @@ type Problem struct {
 	Details    *Details      `json:"details,omitempty"`
 }
 
-// Details hold the reason, where it is the client's business.
+// Details hold the reason, if the client may see it.
 type Details struct {
 	Reason string `json:"reason"`
 }
 
-// table is read from the top: closer kinds stand before the kinds they belong to.
+// table is searched from the top: more specific kinds precede the kinds that they wrap.
 var table = []struct {
 	kind    error
 	problem Problem
 }{
 	{file.ErrStopping, Problem{Status: 503, RetryAfter: time.Second, Code: "INFRA_001",
 		Message: "Service is restarting, try again"}},
-	// Not 408: clients take a 4xx for final, and this one should go on.
+	// Not 408: clients treat a 4xx as final, and should resume here.
 	{file.ErrCutOff, Problem{Status: 503, RetryAfter: time.Second, Code: "UPLOAD_004",
 		Message: "Request body was cut off, go on from the upload's offset"}},
 	{file.ErrBusy, Problem{Status: 503, RetryAfter: 5 * time.Second, Code: "UPLOAD_013",
@@ -55,7 +55,7 @@ var table = []struct {
 		Message: "Failed to download file from storage"}},
 	{file.ErrNoSpace, Problem{Status: 507, RetryAfter: 30 * time.Second, Code: "STORAGE_004",
 		Message: "No space left in storage, try again later"}},
-	// Before the kind it is one of: the file is there, and asking again won't make it right.
+	// Before the kind that it wraps: the file exists, and a retry does not help.
 	{file.ErrObjectChanged, Problem{Status: 500, Code: "STORAGE_006",
 		Message: "File in storage is not what was uploaded"}},
 	{file.ErrObjectMissing, Problem{Status: 404, Code: "STORAGE_005", Message: "File not found in storage"}},
@@ -98,11 +98,11 @@ var table = []struct {
 var unavailable = Problem{Status: 503, RetryAfter: 2 * time.Second, Code: "INFRA_002",
 	Message: "Service unavailable, try again"}
 
-// statusGone is what the log and the metrics have for a client that went away before its answer: nginx's 499. It is
-// no fault of the service, and nobody receives it.
+// statusGone is the status in the log and the metrics for a client that disconnected before its response, as in nginx.
+// It is no fault of the service, and is never sent.
 const statusGone = 499
 
-// All is every answer that there is, for those who describe them.
+// All returns every error response, for the API description.
 func All() []Problem {
 	all := []Problem{Of(errors.New("anything else"))}
 	for _, row := range table {
@@ -111,11 +111,11 @@ func All() []Problem {
 	return all
 }
 
-// Of finds the answer to an error. Only a file.Refusal brings its reason; the text of
-// any other error stays in the log.
+// Of returns the response for an error. Only a file.Refusal has its reason in it; the texts of
+// other errors stay in the log.
 func Of(err error) Problem {
 	p := Problem{Status: 500, Code: "INFRA_005", Message: "Internal server error"}
-	if errors.Is(err, context.Canceled) { // by the service; see Responder.Of for what a client has canceled
+	if errors.Is(err, context.Canceled) { // canceled by the service; Responder.Of handles clients that disconnect
 		p = unavailable
 	}
 	for _, row := range table {
@@ -126,7 +126,7 @@ func Of(err error) Problem {
 	}
 	var later *file.Later
 	if errors.As(err, &later) {
-		// the header knows whole seconds
+		// Retry-After has whole seconds
 		p.RetryAfter = max(time.Second, (later.After + time.Second - 1).Truncate(time.Second))
 	}
 	var refusal *file.Refusal
@@ -136,12 +136,12 @@ func Of(err error) Problem {
 	return p
 }
 
-// Policy is the Content-Security-Policy of answers that are data, and nothing to look at.
+// Policy is the Content-Security-Policy of responses that are data and not pages.
 const Policy = "default-src 'none'; frame-ancestors 'none'"
 
-// Header sets the answer's headers.
+// Header sets the response's headers.
 func (p Problem) Header(h http.Header) {
-	// What a handler meant for its success does not describe this body.
+	// A handler may have set these for a successful response; they don't describe this body.
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition",
 		"Content-Location",
 		"Etag", "Last-Modified", "Accept-Ranges", "Cache-Control", "Repr-Digest"} {
@@ -159,40 +159,40 @@ func (p Problem) Header(h http.Header) {
 	}
 }
 
-// Body is the answer's body. It is JSON as the Python service writes it: compact, and
-// with nothing escaped that need not be.
+// Body is the response's body. It is JSON as the Python service writes it: compact, and with
+// only the necessary escapes.
 func (p Problem) Body() []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	var body any = p
-	if p.Status == http.StatusTooManyRequests { // the Python service's limiter has a form of its own
+	if p.Status == http.StatusTooManyRequests { // the Python service's rate limiter has another form
 		body = struct {
 			Detail     string `json:"detail"`
 			RetryAfter int    `json:"retry_after"` // seconds
 		}{p.Message, int(p.RetryAfter.Seconds())}
 	}
-	if err := e.Encode(body); err != nil { // strings and a pointer: can't be
+	if err := e.Encode(body); err != nil { // can't happen with strings and a pointer
 		panic(err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// Responder answers errors, and logs those that are the service's fault.
+// Responder sends error responses, and logs the errors that are the service's fault.
 type Responder struct {
 	Log *slog.Logger
 	// Debug shows the text of the service's own errors to clients.
 	Debug bool
-	// Frontend is the URL of the pages that people are sent to in place of an answer that
-	// only programs understand, without a trailing slash; empty: nowhere.
+	// Frontend is the base URL of the pages that browsers are redirected to in place of a JSON
+	// error, without a trailing slash; empty: no redirects.
 	Frontend string
-	// Prefix is the path of the base URL, which requests may have or not.
+	// Prefix is the path of the base URL. Requests may come with it or without it.
 	Prefix string
-	// Observe is called with every error that is answered; nil: not.
+	// Observe is called with every error response; may be nil.
 	Observe func(*http.Request, Problem)
 }
 
-// Of is like the function Of, with the error's text as reason if Debug is set, and knows clients that went away.
+// Of is like the function Of, but adds the error's text as reason if Debug is set, and recognises disconnected clients.
 func (re Responder) Of(r *http.Request, err error) Problem {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return Problem{Status: statusGone}
@@ -204,7 +204,7 @@ func (re Responder) Of(r *http.Request, err error) Problem {
 	return p
 }
 
-// Write answers r with err. It must be the only answer.
+// Write sends the response for err. Nothing else may have been sent for r.
 func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
 	p := re.Of(r, err)
 	re.LogError(r, p.Status, err)
@@ -212,7 +212,7 @@ func (re Responder) Write(w http.ResponseWriter, r *http.Request, err error) {
 	re.Send(w, r, p)
 }
 
-// Send is the last step of Write: the answer's headers are set.
+// Send is the last step of Write, after the response's headers were set.
 func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
 	if re.Observe != nil {
 		re.Observe(r, p)
@@ -233,8 +233,8 @@ func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
 	}
 }
 
-// LogError logs an error that is the service's fault. What a client did wrong has only its code in the request's line,
-// which has the same request id. The path is not logged: it may contain a token.
+// LogError logs an error that is the service's fault. For clients' errors only the code is logged, in the access log's
+// line, which has the same request id. The path is not logged: it may contain a token.
 func (re Responder) LogError(r *http.Request, status int, err error) {
 	if status < 500 {
 		return

@@ -76,7 +76,7 @@ func TestEveryKindHasAnAnswer(t *testing.T) {
 	}
 }
 
-// A code stands for one answer: programs tell them apart by it.
+// Each code stands for one response: programs distinguish them by it.
 func TestCodes(t *testing.T) {
 	seen := map[string]string{}
 	for _, p := range All() {
@@ -87,7 +87,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// A client that went away is told nothing, and is no fault of the service.
+// A disconnected client gets no response, and is no fault of the service.
 func TestClientWentAway(t *testing.T) {
 	for name, err := range map[string]error{
 		"SQL":   fmt.Errorf("read record: %w", context.Canceled),
