@@ -8,8 +8,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// rawArguments has kong take arguments as the bytes that they are: names of files need not be UTF-8. Its own
-// decoders pass them through JSON, which replaces what is not.
+// rawArguments has kong pass arguments on as the bytes that they are: names of files need not be UTF-8. Kong's own
+// decoders pass them through JSON, which replaces what is not UTF-8.
 func rawArguments() []kong.Option {
 	existing := func(what string, fits func(os.FileInfo) bool) kong.MapperFunc {
 		return func(ctx *kong.DecodeContext, target reflect.Value) error {
@@ -27,7 +27,7 @@ func rawArguments() []kong.Option {
 					target.SetString(path)
 					return nil
 				}
-				// Of a list kong asks once, for all that follow.
+				// For a list, kong calls this once, for all arguments that follow.
 				target.Set(reflect.Append(target, reflect.ValueOf(path)))
 				if !ctx.Scan.Peek().IsValue() {
 					return nil

@@ -18,8 +18,7 @@ type backupCommand struct {
 	Folder string `arg:"" help:"A folder that does not exist yet. On the file system of DATA_DIR it takes next to no room, since files are shared."`
 }
 
-// Run copies the data folder of the embedded default beside the running service. What
-// comes out is a data folder.
+// Run copies the data folder of the embedded default while the service runs. The copy is a data folder, too.
 func (args *backupCommand) Run(p *program) (err error) {
 	c, err := p.settings()
 	if err != nil {
@@ -45,7 +44,7 @@ func (args *backupCommand) Run(p *program) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	// Named at the end: half a backup is none.
+	// Renamed at the end: an incomplete backup never has the final name.
 	half, err := os.MkdirTemp(filepath.Dir(to), filepath.Base(to)+".part-")
 	if err != nil {
 		return err
@@ -69,16 +68,16 @@ func (args *backupCommand) Run(p *program) (err error) {
 	return err
 }
 
-// copyData copies database and store as they are at one moment. Nothing that the copied database
-// names is removed before it was copied, and no parts that it names become an object: see
-// disk.Hold. The service goes on meanwhile; what it removes is removed afterwards.
+// copyData copies the database and the store as they are at one moment. Until all is copied, nothing that the copied
+// database names is removed, and no parts that it names become an object: see disk.Hold. The service goes on
+// meanwhile, and removes things afterwards.
 func copyData(ctx context.Context, rows *db.DB, from, to string) error {
 	hold, err := disk.BeginHold(ctx, from)
 	if err != nil {
 		return err
 	}
 	defer hold.Release()
-	// The hold is short: to a folder on the same file system, where files are shared.
+	// To keep the hold short, this copies to a folder on the same file system, where files are shared.
 	near, err := disk.Near(from, to)
 	if err != nil {
 		return err
@@ -101,7 +100,7 @@ func copyData(ctx context.Context, rows *db.DB, from, to string) error {
 	return disk.CopyObjects(ctx, near.Path, to)
 }
 
-// countMissing counts the records in a copied data folder whose object is not in it, or not whole.
+// countMissing counts the records in a copied data folder whose object is missing from it, or incomplete.
 func countMissing(ctx context.Context, folder string) (missing int, err error) {
 	rows, err := db.ConnectSQLite(ctx, filepath.Join(folder, service.DatabaseFile))
 	if err != nil {
@@ -129,7 +128,7 @@ func countMissing(ctx context.Context, folder string) (missing int, err error) {
 				return 0, err
 			}
 			for _, r := range files {
-				if after = r.ID; r.ETag == "" { // another program's, of which nothing is known yet
+				if after = r.ID; r.ETag == "" { // another program's record, not completed yet
 					continue
 				}
 				if err := look(r.Location, r.Size); err != nil {

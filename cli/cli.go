@@ -1,5 +1,5 @@
-// Package cli is the command line: what can be asked for, with which arguments, and the exit
-// status. Each command has a file of its own.
+// Package cli is the command line: the commands, their arguments and the exit statuses. Each command has a file of its
+// own.
 package cli
 
 import (
@@ -24,8 +24,8 @@ const (
 	misused = 2 // wrong settings or arguments; nothing was started
 )
 
-// commands is what can be said on the command line. Each has a method Run, which kong calls.
-// The settings of the service are read from the environment, by package config.
+// commands are the commands for kong, which calls the method Run of the chosen one. The settings of the service are
+// read from the environment, by package config.
 type commands struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on HOST and PORT whether it is ready; status 0 if so."`
@@ -41,16 +41,16 @@ type commands struct {
 	Events      eventsCommands     `cmd:"" help:"Events that could not be told to WEBHOOK_URL."`
 }
 
-// program is what a command runs in.
+// program is the environment in which a command runs.
 type program struct {
 	ctx            context.Context
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	asPython       bool // called as the Python service was
+	asPython       bool // called as the Python service is
 }
 
-// settings reads the settings of the service. All that is wrong with them is one error.
+// settings reads the settings of the service. One error lists all that is wrong with them.
 func (p *program) settings() (config.Config, error) {
 	c, err := config.Load(p.getenv)
 	if err != nil {

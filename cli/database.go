@@ -9,7 +9,7 @@ import (
 )
 
 // withDatabase opens the service's database for a command that runs beside the service, calls do, and closes it.
-// arguments is what is wrong with the command's arguments; faults in the settings are told first.
+// arguments is the error in the command's arguments, if any; errors in the settings are reported first.
 func (p *program) withDatabase(arguments error, do func(*db.DB) error) (err error) {
 	c, err := p.settings()
 	if err == nil {

@@ -92,7 +92,7 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 	return nil
 }
 
-// Run rewrites links in texts, and says which stay.
+// Run rewrites links in texts, and prints those that stay.
 func (args *importLinksCommand) Run(p *program) (err error) {
 	c, err := p.settings()
 	if err != nil {
@@ -149,8 +149,7 @@ func (args *importLinksCommand) Run(p *program) (err error) {
 	return err
 }
 
-// printLeft says which links stay, most often found first: what they name was not imported, or
-// was deleted since.
+// printLeft prints the links that stay, most often found first: their files were not imported, or were deleted since.
 func printLeft(w io.Writer, left map[string]int) (err error) {
 	if len(left) == 0 {
 		return nil
@@ -169,7 +168,7 @@ func printLeft(w io.Writer, left map[string]int) (err error) {
 	return err
 }
 
-// rewriteFile puts a new file in the place of the one that it read, whole or not at all.
+// rewriteFile replaces a file by its rewritten text, atomically.
 func rewriteFile(name string, rewrite func(name, text string) (string, error)) error {
 	b, err := os.ReadFile(name)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"holdfast/importer"
 )
 
-// importProgress shows how far an import is: a bar on a terminal, a line every ten seconds
-// elsewhere. What failed is told at once, everything at the end.
+// importProgress shows how far an import is: a bar on a terminal, a line every ten seconds elsewhere. Failures are
+// printed at once, the report at the end.
 type importProgress struct {
 	out, log io.Writer
 	bar      *progressbar.ProgressBar // nil: lines
@@ -30,7 +30,7 @@ func newImportProgress(out, log io.Writer) *importProgress {
 	return &importProgress{out: out, log: log}
 }
 
-// begin says how many files there will be.
+// begin sets how many files there will be.
 func (p *importProgress) begin(total int64) {
 	p.total, p.next = total, time.Now().Add(progressInterval)
 	p.bar = newBar(p.log, total, progressbar.OptionShowIts(), progressbar.OptionFullWidth(),

@@ -56,7 +56,7 @@ func (p *progress) done(name string) {
 	}
 }
 
-// failed counts a file that was not transferred, and prints why. A part of that may be the other side's words.
+// failed counts a file that was not transferred, and prints why. The error may contain text from the service.
 func (p *progress) failed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

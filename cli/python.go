@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// pythonCommand reports whether args are how compose files start the Python file service: a shell
-// that brings its tables up to date and runs uvicorn, or uvicorn itself. An image that takes that
-// one's place is called so until somebody changes the file.
+// pythonCommand reports whether args are those with which compose files start the Python file service: a shell that
+// migrates its tables and runs uvicorn, or uvicorn itself. An image that replaces it is called with these arguments
+// until the compose file is changed.
 func pythonCommand(args []string) bool {
 	if len(args) == 0 {
 		return false

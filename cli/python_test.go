@@ -2,7 +2,7 @@ package cli
 
 import "testing"
 
-// What starts the Python service starts this one; what starts something else is refused as ever.
+// Commands that start the Python service start this one; others are refused as before.
 func TestPythonCommand(t *testing.T) {
 	for _, args := range [][]string{
 		{"sh", "-c", "poetry run alembic -c src/shared_kernel/database/alembic.ini upgrade head &&\n       " +

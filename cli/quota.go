@@ -15,7 +15,7 @@ type quotaCommands struct {
 	List  quotaListCommand  `cmd:"" help:"Show what all accounts use, and their quotas."`
 }
 
-// account is the argument that says whose quota a command is about.
+// account is the argument that names the account whose quota is shown or set.
 type account struct {
 	Account int64 `required:"" help:"Number of the account."`
 }

@@ -8,7 +8,7 @@ import (
 	"holdfast/config"
 )
 
-// Who asks what can be set may have set it wrongly.
+// The settings are listed also while some of them are wrong.
 func TestSettingsAreListed(t *testing.T) {
 	var out, errs bytes.Buffer
 	wrong := func(string) string { return "nonsense" }

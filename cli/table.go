@@ -13,8 +13,8 @@ type table struct{ w *tabwriter.Writer }
 
 func newTable(w io.Writer) table { return table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
 
-// row prints a line. Cells may hold what others wrote, such as the name of a token: what would move the cursor or
-// change a terminal's colors is not printed.
+// row prints a line. Cells may hold text of others, such as the name of a token: characters that would move the cursor
+// or change a terminal's colors are replaced.
 func (t table) row(cells ...any) {
 	texts := make([]string, len(cells))
 	for i, cell := range cells {

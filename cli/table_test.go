@@ -10,7 +10,7 @@ import (
 	"holdfast/file"
 )
 
-// Whoever may name a token can't write to the terminal of the operator who lists them.
+// The name of a token can't control the terminal of the operator who lists the tokens.
 func TestNamesPrintNoControlCharacters(t *testing.T) {
 	var out bytes.Buffer
 	name := "a\x1b[31mred\x1b[0m\nrow\tcell\x07\u202etxt.exe\xff"

@@ -14,7 +14,7 @@ import (
 	"holdfast/config"
 )
 
-// remote says to which service files are uploaded and from which they are downloaded.
+// remote are the flags of all transfers: the service, and how to use it.
 type remote struct {
 	URL      string `name:"url" help:"Where the service's files are seen; else HOLDFAST_URL, else http://127.0.0.1:8000/files." placeholder:"URL"`
 	Token    string `help:"Who you are; else HOLDFAST_TOKEN, which other users of this machine can't see." placeholder:"TOKEN"`
@@ -24,7 +24,7 @@ type remote struct {
 	Patience time.Duration `default:"10m" help:"How long to retry without progress before giving up."`
 }
 
-// standardStream stands for standard input or output where a file's name is expected.
+// standardStream is the name of a file that means standard input or output.
 const standardStream = "-"
 
 type uploadCommand struct {
@@ -42,8 +42,8 @@ type downloadCommand struct {
 
 // Exit statuses of transfers, beside those of all commands.
 const (
-	refused     = 3   // the service refuses, and would again
-	unreachable = 4   // the retries are used up; what was transferred is kept for another try
+	refused     = 3   // the service refuses; a retry would not help
+	unreachable = 4   // the retries are used up; what was transferred is kept for the next run
 	interrupted = 130 // Ctrl-C; what was transferred is kept
 )
 
@@ -84,8 +84,8 @@ type outcome struct {
 	err    error
 }
 
-// transfer does one thing for each of the names, a few at a time, and prints the results in their order. One that
-// fails stops no other. resumable: the same command goes on with what was interrupted.
+// transfer calls one for each of the names, a few at a time, and prints the results in their order. A failure does not
+// stop the others. resumable: running the same command again resumes what was interrupted.
 func (o remote) transfer(p *program, names []string, resumable bool,
 	one func(context.Context, *client.Client, string) (string, error)) error {
 	settings, err := config.LoadClient(p.getenv, o.URL, o.Token)
@@ -128,7 +128,7 @@ func (o remote) transfer(p *program, names []string, resumable bool,
 	return nil
 }
 
-// start calls do for 0 to n-1, Parallel at a time, and returns at once: a channel for the outcome of each.
+// start calls do for 0 to n-1, Parallel at a time. It returns at once, with a channel for the outcome of each call.
 func (o remote) start(n int, do func(int) (string, error)) []chan outcome {
 	outcomes := make([]chan outcome, n)
 	for i := range outcomes {

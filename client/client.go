@@ -123,8 +123,7 @@ func (c *Client) do(r *http.Request) (*http.Response, error) {
 	return nil, refusal
 }
 
-// readRefusal reads the error that a service answered with. Of a body that is not the service's only the status
-// counts.
+// readRefusal reads the error that a service answered with. If the body is not the service's, only the status counts.
 func readRefusal(res *http.Response) *Refusal {
 	refusal := &Refusal{Status: res.StatusCode}
 	var body struct {

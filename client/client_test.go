@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// A service that keeps to the protocol is met in internal/e2e. Here are those that don't.
+// internal/e2e tests services that follow the protocol. These don't.
 
 func service(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
@@ -43,7 +43,7 @@ func digestOf(s string) string {
 	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
 }
 
-// tusService answers as told: the header of each kind of request, as "Name: value" lines.
+// tusService has the headers of its answers to each kind of request, as "Name: value" lines.
 func tusService(answers map[string]string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		kind := r.Method
@@ -116,7 +116,7 @@ func TestServicesThatAnswerNonsense(t *testing.T) {
 	}
 }
 
-// What a service says of another upload is not taken for this one's.
+// An answer about another upload is not taken for one about this upload.
 func TestAnUploadThatWasNotedButIsAnother(t *testing.T) {
 	path := local(t, "hello")
 	c := service(t, tusService(map[string]string{"HEAD": "Upload-Offset: 2\nUpload-Length: 7"}))
@@ -139,7 +139,7 @@ func TestDownloadsThatAreNotWhatTheyShouldBe(t *testing.T) {
 		serve  http.HandlerFunc
 		want   error
 		says   string
-		remain bool // the part stays, to go on with
+		remain bool // the part file stays, for resuming
 	}{
 		{"other bytes", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("ETag", `"a"`)
@@ -203,7 +203,7 @@ func TestDownloadsThatAreNotWhatTheyShouldBe(t *testing.T) {
 	}
 }
 
-// Whatever the service calls a file, it lands in the folder that was named.
+// A file is written to the given folder, whatever name the service gives it.
 func TestNamesStayInTheirFolder(t *testing.T) {
 	dir := t.TempDir()
 	for header, want := range map[string]string{
@@ -221,7 +221,7 @@ func TestNamesStayInTheirFolder(t *testing.T) {
 	}
 }
 
-// The token is for the service that it is of.
+// The token is sent to its own service only.
 func TestTheTokenGoesNowhereElse(t *testing.T) {
 	c := New("https://files.example.org/files", "secret")
 	for url, want := range map[string]string{
@@ -238,7 +238,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	}
 }
 
-// What the service has lost of a stream can't be sent again, and nothing else is sent in its place.
+// Bytes of a stream that the service has lost can't be sent again, and no others are sent in their place.
 func TestStreamThatTheServiceLost(t *testing.T) {
 	for _, lost := range []string{"Upload-Offset: 0\nUpload-Defer-Length: 1", "Status: 404"} {
 		var patches int

@@ -22,7 +22,7 @@ type digest struct {
 
 func newDigest() *digest { return &digest{Hash: sha256.New()} }
 
-// add adds bytes that lie at offset. Those that were added before count once.
+// add adds the bytes at offset. Bytes that were added before are skipped.
 func (d *digest) add(b []byte, offset int64) {
 	if end := offset + int64(len(b)); offset <= d.at && end > d.at {
 		d.Write(b[d.at-offset:])

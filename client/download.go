@@ -55,7 +55,7 @@ func (s *streamSink) restart() error {
 	return nil
 }
 
-// localError is an error of this machine, which no retry against the service mends.
+// localError is an error of this machine, which retrying the request can't fix.
 type localError struct{ error }
 
 func (e localError) Unwrap() error { return e.error }
@@ -78,8 +78,8 @@ func (c *Client) Download(ctx context.Context, from string, to Target) (string, 
 	return path, nil
 }
 
-// Stream writes a file to w as its bytes come, over as many connections as that takes. When the SHA-256 turns out
-// to be wrong, w has all bytes already.
+// Stream writes a file to w as its bytes come, over as many connections as that takes. If the SHA-256 turns out to be
+// wrong, w has received all bytes already.
 func (c *Client) Stream(ctx context.Context, from string, w io.Writer) error {
 	d := &download{Client: c, url: from, sum: newDigest(), out: &streamSink{Writer: w}}
 	head, err := d.headWithRetries(ctx)
@@ -124,7 +124,7 @@ func (d *download) head(ctx context.Context) (http.Header, error) {
 	return res.Header, nil
 }
 
-// strongETag returns the ETag, or nothing for a weak one: that promises nothing about bytes (RFC 9110, 8.8.1).
+// strongETag returns the ETag, or nothing for a weak one, which does not identify bytes (RFC 9110, 8.8.1).
 func strongETag(h http.Header) string {
 	if tag := h.Get("ETag"); !strings.HasPrefix(tag, "W/") {
 		return tag
@@ -151,7 +151,7 @@ func (d *download) fetch(ctx context.Context, path string, overwrite bool, head 
 		return err
 	}
 	if err := d.sum.check(head); err != nil {
-		// None of it can be trusted, so there is nothing to resume.
+		// Nothing of it can be trusted, so there is nothing to resume.
 		return errors.Join(err, os.Remove(part), os.Remove(part+etagSuffix))
 	}
 	if err := f.Sync(); err != nil {
@@ -190,7 +190,7 @@ func (d *download) report() {
 	d.reported = d.sum.at
 }
 
-// step asks for the bytes that are missing and writes what comes.
+// step requests the bytes that are missing, and writes them.
 func (d *download) step(ctx context.Context) (done, progress bool, err error) {
 	from := d.sum.at
 	if from == d.size {
@@ -228,7 +228,7 @@ func (d *download) step(ctx context.Context) (done, progress bool, err error) {
 	return d.size < 0 || d.sum.at == d.size, progress, nil
 }
 
-// get asks for the file's bytes from an offset on.
+// get requests the file's bytes from an offset on.
 func (d *download) get(ctx context.Context, from int64) (*http.Response, error) {
 	r, err := d.request(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
@@ -257,7 +257,7 @@ func (d *download) get(ctx context.Context, from int64) (*http.Response, error) 
 	return res, nil
 }
 
-// receive writes body behind what was written before. It calls came after every read.
+// receive appends body to what was written before. It calls came after every read.
 func (d *download) receive(body io.Reader, came func()) error {
 	buf := make([]byte, 256<<10)
 	for {

@@ -9,7 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// temporaryError is an error that a retry may not meet.
+// temporaryError is an error after which a retry may succeed.
 type temporaryError struct {
 	err   error
 	after time.Duration // the least delay before the retry, as Retry-After has it
@@ -21,7 +21,7 @@ func (e temporaryError) Unwrap() error { return e.err }
 // retry calls step until it is done, and again after a temporaryError. It gives up when GiveUpAfter has passed
 // since the last step that made progress.
 func (c *Client) retry(ctx context.Context, step func() (done, progress bool, err error)) error {
-	// Randomized: many clients may have lost the same service at the same moment.
+	// Randomized: many clients may have lost their connections to a service at the same moment.
 	delays := &backoff.ExponentialBackOff{InitialInterval: c.Backoff, MaxInterval: c.MaxBackoff,
 		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
 	since := time.Now()

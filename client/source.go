@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// source is where an upload's bytes come from. ReadAt reads those that load has made ready.
+// source has the bytes of an upload. ReadAt reads those that load has made available.
 type source interface {
 	io.ReaderAt
-	// load makes bytes from offset on ready, and returns the offset where they end. last: so does the source.
+	// load makes bytes from offset on available, and returns the offset where they end. last: the source ends there,
+	// too.
 	load(ctx context.Context, offset int64) (end int64, last bool, err error)
 }
 

@@ -58,8 +58,8 @@ func (c *Client) Upload(ctx context.Context, path string) (string, error) {
 	return u.fileURL, c.URLs.remove(c.Base, path, info)
 }
 
-// UploadStream sends what r gives until io.EOF under a name, and returns the file's URL. Its length is declared at
-// the end (tus 1.0.0, Upload-Defer-Length). An interrupted stream can't be resumed by another process.
+// UploadStream uploads what r returns until io.EOF as a file of this name, and returns its URL. The length is declared
+// at the end (tus 1.0.0, Upload-Defer-Length). An interrupted stream can't be resumed by another process.
 func (c *Client) UploadStream(ctx context.Context, r io.Reader, name string) (string, error) {
 	u := &upload{Client: c, name: name, source: newStreamSource(r), size: -1, sum: newDigest()}
 	if err := u.run(ctx); err != nil {
@@ -207,7 +207,7 @@ func (u *upload) send(ctx context.Context) error {
 	}
 	var no *Refusal
 	if errors.As(err, &no) && (no.Status == http.StatusNotFound || no.Status == http.StatusGone) {
-		return nil // fetchOffset meets the same answer, and has the upload created again
+		return nil // fetchOffset gets the same answer, and has the upload created again
 	}
 	if err != nil {
 		return err

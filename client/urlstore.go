@@ -44,7 +44,7 @@ func (s *URLStore) find(base, path string, info fs.FileInfo) string {
 	return ""
 }
 
-// save stores the URL of an upload. It is no secret: the token opens it.
+// save stores the URL of an upload. It is no secret: using it takes the token.
 func (s *URLStore) save(base, path string, info fs.FileInfo, url string) error {
 	if s == nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"holdfast/file"
 )
 
-// conditional says whether a request is to be performed under conditions only.
+// conditional reports whether a request has conditions.
 func conditional(r *http.Request) bool {
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
 		if len(r.Header.Values(name)) > 0 {
@@ -19,8 +19,8 @@ func conditional(r *http.Request) bool {
 	return false
 }
 
-// precondition returns file.ErrPrecondition if a request that changes rec must not be performed (RFC 9110,
-// 13.2.2). GET and HEAD are http.ServeContent's business.
+// precondition returns file.ErrPrecondition if a request that changes rec must not be performed (RFC 9110, 13.2.2).
+// http.ServeContent handles GET and HEAD.
 func precondition(r *http.Request, rec file.Record) error {
 	tag := entityTag(rec)
 	switch match, since := tags(r, "If-Match"), r.Header.Get("If-Unmodified-Since"); {
@@ -29,7 +29,7 @@ func precondition(r *http.Request, rec file.Record) error {
 			return file.ErrPrecondition
 		}
 	case since != "":
-		// A date that is none is ignored (13.1.4).
+		// An invalid date is ignored (13.1.4).
 		if t, err := http.ParseTime(since); err == nil && rec.CreatedAt.Truncate(time.Second).After(t) {
 			return file.ErrPrecondition
 		}
@@ -42,8 +42,7 @@ func precondition(r *http.Request, rec file.Record) error {
 	return nil
 }
 
-// Precondition returns file.ErrPrecondition if a request that changes a file must not be performed, since its
-// conditions don't hold.
+// Precondition returns file.ErrPrecondition if the conditions of a request that changes a file don't hold.
 func (h *Handler) Precondition(r *http.Request, id file.ID) error {
 	if !conditional(r) {
 		return nil
@@ -58,7 +57,7 @@ func (h *Handler) Precondition(r *http.Request, id file.ID) error {
 	return precondition(r, rec)
 }
 
-// tags are the entity tags of a header, which may have several lines. No tag of ours has a comma in it.
+// tags returns the entity tags of a header, which may have several lines. None of our tags contains a comma.
 func tags(r *http.Request, name string) (all []string) {
 	for part := range strings.SplitSeq(strings.Join(r.Header.Values(name), ","), ",") {
 		if part = strings.Trim(part, " \t"); part != "" {

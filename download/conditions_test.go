@@ -9,7 +9,7 @@ import (
 	"holdfast/file"
 )
 
-// A request that changes a file is performed under its conditions only (RFC 9110, 13.2.2).
+// A request that changes a file is performed only if its conditions hold (RFC 9110, 13.2.2).
 func TestPrecondition(t *testing.T) {
 	rec := file.Record{ETag: `"a"`, CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 	for _, c := range []struct {

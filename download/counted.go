@@ -14,12 +14,12 @@ type counted struct {
 	metrics *metrics
 	began   time.Time
 	status  int
-	length  int64 // of the body, as it was declared
+	length  int64 // of the body, by Content-Length
 	sent    int64 // bytes of it
 }
 
-// observe returns w with every call noted in c. The abilities of w stay: what comes from a socket need not pass through
-// this process.
+// observe returns w with every call recorded in c. The result has the same abilities as w (ReadFrom), so that bytes
+// from a socket need not pass through this process.
 func (c *counted) observe(w http.ResponseWriter) http.ResponseWriter {
 	return httpsnoop.Wrap(w, httpsnoop.Hooks{
 		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
@@ -50,7 +50,7 @@ func (c *counted) observe(w http.ResponseWriter) http.ResponseWriter {
 
 func (c *counted) count(n int64) {
 	c.sent += n
-	if c.status == http.StatusOK || c.status == http.StatusPartialContent { // else it is an error's text
+	if c.status == http.StatusOK || c.status == http.StatusPartialContent { // otherwise it is the body of an error
 		c.metrics.sent.Add(float64(n))
 	}
 }

@@ -1,14 +1,13 @@
-// Package download serves files, lists and deletes them, and manages their signed links and grants. Ranges and
-// conditions are left to net/http (RFC 9110); this package gives it an io.ReadSeeker that opens the store no sooner
-// than bytes are needed, and for no more of them.
+// Package download serves files, lists and deletes them, and manages their signed links and grants. net/http handles
+// ranges and conditions (RFC 9110); this package gives it an io.ReadSeeker that opens the store only when bytes are
+// needed, and only for those bytes.
 //
 // # Errors
 //
-// file.ErrNotFound for an id that names no file, file.ErrDenied for a file that is not
-// this identity's, file.ErrObjectMissing for a record without its object,
-// file.ErrObjectChanged for one with another object or less of it, and
-// file.ErrUnavailable when SQL or the store don't answer. When the store fails after the
-// answer has begun, and goes on failing, the connection is cut.
+// file.ErrNotFound for an id that names no file, file.ErrDenied for a file that the caller may not access,
+// file.ErrObjectMissing for a record without its object, file.ErrObjectChanged for a record whose object was replaced
+// or is shorter, and file.ErrUnavailable if SQL or the store don't answer. If the store fails after the answer has
+// begun, and the retries fail too, the connection is cut.
 package download
 
 import (
@@ -31,7 +30,7 @@ import (
 
 // Records are the records of files in SQL.
 type Records interface {
-	// File may answer from the cache, Reload does not.
+	// File may answer from the cache; Reload does not.
 	File(ctx context.Context, id file.ID) (file.Record, error)
 	Reload(ctx context.Context, id file.ID) (file.Record, error)
 	Files(ctx context.Context, userID, accountID int64, after file.Cursor, limit int) ([]file.Record, file.Cursor, error)
@@ -64,10 +63,10 @@ type LinkRows interface {
 
 // Limits are the rate limits of downloads; limit.Limits implements them.
 type Limits interface {
-	// Ask is called before it is decided whether the caller may read a file, and done with the decision.
+	// Ask is called before the decision whether the caller may read a file, and done with that decision.
 	Ask(r *http.Request, who file.Identity) (done func(error), err error)
-	// Download counts an answer with n bytes of a file of size bytes. unsent, if it is not nil, has to be called with
-	// the number of those that were not sent.
+	// Download counts an answer with n bytes of a file of size bytes. If unsent is not nil, it must be called with the
+	// number of those bytes that were not sent.
 	Download(r *http.Request, who file.Identity, id file.ID, size, n int64) (unsent func(int64), err error)
 }
 
@@ -88,15 +87,15 @@ type Options struct {
 
 	CacheControl string // of files
 	FrameOptions string // X-Frame-Options of a PDF that is to be shown
-	// ResourcePolicy is the Cross-Origin-Resource-Policy of files, and of what leads to them.
+	// ResourcePolicy is the Cross-Origin-Resource-Policy of files, and of redirects to them.
 	ResourcePolicy string
-	// StoreTimeout is how long the store may send nothing before it is asked again.
+	// StoreTimeout is how long the store may send nothing before the request to it is retried.
 	StoreTimeout time.Duration
 	// WriteTimeout is how long a client may take for a buffer of 128 KiB.
 	WriteTimeout time.Duration
 	// LinkMaxTTL is the longest life of a link.
 	LinkMaxTTL time.Duration
-	// Redirect has clients fetch large files from the store; nil: none.
+	// Redirect sends clients to the store for large files; nil: never.
 	Redirect *Redirect
 	// Limits are the rate limits; nil: none.
 	Limits Limits
@@ -146,14 +145,14 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 		reopened: h.metrics.reopened.Inc,
 		ranges:   spans}
 	answer := &response{ResponseWriter: w, h: h, r: r, object: o, counted: c}
-	// It may panic, when it cuts the connection; and o is closed after nobody reads it any more.
+	// finish may panic to cut the connection, and o is closed when nothing reads it any more.
 	defer answer.finish()
 	defer o.Close()
 	defer cancel()
 	http.ServeContent(answer, r, "", rec.CreatedAt.Truncate(time.Second), o)
 }
 
-// charge counts an answer with ranges of a file, or with all of it where there are none.
+// charge counts an answer with these ranges of a file, or with all of it if there are none.
 func (h *Handler) charge(r *http.Request, rec file.Record, spans []byteRange) (n int64, unsent func(int64), err error) {
 	if n = totalBytes(spans); len(spans) == 0 {
 		n = rec.Size
@@ -166,8 +165,8 @@ func (h *Handler) charge(r *http.Request, rec file.Record, spans []byteRange) (n
 	return n, unsent, err
 }
 
-// findReadable returns a record that r's identity, which may be anonymous, may read the file of. What an identity may
-// change it may read however often it was refused elsewhere; whatever else it asks for is limited.
+// findReadable returns a record whose file r's identity, which may be anonymous, may read. Requests for files that the
+// identity may change are never limited, however often it was refused elsewhere; all others are.
 func (h *Handler) findReadable(r *http.Request, id file.ID) (rec file.Record, err error) {
 	who, _ := auth.FromContext(r.Context())
 	rec, err = h.Records.File(r.Context(), id)
@@ -184,7 +183,7 @@ func (h *Handler) findReadable(r *http.Request, id file.ID) (rec file.Record, er
 	return h.found(r, rec, err)
 }
 
-// find returns a record if may allows it to r's identity.
+// find returns a record if may permits it to r's identity.
 func (h *Handler) find(r *http.Request, id file.ID, may func(file.Identity, file.Record) error) (file.Record, error) {
 	who, _ := auth.FromContext(r.Context())
 	rec, err := h.Records.File(r.Context(), id)
@@ -202,8 +201,8 @@ func (h *Handler) found(r *http.Request, rec file.Record, err error) (file.Recor
 	return rec, nil
 }
 
-// completeRecord completes a record that another program wrote, whose size may be 0 or wrong, with what the store says
-// of the object, and corrects it in SQL.
+// completeRecord completes a record that another program wrote, whose size may be 0 or wrong, with the size and ETag
+// that the store has, and corrects the size in SQL.
 func (h *Handler) completeRecord(ctx context.Context, rec file.Record) (file.Record, error) {
 	if rec.ETag != "" {
 		return rec, nil
@@ -222,8 +221,8 @@ func (h *Handler) completeRecord(ctx context.Context, rec file.Record) (file.Rec
 	return rec, nil
 }
 
-// explainMissing finds out why an object is missing. The replica that deleted a file forgets its record at once; others
-// may have it in their cache.
+// explainMissing finds out why an object is missing. The replica that deletes a file invalidates its record at once;
+// other replicas may still have it in their cache.
 func (h *Handler) explainMissing(ctx context.Context, rec file.Record, err error) error {
 	if !errors.Is(err, file.ErrObjectMissing) {
 		return err
@@ -243,8 +242,8 @@ func (h *Handler) explainMissing(ctx context.Context, rec file.Record, err error
 	return err
 }
 
-// Delete deletes the file id: first its record, so that it can't be seen any more, then its object. It stays where it
-// does not meet the request's conditions (RFC 9110, 13.2.1).
+// Delete deletes the file id: first its record, so that it is not visible any more, then its object. It deletes
+// nothing if the request's conditions don't hold (RFC 9110, 13.2.1).
 func (h *Handler) Delete(w http.ResponseWriter, r *http.Request, id file.ID) {
 	rec, err := h.find(r, id, access.Change)
 	if err == nil && conditional(r) {

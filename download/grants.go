@@ -17,14 +17,13 @@ type Grants interface {
 	SetGrant(ctx context.Context, id file.ID, g file.Grant) error
 }
 
-// maxGrantRequest is the longest grant taken, in bytes: the most names, all long.
+// maxGrantRequest is the longest request for a grant, in bytes: it has room for the most names, all long.
 const maxGrantRequest = 512 << 10
 
-// fingerprinted stands before the fingerprint of a token whose text is not known any more.
+// fingerprinted is the prefix of a token's fingerprint, which is shown in place of the token: its text is not stored.
 const fingerprinted = "sha256:"
 
-// grant is a file.Grant as clients see it. Tokens go in as they are, or in the form in
-// which they come out.
+// grant is a file.Grant as clients see it. A token is accepted as its text, or in the form in which answers show it.
 type grant struct {
 	Access file.Access `json:"access"`
 	Users  []int64     `json:"users"`
@@ -46,7 +45,7 @@ func (h *Handler) Grant(w http.ResponseWriter, r *http.Request, id file.ID) {
 	answerGrant(w, g)
 }
 
-// SetGrant replaces the grant of the file id. Other processes go by the one before until their cache expires.
+// SetGrant replaces the grant of the file id. Other replicas use the old grant until their cache expires.
 func (h *Handler) SetGrant(w http.ResponseWriter, r *http.Request, id file.ID) {
 	_, err := h.find(r, id, access.Change)
 	var g file.Grant
@@ -84,7 +83,7 @@ func (h *Handler) readGrant(w http.ResponseWriter, r *http.Request) (file.Grant,
 	return g, h.Access.Grantable(g)
 }
 
-// fingerprint takes the token of a public form, or what stands for one.
+// fingerprint returns the fingerprint of a public form's token, which is given as its text or as its fingerprint.
 func fingerprint(token string) (string, error) {
 	known, ok := strings.CutPrefix(token, fingerprinted)
 	switch {

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// policy keeps whatever a file holds from running when a browser shows it. An SVG in
-	// <img> runs nothing anyway; under this, neither does one that is opened by itself.
+	// policy keeps everything in a file from running when a browser shows it. An SVG in <img> runs no script anyway;
+	// with this policy, neither does an SVG that is opened by itself.
 	policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
-	// mediaPolicy lets the page that a browser makes around a picture, a sound or a film
-	// show it: that page loads it from our origin, so it must have one. It runs nothing.
+	// mediaPolicy is for images, audio and video. The page that a browser makes around one loads it from our origin,
+	// so that page must have an origin (allow-same-origin). It runs no script.
 	mediaPolicy = "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; media-src " +
 		"'self'"
-	// pdfPolicy has no sandbox: browsers show no PDF in one. Their viewers keep scripts
-	// in a PDF apart from the origin it comes from.
+	// pdfPolicy has no sandbox: browsers show no PDF in one. Their viewers isolate the scripts of a PDF from the
+	// origin it comes from.
 	pdfPolicy = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors "
 )
 
-// describe sets what an answer with this file says of it.
+// describe sets the headers of an answer with this file.
 func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Record) {
 	header := w.Header()
 	base := file.BaseType(rec.Type)
@@ -43,7 +43,7 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Reco
 	switch {
 	case !inline:
 	case base == "application/pdf":
-		ancestors := "'none'" // it overrides X-Frame-Options where it is known
+		ancestors := "'none'" // overrides X-Frame-Options where it is known
 		if h.FrameOptions == "SAMEORIGIN" {
 			ancestors = "'self'"
 		}
@@ -54,7 +54,7 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request, rec file.Reco
 	}
 }
 
-// showable says whether a browser may show this type in place of saving it.
+// showable reports whether a browser may show this type instead of saving it.
 func showable(mediaType string) bool {
 	kind, _, _ := strings.Cut(mediaType, "/")
 	switch kind {
@@ -64,8 +64,8 @@ func showable(mediaType string) bool {
 	return mediaType == "application/pdf" || mediaType == "text/plain"
 }
 
-// disposition names the file twice: in ASCII for old clients, and in UTF-8, which wins
-// where it is understood (RFC 6266, 4.3 and appendix D; RFC 8187).
+// disposition returns a Content-Disposition with two names: in ASCII for old clients, and in UTF-8, which takes
+// precedence where it is understood (RFC 6266, 4.3 and appendix D; RFC 8187).
 func disposition(inline bool, name string) string {
 	kind := "attachment"
 	if inline {
@@ -75,13 +75,13 @@ func disposition(inline bool, name string) string {
 		notAttrChars.Replace(url.PathEscape(name)))
 }
 
-// notAttrChars are those that url.PathEscape leaves and an attr-char is not (RFC 8187, 3.2.1).
+// notAttrChars escapes the characters that url.PathEscape leaves and that are no attr-char (RFC 8187, 3.2.1).
 var notAttrChars = strings.NewReplacer("@", "%40", ":", "%3A", "=", "%3D", "'", "%27", "(", "%28", ")", "%29", "*",
 	"%2A",
 	",", "%2C", ";", "%3B")
 
-// asciiName is the name without accents, and "_" for what still is no plain character;
-// "%" too, which some clients decode.
+// asciiName returns the name without accents, and with "_" for each character that may not stand in a quoted ASCII
+// string, and for "%", which some clients decode.
 func asciiName(name string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -94,7 +94,7 @@ func asciiName(name string) string {
 	}, norm.NFD.String(name))
 }
 
-// entityTag is a strong tag that changes with the content only (RFC 9110, 8.8.3).
+// entityTag returns a strong ETag, which changes with the content only (RFC 9110, 8.8.3).
 func entityTag(r file.Record) string {
 	if len(r.SHA256) > 0 {
 		return `"` + hex.EncodeToString(r.SHA256) + `"`

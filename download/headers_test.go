@@ -24,7 +24,7 @@ func TestDisposition(t *testing.T) {
 	}
 }
 
-// Whatever a record holds, the header has one line, in ASCII, and two names.
+// Whatever the record says, the header is one line of ASCII with two names.
 func FuzzDisposition(f *testing.F) {
 	f.Add("öff.txt")
 	f.Add("a\"; filename=b\r\nSet-Cookie: c")
@@ -53,11 +53,11 @@ func TestWantReprDigest(t *testing.T) {
 		"":                       digest,
 		"sha-256=10":             digest,
 		"sha-256=1, sha-512=10":  digest,
-		"sha-512=3":              digest, // the one there is
+		"sha-512=3":              digest, // the only one there is
 		"sha-256=0":              "",
 		"sha-512=3, sha-256=0":   "",
-		"sha-256=(0)":            digest, // no number: no wish
-		"sha-256=0, not a list(": digest, // can't be read: no wish
+		"sha-256=(0)":            digest, // not a number: no preference
+		"sha-256=0, not a list(": digest, // malformed: no preference
 	} {
 		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 		if want != "" {

@@ -9,8 +9,8 @@ import (
 	"holdfast/file"
 )
 
-// readJSON reads a request's body of at most limit bytes, which is one JSON object and nothing else, into v. An empty
-// body changes nothing if optional is set. example is shown to clients that send something else.
+// readJSON reads a request's body into v. It must be one JSON object of at most limit bytes, and nothing else. If
+// optional is set, an empty body leaves v as it is. example is shown to clients that send something else.
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, optional bool, example string) error {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	d.DisallowUnknownFields()

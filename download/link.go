@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// defaultLinkTTL is the life of a link that was not given one.
+	// defaultLinkTTL is the lifetime of a link if the request sets none.
 	defaultLinkTTL = time.Hour
 	// maxLinkRequest is the longest request for a link, in bytes.
 	maxLinkRequest = 4 << 10
@@ -26,7 +26,7 @@ type linkRequest struct {
 }
 
 type link struct {
-	ID        string    `json:"id"` // by which it is ended; it opens nothing
+	ID        string    `json:"id"` // by which it can be ended; it gives no access
 	URL       string    `json:"url"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
@@ -34,14 +34,14 @@ type link struct {
 // listedLink is a link in a list: without its URL, which is stored nowhere.
 type listedLink struct {
 	ID        string    `json:"id"`
-	Kind      file.Kind `json:"kind"` // of who made it
-	User      *int64    `json:"user"` // who made it; null: a caller that is no user
+	Kind      file.Kind `json:"kind"` // of its creator
+	User      *int64    `json:"user"` // its creator; null: a caller that is no user
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Link makes a signed link: a URL that opens the file id for GET and HEAD, without a token, until it expires. Every
-// caller who may read the file can have one.
+// Link creates a signed link: a URL that opens the file id for GET and HEAD, without a token, until it expires. Every
+// caller that may read the file may create one.
 func (h *Handler) Link(w http.ResponseWriter, r *http.Request, id file.ID) {
 	l, err := h.link(w, r, id)
 	if err != nil {
@@ -52,7 +52,7 @@ func (h *Handler) Link(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusCreated)
 	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false) // a shell that cuts the address out sees "&", not "\u0026"
+	e.SetEscapeHTML(false) // a shell script that extracts the URL sees "&", not "\u0026"
 	e.Encode(l)
 }
 
@@ -90,8 +90,8 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 	return link{name, h.Base(r) + "/" + id.Escaped() + "?" + query, expires}, nil
 }
 
-// roomForLink refuses a link to a file that has as many as it may have. Links that come at the same moment may be a few
-// more: the bound keeps the list short, and is no promise.
+// roomForLink refuses a new link to a file that has maxLinks already. Links that are created at the same moment may
+// exceed that by a few: the limit keeps the list short, and is not a guarantee.
 func (h *Handler) roomForLink(r *http.Request, id file.ID) error {
 	links, err := h.LinkRows.Links(r.Context(), id)
 	if err == nil && len(links) >= maxLinks {

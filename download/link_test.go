@@ -9,7 +9,7 @@ import (
 	"holdfast/file"
 )
 
-// manyLinks has so many links to each file.
+// manyLinks has this many links to each file.
 type manyLinks struct {
 	LinkRows
 	n int

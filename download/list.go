@@ -32,8 +32,8 @@ type filePage struct {
 	Next *string `json:"next"`
 }
 
-// List answers with the files that the identity in r's context may list, newest first: at
-// most "limit" of them, from behind the cursor "after". Who may list none gets none.
+// List answers with the files that the identity in r's context may list, newest first: at most "limit" of them,
+// starting after the cursor "after". A caller that may list none gets an empty list.
 func (h *Handler) List(w http.ResponseWriter, r *http.Request) {
 	p, err := h.list(r)
 	if err != nil {
@@ -85,8 +85,8 @@ func (h *Handler) list(r *http.Request) (filePage, error) {
 	return p, nil
 }
 
-// cursor is the cursor where the page begins. It may also be the id of a file that is listed, which is what
-// earlier versions gave out as one.
+// cursor returns the cursor at which the page begins. "after" may also be the id of a listed file, which earlier
+// versions gave out as the cursor.
 func (h *Handler) cursor(r *http.Request, who file.Identity) (file.Cursor, error) {
 	s := r.URL.Query().Get("after")
 	if s == "" {

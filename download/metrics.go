@@ -2,8 +2,8 @@ package download
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics count downloads, and what goes wrong between the store and the clients. An object
-// that is missing or changed is lost data: an alarm belongs on it.
+// metrics counts downloads, and what goes wrong between the store and the clients. An object that is missing or
+// changed is lost data: alert on it.
 type metrics struct {
 	downloads *prometheus.CounterVec   // by outcome
 	durations *prometheus.HistogramVec // by outcome
@@ -36,7 +36,7 @@ func newMetrics() *metrics {
 		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_download_aborted_total",
 			Help: "Answers that were cut off: the store gave no more, or the client took no more."}, []string{"by"}),
 	}
-	// So that they are there before something happens.
+	// So that they are shown, as 0, before anything happens.
 	for _, outcome := range []string{"whole", "range", "not_modified", "redirected", "refused", "failed", "broken"} {
 		m.downloads.WithLabelValues(outcome)
 	}
@@ -49,7 +49,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// Register has r show what was counted.
+// Register registers the metrics with r.
 func (h *Handler) Register(r prometheus.Registerer) {
 	m := h.metrics
 	r.MustRegister(m.downloads, m.durations, m.sent, m.deleted, m.faults, m.resumes, m.reopened, m.aborted)

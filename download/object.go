@@ -14,32 +14,32 @@ import (
 	"holdfast/storage"
 )
 
-// maxResumes is how often an answer may go on after the store broke off.
+// maxResumes is how often one answer may resume after the store broke off.
 const maxResumes = 3
 
-// firstPause is how long the first of those waits; each further one doubles it.
+// firstPause is the delay before the first retry; it doubles with each one.
 const firstPause = 100 * time.Millisecond
 
-// object is the content of a file as an io.ReadSeeker. Seeking costs nothing: the store
-// is opened at the first Read, or by open, and for no more than will be read. If it
-// breaks off, reading goes on with the byte that was reached, of the same object.
+// object is the content of a file as an io.ReadSeeker. Seeking costs nothing: the store is opened at the first Read,
+// or by openFirst, and for no more than will be read. If the store breaks off, reading resumes at the byte that was
+// reached, of the same object.
 type object struct {
 	ctx      context.Context
 	objects  Objects
 	record   file.Record
-	stall    time.Duration // the longest without a byte from the store
+	stall    time.Duration // the longest time without a byte from the store
 	resumes  func()        // counts
 	reopened func()        // counts
 
-	mu      sync.Mutex // net/http sends several ranges from a goroutine of its own
+	mu      sync.Mutex // net/http reads several ranges in a goroutine of its own
 	pos     int64
 	end     int64       // where the open body ends
-	ranges  []byteRange // that will be read, in this order, if not all of it
+	ranges  []byteRange // to be read, in this order; empty: all of the file
 	body    io.ReadCloser
 	cancel  context.CancelFunc // ends the body's request
-	watch   *time.Timer        // does so when the store stalls
+	watch   *time.Timer        // calls cancel when the store stalls
 	resumed int
-	err     error // what ended the reading for good
+	err     error // why reading has failed for good
 }
 
 func (o *object) Seek(offset int64, whence int) (int64, error) {
@@ -61,8 +61,8 @@ func (o *object) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// openFirst opens the store for length bytes from here on. Of several ranges it opens the
-// first, and each further one is opened when it is reached.
+// openFirst opens the store for length bytes from the current position. If there are several ranges, it opens the
+// first; each further one is opened when it is reached.
 func (o *object) openFirst(length int64, several bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -74,7 +74,7 @@ func (o *object) openFirst(length int64, several bool) error {
 	return o.open(o.nextEnd())
 }
 
-// nextEnd is the end of what begins here.
+// nextEnd returns the end of the range that begins at the current position, or of the file.
 func (o *object) nextEnd() int64 {
 	if len(o.ranges) > 0 && o.ranges[0].start == o.pos {
 		end := o.ranges[0].end
@@ -103,7 +103,7 @@ func (o *object) Read(p []byte) (int, error) {
 		n, err := o.read(p[:min(int64(len(p)), o.end-o.pos)])
 		o.pos += int64(n)
 		if n > 0 || err == nil {
-			return n, nil // an error comes again with the next Read, if there is one
+			return n, nil // the next Read returns the error again, if there is one
 		}
 		if o.err = o.resume(err); o.err != nil {
 			return 0, o.err
@@ -111,7 +111,7 @@ func (o *object) Read(p []byte) (int, error) {
 	}
 }
 
-// peek returns up to n of the open body's first bytes; they are read again afterwards.
+// peek returns up to n of the open body's first bytes, without consuming them.
 func (o *object) peek(n int) []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -123,7 +123,7 @@ func (o *object) peek(n int) []byte {
 	for got < len(first) {
 		k, err := o.read(first[got:])
 		if got += k; err != nil {
-			break // it comes again, and is dealt with, at the next Read
+			break // the next Read returns it again and handles it
 		}
 	}
 	first = first[:got]
@@ -134,7 +134,7 @@ func (o *object) peek(n int) []byte {
 	return first
 }
 
-// passer is a body that can pass bytes on without a look at them; storage's is one.
+// passer is a body that can pass bytes on without reading them into this process; storage's is one.
 type passer interface {
 	Pass(w io.Writer, most int64, patience time.Duration) (int64, error)
 }
@@ -142,14 +142,14 @@ type passer interface {
 const (
 	// passChunk is how many bytes are passed on at once.
 	passChunk = 1 << 20
-	// minPass is the fewest bytes for which it is less work than to read and write them.
+	// minPass is the length, in bytes, from which passing on is less work than reading and writing.
 	minPass = 256 << 10
-	// maxPassTime is how long that may take. A slower client is served by Read: that tells a
-	// client that stands still from a store that does.
+	// maxPassTime is how long a chunk may take. A slower client is served by Read, which can tell whether the client
+	// stalls or the store.
 	maxPassTime = 2 * time.Second
 )
 
-// pass passes on to w what it can of the next length bytes; the rest is to be read.
+// pass passes on to w as many of the next length bytes as it can; the caller reads the rest.
 func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -170,7 +170,7 @@ func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 		if taker && !slow {
 			return n, err
 		}
-		if slow { // one of both is, and neither is gone: the rest is read
+		if slow { // client or store is slow, but not gone: the rest is read
 			if err = o.open(o.end); err == nil {
 				o.reopened()
 				return n, nil
@@ -184,7 +184,7 @@ func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 	return n, nil
 }
 
-// read reads from the open body, and ends it when nothing comes.
+// read reads from the open body, and cancels its request when the store stalls.
 func (o *object) read(p []byte) (int, error) {
 	o.watch.Reset(o.stall)
 	n, err := o.body.Read(p)
@@ -192,8 +192,8 @@ func (o *object) read(p []byte) (int, error) {
 	return n, err
 }
 
-// resume opens the store again where reading broke off. An object that is gone or
-// another one by now ends it at once.
+// resume opens the store again at the byte where reading broke off. It does not retry if the object is gone or was
+// replaced.
 func (o *object) resume(broken error) error {
 	broken = fmt.Errorf("read object: %w: broken off at byte %d of %d: %w", file.ErrStorageRead, o.pos, o.end, broken)
 	for pause := firstPause; o.resumed < maxResumes; pause *= 2 {
@@ -216,7 +216,7 @@ func (o *object) resume(broken error) error {
 	return broken
 }
 
-// open opens the store from here to end.
+// open opens the store from the current position to end.
 func (o *object) open(end int64) error {
 	o.close()
 	ctx, cancel := context.WithCancel(o.ctx)
@@ -247,12 +247,12 @@ func (o *object) close() {
 	if o.body == nil {
 		return
 	}
-	o.body.Close() // whether it liked that says nothing about what was read
+	o.body.Close() // its error says nothing about the bytes that were read
 	o.cancel()
 	o.body = nil
 }
 
-// failure is what ended the reading before its end, if anything.
+// failure returns the error that ended reading too early, or nil.
 func (o *object) failure() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"holdfast/storage"
 )
 
-// tagged is a store that notes under which tag it is asked for bytes, and breaks off after two of them.
+// tagged is a store that records the ETag with which bytes are requested, and breaks off after two of them.
 type tagged struct{ tags []string }
 
 func (s *tagged) Read(_ context.Context, _ file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
@@ -29,7 +29,7 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// Whenever the store is opened, from the start and where it broke off, it is for the recorded object.
+// The store is asked for the recorded object at the start and on every retry.
 func TestOpenUnderTheRecordedTag(t *testing.T) {
 	s := &tagged{}
 	o := &object{ctx: t.Context(), objects: s, record: file.Record{Size: 6, ETag: `"recorded"`}, stall: time.Minute,

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// maxRanges is how many ranges one request may ask for; each costs a call to the store.
-// A request for more is answered with the whole file (RFC 9110, 14.2 allows to ignore it).
+// maxRanges is how many ranges one request may ask for; each costs a call to the store. A request for more gets the
+// whole file (RFC 9110, 14.2 allows ignoring Range).
 const maxRanges = 16
 
-// byteRange is a range of bytes: the first, and the one behind the last.
+// byteRange is a range of bytes: the first one, and the position after the last one.
 type byteRange struct{ start, end int64 }
 
-// totalBytes is how many bytes are in spans.
+// totalBytes returns the number of bytes in spans.
 func totalBytes(spans []byteRange) (n int64) {
 	for _, s := range spans {
 		n += s.end - s.start
@@ -21,10 +21,9 @@ func totalBytes(spans []byteRange) (n int64) {
 	return n
 }
 
-// normalizeRange rewrites the Range header of r for a file of size bytes, so that nothing in it
-// is left to interpretation, and returns the spans it names, in order. Status,
-// conditions, If-Range and the answer's form stay http.ServeContent's business, which
-// also ignores ranges that add up to more than the file. It alone would
+// normalizeRange rewrites the Range header of r for a file of size bytes, so that it is unambiguous, and returns the
+// spans it names, in order. http.ServeContent still decides about status, conditions, If-Range and the form of the
+// answer, and ignores ranges that add up to more than the file. By itself it would
 //
 //   - answer a range with HEAD, for which RFC 9110, 14.2 defines none,
 //   - refuse other units, and "Bytes", instead of ignoring and understanding them (14.1),
@@ -34,7 +33,7 @@ func totalBytes(spans []byteRange) (n int64) {
 //   - serve any number of ranges,
 //   - read only the first line of If-Match and If-None-Match, which are lists (5.3).
 //
-// What remains is explicit ("bytes=2-4,7-9"), or refused by net/http.
+// The rewritten header is explicit ("bytes=2-4,7-9"), or net/http refuses it.
 func normalizeRange(r *http.Request, size int64) []byteRange {
 	for _, list := range []string{"If-Match", "If-None-Match"} {
 		if lines := r.Header.Values(list); len(lines) > 1 {
@@ -52,14 +51,14 @@ func normalizeRange(r *http.Request, size int64) []byteRange {
 	}
 	var specs []string
 	for spec := range strings.SplitSeq(set, ",") {
-		if spec = strings.Trim(spec, " \t"); spec != "" { // an empty list element counts for nothing (5.6.1.2)
+		if spec = strings.Trim(spec, " \t"); spec != "" { // an empty list element is ignored (5.6.1.2)
 			specs = append(specs, spec)
 		}
 	}
 	if len(specs) > maxRanges {
 		return nil
 	}
-	const refused, beyond = "bytes=-", "bytes=%d-" // no range at all; none that the file has
+	const refused, beyond = "bytes=-", "bytes=%d-" // not a range; a range beyond the file
 	var spans []byteRange
 	var explicit []string
 	for _, spec := range specs {
@@ -84,8 +83,8 @@ func normalizeRange(r *http.Request, size int64) []byteRange {
 	return spans
 }
 
-// parseRange finds what "first-last", "first-" or "-suffix" means (RFC 9110, 14.1.2) in a
-// file of size bytes. A span without bytes is valid, and not satisfiable.
+// parseRange parses "first-last", "first-" or "-suffix" (RFC 9110, 14.1.2) for a file of size bytes. A span without
+// bytes is valid, but not satisfiable.
 func parseRange(spec string, size int64) (s byteRange, valid bool) {
 	first, last, ok := strings.Cut(spec, "-")
 	if !ok || strings.Trim(first+last, "0123456789") != "" || first+last == "" {
@@ -104,10 +103,10 @@ func parseRange(spec string, size int64) (s byteRange, valid bool) {
 	return s, true
 }
 
-// maxPosition stands for whatever is beyond every file.
+// maxPosition is a position beyond the end of every file.
 const maxPosition = 1 << 62
 
-// parseDigits reads digits; what does not fit is huge.
+// parseDigits parses digits; a number that is too large becomes maxPosition.
 func parseDigits(digits string) (n int64) {
 	for _, d := range []byte(digits) {
 		if n = n*10 + int64(d-'0'); n >= maxPosition/16 {

@@ -9,26 +9,26 @@ import (
 	"holdfast/storage"
 )
 
-// redirectTTL is how long an address in the store works. It is looked at when a download
-// begins; one that goes on later begins here again.
+// redirectTTL is how long a presigned URL works. The store checks it when a download begins; a client that resumes
+// later is redirected again.
 const redirectTTL = 15 * time.Minute
 
-// Redirect says which files clients fetch from the store directly.
+// Redirect selects the files that clients fetch from the store directly.
 type Redirect struct {
-	// Above is the size in bytes over which a file is not served by us.
+	// Above is the size in bytes over which clients fetch a file from the store.
 	Above int64
-	// Presign makes a URL in the store that opens one object without credentials.
+	// Presign returns a URL of the store that opens one object without credentials.
 	Presign func(ctx context.Context, at file.Location, p storage.Presigned) (string, error)
 }
 
-// redirected sends the client to the store, if that is the way for this file. Who may
-// have the file is decided by then. Ranges and conditions are the store's business: its
-// entity tag is another one than ours, so a condition on ours gives the whole file.
+// redirected redirects the client to the store if this file is fetched from there, and reports whether it has
+// answered. The caller has checked access. The store evaluates ranges and conditions: its ETag is not ours, so a
+// condition on ours gives the whole file.
 func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Record, spans []byteRange) bool {
 	if h.Redirect == nil || rec.Size <= h.Redirect.Above {
 		return false
 	}
-	if r.Method == http.MethodGet { // what the client takes there is not known here: all that it asks for
+	if r.Method == http.MethodGet { // all that it asks for: what it takes from the store is not known here
 		if _, _, err := h.charge(r, rec, spans); err != nil {
 			h.Respond.Write(w, r, err)
 			return true
@@ -43,7 +43,7 @@ func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Re
 		return true
 	}
 	w.Header().Set("Location", address)
-	w.Header().Set("Cache-Control", "no-store") // the address opens the file to anybody
+	w.Header().Set("Cache-Control", "no-store") // the URL needs no token
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusFound)
 	return true

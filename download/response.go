@@ -14,9 +14,8 @@ import (
 	"holdfast/file"
 )
 
-// response stands between http.ServeContent and the client. It opens the store when
-// net/http has decided to send bytes, and before it says so: an object that is not there
-// is an error, and not a body that breaks off.
+// response sits between http.ServeContent and the client. It opens the store when net/http has decided to send bytes,
+// but before the status is sent: a missing object gets an error, not a body that breaks off.
 type response struct {
 	http.ResponseWriter
 	h        *Handler
@@ -54,17 +53,17 @@ func (w *response) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// charge has the limit count what is about to be sent.
+// charge counts the bytes that are about to be sent against the rate limit.
 func (w *response) charge(status int) (err error) {
 	spans := w.object.ranges
-	if status == http.StatusOK { // whatever was asked for: If-Range may have named another file
+	if status == http.StatusOK { // also where ranges were asked for: If-Range may have named another file
 		spans = nil
 	}
 	w.charged, w.unsent, err = w.h.charge(w.r, w.object.record, spans)
 	return err
 }
 
-// fail answers with an error where the file's bytes would have been.
+// fail answers with an error instead of the file's bytes.
 func (w *response) fail(err error) {
 	w.answered = true
 	if w.r.Context().Err() != nil {
@@ -80,14 +79,14 @@ func (w *response) fail(err error) {
 		header.Set("Content-Range", "bytes */"+strconv.FormatInt(w.object.record.Size, 10)) // RFC 9110, 15.5.17
 	case http.StatusPreconditionFailed:
 		if tag != "" {
-			header.Set("ETag", tag) // what it is now
+			header.Set("ETag", tag) // the current one
 		}
 	}
 	w.h.Respond.LogError(w.r, p.Status, err)
 	w.h.Respond.Send(w.ResponseWriter, w.r, p)
 }
 
-// refusal is the error for a status that http.ServeContent refused a request with.
+// refusal returns the error for a status with which http.ServeContent refused a request.
 func refusal(status int) error {
 	switch status {
 	case http.StatusRequestedRangeNotSatisfiable:
@@ -98,11 +97,11 @@ func refusal(status int) error {
 	return errors.New("http.ServeContent answered " + strconv.Itoa(status))
 }
 
-// copyBuffer is larger than io.Copy's own: fewer trips between the store and the
-// client. One is all that a slow reader costs beside its two connections.
+// copyBuffer is larger than io.Copy's own buffer: that takes fewer reads and writes. A slow reader costs one of them
+// beside its two connections.
 type copyBuffer [128 << 10]byte
 
-// ReadFrom is how io.Copy hands the content over.
+// ReadFrom is what io.Copy calls with the content.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	if w.answered {
 		return 0, errAnswered
@@ -121,7 +120,7 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	return passed + n, err
 }
 
-// direct is the way to the client's socket: the server's ReadFrom leads there.
+// direct writes to the client's socket: the server's ReadFrom leads there.
 type direct struct{ *response }
 
 func (d direct) ReadFrom(r io.Reader) (int64, error) {
@@ -133,7 +132,7 @@ func (d direct) ReadFrom(r io.Reader) (int64, error) {
 
 var errAnswered = errors.New("answered with an error")
 
-// Write sends a buffer, in WriteTimeout.
+// Write sends a buffer within WriteTimeout.
 func (w *response) Write(b []byte) (int, error) {
 	if w.answered {
 		return 0, errAnswered
@@ -144,17 +143,17 @@ func (w *response) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// extendDeadline gives the client its time for the next bytes.
+// extendDeadline restarts the client's time for the next bytes.
 func (w *response) extendDeadline() {
 	// Not every ResponseWriter can do that; the server's can.
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.h.WriteTimeout))
 }
 
-// noteSlow sees why a write failed.
+// noteSlow records whether a write failed because the client was too slow.
 func (w *response) noteSlow(err error) { w.slow = errors.Is(err, os.ErrDeadlineExceeded) }
 
-// finish ends the answer. If the store did not give all that was promised, it cuts the connection, so that the client
-// does not take what came for the whole.
+// finish ends the answer. If the store did not deliver all that was promised, it cuts the connection, so that the
+// client does not take a part for the whole.
 func (w *response) finish() {
 	// The connection may serve other requests after this one.
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Time{})
@@ -174,11 +173,11 @@ func (w *response) finish() {
 	panic(http.ErrAbortHandler)
 }
 
-// charsetSample is how much of a text is looked at for its charset, in bytes.
+// charsetSample is how much of a text is read to detect its charset, in bytes.
 const charsetSample = 4 << 10
 
-// detectCharset names the charset of a text that is to be shown and of which none is known, where it is UTF-8: browsers
-// take it for an older one otherwise.
+// detectCharset adds the charset to a text that is shown and whose charset is not known, if it is UTF-8: browsers
+// would assume an older one.
 func (w *response) detectCharset() {
 	h := w.Header()
 	kind := h.Get("Content-Type")
@@ -191,7 +190,7 @@ func (w *response) detectCharset() {
 	}
 }
 
-// isUTF8 reports whether a text is UTF-8 that begins with b. cut: its last character may be incomplete.
+// isUTF8 reports whether b, the beginning of a text, is UTF-8. If cut is true, its last character may be incomplete.
 func isUTF8(b []byte, cut bool) bool {
 	for n := 1; cut && n < utf8.UTFMax && n <= len(b); n++ {
 		if start := len(b) - n; utf8.RuneStart(b[start]) {

@@ -8,7 +8,7 @@ import (
 // BaseURL is the URL under which clients see the service's files, without a trailing slash.
 type BaseURL struct {
 	configured string // PUBLIC_URL; empty: not set
-	listening  string // by the address that the service listens on
+	listening  string // derived from the address that the service listens on
 }
 
 // NewBaseURL returns the base URL for PUBLIC_URL, which may be empty, and for the address host:port.
@@ -16,7 +16,7 @@ func NewBaseURL(public, address string) BaseURL {
 	return BaseURL{public, "http://" + address + "/files"}
 }
 
-// String is the URL where no request says more: in the log, and on the page of the API.
+// String returns the URL to use where there is no request: in the log, and on the API page.
 func (b BaseURL) String() string {
 	if b.configured != "" {
 		return b.configured
@@ -24,9 +24,9 @@ func (b BaseURL) String() string {
 	return b.listening
 }
 
-// Of returns the URL for the answer to r. Where PUBLIC_URL is not set it follows the request's Host, so that clients
-// of other machines can reach what they are sent to. A Host can be forged, but only for one's own answer: this URL
-// must never be stored, cached or sent to anybody else.
+// Of returns the URL to use in the answer to r. If PUBLIC_URL is not set, it follows the request's Host, so that
+// clients on other machines can reach the URLs that they get. A client can forge Host, but only for its own answer:
+// this URL must never be stored, cached or sent to another client.
 func (b BaseURL) Of(r *http.Request) string {
 	if b.configured != "" {
 		return b.configured
@@ -41,7 +41,7 @@ func (b BaseURL) Of(r *http.Request) string {
 // Prefix is the path of the URL, without a trailing slash.
 func (b BaseURL) Prefix() string { return b.prefixes()[0] }
 
-// prefixes are the prefixes of paths that the routes answer under.
+// prefixes returns the path prefixes under which the routes answer.
 func (b BaseURL) prefixes() []string {
 	if u, err := url.Parse(b.String()); err == nil && u.Path != "" {
 		return []string{u.EscapedPath(), ""}

@@ -13,16 +13,16 @@ import (
 	"holdfast/problem"
 )
 
-// smallRest is how much of a body may be missing, in bytes, for net/http to wait for it after the answer and keep the
-// connection. It mostly came with the headers.
+// smallRest is the largest unread rest of a body, in bytes, that net/http may still read after the answer to keep the
+// connection. Such a rest has mostly arrived with the headers.
 const smallRest = 4 << 10
 
-// linger is how long a client whose body was not wanted is listened to after its answer. A connection that is closed
-// while bytes arrive is reset, and with that the client may lose the answer.
+// linger is how long the service goes on reading from a client after an early answer. If a connection is closed while
+// bytes still arrive, it is reset, and the client may lose the answer.
 const linger = time.Second
 
-// withEarlyAnswers sends answers that don't need the rest of the body at once, and closes their connection. net/http
-// would first wait for 256 KiB more, to keep the connection: a minute on a slow line.
+// withEarlyAnswers sends an answer that doesn't need the rest of the body at once, and closes the connection. net/http
+// would first read up to 256 KiB more to keep the connection, which takes a minute on a slow line.
 func withEarlyAnswers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength == 0 || r.Body == http.NoBody || r.ProtoMajor != 1 {
@@ -51,7 +51,7 @@ func withEarlyAnswers(next http.Handler) http.Handler {
 				return func(b []byte) (int, error) { decide(); return write(b) }
 			},
 		}), r)
-		// A client that waits for "100 Continue" has sent nothing, and will not.
+		// A client that waits for "100 Continue" has sent nothing and will send nothing.
 		if early && (r.Header.Get("Expect") == "" || body.n.Load() > 0) {
 			control := http.NewResponseController(w)
 			if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(linger)) == nil {
@@ -61,7 +61,7 @@ func withEarlyAnswers(next http.Handler) http.Handler {
 	})
 }
 
-// countedBody counts what was read of a body.
+// countedBody counts the bytes read from a body.
 type countedBody struct {
 	io.ReadCloser
 	length int64 // bytes; -1 if it is not known
@@ -78,7 +78,7 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// missing is how many bytes of the body were not read, as far as that is known.
+// missing returns how many bytes of the body were not read; a huge number if the length is not known.
 func (b *countedBody) missing() int64 {
 	switch {
 	case b.ended.Load():
@@ -89,8 +89,8 @@ func (b *countedBody) missing() int64 {
 	return b.length - b.n.Load()
 }
 
-// refuseContentEncoding refuses bodies that are encoded: they would be stored as they came, and served as if they
-// were the file (RFC 9110, 8.4 and 15.5.16).
+// refuseContentEncoding refuses bodies with a Content-Encoding: they would be stored encoded, and served as if they
+// were the file itself (RFC 9110, 8.4 and 15.5.16).
 func refuseContentEncoding(respond problem.Responder, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, value := range r.Header.Values("Content-Encoding") {

@@ -33,14 +33,15 @@ func dial(t *testing.T, srv *httptest.Server, request string) (net.Conn, *bufio.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(time.Minute)) // ends a wait that would not
+	c.SetDeadline(time.Now().Add(time.Minute)) // so that a failing test ends
 	if _, err := io.WriteString(c, request); err != nil {
 		t.Fatal(err)
 	}
 	return c, bufio.NewReader(c)
 }
 
-// An answer that does not need the rest of the body comes while the client has sent one byte of it, and sends no more.
+// An answer that does not need the rest of the body comes while the client has sent one byte of the body and sends no
+// more.
 func TestEarlyAnswers(t *testing.T) {
 	srv := httptest.NewServer(withEarlyAnswers(refusing(1)))
 	defer srv.Close()
@@ -74,7 +75,7 @@ func TestEarlyAnswers(t *testing.T) {
 	}
 }
 
-// The same after a Read that was interrupted, as where another request takes the upload over.
+// The same after an interrupted Read, as when another request takes the upload over.
 func TestEarlyAnswerAfterAnInterruptedRead(t *testing.T) {
 	srv := httptest.NewServer(withEarlyAnswers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)

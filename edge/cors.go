@@ -16,8 +16,8 @@ import (
 	"holdfast/problem"
 )
 
-// tracingHeaders are what libraries for tracing, and some for HTTP, add to every request of a page. They are
-// allowed so that a page with such a library can call; the service reads only the first two.
+// tracingHeaders are headers that tracing libraries, and some HTTP libraries, add to every request of a page. They are
+// allowed so that a page with such a library can call the service, which reads only the first two.
 var tracingHeaders = []string{"Traceparent", "Tracestate", "Baggage", "Sentry-Trace", "B3", "X-B3-TraceId",
 	"X-B3-SpanId", "X-B3-ParentSpanId",
 	"X-B3-Sampled", "X-B3-Flags", "X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin",
@@ -32,8 +32,8 @@ type origins struct {
 	anyOrigin *cors.Cors // may not; nil: no other origin is allowed
 }
 
-// newOrigins returns the allowed origins: the service's own and those of ALLOWED_ORIGINS. Their pages can read errors,
-// too. "*" allows any origin, without cookies: a browser would refuse an answer that allows both (Fetch, 3.2.5).
+// newOrigins returns the allowed origins: the service's own and those of ALLOWED_ORIGINS. Their pages can also read
+// errors. "*" allows any origin, without cookies: browsers refuse an answer that allows both (Fetch, 3.2.5).
 func newOrigins(c config.Config, base string) origins {
 	named := ownOrigins(base)
 	for _, o := range c.AllowedOrigins {
@@ -60,7 +60,7 @@ func newOrigins(c config.Config, base string) origins {
 		MaxAge: 3600,
 	}
 	if len(named) == 0 {
-		// The library takes an empty list for any origin.
+		// The library treats an empty list as any origin.
 		o.AllowOriginFunc = func(string) bool { return false }
 	}
 	all := origins{named: cors.New(o)}
@@ -76,7 +76,7 @@ func (o origins) OriginAllowed(r *http.Request) bool {
 	return o.anyOrigin != nil || o.named.OriginAllowed(r)
 }
 
-// Handler answers preflights, and adds to other answers which page may read them.
+// Handler answers preflights, and adds the headers to other answers that let an allowed page read them.
 func (o origins) Handler(next http.Handler) http.Handler {
 	named := o.named.Handler(next)
 	anyOrigin := named
@@ -94,8 +94,8 @@ func (o origins) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// sortPreflight writes the headers that a preflight asks for as browsers do: in lower case, in order, once each
-// (Fetch, CORS-unsafe request-header names). The library takes no other list.
+// sortPreflight rewrites Access-Control-Request-Headers as browsers send it: in lower case, sorted, without duplicates
+// (Fetch, CORS-unsafe request-header names). The library accepts no other list.
 func sortPreflight(r *http.Request) {
 	const name = "Access-Control-Request-Headers"
 	asked := r.Header.Values(name)
@@ -112,8 +112,8 @@ func sortPreflight(r *http.Request) {
 	r.Header.Set(name, strings.Join(slices.Compact(all), ","))
 }
 
-// ownOrigins returns the origins of the service itself, as clients see it. A loopback address has several names, by
-// each of which a page may be opened.
+// ownOrigins returns the origins of the service itself, as clients see it. A loopback address has several, since a
+// page may be opened under each of its names.
 func ownOrigins(base string) (all []string) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" {
@@ -129,8 +129,8 @@ func ownOrigins(base string) (all []string) {
 	return all
 }
 
-// rejectCrossOrigin refuses requests that change something and that a page of another origin makes a browser send
-// (CSRF). Browsers name the origin; other clients don't, and are let through, as are the pages that CORS allows.
+// rejectCrossOrigin refuses requests that change something and that a page of another origin made a browser send
+// (CSRF). Browsers send the origin. Clients that send none are let through, as are the pages that CORS allows.
 func rejectCrossOrigin(origins origins, respond problem.Responder, next http.Handler) http.Handler {
 	check := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -143,9 +143,9 @@ func rejectCrossOrigin(origins origins, respond problem.Responder, next http.Han
 }
 
 // sameHost reports whether a request comes from a page of the host that it is sent to, as far as that can be seen
-// behind a proxy that leaves the port out of Host (nginx: proxy_set_header Host $host). Browsers send no
-// Sec-Fetch-Site over plain HTTP, so there is only Origin, with its port. Pages of other ports of the same host get
-// in, too: they share its cookies anyway.
+// behind a proxy that removes the port from Host (nginx: proxy_set_header Host $host). Over plain HTTP browsers send
+// no Sec-Fetch-Site, so only Origin, with its port, can be compared. Pages on other ports of the same host are let
+// through, too: they share its cookies anyway.
 func sameHost(r *http.Request) bool {
 	if r.Header.Get("Sec-Fetch-Site") != "" {
 		return false

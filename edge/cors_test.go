@@ -59,7 +59,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// With "*", those who are named go on sending cookies; nobody else does.
+// With "*", the pages of named origins can still send cookies; others can't.
 func TestEverybodysOrigin(t *testing.T) {
 	o := newOrigins(config.Config{AllowedOrigins: []string{"*", "https://app.example.org"}}, "")
 	for page, want := range map[string][2]string{"https://app.example.org": {"https://app.example.org", "true"},

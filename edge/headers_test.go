@@ -12,7 +12,7 @@ import (
 
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// Whatever a handler does, its answer has these headers.
+// Every answer has these headers, whatever the handler does.
 func TestSecurityHeaders(t *testing.T) {
 	for _, hsts := range []bool{true, false} {
 		w := httptest.NewRecorder()

@@ -22,11 +22,11 @@ func NewLog(c config.Config, w io.Writer) *slog.Logger {
 
 type requestIDKey struct{}
 
-// maxRequestID is the longest X-Request-ID that is taken over, in bytes.
+// maxRequestID is the longest X-Request-ID that is accepted from a client, in bytes.
 const maxRequestID = 128
 
-// withRequestID gives each request an id: that of its X-Request-ID, or a new one. The answer has it, and so has
-// everything that is logged with the request's context.
+// withRequestID gives each request an id: the client's X-Request-ID if that is valid, otherwise a new one. It is sent
+// back in the answer and added to everything logged with the request's context.
 func withRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-ID")
@@ -69,8 +69,8 @@ func (h requestIDHandler) WithGroup(name string) slog.Handler {
 	return requestIDHandler{h.Handler.WithGroup(name)}
 }
 
-// withLog writes one line for each request, counts it, and describes its span. The line has neither the path nor the
-// query: that of a signed link is as good as a token.
+// withLog writes one log line per request, counts the request and describes its span. The line contains neither the
+// path nor the query: the URL of a signed link is as good as a token.
 func withLog(log *slog.Logger, proxies limit.Proxies, metrics *Metrics, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start, info := time.Now(), &requestInfo{method: methodLabel(r.Method), route: "none"}

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics count requests. What a request does is counted by the package that does it, which registers its own metrics.
+// Metrics counts requests. Each package counts its own work, and registers its own metrics.
 type Metrics struct {
 	answers   *prometheus.CounterVec
 	durations *prometheus.HistogramVec
@@ -18,7 +18,7 @@ type Metrics struct {
 	refused   *prometheus.CounterVec
 }
 
-// NewMetrics shows them in r.
+// NewMetrics returns Metrics that are registered with r.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_http_requests_total",
@@ -73,7 +73,8 @@ func (m *Metrics) observe(n *requestInfo) {
 	}
 }
 
-// methodLabel returns a method as a label. Clients may send any text as a method; there must not be a label for each.
+// methodLabel returns a method as the value of a label. Clients may send any text as a method, and must not be able to
+// create a time series with each.
 func methodLabel(method string) string {
 	if slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {
 		return method

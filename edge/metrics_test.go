@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// edgeOf is a route behind what counts and logs requests.
+// edgeOf returns a route behind the middleware that counts and logs requests.
 func edgeOf(m *Metrics, answer http.HandlerFunc) http.Handler {
 	router := mux.NewRouter()
 	if m != nil {

@@ -18,7 +18,7 @@ func withSecurityHeaders(hsts bool, next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin") // of files: what RESOURCE_POLICY says
+		h.Set("Cross-Origin-Resource-Policy", "same-origin") // files override it with RESOURCE_POLICY
 		h.Set("Content-Security-Policy", problem.Policy)
 		h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
@@ -29,24 +29,25 @@ func withSecurityHeaders(hsts bool, next http.Handler) http.Handler {
 	})
 }
 
-// withDeadlines limits how long clients may take to send and to receive. net/http would wait without end, also for a
-// body that no handler reads, before it answers. Handlers that read or write much extend the deadline with every piece.
+// withDeadlines limits how long a client may take to send its request and to receive the answer. net/http has no such
+// limit, not even while it reads a body that no handler has read, before it answers. Handlers that read or write much
+// extend the deadline with every piece.
 func withDeadlines(read, write time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.ContentLength != 0 {
 			_ = control.SetReadDeadline(time.Now().Add(read))
 		}
-		var until time.Time // of an upload: none, or its answer could come too late
+		var until time.Time // uploads have none: their answer could come after it
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			until = time.Now().Add(write)
 		}
-		_ = control.SetWriteDeadline(until) // anew, since the one of the connection's last request stays
+		_ = control.SetWriteDeadline(until) // the deadline of the connection's last request is still set
 		next.ServeHTTP(w, r)
 	})
 }
 
-// recoverPanics answers 500 for a handler that panicked. Where an answer has begun, it cuts the connection.
+// recoverPanics answers 500 if a handler panics. If the answer has already begun, it cuts the connection.
 func recoverPanics(respond problem.Responder, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -69,8 +70,8 @@ func recoverPanics(respond problem.Responder, next http.Handler) http.Handler {
 	})
 }
 
-// warnUntrustedProxy logs once that a proxy in a private network says whose request it forwards, and is not believed:
-// all its clients are taken for one. Nothing is logged for other addresses, from which anybody can say anything.
+// warnUntrustedProxy logs once if a proxy in a private network sends the address of a client but is not trusted: all
+// its clients then count as one. Nothing is logged for other addresses, since any client can send these headers.
 func warnUntrustedProxy(proxies limit.Proxies, log *slog.Logger, next http.Handler) http.Handler {
 	var once sync.Once
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -14,8 +14,8 @@ import (
 	"holdfast/problem"
 )
 
-// A handler that panics is answered like every other fault, with the headers that let a
-// page read it; what is wrong is told the log alone.
+// A handler that panics is answered like every other error, with the headers that let a page read it. Only the log
+// says what is wrong.
 func TestPanic(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(requestIDHandler{slog.NewTextHandler(&log, nil)})
@@ -63,8 +63,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A proxy that is not trusted forwards requests. In a private network it may be one's own, so the log says what
-// to do, once; of what is said from elsewhere it says nothing.
+// An untrusted proxy in a private network may be the operator's own, so the log says once what to do. For requests
+// that are forwarded from other addresses it says nothing.
 func TestUntrustedProxyIsTold(t *testing.T) {
 	var log bytes.Buffer
 	trusted := limit.Proxies{netip.MustParsePrefix("127.0.0.0/8")}

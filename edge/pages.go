@@ -20,7 +20,7 @@ func example(router *mux.Router, c config.Config, base BaseURL) {
 	dir := os.DirFS(c.ExampleDir)
 	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
 		name := strings.TrimPrefix(r.URL.Path, "/")
-		if name == "" { // a program with a token that asks for "/" wants the list of files
+		if name == "" { // programs that send a token want the list of files
 			return !auth.HasHeader(r) || strings.Contains(r.Header.Get("Accept"), "text/html")
 		}
 		info, err := fs.Stat(dir, name)

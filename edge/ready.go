@@ -19,8 +19,8 @@ import (
 // readyTimeout is how long a dependency may take to answer.
 const readyTimeout = 3 * time.Second
 
-// Readiness pings the dependencies of the service. However many requests ask, and however long a dependency hangs, it
-// is pinged once at a time.
+// Readiness pings the dependencies of the service. Each dependency is pinged at most once at a time, however many
+// requests ask and however long it hangs.
 type Readiness struct {
 	needed []Dependency
 	log    *slog.Logger
@@ -36,12 +36,12 @@ type Dependency struct {
 	Ping func(context.Context) error
 }
 
-// NewReadiness returns a Readiness of these.
+// NewReadiness returns a Readiness for the needed dependencies.
 func NewReadiness(log *slog.Logger, needed []Dependency) *Readiness {
 	return &Readiness{needed: needed, log: log}
 }
 
-// notReady names the dependencies that don't answer, and no more: anonymous callers may ask.
+// notReady names the dependencies that don't answer. It gives no details, since anonymous callers may ask.
 type notReady struct{ missing []string }
 
 func (n notReady) Error() string { return "not ready: " + strings.Join(n.missing, ", ") }
@@ -51,14 +51,14 @@ type NoUploads struct{ Why string }
 
 func (n NoUploads) Error() string { return "ok, but no uploads: " + n.Why }
 
-// Check returns a notReady if a dependency does not answer. The reason is logged once, when that begins.
+// Check returns a notReady if a dependency does not answer. The reason is logged once, when the outage begins.
 func (r *Readiness) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	answers := make([]<-chan singleflight.Result, len(r.needed))
 	for i, p := range r.needed {
 		answers[i] = r.asking.DoChan(p.Name, func() (any, error) {
-			// Not of this request, since others wait for the answer too.
+			// Not the request's context: other requests wait for the answer, too.
 			ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 			defer cancel()
 			return nil, p.Ping(ctx)
@@ -78,7 +78,7 @@ func (r *Readiness) Check(ctx context.Context) error {
 			missing, why = append(missing, p.Name), errors.Join(why, fmt.Errorf("%s: %w", p.Name, err))
 		}
 	}
-	if !errors.Is(ctx.Err(), context.Canceled) { // else the caller has gone away, and nothing is known
+	if !errors.Is(ctx.Err(), context.Canceled) { // if canceled, the caller has gone away, and the state is unknown
 		r.logChange(strings.Join(missing, ", "), why)
 	}
 	if len(missing) > 0 {
@@ -87,7 +87,7 @@ func (r *Readiness) Check(ctx context.Context) error {
 	return nil
 }
 
-// logChange logs a change.
+// logChange logs when other dependencies are missing than before.
 func (r *Readiness) logChange(missing string, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,12 +101,12 @@ func (r *Readiness) logChange(missing string, why error) {
 	r.lastMissing = missing
 }
 
-// writeHealth answers /healthz and /readyz: in a word, or in JSON where the request accepts that.
+// writeHealth answers /healthz and /readyz: as text, or as JSON if the request accepts that.
 func writeHealth(w http.ResponseWriter, r *http.Request, err error) {
 	said := struct {
 		Status  string   `json:"status"`
 		Missing []string `json:"missing,omitempty"`
-		Uploads string   `json:"uploads,omitempty"` // why there are none
+		Uploads string   `json:"uploads,omitempty"` // why uploads are refused
 	}{Status: "ok"}
 	text, status := "ok", http.StatusOK
 	if n, ok := errors.AsType[NoUploads](err); ok {
@@ -125,7 +125,7 @@ func writeHealth(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Add("Vary", "Accept")
 	body, mediaType := []byte(text+"\n"), "text/plain; charset=utf-8"
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
-		if body, err = json.Marshal(said); err != nil { // strings: can't be
+		if body, err = json.Marshal(said); err != nil { // only strings: can't fail
 			panic(err)
 		}
 		mediaType = "application/json"

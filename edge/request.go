@@ -12,29 +12,29 @@ import (
 	"holdfast/problem"
 )
 
-// requestInfo collects what the access log, the metrics and the span say about a request. The
-// path is not in it: somebody may have put a token there.
+// requestInfo collects what the access log, the metrics and the span say about a request. It does not contain the
+// path: a caller may have put a token there.
 type requestInfo struct {
 	method string
 	route  string    // the pattern that matched, without the base; "none": none did
 	kind   file.Kind // of the caller; empty: anonymous
 	file   file.ID   // whose row was read or written; never an id that names no file
-	code   string    // of the problem that was answered
+	code   string    // of the problem in the answer
 	answer httpsnoop.Metrics
 	took   time.Duration
 }
 
-// status is that of the answer; 0: the connection was cut before there was one.
+// status returns the status of the answer; 0: the connection was cut before there was one.
 func (n *requestInfo) status() int {
 	if n.answer.Code == 0 && n.answer.Written > 0 {
-		return http.StatusOK // a body that came without a status
+		return http.StatusOK // a body was written without a status
 	}
 	return n.answer.Code
 }
 
 type infoKey struct{}
 
-// requestInfoOf returns the requestInfo of ctx's request. Background work gets one that is not read.
+// requestInfoOf returns the requestInfo of ctx's request. Background work gets one that is discarded.
 func requestInfoOf(ctx context.Context) *requestInfo {
 	if n, ok := ctx.Value(infoKey{}).(*requestInfo); ok {
 		return n

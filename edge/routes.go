@@ -23,7 +23,7 @@ import (
 	"holdfast/problem"
 )
 
-// Options are the handlers of the service and what stands around them.
+// Options are the handlers of the service and what its middleware needs.
 type Options struct {
 	Config config.Config // CORS, deadlines, proxies, the example page
 	Base   BaseURL
@@ -45,8 +45,8 @@ type Options struct {
 // New returns the service as an http.Handler. Each route answers under the path of Base and without it, because a
 // proxy may strip the prefix.
 func New(o Options) http.Handler {
-	// As they are: a cleaned path would turn "/files/../x" into a redirect, and a decoded
-	// one would let %2F divide segments.
+	// Paths are matched as they are: a cleaned path would turn "/files/../x" into a redirect, and in a decoded path
+	// %2F would separate segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	router.Use(o.Metrics.recordRoute(o.Base.Prefix()))
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -70,7 +70,7 @@ func (o Options) withMiddleware(h http.Handler) http.Handler {
 	h = rejectCrossOrigin(origins, o.Respond, refuseContentEncoding(o.Respond, h))
 	h = origins.Handler(recoverPanics(o.Respond, h))
 	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))
-	if c.Limits.On { // else no address is counted
+	if c.Limits.On { // without limits, no client address is counted
 		h = warnUntrustedProxy(c.TrustedProxies, o.Log, h)
 	}
 	return withEarlyAnswers(withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h)))
@@ -111,15 +111,15 @@ func (o Options) route(router *mux.Router, prefix string) {
 		"PUT": o.withIdentity(o.Files.SetGrant)}))
 }
 
-// forms is POST of a form.
+// forms returns the handler for POST of a multipart form.
 func (o Options) forms() http.HandlerFunc {
 	return o.allowMethods(methods{
 		"POST": o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) }),
 	})
 }
 
-// routeNested adds addresses of the Python service's time: old keys of objects with slashes, since nginx decodes %2F,
-// and a slash behind an id or behind upload, from which that service redirects. All other routes come first.
+// routeNested adds URLs that the Python service answered: old object keys with slashes, because nginx decodes %2F, and
+// a slash after an id or after upload, which that service redirects. All other routes come first.
 func (o Options) routeNested(router *mux.Router, prefix string) {
 	isRead := func(r *http.Request, _ *mux.RouteMatch) bool {
 		return r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -147,7 +147,7 @@ func (o Options) tus(w http.ResponseWriter, r *http.Request) {
 // methods are the handlers of a route, by method.
 type methods map[string]http.HandlerFunc
 
-// allowMethods answers 405 to other methods, with those that are allowed (RFC 9110, 15.5.6).
+// allowMethods answers 405 for other methods, with the allowed methods in Allow (RFC 9110, 15.5.6).
 func (o Options) allowMethods(m methods) http.HandlerFunc {
 	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -163,7 +163,7 @@ func (o Options) allowMethods(m methods) http.HandlerFunc {
 // fileHandler answers requests about a file; its id is empty where the route names none.
 type fileHandler func(http.ResponseWriter, *http.Request, file.ID)
 
-// withIdentity hands a request on with its caller's identity. Unauthenticated requests get 401.
+// withIdentity passes a request on with its caller's identity. Unauthenticated requests get 401.
 func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		who, err := o.Identify(r)
@@ -182,9 +182,9 @@ func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
 	}
 }
 
-// withIdentityOrLink is withIdentity that takes a signed link for an identity, too.
-// Unauthenticated requests continue as anonymous: the file may be public. So do those with a
-// token that is not looked up, after too many wrong ones.
+// withIdentityOrLink is like withIdentity, but also accepts a signed link. Unauthenticated requests continue as
+// anonymous: the file may be public. So do requests whose token is not looked up because too many wrong ones came
+// before.
 func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, err := parseSegment(mux.Vars(r)["id"])

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// WithSpans makes a span for each request, in the trace that its client names (W3C traceparent), if it does. The span
+// WithSpans makes a span for each request, in the client's trace if the request names one (W3C traceparent). The span
 // gets its name and attributes when the request has been answered.
 func WithSpans(provider trace.TracerProvider, next http.Handler) http.Handler {
 	return otelhttp.NewHandler(next, "", otelhttp.WithTracerProvider(provider),
@@ -24,8 +24,8 @@ func WithSpans(provider trace.TracerProvider, next http.Handler) http.Handler {
 		}))
 }
 
-// describeSpan sets the attributes of the span of ctx's request. The library has put the path in, which may contain a
-// token: the route takes its place.
+// describeSpan sets the attributes of the span of ctx's request. It replaces the path, which the library has recorded
+// and which may contain a token, with the route.
 func describeSpan(ctx context.Context, n *requestInfo) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -44,7 +44,7 @@ func describeSpan(ctx context.Context, n *requestInfo) {
 	span.SetAttributes(attributes...)
 }
 
-// traceID is the trace that ctx is part of; empty: none.
+// traceID returns the id of ctx's trace; empty: none.
 func traceID(ctx context.Context) string {
 	if c := trace.SpanContextFromContext(ctx); c.IsValid() {
 		return c.TraceID().String()

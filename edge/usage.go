@@ -11,12 +11,12 @@ import (
 	"holdfast/problem"
 )
 
-// UsageRows knows what accounts use and may use.
+// UsageRows reads the usage and the quota of accounts.
 type UsageRows interface {
 	Usage(ctx context.Context, accountID int64) (file.Usage, file.Quota, error)
 }
 
-// usage answers what the account of the identity in a request's context uses and may use.
+// usage answers with the usage and the quota of the caller's account.
 func usage(rows UsageRows, respond problem.Responder) func(http.ResponseWriter, *http.Request, file.ID) {
 	limit := func(n int64) *int64 {
 		if n == 0 {

@@ -3,7 +3,7 @@ package edge
 import "runtime/debug"
 
 // Version returns the version of the program, the commit that it was built from and the version of Go; each is
-// "unknown" where the build did not say it.
+// "unknown" if the build did not record it.
 func Version() (version, revision, goVersion string) {
 	version, revision, goVersion = "unknown", "unknown", "unknown"
 	info, ok := debug.ReadBuildInfo()

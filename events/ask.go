@@ -8,7 +8,7 @@ import (
 	"holdfast/file"
 )
 
-// Creation is an upload that wants to begin.
+// Creation is an upload that is about to be created.
 type Creation struct {
 	AccountID int64  `json:"account_id"`
 	UserID    int64  `json:"user_id,omitempty"`
@@ -17,15 +17,15 @@ type Creation struct {
 	Size      int64  `json:"size"` // bytes; 0 while Deferred
 	Deferred  bool   `json:"deferred,omitempty"`
 	Metadata  string `json:"metadata,omitempty"` // Upload-Metadata as it came
-	// Partial says that it is to be put together with others, and Final that it is what others become: their
-	// bytes were asked about before (tus 1.0.0, Concatenation).
+	// Partial: the upload will be concatenated with others. Final: it is the concatenation of others, whose bytes were
+	// asked about before (tus 1.0.0, Concatenation).
 	Partial bool `json:"partial,omitempty"`
 	Final   bool `json:"final,omitempty"`
 }
 
-// Ask asks the receiver whether an upload may begin. 2xx is yes, and may give it another name
-// and type; 4xx is file.ErrForbidden, with the answer's reason; anything else is
-// file.ErrUnavailable, so that nothing begins unasked.
+// Ask asks the receiver whether an upload may be created. 2xx allows it, and may give it another name and type; 4xx is
+// file.ErrForbidden, with the reason in the answer; anything else is file.ErrUnavailable, so that no upload is created
+// without permission.
 func (s *Sender) Ask(ctx context.Context, b Creation) (name, contentType string, err error) {
 	body, err := json.Marshal(map[string]any{"type": "upload.beginning", "data": b})
 	if err != nil {

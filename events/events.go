@@ -7,8 +7,8 @@
 //
 // # Errors
 //
-// What is not answered with 2xx is tried again for three days, after one second, two, four ... at
-// most an hour; then it is dead, until an operator has it sent again.
+// An event that is not answered with 2xx is retried for three days, after one second, two, four ... at most an hour;
+// then it is dead, until an operator has it sent again.
 package events
 
 import (
@@ -39,8 +39,8 @@ const (
 	pollInterval = time.Second
 	concurrency  = 8 // requests at the same time
 
-	// The one replica that tells has a lease of so long. What it does between two renewals ends before: turn
-	// for the rounds, and timeout for what the last of them has sent.
+	// The replica that delivers events holds a lease of this length. What it does between two renewals takes less:
+	// turn for the rounds, and timeout for the requests that the last round has sent.
 	choreTTL  = 24 * time.Second
 	turn      = choreTTL / 8
 	batchSize = concurrency
@@ -62,7 +62,7 @@ type Sender struct {
 	deliveries deliveries // by Run
 }
 
-// NewSender returns a Sender. A secret of the form whsec_... is base64, as others give it out.
+// NewSender returns a Sender. A secret of the form whsec_... is base64, as other services issue it.
 func NewSender(address, secret string, proxy func(*url.URL) (*url.URL, error)) (*Sender, error) {
 	key := []byte(secret)
 	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
@@ -75,7 +75,7 @@ func NewSender(address, secret string, proxy func(*url.URL) (*url.URL, error)) (
 	if err != nil {
 		return nil, err
 	}
-	// A redirect would take a POST somewhere else, and often as a GET.
+	// Redirects are not followed: they would send the POST somewhere else, and often as a GET.
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if transport.Proxy = nil; proxy != nil {
 		transport.Proxy = func(r *http.Request) (*url.URL, error) { return proxy(r.URL) }
@@ -88,7 +88,7 @@ func NewSender(address, secret string, proxy func(*url.URL) (*url.URL, error)) (
 // maxResponse is how much of an answer is read, in bytes.
 const maxResponse = 64 << 10
 
-// send sends a body under an id, by which the receiver knows one that came before.
+// send sends a body under an id, by which the receiver recognizes a body that it has received before.
 func (s *Sender) send(ctx context.Context, id string, body []byte) (status int, answer []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *Sender) Run(ctx context.Context, rows Rows, log *slog.Logger) {
 	}, log)
 }
 
-// deliverDue delivers some of what is due, and returns how many there were.
+// deliverDue delivers a batch of the events that are due, and returns how many there were.
 func (s *Sender) deliverDue(ctx context.Context, rows Rows, log *slog.Logger) (int, error) {
 	due, err := rows.DueEvents(ctx, batchSize)
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *Sender) deliverDue(ctx context.Context, rows Rows, log *slog.Logger) (i
 	return len(due), g.Wait()
 }
 
-// deliver sends one event. Its error is SQL's.
+// deliver sends one event. It returns only errors of SQL.
 func (s *Sender) deliver(ctx context.Context, rows Rows, e file.Event, log *slog.Logger) error {
 	status, _, err := s.send(ctx, string(e.File)+"."+string(e.Kind), []byte(e.Payload))
 	if err == nil && status >= 200 && status < 300 {
@@ -161,5 +161,5 @@ func (s *Sender) deliver(ctx context.Context, rows Rows, e file.Event, log *slog
 	return rows.EventFailed(ctx, e, err.Error(), retryDelay(e.Tries), dead)
 }
 
-// retryDelay is how long to wait after so many failures before the one now.
+// retryDelay returns how long to wait after a failure that followed this many others.
 func retryDelay(failed int) time.Duration { return min(maxDelay, time.Second<<min(failed, 20)) }

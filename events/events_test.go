@@ -11,7 +11,7 @@ import (
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// A receiver that uses a library of the specification knows what we send, and nobody else's.
+// A receiver that uses a library of the specification accepts our requests, and no others.
 func TestSignature(t *testing.T) {
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("0123456789012345678901234567"))
 	their, err := webhooks.NewWebhook(secret)
@@ -40,7 +40,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-// A receiver that points elsewhere gets its own answer counted, and nobody else the event.
+// A receiver's redirect counts as its answer, and the event is not sent to where it points.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter,
 		*http.Request) {

@@ -2,18 +2,18 @@ package events
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// deliveries are counted by how they ended.
+// deliveries counts deliveries by their result.
 type deliveries struct{ *prometheus.CounterVec }
 
 func newDeliveries() deliveries {
 	sent := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_events_sent_total",
 		Help: "Events that were sent to WEBHOOK_URL, each time that they were: taken, failed, dead (failed for the last " +
 			"time)."}, []string{"result"})
-	for _, result := range []string{"taken", "failed", "dead"} { // so that they are there before something happens
+	for _, result := range []string{"taken", "failed", "dead"} { // so that they are shown, as 0, from the start
 		sent.WithLabelValues(result)
 	}
 	return deliveries{sent}
 }
 
-// Register has r show what was counted.
+// Register registers the metrics with r.
 func (s *Sender) Register(r prometheus.Registerer) { r.MustRegister(s.deliveries) }

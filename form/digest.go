@@ -8,8 +8,8 @@ import (
 	"holdfast/file"
 )
 
-// declaredDigest returns the SHA-256 that the headers of a request, or of a part, declare for what follows them; nil
-// where they declare none. Without a coding of the content both fields are about the same bytes (RFC 9530, 2 and 3).
+// declaredDigest returns the SHA-256 that the headers of a request, or of a part, declare for its body; nil if they
+// declare none. Without a Content-Encoding both fields cover the same bytes (RFC 9530, 2 and 3).
 func declaredDigest(h http.Header) ([]byte, error) {
 	content, err := digest.Parse(h, "Content-Digest")
 	if err != nil {

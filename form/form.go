@@ -1,14 +1,13 @@
-// Package form answers POST of a multipart form (RFC 7578) with one file in it, as clients
-// of the Python file service send it. The file streams through the same hooks and the same
-// engine as every upload: nothing of it is kept in a temporary file, and in memory no more
-// than of others.
+// Package form answers POST of a multipart form (RFC 7578) with one file in it, as clients of the Python file service
+// send it. The file streams through the same hooks and the same engine as every upload: it is never in a temporary
+// file, and takes no more memory than other uploads.
 //
 // # Errors
 //
-// file.ErrMissingField for a form without a file, file.ErrSize for an empty one,
-// file.ErrTooLarge, file.ErrMediaType for what is no form, file.ErrInvalid for a broken one,
-// file.ErrSlow for a client that stops sending, file.ErrInFlight and file.ErrKeyReused for
-// an Idempotency-Key. After an error the connection is closed: the rest is not read.
+// file.ErrMissingField for a form without a file, file.ErrSize for an empty file, file.ErrTooLarge, file.ErrMediaType
+// for a body that is no form, file.ErrInvalid for a broken form, file.ErrSlow for a client that stops sending,
+// file.ErrInFlight and file.ErrKeyReused for an Idempotency-Key. After an error the connection is closed, and the rest
+// of the body is not read.
 package form
 
 import (
@@ -28,15 +27,15 @@ import (
 	"holdfast/upload"
 )
 
-// Keys finds the upload that stands for an identity's key: file.ErrNotFound if none does.
+// Keys finds the upload that belongs to an identity's Idempotency-Key: file.ErrNotFound if there is none.
 type Keys interface {
 	Keyed(ctx context.Context, who file.Identity, key string) (*file.Upload, error)
 }
 
 // Options of the endpoint.
 type Options struct {
-	// Receive makes a file of what body gives until io.EOF, or leaves nothing of it.
-	// interrupt ends a body that the service can't wait for. See upload.Engine.
+	// Receive makes a file of the bytes of body, until io.EOF, or stores nothing. interrupt ends a body that the
+	// service can't wait for. See upload.Engine.
 	Receive func(ctx context.Context, c upload.Creation, body io.Reader, interrupt func()) (*file.Upload, error)
 	// Fits refuses a size over the cap.
 	Fits func(size int64) error
@@ -46,7 +45,7 @@ type Options struct {
 	Respond problem.Responder
 	// Base is the URL under which the request's client sees files, without a trailing slash.
 	Base func(*http.Request) string
-	// ReadTimeout ends a request that sends no byte for so long.
+	// ReadTimeout ends a request that sends no byte for this long.
 	ReadTimeout time.Duration
 }
 
@@ -56,7 +55,7 @@ type Handler struct{ Options }
 // New returns a Handler.
 func New(o Options) *Handler { return &Handler{o} }
 
-// Serve takes the file in r's form for the identity in r's context.
+// Serve stores the file in r's form for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) {
 	u, err := h.receive(w, r)
 	if err != nil {
@@ -68,7 +67,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) {
 		URL string  `json:"public_url"`
 		ID  file.ID `json:"file_id"`
 	}{h.Base(r) + "/" + u.ID.Escaped(), u.ID})
-	if err != nil { // two strings: can't be
+	if err != nil { // only strings: can't fail
 		panic(err)
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -86,8 +85,8 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	if err != nil {
 		return nil, err
 	}
-	// Whatever else is in the form: a file of this length is in it. How long it is exactly
-	// is not known, and needs no reading.
+	// At least this many bytes of the form are its file, so a file over the cap can be refused before it is read. The
+	// exact length of the file is not known.
 	if h.Fits(r.ContentLength-maxOverhead) != nil {
 		return nil, h.Fits(r.ContentLength)
 	}
@@ -116,7 +115,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	if err != nil {
 		return nil, err
 	}
-	var first [1]byte // nothing is begun for an empty file
+	var first [1]byte // an empty file creates no upload
 	if _, err := io.ReadFull(f, first[:]); errors.Is(err, io.EOF) {
 		return nil, file.ErrSize
 	} else if err != nil {
@@ -126,8 +125,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 		io.MultiReader(bytes.NewReader(first[:]), f), s.interrupt)
 }
 
-// replay reads a form whose key stands for the file u already, and says whether the file in
-// it is the same.
+// replay reads a form whose key already belongs to the file u, and returns an error if the form has another file.
 func replay(u *file.Upload, s *stream, boundary string) error {
 	f, err := findFile(s, boundary)
 	if err != nil {

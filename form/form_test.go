@@ -17,9 +17,8 @@ import (
 	"holdfast/upload"
 )
 
-// FuzzForm sends any body under any Content-Type. Whatever it is, it is a file or refused;
-// never more is read beside the file than is allowed; and a file is what the standard
-// library, reading all of it at once, makes of the form.
+// FuzzForm sends any body under any Content-Type. It becomes a file or is refused; no more is read beside the file
+// than is allowed; and the file is the one that the standard library, reading everything at once, finds in the form.
 func FuzzForm(f *testing.F) {
 	const form = "multipart/form-data; boundary=b"
 	part := func(headers, content string) string { return "--b\r\n" + headers + "\r\n\r\n" + content + "\r\n" }
@@ -90,7 +89,7 @@ func stdlib(t *testing.T, contentType string, body []byte) (content []byte, ther
 	}
 }
 
-// An upload ends with the service: its client is told to try again.
+// When the service stops, it ends an upload, and asks the client to retry.
 func TestInterrupt(t *testing.T) {
 	began, interrupted := make(chan func(), 1), make(chan struct{})
 	h := New(Options{ReadTimeout: time.Minute, Fits: func(int64) error { return nil },

@@ -28,7 +28,7 @@ func parseContentType(header string) (boundary string, err error) {
 	return params["boundary"], nil
 }
 
-// parseParameters is mime.ParseMediaType that also takes values which should be in quotes and are not: boundaries of
+// parseParameters is like mime.ParseMediaType, but also accepts values that lack the quotes they need: boundaries of
 // JavaMail and of WebViews, names with spaces. Such a value ends at the next semicolon.
 func parseParameters(header string) (value string, params map[string]string, err error) {
 	value, params, err = mime.ParseMediaType(header)
@@ -64,7 +64,7 @@ func errMissingFile() error {
 // complete.
 type part struct {
 	name, mediaType string // as the client says
-	claim           []byte // the SHA-256 that the file has by the part's headers; nil: they have none
+	claim           []byte // the file's SHA-256 in the part's headers; nil: none
 
 	stream *stream
 	parts  *multipart.Reader
@@ -78,7 +78,8 @@ func findFile(s *stream, boundary string) (*part, error) {
 	return p, p.next()
 }
 
-// next goes to the next part that is a file in the right field. Other fields are skipped, as far as maxOverhead goes.
+// next goes to the next part that is a file in the right field. It skips other fields, which may have maxOverhead
+// bytes in all.
 func (p *part) next() error {
 	p.stream.inFile = false
 	for {
@@ -111,8 +112,8 @@ func (p *part) next() error {
 // unescape undoes what browsers do to a name (HTML, multipart/form-data encoding).
 var unescape = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n")
 
-// decodeName returns a file's name as its user knows it. Libraries for mail, and some of .NET and Java, encode a name
-// as if it stood in a mail (RFC 2047).
+// decodeName returns a file's name as its user knows it. Mail libraries, and some of .NET and Java, encode a name as
+// in the header of a mail (RFC 2047).
 func decodeName(name string) string {
 	if strings.HasPrefix(name, "=?") && strings.HasSuffix(name, "?=") {
 		if decoded, err := new(mime.WordDecoder).DecodeHeader(name); err == nil && decoded != "" {
@@ -144,7 +145,7 @@ func (p *part) Read(b []byte) (int, error) {
 	return n, p.ended
 }
 
-// end reads what follows the file, and returns io.EOF if that is right.
+// end reads what follows the file, and returns io.EOF if that is valid.
 func (p *part) end() error {
 	p.stream.inFile = false
 	for {

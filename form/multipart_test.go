@@ -17,7 +17,7 @@ import (
 	"holdfast/upload"
 )
 
-// answered is how a form was answered, and what was made of it.
+// answered is the answer to a form, and the file that was made of it.
 type answered struct {
 	status       int
 	code, reason string
@@ -76,7 +76,7 @@ func TestFilenames(t *testing.T) {
 	}
 }
 
-// Boundaries that belong in quotes, and have none.
+// Boundaries that need quotes and lack them.
 func TestBoundaries(t *testing.T) {
 	for contentType, want := range map[string]string{
 		`multipart/form-data; boundary="a b"`:                             "a b",

@@ -21,19 +21,19 @@ const maxOverhead = 64 << 10
 // stream is the body of a request. It limits the time of each Read, and the bytes that are not the file's.
 type stream struct {
 	body           io.Reader
-	extendDeadline func() // gives the client its time for the next byte
+	extendDeadline func() // restarts the client's time for the next byte
 	clearDeadline  func()
-	expireDeadline func() // has a Read that waits return
+	expireDeadline func() // makes a waiting Read return
 	overheadLeft   int    // bytes
-	inFile         bool   // what comes is the file's
-	claim          []byte // the SHA-256 that the body has by the request's headers; nil: they have none
+	inFile         bool   // the bytes being read are the file's
+	claim          []byte // the body's SHA-256 in the request's headers; nil: none
 	sum            hash.Hash
 	interrupted    atomic.Bool
-	err            error // what ended the body, if it was not its end
+	err            error // why the body ended early
 }
 
-// newStream returns r's body. The digests among a request's headers are those of the body, which is the whole form
-// (RFC 9530, 2 and 3).
+// newStream returns r's body. Digests in the request's headers are those of the body, which is the whole form (RFC
+// 9530, 2 and 3).
 func newStream(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*stream, error) {
 	claim, err := declaredDigest(r.Header)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		}
 		p = p[:min(len(p), s.overheadLeft)]
 	}
-	// Before it is looked whether the stream was interrupted: that sets the deadline too.
+	// Extend the deadline before checking for an interruption, which sets the deadline, too.
 	s.extendDeadline()
 	if s.interrupted.Load() {
 		s.err = file.ErrStopping
@@ -94,7 +94,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, s.err
 }
 
-// verify returns io.EOF, or file.ErrDigest if the body is not what the request's headers say. Where they say nothing,
+// verify returns io.EOF, or file.ErrDigest if the body does not match the request's headers. If these have no digest,
 // what follows the form is not read.
 func (s *stream) verify() error {
 	if s.claim == nil {

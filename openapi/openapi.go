@@ -1,6 +1,5 @@
-// Package openapi describes the service, to programs (OpenAPI 3.1) and to people (a page). What it
-// says stands in openapi.yaml alone. It is not made from the code: it is what the code is
-// held to, by the end-to-end tests, which look at every answer.
+// Package openapi describes the service, to programs (OpenAPI 3.1) and to people (a page). Its only source is
+// openapi.yaml. That is not generated from the code: the end-to-end tests check every answer against it.
 package openapi
 
 import (
@@ -24,16 +23,15 @@ var source []byte
 // Handler answers with the description.
 type Handler struct{ document, page func() content }
 
-// content is one form of it.
+// content is the description in one format.
 type content struct {
 	mediaType, tag string // tag is the ETag
 	policy         string // Content-Security-Policy; empty: the one of all answers
 	body           []byte
 }
 
-// New returns the description of a service whose URL is base, without a trailing slash. It
-// is made with the first request for it. It would panic if openapi.yaml were wrong, which a
-// test finds before.
+// New returns the description of a service whose URL is base, without a trailing slash. It is built at the first
+// request for it. It would panic if openapi.yaml were wrong, which a test excludes.
 func New(base string) *Handler {
 	document := sync.OnceValue(func() content {
 		body, err := Document(base)
@@ -74,10 +72,10 @@ func tag(body []byte) string {
 	return `"` + hex.EncodeToString(sum[:16]) + `"`
 }
 
-// Document answers GET and HEAD of the description for programs. Pages of every origin may
-// read it: there is no secret in it, and viewers elsewhere can show it.
+// Document answers GET and HEAD of the description for programs. Pages of every origin may read it: it contains no
+// secret, and viewers on other sites can show it.
 func (h *Handler) Document(w http.ResponseWriter, r *http.Request) {
-	if w.Header().Get("Access-Control-Allow-Origin") == "" { // of no origin that may do more
+	if w.Header().Get("Access-Control-Allow-Origin") == "" { // not if CORS allows more
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 	}
 	h.document().serve(w, r)
@@ -86,8 +84,8 @@ func (h *Handler) Document(w http.ResponseWriter, r *http.Request) {
 // Page answers GET and HEAD of the description for people.
 func (h *Handler) Page(w http.ResponseWriter, r *http.Request) { h.page().serve(w, r) }
 
-// serve knows of conditions only the one that saves the body. Ranges, which http.ServeContent
-// would add with errors of its own, are of no use here.
+// serve evaluates only the condition that saves sending the body. Ranges, which http.ServeContent would add with
+// errors of its own, are of no use here.
 func (c content) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("ETag", c.tag)

@@ -49,8 +49,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// What can go wrong stands in package problem; here is each of it, at its status, with its
-// message, and nothing else.
+// The document has each error of package problem, at its status, with its message, and no others.
 func TestErrors(t *testing.T) {
 	doc := load(t)
 	statuses := map[string]string{} // by the name of a response
@@ -140,7 +139,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// The page has every operation, error and schema, and no link leads nowhere.
+// The page has every operation, error and schema, and no broken link.
 func TestPage(t *testing.T) {
 	raw, err := Document(base)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/yuin/goldmark"
 )
 
-// The page is made here, once, and needs no script: it is there wherever the program is,
-// and a policy that forbids scripts holds for it, too.
+// The page is rendered here, once, and needs no script: it is available wherever the program is, and a policy that
+// forbids scripts applies to it, too.
 //
 //go:embed page.html
 var pageText string
@@ -180,7 +180,7 @@ func (d document) read() (all []operation, err error) {
 	return all, nil
 }
 
-// resolve finds the parameter that is meant.
+// resolve returns the parameter that a reference names.
 func (d document) resolve(p parameter) parameter {
 	if p.Ref != "" {
 		return d.Components.Parameters[name(p.Ref)]
@@ -188,8 +188,7 @@ func (d document) resolve(p parameter) parameter {
 	return p
 }
 
-// last is larger the later a parameter is of interest: what is in the path is first, what
-// every operation has is last.
+// last is the sort key of a parameter: those in the path are first, the one that every operation has is last.
 func (d document) last(p parameter) int {
 	switch p = d.resolve(p); {
 	case p.In == "path":
@@ -200,7 +199,7 @@ func (d document) last(p parameter) int {
 	return 1
 }
 
-// header finds the header that is meant.
+// header returns the header that a reference names.
 func (d document) header(h header) header {
 	if h.Ref != "" {
 		return d.Components.Headers[name(h.Ref)]
@@ -250,7 +249,7 @@ func name(ref string) string {
 	return path.Base(ref)
 }
 
-// kind says in a few words what values a schema means.
+// kind describes in a few words which values a schema allows.
 func kind(s schema) string {
 	switch {
 	case s.Ref != "":

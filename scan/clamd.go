@@ -1,14 +1,14 @@
-// Package scan asks ClamAV's clamd about the bytes of a file, by its INSTREAM command.
+// Package scan has ClamAV's clamd scan the bytes of a file, by its INSTREAM command.
 //
 // # Errors
 //
-// file.ErrInfected, with the name of what was found; file.ErrUnscannable for what clamd has not
-// looked at, or not at all of; file.ErrScanner when it does not answer, or not with a verdict.
+// file.ErrInfected, with the name of what was found; file.ErrUnscannable for a file that clamd has not scanned, or not
+// all of; file.ErrScanner if it does not answer, or not with a verdict.
 //
-// # What clamd has not looked at
+// # What clamd has not scanned
 //
-// clamd says OK, too, of what goes beyond its MaxFileSize, MaxScanSize or MaxScanTime, unless its
-// AlertExceedsMax is on, and it does not tell its limits. So it is asked: see checkScanned.
+// clamd also answers OK for what exceeds its MaxFileSize, MaxScanSize or MaxScanTime, unless its AlertExceedsMax is
+// on, and it does not report its limits. So they are probed: see checkScanned.
 package scan
 
 import (
@@ -28,10 +28,10 @@ import (
 
 // Settings of a Clamd. The zero value of each is its default.
 type Settings struct {
-	// MaxSize is the longest file of which an OK is believed where clamd can't be asked how much it
-	// looks at, in bytes.
+	// MaxSize is the longest file, in bytes, for which an OK is believed if clamd can't be probed for how much it
+	// scans.
 	MaxSize int64
-	// MaxTime is how long an OK may take: clamd's MaxScanTime at most.
+	// MaxTime is how long an OK may take. It must not be more than clamd's MaxScanTime.
 	MaxTime time.Duration
 }
 
@@ -41,14 +41,13 @@ const (
 	DefaultMaxTime = 2 * time.Minute
 )
 
-// Clamd is where clamd listens, and what is known of it. Its methods may be called from several
-// goroutines.
+// Clamd is the address of a clamd, and what is known about it. Its methods may be called from several goroutines.
 type Clamd struct {
 	network, address string
 	settings         Settings
 
 	mu         sync.Mutex
-	provenSize int64 // it looks at files of so many bytes
+	provenSize int64 // it scans files of this many bytes
 	provenAt   time.Time
 }
 
@@ -69,7 +68,7 @@ const (
 	verdictTimeout = 5 * time.Minute
 )
 
-// Scan returns nil if clamd looks at all of what r gives, which is size bytes, and finds nothing.
+// Scan returns nil if clamd scans all of r, which has size bytes, and finds nothing.
 func (c *Clamd) Scan(ctx context.Context, r io.Reader, size int64) error {
 	found, took, err := c.scan(ctx, r)
 	switch {
@@ -85,12 +84,10 @@ func (c *Clamd) Scan(ctx context.Context, r io.Reader, size int64) error {
 	return c.checkScanned(ctx, size)
 }
 
-// limitsExceeded begins the names of what clamd finds, where its AlertExceedsMax is on, in what goes beyond
-// its limits.
+// limitsExceeded is the prefix of what clamd reports for a file that exceeds its limits, if its AlertExceedsMax is on.
 const limitsExceeded = "Heuristics.Limits.Exceeded"
 
-// scan returns the name of what clamd finds, or an empty one, and how long it took after it had
-// all bytes.
+// scan returns the name of what clamd finds, or an empty one, and how long clamd took after it had all bytes.
 func (c *Clamd) scan(ctx context.Context, r io.Reader) (found string, took time.Duration, err error) {
 	said, took, err := c.instream(ctx, r)
 	switch {
@@ -113,12 +110,11 @@ func (c *Clamd) scan(ctx context.Context, r io.Reader) (found string, took time.
 	return "", 0, fmt.Errorf("ask clamd: %w: it says %q", file.ErrScanner, said)
 }
 
-// provenFor is how long it is believed that clamd looks at files of a length: it may have been
-// started with other settings meanwhile.
+// provenFor is how long the result of a probe is valid: clamd may have been restarted with other settings since.
 const provenFor = 10 * time.Minute
 
-// checkScanned returns nil if clamd looks at files of so many bytes, and file.ErrUnscannable if not. It
-// is sent a file of that length which it takes for harmful if it looks at it.
+// checkScanned returns nil if clamd scans files of this many bytes, and file.ErrUnscannable if not. It sends clamd a
+// file of that length, which clamd reports as harmful if it scans it.
 func (c *Clamd) checkScanned(ctx context.Context, size int64) error {
 	c.mu.Lock()
 	known := size <= c.provenSize && time.Since(c.provenAt) < provenFor
@@ -151,14 +147,14 @@ func (c *Clamd) checkScanned(ctx context.Context, size int64) error {
 	return nil
 }
 
-// probe begins a file that clamd takes for harmful without any signature, and that harms nothing:
-// an animated cursor whose header says that it is a byte too long (MS05-002). What follows is
-// zeros. clamd does not know it with AlgorithmicDetection off.
+// probe is the beginning of a file that clamd reports as harmful without any signature, and that harms nothing: an
+// animated cursor whose header says that it is a byte too long (MS05-002). The rest is zeros. clamd does not detect it
+// with AlgorithmicDetection off.
 const probe = "RIFF\xff\xff\xff\x00ACONanih\x25\x00\x00\x00" +
 	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
 	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// detects reports whether clamd finds a probe of so many bytes.
+// detects reports whether clamd finds a probe of this many bytes.
 func (c *Clamd) detects(ctx context.Context, size int64) (bool, error) {
 	found, _, err := c.scan(ctx, io.LimitReader(io.MultiReader(strings.NewReader(probe), zeros{}), size))
 	if errors.Is(err, file.ErrUnscannable) {
@@ -174,8 +170,8 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// instream sends the bytes: chunks, each behind its length in four bytes, and a length of 0. It returns
-// the answer, and how long that took.
+// instream sends the bytes as chunks, each after its length in four bytes, and then a length of 0. It returns the
+// answer, and how long that took.
 func (c *Clamd) instream(ctx context.Context, r io.Reader) (string, time.Duration, error) {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, c.network, c.address)
 	if err != nil {
@@ -197,7 +193,7 @@ func (c *Clamd) instream(ctx context.Context, r io.Reader) (string, time.Duratio
 		conn.SetWriteDeadline(time.Now().Add(chunkTimeout))
 		if n > 0 {
 			if _, err := conn.Write(buf[:4+n]); err != nil {
-				break // it may have said why, such as that this is too much
+				break // it may have answered why, such as that this is too much
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"holdfast/internal/test/clamtest"
 )
 
-// answering is a clamd that says the same of every file, after it has all of it.
+// answering is a clamd that gives the same answer for every file, after it has received all of it.
 func answering(t *testing.T, says string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,7 +45,7 @@ func answering(t *testing.T, says string) string {
 	return l.Addr().String()
 }
 
-// What clamd says is one verdict, and nothing else is taken for "clean".
+// Only a single verdict of clamd counts; nothing else is taken for "clean".
 func TestVerdicts(t *testing.T) {
 	for says, want := range map[string]error{
 		"stream: OK\x00":                                           nil, // with AlgorithmicDetection off
@@ -94,8 +94,8 @@ type failing struct{ error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.error }
 
-// A real clamd says OK of what is longer than its limits, unless it was told to say so: neither is
-// taken for clean. It is asked once for files of a length.
+// A real clamd answers OK for files over its limits, unless it is set to report them: neither is taken for clean. It
+// is probed once for files of a length.
 func TestHowMuchIsLookedAt(t *testing.T) {
 	const limit = 1 << 20
 	for name, settings := range map[string][]string{
@@ -125,7 +125,7 @@ func TestHowMuchIsLookedAt(t *testing.T) {
 			if c.provenSize != limit-1 {
 				t.Errorf("it is believed to look at %d bytes", c.provenSize)
 			}
-			c.provenAt = time.Now().Add(-2 * provenFor) // what was shown holds for a time
+			c.provenAt = time.Now().Add(-2 * provenFor) // the result of a probe expires
 			if err := scan([]byte("a")); err != nil || c.provenSize >= limit-1 {
 				t.Errorf("asked anew: %v, %d bytes", err, c.provenSize)
 			}

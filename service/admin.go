@@ -18,7 +18,7 @@ import (
 	"holdfast/config"
 )
 
-// registry is where each package shows what it counts.
+// registry is where each package registers its metrics.
 type registry = *prometheus.Registry
 
 func newRegistry() registry {
@@ -27,23 +27,23 @@ func newRegistry() registry {
 	return r
 }
 
-// measured is what has metrics.
+// measured is anything that has metrics.
 type measured interface {
 	Register(prometheus.Registerer)
 }
 
-// register has r show what each of these has counted.
+// register registers the metrics of each of these with r.
 func register(r prometheus.Registerer, those ...measured) {
 	for _, part := range those {
 		part.Register(r)
 	}
 }
 
-// longestProfile is how long a profile may take that is asked for by ?seconds=.
+// longestProfile is the longest profile that ?seconds= may ask for.
 const longestProfile = 2 * time.Minute
 
-// serveAdmin serves metrics, and profiles where they are set, until stop is called. An ADMIN_ADDR that is taken is an
-// error; the default address, if it is taken, is only warned about.
+// serveAdmin serves metrics, and profiles if they are enabled, until stop is called. If ADMIN_ADDR is in use, that is
+// an error; if the default address is in use, it only logs a warning.
 func serveAdmin(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (stop func(), err error) {
 	if a.Addr == "" {
 		return func() {}, nil
@@ -61,12 +61,12 @@ func serveAdmin(a config.Admin, metrics prometheus.Gatherer, log *slog.Logger) (
 		WriteTimeout:      longestProfile, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	go func() { _ = server.Serve(listener) }() // it ends when the server is closed
 	log.Info("serving metrics", "address", listener.Addr().String())
-	return func() { server.Close() }, nil // a scrape is nothing to wait for
+	return func() { server.Close() }, nil // there is no need to wait for a scrape
 }
 
 func adminPages(profiles bool, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
-	// What one collector can't say is no reason to show nothing of the others.
+	// If one collector fails, the metrics of the others are still shown.
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	if !profiles {
 		return mux
@@ -80,8 +80,8 @@ func adminPages(profiles bool, metrics prometheus.Gatherer) http.Handler {
 	return mux
 }
 
-// rejectForeignPages refuses what a page in an operator's browser sends: by a name that is not ours, which its owner
-// may let point here (DNS rebinding), or from another origin. Programs send neither.
+// rejectForeignPages refuses requests that a page in an operator's browser sends: under a host name that is not ours,
+// which its owner may point at this address (DNS rebinding), or from another origin. Programs send neither.
 func rejectForeignPages(hosts []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -100,7 +100,7 @@ func rejectForeignPages(hosts []string, next http.Handler) http.Handler {
 	})
 }
 
-// allowedHost says whether a Host header is an IP address, localhost or one of the names.
+// allowedHost reports whether a Host header is an IP address, localhost or one of the names.
 func allowedHost(hostport string, names []string) bool {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {

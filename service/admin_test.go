@@ -8,7 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Operators' programs are answered, pages of others are not: neither under a name of their own nor from their origin.
+// Programs of operators are answered. Pages of other sites are not, neither under a host name of their own nor from
+// their origin.
 func TestForOperators(t *testing.T) {
 	ask := func(profiles bool, path, host string, headers map[string]string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", path, nil)

@@ -17,7 +17,7 @@ import (
 	"holdfast/file"
 )
 
-// announce prints where the service is to be found.
+// announce prints the URLs of the service.
 func (s *server) announce(ctx context.Context, stdout io.Writer) error {
 	c, token := s.config, ""
 	if c.Postgres == nil && c.Storage.Type == config.Embedded && c.Mode != config.Production && c.Mode != config.Staging {
@@ -40,12 +40,12 @@ func (s *server) announce(ctx context.Context, stdout io.Writer) error {
 	if token != "" {
 		fmt.Fprintf(&text, "  token     %s   (user 1, account 1)\n", token)
 	}
-	_, err := io.WriteString(stdout, text.String()) // at once: scripts read it while it is written
+	_, err := io.WriteString(stdout, text.String()) // in one write: scripts read it while it is written
 	return err
 }
 
-// devToken returns the token of user 1 in account 1 that lies in dir for trying the
-// service out, and makes one if none is in force.
+// devToken returns the token of user 1 in account 1 that is stored in dir for trying the service out. It creates a new
+// one if none is in force.
 func devToken(ctx context.Context, rows *db.DB, dir string) (string, error) {
 	path := filepath.Join(dir, "dev-token")
 	b, err := os.ReadFile(path)
@@ -65,7 +65,7 @@ func devToken(ctx context.Context, rows *db.DB, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Anew, so that a file that others could read does not keep its mode.
+	// The file is created anew: one that others could read would keep its mode.
 	os.Remove(path)
 	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("development token: %w", err)

@@ -12,8 +12,8 @@ import (
 	"holdfast/storage"
 )
 
-// startWebhooks delivers events to WEBHOOK_URL; show is given the sender. The function that is returned ends it and
-// waits for that.
+// startWebhooks delivers events to WEBHOOK_URL. It passes the sender to show. The returned function stops the delivery
+// and waits for its end.
 func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(*events.Sender),
 	log *slog.Logger) (stop func(), err error) {
 	if c.Events.URL == "" {
@@ -30,15 +30,15 @@ func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(
 	return func() { cancel(); <-done }, nil
 }
 
-// NewChecker compares the database of p with its store.
+// NewChecker returns a checker that compares the database of p with its store.
 func NewChecker(c config.Config, p *Dependencies) *reconcile.Checker {
 	return &reconcile.Checker{Rows: p.Rows, Objects: p.Objects,
 		Layout:  storage.Layout{BucketPrefix: c.Storage.BucketPrefix},
 		Options: reconcile.Options{Now: time.Now}}
 }
 
-// sweepLeftovers removes, in small steps beside the service, what uploads have left over. The
-// function that is returned ends it and waits for that.
+// sweepLeftovers removes, in the background and in small steps, what uploads have left behind. The returned function
+// stops it and waits for its end.
 func sweepLeftovers(ctx context.Context, c config.Config, p *Dependencies, metrics *reconcile.Metrics,
 	log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	// ownDescriptors are the file descriptors that the program needs whatever its clients do: the
-	// database (SQLite: up to 30, PostgreSQL: 17), Redis, the webhooks, the listeners.
+	// ownDescriptors are the file descriptors that the program needs regardless of its clients: the database (SQLite:
+	// up to 30, PostgreSQL: 17), Redis, the webhooks, the listeners.
 	ownDescriptors = 64
-	// descriptorsPerClient are those of a client's connection with what its request opens: a connection to
-	// the store, of the embedded store both ends of it and the object.
+	// descriptorsPerClient are the file descriptors of one client: its connection, and what its request opens. That is
+	// a connection to the store; of the embedded store, both ends of it and the object.
 	descriptorsPerClient = 4
 	// maxDerived is the largest limit that is derived from the limit of open files: connections take
 	// memory, too.
 	maxDerived = 10_000
-	// refusalTimeout is how long a client has to take its refusal.
+	// refusalTimeout is how long a client may take to receive its refusal.
 	refusalTimeout = time.Second
 )
 
@@ -44,7 +44,7 @@ func openConnections(c config.Config, log *slog.Logger) *limit.Connections {
 	})
 }
 
-// openFiles is the process's limit of file descriptors, which Go has raised as far as it may be.
+// openFiles returns the process's limit of file descriptors, which Go has already raised as far as possible.
 func openFiles() uint64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -53,7 +53,7 @@ func openFiles() uint64 {
 	return limit.Cur
 }
 
-// connectionsFor is how many connections so many file descriptors are good for.
+// connectionsFor returns how many connections this many file descriptors suffice for.
 func connectionsFor(files uint64) int {
 	if files <= ownDescriptors+descriptorsPerClient {
 		return 1
@@ -61,8 +61,8 @@ func connectionsFor(files uint64) int {
 	return int(min((files-ownDescriptors)/descriptorsPerClient, maxDerived))
 }
 
-// refuseConnection answers a connection before any request was read. It then reads what the client has
-// sent meanwhile: to close a connection with unread bytes would take the answer away from its client.
+// refuseConnection answers on a connection before any request was read. It then reads what the client has sent
+// meanwhile: if a connection is closed with unread bytes, its client loses the answer.
 func refuseConnection(conn net.Conn, why error) {
 	conn.SetDeadline(time.Now().Add(refusalTimeout))
 	p := problem.Of(why)

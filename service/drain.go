@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// drain is how the service ends: it says so, serves on for the delay, so that whoever sends
-// it requests can take notice, and then has the timeout for those that are running.
+// drain stops the service: it reports that it stops, goes on serving for the delay, so that load balancers can notice,
+// and then gives the requests that are running the timeout to end.
 type drain struct {
 	delay, timeout time.Duration
 	begun          atomic.Bool
 }
 
-// closeConnections has clients open another connection for their next request once the service
-// stops: one that they keep would soon be closed under a request that can't be sent twice.
+// closeConnections has clients open another connection for their next request once the service stops: a connection
+// that they keep would soon be closed under a request that can't be retried.
 func (d *drain) closeConnections(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.begun.Load() {
@@ -26,9 +26,9 @@ func (d *drain) closeConnections(next http.Handler) http.Handler {
 	})
 }
 
-// run ends the server. letGo asks the uploads that can go on elsewhere to commit what they
-// have and to answer; all other requests have time to end. What has not ended then is cut
-// off, which is no error: downloads go on by ranges.
+// run stops the server. letGo asks the uploads that can resume on another replica to commit what they have and to
+// answer; all other requests get time to end. What is still running after the timeout is cut off, which is no error:
+// downloads resume by ranges.
 func (d *drain) run(server *http.Server, letGo func(), log *slog.Logger) error {
 	d.begun.Store(true)
 	log.Info("stopping", "delay", d.delay.String(), "timeout", d.timeout.String())

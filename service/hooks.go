@@ -13,7 +13,7 @@ import (
 	"holdfast/upload"
 )
 
-// addHooks has PRE_CREATE_URL and clamd take part in the life of an upload, where they are set.
+// addHooks adds the hooks of PRE_CREATE_URL and clamd, if they are set.
 func addHooks(c config.Config, objects storage.Store, spans *traces, s *hooks.Settings) error {
 	if c.Events.PreCreate != "" {
 		sender, err := events.NewSender(c.Events.PreCreate, c.Events.Secret, c.Proxies.For)

@@ -7,8 +7,8 @@ import (
 	"holdfast/limit"
 )
 
-// openRedis prepares the way to the tokens in Redis, where they can be found. It is not
-// waited for: people with tokens there are let in as soon as it comes.
+// openRedis prepares the lookup of tokens in Redis, if it is set. It does not wait for Redis: users with tokens there
+// are authenticated as soon as it can be reached.
 func (p *Dependencies) openRedis(c config.Auth) (err error) {
 	if c.Redis == "" {
 		return nil
@@ -26,7 +26,7 @@ func (p *Dependencies) openRedis(c config.Auth) (err error) {
 	return nil
 }
 
-// newAuthenticator knows local tokens and those of every other source that is set.
+// newAuthenticator returns an authenticator for local tokens and those of every other source that is set.
 func newAuthenticator(c config.Auth, p *Dependencies, limits *limit.Limits) *auth.Authenticator {
 	o := auth.Options{Local: p.Rows, Redis: p.redis, Guests: []byte(c.Secret), CacheTTL: c.CacheTTL}
 	if t := c.JWT; t != nil {
@@ -40,7 +40,7 @@ func newAuthenticator(c config.Auth, p *Dependencies, limits *limit.Limits) *aut
 	return auth.New(o)
 }
 
-// newDecider decides by the grants in the database and, where there is one, by the backend.
+// newDecider returns a decider that uses the grants in the database and, if there is one, the backend.
 func (p *Dependencies) newDecider(c config.Config, links *auth.Links, spans *traces) *access.Decider {
 	if c.Backend == "" {
 		return access.New(p.Rows, links, nil, c.CacheTTL)

@@ -5,7 +5,7 @@ import (
 	"holdfast/limit"
 )
 
-// openLimits makes the limits of the service, and what ends them; nil limits are none.
+// openLimits returns the limits of the service, nil if they are off. Their connections are closed with p.
 func openLimits(c config.Config, p *Dependencies, spans *traces) (*limit.Limits, error) {
 	if !c.Limits.On {
 		return nil, nil

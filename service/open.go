@@ -23,7 +23,7 @@ import (
 // DatabaseFile is the SQLite database in DATA_DIR.
 const DatabaseFile = "holdfast.db"
 
-// Store is a store that the service can look into; where it also is a storage.Presigner, clients can be sent to it.
+// Store is a store with metrics and spans. If it is also a storage.Presigner, clients can be redirected to it.
 type Store interface {
 	storage.Store
 	storage.Copier
@@ -31,18 +31,18 @@ type Store interface {
 	traced
 }
 
-// Dependencies are what the service stands on.
+// Dependencies are the database, the store and what else the service depends on.
 type Dependencies struct {
 	Rows       *db.DB
 	Objects    Store
-	Disk       *disk.Reserve // nil: nothing lies in DATA_DIR
+	Disk       *disk.Reserve // nil: nothing is stored in DATA_DIR
 	redis      *auth.Redis   // nil: none
 	storeEnded <-chan error  // the embedded store ended by itself
 	log        *slog.Logger
 	closers    []func() error
 }
 
-// open opens database and store, and waits for those that are not there yet.
+// open opens the database and the store, and waits for those that can't be reached yet.
 func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependencies, err error) {
 	p := &Dependencies{log: log}
 	defer func() {
@@ -75,7 +75,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependenci
 	if p.Disk != nil {
 		p.Rows.OnFull(p.Disk.LetGo)
 	}
-	if err := p.Rows.Migrate(ctx); err != nil { // which may take longer than a database that answers
+	if err := p.Rows.Migrate(ctx); err != nil { // not within StartTimeout: it may take longer
 		return nil, err
 	}
 	if !p.Rows.Shared() {
@@ -90,8 +90,8 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependenci
 	return p, p.openStore(ctx, c, log)
 }
 
-// OpenBeside opens the parts for a command that runs beside the service. The embedded store
-// is the service's own: with it, the service has to be stopped.
+// OpenBeside opens the dependencies for a command that runs beside the service. Only one process can open the embedded
+// store: with it, the service has to be stopped.
 func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependencies, err error) {
 	p := &Dependencies{}
 	defer func() {
@@ -147,7 +147,7 @@ func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog
 	})
 }
 
-// Close closes the parts, the last opened first.
+// Close closes the dependencies, the last opened first.
 func (p *Dependencies) Close() (err error) {
 	for i := len(p.closers) - 1; i >= 0; i-- {
 		err = errors.Join(err, p.closers[i]())
@@ -156,7 +156,7 @@ func (p *Dependencies) Close() (err error) {
 	return err
 }
 
-// readiness is how the parts are asked whether they are there.
+// readiness returns the Readiness that pings the dependencies, and more.
 func (p *Dependencies) readiness(layout storage.Layout, more edge.Dependency, log *slog.Logger) *edge.Readiness {
 	needed := []edge.Dependency{
 		{Name: "database", Ping: p.Rows.Ping},
@@ -168,12 +168,12 @@ func (p *Dependencies) readiness(layout storage.Layout, more edge.Dependency, lo
 	return edge.NewReadiness(log, append(needed, more))
 }
 
-// OpenDatabase opens the database for commands, which wait for nothing.
+// OpenDatabase opens the database for commands, without waiting for it.
 func OpenDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
 	return database(ctx, c, db.OpenPostgres, db.OpenSQLite)
 }
 
-// connectDatabase leaves the tables as they are.
+// connectDatabase connects to the database, and leaves its tables as they are.
 func connectDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
 	return database(ctx, c, db.ConnectPostgres, db.ConnectSQLite)
 }
@@ -196,8 +196,7 @@ func database(ctx context.Context, c config.Config, postgres, sqlite func(contex
 	return rows, nil
 }
 
-// waitFor tries until it works, at most for limit: services that start together come up
-// in any order.
+// waitFor retries until it works, at most for limit: services that start together come up in any order.
 func waitFor(ctx context.Context, log *slog.Logger, what string, limit time.Duration,
 	try func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
@@ -210,7 +209,7 @@ func waitFor(ctx context.Context, log *slog.Logger, what string, limit time.Dura
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		// Only what may come yet is waited for; a faulty migration won't.
+		// Only errors that may pass are retried; that of a faulty migration won't.
 		if !errors.Is(err, file.ErrUnavailable) {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 	"holdfast/storage/s3"
 )
 
-// Every kind of store that a setting names is one that storage/s3 knows.
+// storage/s3 knows every kind of store that a setting can name.
 func TestKindsOfStoresAreKnown(t *testing.T) {
 	for _, kind := range config.StoreKinds() {
 		if _, known := s3.Kind(kind).Quirks(); !known {

@@ -1,5 +1,5 @@
-// Package service is what the process stands on, its life and its end: it opens database and
-// store, wires the packages together, listens, runs what goes on beside requests, and stops.
+// Package service runs the process: it opens the database and the store, wires the packages together, listens, runs
+// the background work, and stops.
 package service
 
 import (
@@ -36,7 +36,7 @@ import (
 // ErrSettings says that settings do not fit together; nothing was started.
 var ErrSettings = errors.New("wrong settings")
 
-// sweepInterval is how often uploads that were cut short are looked for.
+// sweepInterval is the interval between two searches for interrupted uploads.
 const sweepInterval = time.Minute
 
 // Serve runs the service until ctx ends: open, listen, wire, run, stop.
@@ -44,7 +44,7 @@ func Serve(ctx context.Context, c config.Config, stdout io.Writer, log *slog.Log
 	s := &server{config: c, log: log, layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.start(ctx, stdout); err != nil {
-		if ctx.Err() != nil { // whatever was begun then is why
+		if ctx.Err() != nil { // the error is that of a canceled step
 			log.Info("stopped while starting", "error", err)
 			return nil
 		}
@@ -81,7 +81,7 @@ func (s *server) start(ctx context.Context, stdout io.Writer) error {
 	return s.announce(ctx, stdout)
 }
 
-// onClose has f called when the service has stopped, before whatever was opened earlier is closed.
+// onClose registers f to be called when the service has stopped, before what was opened earlier is closed.
 func (s *server) onClose(f func() error) { s.closers = append(s.closers, f) }
 
 func (s *server) close() (err error) {
@@ -104,15 +104,15 @@ func (s *server) checkMemory(context.Context) error {
 	return nil
 }
 
-// limitHeap has the garbage collector work harder before the heap is much larger than what
-// clients' bytes may take of it: it lets garbage grow with the heap, which is large when
-// the budget is used up. The rest is for connections, some 50 KiB for each of thousands.
+// limitHeap has the garbage collector work harder before the heap grows much beyond what the clients' bytes may take.
+// By default garbage may grow in proportion to the heap, which is large when the budget is used up. The rest is for
+// connections: some 50 KiB for each of thousands.
 func limitHeap(budget int64) {
 	const rest = 128 << 20
 	debug.SetMemoryLimit(budget + rest)
 }
 
-// open opens what the service stands on.
+// open opens the traces, the database and the store.
 func (s *server) open(ctx context.Context) (err error) {
 	if s.traces, err = openTraces(ctx, s.config.Traces, s.log); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *server) open(ctx context.Context) (err error) {
 	return s.traces.traceDependencies(s.deps)
 }
 
-// listen takes the address, so that it is known before anything names it.
+// listen opens the listener, so that the address is known before anything uses it.
 func (s *server) listen(context.Context) (err error) {
 	if s.listener, err = net.Listen("tcp", address(s.config.Host, s.config.Port)); err != nil {
 		return err
@@ -214,7 +214,7 @@ func (s *server) wire(ctx context.Context) error {
 	return nil
 }
 
-// ready is what /readyz asks.
+// ready is the check behind /readyz.
 func (s *server) ready() func(context.Context) error {
 	parts := s.deps.readiness(s.layout, edge.Dependency{Name: "uploads", Ping: s.engine.Moving}, s.log)
 	return func(ctx context.Context) error {
@@ -242,7 +242,7 @@ func (s *server) serveHTTP(h http.Handler) {
 	}
 }
 
-// startBackground starts what goes on beside requests.
+// startBackground starts the background work.
 func (s *server) startBackground(ctx context.Context) error {
 	running, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	engineDone := make(chan struct{})
@@ -274,8 +274,8 @@ func (s *server) run(ctx context.Context) error {
 	return s.drain.run(s.http, s.engine.LetGo, s.log)
 }
 
-// openLinks takes the keys of signed links from the settings, or else one from the
-// database, which is made by the first who needs it.
+// openLinks takes the keys of signed links from the settings. If they have none, it takes the key in the database,
+// which the first replica that needs it creates.
 func openLinks(ctx context.Context, c config.Config, rows *db.CachedDB) (*auth.Links, error) {
 	keys := c.Links.Keys
 	if len(keys) == 0 {

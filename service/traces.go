@@ -20,18 +20,18 @@ import (
 	"holdfast/edge"
 )
 
-// flushTimeout is how long the last spans have to leave when the service stops. A collector
-// that is down costs so much, once.
+// flushTimeout is how long the last spans may take to be sent when the service stops. If the collector is down,
+// stopping takes that much longer, once.
 const flushTimeout = 3 * time.Second
 
-// traces are spans on their way to a collector. Those of a nil *traces are never made.
+// traces exports spans to a collector. A nil *traces makes none.
 type traces struct {
 	provider *sdk.TracerProvider
 	log      *slog.Logger
 }
 
-// openTraces prepares the way; nil where nobody wants any. The collector is not waited for,
-// now or later: what it does not take in time is dropped.
+// openTraces prepares the export of spans; nil if no traces are configured. It never waits for the collector: spans
+// that the collector does not accept in time are dropped.
 func openTraces(ctx context.Context, by config.Traces, log *slog.Logger) (*traces, error) {
 	var exporter sdk.SpanExporter
 	var err error
@@ -48,18 +48,18 @@ func openTraces(ctx context.Context, by config.Traces, log *slog.Logger) (*trace
 	}
 	about, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(attribute.String("service.name",
 		"holdfast")),
-		resource.WithFromEnv()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
+		resource.WithFromEnv()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	// The SDK would write its own troubles past our log.
+	// By default the SDK writes its own errors past our log.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("traces", "error", err) }))
 	provider := sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithBatcher(&loggingExporter{SpanExporter: exporter,
 		log: log}))
 	return &traces{provider, log}, nil
 }
 
-// close sends what is left.
+// close sends the remaining spans.
 func (t *traces) close() {
 	if t == nil {
 		return
@@ -71,7 +71,7 @@ func (t *traces) close() {
 	}
 }
 
-// loggingExporter says once that the collector takes no spans, and once that it does again.
+// loggingExporter logs once that the collector accepts no spans, and once that it does again.
 type loggingExporter struct {
 	sdk.SpanExporter
 	log  *slog.Logger
@@ -89,12 +89,12 @@ func (e *loggingExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlyS
 	return nil
 }
 
-// traced is what makes spans of its calls.
+// traced is anything that makes spans of its calls.
 type traced interface {
 	Trace(trace.TracerProvider)
 }
 
-// traceDependencies has the parts make spans.
+// traceDependencies has the dependencies make spans.
 func (t *traces) traceDependencies(p *Dependencies) error {
 	if t == nil {
 		return nil
