@@ -1,5 +1,5 @@
-// Package check holds what is deployed against the schemas of those who read it. It is a module
-// of its own, since they are large and no part of the service.
+// Package check validates the deployment files against Kubernetes's schemas. It is a module
+// of its own, since its dependencies are large and not part of the service.
 package check
 
 import (
@@ -18,11 +18,11 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// version of Kubernetes, whose schemas kubectl-validate brings along. Its own validator would
-// be built from the whole API server, which takes minutes.
+// version of Kubernetes whose schemas are used. They come with kubectl-validate. Its validator is not
+// used, since it would be built from the whole API server, which takes minutes.
 const version = "1.30"
 
-// cluster knows the schemas of an API group's version, as they are asked for.
+// cluster reads and caches the schemas of each version of an API group.
 type cluster struct {
 	folder string
 	groups map[string]*openapi3.T
@@ -30,8 +30,8 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	// Nothing imports the module, so a build does not fetch it; `go list -m` says of a module
-	// that nobody fetched that its folder is "".
+	// No package imports the module, so a build does not download it, and `go list -m` prints "" as
+	// the folder of a module that was not downloaded.
 	out, err := exec.Command("go", "mod", "download", "-json", "sigs.k8s.io/kubectl-validate").Output()
 	var module struct{ Dir, Error string }
 	if jsonErr := json.Unmarshal(out, &module); err != nil || jsonErr != nil || module.Dir == "" {
@@ -40,7 +40,7 @@ func newCluster(t *testing.T) *cluster {
 	return &cluster{filepath.Join(module.Dir, "pkg", "openapiclient", "builtins", version), map[string]*openapi3.T{}}
 }
 
-// group reads the schemas of "apps/v1", or of the "v1" that has no group.
+// group reads the schemas of an API version, such as "apps/v1", or "v1", which has no group.
 func (c *cluster) group(apiVersion string) (*openapi3.T, error) {
 	if doc := c.groups[apiVersion]; doc != nil {
 		return doc, nil
@@ -60,7 +60,7 @@ func (c *cluster) group(apiVersion string) (*openapi3.T, error) {
 	return doc, nil
 }
 
-// strict has a schema refuse fields that it does not know, as kubectl and the API server do.
+// strict makes a schema refuse unknown fields, as kubectl and the API server do.
 func strict(s *openapi3.Schema) {
 	if len(s.Properties) > 0 && s.AdditionalProperties.Schema == nil {
 		no := false
@@ -68,7 +68,7 @@ func strict(s *openapi3.Schema) {
 	}
 }
 
-// check holds each document of a file against its schema.
+// check validates each document of a file against its schema.
 func (c *cluster) check(manifest []byte) (n int, err error) {
 	for d := yaml.NewDecoder(bytes.NewReader(manifest)); ; n++ {
 		var object map[string]any
@@ -87,7 +87,7 @@ func (c *cluster) check(manifest []byte) (n int, err error) {
 		if schema == nil {
 			return n, fmt.Errorf("no kind %q in %s", kind, apiVersion)
 		}
-		// As JSON, which has the types that schemas speak of.
+		// Converted to JSON, which has the types that schemas use.
 		b, err := json.Marshal(object)
 		if err != nil {
 			return n, err
@@ -102,7 +102,7 @@ func (c *cluster) check(manifest []byte) (n int, err error) {
 	}
 }
 
-// ofKind finds the schema of a kind by what Kubernetes notes beside it.
+// ofKind finds the schema of a kind by Kubernetes's extension x-kubernetes-group-version-kind.
 func ofKind(doc *openapi3.T, apiVersion, kind string) *openapi3.Schema {
 	group, version, found := strings.Cut(apiVersion, "/")
 	if !found {
@@ -138,8 +138,8 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// What is wrong is found: a field that does not exist, a wrong type, a word that is none of
-// those allowed, what is missing, a kind that does not exist.
+// Errors are found: a field that does not exist, a wrong type, a value that is not allowed,
+// a missing field, a kind that does not exist.
 func TestFaultsAreFound(t *testing.T) {
 	c := newCluster(t)
 	b, err := os.ReadFile(filepath.Join("..", "kubernetes", "deployment.yaml"))

@@ -1,4 +1,4 @@
-// The pages in a real Chromium, against the real server behind a line that breaks.
+// The pages in a real Chromium, against the real server behind a proxy that cuts connections.
 
 import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
@@ -86,7 +86,7 @@ scene('the server is killed between chunks: no acknowledged byte is sent again',
   await page.goto(withToken('/tus.html'));
   await page.locator('#chunk').selectOption({ label: '5 MB' });
   await bare.choose(page, file);
-  const standing = stage.proxy.limit(18 * MiB); // three chunks are answered, the fourth is on its way
+  const standing = stage.proxy.limit(18 * MiB); // three chunks were acknowledged, the fourth is being sent
   await bare.start(page);
   await standing;
   await stage.holdfast.kill9();
@@ -104,7 +104,7 @@ scene('the server is killed between chunks: no acknowledged byte is sent again',
   assert.equal(await download(page, bare.link(page)), await sha256OfFile(file));
 });
 
-// tus-js-client alone takes either answer as "the upload is gone" and begins at byte 0.
+// By default tus-js-client treats either status as "the upload is gone" and starts again at byte 0.
 for (const [name, client] of [['Uppy', uppy], ['tus-js-client', bare]]) {
   scene(`a busy server or an expired token in the middle costs no byte, with ${name}`, async (page, seen) => {
     const file = await writeContent(join(stage.folder, `busy with ${name}.bin`), 24 * MiB, 45);
@@ -146,7 +146,7 @@ scene('pause, resume, and stop with tus-js-client', async (page, seen) => {
   await screenshots(page, 'tus-running');
   assert.ok(seen.offsets[1] > 0, `goes on where it was paused: ${seen.offsets}`);
 
-  await page.locator('#stop').click(); // the line still stands: it can't have finished meanwhile
+  await page.locator('#stop').click(); // the connection is still stalled, so the upload can't have completed meanwhile
   await screenshots(page, 'tus-stop');
   await page.getByTestId('confirm-yes').click();
   await page.locator('#upload[data-state=ready]').waitFor();
@@ -208,7 +208,7 @@ scene('without a token the page asks; a wrong one is refused in words', async (p
   await page.keyboard.press('Enter');
   await page.getByText(/Token refused/).waitFor();
   await screenshots(page, 'token-refused');
-  await page.locator('#token').fill(`${stage.site}/#token=${stage.holdfast.token}`); // the whole link is fine too
+  await page.locator('#token').fill(`${stage.site}/#token=${stage.holdfast.token}`); // the whole link is accepted, too
   await page.keyboard.press('Enter');
   await page.getByTestId('file').first().waitFor();
   assert.equal(await form.count(), 0);

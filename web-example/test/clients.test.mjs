@@ -1,5 +1,5 @@
-// The snippets of docs/CLIENTS.md that live in a browser, as they stand there, against the real program behind a
-// line that is cut. Those of the command line are run by internal/doctest/clients_test.go.
+// Runs the unchanged browser snippets of docs/CLIENTS.md against the real program behind a proxy that cuts
+// connections. internal/doctest/clients_test.go runs those of the command line.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

@@ -1,4 +1,4 @@
-// The page of the API, which the service makes itself: it must work without scripts, for everybody.
+// The API page, which the service generates: it must work without scripts and be accessible.
 
 import assert from 'node:assert/strict';
 import { accessible, phone, screenshots, setStage } from './stage.mjs';
@@ -29,7 +29,7 @@ stage.scene('on a phone the contents of the page of the API are folded', async (
   await page.setViewportSize(phone);
   await page.goto(`${stage.site}/docs`);
   assert.equal(await page.getByRole('link', { name: 'PATCH Send bytes' }).isVisible(), false);
-  await page.keyboard.press('Tab'); // past the link to the content
+  await page.keyboard.press('Tab'); // skips the link to the content
   await page.keyboard.press('Tab');
   await page.keyboard.press('Space');
   await page.getByRole('link', { name: 'PATCH Send bytes' }).click();

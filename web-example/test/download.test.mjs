@@ -1,5 +1,5 @@
-// Files shown by a real Chromium, straight from the server: a film, a picture, a drawing that would like
-// to run a script, a PDF.
+// Files from the server, shown in a real Chromium: a video, a picture, an SVG that tries to run a script,
+// a PDF.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -20,7 +20,7 @@ let folder;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-download-'));
   holdfast = await startHoldfast({ env: { PDF_FRAME_OPTIONS: 'SAMEORIGIN' } });
-  // The headless mode that is the whole browser: the other one has no PDF viewer.
+  // The new headless mode, which is the complete browser: the old one has no PDF viewer.
   browser = await launch({ headless: false, args: ['--headless=new', '--autoplay-policy=no-user-gesture-required'] });
 });
 
@@ -30,7 +30,7 @@ after(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
-/** A test with a fresh browser profile, and what the browser asked of the server. */
+/** A test with a new browser profile, and a list of the browser's requests. */
 function scene(name, run) {
   test(name, { timeout: 300_000 }, async () => {
     const context = await browser.newContext({ viewport: { width: 800, height: 600 } });
@@ -48,7 +48,7 @@ function scene(name, run) {
   });
 }
 
-/** Uploads a file and makes a link that shows it. */
+/** Uploads a file and creates a link that shows it. */
 async function shown(name, type, bytes) {
   const encode = (text) => Buffer.from(text).toString('base64');
   const created = await fetch(holdfast.tus, {
@@ -73,14 +73,14 @@ async function shown(name, type, bytes) {
   return (await link.json()).url;
 }
 
-/** An empty page of the server's origin, without a policy of its own. */
+/** Opens an empty page of the server's origin, without a Content-Security-Policy. */
 async function blank(page) {
   const { origin } = new URL(holdfast.base);
   await page.route(`${origin}/blank`, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>' }));
   await page.goto(`${origin}/blank`);
 }
 
-/** A film: twelve seconds with noise in them, so that it is large enough to be fetched in pieces. */
+/** A video of twelve seconds with noise, so that it is large enough to be fetched in several ranges. */
 async function film() {
   const path = join(folder, 'film.webm');
   await promisify(execFile)('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=12:duration=12,noise=alls=60:allf=t',
@@ -138,7 +138,7 @@ scene('a picture is shown, in a page and by itself', async (page, _seen, shot) =
   await shot('download-picture');
 });
 
-/** Puts an <img> into the page and answers its own width. */
+/** Adds an <img> to the page and returns its natural width. */
 const width = (page, src) => page.evaluate(async (src) => {
   const img = Object.assign(document.createElement('img'), { src });
   document.body.append(img);
@@ -160,7 +160,7 @@ scene('a drawing is shown and what is in it runs nowhere', async (page, seen, sh
   await shot('download-drawing-in-page');
   await page.goto(link);
   await page.locator('circle').waitFor();
-  await page.waitForTimeout(500); // for a script that should not run to show itself
+  await page.waitForTimeout(500); // so that a script that must not run would have run
   await shot('download-drawing');
   assert.equal(await page.title(), '');
   assert.equal(await page.evaluate(() => typeof ran), 'undefined');
@@ -182,7 +182,7 @@ scene('a PDF is shown by itself, and in a frame of the same origin', async (page
   assert.equal(headers['x-frame-options'], 'SAMEORIGIN');
 });
 
-/** Waits until Chromium's viewer has drawn a page of paper at this place. */
+/** Waits until Chromium's viewer has drawn a page of the PDF at this position. */
 async function paper(page, x, y) {
   for (const end = Date.now() + 120_000; ;) {
     const colour = await pixel(page, x, y);
@@ -192,7 +192,7 @@ async function paper(page, x, y) {
   }
 }
 
-/** The colour of one pixel that is seen: of the PNG, its only row is a filter byte and the colour. */
+/** Returns the colour of one pixel of a screenshot: the only row of the PNG is a filter byte and the colour. */
 async function pixel(page, x, y) {
   const png = await page.screenshot({ clip: { x, y, width: 1, height: 1 } });
   const data = [];

@@ -1,5 +1,5 @@
 // Pages of other origins that show a picture by a signed link, in a real Chromium: with
-// Cross-Origin-Embedder-Policy (COEP) a browser shows only what says that it may be embedded.
+// Cross-Origin-Embedder-Policy (COEP) a browser shows only resources whose headers allow embedding.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ after(async () => {
   for (const service of Object.values(services)) assert.equal(await service.stop(), 0, 'SIGTERM ends the server cleanly');
 });
 
-/** A service with this RESOURCE_POLICY, and a link to a picture there. */
+/** Starts a service with this RESOURCE_POLICY, and creates a link to a picture there. */
 async function linkTo(policy) {
   services[policy] ??= await startHoldfast({ env: policy ? { RESOURCE_POLICY: policy } : {} });
   const service = services[policy];
@@ -56,11 +56,11 @@ async function linkTo(policy) {
     body: JSON.stringify({ expires_in: 600, disposition: 'inline' }),
   });
   assert.equal(link.status, 201);
-  // A browser finds any name below localhost on this machine. Two IP addresses are never of one site.
+  // A browser resolves any name below localhost to this machine. Two IP addresses are never same-site.
   return (await link.json()).url.replace('127.0.0.1', 'files.example.localhost');
 }
 
-/** Whether a page under this host shows the picture. */
+/** Reports whether a page at this host shows the picture. */
 async function shows(host, coep, link) {
   const context = await browser.newContext();
   try {

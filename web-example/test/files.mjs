@@ -1,11 +1,11 @@
-// Files to send, and what is compared afterwards.
+// Test files to upload, and their hashes to compare with.
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { deflateSync } from 'node:zlib';
 
-/** Bytes that repeat nowhere on a part's boundary, so that a swapped or lost part changes the hash. */
+/** Bytes without a period at part boundaries, so that a swapped or lost part changes the hash. */
 export function content(size, seed = 1) {
   const bytes = Buffer.allocUnsafe(size);
   let x = (seed * 0x9e3779b1) >>> 0 || 1;
@@ -43,7 +43,7 @@ export async function sha256OfUrl(url, token) {
   return hash.digest('hex');
 }
 
-/** A PNG to look at: a sky above a sea. */
+/** A PNG for screenshots: a sky above a sea. */
 export function picture(width, height) {
   const rows = Buffer.alloc(height * (1 + width * 3));
   for (let y = 0, at = 0; y < height; y++) {
@@ -66,7 +66,7 @@ export function picture(width, height) {
   return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
 }
 
-/** A WAV of this many seconds of nothing: 8 bits, 8 kHz. */
+/** A WAV of this many seconds of silence: 8 bits, 8 kHz. */
 export function silence(seconds) {
   const wav = Buffer.alloc(44 + seconds * 8000, 0x80);
   wav.write('RIFF', 0);
@@ -93,7 +93,7 @@ function chunk(type, data) {
   return framed;
 }
 
-// zlib.crc32 came with Node 20.15 and 22.2; this runs on every 20.
+// zlib.crc32 exists since Node 20.15 and 22.2; this works with every Node 20.
 function crc32(bytes) {
   let crc = ~0;
   for (const byte of bytes) {

@@ -26,8 +26,8 @@ export async function freePort() {
 /**
  * Starts `holdfast` and waits until it says that it is ready.
  *
- * `port` and `env` are for tests that put something in front of it. The answer has what the ready
- * lines tell (page, tus, base, token), and the means to end it. `stop()` also removes the data.
+ * `port` and `env` are for tests that put a proxy in front of it. The result has the values of the ready
+ * lines (page, tus, base, token), and methods to end it. `stop()` also removes the data.
  */
 export async function startHoldfast({ port, env = {} } = {}) {
   await access(binary).catch(() => {
@@ -52,17 +52,17 @@ export async function startHoldfast({ port, env = {} } = {}) {
     get token() { return running.token ?? token; },
     get pid() { return running.child.pid; },
 
-    /** Runs a command of the program beside it, on the same data, and answers what it prints. */
+    /** Runs a command of the program on the same data while it is running, and returns its output. */
     async command(...args) {
       return (await promisify(execFile)(binary, args, { env: settings })).stdout;
     },
 
-    /** A token of a user of account 1. */
+    /** Creates a token for a user of account 1. */
     async tokenFor(user) {
       return (await this.command('token', 'create', '--user', String(user), '--account', '1')).trim();
     },
 
-    /** Ends the process as a power cut would. */
+    /** Kills the process with SIGKILL, as a crash would. */
     async kill9() {
       await end(running.child, 'SIGKILL');
     },
@@ -73,14 +73,14 @@ export async function startHoldfast({ port, env = {} } = {}) {
       running = await launch(settings);
     },
 
-    /** Ends it as Ctrl-C would, and answers its exit code. */
+    /** Stops it as Ctrl-C would, and returns its exit code. */
     async stop() {
       const code = await end(running.child, 'SIGTERM');
       await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
       return code;
     },
   };
-  const token = running.token ?? await holdfast.tokenFor(1); // in production none is ready
+  const token = running.token ?? await holdfast.tokenFor(1); // with CONFIG=Production there is no ready token
   return holdfast;
 }
 

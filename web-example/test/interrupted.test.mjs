@@ -1,4 +1,4 @@
-// Uploads that meet what happens: two tabs, a slow line, a reload, a token that ends, a file that changes.
+// Uploads that are disturbed: by a second tab, a slow connection, a reload, an expired token, a changed file.
 
 import assert from 'node:assert/strict';
 import { readFile, utimes, writeFile } from 'node:fs/promises';
@@ -79,7 +79,7 @@ scene('a file that has changed while it was interrupted is not kept', async (pag
   await standing;
   await stage.reload(page);
   const bytes = await readFile(path);
-  bytes[0] ^= 1; // name, size and date stay
+  bytes[0] ^= 1; // name, size and date stay the same
   await writeFile(path, bytes);
   await utimes(path, 1e9, 1e9);
   await pick(page, page.getByTestId('go-on'), path);
@@ -119,7 +119,7 @@ scene('an upload that is paused and resumed while it waits is begun once', async
   const second = page.waitForRequest('**/files/tus/');
   await page.locator('#resume').click();
   await second;
-  await page.clock.runFor(5000); // the first request's time to wait is over
+  await page.clock.runFor(5000); // the first request's delay is over
   answer();
   await bare.finished(page);
   assert.equal(seen.creations, 2);

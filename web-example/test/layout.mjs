@@ -1,11 +1,11 @@
-// Whether a page fits on a screen: nothing is cut, nothing reaches over an edge, nothing lies over something else.
+// Checks that a page fits on a screen: nothing is cut off, exceeds its container or covers another element.
 
 import assert from 'node:assert/strict';
 
-/** The smallest phone, a usual one, a tablet, a laptop. Pixels. */
+/** Widths of the smallest phone, a common one, a tablet and a laptop, in pixels. */
 export const widths = [320, 390, 768, 1280];
 
-/** Measures the page as it stands at each of the widths, and fails with all that does not fit. */
+/** Measures the page in its current state at each of the widths, and fails with a list of what does not fit. */
 export async function fits(page, what) {
   for (const width of widths) {
     await page.setViewportSize({ width, height: 844 });
@@ -30,11 +30,11 @@ function misfits() {
   const dialog = [...document.querySelectorAll('dialog[open]')].at(-1);
   const all = [...(dialog ?? document.body).querySelectorAll('*')].filter((element) =>
     element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && box(element).width > 1 && box(element).height > 1
-    && box(element).right > 0 && !element.closest('svg, .skip')); // the link that only keys find waits outside
+    && box(element).right > 0 && !element.closest('svg, .skip')); // the skip link is off-screen until it has the focus
 
   for (const element of all) {
     const { overflowX, overflowY, textOverflow } = getComputedStyle(element);
-    // What scrolls by itself: documents, drawn text, and fields, whose text moves under the cursor.
+    // Elements that scroll themselves: documents, preformatted text, and fields, whose text scrolls with the cursor.
     if (element.matches('html, body, pre, pre *, iframe, textarea, input, select, progress, canvas, video, audio, img, dialog')) continue;
     const [x, y] = [element.scrollWidth - element.clientWidth, element.scrollHeight - element.clientHeight];
     const inline = element.clientWidth === 0; // has no box of its own
@@ -53,7 +53,7 @@ function misfits() {
   const controls = all.filter((element) => element.matches('button, a.button, nav a, input:not([type=file]), select, textarea, summary, [role=tab]'));
   for (const control of controls) {
     const target = box(control.closest('label') ?? control);
-    if (control.matches('.uppy-Dashboard-browse')) continue; // words of a sentence may be as low as its lines
+    if (control.matches('.uppy-Dashboard-browse')) continue; // a link in a sentence may be as low as the line
     if (target.height < 24 || target.width < 24) found.push(`${name(control)} is smaller than a finger: 24 pixels (WCAG 2.2, 2.5.8)`);
     for (const other of controls) {
       if (control === other || control.contains(other) || other.contains(control)) continue;

@@ -1,6 +1,6 @@
-// Every page with names as long as they may be, from the smallest phone to a laptop, in the longer of the two
-// languages: nothing is cut, and nothing reaches over an edge. Other states are measured wherever a test asks for
-// accessible(). Each picture lies in test-results where SHOTS is set.
+// Every page with names of maximum length, from the smallest phone to a laptop, in the longer of the two
+// languages: nothing is cut off, and nothing exceeds its container. Other states are measured where a test calls
+// accessible(). If SHOTS is set, the screenshots are in test-results.
 
 import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
@@ -21,7 +21,7 @@ const stage = setStage(async () => {
 after(() => redis?.stop());
 const { withToken, put } = stage;
 
-// One word, so that no line can be broken where the browser likes to.
+// One word, so that the browser finds no place to break the line.
 const long = `Jahresabschlussprüfungsbericht_${'Konzernrechnungslegungsvorschriften_'.repeat(5)}2026`;
 async function tooLarge() {
   const file = await open(join(stage.folder, `${long}.raw`), 'w');

@@ -13,7 +13,7 @@ const base = 'https://files.example.com/files';
 const id = '6fa459ea-ee8a-3ca4-894e-db77e160355e';
 const url = `${base}/${id}`;
 
-let vite; // it reads TypeScript, as it does for the pages
+let vite; // it compiles TypeScript, as it does for the pages
 let lib;
 
 before(async () => {
@@ -25,7 +25,7 @@ after(() => vite?.close());
 
 const service = () => lib.connect({ base: `${base}/`, maxFileSize: 100, credentials: lib.bearer(() => 'hf_x') });
 
-/** What a text's files are called; an image has a "!" before its name. */
+/** Returns the names of a text's files; an image has a "!" before its name. */
 const names = (text) => service().parseMarkdownFiles(text).map(({ name, image }) => (image ? `!${name}` : name));
 
 for (const [what, text, ...want] of [
@@ -51,7 +51,7 @@ for (const [what, text, ...want] of [
   ['a path of the same host', `[a](/files/${id})`, 'a'],
   ['a signed link', `[a](${url}?disposition=inline&expires=1&signature=x)`, 'a'],
   ['Windows line ends', `[a](${url})\r\n\r\n[b](${url}2)`, 'a', 'b'],
-  // What is left alone:
+  // These are not files:
   ['links elsewhere', `[a](https://example.com/files/${id}) [b](https://files.example.com/other/${id})`],
   ['a host that only begins alike', `[a](https://files.example.com.evil.org/files/${id})`],
   ['a path that only begins alike', `[a](https://files.example.com/filesystem/${id})`],
@@ -144,7 +144,7 @@ test('each code of the service has a message that ends, in each language', async
   const table = await readFile(join(root, '../problem/problem.go'), 'utf8');
   const codes = [...table.matchAll(/Code: "(\w+)"/g)].map(([, code]) => code);
   assert.ok(codes.length > 20, 'the table was read');
-  // A program's mistakes, which no person meets: their status says enough.
+  // Programming errors, which no user sees: the status is enough for them.
   const programs = ['UPLOAD_003', 'VAL_005', 'VAL_006', 'VAL_007'];
   for (const code of codes) assert.ok(messages[code] ?? sameAs[code] ?? programs.includes(code), `${code} has no message`);
   for (const target of Object.values(sameAs)) assert.ok(messages[target], target);
@@ -185,7 +185,7 @@ test('refused credentials are renewed once for all who had them', async () => {
   const credentials = lib.bearer(() => token, async () => { asked++; token = 'new'; });
   const refused = await credentials.headers();
   await renewed(credentials, refused);
-  await renewed(credentials, refused); // another request that was on its way with the old one
+  await renewed(credentials, refused); // another request that was sent with the old token
   assert.deepEqual([asked, await credentials.headers()], [1, { Authorization: 'Bearer new' }]);
   await assert.rejects(renewed(lib.publicToken('x'), { 'X-Public-Authorization': 'Token x' }), { code: 'form_closed' });
   assert.deepEqual(await lib.guest('j.w.t').headers(), { 'X-Guest-Authorization': 'j.w.t' });

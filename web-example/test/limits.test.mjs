@@ -1,12 +1,12 @@
-// More uploads at once than the rate limit of CONFIG=Production allows: none may be lost. The snippets of
-// docs/CLIENTS.md as they stand there, the page with Uppy, and the library.
+// More uploads at once than the rate limit of CONFIG=Production allows: none may be lost. Runs the unchanged
+// snippets of docs/CLIENTS.md, the page with Uppy, and the library.
 
 import assert from 'node:assert/strict';
 import { relative, resolve } from 'node:path';
 import { setSnippets, uploaders } from './snippets.mjs';
 import { setStage, shots, uppy } from './stage.mjs';
 
-// Ten uploads at once, as by default, and then one a second in place of one in six.
+// Ten uploads at once, as by default, and then one each second instead of one every six seconds.
 const stage = setStage(async () => ({ CONFIG: 'Production', RATE_LIMIT_UPLOAD_WINDOW: '10s' }));
 const { scene } = stage;
 const { snippet, open } = setSnippets(stage);
@@ -15,16 +15,16 @@ const many = (count, size = 1) => Array.from({ length: count }, (_, i) => (
   { name: `photo${i}.jpg`, mimeType: 'image/jpeg', buffer: Buffer.from(`photo ${i}; `.repeat(size)) }));
 
 let users = 100;
-const newUser = () => stage.holdfast.tokenFor(users++); // each has a limit of their own
+const newUser = () => stage.holdfast.tokenFor(users++); // each user has a separate limit
 
-/** Counts the creations that the limit refuses to a page. */
+/** Counts the creations of a page that the rate limit refuses. */
 function refusals(page) {
   const seen = { count: 0 };
   page.on('response', (response) => { if (response.status() === 429) seen.count++; });
   return seen;
 }
 
-/** Waits until a user has all of these files, and looks into one. */
+/** Waits until a user has all of these files, and checks the content of one. */
 async function arrived(page, token, files) {
   const headers = { Authorization: `Bearer ${token}` };
   const list = async () => (await (await fetch(`${stage.holdfast.base}/?limit=100`, { headers })).json()).files;

@@ -1,8 +1,8 @@
-// Many uploads at once, with unmodified tus-js-client and Uppy, to a service that breaks down all
-// the time. Not a test by itself: TestReplicasKilled in internal/e2e starts it and judges.
+// Many uploads at once, with unmodified tus-js-client and Uppy, to a service whose replicas are killed all
+// the time. Not a test by itself: TestReplicasKilled in internal/e2e runs it and checks the result.
 //
-// It gets its orders by environment, tells one JSON line on standard output for each file that
-// arrived ({url, sha256, size, client}), and ends with 0 when all of them did.
+// It is configured by environment variables, prints one JSON line on standard output for each completed
+// upload ({url, sha256, size, client}), and exits with 0 when all are complete.
 
 import { globalAgent } from 'node:http';
 import { content, sha256 } from './files.mjs';
@@ -20,9 +20,9 @@ const clients = process.env.TUS_CLIENTS.split(' ');
 
 const limit = setTimeout(() => fail(new Error('not all uploads have ended in time')), Number(process.env.TUS_LIMIT) * 1000);
 
-// The delays are together longer than the lease of a replica that died lasts (15 s). There are
-// many, since tus-js-client begins at byte 0 when a HEAD gets nginx's 502, and counts its retries
-// on until it has come further than it ever was.
+// The sum of the delays is longer than the lease of a replica that died (15 s). There are
+// many, since tus-js-client starts again at byte 0 when a HEAD gets nginx's 502, and resets its count of
+// retries only when it has exceeded its highest offset so far.
 const options = {
   endpoint,
   headers: { Authorization: `Bearer ${token}` },
@@ -38,11 +38,11 @@ function random(below) { // mulberry32
   return Math.floor((((x ^ (x >>> 14)) >>> 0) / 2 ** 32) * below);
 }
 
-/** Mostly small; the first few are large, so that the last to end is not one that has just begun. */
+/** Mostly small files; the first few are large, so that the upload that ends last did not start last. */
 function size(i) {
   if (i < Math.ceil(count * 0.03)) return 20 * MiB + random(20 * MiB);
   const kind = random(10);
-  if (kind < 1) return random(5); // less than a byte for each of several parallel uploads too
+  if (kind < 1) return random(5); // also less than a byte for each parallel upload
   if (kind < 5) return random(64 * KiB);
   if (kind < 8) return random(MiB);
   return random(4 * MiB);
@@ -85,8 +85,8 @@ function withTus(file, parallelUploads, protocol = 'tus-v1') {
 }
 
 async function withUppy(batch, parallelUploads) {
-  // Uppy's own limit (20) must not be reached: where a retry has to wait for its turn, and another
-  // partial upload of the same file fails meanwhile, Uppy 6.0 forgets it, and waits for ever.
+  // Uppy's own limit of concurrent uploads (20) must not be reached: if a retry waits in Uppy's queue, and another
+  // partial upload of the same file fails meanwhile, Uppy 6.0 loses the retry and never ends.
   const uppy = new Uppy({ logger: { debug() {}, warn() {}, error() {} } }).use(UppyTus, { ...options, parallelUploads });
   const sent = new Map();
   for (const file of batch) {

@@ -1,4 +1,4 @@
-// People without an account of their own: a public form, a guest; and files that are granted to them.
+// Users without an account: a public form and a guest, and files that are granted to them.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';

@@ -1,4 +1,4 @@
-// Every page as a user meets it: with a mouse, with keys alone, on a phone, in the dark, in German.
+// Every page as users use it: with a mouse, with the keyboard only, on a phone, in dark mode, in German.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -11,7 +11,7 @@ import { accessible, bare, MiB, pick, screenshots, setStage } from './stage.mjs'
 const stage = setStage();
 const { scene, withToken, put, stored } = stage;
 
-/** Drops or pastes a file onto an element, as the browser tells it to the page. */
+/** Drops or pastes a file onto an element, by the event that a browser would dispatch. */
 async function give(page, selector, event, { name, type, bytes }) {
   await page.locator(selector).evaluate((target, { event, name, type, base64 }) => {
     const data = new DataTransfer();

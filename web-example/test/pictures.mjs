@@ -1,4 +1,4 @@
-// Takes the picture that the README shows, of the real program: `make pictures`.
+// Takes the README's screenshot of the real program: `make pictures`.
 
 import { mkdir, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -16,7 +16,7 @@ const proxy = await startProxy(front, port);
 const browser = await launch();
 const film = resolve(holdfast.dataDir, 'Interview, second take.mov');
 
-/** Sends a small file without a browser. */
+/** Uploads a small file without a browser. */
 async function put(name, type, bytes) {
   const encode = (text) => Buffer.from(text).toString('base64');
   await fetch(`${site}/files/tus/`, {
@@ -42,7 +42,7 @@ try {
     const standing = proxy.limit(58 * MiB);
     await uppy.start(page);
     await standing;
-    await page.waitForTimeout(1500); // for the numbers on the page, which are told now and then
+    await page.waitForTimeout(1500); // for the numbers on the page, which are updated at intervals
     await page.screenshot({ path: resolve(folder, `${colorScheme}.png`), fullPage: true, animations: 'disabled' });
     await context.close();
     proxy.restore();

@@ -1,14 +1,14 @@
-// A TCP proxy that stands for a bad line: it can be cut, be slow, or stop after so many bytes.
+// A TCP proxy that simulates a bad connection: it can cut it, slow it down, or stall it after so many bytes.
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
 /**
- * Listens on `port` and passes everything on to `target`, a port of this machine.
+ * Listens on `port` and forwards everything to `target`, a port of this machine.
  *
- * A test that needs "the middle of an upload" uses limit(): each connection takes that many bytes
- * from its client, then stands still. So no clock decides how far an upload has come, and other
- * requests, on connections of their own, still get through.
+ * A test that needs "the middle of an upload" uses limit(): each connection forwards that many bytes
+ * of its client, then stalls. So the progress of an upload does not depend on timing, and other
+ * requests, on separate connections, still get through.
  */
 export async function startProxy(port, target) {
   const connections = new Set(); // of { client, upstream, left, wake }
@@ -67,7 +67,7 @@ export async function startProxy(port, target) {
   return {
     port,
 
-    /** From now on each connection stands still after this many bytes. Resolves when one does. */
+    /** From now on each connection stalls after this many bytes. Resolves when one does. */
     limit(bytes) {
       const standing = new Promise((resolve) => { stopped = resolve; });
       setLimit(bytes);
@@ -79,7 +79,7 @@ export async function startProxy(port, target) {
       rate = bytesPerSecond;
     },
 
-    /** Breaks every connection and refuses new ones until restore(). */
+    /** Cuts every connection and refuses new ones until restore(). */
     cut() {
       refusing = true;
       for (const { client, upstream } of connections) {
@@ -89,8 +89,8 @@ export async function startProxy(port, target) {
     },
 
     /**
-     * Breaks the connections that stand still. A client that is gone may have left the rest of its
-     * upload in the kernel's buffers: with a good line it would still arrive.
+     * Cuts the stalled connections. The rest of the upload of a client that has disconnected may still be in the
+     * kernel's buffers: without the cut it would be forwarded after restore().
      */
     drop() {
       for (const { client, upstream, left } of connections) {
@@ -100,7 +100,7 @@ export async function startProxy(port, target) {
       }
     },
 
-    /** A good line again. */
+    /** Ends all disturbances. */
     restore() {
       refusing = false;
       rate = Infinity;

@@ -1,11 +1,11 @@
-// A throw-away Redis, with what a Django backend puts there.
+// A temporary Redis, with the entries that a Django backend stores there.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { freePort } from './holdfast.mjs';
 
-/** Starts redis-server in memory only. `publicToken` is a form's, of this account. */
+/** Starts redis-server without persistence. `publicToken` stores a form's token for this account. */
 export async function startRedis() {
   const port = await freePort();
   const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -22,7 +22,7 @@ export async function startRedis() {
   return {
     url: `redis://127.0.0.1:${port}/0`,
 
-    /** Notes the token of a public form, as Django does: a pickle of {'account_id': account}. */
+    /** Stores the token of a public form, as Django does: a pickle of {'account_id': account}. */
     async addForm(token, account) {
       const pickle = Buffer.concat([Buffer.from('\x80\x02}q\x00X\x0a\x00\x00\x00account_idq\x01K', 'latin1'), Buffer.from([account]), Buffer.from('s.')]);
       await set(port, `:1:${token}`, pickle);

@@ -1,4 +1,4 @@
-// The snippets of docs/CLIENTS.md that live in a browser, in pages of their own.
+// The browser snippets of docs/CLIENTS.md, each in a page of its own.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { shots } from './stage.mjs';
 
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css' };
 
-/** Reads the document before the tests of a file. `stage` has the service that the pages belong to. */
+/** Reads the document before the tests of a file. `stage` has the service that the pages use. */
 export function setSnippets(stage) {
   let text;
   let folder;
@@ -28,7 +28,7 @@ export function setSnippets(stage) {
       return found[1];
     },
 
-    /** Opens a page of the service's own origin that has the snippet in it, bundled as a product would. */
+    /** Opens a page of the service's own origin that contains the snippet, bundled as in a product. */
     async open(page, name, { body = '', script = '', values }) {
       const root = await mkdtemp(join(folder, `${name}-`));
       const given = JSON.stringify({ url: stage.holdfast.base, token: stage.holdfast.token, ...values });
@@ -45,7 +45,7 @@ export function setSnippets(stage) {
   };
 }
 
-/** How a person uploads with each of them. */
+/** How a user uploads with each of them. */
 export const uploaders = {
   'tus-js-client': {
     body: '<input type="file" id="file" multiple>',

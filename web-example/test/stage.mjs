@@ -1,4 +1,4 @@
-// What the browser tests are played on: the real program behind a line that breaks, and a Chromium.
+// The environment of the browser tests: the real program behind a proxy that cuts connections, and a Chromium.
 
 import assert from 'node:assert/strict';
 import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -37,14 +37,14 @@ export async function launch(options = {}) {
   });
 }
 
-/** Starts all of it before the tests of a file, and ends it after them. `settings` answers the program's. */
+/** Starts everything before the tests of a file, and ends it after them. `settings` returns the program's settings. */
 export function setStage(settings = async () => ({})) {
   async function played(name, run, options) {
     stage.proxy.restore();
     const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(120_000);
-    page.on('filechooser', () => {}); // or the first one that a test waits for may open before it is caught
+    page.on('filechooser', () => {}); // otherwise the first chooser may open before it is intercepted
     const thrown = [];
     context.on('weberror', (error) => thrown.push(error.error()));
     try {
@@ -61,22 +61,22 @@ export function setStage(settings = async () => ({})) {
   const stage = {
     withToken: (path) => `${stage.site}${path}#token=${stage.holdfast.token}`,
 
-    /** A test with a fresh browser profile. It fails on any error the page's own code throws. */
+    /** A test with a new browser profile. It fails on any error that the page's own code throws. */
     scene(name, run, options = {}) {
       test(name, { timeout: 300_000 }, () => played(name, run, options));
     },
 
-    /** Reloads a page whose upload stands still. */
+    /** Reloads a page whose upload is stalled. */
     async reload(page) {
       await page.reload();
       stage.proxy.drop();
       stage.proxy.restore();
     },
 
-    /** What the server answers for a file, without a browser. */
+    /** Downloads a file without a browser. */
     stored: (id) => fetch(`${stage.site}/files/${id}`, { headers: { Authorization: `Bearer ${stage.holdfast.token}` } }),
 
-    /** Puts a file on the server without a browser. */
+    /** Uploads a file without a browser. */
     async put(name, type, bytes) {
       const encode = (text) => Buffer.from(text).toString('base64');
       const response = await fetch(`${stage.site}/files/tus/`, {
@@ -114,7 +114,7 @@ export function setStage(settings = async () => ({})) {
   return stage;
 }
 
-/** What the page asks of the tus endpoint: creations, and the offset of each PATCH. */
+/** Records the page's requests to the tus endpoint: the number of creations, and the offset of each PATCH. */
 export function watchRequests(page) {
   const seen = { creations: 0, offsets: [], id: null };
   page.on('request', (request) => {
@@ -129,8 +129,8 @@ export function watchRequests(page) {
 }
 
 /**
- * Pictures for people to look at, in test-results; not part of a test, so only where SHOTS is set.
- * Of a page: on a phone, in the dark, on a desktop.
+ * Takes screenshots for people to look at, in test-results; they are no part of a test, so only if SHOTS is set.
+ * Of each page: on a phone, in dark mode, on a desktop.
  */
 export async function screenshots(page, name) {
   if (!process.env.SHOTS) return;
@@ -163,7 +163,7 @@ export async function download(page, link) {
   return sha256OfFile(await saved.path());
 }
 
-/** Answers the file chooser that a click opens. Chromium opens none now and then when it is busy: who meets that clicks again. */
+/** Chooses files in the file chooser that a click opens. A busy Chromium sometimes opens none: then it clicks again. */
 export async function pick(page, button, files) {
   for (let tries = 3; ; tries--) {
     const opened = page.waitForEvent('filechooser', { timeout: 20_000 });
@@ -173,7 +173,7 @@ export async function pick(page, button, files) {
   }
 }
 
-// Both upload pages, so that a scene can be played on each.
+// Both upload pages, so that a scene can run on each.
 
 export const uppy = {
   path: '/',

@@ -1,4 +1,4 @@
-// The English texts that the pages are made of: of t('…') in the sources, and of [data-t] in HTML.
+// Finds the English texts of the pages: those of t('…') in the sources, and of [data-t] in HTML.
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

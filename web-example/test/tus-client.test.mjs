@@ -27,7 +27,7 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Makes an Upload and a promise for its end; `start()` sets it off and answers that promise. */
+/** Creates an Upload and a promise for its end; `start()` starts it and returns that promise. */
 function prepare(source, options = {}) {
   const seen = []; // "PATCH 1024": each request and the offset it was for
   let upload;
@@ -35,7 +35,7 @@ function prepare(source, options = {}) {
     upload = new tus.Upload(source, {
       endpoint: holdfast.tus,
       headers: { Authorization: `Bearer ${holdfast.token}` },
-      retryDelays: null, // on a good line nothing may need a second try
+      retryDelays: null, // without disturbances no request may need a retry
       onBeforeRequest: (request) => { seen.push(`${request.getMethod()} ${request.getHeader('Upload-Offset') ?? ''}`.trim()); },
       onSuccess: ({ lastResponse }) => resolve({ id: upload.url.split('/').pop(), lastResponse }),
       onError: reject,
@@ -154,7 +154,7 @@ test('abort with terminate deletes the upload on the server', async () => {
   assert.equal(head.status, 404);
 });
 
-// Names are cleaned on the way in: letters of any script stay, spaces and symbols become "_".
+// Names are sanitized at upload: letters of any script stay, spaces and symbols become "_".
 for (const [name, kept] of [
   ['Zażółć gęślą jaźń.txt', 'Zażółć_gęślą_jaźń.txt'],
   ['报告_2026.pdf', '报告_2026.pdf'],

@@ -1,4 +1,4 @@
-// What an account uses of what it may.
+// An account's usage and its quota.
 
 import assert from 'node:assert/strict';
 import { accessible, MiB, screenshots, setStage } from './stage.mjs';

@@ -1,4 +1,4 @@
-/** A text with files in it: dropped or pasted, they are uploaded and linked where the cursor was. */
+/** A text editor: files that are dropped or pasted are uploaded, and linked at the position of the cursor. */
 
 import { attachmentType, type Holdfast, markdownLink } from '../lib';
 import { byId, chooseFiles } from '../ui/dom';
@@ -39,7 +39,7 @@ void startPage((holdfast) => {
 let inserted = 0;
 const places = /!?\[(?:[^\]\\]|\\.)*\]\(#upload-\d+\) ?/g;
 
-/** Holds the file's place in the text while it is on its way: the user goes on writing meanwhile. */
+/** Holds the file's place in the text during the upload, since the user can continue to write. */
 async function insert(holdfast: Holdfast, file: File, changed: () => void): Promise<void> {
   const image = attachmentType(file.name) === 'image';
   const place = markdownLink(t('Uploading {name}…', { name: file.name }), `#upload-${++inserted}`, image);

@@ -1,4 +1,4 @@
-/** A guest's page: its address holds the guest's JWT. */
+/** A guest's page: its URL has the guest's JWT. */
 
 import { guest, Problem } from '../lib';
 import { openForm } from '../ui/open-form';

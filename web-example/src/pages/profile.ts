@@ -1,4 +1,4 @@
-/** The user's photo and the account's logo: cut to a square, the new one in the old one's place. */
+/** The user's photo and the account's logo: cropped to a square; the new picture replaces the old one. */
 
 import type { Holdfast } from '../lib';
 import { cropToSquare } from '../ui/crop';
@@ -26,7 +26,7 @@ class Picture {
     kind: 'photo' | 'logo',
     private readonly title: string,
   ) {
-    this.#key = `holdfast.picture.${kind}`; // a product keeps it with the user or the account
+    this.#key = `holdfast.picture.${kind}`; // a product would store it with the user or the account
     this.card = el('section', { class: 'card stack', 'aria-labelledby': kind, 'data-testid': kind },
       el('h2', { id: kind }, title), this.#stage, this.#sending,
       el('div', { class: 'buttons centre' },
@@ -61,10 +61,10 @@ class Picture {
     }
   }
 
-  // The old one is deleted last: whatever breaks off before, there is a picture.
+  // The old picture is deleted last, so that there is a picture even if an earlier step fails.
   async #replaceBy(id: string): Promise<void> {
     const grant = await this.holdfast.grantOf(id);
-    if (grant) await this.holdfast.setGrant(id, { ...grant, access: 'account' }); // colleagues see it
+    if (grant) await this.holdfast.setGrant(id, { ...grant, access: 'account' }); // for the account's users
     const old = localStorage.getItem(this.#key);
     localStorage.setItem(this.#key, id);
     await this.show();

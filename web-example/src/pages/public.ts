@@ -1,4 +1,4 @@
-/** A public form: its address holds the form's token. */
+/** A public form: its URL has the form's token. */
 
 import { Problem, publicToken } from '../lib';
 import { openForm } from '../ui/open-form';

@@ -1,4 +1,4 @@
-/** One file with the library alone: the least that a good upload form needs. */
+/** Uploads one file with the library only: the minimum of a good upload form. */
 
 import { type Holdfast, type Problem, type Progress, refusal, type UnfinishedUpload, type UploadOptions, type UploadTask } from '../lib';
 import { duration } from '../lib/format';
@@ -30,7 +30,7 @@ void startPage(async (connected) => {
   byId('pause').addEventListener('click', pause);
   byId('resume').addEventListener('click', resume);
   byId('stop').addEventListener('click', () => void stop());
-  // Once the browser knows that it is online again there is no reason to make the user click.
+  // When the browser is online again, resume without a click of the user.
   addEventListener('online', () => {
     if (state === 'failed') resume();
   });
@@ -67,7 +67,7 @@ function choose(): void {
   enter('ready', t('{size}, ready to start.', { size: bytes(file.size) }));
 }
 
-/** Begins with a file that was chosen again in the list of unfinished uploads. */
+/** Starts with a file that was chosen again in the list of unfinished uploads. */
 function goOn(file: File, upload: UnfinishedUpload): void {
   if (!['empty', 'ready', 'done'].includes(state)) return notice(t('An upload is at work here. Wait for it, or stop it first.'));
   const files = new DataTransfer();
@@ -83,7 +83,7 @@ function start(unfinished?: UnfinishedUpload): void {
   byId('log').replaceChildren();
   enter('running', t('Uploading…'));
   markContinued(file.name, file.size);
-  let address: string | null = null; // told again after every pause and interruption
+  let address: string | null = null; // onAddress is called again after every pause and interruption
   const options: UploadOptions = {
     chunkSize: Number(chunkSelect.value) || Infinity,
     onAddress: (url) => {
@@ -128,7 +128,7 @@ function pause(): void {
 
 function resume(): void {
   if (!task) return;
-  const anew = state === 'failed'; // a pause leaves its promise open
+  const anew = state === 'failed'; // after a pause its promise is still pending
   notice('');
   enter('running', t('Uploading…'));
   log(t('Resumed.'));

@@ -1,4 +1,4 @@
-/** Several files with Uppy. */
+/** Uploads several files with Uppy. */
 
 import Uppy, { type Body, type Meta } from '@uppy/core';
 import Dashboard from '@uppy/dashboard';
@@ -30,8 +30,8 @@ void startPage(async (holdfast) => {
   await Promise.all([files.refresh(), showUnfinished(holdfast, 'uppy', goOn)]);
 });
 
-// No Golden Retriever: it can't keep files of this size, and asks for them again just the same.
-// What resumes an upload after a reload is the address that tus-js-client keeps for the file.
+// No Golden Retriever: it can't store files of this size, so the user would have to choose them again anyway.
+// After a reload an upload resumes from the URL that tus-js-client has stored for the file.
 function uploader({ service }: Holdfast) {
   const options = tusOptions(service);
   const uppy = new Uppy<Meta, Body>({
@@ -51,7 +51,7 @@ function uploader({ service }: Holdfast) {
       theme: 'auto',
       fileManagerSelectionType: 'both',
       note: t('Up to {size} each. Reloaded the page? Add the same file again, and it goes on.', { size: bytes(service.maxFileSize) }),
-      proudlyDisplayPoweredByUppy: false, // said in the footer
+      proudlyDisplayPoweredByUppy: false, // the footer says it
       showLinkToFileUploadResult: true,
       locale: { strings: { dashboardTitle: t('Upload files'), cancelUpload: t('Cancel and delete') } },
     })
@@ -59,10 +59,10 @@ function uploader({ service }: Holdfast) {
       ...options,
       limit: 3, // browsers open six connections to a host; the page needs some of them itself
       allowedMetaFields: ['name', 'type'],
-      // Uppy's own answer to 429 is a list of delays for all files together, which the twentieth finds used up.
+      // After a 429 Uppy uses one list of delays for all files together, which is used up before the twentieth file.
       onShouldRetry: (error, _attempt, _options, next) => worthRetrying(error) && (toProblem(error).status === 429 || next(error)),
       onError(error) {
-        error.message = explain(error); // Uppy shows the message as it stands
+        error.message = explain(error); // Uppy shows the message unchanged
       },
     });
 
@@ -78,7 +78,7 @@ function uploader({ service }: Holdfast) {
   return uppy;
 }
 
-/** Reads each file while it is sent, one at a time, and compares it with what is stored at the end. */
+/** Hashes each file during its upload, one at a time, and compares the hash with the stored file's at the end. */
 function compareSums(uppy: Uppy<Meta, Body>, service: Service): void {
   const sums = new Map<string, Promise<string | null>>();
   let last: Promise<unknown> = Promise.resolve();

@@ -4,10 +4,10 @@ import { Problem } from '../lib';
 import { ask, el } from './dom';
 import { t } from './language';
 
-const side = 512; // pixels of what comes out
-const step = 8; // pixels of it that an arrow key moves
+const side = 512; // pixels of the cropped picture
+const step = 8; // pixels of the cropped picture that an arrow key moves it
 
-/** The square as PNG; null: the user has closed the dialog. */
+/** Returns the square as PNG; null if the user has closed the dialog. */
 export async function cropToSquare(file: File): Promise<Blob | null> {
   const picture = await createImageBitmap(file).catch(() => {
     throw new Problem(0, 'not_a_picture', { name: file.name });
@@ -45,10 +45,10 @@ export async function cropToSquare(file: File): Promise<Blob | null> {
   return answer === 'yes' ? new Promise((resolve) => canvas.toBlob(resolve, 'image/png')) : null;
 }
 
-/** Where the picture lies behind the square, which it always fills. */
+/** The position and zoom of the picture behind the square. The picture always fills the square. */
 class View {
   #zoom = 1;
-  #x = 0; // of the picture's middle from the square's, in pixels of the square
+  #x = 0; // distance of the picture's centre from the square's, in pixels of the square
   #y = 0;
   readonly #fit: number;
   readonly #context: CanvasRenderingContext2D;

@@ -1,4 +1,4 @@
-/** German for the texts of the pages, which stand in English where they are shown. */
+/** German translations of the pages' texts. The English texts are in the sources, where they are used. */
 
 export const de: Record<string, string> = {
   // The frame

@@ -1,11 +1,11 @@
-/** The few DOM helpers the pages share. Text always goes in as text nodes: names come from strangers. */
+/** The DOM helpers of the pages. Text is always inserted as text nodes, since file names are not trusted. */
 
 import { t } from './language';
 
 type Child = Node | string;
 type Attributes = Record<string, string | boolean | ((event: Event) => void)>;
 
-/** Makes an element. A function is a listener (`onclick`), `true` a bare attribute, `false` none. */
+/** Creates an element. A function is a listener (`onclick`), `true` an attribute without a value, `false` none. */
 export function el<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -20,14 +20,14 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
-/** The element with this id; the page is broken without it, so its absence is an error. */
+/** Returns the element with this id. It throws if there is none, since the page is broken then. */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const node = document.getElementById(id);
   if (!node) throw new Error(`the page has no element #${id}`);
   return node as T;
 }
 
-/** Shows a sentence at the top of the page, or takes it away when there is none. */
+/** Shows a message at the top of the page, or hides it if the message is empty. */
 export function notice(text: string, kind: 'bad' | 'good' = 'bad'): void {
   const box = byId('notice');
   box.textContent = text;
@@ -38,7 +38,7 @@ export function notice(text: string, kind: 'bad' | 'good' = 'bad'): void {
 /** Lets the user choose files, as a click on an <input type="file"> does. */
 export function chooseFiles(options: { multiple?: boolean; accept?: string } = {}): Promise<File[]> {
   const input = el('input', { type: 'file', hidden: true, multiple: options.multiple ?? false, accept: options.accept ?? '' });
-  document.body.append(input); // Safari drops the event of an input that is nowhere
+  document.body.append(input); // Safari drops the event of an input that is not in the document
   return new Promise((resolve) => {
     const end = () => {
       input.remove();
@@ -50,7 +50,7 @@ export function chooseFiles(options: { multiple?: boolean; accept?: string } = {
   });
 }
 
-/** Opens a modal dialog and answers with its return value once it closes ("" for Escape). */
+/** Opens a modal dialog and resolves to its return value when it closes ("" for Escape). */
 export function ask(dialog: HTMLDialogElement): Promise<string> {
   document.body.append(dialog);
   dialog.showModal();
@@ -62,7 +62,7 @@ export function ask(dialog: HTMLDialogElement): Promise<string> {
   });
 }
 
-/** Asks before something that can't be taken back. */
+/** Asks the user to confirm an action that can't be undone. */
 export async function confirm(title: string, text: string, action: string): Promise<boolean> {
   const answer = await ask(
     el('dialog', { class: 'dialog', 'aria-labelledby': 'confirm-title', 'data-testid': 'confirm' },

@@ -1,6 +1,6 @@
 /** Files that are dropped on an element or pasted into it. */
 
-/** `take` gets them; what else is dropped or pasted, such as text, is left to the browser. */
+/** Calls `take` with the files. Anything else that is dropped or pasted, such as text, is left to the browser. */
 export function takeFiles(place: HTMLElement, take: (files: File[]) => void): void {
   const within = (data: DataTransfer | null, event: Event) => {
     const files = [...(data?.files ?? [])];
@@ -15,7 +15,7 @@ export function takeFiles(place: HTMLElement, take: (files: File[]) => void): vo
   });
   place.addEventListener('dragover', (event) => {
     if (!event.dataTransfer?.types.includes('Files')) return;
-    event.preventDefault(); // or the browser opens the file in place of the page
+    event.preventDefault(); // otherwise the browser would leave the page and open the file
     place.dataset.over = '';
   });
   place.addEventListener('dragleave', () => { delete place.dataset.over; });

@@ -7,7 +7,7 @@ import { bytes, explain, moment, t } from './language';
 import { preview } from './preview';
 import { share } from './share';
 
-const thumbnailUpTo = 4 * 1024 * 1024; // bytes: a thumbnail costs the whole image
+const thumbnailUpTo = 4 * 1024 * 1024; // bytes: a thumbnail downloads the whole image
 
 export class FileList {
   #next: string | null = null;
@@ -88,7 +88,7 @@ export class FileList {
 function thumbnail(file: StoredFile): HTMLImageElement {
   const image: HTMLImageElement = el('img', {
     src: file.url, alt: '', loading: 'lazy', decoding: 'async', 'data-testid': 'thumb',
-    onerror: () => image.replaceWith(iconOf('image')), // few browsers draw HEIC or TIFF
+    onerror: () => image.replaceWith(iconOf('image')), // few browsers support HEIC or TIFF
   });
   return image;
 }

@@ -1,4 +1,4 @@
-/** The files of a text, each by its type: picture, film and sound in place, the rest by name. */
+/** Shows the files of a text: pictures, videos and sounds in the page, all others by name. */
 
 import type { Holdfast, MarkdownFile } from '../lib';
 import { el } from './dom';

@@ -1,8 +1,8 @@
-/** What a file is to the eye: which icon it gets and whether the browser can show it. */
+/** The kind of a file: it decides about its icon and whether the browser can show it. */
 
 import type { AttachmentType } from '../lib';
 
-/** Of stored files the type is known, and text can be shown too. */
+/** For stored files the type is known, so text can be shown, too. */
 export type Kind = AttachmentType | 'text';
 
 const textual = /^text\/|^application\/(json|xml)$/;

@@ -1,6 +1,6 @@
 /**
- * The page's language. English stands in the sources, and is what de.ts finds the German by; a test
- * sees to it that nothing is missing there.
+ * The page's language. The sources have the English texts, which are the keys of the German ones in de.ts. A test
+ * checks that none is missing there.
  */
 
 import * as format from '../lib/format';
@@ -12,7 +12,7 @@ const key = 'holdfast.language';
 
 export const language: Language = pickLanguage([localStorage.getItem(key) ?? '', ...navigator.languages]);
 
-/** A text in the page's language, with values in its {places}. */
+/** Returns a text in the page's language, with values in its {placeholders}. */
 export const t = (english: string, values: Values = {}): string =>
   fill(language === 'de' ? (de[english] ?? english) : english, values, language);
 
@@ -20,7 +20,7 @@ export const bytes = (n: number): string => format.bytes(n, language);
 export const moment = (text: string): string => format.dateTime(text, language);
 export const explain = (error: unknown): string => explained(error, language);
 
-/** Translates what stands in the page: texts of [data-t], labels of [data-t-label]. */
+/** Translates the page's HTML: texts of [data-t], labels of [data-t-label]. */
 export function translatePage(): void {
   document.documentElement.lang = language;
   for (const node of document.querySelectorAll('[data-t]')) node.textContent = t(node.textContent ?? '');

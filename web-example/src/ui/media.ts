@@ -1,4 +1,4 @@
-/** A file shown in a page: picture, film, sound, PDF or text. */
+/** Shows a file in a page: picture, video, sound, PDF or text. */
 
 import type { Holdfast } from '../lib';
 import { call } from '../lib/http';
@@ -6,8 +6,8 @@ import { el } from './dom';
 import type { Kind } from './kind';
 import { bytes, t } from './language';
 
-const linkLife = 3600; // seconds: a long film can be paused and gone on with
-const textShown = 64 * 1024; // bytes; enough to recognise a file, never a whole log
+const linkLife = 3600; // seconds: enough to pause a long video and resume it
+const textShown = 64 * 1024; // bytes: enough to recognise a file, without loading a whole log
 
 export interface Shown {
   id: string;
@@ -17,9 +17,9 @@ export interface Shown {
 }
 
 /**
- * What shows a file. The browser asks for parts of a film or a sound as it seeks, without our
- * headers: a signed link says for it who is asking, on pages of other origins as well. Until
- * `closed` aborts, memory may be held for it.
+ * Creates the elements that show a file. When it seeks in a video or a sound, the browser requests ranges without
+ * our headers, so a signed link authorizes these requests, also on pages of other origins. The elements may hold
+ * memory until `closed` aborts.
  */
 export async function media(holdfast: Holdfast, { id, name, url, kind }: Shown, closed: AbortSignal): Promise<Node[]> {
   const link = async () => (await holdfast.signedLink(id, linkLife)).url;
@@ -41,8 +41,8 @@ export async function media(holdfast: Holdfast, { id, name, url, kind }: Shown, 
 
 export const notShown = () => el('p', { class: 'muted' }, t('This browser can’t show this file. Download it to open it.'));
 
-// A frame would obey `Content-Disposition: attachment` and download instead. The type is set here,
-// never taken from the file: a blob runs as part of this page, and so must not become HTML.
+// A frame would obey `Content-Disposition: attachment` and download the file instead. The type is set here and
+// never taken from the file: a blob has the origin of this page, so it must not be HTML.
 async function pdf({ service }: Holdfast, url: string, closed: AbortSignal): Promise<string> {
   const response = await call(service, url, { signal: closed });
   const blob = URL.createObjectURL(new Blob([await response.arrayBuffer()], { type: 'application/pdf' }));

@@ -1,4 +1,4 @@
-/** A form for people without an account: a message and files, sent by the right that its address gives. */
+/** A form for users without an account: a message and files, sent with the token in its URL. */
 
 import { attachmentType, type Holdfast, markdownLink, type UploadedFile } from '../lib';
 import { byId, chooseFiles, el, notice } from './dom';

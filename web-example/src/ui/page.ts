@@ -1,4 +1,4 @@
-/** What every page does first: language, frame, token, configuration. */
+/** The start of every page: language, frame, token, configuration. */
 
 import '../style.css';
 import { bearer, connect, type Credentials, type Holdfast } from '../lib';
@@ -10,10 +10,10 @@ import { currentToken, takeTokenFromAddress } from './token';
 
 type Run = (holdfast: Holdfast) => Promise<void> | void;
 
-/** Runs a signed-in user's page once there is a token and a configuration; its failures are shown. */
+/** Runs a page for signed-in users when there is a token and a configuration. It shows errors that the page throws. */
 export async function startPage(run: Run): Promise<void> {
   takeTokenFromAddress();
-  // A second link opened in the same tab changes only the fragment, which loads nothing.
+  // A second link that is opened in the same tab changes only the fragment, so the browser does not load the page.
   addEventListener('hashchange', () => {
     if (location.hash.startsWith('#token=')) location.reload();
   });
@@ -26,7 +26,7 @@ export async function startPage(run: Run): Promise<void> {
   });
 }
 
-/** Runs a page that needs no user: its address says by which right it is used. */
+/** Runs a page that needs no signed-in user: its URL has the token. */
 export async function startOpenPage(credentials: Credentials, run: Run): Promise<void> {
   byId('pages').hidden = byId('change-token').hidden = true;
   await start(credentials, run);

@@ -1,4 +1,4 @@
-/** A look at a file without leaving the page; with several, from one to the next. */
+/** The preview of a file in a dialog, with navigation between several files. */
 
 import type { Holdfast, StoredFile } from '../lib';
 import { ask, el } from './dom';
@@ -11,7 +11,7 @@ export function preview(holdfast: Holdfast, file: StoredFile): Promise<void> {
   return lightbox(holdfast, [{ ...file, kind: kindOf(file.type) }]);
 }
 
-/** Shows the files[at]; the arrow keys lead to the others. */
+/** Shows files[at]; the arrow keys show the others. */
 export async function lightbox(holdfast: Holdfast, files: Shown[], first = 0): Promise<void> {
   let at = first;
   let close = new AbortController();
@@ -29,12 +29,12 @@ export async function lightbox(holdfast: Holdfast, files: Shown[], first = 0): P
         step(t('Previous'), -1), step(t('Next'), 1), download,
         el('button', { class: 'primary', type: 'button', autofocus: true, onclick: () => dialog.close() }, t('Close')))));
 
-  // Not every browser draws every image or plays every film. Errors of media do not bubble: capture.
+  // Not every browser supports every image and video. Media errors do not bubble, so this listener captures.
   stage.addEventListener('error', () => stage.replaceChildren(notShown()), { capture: true });
 
   function turn(event: KeyboardEvent): void {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const seeks = (event.target as Element).matches('video, audio'); // there the arrows are the player's
+    const seeks = (event.target as Element).matches('video, audio'); // here the arrow keys control the player
     if (by !== undefined && files.length > 1 && !seeks) show(at + by);
   }
 

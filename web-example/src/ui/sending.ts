@@ -1,11 +1,11 @@
-/** A file on its way, as a row: how far, how fast, how long still; pause, go on, cancel. */
+/** A row for a file that is being uploaded: progress, speed, time left; pause, resume, cancel. */
 
 import { type Holdfast, type Progress, refusal, type UploadedFile } from '../lib';
 import { duration } from '../lib/format';
 import { el, notice } from './dom';
 import { bytes, explain, t } from './language';
 
-/** Sends a file and shows it in `list` until it has arrived. Null: it was refused, or the user has cancelled it. */
+/** Uploads a file and shows it in `list` until it is complete. Null: it was refused, or the user has cancelled it. */
 export async function send(holdfast: Holdfast, file: File, list: HTMLElement): Promise<UploadedFile | null> {
   const problem = refusal(file, holdfast.service.maxFileSize);
   if (problem) {
@@ -50,7 +50,7 @@ export async function send(holdfast: Holdfast, file: File, list: HTMLElement): P
   }
   async function cancel(): Promise<void> {
     row.remove();
-    end(null); // at once: nobody waits for the service, which removes by itself what is left there
+    end(null); // at once, without waiting for the service, which removes the unfinished upload by itself
     await task.abort().catch(() => {});
   }
   void follow(task.done);

@@ -1,4 +1,4 @@
-/** Who may open a file: grants, where the service has them, and links that expire. */
+/** Sharing of a file: grants, where the service has them, and links that expire. */
 
 import type { Access, Grant, Holdfast, StoredFile } from '../lib';
 import { ask, el } from './dom';

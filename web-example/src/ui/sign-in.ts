@@ -1,4 +1,4 @@
-/** Asks the user for a token. Several calls at once share one question. */
+/** Asks the user for a token. Concurrent calls share one form. */
 
 import { Problem } from '../lib';
 import { ask, el } from './dom';
@@ -7,7 +7,7 @@ import { forgetToken, keepToken } from './token';
 
 let asking: Promise<void> | null = null;
 
-/** Resolves once there is a token to try; rejects if the user closes the form. */
+/** Resolves when the user has entered a token; rejects if the user closes the form. */
 export function askForToken(why = ''): Promise<void> {
   asking ??= question(why).finally(() => {
     asking = null;
@@ -15,7 +15,7 @@ export function askForToken(why = ''): Promise<void> {
   return asking;
 }
 
-/** Forgets a token that the server refused, says so, and asks for another. */
+/** Discards a token that the server refused, tells the user, and asks for another. */
 export function tokenRefused(): Promise<void> {
   forgetToken();
   return askForToken(explain(new Problem(401, 'AUTH_001')));
@@ -36,7 +36,7 @@ async function question(why: string): Promise<void> {
       el('button', { value: 'yes', class: 'primary', 'data-testid': 'token-submit' }, t('Continue'))));
 
   form.addEventListener('submit', (event) => {
-    // People paste the whole link as often as the token.
+    // Users often paste the whole link instead of the token.
     const pasted = input.value.trim().replace(/^.*#token=/, '');
     if (keepToken(pasted)) return;
     event.preventDefault();

@@ -1,4 +1,4 @@
-/** A tab list by the keyboard rules of WAI-ARIA: one tab stop, the arrow keys lead to the others. */
+/** A tab list with the keyboard rules of WAI-ARIA: one tab stop, and the arrow keys select the other tabs. */
 
 /** `shown` is called with the id of the tab that was opened. */
 export function tabs(list: HTMLElement, shown: (id: string) => void): void {

@@ -2,20 +2,20 @@
  * The access token: where it comes from and where it is kept.
  *
  * `holdfast` prints a link that ends in #token=…; a fragment never reaches a server or its logs.
- * API calls send the token as a header. The cookie is for what can't: <img>, <video> and plain
- * download links. The server takes the cookie for GET and HEAD only.
+ * API calls send the token as a header. The cookie is for requests that can't: <img>, <video> and plain
+ * download links. The server accepts the cookie for GET and HEAD only.
  */
 
 const key = 'holdfast.token';
 
-// What RFC 6750 allows in a bearer token. Anything else could break out of the cookie.
+// The characters that RFC 6750 allows in a bearer token. Others could break out of the cookie.
 const wellFormed = /^[A-Za-z0-9._~+/=-]+$/;
 
 export function currentToken(): string | null {
   return localStorage.getItem(key);
 }
 
-/** Keeps a token for this browser. False if it can't be one. */
+/** Stores a token in this browser. Returns false if its form is wrong. */
 export function keepToken(token: string): boolean {
   if (!wellFormed.test(token)) return false;
   localStorage.setItem(key, token);
@@ -28,7 +28,7 @@ export function forgetToken(): void {
   document.cookie = 'token=; path=/; max-age=0; SameSite=Strict';
 }
 
-/** Takes the token out of the address, so that it is not bookmarked, shared or left in the history. */
+/** Removes the token from the page's URL, so that it is not bookmarked, shared or kept in the history. */
 export function takeTokenFromAddress(): void {
   const token = tokenInAddress();
   if (token !== null) {
@@ -40,7 +40,7 @@ export function takeTokenFromAddress(): void {
   if (kept !== null) setCookie(kept); // the cookie ends with the browser session, the token does not
 }
 
-/** The token in the page's address; it stays there on pages that live by it. Null: none that can be one. */
+/** Returns the token in the page's URL; some pages leave it there. Null: there is none, or its form is wrong. */
 export function tokenInAddress(): string | null {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
   return token !== null && wellFormed.test(token) ? token : null;

@@ -1,4 +1,4 @@
-/** The list of interrupted uploads, to go on with or throw away. */
+/** The list of interrupted uploads, which the user can resume or discard. */
 
 import { type Holdfast, Problem, type UnfinishedUpload } from '../lib';
 import { byId, chooseFiles, el, notice } from './dom';
@@ -6,7 +6,7 @@ import { bytes, explain, moment, t } from './language';
 
 type GoOn = (file: File, upload: UnfinishedUpload) => void;
 
-/** Shows those of one client in #unfinished; `goOn` gets the file once the user has chosen it again. */
+/** Shows the uploads of one client in #unfinished; `goOn` is called with the file when the user has chosen it again. */
 export async function showUnfinished(holdfast: Holdfast, client: 'tus' | 'uppy', goOn: GoOn): Promise<void> {
   const rows = (await holdfast.resumeUploads(client)).map((upload) => row(upload, goOn));
   byId('unfinished').replaceChildren(
@@ -17,7 +17,7 @@ export async function showUnfinished(holdfast: Holdfast, client: 'tus' | 'uppy',
   hideIfEmpty();
 }
 
-/** Takes an upload off the list, once the file is here again. */
+/** Removes an upload from the list when its file was chosen again. */
 export function markContinued(name: string, size: number): void {
   for (const one of byId('unfinished').querySelectorAll<HTMLElement>('li')) {
     if (one.dataset.name === name && one.dataset.size === String(size)) one.remove();

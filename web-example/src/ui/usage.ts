@@ -1,4 +1,4 @@
-/** How much the account has stored, where the service counts it. */
+/** Shows how much the account has stored, if the service counts it. */
 
 import type { Holdfast } from '../lib';
 import { el, notice } from './dom';
