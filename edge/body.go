@@ -13,12 +13,15 @@ import (
 	"holdfast/problem"
 )
 
-// smallRest is the largest unread rest of a body, in bytes, that net/http may still read after the answer to keep the
-// connection. Such a rest has mostly arrived with the headers.
+// smallRest is how much of a body may be missing, in bytes, for it to be waited for before the answer, for
+// restPatience:
+// it mostly came with the headers, and then the connection can be kept.
 const smallRest = 4 << 10
 
-// linger is how long the service goes on reading from a client after an early answer. If a connection is closed while
-// bytes still arrive, it is reset, and the client may lose the answer.
+const restPatience = 100 * time.Millisecond
+
+// linger is how long a client whose body was not wanted is listened to after its answer. A connection that is closed
+// while bytes arrive is reset, and with that the client may lose the answer.
 const linger = time.Second
 
 // withEarlyAnswers sends an answer that doesn't need the rest of the body at once, and closes the connection. net/http
@@ -33,7 +36,7 @@ func withEarlyAnswers(next http.Handler) http.Handler {
 		r.Body = body
 		early := false
 		decide := func() {
-			if body.missing() > smallRest && !early {
+			if !early && !body.isHere(w, r) {
 				early = true
 				w.Header().Set("Connection", "close")
 			}
@@ -51,12 +54,15 @@ func withEarlyAnswers(next http.Handler) http.Handler {
 				return func(b []byte) (int, error) { decide(); return write(b) }
 			},
 		}), r)
-		// A client that waits for "100 Continue" has sent nothing and will send nothing.
-		if early && (r.Header.Get("Expect") == "" || body.n.Load() > 0) {
-			control := http.NewResponseController(w)
-			if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(linger)) == nil {
-				io.Copy(io.Discard, body)
-			}
+		if !early {
+			return
+		}
+		control, patience := http.NewResponseController(w), linger
+		if r.Header.Get("Expect") != "" && body.n.Load() == 0 {
+			patience = 0 // it waits for "100 Continue", so it has sent nothing, and will not
+		}
+		if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(patience)) == nil && patience > 0 {
+			io.Copy(io.Discard, body)
 		}
 	})
 }
@@ -78,7 +84,20 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// missing returns how many bytes of the body were not read; a huge number if the length is not known.
+// isHere reports whether all of the body has come. Of one that is nearly all there it reads the rest. A client that
+// waits for "100 Continue" has sent nothing, and a Read would ask for it.
+func (b *countedBody) isHere(w http.ResponseWriter, r *http.Request) bool {
+	rest := b.missing()
+	if rest > 0 && rest <= smallRest && (b.n.Load() > 0 || r.Header.Get("Expect") == "") {
+		if http.NewResponseController(w).SetReadDeadline(time.Now().Add(restPatience)) == nil {
+			io.Copy(io.Discard, b)
+		}
+		rest = b.missing()
+	}
+	return rest == 0
+}
+
+// missing is how many bytes of the body were not read, as far as that is known.
 func (b *countedBody) missing() int64 {
 	switch {
 	case b.ended.Load():

@@ -53,6 +53,7 @@ func TestEarlyAnswers(t *testing.T) {
 		"a large body":                 {"Content-Length: 1000000\r\n\r\n", "x", false},
 		"a body of 200 KB":             {"Content-Length: 200000\r\n\r\n", "x", false},
 		"a body of unknown length":     {"Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", false},
+		"a small body that stays away": {"Content-Length: 1000\r\n\r\n", "x", false},
 		"a small body that is there":   {"Content-Length: 1000\r\n\r\n", strings.Repeat("x", 1000), true},
 		"a body that was read whole":   {"Content-Length: 1\r\n\r\n", "x", true},
 		"no body":                      {"\r\n", "", true},
@@ -75,7 +76,20 @@ func TestEarlyAnswers(t *testing.T) {
 	}
 }
 
-// The same after an interrupted Read, as when another request takes the upload over.
+// The same where nothing of the body is read: a small one that does not come, and one whose client waits to be asked.
+func TestEarlyAnswersBeforeTheBody(t *testing.T) {
+	srv := httptest.NewServer(withEarlyAnswers(refusing(0)))
+	defer srv.Close()
+	for _, head := range []string{"Content-Length: 1000", "Content-Length: 1000\r\nExpect: 100-continue",
+		"Content-Length: 1000000\r\nExpect: 100-continue", "Transfer-Encoding: chunked"} {
+		_, in := dial(t, srv, "PUT / HTTP/1.1\r\nHost: x\r\n"+head+"\r\n\r\n")
+		if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 413 || !res.Close {
+			t.Errorf("%q: %v %v", head, res, err)
+		}
+	}
+}
+
+// The same after a Read that was interrupted, as where another request takes the upload over.
 func TestEarlyAnswerAfterAnInterruptedRead(t *testing.T) {
 	srv := httptest.NewServer(withEarlyAnswers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)

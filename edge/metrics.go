@@ -63,7 +63,7 @@ func (m *Metrics) observe(n *requestInfo) {
 		return
 	}
 	class := "cut"
-	if status := n.status(); status != 0 {
+	if status := n.status(); status != 0 && n.code != "UPLOAD_004" { // that is a body that was cut off, too
 		class = strconv.Itoa(status/100) + "xx"
 	}
 	m.answers.WithLabelValues(n.route, n.method, class).Inc()

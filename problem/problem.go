@@ -236,7 +236,7 @@ func (re Responder) Send(w http.ResponseWriter, r *http.Request, p Problem) {
 // LogError logs an error that is the service's fault. For clients' errors only the code is logged, in the access log's
 // line, which has the same request id. The path is not logged: it may contain a token.
 func (re Responder) LogError(r *http.Request, status int, err error) {
-	if status < 500 {
+	if status < 500 || errors.Is(err, file.ErrCutOff) { // a connection that broke is nobody's fault
 		return
 	}
 	re.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method), slog.Int("status",

@@ -219,6 +219,9 @@ func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*fil
 	case r.Method == http.MethodPatch && u.Done():
 		return u, addsNothing(r, u)
 	}
+	if n, given, err := parseLength(r.Header, "Upload-Length"); err == nil && given && !u.Deferred && n == u.Size {
+		r.Header.Del("Upload-Length") // the request that declared it is sent again; tusd would refuse it for that
+	}
 	return u, nil
 }
 

@@ -235,3 +235,28 @@ func TestRateLimitOfParts(t *testing.T) {
 		}
 	}
 }
+
+// A length that is declared late counts with the body that it comes with: a body that is longer declares nothing, and a
+// request with a wrong checksum can be sent again as it was.
+func TestLengthDeclaredWithABadBody(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	begin := func() string {
+		return s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1").header.Get("Location")
+	}
+	at := begin()
+	if a := s.patch(t, at, 0, "abcdef", "Upload-Length: 4"); a.status != 413 {
+		t.Errorf("a longer body: %v", a)
+	}
+	if a := s.patch(t, at, 0, "abcdef", "Upload-Length: 6"); a.status != 204 {
+		t.Errorf("the right length then: %v", a)
+	}
+	at = begin()
+	const sum = "Upload-Checksum: sha1 hvfkN/qlp/zhXR3cuerq6jd2Z7g=" // of "a"
+	if a := s.patch(t, at, 0, "b", "Upload-Length: 1", sum); a.status != 460 {
+		t.Errorf("damaged bytes: %v", a)
+	}
+	if a := s.patch(t, at, 0, "a", "Upload-Length: 1", sum); a.status != 204 {
+		t.Errorf("the same again: %v", a)
+	}
+}

@@ -136,8 +136,8 @@ func TestExpiryIsPutOff(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "POST /files/tus/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: "+
-		"1.0.0\r\nUpload-Length: 1000\r\n%s\r\nContent-Length: 1000\r\n\r\n", s.token, octets)
+	fmt.Fprintf(conn, "POST /files/tus/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\nTus-Resumable: "+
+		"1.0.0\r\nUpload-Length: 1000\r\n%s\r\nContent-Length: 1000\r\n\r\n", s.port, s.token, octets)
 	sent := 0
 	s.eventually("the time is over", func() bool {
 		conn.Write([]byte("x"))
