@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"holdfast/file"
+	"holdfast/problem"
 	"net/http"
 	"slices"
 	"strconv"
@@ -47,7 +49,7 @@ func (m *Metrics) recordRoute(prefix string) mux.MiddlewareFunc {
 			n := requestInfoOf(r.Context())
 			n.route = "page"
 			if template, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
-				n.route = strings.ReplaceAll(strings.TrimPrefix(template, prefix), ":.+}", "}") // the pattern says nothing here
+				n.route = strings.TrimPrefix(template, prefix)
 			}
 			g := m.inFlight.WithLabelValues(n.kindLabel())
 			g.Inc()
@@ -62,8 +64,8 @@ func (m *Metrics) observe(n *requestInfo) {
 	if m == nil {
 		return
 	}
-	class := "cut"
-	if status := n.status(); status != 0 && n.code != "UPLOAD_004" { // that is a body that was cut off, too
+	class, cutOff := "cut", problem.Of(file.ErrCutOff).Code
+	if status := n.status(); status != 0 && n.code != cutOff { // that is a body that was cut off, too
 		class = strconv.Itoa(status/100) + "xx"
 	}
 	m.answers.WithLabelValues(n.route, n.method, class).Inc()

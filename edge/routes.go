@@ -50,16 +50,14 @@ func New(o Options) http.Handler {
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	router.Use(o.Metrics.recordRoute(o.Base.Prefix()))
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o.Respond.Write(w, r, file.ErrNotFound)
+		o.Respond.Write(w, r,
+			file.ErrNotFound)
 	})
 	if HasExample(o.Config.ExampleDir) {
 		example(router, o.Config, o.Base)
 	}
 	for _, prefix := range o.Base.prefixes() {
 		o.route(router, prefix)
-	}
-	for _, prefix := range o.Base.prefixes() {
-		o.routeNested(router, prefix)
 	}
 	return o.withMiddleware(router)
 }
@@ -93,7 +91,9 @@ func (o Options) route(router *mux.Router, prefix string) {
 		o.Files.List(w, r)
 	})))
 	router.HandleFunc(prefix+"/usage", read(o.withIdentity(usage(o.Usage, o.Respond))))
-	router.HandleFunc(prefix+"/upload", o.forms())
+	router.HandleFunc(prefix+"/upload", o.allowMethods(methods{
+		"POST": o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) }),
+	}))
 	serve := o.withIdentityOrLink(o.Files.Serve)
 	router.HandleFunc(prefix+"/{id}", o.allowMethods(methods{"GET": serve, "HEAD": serve,
 		"DELETE": o.withIdentity(o.Files.Delete)}))
@@ -109,28 +109,6 @@ func (o Options) route(router *mux.Router, prefix string) {
 	grant := o.withIdentity(o.Files.Grant)
 	router.HandleFunc(prefix+"/{id}/grants", o.allowMethods(methods{"GET": grant, "HEAD": grant,
 		"PUT": o.withIdentity(o.Files.SetGrant)}))
-}
-
-// forms returns the handler for POST of a multipart form.
-func (o Options) forms() http.HandlerFunc {
-	return o.allowMethods(methods{
-		"POST": o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) }),
-	})
-}
-
-// routeNested adds URLs that the Python service answered: old object keys with slashes, because nginx decodes %2F, and
-// a slash after an id or after upload, which that service redirects. All other routes come first.
-func (o Options) routeNested(router *mux.Router, prefix string) {
-	isRead := func(r *http.Request, _ *mux.RouteMatch) bool {
-		return r.Method == http.MethodGet || r.Method == http.MethodHead
-	}
-	serve := o.withIdentityOrLink(o.Files.Serve)
-	router.Path(prefix + "/upload/").Handler(o.forms())
-	router.Path(prefix + "/{id:.+}").MatcherFunc(isRead).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		vars := mux.Vars(r)
-		vars["id"] = strings.TrimSuffix(vars["id"], "/")
-		serve(w, mux.SetURLVars(r, vars))
-	})
 }
 
 // tus strips the prefix from a request's path and passes it to the tus endpoint.

@@ -51,15 +51,20 @@ func client(t *testing.T, address, text string) net.Conn {
 
 const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
-// answered sends a request and reads its answer.
+// answered sends a request and reads its answer. It tries again when it is refused: the server learns a moment after an
+// answer was read that the connection before is idle.
 func answered(t *testing.T, address string) net.Conn {
 	t.Helper()
-	c := client(t, address, request)
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil || res.StatusCode != 200 {
-		t.Fatal(res, err)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		c := client(t, address, request)
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err == nil && res.StatusCode == 200 {
+			return c
+		}
+		if time.Now().After(end) {
+			t.Fatal(res, err)
+		}
 	}
-	return c
 }
 
 // untilOpen waits until this many connections are known.

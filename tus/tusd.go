@@ -116,7 +116,7 @@ func (s store) AsLengthDeclarableUpload(u handler.Upload) handler.LengthDeclarab
 // DeclareLength sets the length of an upload that was begun without one. A body that is longer declares nothing: the
 // request is wrong as a whole.
 func (up *oneUpload) DeclareLength(ctx context.Context, length int64) error {
-	if n := up.x.r.ContentLength; n > length-up.u.Offset {
+	if n := up.x.r.ContentLength; up.x.draft == "" && n > length-up.u.Offset { // a draft declares behind its body
 		return fail(ctx, file.Refuse(file.ErrTooLarge, "The body has %d bytes, the length leaves %d", n, length-up.u.Offset))
 	}
 	return fail(ctx, up.x.session.Declare(length))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -100,8 +99,6 @@ func TestAdoptingThePythonServicesData(t *testing.T) {
 		}
 	}
 
-	s.opensOldAddresses(t, files[5].id, files[0].id)
-
 	// What Holdfast writes is what the Python service could read, should it come back.
 	url, _ := s.upload(t, content)
 	id := url[strings.LastIndexByte(url, '/')+1:]
@@ -123,26 +120,4 @@ func TestAdoptingThePythonServicesData(t *testing.T) {
 	s.stop()
 	s.restart() // the migrations are not done twice
 	s.holds(t, s.base+"/"+late.id, content)
-}
-
-// opensOldAddresses asks for a key with its slashes as they are, as nginx passes them on, and with a slash behind an id
-// and behind upload. They are not described, so they are asked for past the contract.
-func (s *server) opensOldAddresses(t *testing.T, key, id string) {
-	t.Helper()
-	token := "Authorization: Bearer " + s.token
-	for request, want := range map[string]int{
-		"GET /files/" + key: 200, "HEAD /files/" + key + "/": 200, "GET /files/" + id + "/": 200, "GET /" + key: 200,
-		"GET /files/" + key + "/more": 404, "GET /files/tus/" + id + "/more": 404, "GET /files//" + id: 404,
-		"GET /files/../" + id: 404, "DELETE /files/" + key: 404, "POST /files/upload/": 422, "GET /files/upload/": 405,
-	} {
-		in := s.sendHead(t, []string{request, token, "Connection: close", "Content-Length: 0"}, "")
-		if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != want {
-			t.Errorf("%.60s: %v %v, want %d", request, res, err, want)
-		}
-	}
-	if in := s.sendHead(t, []string{"GET /files/" + key, "Connection: close"}, ""); in != nil {
-		if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 401 {
-			t.Errorf("without a token: %v %v", res, err)
-		}
-	}
 }
