@@ -96,7 +96,8 @@ type Left struct {
 //
 // Every call may be repeated. Put and PutPart with the same bytes have the same result. Delete and Abort of what is
 // not there succeed. Complete of an upload that is completed already may be ErrNoUpload or succeed; Stat tells what
-// there is.
+// there is. So may Complete of an upload that the store does not know, where an object is under the key: versitygw
+// answers with success then, and changes nothing.
 //
 // # Visibility
 //
@@ -111,8 +112,9 @@ type Left struct {
 //
 // # Keys
 //
-// A key is any UTF-8 text of up to 1024 bytes. A store may refuse a key that continues another one after a slash,
-// such as "a/b" beside "a", as versitygw does: Holdfast makes no such keys.
+// A key is any UTF-8 text of 1 to 1024 bytes. A store over a file system, such as versitygw, may refuse or change keys
+// that are no clean paths ("a//b", "../a"), that continue another one after a slash ("a/b" beside "a"), or that have a
+// segment of over 200 bytes: Holdfast makes no such keys.
 type Store interface {
 	// Put stores an object whole. body must hold size bytes. contentType is what Stat says afterwards.
 	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestStore(t *testing.T) {
-	storagetest.Run(t, shared.Store)
+	storagetest.Run(t, shared.Store, storagetest.PlainKeys, storagetest.CompletesUnknown)
 }
 
 // A crash while the gateway completes a multipart upload leaves a name behind that

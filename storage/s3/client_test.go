@@ -21,7 +21,7 @@ func direct(t *testing.T) *Client {
 }
 
 func TestVersitygw(t *testing.T) {
-	storagetest.Run(t, direct(t))
+	storagetest.Run(t, direct(t), storagetest.PlainKeys, storagetest.CompletesUnknown)
 }
 
 func random(t testing.TB, n int) []byte {
