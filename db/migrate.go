@@ -41,6 +41,11 @@ func migrateSQLite(ctx context.Context, conn *sql.DB, path string) error {
 	return migrate(ctx, conn, database.DialectSQLite3, "binary")
 }
 
+// migrateMemory takes no lock: nobody else has the database.
+func migrateMemory(ctx context.Context, conn *sql.DB) error {
+	return migrate(ctx, conn, database.DialectSQLite3, "binary")
+}
+
 // migrate brings the tables up to date. byBytes is the database's name for the collation that compares bytes, as S3
 // does.
 func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, byBytes string,

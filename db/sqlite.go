@@ -28,12 +28,7 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	q := url.Values{
-		"_pragma":      {fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "synchronous(FULL)", "foreign_keys(1)"},
-		"_txlock":      {"immediate"}, // a transaction that begins by reading could fail to become a writer later
-		"_time_format": {"sqlite"},
-	}
-	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + sqliteOptions()
 	conn, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
@@ -53,6 +48,15 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, wrap(ctx, "switch the database to WAL", err)
 	}
 	return d, d.reach(ctx)
+}
+
+// sqliteOptions are those of every connection, as the query of its name.
+func sqliteOptions() string {
+	return url.Values{
+		"_pragma":      {fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "synchronous(FULL)", "foreign_keys(1)"},
+		"_txlock":      {"immediate"}, // a transaction that begins by reading could fail to become a writer later
+		"_time_format": {"sqlite"},
+	}.Encode()
 }
 
 // useWAL switches the file to WAL. The file keeps that mode: connections that are opened later use it.

@@ -174,6 +174,9 @@ func (e *Engine) Wait() { e.background.Wait() }
 // Moving returns file.ErrBusy if requests wait for memory and none of them gets any.
 func (e *Engine) Moving(context.Context) error { return e.memory.Moving() }
 
+// Memory is how the memory for clients' bytes is used at this moment.
+func (e *Engine) Memory() memory.Stats { return e.memory.Stats() }
+
 // discard removes tails whose bytes are committed elsewhere. No request waits for it: what
 // it fails to remove is found by its key.
 func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) {

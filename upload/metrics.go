@@ -67,7 +67,7 @@ func (e *Engine) Register(r prometheus.Registerer) {
 		m.lastSweep, m.mended)
 	gauge := func(name, help string, value func(memory.Stats) float64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
-			func() float64 { return value(e.memory.Stats()) }))
+			func() float64 { return value(e.Memory()) }))
 	}
 	gauge("holdfast_memory_limit_bytes", "MEMORY_BUDGET: what all uploads together may hold.",
 		func(s memory.Stats) float64 { return float64(s.Limit) })
