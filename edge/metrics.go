@@ -46,17 +46,23 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 func (m *Metrics) recordRoute(prefix string) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			n := requestInfoOf(r.Context())
-			n.route = "page"
+			route := "page"
 			if template, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
-				n.route = strings.TrimPrefix(template, prefix)
+				route = strings.TrimPrefix(template, prefix)
 			}
-			g := m.inFlight.WithLabelValues(n.kindLabel())
-			g.Inc()
-			defer g.Dec()
-			next.ServeHTTP(w, r)
+			m.serve(route, w, r, next.ServeHTTP)
 		})
 	}
+}
+
+// serve serves a request as one of this route.
+func (m *Metrics) serve(route string, w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	n := requestInfoOf(r.Context())
+	n.route = route
+	g := m.inFlight.WithLabelValues(n.kindLabel())
+	g.Inc()
+	defer g.Dec()
+	next(w, r)
 }
 
 // observe counts a request.

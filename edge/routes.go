@@ -49,10 +49,7 @@ func New(o Options) http.Handler {
 	// %2F would separate segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	router.Use(o.Metrics.recordRoute(o.Base.Prefix()))
-	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o.Respond.Write(w, r,
-			file.ErrNotFound)
-	})
+	router.NotFoundHandler = http.HandlerFunc(o.notFound)
 	if HasExample(o.Config.ExampleDir) {
 		example(router, o.Config, o.Base)
 	}
@@ -94,9 +91,13 @@ func (o Options) route(router *mux.Router, prefix string) {
 	router.HandleFunc(prefix+"/upload", o.allowMethods(methods{
 		"POST": o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) }),
 	}))
+	slash := o.redirectSlash("/upload")
+	router.HandleFunc(prefix+"/upload/", o.allowMethods(methods{"POST": slash}))
 	serve := o.withIdentityOrLink(o.Files.Serve)
 	router.HandleFunc(prefix+"/{id}", o.allowMethods(methods{"GET": serve, "HEAD": serve,
 		"DELETE": o.withIdentity(o.Files.Delete)}))
+	slash = o.redirectSlash("/{id}")
+	router.HandleFunc(prefix+"/{id}/", o.allowMethods(methods{"GET": slash, "HEAD": slash, "DELETE": slash}))
 	router.HandleFunc(prefix+"/{id}/links", o.allowMethods(methods{
 		"POST": o.withIdentity(o.Files.Link), "GET": o.withIdentity(o.Files.ListLinks),
 		"HEAD":   o.withIdentity(o.Files.ListLinks),
@@ -160,33 +161,41 @@ func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
 	}
 }
 
-// withIdentityOrLink is like withIdentity, but also accepts a signed link. Unauthenticated requests continue as
-// anonymous: the file may be public. So do requests whose token is not looked up because too many wrong ones came
-// before.
+// withIdentityOrLink is like withIdentity, but also accepts a signed link and anonymous requests: the file may be
+// public.
 func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, err := parseSegment(mux.Vars(r)["id"])
-		var who file.Identity
-		query := r.URL.Query()
-		switch {
-		case err != nil:
-		case auth.IsLink(query):
-			who, err = o.Links.Identify(id, query)
-		default:
-			who, err = o.Identify(r)
+		if err == nil {
+			r, err = o.identifyOrLink(r, id)
 		}
-		switch {
-		case err == nil:
-			requestInfoOf(r.Context()).kind = who.Kind
-			r = r.WithContext(auth.NewContext(r.Context(), who))
-		case errors.Is(err, file.ErrUnauthenticated), errors.Is(err, file.ErrTooMany):
-			r = r.WithContext(auth.AnonymousContext(r.Context(), err))
-		default:
+		if err != nil {
 			o.Respond.Write(w, r, err)
 			return
 		}
 		next(w, r, id)
 	}
+}
+
+// identifyOrLink returns r with the identity of its caller, or of its signed link to the file id. Unauthenticated
+// requests continue as anonymous, and so do requests whose token is not looked up because too many wrong ones came
+// before. After an error the request is returned as it was.
+func (o Options) identifyOrLink(r *http.Request, id file.ID) (*http.Request, error) {
+	var who file.Identity
+	var err error
+	if query := r.URL.Query(); auth.IsLink(query) {
+		who, err = o.Links.Identify(id, query)
+	} else {
+		who, err = o.Identify(r)
+	}
+	switch {
+	case err == nil:
+		requestInfoOf(r.Context()).kind = who.Kind
+		return r.WithContext(auth.NewContext(r.Context(), who)), nil
+	case errors.Is(err, file.ErrUnauthenticated), errors.Is(err, file.ErrTooMany):
+		return r.WithContext(auth.AnonymousContext(r.Context(), err)), nil
+	}
+	return r, err
 }
 
 func parseSegment(segment string) (file.ID, error) {

@@ -99,6 +99,8 @@ func TestAdoptingThePythonServicesData(t *testing.T) {
 		}
 	}
 
+	s.opensNested(t, files[5].id)
+
 	// What Holdfast writes is what the Python service could read, should it come back.
 	url, _ := s.upload(t, content)
 	id := url[strings.LastIndexByte(url, '/')+1:]
