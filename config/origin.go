@@ -49,8 +49,8 @@ func (r *reader) origin(s string) string {
 		r.fault(name, "may have * for the first label of a host only, as in https://*.example.org")
 		return ""
 	}
-	if strings.ContainsFunc(o, func(c rune) bool { return c > '~' }) {
-		r.fault(name, "must be written as browsers send it, in ASCII (xn--...)")
+	if !ValidHost(strings.TrimPrefix(strings.ToLower(u.Host), "*.")) {
+		r.fault(name, "must have valid hosts, as browsers send them: in ASCII (xn--...), with a port from 1 to 65535")
 		return ""
 	}
 	return o

@@ -176,6 +176,10 @@ func (r *reader) checkURL(name, s string) *url.URL {
 		r.fault(name, "must be an http or https URL")
 		return nil
 	}
+	if !ValidHost(u.Host) {
+		r.fault(name, "must have a valid host: a name in ASCII (xn--...) or an address, and a port from 1 to 65535")
+		return nil
+	}
 	return u
 }
 

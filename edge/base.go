@@ -3,6 +3,8 @@ package edge
 import (
 	"net/http"
 	"net/url"
+
+	"holdfast/config"
 )
 
 // BaseURL is the URL under which clients see the service's files, without a trailing slash.
@@ -31,11 +33,10 @@ func (b BaseURL) Of(r *http.Request) string {
 	if b.configured != "" {
 		return b.configured
 	}
-	u, err := url.Parse("http://" + r.Host)
-	if err != nil || u.Host == "" || u.Host != r.Host || u.Hostname() == "" {
+	if !config.ValidHost(r.Host) {
 		return b.listening
 	}
-	return "http://" + u.Host + b.Prefix()
+	return "http://" + r.Host + b.Prefix()
 }
 
 // Prefix is the path of the URL, without a trailing slash.

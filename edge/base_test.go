@@ -18,6 +18,8 @@ func TestBaseURL(t *testing.T) {
 		{"", "files.lan?x", listening},
 		{"", "files.lan#x", listening},
 		{"", "files lan", listening},
+		{"", "a..b", listening},
+		{"", "files.lan:99999", listening},
 		{"https://files.example.org/f", "evil.example.org", "https://files.example.org/f"},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)

@@ -14,8 +14,8 @@ import (
 	"holdfast/file"
 )
 
-// raw sends a request that openapi.yaml describes in words only, and returns the answer with what differs from answer to
-// answer removed: date and request id.
+// raw sends a request that openapi.yaml describes in words only. What differs from answer to answer, date and
+// request id, is removed from the whole answer.
 func (s *server) raw(t *testing.T, request string, headers ...string) (status int, location, whole string) {
 	t.Helper()
 	in := s.sendHead(t, append([]string{request, "Connection: close", "Content-Length: 0"}, headers...), "")
@@ -129,7 +129,8 @@ func TestSlashBehindAPath(t *testing.T) {
 		want         int
 		header       string
 	}{
-		{"GET", "/files/%2e%2e/", 404, anyType}, {"HEAD", "/files/a%00/", 404, anyType}, {"DELETE", "/files/a%2F/", 404, anyType},
+		{"GET", "/files/%2e%2e/", 404, anyType}, {"HEAD", "/files/a%00/", 404, anyType}, {"DELETE", "/files/a%2F/", 404,
+			anyType},
 		{"GET", "/files/%2e%2e/", 302, "Accept: text/html"}, {"GET", "/files/upload/", 405, anyType},
 		{"PUT", "/files" + id + "/", 405, anyType}, {"DELETE", "/files" + id + "/", 403, "Origin: https://evil.example.org"},
 		{"POST", "/files/upload/", 403, "Origin: https://evil.example.org"},
