@@ -74,106 +74,149 @@ func TestFaultAtEveryCall(t *testing.T) {
 // scene runs s with fault f at call k. It returns false when s needs fewer calls.
 func (w *world) scene(s scenario, f uploadtest.Fault, k int) (hit bool) {
 	w.T.Helper()
-	p := uploadtest.NewPlan(f, k)
-	if s.armed > 0 {
-		p.Disarm()
-	}
 	w.Planned = cmp.Or(s.planned, uploadtest.PartSize)
-	engines := []*upload.Engine{w.Start()}
-	url, body := w.Create(s.size()), uploadtest.Content(s.size()) // creation is the hooks', tested there
-	engines = append(engines, w.StartUnder(p))
+	r := &crashRun{world: w, scenario: s, plan: uploadtest.NewPlan(f, k), body: uploadtest.Content(s.size()),
+		at: fmt.Sprintf("%s %d", f, k)}
+	if s.armed > 0 {
+		r.plan.Disarm()
+	}
+	r.engines = append(r.engines, w.Start())
+	r.url = w.Create(s.size()) // creation is the hooks', tested there
+	r.engines = append(r.engines, w.StartUnder(r.plan))
 
-	answered, sent := int64(0), 0
-	var waiting []func() // for requests of an engine that was left behind
-	// leave goes on with a fresh service when this one died or hangs, as a client does.
-	leave := func(stuck func()) bool {
-		_, _, dead := p.Seen()
-		if stuck != nil {
-			waiting = append(waiting, stuck)
-		}
-		if left := len(engines) > 2; left || !dead && stuck == nil {
-			return false
-		}
-		w.ExpireLeases()
-		engines = append(engines, w.Start())
-		return true
-	}
-	chunks := slices.Clone(s.chunks)
-	for i := 0; i < len(chunks); i++ {
-		if i == s.armed {
-			p.Arm()
-		}
-		end := sent + chunks[i]
-		var status int
-		var h http.Header
-		from := int64(sent)
-		var checksum []string
-		if s.checked {
-			sum := sha1.Sum(body[from:end])
-			checksum = []string{"Upload-Checksum", "sha1 " + base64.StdEncoding.EncodeToString(sum[:])}
-		}
-		stuck := p.OrLeave(func() { status, h, _ = w.Patch(context.Background(), url, from, body[from:end], checksum...) })
-		if stuck == nil && status == http.StatusNoContent {
-			answered, _ = strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
-		}
-		leave(stuck)
-		early := w.visible(url) // before its offset is asked for, not to be overtaken
-		var now int64
-		for again := true; again; {
-			offset := new(int64) // of this request alone: one that was left may still answer
-			stuck := p.OrLeave(func() { *offset = w.Head(url) })
-			if again = leave(stuck); !again {
-				now = *offset
-			}
-		}
-		switch {
-		case now < answered:
-			w.T.Fatalf("%s %d: %d was answered, the offset is %d", f, k, answered, now)
-		case s.checked && now != from && now != int64(end):
-			w.T.Fatalf("%s %d: a part of a chunk with a checksum was taken, up to %d of %d", f, k, now, end)
-		case now > int64(end):
-			w.T.Fatalf("%s %d: %d bytes were sent, the offset is %d", f, k, end, now)
-		case now < int64(s.size()) && early:
-			w.T.Fatalf("%s %d: seen before it was whole, at %d of %d bytes", f, k, now, s.size())
-		case now < int64(s.size()) && w.visible(url):
-			// What hangs may be beside the request that was left, such as the removal of old tails:
-			// it comes to its end meanwhile, and then the file is whole.
-			if before := now; len(waiting) > 0 {
-				now = w.Head(url)
-				w.T.Logf("%s %d: at %d a moment ago, now at %d", f, k, before, now)
-			}
-			if now < int64(s.size()) {
-				w.T.Fatalf("%s %d: seen at %d of %d bytes", f, k, now, s.size())
-			}
-		}
-		answered = now
-		if now < int64(end) { // the same chunk again, or what is left of it
-			chunks[i] -= int(now) - sent
-			i--
-		}
-		sent = int(now)
-	}
-	w.Check(url, body)
-	// The one that was left behind wakes up, believes what it believes, and changes nothing.
-	p.End()
-	for _, wait := range waiting {
-		wait()
-	}
-	for _, e := range engines {
-		e.Wait()
-	}
-	w.Check(url, body)
-	for _, e := range engines {
+	r.sendChunks()
+	w.Check(r.url, r.body)
+	r.endLeftRequests()
+	w.Check(r.url, r.body)
+	for _, e := range r.engines {
 		if n := inUse(e); n != 0 {
-			w.T.Fatalf("%s %d: %d bytes of memory were not given back", f, k, n)
+			w.T.Fatalf("%s: %d bytes of memory were not given back", r.at, n)
 		}
 	}
-	w.MakeRoom(url)
-	calls, at, _ := p.Seen()
+	w.MakeRoom(r.url)
+	calls, call, _ := r.plan.Seen()
 	if w.T.Failed() {
-		w.T.Fatalf("%s at call %d (%s)", f, k, at)
+		w.T.Fatalf("%s (%s)", r.at, call)
 	}
 	return calls >= k
+}
+
+// crashRun is one run of a scenario with one fault.
+type crashRun struct {
+	*world
+	scenario
+	plan    *uploadtest.Plan
+	at      string // the fault and its call, for messages
+	engines []*upload.Engine
+	waiting []func() // each waits for a request to an engine that the client left
+	url     string
+	body    []byte
+
+	answered int64 // the last offset in an answer
+	sent     int   // the offset from which the next chunk is sent
+}
+
+// sendChunks sends the chunks as a client does: after each it asks for the offset, and sends again what is missing.
+func (r *crashRun) sendChunks() {
+	r.T.Helper()
+	chunks := slices.Clone(r.chunks)
+	for i := 0; i < len(chunks); i++ {
+		if i == r.armed {
+			r.plan.Arm()
+		}
+		end := r.sent + chunks[i]
+		r.sendChunk(r.sent, end)
+		early := r.visible(r.url) // before the offset is requested: the upload may finish in between
+		now := r.checkedOffset(r.offset(), end, early)
+		r.answered = now
+		if now < int64(end) { // the same chunk again, or the rest of it
+			chunks[i] -= int(now) - r.sent
+			i--
+		}
+		r.sent = int(now)
+	}
+}
+
+func (r *crashRun) sendChunk(from, end int) {
+	var status int
+	var h http.Header
+	var checksum []string
+	if r.checked {
+		sum := sha1.Sum(r.body[from:end])
+		checksum = []string{"Upload-Checksum", "sha1 " + base64.StdEncoding.EncodeToString(sum[:])}
+	}
+	stuck := r.plan.OrLeave(func() {
+		status, h, _ = r.Patch(context.Background(), r.url, int64(from), r.body[from:end], checksum...)
+	})
+	if stuck == nil && status == http.StatusNoContent {
+		r.answered, _ = strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
+	}
+	r.leave(stuck)
+}
+
+// offset asks for the offset, again if the engine dies or hangs meanwhile.
+func (r *crashRun) offset() int64 {
+	r.T.Helper()
+	for {
+		offset := new(int64) // of this request alone: one that the client left may still write its own
+		stuck := r.plan.OrLeave(func() { *offset = r.Head(r.url) })
+		if !r.leave(stuck) {
+			return *offset
+		}
+	}
+}
+
+// leave starts a fresh engine, once, if the present one died or its request hangs (stuck).
+func (r *crashRun) leave(stuck func()) bool {
+	_, _, dead := r.plan.Seen()
+	if stuck != nil {
+		r.waiting = append(r.waiting, stuck)
+	}
+	if left := len(r.engines) > 2; left || !dead && stuck == nil {
+		return false
+	}
+	r.ExpireLeases()
+	r.engines = append(r.engines, r.Start())
+	return true
+}
+
+// checkedOffset checks the offset now after a chunk up to end, and returns the last one it saw; early says whether the
+// file was visible before now was requested.
+func (r *crashRun) checkedOffset(now int64, end int, early bool) int64 {
+	r.T.Helper()
+	whole := int64(r.size())
+	switch {
+	case now < r.answered:
+		r.T.Fatalf("%s: %d was answered, the offset is %d", r.at, r.answered, now)
+	case r.checked && now != int64(r.sent) && now != int64(end):
+		r.T.Fatalf("%s: a part of a chunk with a checksum was taken, up to %d of %d", r.at, now, end)
+	case now > int64(end):
+		r.T.Fatalf("%s: %d bytes were sent, the offset is %d", r.at, end, now)
+	case now < whole && early:
+		r.T.Fatalf("%s: visible before it was whole, at %d of %d bytes", r.at, now, whole)
+	case now < whole && r.visible(r.url):
+		// The call that hangs may run beside the request that the client left, such as the removal of old tails:
+		// that request ends meanwhile, and then the file is whole.
+		if before := now; len(r.waiting) > 0 {
+			now = r.Head(r.url)
+			r.T.Logf("%s: at %d a moment ago, now at %d", r.at, before, now)
+		}
+		if now < whole {
+			r.T.Fatalf("%s: visible at %d of %d bytes", r.at, now, whole)
+		}
+	}
+	return now
+}
+
+// endLeftRequests lets the requests that the client left continue: they act on an old state and must change nothing.
+func (r *crashRun) endLeftRequests() {
+	r.plan.End()
+	for _, wait := range r.waiting {
+		wait()
+	}
+	for _, e := range r.engines {
+		e.Wait()
+	}
 }
 
 // visible tells whether the upload is a file already.

@@ -9,76 +9,87 @@ import (
 	"holdfast/internal/test/uploadtest"
 )
 
-// An upload that has all its bytes and that nobody scans is tried again with each sweep. It runs out
-// only when that was in vain for a time after its own has ended: nobody may have been there before.
-// What waits for the store or the database does not run out.
+// An upload that has all its bytes but can't be scanned is tried again by each sweep. It expires only when tries
+// have failed for some time after its own time has ended: perhaps no sweep has tried before. An upload that waits for
+// the store or the database does not expire.
 func TestUploadsThatNobodyScansRunOut(t *testing.T) {
 	worlds(t, func(w *world) {
-		var fault error
-		w.Scan = func(context.Context, *file.Upload) error { return fault }
+		s := &unscanned{world: w, body: uploadtest.Content(uploadtest.PartSize + 1000)}
+		w.Scan = func(context.Context, *file.Upload) error { return s.fault }
 		e := w.Start()
-		body := uploadtest.Content(uploadtest.PartSize + 1000)
-		begin := func() (url string) {
-			t := w.T
-			t.Helper()
-			url = w.Create(len(body))
-			if status, _, err := w.Patch(t.Context(), url, 0, body); err != nil || status != http.StatusServiceUnavailable {
-				t.Fatal(status, err)
-			}
-			return url
-		}
 		sweep := func() {
 			w.T.Helper()
 			if err := e.Sweep(w.T.Context()); err != nil {
 				w.T.Fatal(err)
 			}
 		}
-		late := func(url string) {
-			w.T.Helper()
-			if _, err := w.Raw.Exec("update uploads set expires = 1, ttl = 1 where id = '" + string(uploadtest.ID(url)) +
-				"'"); err != nil {
-				w.T.Fatal(err)
-			}
-		}
 
-		fault = file.ErrScanner
-		young, old, healed := begin(), begin(), begin()
-		late(old)
-		late(healed)
+		s.fault = file.ErrScanner
+		young, old, healed := s.begin(), s.begin(), s.begin()
+		s.endTime(old)
+		s.endTime(healed)
 		sweep()
-		if !w.Lives(uploadtest.ID(old)) {
-			w.T.Error("it was given up at the first time")
+		if !s.lives(old) {
+			w.T.Error("it expired with the first try that failed")
 		}
-		fault = nil
-		if w.Head(healed) != int64(len(body)) {
-			w.T.Error("a client that comes again does not end it")
+		s.fault = nil
+		if w.Head(healed) != int64(len(s.body)) {
+			w.T.Error("a client that comes again does not finish it")
 		}
-		w.Check(healed, body)
-		fault = file.ErrStorageRead
-		stuck := begin()
-		late(stuck)
+		w.Check(healed, s.body)
+		s.fault = file.ErrStorageRead
+		stuck := s.begin()
+		s.endTime(stuck)
 		for range 3 {
 			sweep()
 		}
-		if !w.Lives(uploadtest.ID(stuck)) || !w.Lives(uploadtest.ID(old)) {
-			w.T.Error("one that waits for the store has run out")
+		if !s.lives(stuck) || !s.lives(old) {
+			w.T.Error("an upload that waits for the store has expired")
 		}
-		fault = file.ErrScanner
+		s.fault = file.ErrScanner
 		sweep()
-		for n := 0; w.Lives(uploadtest.ID(old)); n++ { // its time may be a millisecond
+		for n := 0; s.lives(old); n++ { // its time may be a millisecond
 			if n == 100 {
-				w.T.Fatal("it never runs out")
+				w.T.Fatal("it never expires")
 			}
 			sweep()
 		}
 		if n := w.InStore(string(uploadtest.ID(old))); n != 0 {
 			w.T.Errorf("%d objects stay", n)
 		}
-		if !w.Lives(uploadtest.ID(young)) {
-			w.T.Error("one whose time has not ended has run out")
+		if !s.lives(young) {
+			w.T.Error("an upload whose time has not ended has expired")
 		}
-		fault = nil
+		s.fault = nil
 		sweep()
-		w.Check(young, body)
+		w.Check(young, s.body)
 	})
 }
+
+// unscanned are uploads whose scan fails with fault.
+type unscanned struct {
+	*world
+	fault error
+	body  []byte
+}
+
+// begin sends a whole upload, which then waits for its scan.
+func (s *unscanned) begin() (url string) {
+	s.T.Helper()
+	url = s.Create(len(s.body))
+	if status, _, err := s.Patch(s.T.Context(), url, 0, s.body); err != nil || status != http.StatusServiceUnavailable {
+		s.T.Fatal(status, err)
+	}
+	return url
+}
+
+// endTime lets the time of an upload end.
+func (s *unscanned) endTime(url string) {
+	s.T.Helper()
+	_, err := s.Raw.Exec("update uploads set expires = 1, ttl = 1 where id = '" + string(uploadtest.ID(url)) + "'")
+	if err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+func (s *unscanned) lives(url string) bool { return s.Lives(uploadtest.ID(url)) }
