@@ -36,6 +36,7 @@ type commands struct {
 	Download    downloadCommand    `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
 	Backup      backupCommand      `cmd:"" help:"Copy the data folder of the embedded default while the service runs."`
 	Import      importCommands     `cmd:"" help:"Bring files over from another store."`
+	Access      accessCommands     `cmd:"" help:"Who may read what."`
 	Reconcile   reconcileCommand   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
 	Quota       quotaCommands      `cmd:"" help:"What accounts may use: show, list, set, clear."`
 	Events      eventsCommands     `cmd:"" help:"Events that could not be told to WEBHOOK_URL."`

@@ -22,8 +22,8 @@ func (r *reader) imports() Import {
 		AccessKey: r.string("IMPORT_S3_ACCESS_KEY", "its key", ""),
 		SecretKey: r.string("IMPORT_S3_SECRET_KEY", "and the secret of that", ""),
 		Region:    r.string("IMPORT_S3_REGION", "the store's region", "us-east-1"),
-		Texts: r.get("IMPORT_TEXTS_URL", "for `holdfast import links`: a PostgreSQL database with texts, "+
-			"`postgres://user:password@host/database`", ""),
+		Texts: r.get("IMPORT_TEXTS_URL", "for `holdfast import links` and `access crossing`: a PostgreSQL database with "+
+			"texts, `postgres://user:password@host/database`", ""),
 	}
 	if i.Google {
 		i.Endpoint = cmp.Or(i.Endpoint, "https://storage.googleapis.com")

@@ -65,39 +65,68 @@ func (n *nullable) Scan(v any) error {
 // Close ends the connection.
 func (t *Texts) Close(ctx context.Context) error { return t.conn.Close(ctx) }
 
-// Rewrite calls each for every text that contains one of these words, and replaces the text by the result, unless
-// the text was changed meanwhile. If each returns the text unchanged, nothing is written.
-func (t *Texts) Rewrite(ctx context.Context, words []string, each func(key, text string) (string, error)) error {
-	const page = 200
+// textPage is how many texts are read at a time.
+const textPage = 200
+
+// foundText is a text, the primary key of its row, and the account of the row (0 if that was not asked for).
+type foundText struct {
+	Key, Text string
+	Account   int64
+}
+
+// walk calls each for every text that contains one of these words, in the order of the primary keys. account is an
+// expression for the row's account; rows where it is null are left out.
+func (t *Texts) walk(ctx context.Context, account string, words []string, each func(foundText) error) error {
 	after := (*string)(nil)
 	for {
-		rows, err := t.conn.Query(ctx, `select `+t.key+`::text as a_key, `+t.column+`::text as a_text from `+t.table+`
-			where ($1::text is null or `+t.key+` > $1::text::`+t.keyType+`)
+		rows, err := t.conn.Query(ctx, `select `+t.key+`::text as a_key, `+t.column+`::text as a_text, `+account+`::bigint
+			from `+t.table+`
+			where ($1::text is null or `+t.key+` > $1::text::`+t.keyType+`) and `+account+` is not null
 				and exists (select from unnest($2::text[]) w where position(w in `+t.column+`::text) > 0)
-			order by `+t.key+` limit $3`, after, words, page)
+			order by `+t.key+` limit $3`, after, words, textPage)
 		if err != nil {
 			return err
 		}
-		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ Key, Text string }])
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[foundText])
 		if err != nil {
 			return err
 		}
 		for _, f := range found {
-			text, err := each(f.Key, f.Text)
-			if err != nil {
+			if err := each(f); err != nil {
 				return err
 			}
 			after = &f.Key
-			if text == f.Text {
-				continue
-			}
-			if _, err := t.conn.Exec(ctx, `update `+t.table+` set `+t.column+` = $2::text::`+t.textType+`
-				where `+t.key+` = $1::text::`+t.keyType+` and `+t.column+`::text = $3`, f.Key, text, f.Text); err != nil {
-				return fmt.Errorf("write %s %s: %w", t.table, f.Key, err)
-			}
 		}
-		if len(found) < page {
+		if len(found) < textPage {
 			return nil
 		}
 	}
+}
+
+// Read calls each for every text that contains one of these words, with the account that the column of this name has.
+func (t *Texts) Read(ctx context.Context, account string, words []string,
+	each func(text string, account int64) error) error {
+	err := t.walk(ctx, pgx.Identifier{account}.Sanitize(), words, func(f foundText) error {
+		return each(f.Text, f.Account)
+	})
+	if err != nil {
+		return fmt.Errorf("read the texts of %s: %w", t.table, err)
+	}
+	return nil
+}
+
+// Rewrite calls each for every text that contains one of these words, and replaces the text by the result, unless
+// the text was changed meanwhile. If each returns the text unchanged, nothing is written.
+func (t *Texts) Rewrite(ctx context.Context, words []string, each func(key, text string) (string, error)) error {
+	return t.walk(ctx, "0", words, func(f foundText) error {
+		text, err := each(f.Key, f.Text)
+		if err != nil || text == f.Text {
+			return err
+		}
+		if _, err := t.conn.Exec(ctx, `update `+t.table+` set `+t.column+` = $2::text::`+t.textType+`
+			where `+t.key+` = $1::text::`+t.keyType+` and `+t.column+`::text = $3`, f.Key, text, f.Text); err != nil {
+			return fmt.Errorf("write %s %s: %w", t.table, f.Key, err)
+		}
+		return nil
+	})
 }
