@@ -18,10 +18,10 @@ export CGO_ENABLED := 0
 .PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-go bench bench-docs faults mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything embedded; Ctrl-C stops it. It replaces the shell (exec), so
-# that signals reach it directly.
+# that signals reach it directly. With STORE=s3 its objects are in an S3 server that is started beside it.
 run: build
 	@scripts/page.sh --optional
-	@exec ./holdfast serve
+	@exec $(if $(filter s3,$(STORE)),scripts/run-s3.sh,./holdfast serve)
 
 build:
 	@scripts/tools.sh go

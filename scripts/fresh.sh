@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that everything can be fetched on a new machine. Fetches what the three Go modules, the linters and the page are made of
+# Checks that everything can be fetched on a new machine. Fetches what the Go modules, the linters and the page are made of
 # into empty caches and an empty home, and runs the tests that read a fetched module. On a machine that
 # was worked on, the caches hide a missing dependency. Takes about a minute, most of it for the network.
 set -euo pipefail
@@ -30,6 +30,7 @@ step deploy/check go test -count 1 ./...
 for module in . bench deploy/check; do
   step "$module" go list -deps -test ./... >"$empty/said"
 done
+step internal/test/s3server go list -deps tool >"$empty/said"
 
 step scripts/lint go list -deps tool >"$empty/said"
 

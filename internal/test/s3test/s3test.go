@@ -2,8 +2,8 @@
 // of its own, over a temporary folder. It can be killed and restarted, and there can be any number of them; the
 // embedded gateway, of which a process can have only one, can't offer that.
 //
-// The command is a tool of go.mod, so it has the same version as the embedded gateway. It is built once (a minute
-// or two) and kept in the user's cache folder.
+// The command is a tool of a module of its own, internal/test/s3server. It is built once (a minute or two) and kept in
+// the user's cache folder.
 package s3test
 
 import (
@@ -24,7 +24,10 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-const command = "github.com/versity/versitygw/cmd/versitygw"
+const (
+	command = "github.com/versity/versitygw/cmd/versitygw"
+	module  = "internal/test/s3server" // below the main module
+)
 
 // start is the working directory at the start of the test, within the module. The embedded gateway may have changed
 // it by the time a server is started.
@@ -143,12 +146,17 @@ func (s *Server) launch() error {
 
 // build returns the path of the built command, from the cache if it is there.
 func build() (string, error) {
-	// The cache's key has both versions: another version of Go builds another program.
-	version, err := output("go", "list", "-m", "-f", "{{.Version}}", "github.com/versity/versitygw")
+	main, err := output(start, "go", "env", "GOMOD")
 	if err != nil {
 		return "", err
 	}
-	compiler, err := output("go", "env", "GOVERSION")
+	dir := filepath.Join(filepath.Dir(main), filepath.FromSlash(module))
+	// The cache's key has both versions: another version of Go builds another program.
+	version, err := output(dir, "go", "list", "-m", "-f", "{{.Version}}", "github.com/versity/versitygw")
+	if err != nil {
+		return "", err
+	}
+	compiler, err := output(dir, "go", "env", "GOVERSION")
 	if err != nil {
 		return "", err
 	}
@@ -176,18 +184,18 @@ func build() (string, error) {
 	}
 	// Renamed only when it is complete: a build that is killed leaves no incomplete program.
 	half := binary + ".half"
-	if _, err := output("go", "build", "-ldflags=-s -w", "-o", half, command); err != nil {
+	if _, err := output(dir, "go", "build", "-ldflags=-s -w", "-o", half, command); err != nil {
 		return "", err
 	}
 	return binary, os.Rename(half, binary)
 }
 
-func output(name string, args ...string) (string, error) {
+func output(dir, name string, args ...string) (string, error) {
 	if startErr != nil {
 		return "", startErr
 	}
 	cmd := exec.Command(name, args...)
-	cmd.Dir = start
+	cmd.Dir = dir
 	// CGO_ENABLED=0 as in `make build`: Go's build cache then has most of it already.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	var problem strings.Builder
