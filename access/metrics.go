@@ -11,10 +11,10 @@ type metrics struct {
 func newMetrics() metrics {
 	return metrics{
 		durations: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "holdfast_backend_duration_seconds",
-			Help:    "Questions to the backend, whether somebody may read a file.",
+			Help:    "Requests to the backend that ask whether a caller may read a file.",
 			Buckets: []float64{.005, .025, .1, .25, 1, 2.5, 10}}),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_backend_errors_total",
-			Help: "Questions that the backend did not answer with yes or no, or not in time."}),
+			Help: "Requests to the backend that got no valid answer in time."}),
 	}
 }
 

@@ -135,7 +135,8 @@ func TestWhatIsNoTokenInRedis(t *testing.T) {
 		}
 	}
 	s.putUser("long",
-		"\x80\x02}X\x07\x00\x00\x00user_idK\x01sX\x0a\x00\x00\x00account_idK\x02sX\x01\x00\x00\x00xB\x00\x00\x10\x00"+strings.Repeat("a", 1<<20)+"s.")
+		"\x80\x02}X\x07\x00\x00\x00user_idK\x01sX\x0a\x00\x00\x00account_idK\x02s"+
+			"X\x01\x00\x00\x00xB\x00\x00\x10\x00"+strings.Repeat("a", 1<<20)+"s.")
 	refuse("a value of a mebibyte", "Authorization: Bearer long")
 	key, _ := s.keys.find(t.Context(), "list")
 	if err := s.client.LPush(t.Context(), key, "x").Err(); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 type backupCommand struct {
-	Folder string `arg:"" help:"A folder that does not exist yet. On the file system of DATA_DIR it takes next to no room, since files are shared."`
+	Folder string `arg:"" help:"A new folder. On the file system of DATA_DIR files share their space."`
 }
 
 // Run copies the data folder of the embedded default while the service runs. The copy is a data folder, too.

@@ -28,18 +28,18 @@ const (
 // read from the environment, by package config.
 type commands struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on HOST and PORT whether it is ready; status 0 if so."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on HOST and PORT whether it is ready: exit status 0."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 	Settings    settingsCommand    `cmd:"" help:"List all settings, their defaults and what they mean."`
 	Token       tokenCommands      `cmd:"" help:"Make, list and revoke local tokens."`
-	Upload      uploadCommand      `cmd:"" help:"Send files and print the URL of each. What is interrupted goes on where it was, with the same command."`
-	Download    downloadCommand    `cmd:"" help:"Fetch files and print where each lies. What is interrupted goes on where it was, with the same command."`
+	Upload      uploadCommand      `cmd:"" help:"Upload files and print their URLs. Run it again to resume."`
+	Download    downloadCommand    `cmd:"" help:"Download files and print their paths. Run it again to resume."`
 	Backup      backupCommand      `cmd:"" help:"Copy the data folder of the embedded default while the service runs."`
-	Import      importCommands     `cmd:"" help:"Bring files over from another store."`
+	Import      importCommands     `cmd:"" help:"Import files from another store."`
 	Access      accessCommands     `cmd:"" help:"Who may read what."`
-	Reconcile   reconcileCommand   `cmd:"" help:"Compare database and object store, in both directions. Status 1 if something is left to do."`
-	Quota       quotaCommands      `cmd:"" help:"What accounts may use: show, list, set, clear."`
-	Events      eventsCommands     `cmd:"" help:"Events that could not be told to WEBHOOK_URL."`
+	Reconcile   reconcileCommand   `cmd:"" help:"Compare database and object store. Exit status 1 if findings remain."`
+	Quota       quotaCommands      `cmd:"" help:"Quotas of accounts: show, list, set, clear."`
+	Events      eventsCommands     `cmd:"" help:"Events that could not be delivered to WEBHOOK_URL."`
 }
 
 // program is the environment in which a command runs.
@@ -89,7 +89,8 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	exited := -1
 	parser, err := kong.New(&c, append(rawArguments(), kong.Name("holdfast"), kong.Writers(stdout, stderr),
 		kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
-		kong.Exit(func(status int) { exited = status }))...)
+		kong.Exit(func(status int) { exited = status }),
+		kong.Vars{"import_help": importHelp, "manifest_help": manifestHelp, "links_help": linksHelp})...)
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}

@@ -22,26 +22,37 @@ import (
 	"holdfast/storage/s3"
 )
 
+// Help texts of import that are too long for a tag.
+const (
+	importHelp = "Import files (the default command of import): complete the records that another program wrote, or " +
+		"copy the files of a manifest. It can be run again at any time."
+	linksHelp = "Rewrite links to the old store in texts: from standard input to standard output, in files, or in a " +
+		"column of a PostgreSQL database."
+	manifestHelp = "CSV with a header line, or JSON Lines: account, user, source (s3://bucket/key, a URL or a path) or " +
+		"bucket and key, id, name, type, created, sha256, size. Without it, the records that another program wrote " +
+		"are completed."
+)
+
 type importCommands struct {
-	Files importFilesCommand `cmd:"" default:"withargs" help:"Bring files over (what plain import does): complete the records of other programs, or copy what a manifest names. Run it again as often as you like."`
-	Links importLinksCommand `cmd:"" help:"Rewrite links to the old store in texts, from standard input to standard output, in files, or in a column of a PostgreSQL database."`
+	Files importFilesCommand `cmd:"" default:"withargs" help:"${import_help}"`
+	Links importLinksCommand `cmd:"" help:"${links_help}"`
 }
 
 type importFilesCommand struct {
-	Manifest string `type:"existingfile" help:"CSV with a line of column names, or JSON Lines: account, user, source (s3://bucket/key, a URL or a path) or bucket and key, id, name, type, created, sha256, size. Without it: the records that another program wrote are completed."`
-	Folder   string `type:"existingdir" help:"Where the manifest's paths lie."`
+	Manifest string `type:"existingfile" help:"${manifest_help}"`
+	Folder   string `type:"existingdir" help:"The folder that the manifest's paths are relative to."`
 	Jobs     int    `default:"4" help:"Files at the same time. Each takes 8 MiB of memory."`
-	Again    bool   `help:"Bring files back that were imported before and deleted since."`
-	DryRun   bool   `help:"Look, and change nothing."`
+	Again    bool   `help:"Import files again that were deleted since an earlier import."`
+	DryRun   bool   `help:"Check only; change nothing."`
 }
 
 type importLinksCommand struct {
-	Files  []string `arg:"" optional:"" type:"existingfile" help:"Files, which are rewritten in their place."`
+	Files  []string `arg:"" optional:"" type:"existingfile" help:"Files to rewrite in place."`
 	Table  string   `help:"Table in the database of IMPORT_TEXTS_URL."`
 	Column string   `help:"Column of that table."`
 	Host   []string `default:"storage.googleapis.com,storage.cloud.google.com" help:"Hosts of the old store."`
-	Bucket []string `help:"Old buckets whose keys became ids as they are."`
-	DryRun bool     `help:"Print what would be changed, and change nothing."`
+	Bucket []string `help:"Old buckets whose keys were kept as ids."`
+	DryRun bool     `help:"Print the changes; change nothing."`
 }
 
 // Run completes the records of other programs, or copies what a manifest names.

@@ -11,10 +11,10 @@ import (
 )
 
 type reconcileCommand struct {
-	Fix           bool  `help:"Repair what is safe: complete the records of other programs, remove what uploads have left over."`
+	Fix           bool  `help:"Repair safe findings: complete foreign records, remove leftovers of uploads."`
 	Deep          bool  `help:"Read all bytes and compare their SHA-256 with the record's."`
-	DeleteUnknown bool  `help:"Remove what no row knows and is older than 48 hours. After a database was restored from a backup these are the files since: look first."`
-	Account       int64 `help:"Look at this account only."`
+	DeleteUnknown bool  `help:"Remove unrecorded objects older than 48 h. After a restored backup: newer files!"`
+	Account       int64 `help:"Check this account only."`
 	Jobs          int   `default:"4" help:"Files that are read at the same time with --deep."`
 	JSON          bool  `name:"json" help:"Lines of JSON; the last one is the summary."`
 }

@@ -16,13 +16,13 @@ import (
 type tokenCommands struct {
 	Create tokenCreateCommand `cmd:"" help:"Make a token and print it. It is not shown again."`
 	List   tokenListCommand   `cmd:"" help:"List all tokens, without their texts."`
-	Revoke tokenRevokeCommand `cmd:"" help:"End a token."`
+	Revoke tokenRevokeCommand `cmd:"" help:"Revoke a token."`
 }
 
 type tokenCreateCommand struct {
 	User    int64         `help:"Number of the user."`
 	Account int64         `required:"" help:"Number of the account."`
-	Service bool          `help:"For a program of the account in place of a user: it may read, grant and delete all files of the account."`
+	Service bool          `help:"For a program of the account: it may read, grant and delete all its files."`
 	Group   []string      `sep:"none" help:"A group of the user's, which grants may name. May be repeated."`
 	TTL     time.Duration `name:"ttl" help:"How long the token is in force, such as 24h. Without it: until it is revoked."`
 	Name    string        `help:"A name for the list."`

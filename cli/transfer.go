@@ -16,9 +16,9 @@ import (
 
 // remote are the flags of all transfers: the service, and how to use it.
 type remote struct {
-	URL      string `name:"url" help:"Where the service's files are seen; else HOLDFAST_URL, else http://127.0.0.1:8000/files." placeholder:"URL"`
-	Token    string `help:"Who you are; else HOLDFAST_TOKEN, which other users of this machine can't see." placeholder:"TOKEN"`
-	Parallel int    `short:"j" default:"3" help:"How many files at a time."`
+	URL      string `name:"url" help:"The service (default: HOLDFAST_URL, http://127.0.0.1:8000/files)." placeholder:"URL"`
+	Token    string `help:"Your token; HOLDFAST_TOKEN is hidden from other users." placeholder:"TOKEN"`
+	Parallel int    `short:"j" default:"3" help:"How many files at the same time."`
 	Quiet    bool   `short:"q" help:"Print errors and results only."`
 
 	Patience time.Duration `default:"10m" help:"How long to retry without progress before giving up."`
@@ -29,15 +29,15 @@ const standardStream = "-"
 
 type uploadCommand struct {
 	remote
-	Files []string `arg:"" help:"What to send; - is standard input."`
-	Name  string   `default:"stdin" help:"What the file from standard input is called." placeholder:"NAME"`
+	Files []string `arg:"" help:"Files to upload; - is standard input."`
+	Name  string   `default:"stdin" help:"The name of the file from standard input." placeholder:"NAME"`
 }
 
 type downloadCommand struct {
 	remote
-	URLs   []string `arg:"" name:"url" help:"What to fetch."`
+	URLs   []string `arg:"" name:"url" help:"URLs to download."`
 	Output string   `short:"o" help:"A file's name, a folder, or - for standard output." placeholder:"PATH"`
-	Force  bool     `short:"f" help:"Overwrite files that are there."`
+	Force  bool     `short:"f" help:"Overwrite existing files."`
 }
 
 // Exit statuses of transfers, beside those of all commands.

@@ -107,6 +107,7 @@ func (d *DB) Listen(ctx context.Context, asked func(file.ID), trouble func(error
 	if !d.Shared() {
 		return
 	}
+	// No retry: listening has no result that would end it, only ctx does.
 	for ctx.Err() == nil {
 		err := d.listen(ctx, asked)
 		if ctx.Err() != nil {

@@ -17,10 +17,10 @@ type metrics struct {
 func newMetrics() *metrics {
 	return &metrics{
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "holdfast_sql_duration_seconds",
-			Help:    "Statements, by what they do: how long until the answer was read, with waiting for a connection.",
+			Help:    "Duration of SQL statements, with the wait for a connection, until the answer was read.",
 			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10}}, []string{"operation"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_sql_errors_total",
-			Help: "Statements that the database did not answer, or not in time, or had no room for."}, []string{"operation"}),
+			Help: "SQL statements that failed: no answer in time, or no disk space."}, []string{"operation"}),
 	}
 }
 
@@ -43,10 +43,10 @@ func (c *CachedDB) Register(to prometheus.Registerer) {
 type outbox struct{ db *DB }
 
 var (
-	eventsDesc = prometheus.NewDesc("holdfast_events", "Events in the outbox: waiting to be told, or dead. The same in "+
+	eventsDesc = prometheus.NewDesc("holdfast_events", "Events in the outbox: waiting for delivery, or dead. The same in "+
 		"every replica.", []string{"state"}, nil)
 	oldestDesc = prometheus.NewDesc("holdfast_events_oldest_waiting_seconds",
-		"How long the oldest event waits that is not dead. The same in every replica.", nil, nil)
+		"Age of the oldest event that waits for delivery. The same in every replica.", nil, nil)
 )
 
 // outboxTimeout limits counting. If the database is down, a scrape still returns all other metrics.

@@ -19,22 +19,22 @@ func newMetrics() *metrics {
 	m := &metrics{
 		downloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_downloads_total",
 			Help: "GET of a file, by outcome: whole, range, not_modified, redirected, refused (4xx), failed (5xx), broken " +
-				"(ended before its end)."}, []string{"outcome"}),
+				"(cut off before the last byte)."}, []string{"outcome"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "holdfast_download_duration_seconds",
-			Help: "GET of a file, until its last byte was sent; clients may be slow.", Buckets: []float64{.005, .025, .1, .5,
-				2.5, 10, 60, 300}}, []string{"outcome"}),
+			Help:    "Duration of GET of a file until the last byte was sent; slow clients count.",
+			Buckets: []float64{.005, .025, .1, .5, 2.5, 10, 60, 300}}, []string{"outcome"}),
 		sent: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_sent_bytes_total",
 			Help: "Bytes of files that were sent to clients."}),
 		deleted: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_files_deleted_total",
-			Help: "Files that were deleted by DELETE of the file."}),
+			Help: "Files deleted by DELETE."}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_download_object_faults_total",
 			Help: "Records whose object was missing from the store, or changed (replaced, shorter)."}, []string{"fault"}),
 		resumes: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_resumes_total",
-			Help: "Reads from the store that went on after it had broken off."}),
+			Help: "Reads from the store that were resumed after the store broke off."}),
 		reopened: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_download_reopened_total",
-			Help: "Reads from the store that were begun anew because the bytes moved slowly, with nothing broken."}),
+			Help: "Reads from the store that were reopened because the client or the store was slow."}),
 		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_download_aborted_total",
-			Help: "Answers that were cut off: the store gave no more, or the client took no more."}, []string{"by"}),
+			Help: "Answers that were cut off, by cause: the store or the client."}, []string{"by"}),
 	}
 	// So that they are shown, as 0, before anything happens.
 	for _, outcome := range []string{"whole", "range", "not_modified", "redirected", "refused", "failed", "broken"} {

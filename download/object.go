@@ -196,6 +196,7 @@ func (o *object) read(p []byte) (int, error) {
 // replaced.
 func (o *object) resume(broken error) error {
 	broken = fmt.Errorf("read object: %w: broken off at byte %d of %d: %w", file.ErrStorageRead, o.pos, o.end, broken)
+	// More than a retry: the tries are counted for the whole answer, and the error keeps why each one failed.
 	for pause := firstPause; o.resumed < maxResumes; pause *= 2 {
 		o.resumed++
 		select {

@@ -35,7 +35,7 @@ func TestOrigins(t *testing.T) {
 		{"", "http://127.0.0.1/files", "http://localhost", true},
 		{"", "https://files.example.org/files", "https://evil.example.org", false},
 	} {
-		settings, err := config.Load(func(name string) string { return map[string]string{"ALLOWED_ORIGINS": c.allowed}[name] })
+		settings, err := config.Load(allowing(c.allowed))
 		if err != nil {
 			t.Errorf("%s: %v", c.allowed, err)
 			continue
@@ -53,7 +53,7 @@ func TestOrigins(t *testing.T) {
 	}
 	for _, wrong := range []string{"null", "app.example.org", "file:///x", "https://a*.example.org", "https://*.*.org",
 		"https://b\u00fccher.example", "https://u:p@example.org", "javascript:x"} {
-		if c, err := config.Load(func(name string) string { return map[string]string{"ALLOWED_ORIGINS": wrong}[name] }); err == nil {
+		if c, err := config.Load(allowing(wrong)); err == nil {
 			t.Errorf("%q is taken for %q", wrong, c.AllowedOrigins)
 		}
 	}
@@ -98,4 +98,9 @@ func TestPreflightLists(t *testing.T) {
 			t.Errorf("%q: %v", list, w.Header())
 		}
 	}
+}
+
+// allowing is an environment with ALLOWED_ORIGINS.
+func allowing(origins string) func(string) string {
+	return func(name string) string { return map[string]string{"ALLOWED_ORIGINS": origins}[name] }
 }

@@ -24,15 +24,15 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_http_requests_total",
-			Help: "Requests by route, method and class of status; cut is one without an answer."}, []string{"route", "method",
-			"status"}),
+			Help: "Requests by route, method and class of status; cut: the connection ended without an answer."},
+			[]string{"route", "method", "status"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "holdfast_http_request_duration_seconds",
-			Help:    "Requests until their answer was sent; clients may be slow.",
+			Help:    "Duration of requests until their answer was sent; slow clients count.",
 			Buckets: []float64{.005, .025, .1, .25, 1, 2.5, 10, 60, 300}}, []string{"route", "method"}),
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "holdfast_http_requests_in_flight",
-			Help: "Requests that are being answered, by kind: upload, download, other."}, []string{"kind"}),
+			Help: "Requests in progress, by kind: upload, download, other."}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_uploads_refused_total",
-			Help: "Requests of uploads that were answered with an error, by its code; tus clients go on after many of them."},
+			Help: "Upload requests that were answered with an error, by code; tus clients resume after many of them."},
 			[]string{"code"}),
 	}
 	for _, kind := range []string{"upload", "download", "other"} {

@@ -7,8 +7,7 @@ type deliveries struct{ *prometheus.CounterVec }
 
 func newDeliveries() deliveries {
 	sent := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_events_sent_total",
-		Help: "Events that were sent to WEBHOOK_URL, each time that they were: taken, failed, dead (failed for the last " +
-			"time)."}, []string{"result"})
+		Help: "Deliveries to WEBHOOK_URL, by result: taken, failed, dead (the last attempt failed)."}, []string{"result"})
 	for _, result := range []string{"taken", "failed", "dead"} { // so that they are shown, as 0, from the start
 		sent.WithLabelValues(result)
 	}

@@ -9,7 +9,7 @@ type metrics struct{ created, finished prometheus.Counter }
 func newMetrics() metrics {
 	return metrics{
 		created: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_uploads_created_total",
-			Help: "Uploads that were begun; of those that are put together, the final ones."}),
+			Help: "Uploads that were created; of concatenations, only final uploads are counted."}),
 		finished: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_uploads_finished_total",
 			Help: "Uploads that became files."}),
 	}

@@ -13,7 +13,7 @@ type refusals struct{ *prometheus.CounterVec }
 
 func newRefused() refusals {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_rate_limit_refusals_total",
-		Help: "Requests that were refused because too many came before (429), by the limit: upload, download, denied, " +
+		Help: "Requests over a rate limit (429), by limit: upload, download, denied, " +
 			"token."}, []string{"limit"})
 	// so that the metrics exist before the first refusal
 	for _, name := range []string{"upload", "download", "denied", "token"} {
@@ -30,7 +30,7 @@ func (l *Limits) Register(r prometheus.Registerer) {
 	r.MustRegister(l.refused)
 	if shared, ok := l.counter.(*Redis); ok {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_rate_limit_redis_up",
-			Help: "1 while limits are counted in Redis, 0 while it does not answer and each replica counts for itself."},
+			Help: "1 while limits are counted in Redis, 0 while Redis does not answer and each replica counts by itself."},
 			func() float64 {
 				if shared.down.Load() {
 					return 0
@@ -50,19 +50,19 @@ type connectionMetrics struct {
 func newConnectionMetrics(c *Connections) *connectionMetrics {
 	m := &connectionMetrics{
 		open: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_connections",
-			Help: "Connections of clients that are open."}, func() float64 {
+			Help: "Open connections of clients."}, func() float64 {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return float64(len(c.open))
 		}),
 		most: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_connections_limit",
-			Help: "How many connections there may be: MAX_CONNECTIONS, or what follows from the limit of open files."},
+			Help: "Limit of connections: MAX_CONNECTIONS, or derived from the limit of open files."},
 			func() float64 { return float64(c.Most()) }),
 		closed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_connections_closed_total",
-			Help: "Connections that were closed to make room for others, by what they did: silent (they had sent no request " +
-				"yet), idle."}, []string{"state"}),
+			Help: "Connections that were closed to make room for others, by state: silent (no request yet), " +
+				"idle."}, []string{"state"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_connections_refused_total",
-			Help: "Connections that there was no room for, by the limit: all (503), client (429)."}, []string{"limit"}),
+			Help: "Connections over a limit, by limit: all (503), client (429)."}, []string{"limit"}),
 	}
 	for _, state := range []string{"silent", "idle"} {
 		m.closed.WithLabelValues(state)

@@ -82,7 +82,8 @@ func TestErrors(t *testing.T) {
 		}
 		status := statuses[name]
 		var codes []string
-		for _, m := range regexp.MustCompile("(?m)^- `([A-Z]+_\\d+)` (.+?)(?::.*|\\.)$").FindAllStringSubmatch(*r.Value.Description, -1) {
+		item := regexp.MustCompile("(?m)^- `([A-Z]+_\\d+)` (.+?)(?::.*|\\.)$")
+		for _, m := range item.FindAllStringSubmatch(*r.Value.Description, -1) {
 			got[status] = append(got[status], m[1]+" "+m[2])
 			codes = append(codes, m[1])
 		}

@@ -30,7 +30,8 @@ func TestAnswers(t *testing.T) {
 		{file.Refuse(file.ErrDenied, "User 3 has no access to file 'x'"), false, 403,
 			`{"code":"FILE_002","message":"Access to file denied","details":{"reason":"User 3 has no access to file 'x'"}}`, ""},
 		{file.Refuse(file.ErrTooLarge, "File size 2 bytes exceeds limit 1 bytes"), false, 413,
-			`{"code":"FILE_003","message":"File size exceeds limit","details":{"reason":"File size 2 bytes exceeds limit 1 bytes"}}`, ""},
+			`{"code":"FILE_003","message":"File size exceeds limit",` +
+				`"details":{"reason":"File size 2 bytes exceeds limit 1 bytes"}}`, ""},
 		{fmt.Errorf("read upload: %w: %w", file.ErrDatabase, secret), false, 503,
 			`{"code":"DB_001","message":"Database connection failed"}`, "2"},
 		{fmt.Errorf("look up: %w: %w", file.ErrRedis, secret), false, 503,

@@ -17,13 +17,13 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_leftovers_sweeps_total",
-			Help: "Buckets that this replica looked through for what uploads have left, by how that ended: ok, failed."},
+			Help: "Buckets that this replica searched for leftovers of uploads, by result: ok, failed."},
 			[]string{"result"}),
 		last: prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_leftovers_last_success_timestamp_seconds",
-			Help: "When this replica last looked through a bucket without an error; 0: never. " +
-				"One replica does it for all: take the maximum."}),
+			Help: "When this replica last searched a bucket without an error; 0: never. " +
+				"One replica does it for all: use the maximum."}),
 		removed: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_leftovers_removed_total",
-			Help: "Tails and multipart uploads that no upload needed any more, and that were removed."}),
+			Help: "Tails and multipart uploads that were removed because no upload needed them any more."}),
 	}
 	for _, result := range []string{"ok", "failed"} { // so that the series exist from the start
 		m.steps.WithLabelValues(result)

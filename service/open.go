@@ -201,6 +201,7 @@ func waitFor(ctx context.Context, log *slog.Logger, what string, limit time.Dura
 	try func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	// A loop of its own: at the limit the error is the last one of the dependency, not that the context has ended.
 	for {
 		err := try(limited)
 		if err == nil {
@@ -216,7 +217,7 @@ func waitFor(ctx context.Context, log *slog.Logger, what string, limit time.Dura
 		log.Warn("waiting for the "+what, "for_at_most", limit.String(), "error", err)
 		select {
 		case <-limited.Done():
-			return fmt.Errorf("the %s did not come within %s: %w", what, limit, err)
+			return fmt.Errorf("the %s was not reachable within %s: %w", what, limit, err)
 		case <-time.After(time.Second):
 		}
 	}

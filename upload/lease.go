@@ -76,6 +76,7 @@ type lease struct {
 func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *file.Upload, error) {
 	const firstPause, longestPause = 25 * time.Millisecond, 500 * time.Millisecond
 	began, held := time.Now(), false
+	// More than a retry: a lease given back in this process ends the pause, and the caller's context the wait.
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		asked := time.Now()
 		u, err := ls.rows.TakeLease(ctx, id, ls.holder, ls.ttl)

@@ -29,7 +29,8 @@ func TestCPUTime(t *testing.T) {
 }
 
 func TestBusyTime(t *testing.T) {
-	if got, err := busyTime([]byte("cpu  1 2 3 1000 1000 4 5 6 99 99\ncpu0 7 7 7 7 7 7 7 7\n")); got != 210*time.Millisecond || err != nil {
+	got, err := busyTime([]byte("cpu  1 2 3 1000 1000 4 5 6 99 99\ncpu0 7 7 7 7 7 7 7 7\n"))
+	if got != 210*time.Millisecond || err != nil {
 		t.Error(got, err)
 	}
 	for _, stat := range []string{"", "cpu 1 2 3", "cpu0 1 2 3 4 5 6 7 8", "cpu one 2 3 4 5 6 7 8"} {

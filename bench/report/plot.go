@@ -166,7 +166,9 @@ func times(log float64) string {
 // may be wider than ours.
 var plotTemplate = template.Must(template.New("plot").Funcs(template.FuncMap{
 	"n": func(v float64) string { return fmt.Sprintf("%.1f", v) },
-}).Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{n .Width}} {{n .Height}}" width="{{n .Width}}" height="{{n .Height}}" font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif" font-size="12" fill="{{.Ink}}">
+}).Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{n .Width}} {{n .Height}}" ` +
+	`width="{{n .Width}}" height="{{n .Height}}" ` +
+	`font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif" font-size="12" fill="{{.Ink}}">
 <rect width="100%" height="100%" fill="{{.Paper}}"/>
 {{- range .Ticks}}
 <line x1="{{n .X}}" x2="{{n .X}}" y1="{{n $.From}}" y2="{{n $.To}}" stroke="{{$.Faint}}"/>

@@ -130,9 +130,12 @@ Speed                           Holdfast   tusd   direct   Holdfast/tusd   Holdf
   1 GiB in one stream   MB/s    224        107    268      2.08x           0.83x
   HEAD                  req/s   1500       1500   -        1.00x           -
 
-CPU: server + store + client                Holdfast             tusd                 direct        sum of tusd/Holdfast   sum of direct/Holdfast
-  1 GiB in one stream          s/GiB        1.00 + 3.00 + 1.00   4.00 + 3.00 + 1.00   3.00 + 1.00   1.60x                  0.80x
-  HEAD                         ms/request   0.50 + 0 + 0         0.50 + 0 + 0         -             1.00x                  -
+CPU: server + store + client                Holdfast             tusd                 direct        ` +
+		`sum of tusd/Holdfast   sum of direct/Holdfast
+  1 GiB in one stream          s/GiB        1.00 + 3.00 + 1.00   4.00 + 3.00 + 1.00   3.00 + 1.00   ` +
+		`1.60x                  0.80x
+  HEAD                         ms/request   0.50 + 0 + 0         0.50 + 0 + 0         -             ` +
+		`1.00x                  -
 
 CPU of the server                    Holdfast   tusd   Holdfast/tusd
   1 GiB in one stream   s/GiB        1.00       4.00   0.25x
@@ -184,8 +187,10 @@ func TestNginxInTableAndPlot(t *testing.T) {
 	const want = `Speed              Holdfast   direct   nginx   Holdfast/direct   Holdfast/nginx
   Ranges   req/s   1000       1000     1000    1.00x             1.00x
 
-CPU: server + store + client                Holdfast             direct        nginx                       sum of direct/Holdfast   sum of nginx/Holdfast
-  Ranges                       ms/request   0.50 + 1.00 + 0.50   1.00 + 0.50   0.40 (0.10) + 1.00 + 0.50   0.75x                    1.00x
+CPU: server + store + client                Holdfast             direct        nginx                       ` +
+		`sum of direct/Holdfast   sum of nginx/Holdfast
+  Ranges                       ms/request   0.50 + 1.00 + 0.50   1.00 + 0.50   0.40 (0.10) + 1.00 + 0.50   ` +
+		`0.75x                    1.00x
 
 CPU of the server                Holdfast   nginx   Holdfast/nginx
   Ranges            ms/request   0.50       0.40    1.25x`

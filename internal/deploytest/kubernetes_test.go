@@ -132,7 +132,8 @@ func TestClusterDeployment(t *testing.T) {
 		}
 	}
 	startup := container.StartupProbe
-	if n := startup["periodSeconds"].(int) * startup["failureThreshold"].(int); time.Duration(n)*time.Second <= c.StartTimeout {
+	n := startup["periodSeconds"].(int) * startup["failureThreshold"].(int)
+	if time.Duration(n)*time.Second <= c.StartTimeout {
 		t.Errorf("the pod is given up after %d s, the service waits %s for database and store", n, c.StartTimeout)
 	}
 }

@@ -42,7 +42,8 @@ func TestCallsOfTheAPI(t *testing.T) {
 	const before = `
 ID=$(printf 0123456789 | curl -fsS -F 'file=@-;filename=a.txt' "$URL/upload" -H "Authorization: Bearer $TOKEN" |
   sed 's/.*"file_id":"\([^"]*\)".*/\1/')
-UPLOAD=$(printf 01234 | curl -fsS -i -X POST "$URL/tus/" -H "Authorization: Bearer $TOKEN" -H 'Tus-Resumable: 1.0.0' -H 'Upload-Length: 10' \
+UPLOAD=$(printf 01234 | curl -fsS -i -X POST "$URL/tus/" -H "Authorization: Bearer $TOKEN" -H 'Tus-Resumable: 1.0.0' \
+  -H 'Upload-Length: 10' \
   -H 'Content-Type: application/offset+octet-stream' --data-binary @- | tr -d '\r' | sed -n 's/^Location: //p')
 test "$ID" -a "$UPLOAD"
 `

@@ -31,7 +31,8 @@ var places = []struct {
 	{"statements are tried again in one place", `SafeToRetry|57P01`, []string{"db/again.go"}},
 	{"codes and statuses of errors are in problem", `"[A-Z]{2,8}_0\d\d"`, []string{"problem/problem.go"}},
 	{"errors are answered by problem; the operators' own address has no body to describe",
-		`http\.(Error|NotFound)\(|WriteHeader\((http\.Status(Bad|Unauthorized|Forbidden|NotFound|Conflict|Gone|Internal|Service|TooMany)|[45]\d\d)`, []string{"service/admin.go"}},
+		`http\.(Error|NotFound)\(|WriteHeader\((http\.Status(Bad|Unauthorized|Forbidden|NotFound|` +
+			`Conflict|Gone|Internal|Service|TooMany)|[45]\d\d)`, []string{"service/admin.go"}},
 	{"work for one replica is taken by internal/chore", `\.TakeChore\(`, []string{"internal/chore/chore.go"}},
 	{"what an anonymous request may learn is decided in one place", `anonymousKey\{\}`, []string{"auth/auth.go"}},
 	{"caches are internal/cache's; two keep something else than what was looked up", `"github\.com/maypok86/otter`,

@@ -19,8 +19,9 @@ create table alembic_version (version_num varchar(32) not null, constraint alemb
 (version_num));
 insert into alembic_version values ('5ba2db086f1a');
 create table files (
-    file_id varchar not null, size bigint not null, content_type varchar not null, filename varchar not null, user_id integer,
-    account_id integer not null, created_at timestamp with time zone default now() not null, primary key (file_id)
+    file_id varchar not null, size bigint not null, content_type varchar not null, filename varchar not null,
+    user_id integer, account_id integer not null, created_at timestamp with time zone default now() not null,
+    primary key (file_id)
 );
 create index ix_files_account_id on files (account_id);
 create index ix_files_user_id on files (user_id);`

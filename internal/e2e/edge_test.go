@@ -119,7 +119,8 @@ func TestBrowsersAreRedirected(t *testing.T) {
 			"https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id"},
 		{"GET", "/some-id", browser + "|Authorization: -", signIn("/some-id")}, // the proxy cut the prefix off
 		{"GET", "/files/some-id?disposition=inline&x=%20a+b", browser + "|Authorization: -",
-			"https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id%3Fdisposition%3Dinline%26x%3D%2520a%2Bb"},
+			"https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id" +
+				"%3Fdisposition%3Dinline%26x%3D%2520a%2Bb"},
 		{"GET", "/files/%D0%B0%2Fb~c", browser + "|Authorization: Bearer old", signIn("/%D0%B0%2Fb~c")},
 		{"GET", "/files/tus/some-id", browser + "|Authorization: -", signIn("/tus/some-id")},
 		{"GET", "/files/some-id", browser, "https://app.example.org/error/"}, // 404

@@ -97,7 +97,8 @@ func (s *server) trace() {
 	}
 	// -D: the process that we start, and stop, is the program itself.
 	s.within = []string{strace, "-D", "-f", "-y", "-s", "1500", "--seccomp-bpf", "-o", filepath.Join(s.folder, "trace"),
-		"-e", "trace=fsync,fdatasync,syncfs,write,pwrite64,writev,pwritev,copy_file_range,sendfile,splice,rename,renameat,renameat2,link,linkat"}
+		"-e", "trace=fsync,fdatasync,syncfs,write,pwrite64,writev,pwritev,copy_file_range," +
+			"sendfile,splice,rename,renameat,renameat2,link,linkat"}
 }
 
 // systemCall is one call, from the line of the trace at which it began to that at which it had returned.

@@ -105,7 +105,8 @@ func TestWrongForms(t *testing.T) {
 	const b = "Content-Type: multipart/form-data; boundary=b"
 	part := func(headers, content string) string { return "--b\r\n" + headers + "\r\n\r\n" + content + "\r\n" }
 	file := part(`Content-Disposition: form-data; name="file"; filename="a.txt"`, "hello")
-	const missing = `{"code":"VAL_002","message":"Missing required field","details":{"reason":"Field 'file' is required and must be a file"}}`
+	const missing = `{"code":"VAL_002","message":"Missing required field",` +
+		`"details":{"reason":"Field 'file' is required and must be a file"}}`
 	s.check(t, []line{
 		{"POST", "/files/upload", b, "--b--\r\n", 422, "VAL_002", missing},
 		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="other"; filename="a"`, "x") + "--b--\r\n",
@@ -143,7 +144,8 @@ func TestWrongForms(t *testing.T) {
 			`{"code":"AUTH_001","message":"Authentication failed"}`},
 		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="file"; filename="big"`,
 			strings.Repeat("x", 1_000_001)) + "--b--\r\n",
-			413, "FILE_003", `{"code":"FILE_003","message":"File size exceeds limit","details":{"reason":"File size 1000001 bytes exceeds limit 1000000 bytes"}}`},
+			413, "FILE_003", `{"code":"FILE_003","message":"File size exceeds limit",` +
+				`"details":{"reason":"File size 1000001 bytes exceeds limit 1000000 bytes"}}`},
 		{"GET", "/files/upload", "", "", 405, "VAL_006", ""},
 	})
 	if left := s.names(t); len(left) != 0 {

@@ -160,7 +160,8 @@ func TestImportManifest(t *testing.T) {
 	sum := sha256.Sum256(big)
 	lines := []string{
 		`{"account": 3, "user": 7, "bucket": "acme", "key": "dir/my file.png", "created": "2020-01-02T03:04:05Z"}`,
-		fmt.Sprintf(`{"account": 3, "user": 7, "source": "s3://acme/big", "id": "chosen", "name": "../big.mp4", "type": "video/mp4", "sha256": "%x", "size": %d}`, sum, len(big)),
+		fmt.Sprintf(`{"account": 3, "user": 7, "source": "s3://acme/big", "id": "chosen", "name": "../big.mp4", `+
+			`"type": "video/mp4", "sha256": "%x", "size": %d}`, sum, len(big)),
 		`{"account": 3, "user": 7, "source": "s3://acme/empty"}`,
 		`{"account": 3, "user": 7, "url": "` + web.URL + `/chunked.txt?x=1"}`,
 		`{"account": 3, "user": 7, "path": "in/a.csv"}`,

@@ -118,9 +118,11 @@ func TestBehindThePythonServicesNginx(t *testing.T) {
 			`{"code":"FILE_002","message":"Access to file denied","details":{"reason":"User 2 has no access to file '` +
 				byForm.ID + `'"}}`},
 		{"POST", public + "/upload", header, too, 413,
-			`{"code":"FILE_003","message":"File size exceeds limit","details":{"reason":"File size 20000001 bytes exceeds limit 20000000 bytes"}}`},
+			`{"code":"FILE_003","message":"File size exceeds limit",` +
+				`"details":{"reason":"File size 20000001 bytes exceeds limit 20000000 bytes"}}`},
 		{"POST", public + "/upload", "Content-Type: multipart/form-data; boundary=b", "--b--\r\n", 422,
-			`{"code":"VAL_002","message":"Missing required field","details":{"reason":"Field 'file' is required and must be a file"}}`},
+			`{"code":"VAL_002","message":"Missing required field",` +
+				`"details":{"reason":"Field 'file' is required and must be a file"}}`},
 	} {
 		a := s.do(t, c.method, c.path, c.body, c.headers, "X-Real-IP: 192.0.2.1")
 		if a.status != c.status || string(a.body) != c.want {
@@ -128,7 +130,8 @@ func TestBehindThePythonServicesNginx(t *testing.T) {
 		}
 	}
 	a = s.do(t, "GET", public+"/some-id?x=1", nil, "Authorization: -", "Accept: text/html")
-	if want := "https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id%3Fx%3D1"; a.status != 302 || a.header.Get("Location") != want {
+	want := "https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id%3Fx%3D1"
+	if a.status != 302 || a.header.Get("Location") != want {
 		t.Errorf("%v", a)
 	}
 

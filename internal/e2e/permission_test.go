@@ -158,8 +158,9 @@ func TestGrants(t *testing.T) {
 			s.as("another token", d.public("hgfedcba", 1)).gets("GET", "/files/"+id, 403, noAccess("anonymous", id))
 
 			// What comes out goes in again; what is taken away is gone at once.
-			put(service, `{"access":"restricted","users":[],"groups":["staff, all"],"tokens":["sha256:9c56cc51b374c3ba189210d5b6d4bf57"]}`,
-				`{"access":"restricted","users":[],"groups":["staff, all"],"tokens":["sha256:9c56cc51b374c3ba189210d5b6d4bf57"]}`)
+			sent := `{"access":"restricted","users":[],"groups":["staff, all"],` +
+				`"tokens":["sha256:9c56cc51b374c3ba189210d5b6d4bf57"]}`
+			put(service, sent, sent)
 			s.as("guest", d.guest(12, 1)).gets("GET", "/files/"+id, 403, noAccess("12", id))
 			staff.sees(id, "the owner's") // by the group
 			public.sees(id, "the owner's")

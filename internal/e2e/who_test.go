@@ -24,7 +24,8 @@ const (
 )
 
 func noAccess(who, id string) string {
-	return fmt.Sprintf(`{"code":"FILE_002","message":"Access to file denied","details":{"reason":"User %s has no access to file '%s'"}}`, who, id)
+	return fmt.Sprintf(`{"code":"FILE_002","message":"Access to file denied",`+
+		`"details":{"reason":"User %s has no access to file '%s'"}}`, who, id)
 }
 
 // callers are one of every kind, all of account 1.
