@@ -15,7 +15,7 @@ endif
 # compile all libraries a third time.
 export CGO_ENABLED := 0
 
-.PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-go bench bench-docs faults mutants crowd million fuzz api-fuzz clean
+.PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-go bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything embedded; Ctrl-C stops it. It replaces the shell (exec), so
 # that signals reach it directly. With STORE=s3 its objects are in an S3 server that is started beside it.
@@ -108,6 +108,15 @@ bench-docs:
 # detector, samples every ninth call of the large scenarios.
 faults: deps
 	CGO_ENABLED=0 go test -timeout 60m -count 1 -run FaultAtEveryCall -v ./upload </dev/null
+
+# Runs more seeds of the simulation than `make test` does: engines in virtual time, over a store and a database that
+# fail. FIRST is the first of them.
+#   make sim SEEDS=100000
+SEEDS ?= 20000
+FIRST ?= 0
+sim:
+	@scripts/tools.sh go
+	SEEDS=$(SEEDS) FIRST=$(FIRST) go test -timeout 24h -count 1 -run TestSeeds$$ ./internal/sim </dev/null
 
 # Removes each guard of internal/mutants/guards from a copy, one by one: the tests that it names must fail.
 #   make mutants GUARDS=lease

@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-plain='config|digest|file|openapi|problem|internal/(buildtest|deploytest|doctest|e2e|mutants|test/holdfasttest)'
+plain='config|digest|file|openapi|problem|internal/(buildtest|deploytest|doctest|e2e|mutants|sim|test/holdfasttest)'
 
 # The two slowest packages start first, or the run would end with waiting for them.
 packages=$(printf '%s\n' holdfast/internal/e2e holdfast/upload; go list ./... | grep -vxE 'holdfast/(internal/e2e|upload)')

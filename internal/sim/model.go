@@ -1,0 +1,278 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"holdfast/file"
+)
+
+// known is what the simulation knows of an upload, from the commits that were done.
+type known struct {
+	name    string
+	size    int64
+	sources []file.ID // of a final upload
+	spans   []span    // the committed bytes, in order
+	offset  int64
+	epoch   int64 // of the newest lease
+	numbers map[int32]bool
+	deleted bool
+}
+
+// span is a run of bytes that came with one request: it ends where until says.
+type span struct {
+	until int64
+	key   uint64 // of its bytes: see fill
+}
+
+// request is what the context of a client's request carries.
+type request struct {
+	name  string
+	key   uint64 // of the body's bytes
+	wrong bool   // they have another checksum than was declared
+}
+
+type requestKey struct{}
+
+// contentKey is the key of the bytes of a client's file, in one of its versions.
+func contentKey(name string, version int) uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, name, " ", version)
+	return h.Sum64()
+}
+
+// fill writes the bytes of a key from a position on.
+func fill(b []byte, key uint64, pos int64) {
+	var block [8]byte
+	for i := 0; i < len(b); {
+		x := key + uint64(pos/8)*0x9e3779b97f4a7c15 // splitmix64
+		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+		x = (x ^ x>>27) * 0x94d049bb133111eb
+		binary.LittleEndian.PutUint64(block[:], x^x>>31)
+		n := copy(b[i:], block[pos%8:])
+		i, pos = i+n, pos+int64(n)
+	}
+}
+
+// name names an upload alike in every run of a seed.
+func (w *World) name(id file.ID) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if k := w.known[id]; k != nil {
+		return k.name
+	}
+	return ""
+}
+
+// content is what the committed bytes of an upload must be.
+func (w *World) content(id file.ID, from, size int64) []byte {
+	w.mu.Lock()
+	k := w.known[id]
+	w.mu.Unlock()
+	if len(k.sources) > 0 {
+		var all []byte
+		for _, source := range k.sources {
+			w.mu.Lock()
+			n := w.known[source].offset
+			w.mu.Unlock()
+			all = append(all, w.content(source, 0, n)...)
+		}
+		return all[min(from, int64(len(all))):min(from+size, int64(len(all)))]
+	}
+	b, pos := make([]byte, size), from
+	for _, s := range k.spans {
+		if end := min(s.until, from+size); pos < end {
+			fill(b[pos-from:end-from], s.key, pos)
+			pos = end
+		}
+	}
+	return b[:pos-from]
+}
+
+// CreateUpload names the upload after its client.
+func (r rows) CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error {
+	w, req := r.p.world, ctx.Value(requestKey{}).(*request)
+	name := req.name
+	if n := w.count("create " + name); n > 1 {
+		name = fmt.Sprint(name, "+", n-1) // the client has begun again
+	}
+	k := &known{name: name, size: u.Size, sources: u.Sources, numbers: map[int32]bool{}, epoch: u.Epoch}
+	w.mu.Lock()
+	w.known[u.ID] = k
+	w.mu.Unlock()
+	u.PartSize = w.plan.Part
+	return tell(ctx, r, "CreateUpload", u.ID,
+		func(ctx context.Context) error { return r.DB.CreateUpload(ctx, u, holder, lease) })
+}
+
+// TakeLease checks that epochs go up.
+func (r rows) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error) {
+	return ask(ctx, r, "TakeLease", id, func(ctx context.Context) (*file.Upload, error) {
+		u, err := r.DB.TakeLease(ctx, id, holder, ttl)
+		if err == nil && u != nil {
+			r.p.world.change(id, func(k *known) string {
+				if u.Epoch <= k.epoch || k.deleted {
+					return fmt.Sprintf("the lease %d was given after the lease %d, deleted %t", u.Epoch, k.epoch, k.deleted)
+				}
+				k.epoch = u.Epoch
+				return ""
+			})
+		}
+		return u, err
+	})
+}
+
+// TakePart checks that no number is given out twice.
+func (r rows) TakePart(ctx context.Context, f file.Fence, size int64) (int32, error) {
+	return ask(ctx, r, "TakePart", f.ID, func(ctx context.Context) (int32, error) {
+		n, err := r.DB.TakePart(ctx, f, size)
+		if err == nil {
+			r.p.world.change(f.ID, func(k *known) string {
+				if k.numbers[n] {
+					return fmt.Sprintf("the part number %d was given out twice", n)
+				}
+				k.numbers[n] = true
+				return ""
+			})
+		}
+		return n, err
+	})
+}
+
+// Commit checks what was committed.
+func (r rows) Commit(ctx context.Context, f file.Fence, p file.Progress) (time.Time, error) {
+	return ask(ctx, r, "Commit", f.ID, func(ctx context.Context) (time.Time, error) {
+		expires, err := r.DB.Commit(ctx, f, p)
+		if err == nil {
+			r.p.world.grown(ctx, f, p.Offset)
+			r.p.world.checkProgress(f.ID, p)
+			r.p.world.checkRow(f.ID)
+		}
+		return expires, err
+	})
+}
+
+// Advance checks the row.
+func (r rows) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
+	return tell(ctx, r, "Advance", f.ID, func(ctx context.Context) error {
+		err := r.DB.Advance(ctx, f, to, etag)
+		if err == nil {
+			r.p.world.checkRow(f.ID)
+		}
+		return err
+	})
+}
+
+// Record checks that the file is what its clients sent.
+func (r rows) Record(ctx context.Context, f file.Fence, u *file.Upload, rec file.Record) error {
+	return tell(ctx, r, "Record", f.ID, func(ctx context.Context) error {
+		err := r.DB.Record(ctx, f, u, rec)
+		if err == nil {
+			r.p.world.grown(ctx, f, u.Offset)
+			r.p.world.checkFile(f.ID, "as it is recorded")
+		}
+		return err
+	})
+}
+
+// DeleteUpload notes that the upload is gone for clients.
+func (r rows) DeleteUpload(ctx context.Context, f file.Fence) error {
+	return tell(ctx, r, "DeleteUpload", f.ID, func(ctx context.Context) error {
+		err := r.DB.DeleteUpload(ctx, f)
+		if err == nil {
+			r.p.world.change(f.ID, func(k *known) string { k.deleted = true; return "" })
+		}
+		return err
+	})
+}
+
+// change changes what is known of an upload. What f returns is a failure.
+func (w *World) change(id file.ID, f func(*known) string) {
+	w.mu.Lock()
+	k := w.known[id]
+	failure := f(k)
+	w.mu.Unlock()
+	if failure != "" {
+		w.failf("%s: %s", k.name, failure)
+	}
+}
+
+// grown notes that a commit was done up to an offset, and that it was one of the newest lease.
+func (w *World) grown(ctx context.Context, f file.Fence, offset int64) {
+	req, _ := ctx.Value(requestKey{}).(*request)
+	w.change(f.ID, func(k *known) string {
+		was := k.offset
+		switch {
+		case offset < was:
+			return fmt.Sprintf("the offset goes back from %d to %d", was, offset)
+		case f.Epoch != k.epoch:
+			return fmt.Sprintf("a writer with the lease %d has committed, after the lease %d was given", f.Epoch, k.epoch)
+		case offset == was:
+			return ""
+		}
+		k.offset = offset
+		switch {
+		case len(k.sources) > 0:
+		case req == nil:
+			return fmt.Sprintf("no request has sent the bytes from %d to %d", was, offset)
+		case req.wrong:
+			return fmt.Sprintf("the bytes from %d to %d have a wrong checksum, and were committed", was, offset)
+		default:
+			k.spans = append(k.spans, span{offset, req.key})
+		}
+		return ""
+	})
+}
+
+// checkProgress checks that what was committed is in the store.
+func (w *World) checkProgress(id file.ID, p file.Progress) {
+	u, err := w.rows.UploadRow(context.Background(), id)
+	if err != nil {
+		w.failf("%s: %v", w.name(id), err)
+		return
+	}
+	for _, t := range p.Tails {
+		b, _, _ := w.store.Object(file.Location{Bucket: u.Location.Bucket, Key: t.Key})
+		w.compare(id, fmt.Sprintf("the committed tail at %d", t.Offset), b, w.content(id, t.Offset, t.Size))
+	}
+	for _, part := range p.Parts {
+		b, etag, _ := w.store.Part(u.Multipart.ID, part.Number)
+		w.compare(id, fmt.Sprintf("the committed part %d", part.Number), b, w.content(id, part.Offset, part.Size))
+		if etag != part.ETag {
+			w.failf("%s: the part %d has the tag %s, the row %s", w.name(id), part.Number, etag, part.ETag)
+		}
+	}
+	if p.Whole {
+		b, _, _ := w.store.Object(u.Location)
+		w.compare(id, "the whole object", b, w.content(id, 0, u.Size))
+	}
+}
+
+func (w *World) compare(id file.ID, what string, got, want []byte) {
+	if !bytes.Equal(got, want) {
+		w.failf("%s: %s is not in the store: %d bytes that should be %d", w.name(id), what, len(got), len(want))
+	}
+}
+
+// checkFile checks that a file is there and has the bytes that were sent.
+func (w *World) checkFile(id file.ID, when string) {
+	r, err := w.rows.File(context.Background(), id)
+	if err != nil {
+		w.failf("%s: no file, %s: %v", w.name(id), when, err)
+		return
+	}
+	want := w.content(id, 0, r.Size)
+	b, etag, _ := w.store.Object(r.Location)
+	w.compare(id, "the file, "+when+",", b, want)
+	if sum := sha256.Sum256(want); !bytes.Equal(sum[:], r.SHA256) {
+		w.failf("%s: the file has another SHA-256 than what was sent, %s", w.name(id), when)
+	}
+	if etag != r.ETag {
+		w.failf("%s: the object has the tag %s, the record %s, %s", w.name(id), etag, r.ETag, when)
+	}
+}

@@ -1,0 +1,248 @@
+// Package sim runs upload engines in a world of its own, in one process and in virtual time (testing/synctest): two or
+// three engines over one SQLite database in memory and one store (simstore), with clients that do everything that
+// clients do, while calls are slow, fail and lose their answers, writes land late, and engines die and start again.
+// Everything is decided by one seed. So it tries, in seconds, schedules of days that nobody thinks of.
+//
+// At every step, and at the end, it checks what must always hold (see check.go and model.go). A run that fails gives
+// the
+// seed, and the shortest schedule that still fails.
+//
+// # What is not simulated
+//
+//   - HTTP and tus: clients call the engine as package tus does. Package internal/e2e has the rest.
+//   - PostgreSQL. All statements wait for each other on one connection. They are slow or fail as a whole: a transaction
+//     is never cut in two. LISTEN and NOTIFY are played by rows.
+//   - The processes' own clocks go alike. The database's clock is faster or slower and is set forwards and backwards
+//     once, and the engines' calendars differ by seconds.
+//   - A store that breaks its contract, and power cuts. A write lands at most twenty minutes late.
+//   - Goroutines that run at the same instant: which of them comes first is up to the Go scheduler. So a seed almost
+//     always does the same again, but not quite always.
+package sim
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"holdfast/db"
+	"holdfast/file"
+	"holdfast/hooks"
+	"holdfast/internal/sim/simstore"
+	"holdfast/storage"
+	"holdfast/upload"
+)
+
+// Times of the simulated service.
+const (
+	uploadTTL  = 30 * time.Minute
+	sweepEvery = 20 * time.Second // while clients are busy
+	latest     = 20 * time.Minute // that a write lands
+	maxSize    = 4 << 20          // bytes
+)
+
+// World is one run.
+type World struct {
+	plan  Plan
+	start time.Time
+	rows  *db.DB
+	store *simstore.Store
+	log   *slog.Logger
+
+	mu       sync.Mutex // never held while anything is waited for
+	procs    []*proc    // nil: it is down
+	calm     bool       // no faults any more
+	calls    map[string]int
+	known    map[file.ID]*known
+	waiting  map[*waiter]bool
+	faults   []string // that have happened, by their names
+	failures []string
+}
+
+// proc is one life of a process with an engine.
+type proc struct {
+	world  *World
+	index  int
+	ctx    context.Context // ends when it dies
+	die    context.CancelFunc
+	engine *upload.Engine
+	asked  func(file.ID) // by NOTIFY
+	cold   chan struct{} // closed when it stands still
+	warm   chan struct{} // closed when it goes on
+}
+
+// roll returns random numbers that depend on nothing but the seed and a name.
+func (w *World) roll(name string) *rand.Rand {
+	h := fnv.New64a()
+	io.WriteString(h, name)
+	return rand.New(rand.NewPCG(w.plan.Seed, h.Sum64()))
+}
+
+// count returns how often it was called with a name.
+func (w *World) count(name string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls[name]++
+	return w.calls[name]
+}
+
+// failf notes that something does not hold. It ends the run: all processes die.
+func (w *World) failf(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calm = true
+	for i, p := range w.procs {
+		if p != nil {
+			w.procs[i] = nil
+			p.die()
+		}
+	}
+	if len(w.failures) == 10 {
+		return
+	}
+	w.failures = append(w.failures, fmt.Sprintf("%8s  ", time.Since(w.start).Round(time.Millisecond))+
+		fmt.Sprintf(format, args...))
+}
+
+// fault reports whether a fault of that name happens, and notes it.
+func (w *World) fault(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calm || w.plan.Spared[name] {
+		return false
+	}
+	w.faults = append(w.faults, fmt.Sprintf("%8s  %s", time.Since(w.start).Round(time.Millisecond), name))
+	return true
+}
+
+func (w *World) isCalm() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.calm }
+
+// clock is the database's.
+func (w *World) clock() time.Time {
+	since := time.Since(w.start)
+	now := w.start.Add(since + time.Duration(float64(since)*w.plan.Drift))
+	if since > w.plan.JumpAt {
+		now = now.Add(w.plan.Jump)
+	}
+	return now
+}
+
+// run starts a process. every is the interval of its sweeps.
+func (w *World) run(index int, every time.Duration) *proc {
+	ctx, die := context.WithCancel(context.Background())
+	p := &proc{world: w, index: index, ctx: ctx, die: die, cold: make(chan struct{}), warm: make(chan struct{})}
+	calendar := time.Duration(index-1) * 3 * time.Second
+	r := rows{w.rows, p}
+	life := hooks.New(r, hooks.Settings{Layout: layout, MaxSize: maxSize, TTL: uploadTTL,
+		Now: func() time.Time { return time.Now().Add(calendar) }})
+	p.engine = upload.NewEngine(r, objects{w.store, p}, life, upload.Settings{Memory: w.plan.Memory}, w.log)
+	go p.engine.Run(ctx, every)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.failures) > 0 {
+		die()
+	} else {
+		w.procs[index] = p
+	}
+	return p
+}
+
+var layout = storage.Layout{BucketPrefix: "sim"}
+
+// dead reports whether the process has died.
+func (p *proc) dead() bool { return p.ctx.Err() != nil }
+
+// stop ends a process: at once or, if it is asked to, as SIGTERM does. It reports whether there was one.
+func (w *World) stop(index int, gracefully bool) bool {
+	w.mu.Lock()
+	p := w.procs[index]
+	w.mu.Unlock()
+	if p == nil || p.engine.Stopping() {
+		return false
+	}
+	if gracefully {
+		p.engine.LetGo()
+		time.Sleep(5 * time.Second)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.procs[index] != p {
+		return false
+	}
+	w.procs[index] = nil
+	p.die()
+	return true
+}
+
+// freeze has a process stand still, once in its life: none of its calls goes on.
+func (w *World) freeze(index int, d time.Duration) {
+	w.mu.Lock()
+	p := w.procs[index]
+	w.mu.Unlock()
+	if p != nil && !p.frozen() {
+		close(p.cold)
+		time.Sleep(d)
+		close(p.warm)
+	}
+}
+
+// frozen reports whether the process stands still, or did.
+func (p *proc) frozen() bool {
+	select {
+	case <-p.cold:
+		return true
+	default:
+		return false
+	}
+}
+
+// standsStill reports whether it does so now.
+func (p *proc) standsStill() bool {
+	select {
+	case <-p.warm:
+		return false
+	default:
+		return p.frozen()
+	}
+}
+
+// thaw waits as long as the process stands still. What it would have done meanwhile it does then: so a deadline that
+// has passed does not count.
+func (p *proc) thaw(ctx context.Context) context.Context {
+	if !p.standsStill() {
+		return ctx
+	}
+	select {
+	case <-p.warm:
+	case <-p.ctx.Done():
+	}
+	return context.WithoutCancel(ctx)
+}
+
+// proc returns the process with that index or, if it is down, another one; nil: all are down.
+func (w *World) proc(index int) *proc {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.procs {
+		if p := w.procs[(index+i)%len(w.procs)]; p != nil && !p.engine.Stopping() && !p.standsStill() {
+			return p
+		}
+	}
+	return nil
+}
+
+// pause sleeps, and reports whether ctx did not end before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

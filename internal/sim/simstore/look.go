@@ -1,0 +1,54 @@
+package simstore
+
+import (
+	"maps"
+	"slices"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// Object returns the bytes and the tag of an object, whatever the fates; false if there is none. The bytes must not be
+// changed.
+func (s *Store) Object(at file.Location) (data []byte, etag string, there bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.buckets[at.Bucket][at.Key]
+	if o == nil {
+		return nil, "", false
+	}
+	return o.data, o.etag, true
+}
+
+// Part returns the bytes and the tag of a part of a multipart upload that was begun.
+func (s *Store) Part(id string, number int32) (data []byte, etag string, there bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.begun[id]; m != nil && m.parts[number] != nil {
+		return m.parts[number].data, m.parts[number].etag, true
+	}
+	return nil, "", false
+}
+
+// Begun reports whether a multipart upload was begun and is neither completed nor aborted.
+func (s *Store) Begun(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun[id] != nil
+}
+
+// All is everything in the store, in order.
+func (s *Store) All() (objects []file.Location, multiparts []storage.Begun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, bucket := range slices.Sorted(maps.Keys(s.buckets)) {
+		for _, key := range s.keys(bucket, "") {
+			objects = append(objects, file.Location{Bucket: bucket, Key: key})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.begun)) {
+		m := s.begun[id]
+		multiparts = append(multiparts, storage.Begun{Key: m.at.Key, ID: id, Since: m.since})
+	}
+	return objects, multiparts
+}
