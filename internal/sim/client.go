@@ -311,8 +311,9 @@ func (c *client) twice(s Step) {
 	both.Go(func() { _ = first.sendVersion(s, first.version, size) })
 	time.Sleep(s.Slow)
 	c.version, c.requests = c.version+1, c.requests+1
-	s.Engine, s.Cut = s.Engine+1, -1
-	_ = c.sendVersion(s, c.version, size)
+	second := s
+	second.Engine, second.Cut = s.Engine+1, -1
+	_ = c.sendVersion(second, c.version, size)
 	both.Wait()
 	c.requests++
 }
