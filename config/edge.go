@@ -50,9 +50,9 @@ func (m Mode) HSTS() bool { return m == Production }
 
 func (r *reader) limits(m Mode) Limits {
 	r.group = "Limits"
-	rate := func(name, count, meaning string, otherwise int) Rate {
+	rate := func(name, count, meaning string, otherwise, least int) Rate {
 		return Rate{
-			Count:  r.int("RATE_LIMIT_"+name+"_"+count, meaning+"; 0: any number", otherwise, 0, 1_000_000),
+			Count:  r.int("RATE_LIMIT_"+name+"_"+count, meaning, otherwise, least, 1_000_000),
 			Window: r.timeFrom("RATE_LIMIT_"+name+"_WINDOW", "the window of those", time.Minute, time.Second, 24*time.Hour),
 		}
 	}
@@ -61,11 +61,11 @@ func (r *reader) limits(m Mode) Limits {
 			"none, and by both for public forms; counted in `AUTH_REDIS_URL`, or in memory. On by itself with "+
 			"`CONFIG=Production`", m == Production),
 		Uploads: rate("UPLOAD", "REQUESTS", "uploads begun in a window; a file that is put together of partial uploads "+
-			"counts once, and 16 parts may be begun for each", 10),
+			"counts once, and 16 parts may be begun for each; 0: any number", 10, 0),
 		Downloads: rate("DOWNLOAD", "REQUESTS", "downloads in a window, and refused ones; a download pays for as many "+
-			"bytes in ranges of its file", 100),
+			"bytes in ranges of its file; 0: any number", 100, 0),
 		Failures: rate("AUTH", "FAILURES", "different wrong tokens from one address in a window; after that no unknown "+
-			"one from there is looked up", 100),
+			"one from there is looked up. At least 1: without this limit, tokens could be guessed", 100, 1),
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,5 +32,13 @@ func TestSettingsOfThePythonService(t *testing.T) {
 		if _, err := Load(env("BUCKET_PREFIX=" + prefix)); err == nil {
 			t.Errorf("%s is taken", prefix)
 		}
+	}
+}
+
+// The limit on wrong tokens can't be turned off by itself.
+func TestWrongTokensAreAlwaysLimited(t *testing.T) {
+	_, err := Load(env("RATE_LIMIT_AUTH_FAILURES=0"))
+	if err == nil || !strings.Contains(err.Error(), "RATE_LIMIT_AUTH_FAILURES") {
+		t.Error(err)
 	}
 }

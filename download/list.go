@@ -50,6 +50,11 @@ func (h *Handler) list(r *http.Request) (filePage, error) {
 	if !ok {
 		return filePage{}, file.ErrUnauthenticated
 	}
+	for name := range r.URL.Query() {
+		if name != "limit" && name != "after" {
+			return filePage{}, file.Refuse(file.ErrInvalid, "the parameters of a list are limit and after, not %.40q", name)
+		}
+	}
 	limit := defaultPage
 	if s := r.URL.Query().Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)

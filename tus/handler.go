@@ -200,7 +200,7 @@ func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*fil
 	}
 	// A client that gives up ends the parts after the final upload: it need not know that they
 	// were used up.
-	again := r.Method == http.MethodDelete && u.Partial
+	again := r.Method == http.MethodDelete && u.Partial && access.Upload(who, u) == nil
 	if u.State == file.Deleted && !u.Gone() && !again {
 		return nil, file.NotFound(id)
 	}

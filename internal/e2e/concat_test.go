@@ -127,6 +127,16 @@ func TestConcatenationByPath(t *testing.T) {
 	s.holds(t, a.header.Get("Content-Location"), []byte("one,two,three"))
 }
 
+// hidesUsedPart checks that a part that was put together is not found by another caller, whatever the method.
+func (s *server) hidesUsedPart(t *testing.T, part, stranger string) {
+	t.Helper()
+	for _, method := range []string{"HEAD", "PATCH", "DELETE"} {
+		if a := s.do(t, method, part, nil, stranger, octets, "Upload-Offset: 0"); a.status != 404 {
+			t.Errorf("%s of another's part that was used up: %v", method, a)
+		}
+	}
+}
+
 func TestConcatenationRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000")
@@ -196,6 +206,7 @@ func TestConcatenationRefused(t *testing.T) {
 	}
 	s.holds(t, a.header.Get("Content-Location"), []byte(strings.Repeat("h", 600)+"abc"+"0123456789"+"0123"))
 	s.check(t, []line{{"POST", tus, concat(small, other), "", 404, "FILE_001", path.Base(small)}}) // used up
+	s.hidesUsedPart(t, small, stranger)
 	s.token = strings.TrimPrefix(stranger, "Authorization: Bearer ")
 	if a = s.final(t, foreign); a.status != 201 {
 		t.Fatalf("the other user's own: %v", a)

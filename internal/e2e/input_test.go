@@ -285,3 +285,13 @@ func TestDownload(t *testing.T) {
 		{"GET", "/files/?after=" + path.Base(empty.header.Get("Location")), "", "", 200, "", `"name":"öff.txt"`},
 	})
 }
+
+// A misspelled parameter of the list is refused: ignored, it would give the first page again and again.
+func TestUnknownParametersOfTheList(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.check(t, []line{
+		{"GET", "/files/?limt=1", "", "", 400, "VAL_003", "limit and after"},
+		{"GET", "/files/?limit=1&cursor=x", "", "", 400, "VAL_003", "limit and after"},
+	})
+}
