@@ -61,6 +61,8 @@ type Config struct {
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Real-IP is trusted
 	Connections    Connections
+	// InterimThroughProxy says that all proxies pass interim answers (1xx) on.
+	InterimThroughProxy bool
 
 	MaxFileSize   int64         // bytes
 	MemoryBudget  int64         // bytes of uploads that may be in memory at the same time
@@ -156,6 +158,8 @@ func (r *reader) load() (c Config) {
 	c.Limits = r.limits(c.Mode)
 	c.Connections = r.connections()
 	c.TrustedProxies = r.proxies(c.Backend != "")
+	c.InterimThroughProxy = r.bool("INTERIM_THROUGH_PROXY", "all proxies in front pass interim answers (1xx) on, so that "+
+		"104 of resumable uploads is sent through them; nginx does not, and breaks the connection", false)
 	c.Quota = r.quotas()
 	c.Events = r.events()
 	c.Import = r.imports()

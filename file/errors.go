@@ -76,6 +76,18 @@ var (
 	ErrStopping = fmt.Errorf("service is stopping: %w", ErrUnavailable)
 )
 
+// ErrLength: a client contradicts what it said before about the length of an upload, or in the same request.
+var ErrLength = fmt.Errorf("lengths differ: %w", ErrInvalid)
+
+// OffsetError is an ErrConflict: a request would go on at another offset than the upload's.
+type OffsetError struct{ Expected, Provided int64 } // bytes
+
+func (e *OffsetError) Error() string {
+	return fmt.Sprintf("the upload is at %d, not at %d", e.Expected, e.Provided)
+}
+
+func (e *OffsetError) Unwrap() error { return ErrConflict }
+
 // Later is a temporary error: the client may retry after a time.
 type Later struct {
 	Kind  error

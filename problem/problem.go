@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -15,8 +16,15 @@ import (
 	"holdfast/file"
 )
 
-// Problem is an error response.
+// Problem is an error response. One with a Type is a registered problem type (RFC 9457, 4.2), and is sent as such, with
+// the same members as the others beside those of its type.
 type Problem struct {
+	Type  string `json:"type,omitempty"`
+	Title string `json:"title,omitempty"`
+	// Expected and Provided are the offsets of a mismatching upload offset, in bytes.
+	Expected *int64 `json:"expected-offset,omitempty"`
+	Provided *int64 `json:"provided-offset,omitempty"`
+
 	Status     int           `json:"-"`
 	RetryAfter time.Duration `json:"-"` // 0: no such header
 	Code       string        `json:"code"`
@@ -133,7 +141,25 @@ func Of(err error) Problem {
 	if errors.As(err, &refusal) {
 		p.Details = &Details{Reason: refusal.Reason}
 	}
+	p.addType(err)
 	return p
+}
+
+// types begins the URIs of registered problem types (RFC 9457, 4.2).
+const types = "https://iana.org/assignments/http-problem-types#"
+
+// addType sets the problem type of an error that has one (the IETF's resumable uploads, section 7).
+func (p *Problem) addType(err error) {
+	var offset *file.OffsetError
+	switch {
+	case errors.As(err, &offset):
+		p.Type, p.Title = types+"mismatching-upload-offset", "offset from request does not match offset of resource"
+		p.Expected, p.Provided = &offset.Expected, &offset.Provided
+		p.Details = &Details{Reason: fmt.Sprintf("Upload-Offset is %d, the upload is at %d", offset.Provided,
+			offset.Expected)}
+	case errors.Is(err, file.ErrLength):
+		p.Type, p.Title = types+"inconsistent-upload-length", "inconsistent length values for upload"
+	}
 }
 
 // Policy is the Content-Security-Policy of responses that are data and not pages.
@@ -148,6 +174,9 @@ func (p Problem) Header(h http.Header) {
 		h.Del(name)
 	}
 	h.Set("Content-Type", "application/json")
+	if p.Type != "" {
+		h.Set("Content-Type", "application/problem+json")
+	}
 	h.Set("Content-Security-Policy", Policy)
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")

@@ -28,6 +28,7 @@ import (
 	"holdfast/openapi"
 	"holdfast/problem"
 	"holdfast/reconcile"
+	"holdfast/resumable"
 	"holdfast/storage"
 	"holdfast/tus"
 	"holdfast/upload"
@@ -191,13 +192,20 @@ func (s *server) wire(ctx context.Context) error {
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, CacheTTL: c.CacheTTL,
 		Redirect: toStore, Limits: limits,
 	})
-	uploads, err := tus.NewHandler(tus.Options{
+	interim := limit.Interim(c.InterimThroughProxy)
+	byTus, err := tus.NewHandler(tus.Options{
 		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base.Of, ReadTimeout: c.ReadTimeout,
-		Download: files.Serve, Precondition: files.Precondition, Limits: limits,
+		Download: files.Serve, Precondition: files.Precondition, Limits: limits, Interim: interim,
+		ThroughProxy: limit.ThroughProxy,
 	})
 	if err != nil {
 		return err
 	}
+	uploads := resumable.New(resumable.Options{
+		Engine: s.engine, Respond: respond, Tus: byTus, Identify: identify, Download: files.Serve,
+		Precondition: files.Precondition, Limit: limits.Upload, Interim: interim, Base: s.base.Of,
+		ReadTimeout: c.ReadTimeout, MaxAge: c.UploadTTL,
+	})
 	forms := form.New(form.Options{
 		Receive: s.engine.Receive, Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of,
 		ReadTimeout: c.ReadTimeout, Limit: limits.Upload,

@@ -28,7 +28,7 @@ func (o Options) begin(e handler.HookEvent) (file.ID, error) {
 	c.Name = cmp.Or(c.Name, e.Upload.MetaData["filename"])
 	c.Type = cmp.Or(c.Type, e.Upload.MetaData["filetype"])
 	if c.Size == 0 && !c.Deferred || x.draft != "" || x.r.Header.Get("Content-Type") == octets {
-		s, err := o.Engine.Create(e.Context, c, x.interrupt)
+		s, err := o.Engine.Create(e.Context, c, x.body.Interrupt)
 		if err != nil {
 			return "", err
 		}

@@ -4,13 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
-	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/felixge/httpsnoop"
@@ -18,6 +14,7 @@ import (
 
 	"holdfast/file"
 	"holdfast/problem"
+	"holdfast/reqbody"
 	"holdfast/upload"
 )
 
@@ -32,7 +29,7 @@ type exchange struct {
 	base    string // of files' URLs
 	maxSize int64  // of files, in bytes
 	timeout time.Duration
-	body    *countingBody
+	body    *reqbody.Body
 	draft   draft
 	check   upload.Check // the request's checksum; nil without one
 	partial bool         // Upload-Concat: partial
@@ -43,6 +40,7 @@ type exchange struct {
 	err     error           // what the engine refused this request with
 
 	stopping func() bool
+	interim  func(*http.Request) bool
 	held     int  // the status of an error of tusd's own, until its body is seen
 	replaced bool // the answer was written here; what tusd writes is dropped
 }
@@ -103,9 +101,7 @@ func (x *exchange) writer() http.ResponseWriter {
 // writeHeader passes a success on, with the headers that tusd does not know, and answers an error
 // itself. Of tusd's own errors only the body tells which it is: they wait for write.
 func (x *exchange) writeHeader(status int) {
-	// The draft's interim answer (104). Proxies that do not know it take it for the final answer:
-	// nginx 1.22 sends the rest as its body, and the next request on the connection hangs.
-	if status < 200 && x.throughProxy() {
+	if status < 200 && !x.interim(x.r) { // the draft's interim answer (104)
 		return
 	}
 	// tusd's deadline counts from the body's last byte; finishing may have taken longer.
@@ -120,17 +116,6 @@ func (x *exchange) writeHeader(status int) {
 		return
 	}
 	x.held = status
-}
-
-// throughProxy reports whether the request may have come through a proxy, as far as it tells: by headers that proxies
-// add, or by what nginx speaks to its backends unless it is told otherwise: HTTP/1.0, or a connection for each request.
-func (x *exchange) throughProxy() bool {
-	for _, name := range []string{"X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"} {
-		if x.r.Header.Get(name) != "" {
-			return true
-		}
-	}
-	return x.r.Close || !x.r.ProtoAtLeast(1, 1)
 }
 
 // complete adds headers to a success.
@@ -260,59 +245,4 @@ func (x *exchange) translate(code string) error {
 	default:
 		return errors.New("tusd answered " + code)
 	}
-}
-
-// interrupt ends the request's body where it is, so that the bytes that came are committed and
-// the lease is given back. tusd has a way of its own for that, which misses a request whose body
-// it has not begun to read.
-func (x *exchange) interrupt() {
-	x.body.interrupted.Store(true)
-	if !x.body.ended.Load() {
-		// Wakes a Read that waits for the client. An error does not matter: if the deadline can't be
-		// set, the next byte or its time-out ends the body.
-		http.NewResponseController(x.w).SetReadDeadline(time.Now())
-	}
-}
-
-// countingBody counts what the client sent, and can be interrupted.
-type countingBody struct {
-	io.ReadCloser
-	patience    func()       // begins the time that the client has for its next byte
-	malformed   func() error // refuses a body that breaks HTTP's rules
-	n           atomic.Int64
-	interrupted atomic.Bool
-	ended       atomic.Bool
-	cut         atomic.Bool // it ended before its time
-}
-
-func (b *countingBody) Read(p []byte) (n int, err error) {
-	// The client's time begins here: the read before may be long ago, for want of memory, which is
-	// not its fault. Only then interrupted is looked at, since interrupt sets the deadline too.
-	b.patience()
-	if !b.interrupted.Load() {
-		n, err = b.ReadCloser.Read(p)
-		b.n.Add(int64(n))
-	}
-	switch {
-	case b.interrupted.Load() && err != io.EOF:
-		err = handler.ErrUploadInterrupted
-	case isMalformed(err):
-		err = b.malformed()
-	}
-	if err != nil {
-		b.cut.Store(err != io.EOF)
-		b.ended.Store(true)
-	}
-	return n, err
-}
-
-func (b *countingBody) count() int64 { return b.n.Load() }
-
-// isMalformed reports whether an error of net/http's body is about its bytes (malformed chunks or
-// trailers), and neither about its end nor about the connection.
-func isMalformed(err error) bool {
-	var broken net.Error
-	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&
-		!errors.Is(err, io.ErrClosedPipe) &&
-		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, http.ErrBodyReadAfterClose) && !errors.As(err, &broken)
 }

@@ -19,6 +19,7 @@ import (
 	"holdfast/digest"
 	"holdfast/file"
 	"holdfast/problem"
+	"holdfast/reqbody"
 	"holdfast/upload"
 )
 
@@ -34,6 +35,9 @@ type Options struct {
 	Precondition func(*http.Request, file.ID) error
 	// Limits refuse an upload that an identity begins too soon after others.
 	Limits Limits
+	// Interim reports whether an interim answer reaches the request's client, and ThroughProxy whether the request may have
+	// come through a proxy.
+	Interim, ThroughProxy func(*http.Request) bool
 	// Base is the URL under which the request's client sees files, without a trailing slash.
 	Base func(*http.Request) string
 	// ReadTimeout ends a request that sends no byte for so long.
@@ -110,17 +114,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Header.Del("X-HTTP-Method-Override")
 	}
 	x := &exchange{w: w, sent: sent, respond: h.Respond, base: h.Base(r), maxSize: h.Engine.MaxSize(), draft: draftOf(r),
-		timeout: h.ReadTimeout, body: &countingBody{ReadCloser: r.Body}, stopping: h.Engine.Stopping}
-	x.body.malformed = func() error {
-		x.err = file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)")
-		return failed
-	}
-	x.body.patience = func() { http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.ReadTimeout)) }
+		timeout: h.ReadTimeout, body: reqbody.New(w, r, h.ReadTimeout), stopping: h.Engine.Stopping,
+		interim: h.Interim}
+	// tusd has a way of its own to interrupt a body, which misses a request whose body it has not begun to read.
+	x.body.Interrupted = handler.ErrUploadInterrupted
+	x.body.Malformed = func() error { x.err = reqbody.ErrMalformed(); return failed }
 	if x.draft == "" {
 		w.Header().Set("Tus-Resumable", "1.0.0")
 	}
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-	x.body.ended.Store(r.Body == http.NoBody)
 	r.Body = x.body
 	x.r = r
 	defer x.close() // after a panic too
@@ -211,7 +213,7 @@ func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*fil
 	case u.State == file.Deleted && !u.Gone():
 		return u, nil
 	case u.Gone():
-		return nil, expired(u)
+		return nil, upload.Expired(u)
 	case r.Method == http.MethodDelete:
 		return u, h.precondition(r, u)
 	case r.Method == http.MethodPatch && len(u.Sources) > 0:
@@ -289,7 +291,7 @@ func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) e
 func (h *Handler) discover(x *exchange) {
 	x.w.Header().Set("Tus-Version", "1.0.0")
 	extensions := "creation,creation-with-upload,creation-defer-length,termination,checksum,expiration,concatenation"
-	if !x.throughProxy() { // many drop trailers, and what announced them: then a wrong sum could not be told from none
+	if !h.ThroughProxy(x.r) { // many drop trailers, and what announced them: then a wrong sum could not be told from none
 		extensions += ",checksum-trailer"
 	}
 	x.w.Header().Set("Tus-Extension", extensions)

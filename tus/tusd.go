@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
@@ -68,17 +67,17 @@ func (up *oneUpload) append(offset int64, src io.Reader) (int64, error) {
 	if err := x.draft.fits(x.r, up.u); err != nil {
 		return 0, err
 	}
-	start, left := x.body.count(), up.u.Size-offset
+	start, left := x.body.Count(), up.u.Size-offset
 	n, err := s.Append(offset, upload.Body{
 		Reader:    src,
 		Length:    x.r.ContentLength,
-		Exceeded:  func() bool { return !up.u.Deferred && x.body.count()-start > left },
-		Interrupt: x.interrupt,
-		Cut:       x.body.cut.Load,
+		Exceeded:  func() bool { return !up.u.Deferred && x.body.Count()-start > left },
+		Interrupt: x.body.Interrupt,
+		Cut:       x.body.Cut,
 		Check:     x.check,
 		More:      x.draft.completes(x.r) && up.u.Deferred,
 	})
-	if err == nil && !x.body.cut.Load() {
+	if err == nil && !x.body.Cut() {
 		err = x.draft.ends(x.r, up.u)
 	}
 	return n, err
@@ -135,13 +134,13 @@ type lock struct {
 }
 
 // Lock waits until ctx ends. A request that wants the lock later interrupts this one; see
-// exchange.interrupt for why not in tusd's own way.
+// reqbody.Body for why not in tusd's own way.
 func (k *lock) Lock(ctx context.Context, _ func()) error {
 	x := exchangeOf(ctx)
 	if x.session != nil || x.reads() { // a new upload was born under its lease; a reader needs none
 		return nil
 	}
-	s, err := k.engine.Take(ctx, k.id, x.interrupt)
+	s, err := k.engine.Take(ctx, k.id, x.body.Interrupt)
 	if err != nil {
 		return fail(ctx, err)
 	}
@@ -149,7 +148,7 @@ func (k *lock) Lock(ctx context.Context, _ func()) error {
 	x.hold(s)
 	if x.upload.Gone() {
 		s.Close()
-		return fail(ctx, expired(x.upload))
+		return fail(ctx, upload.Expired(x.upload))
 	}
 	return nil
 }
@@ -160,8 +159,4 @@ func (k *lock) Unlock() error {
 		k.session.Close()
 	}
 	return nil
-}
-
-func expired(u *file.Upload) error {
-	return file.Refuse(file.ErrGone, "This upload expired at %s, begin a new one", u.Expires.Format(time.RFC3339))
 }

@@ -277,7 +277,7 @@ func (a *appender) end(ctx context.Context) error {
 	if err := a.verify(); err != nil {
 		return err
 	}
-	if a.body.Last && a.u.Deferred {
+	if a.body.Last && a.u.Deferred && !a.body.cut() {
 		if err := a.engine.declare(ctx, a.u, a.read); err != nil {
 			return err
 		}

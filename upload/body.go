@@ -23,6 +23,9 @@ type Body struct {
 	// More says that the session goes on after the body: the last commit must not give the
 	// lease back.
 	More bool
+	// Committed, if any, is called after each commit with the upload's offset, in bytes: all before it is durable. The
+	// upload waits for it.
+	Committed func(offset int64)
 }
 
 // Check compares the bytes of a request with a checksum (tus 1.0.0, Checksum).

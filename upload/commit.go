@@ -77,6 +77,9 @@ func (a *appender) commit(ctx context.Context) error {
 	}
 	a.engine.discard(ctx, a.u.Location.Bucket, a.replaced)
 	a.pending, a.replaced = file.Progress{}, nil
+	if a.body.Committed != nil {
+		a.body.Committed(a.u.Offset)
+	}
 	return nil
 }
 

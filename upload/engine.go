@@ -137,6 +137,9 @@ func NewEngine(rows Rows, objects Objects, hooks Hooks, s Settings, log *slog.Lo
 // MaxSize is the cap of files, in bytes.
 func (e *Engine) MaxSize() int64 { return e.hooks.MaxSize() }
 
+// Fits refuses a size over the cap, in bytes: file.ErrTooLarge.
+func (e *Engine) Fits(size int64) error { return e.hooks.Fits(size) }
+
 // Row returns an upload as it is now, whoever holds the lease on it; file.ErrNotFound if
 // there is none.
 func (e *Engine) Row(ctx context.Context, id file.ID) (*file.Upload, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"holdfast/file"
 )
@@ -102,6 +103,11 @@ func (s *Session) Close() { s.lease.give() }
 func (s *Session) do(f func(context.Context) error) error {
 	defer func() { s.lease.over.Store(!s.u.Held) }()
 	return f(s.lease.ctx)
+}
+
+// Expired is the refusal of a request for an upload that is gone: a file.ErrGone.
+func Expired(u *file.Upload) error {
+	return file.Refuse(file.ErrGone, "This upload expired at %s, begin a new one", u.Expires.Format(time.RFC3339))
 }
 
 // noteClaim notes what its client says of a whole file that is not there yet.

@@ -52,7 +52,9 @@ var arrows = map[string]string{
 	"upload":        "access file internal/chore storage upload/memory",
 	"upload/memory": "file",
 	"hooks":         "access auth file storage upload",
-	"tus":           "access auth digest file problem upload",
+	"tus":           "access auth digest file problem reqbody upload",
+	"resumable":     "access auth digest file problem reqbody upload",
+	"reqbody":       "file",
 	"download":      "access auth digest file internal/cache problem storage",
 	"client":        "",
 	"form":          "auth digest file problem upload",
@@ -64,7 +66,7 @@ var arrows = map[string]string{
 	"scan":          "file",
 	"edge":          "access auth config db download file form limit openapi problem",
 	"service": "access auth config db download edge events file form hooks internal/filelock limit openapi " +
-		"problem reconcile scan storage storage/disk storage/s3 tus upload",
+		"problem reconcile resumable scan storage storage/disk storage/s3 tus upload",
 	"cli": "auth client config db edge file importer reconcile service storage storage/disk storage/s3",
 	"":    "cli",
 

@@ -92,7 +92,7 @@ func TestWrongRequests(t *testing.T) {
 		{"PATCH", open, octets + "|Upload-Offset: 5|Tus-Resumable: -", "x", 412, "UPLOAD_003", "Tus-Version: 1.0.0"},
 		{"PATCH", open, octets + "|Upload-Offset: 5|Tus-Resumable: 0.2.2", "x", 412, "UPLOAD_003", "Tus-Version: 1.0.0"},
 		{"POST", tus, "Upload-Length: 1|Tus-Resumable: 2", "", 412, "UPLOAD_003", "Tus-Version: 1.0.0"},
-		{"DELETE", open, "Tus-Resumable: -", "", 412, "UPLOAD_003", "Tus-Version: 1.0.0"},
+		{"DELETE", "/files/tus/", "Tus-Resumable: -", "", 405, "VAL_006", "Allow: POST, OPTIONS"},
 		{"POST", tus, "Upload-Length: -1", "", 400, "VAL_003", "Upload-Length"},
 		{"POST", tus, "Upload-Length: +5", "", 400, "VAL_003", "Upload-Length"},
 		{"POST", tus, "Upload-Length: 0x10", "", 400, "VAL_003", "Upload-Length"},

@@ -27,6 +27,7 @@ import (
 	"holdfast/internal/test/testproc"
 	"holdfast/limit"
 	"holdfast/problem"
+	"holdfast/resumable"
 	"holdfast/storage"
 	"holdfast/storage/disk"
 	"holdfast/tus"
@@ -97,6 +98,7 @@ type World struct {
 	MaxSize    int64
 	LeaseTTL   time.Duration
 	Scan       func(context.Context, *file.Upload) error // nil: nothing is scanned
+	Identify   atomic.Pointer[error]                     // if set, nobody is known: this is the error
 	who        atomic.Pointer[file.Identity]
 	serve      atomic.Pointer[http.Handler]
 }
@@ -157,13 +159,40 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 		Download:     func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
 		Precondition: func(*http.Request, file.ID) error { return nil },
 		Limits:       (*limit.Limits)(nil),
+		Interim:      limit.Interim(false),
+		ThroughProxy: limit.ThroughProxy,
 	})
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	handler := http.StripPrefix("/files/tus", h)
+	handler := w.mount(engine, h, quiet)
 	w.serve.Store(&handler)
 	return engine
+}
+
+// mount puts the handlers of both protocols under the paths that the service has for them.
+func (w *World) mount(engine *upload.Engine, byTus http.Handler, quiet *slog.Logger) http.Handler {
+	h := resumable.New(resumable.Options{
+		Engine: engine, Respond: problem.Responder{Log: quiet}, Tus: byTus,
+		Base:        func(*http.Request) string { return w.URL + "/files" },
+		ReadTimeout: time.Minute, MaxAge: time.Hour,
+		Identify: func(*http.Request) (file.Identity, error) {
+			if fail := w.Identify.Load(); fail != nil {
+				return file.Identity{}, *fail
+			}
+			return *w.who.Load(), nil
+		},
+		Download:     func(rw http.ResponseWriter, _ *http.Request, _ file.ID) { rw.WriteHeader(http.StatusTeapot) },
+		Precondition: func(*http.Request, file.ID) error { return nil },
+		Limit:        (*limit.Limits)(nil).Upload,
+		Interim:      limit.Interim(false),
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/files/tus/", http.StripPrefix("/files/tus", h))
+	mux.HandleFunc("/files/{name}", func(rw http.ResponseWriter, r *http.Request) {
+		h.Create(rw, r, r.PathValue("name"))
+	})
+	return mux
 }
 
 // ExpireLeases makes all leases expire, as time would: their holders are dead, or count as dead.

@@ -1,0 +1,97 @@
+// Package reqbody reads the body of a request that carries bytes of a file. It gives the client a time for each of its
+// bytes, can be interrupted while it waits for the client, and tells a body that ended from one that broke off.
+package reqbody
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"holdfast/file"
+)
+
+// Body is the body of a request. Its fields must not be changed once it is read.
+type Body struct {
+	// Interrupted is the error of a Read after Interrupt was called.
+	Interrupted error
+	// Malformed returns the error for a body that breaks HTTP's rules.
+	Malformed func() error
+
+	body        io.ReadCloser
+	control     *http.ResponseController
+	timeout     time.Duration
+	n           atomic.Int64
+	interrupted atomic.Bool
+	ended       atomic.Bool
+	cut         atomic.Bool // it ended before its time
+}
+
+// New returns r's body. A Read of it fails if the client sends nothing for the time of timeout.
+func New(w http.ResponseWriter, r *http.Request, timeout time.Duration) *Body {
+	b := &Body{Interrupted: file.ErrStopping, Malformed: ErrMalformed, body: r.Body,
+		control: http.NewResponseController(w), timeout: timeout}
+	b.ended.Store(r.Body == http.NoBody)
+	return b
+}
+
+// ErrMalformed is the refusal of a body whose chunks or trailers can't be read: a file.ErrInvalid.
+func ErrMalformed() error {
+	return file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)")
+}
+
+func (b *Body) Read(p []byte) (n int, err error) {
+	// The client's time begins here: the read before may be long ago, for want of memory, which is
+	// not its fault. Only then interrupted is looked at, since Interrupt sets the deadline too.
+	b.control.SetReadDeadline(time.Now().Add(b.timeout))
+	if !b.interrupted.Load() {
+		n, err = b.body.Read(p)
+		b.n.Add(int64(n))
+	}
+	switch {
+	case b.interrupted.Load() && err != io.EOF:
+		err = b.Interrupted
+		b.control.SetReadDeadline(time.Now()) // else net/http waits for the rest of the body before it answers
+	case isMalformed(err):
+		err = b.Malformed()
+	}
+	if err != nil {
+		b.cut.Store(err != io.EOF)
+		b.ended.Store(true)
+	}
+	return n, err
+}
+
+// Close closes the body.
+func (b *Body) Close() error { return b.body.Close() }
+
+// Interrupt ends the body where it is. It may be called from another goroutine, and more than once.
+func (b *Body) Interrupt() {
+	b.interrupted.Store(true)
+	if !b.ended.Load() {
+		// Wakes a Read that waits for the client. An error does not matter: if the deadline can't be
+		// set, the next byte or its time-out ends the body.
+		b.control.SetReadDeadline(time.Now())
+	}
+}
+
+// IsInterrupted reports whether Interrupt was called.
+func (b *Body) IsInterrupted() bool { return b.interrupted.Load() }
+
+// Cut reports whether the body ended before its time: it was interrupted, or the connection broke.
+func (b *Body) Cut() bool { return b.cut.Load() }
+
+// Count is how many bytes were read.
+func (b *Body) Count() int64 { return b.n.Load() }
+
+// isMalformed reports whether an error of net/http's body is about its bytes (malformed chunks or
+// trailers), and neither about its end nor about the connection.
+func isMalformed(err error) bool {
+	var broken net.Error
+	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&
+		!errors.Is(err, io.ErrClosedPipe) &&
+		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, http.ErrBodyReadAfterClose) && !errors.As(err, &broken)
+}

@@ -1,0 +1,73 @@
+package resumable
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"holdfast/file"
+)
+
+func (x *exchange) location() string { return x.h.Base(x.r) + "/tus/" + x.upload.ID.Escaped() }
+
+func (x *exchange) fileURL() string { return x.h.Base(x.r) + "/" + x.upload.ID.Escaped() }
+
+// limits is the Upload-Limit field. What an upload has left of its time counts down (section 4.1.4).
+func (x *exchange) limits() string {
+	u := x.upload
+	if u == nil || u.Expires.IsZero() || u.Done() {
+		return x.h.limits(x.h.MaxAge)
+	}
+	return x.h.limits(time.Until(u.Expires))
+}
+
+// writeHeader sends the final answer's header. The client has its time for it from now on.
+func (x *exchange) writeHeader(status int) {
+	http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.h.ReadTimeout))
+	x.w.WriteHeader(status)
+}
+
+// refuse answers an error.
+func (x *exchange) refuse(err error) {
+	h := x.w.Header()
+	for _, field := range []string{"Location", "Content-Location", uploadComplete, uploadOffset, uploadLength} {
+		h.Del(field)
+	}
+	var offset *file.OffsetError
+	switch {
+	case errors.As(err, &offset): // section 4.4.2, also if the upload is complete
+		h.Set(uploadComplete, formatBool(false))
+		h.Set(uploadOffset, strconv.FormatInt(offset.Expected, 10))
+	case errors.Is(err, file.ErrVersion):
+		h.Set(interopVersion, Versions())
+		h.Set("Tus-Version", "1.0.0")
+	case isTargets(err):
+		h.Set(uploadComplete, formatBool(true)) // nothing is left to go on with (section 4.1.2)
+	case x.upload != nil && x.upload.State == file.Open:
+		x.tellState(err)
+	}
+	if errors.Is(err, file.ErrTooLarge) {
+		h.Set(uploadLimit, x.limits())
+	}
+	http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.h.ReadTimeout))
+	x.h.Respond.Write(x.w, x.r, err)
+}
+
+// tellState adds to a refusal that the upload is still there, and where the client can go on.
+func (x *exchange) tellState(err error) {
+	h := x.w.Header()
+	h.Set(uploadComplete, formatBool(false))
+	if x.created {
+		h.Set("Location", x.location())
+		h.Set(uploadLimit, x.limits())
+	}
+	if errors.Is(err, file.ErrStopping) || errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy) {
+		h.Set(uploadOffset, strconv.FormatInt(x.upload.Offset, 10))
+	}
+}
+
+// isTargets reports whether an error is the target's answer to the whole file, which ended the upload.
+func isTargets(err error) bool {
+	return errors.Is(err, file.ErrDigest) || errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable)
+}

@@ -1,0 +1,134 @@
+package resumable
+
+import (
+	"net/http"
+
+	"holdfast/digest"
+	"holdfast/file"
+	"holdfast/upload"
+)
+
+// create begins an upload with this request (section 4.2).
+func (x *exchange) create(path string) error {
+	c, err := x.readCreation(path)
+	if err != nil {
+		return err
+	}
+	check, err := readContentDigest(x.r)
+	if err != nil {
+		return err
+	}
+	if err := x.h.Limit(x.r, x.who); err != nil {
+		return err
+	}
+	if x.session, err = x.h.Engine.Create(x.r.Context(), c, x.body.Interrupt); err != nil {
+		return err
+	}
+	x.upload, x.created = x.session.Upload(), true
+	told := x.newInterim()
+	told.begin(x.location(), x.limits())
+	return x.receive(check, told)
+}
+
+// readCreation reads what the headers say of the file: Upload-Complete: ?1 with a Content-Length, and Upload-Length, are
+// its length, and must be the same (section 4.1.3).
+func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
+	x.complete, _ = boolean(x.r.Header, uploadComplete)
+	if c.Name, c.Type, err = readName(x.r.Header, path); err != nil {
+		return c, err
+	}
+	if c.Claim, err = digest.Parse(x.r.Header, "Repr-Digest"); err != nil {
+		return c, err
+	}
+	length, known := integer(x.r.Header, uploadLength)
+	if n := x.r.ContentLength; x.complete && n >= 0 {
+		if known && length != n {
+			return c, file.Refuse(file.ErrLength, "Upload-Length is %d, and the body, which is all of it, has %d bytes", length, n)
+		}
+		length, known = n, true
+	}
+	c.Size, c.Deferred = length, !known
+	return c, nil
+}
+
+// append goes on with an upload (section 4.4).
+func (x *exchange) append() error {
+	offset, given := integer(x.r.Header, uploadOffset)
+	complete, speaks := boolean(x.r.Header, uploadComplete)
+	x.complete = complete
+	switch {
+	case !isPartial(x.r.Header):
+		return file.Refuse(file.ErrMediaType, "Content-Type must be %s", partial)
+	case !speaks:
+		return file.Refuse(file.ErrInvalid, "Upload-Complete must be ?0 or ?1")
+	case !given:
+		return file.Refuse(file.ErrInvalid, "Upload-Offset must be a number of bytes")
+	case x.upload.Partial || len(x.upload.Sources) > 0:
+		return file.Refuse(file.ErrForbidden, "This upload is of tus 1.0.0, with Upload-Concat, and is gone on with by tus alone")
+	}
+	check, err := readContentDigest(x.r)
+	if err != nil {
+		return err
+	}
+	claim, err := digest.Parse(x.r.Header, "Repr-Digest")
+	if err != nil {
+		return err
+	}
+	if !x.upload.Done() {
+		if err := x.take(); err != nil {
+			return err
+		}
+	}
+	if x.upload.Offset != offset {
+		return &file.OffsetError{Expected: x.upload.Offset, Provided: offset}
+	}
+	if err := x.declare(); err != nil {
+		return err
+	}
+	if x.upload.Done() {
+		return x.replay(claim)
+	}
+	if err := x.session.Claim(claim); err != nil {
+		return err
+	}
+	return x.receive(check, x.newInterim())
+}
+
+// declare compares what the request says of the length with what is known, and notes it if nothing is (section 4.1.3).
+func (x *exchange) declare() error {
+	u := x.upload
+	length, known := integer(x.r.Header, uploadLength)
+	if known && length < u.Offset {
+		return file.Refuse(file.ErrLength, "Upload-Length is %d, the upload is at %d", length, u.Offset)
+	}
+	if n := x.r.ContentLength; x.complete && n >= 0 {
+		end := u.Offset + n
+		if known && end != length {
+			return file.Refuse(file.ErrLength, "Upload-Length is %d, the upload would be complete at %d", length, end)
+		}
+		length, known = end, true
+	}
+	switch {
+	case !known:
+		return nil
+	case !u.Deferred && length != u.Size:
+		return file.Refuse(file.ErrLength, "The upload has a length of %d, by this request it would be %d", u.Size, length)
+	case u.Deferred:
+		return x.session.Declare(length)
+	}
+	return nil
+}
+
+// replay sends the final answer again to a client that has lost it (section 4.4.2).
+func (x *exchange) replay(claim []byte) error {
+	if err := upload.Matches(x.upload, claim); err != nil {
+		return err
+	}
+	if err := x.expectNothing(); err != nil {
+		return err
+	}
+	if !x.complete {
+		return x.appended(http.StatusNoContent)
+	}
+	return x.done()
+}

@@ -1,0 +1,122 @@
+package resumable
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/dunglas/httpsfv"
+
+	"holdfast/file"
+)
+
+// The header fields of the protocol (section 4.1). They are structured fields (RFC 9651); one of a wrong type, or a
+// negative number, counts as not there.
+const (
+	uploadOffset   = "Upload-Offset"
+	uploadLength   = "Upload-Length"
+	uploadComplete = "Upload-Complete"
+	uploadLimit    = "Upload-Limit"
+	interopVersion = "Upload-Draft-Interop-Version"
+)
+
+// partial is the media type of an append (section 6).
+const partial = "application/partial-upload"
+
+// integer reads a number of bytes, or a version.
+func integer(h http.Header, field string) (n int64, given bool) {
+	n, ok := item(h, field).(int64)
+	return n, ok && n >= 0
+}
+
+// boolean reads Upload-Complete.
+func boolean(h http.Header, field string) (value, given bool) {
+	value, given = item(h, field).(bool)
+	return value, given
+}
+
+// item is the bare value of an Item; nil if the field is no Item. Its parameters are ignored.
+func item(h http.Header, field string) any {
+	values := h.Values(field)
+	if len(values) == 0 {
+		return nil
+	}
+	i, err := httpsfv.UnmarshalItem(values)
+	if err != nil {
+		return nil
+	}
+	return i.Value
+}
+
+func formatBool(b bool) string {
+	if b {
+		return "?1"
+	}
+	return "?0"
+}
+
+// version is an interop version of the drafts (appendix B): 7 is -06 to -08, 8 is -09 to -11, 9 is -12, 10 is -13.
+// A request without a version speaks the protocol as the RFC will have it.
+type version int64
+
+const (
+	final  version = 0
+	oldest version = 7
+	newest version = 10
+)
+
+// others are the versions that the tus endpoint speaks.
+var others = [...]version{3, 4, 5, 6}
+
+// Versions lists the interop versions that are spoken here, as a structured List.
+func Versions() string {
+	var all []string
+	for _, v := range others {
+		all = append(all, strconv.Itoa(int(v)))
+	}
+	for v := oldest; v <= newest; v++ {
+		all = append(all, strconv.Itoa(int(v)))
+	}
+	return strings.Join(all, ", ")
+}
+
+// versionOf reads the version that a request speaks. ours says that it is for this package; the error is
+// file.ErrVersion if it is for nobody.
+func versionOf(r *http.Request) (v version, ours bool, err error) {
+	n, given := integer(r.Header, interopVersion)
+	v = version(n)
+	switch {
+	case given && oldest <= v && v <= newest:
+		return v, true, nil
+	case r.Header.Get("Tus-Resumable") != "":
+		return final, false, nil
+	case given:
+		for _, o := range others {
+			if v == o {
+				return final, false, nil
+			}
+		}
+		return final, true, file.Refuse(file.ErrVersion, "%s %d is not known here: the versions %s are, and Tus-Resumable 1.0.0",
+			interopVersion, n, Versions())
+	}
+	return final, isFinal(r), nil
+}
+
+// isFinal reports whether a request without a version is one of this protocol. HEAD, GET and DELETE of an upload have
+// no field that tells; a client of tus would have sent Tus-Resumable.
+func isFinal(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodHead, http.MethodGet, http.MethodDelete:
+		return true
+	case http.MethodPatch:
+		_, speaks := boolean(r.Header, uploadComplete)
+		return speaks || isPartial(r.Header)
+	default:
+		_, speaks := boolean(r.Header, uploadComplete)
+		return speaks
+	}
+}
+
+// tellsComplete reports whether the answer to HEAD says by Upload-Complete: ?1 that all bytes are there. From version
+// 10 on that would mean that the file has been answered for, by which no more is asked (section 4.1.2).
+func (v version) tellsComplete() bool { return v != final && v <= 9 }

@@ -1,0 +1,312 @@
+// Package resumable speaks the IETF's Resumable Uploads for HTTP over the upload engine: the interop versions 7 to 10
+// of draft-ietf-httpbis-resumable-upload, and the protocol without a version, as the RFC will have it. Section numbers
+// are those of the drafts -12 and -13. Older versions and tus 1.0.0 are package tus's.
+//
+// An upload that was begun by one protocol can be gone on with by the other.
+package resumable
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"holdfast/access"
+	"holdfast/auth"
+	"holdfast/file"
+	"holdfast/problem"
+	"holdfast/reqbody"
+	"holdfast/upload"
+)
+
+// Options of the endpoint.
+type Options struct {
+	Engine  *upload.Engine
+	Respond problem.Responder
+	// Tus gets the requests at the upload endpoint that are none of this protocol.
+	Tus http.Handler
+	// Identify says who sent a request.
+	Identify func(*http.Request) (file.Identity, error)
+	// Download answers GET of a finished upload by a request that names no version.
+	Download func(http.ResponseWriter, *http.Request, file.ID)
+	// Precondition refuses a request for a file under conditions that don't hold (RFC 9110, 13).
+	Precondition func(*http.Request, file.ID) error
+	// Limit refuses an upload that an identity begins too soon after others.
+	Limit func(*http.Request, file.Identity) error
+	// Interim reports whether an interim answer reaches the request's client.
+	Interim func(*http.Request) bool
+	// Base is the URL under which the request's client sees files, without a trailing slash.
+	Base func(*http.Request) string
+	// ReadTimeout ends a request that sends no byte for so long.
+	ReadTimeout time.Duration
+	// MaxAge is how long an upload is kept after its last byte.
+	MaxAge time.Duration
+}
+
+// lockTimeout is the longest that a request waits for another one to let go.
+const lockTimeout = 18 * time.Second
+
+// Handler is the endpoint. ServeHTTP expects paths with the prefix cut: "/" for creation, "/{id}" for an upload.
+type Handler struct{ Options }
+
+// New returns a Handler.
+func New(o Options) *Handler { return &Handler{o} }
+
+// allowed are the methods of an upload.
+func allowed(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// exchange is one request and its answer.
+type exchange struct {
+	h        *Handler
+	w        http.ResponseWriter
+	r        *http.Request
+	version  version
+	body     *reqbody.Body
+	who      file.Identity
+	complete bool // Upload-Complete: ?1, this body is the last
+	session  *upload.Session
+	upload   *file.Upload // as this request last saw it; nil: none yet
+	created  bool         // by this request
+}
+
+func (h *Handler) newExchange(w http.ResponseWriter, r *http.Request, v version) *exchange {
+	x := &exchange{h: h, w: w, r: r, version: v, body: reqbody.New(w, r, h.ReadTimeout)}
+	r.Body = x.body
+	if v != final {
+		w.Header().Set(interopVersion, strconv.Itoa(int(v)))
+	}
+	return x
+}
+
+// ServeHTTP answers the requests of this protocol at the upload endpoint, and passes others on.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v, ours, err := versionOf(r)
+	if r.Method == http.MethodOptions {
+		h.Announce(w.Header())
+	}
+	if !ours || r.Method == http.MethodOptions || r.Header.Get("X-HTTP-Method-Override") != "" {
+		h.Tus.ServeHTTP(w, r)
+		return
+	}
+	h.newExchange(w, r, v).run(func(x *exchange) error {
+		if err != nil {
+			return err
+		}
+		return x.serve(strings.TrimPrefix(r.URL.Path, "/"))
+	})
+}
+
+// Create answers a request that sends a file to any other address, under a name that may be empty.
+func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
+	v, _, err := versionOf(r)
+	h.newExchange(w, r, v).run(func(x *exchange) error {
+		if err := x.identify(); err != nil {
+			return err
+		}
+		if _, speaks := boolean(r.Header, uploadComplete); !speaks {
+			return x.receivePlain(name)
+		}
+		if err != nil {
+			return err
+		}
+		return x.create(name)
+	})
+}
+
+// Announce says in the answer to OPTIONS what is spoken, and the limits (section 4.1.4).
+func (h *Handler) Announce(header http.Header) {
+	header.Set(interopVersion, Versions())
+	header.Set(uploadLimit, h.limits(h.MaxAge))
+}
+
+// limits is the Upload-Limit field of an upload that is kept for so long.
+func (h *Handler) limits(left time.Duration) string {
+	return "max-size=" + strconv.FormatInt(h.Engine.MaxSize(), 10) + ", min-size=0, max-age=" +
+		strconv.FormatInt(max(0, int64(left/time.Second)), 10)
+}
+
+// run answers with what serve returns, and gives the lease back.
+func (x *exchange) run(serve func(*exchange) error) {
+	defer func() {
+		if x.session != nil {
+			x.session.Close()
+		}
+	}()
+	if err := serve(x); err != nil {
+		x.refuse(err)
+	}
+}
+
+// identify asks who sent the request.
+func (x *exchange) identify() (err error) {
+	if x.who, err = x.h.Identify(x.r); err != nil {
+		return err
+	}
+	x.r = x.r.WithContext(auth.NewContext(x.r.Context(), x.who))
+	return nil
+}
+
+// serve answers a request at the upload endpoint.
+func (x *exchange) serve(name string) error {
+	method := x.r.Method
+	switch {
+	case name == "" && method != http.MethodPost:
+		x.w.Header().Set("Allow", "POST, OPTIONS")
+		return file.ErrMethod
+	case name != "" && !allowed(method):
+		x.w.Header().Set("Allow", "GET, HEAD, PATCH, DELETE, OPTIONS")
+		return file.ErrMethod
+	}
+	if err := x.identify(); err != nil {
+		return err
+	}
+	if name == "" {
+		return x.create("")
+	}
+	id, err := file.ParseID(name)
+	if err != nil {
+		return err
+	}
+	if method == http.MethodGet && x.version == final && !x.isUnfinished(id) {
+		x.h.Download(x.w, x.r, id)
+		return nil
+	}
+	if err := x.find(id); err != nil {
+		return err
+	}
+	switch method {
+	case http.MethodPatch:
+		return x.append()
+	case http.MethodDelete:
+		return x.cancel()
+	default:
+		return x.tellOffset()
+	}
+}
+
+// find reads the row of an upload, if its client may do anything with it.
+func (x *exchange) find(id file.ID) error {
+	u, err := x.h.Engine.Row(x.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if u.State == file.Deleted && !u.Gone() {
+		return file.NotFound(id)
+	}
+	if err := access.Upload(x.who, u); err != nil {
+		return err
+	}
+	if u.Gone() {
+		return upload.Expired(u)
+	}
+	x.upload = u
+	return nil
+}
+
+// isUnfinished reports whether an upload of this client is no file yet.
+func (x *exchange) isUnfinished(id file.ID) bool {
+	u, err := x.h.Engine.Row(x.r.Context(), id)
+	return err == nil && u.State != file.Recorded && u.State != file.Deleted && access.Upload(x.who, u) == nil
+}
+
+// take waits for the lease; who holds it is asked to end (section 4.6).
+func (x *exchange) take() error {
+	ctx, cancel := context.WithTimeout(x.r.Context(), lockTimeout)
+	defer cancel()
+	s, err := x.h.Engine.Take(ctx, x.upload.ID, x.body.Interrupt)
+	if err != nil {
+		return err
+	}
+	x.session, x.upload = s, s.Upload()
+	switch {
+	case x.upload.Gone():
+		return upload.Expired(x.upload)
+	case x.upload.State == file.Deleted:
+		return file.NotFound(x.upload.ID)
+	}
+	return nil
+}
+
+// tellOffset answers HEAD, and GET (section 4.3). A running append is ended first, so that the offset holds; an upload
+// that has all its bytes is finished.
+func (x *exchange) tellOffset() error {
+	u := x.upload
+	if !u.Done() && (u.Held || u.Complete() || len(u.Sources) > 0) {
+		if err := x.take(); err != nil {
+			return err
+		}
+		if u = x.upload; !u.Done() && (u.Complete() || len(u.Sources) > 0) {
+			if err := x.session.Finish(); err != nil {
+				return err
+			}
+		}
+	}
+	h := x.w.Header()
+	h.Set(uploadOffset, strconv.FormatInt(u.Offset, 10))
+	if !u.Deferred {
+		h.Set(uploadLength, strconv.FormatInt(u.Size, 10))
+	}
+	if !u.Done() || x.version.tellsComplete() {
+		h.Set(uploadComplete, formatBool(u.Done()))
+	}
+	h.Set(uploadLimit, x.limits())
+	h.Set("Cache-Control", "no-store")
+	if u.State == file.Recorded {
+		h.Set("Content-Location", x.fileURL())
+	}
+	x.writeHeader(http.StatusNoContent)
+	return nil
+}
+
+// cancel answers DELETE: the upload ends, or the file that it became is deleted (section 4.5).
+func (x *exchange) cancel() error {
+	switch {
+	case x.upload.State == file.Recorded:
+		if err := x.h.Precondition(x.r, x.upload.ID); err != nil {
+			return err
+		}
+	case len(x.r.Header.Values("If-Match")) > 0: // what is no file yet has no entity tag (RFC 9110, 13.1.1)
+		return file.ErrPrecondition
+	}
+	if err := x.take(); err != nil {
+		return err
+	}
+	if err := x.session.Terminate(); err != nil {
+		return err
+	}
+	x.writeHeader(http.StatusNoContent)
+	return nil
+}
+
+// done sends the final answer: that of the target, which every request that completes the upload gets (section 4.4.2).
+func (x *exchange) done() error {
+	body, err := json.Marshal(struct {
+		URL string  `json:"public_url"`
+		ID  file.ID `json:"file_id"`
+	}{x.fileURL(), x.upload.ID})
+	if err != nil {
+		return err
+	}
+	h := x.w.Header()
+	h.Set("Location", x.fileURL())
+	h.Set("Content-Location", x.fileURL())
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	if x.complete {
+		h.Set(uploadComplete, formatBool(true))
+		h.Set(uploadOffset, strconv.FormatInt(x.upload.Offset, 10))
+	}
+	x.setDigest(x.upload)
+	x.writeHeader(http.StatusCreated)
+	x.w.Write(body)
+	return nil
+}

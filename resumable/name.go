@@ -1,0 +1,36 @@
+package resumable
+
+import (
+	"mime"
+	"net/http"
+
+	"holdfast/file"
+)
+
+// isPartial reports whether a body is a piece of an upload (section 6).
+func isPartial(h http.Header) bool {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && mediaType == partial
+}
+
+// readName reads a file's name from Content-Disposition (RFC 6266), and its type from Content-Type. Without a name it
+// is called as the request's path says.
+func readName(h http.Header, path string) (name, contentType string, err error) {
+	name = path
+	if v := h.Get("Content-Disposition"); v != "" {
+		_, params, err := mime.ParseMediaType(v)
+		if err != nil {
+			return "", "", file.Refuse(file.ErrInvalid, "Content-Disposition can't be read")
+		}
+		if params["filename"] != "" {
+			name = params["filename"]
+		}
+	}
+	contentType = h.Get("Content-Type")
+	if contentType != "" {
+		if _, _, err := mime.ParseMediaType(contentType); err != nil {
+			return "", "", file.Refuse(file.ErrInvalid, "Content-Type can't be read")
+		}
+	}
+	return name, contentType, nil
+}

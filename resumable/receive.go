@@ -1,0 +1,173 @@
+package resumable
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"holdfast/access"
+	"holdfast/digest"
+	"holdfast/file"
+	"holdfast/upload"
+)
+
+// receive takes the request's body into the upload, and finishes it if that was the last.
+func (x *exchange) receive(check upload.Check, told *interim) error {
+	if err := x.store(check, told); err != nil {
+		return err
+	}
+	if !x.complete {
+		if x.created {
+			return x.appended(http.StatusCreated)
+		}
+		return x.appended(http.StatusNoContent)
+	}
+	if u := x.upload; !u.Complete() {
+		return file.Refuse(file.ErrLength, "The upload would be complete at %d bytes, its length is %d", u.Offset, u.Size)
+	}
+	if err := x.session.Finish(); err != nil {
+		return err
+	}
+	return x.done()
+}
+
+// store stores the request's body. Of a body that breaks off, what came is kept.
+func (x *exchange) store(check upload.Check, told *interim) error {
+	u := x.upload
+	if u.State != file.Open { // it has all its bytes, and waits to be finished
+		return x.expectNothing()
+	}
+	told.from(u.Offset)
+	start := u.Offset
+	_, err := x.session.Append(start, upload.Body{
+		Reader:    &source{x: x, start: start},
+		Length:    x.r.ContentLength,
+		Interrupt: x.body.Interrupt,
+		Cut:       x.body.Cut,
+		Check:     check,
+		Last:      x.complete,
+		More:      x.complete,
+		Committed: told.progress,
+	})
+	switch {
+	case errors.Is(err, file.ErrTooLarge) && !errors.Is(err, file.ErrQuota) && !u.Deferred:
+		// The client is wrong about the file, so that nothing of it can be trusted (section 4.4.2).
+		if failed := x.session.Terminate(); failed != nil {
+			return failed
+		}
+		return err
+	case err != nil:
+		return err
+	case x.body.Cut():
+		return x.whyCut()
+	}
+	return nil
+}
+
+// whyCut is the answer to a request whose body broke off.
+func (x *exchange) whyCut() error {
+	switch {
+	case x.h.Engine.Stopping():
+		return file.ErrStopping
+	case errors.Is(x.session.Lost(), file.ErrUnavailable):
+		return x.session.Lost() // no other request took it: it could not be kept
+	case x.body.IsInterrupted():
+		return file.Refuse(file.ErrConflict, "Another request took this upload over")
+	}
+	return file.Refuse(file.ErrCutOff, "the body broke off")
+}
+
+// expectNothing refuses a body for an upload that has all its bytes.
+func (x *exchange) expectNothing() error {
+	if n, _ := io.ReadFull(x.body, make([]byte, 1)); n > 0 {
+		return file.Refuse(file.ErrTooLarge, "The upload has all its %d bytes, and takes no more", x.upload.Size)
+	}
+	return nil
+}
+
+// appended answers that the bytes came, and that more are to come (sections 4.2.2 and 4.4.2).
+func (x *exchange) appended(status int) error {
+	h := x.w.Header()
+	if x.created {
+		h.Set("Location", x.location())
+	}
+	h.Set(uploadComplete, formatBool(false))
+	h.Set(uploadOffset, strconv.FormatInt(x.upload.Offset, 10))
+	h.Set(uploadLimit, x.limits())
+	x.writeHeader(status)
+	return nil
+}
+
+// source is the body for the engine. Where it broke off it ends like any other, so that what came is kept; Cut tells
+// the engine.
+type source struct {
+	x     *exchange
+	start int64 // the upload's offset before the body
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.x.body.Read(p)
+	switch {
+	case err == nil || errors.Is(err, file.ErrInvalid):
+		return n, err
+	case s.x.body.Cut():
+		return n, io.EOF
+	case s.x.complete || s.start+s.x.body.Count() == s.x.upload.Size && !s.x.upload.Deferred:
+		if err := s.x.mayFinish(); err != nil {
+			return n, err
+		}
+	}
+	return n, io.EOF
+}
+
+// mayFinish asks again whether the client may do what it is about to complete: a long body may outlast its rights
+// (section 12). The quota is compared by the commit.
+func (x *exchange) mayFinish() error {
+	who, err := x.h.Identify(x.r)
+	if err != nil {
+		return err
+	}
+	return access.Upload(who, x.upload)
+}
+
+// receivePlain takes a file of a client that does not speak this protocol: it comes whole, or not at all.
+func (x *exchange) receivePlain(path string) error {
+	c, err := x.readCreation(path)
+	if err != nil {
+		return err
+	}
+	content, err := digest.Parse(x.r.Header, "Content-Digest")
+	switch {
+	case err != nil:
+		return err
+	case content != nil && c.Claim != nil && !bytes.Equal(content, c.Claim):
+		return file.Refuse(file.ErrInvalid, "Content-Digest and Repr-Digest differ")
+	case content != nil:
+		c.Claim = content
+	}
+	if err := x.h.Engine.Fits(x.r.ContentLength); err != nil {
+		return err
+	}
+	if err := x.h.Limit(x.r, x.who); err != nil {
+		return err
+	}
+	u, err := x.h.Engine.Receive(x.r.Context(), c, whole{x}, x.body.Interrupt)
+	if err != nil {
+		return err
+	}
+	x.upload = u
+	return x.done()
+}
+
+// whole is the body of a plain upload, which must not break off.
+type whole struct{ x *exchange }
+
+func (w whole) Read(p []byte) (int, error) {
+	n, err := w.x.body.Read(p)
+	if err != nil && w.x.body.Cut() && !w.x.body.IsInterrupted() && !errors.Is(err, file.ErrInvalid) {
+		return n, file.Refuse(file.ErrInvalid, "The body broke off")
+	}
+	return n, err
+}
