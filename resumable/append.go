@@ -30,8 +30,8 @@ func (x *exchange) create(path string) error {
 	return x.receive(check, told)
 }
 
-// readCreation reads what the headers say of the file: Upload-Complete: ?1 with a Content-Length, and Upload-Length, are
-// its length, and must be the same (section 4.1.3).
+// readCreation reads what the headers say of the file. Upload-Complete: ?1 with a Content-Length, and Upload-Length,
+// are its length, and must be the same (section 4.1.3).
 func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
 	x.complete, _ = boolean(x.r.Header, uploadComplete)
 	if c.Name, c.Type, err = readName(x.r.Header, path); err != nil {
@@ -43,7 +43,8 @@ func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
 	length, known := integer(x.r.Header, uploadLength)
 	if n := x.r.ContentLength; x.complete && n >= 0 {
 		if known && length != n {
-			return c, file.Refuse(file.ErrLength, "Upload-Length is %d, and the body, which is all of it, has %d bytes", length, n)
+			return c, file.Refuse(file.ErrLength, "Upload-Length is %d, and the body, which is all of it, has %d bytes",
+				length, n)
 		}
 		length, known = n, true
 	}
@@ -64,7 +65,7 @@ func (x *exchange) append() error {
 	case !given:
 		return file.Refuse(file.ErrInvalid, "Upload-Offset must be a number of bytes")
 	case x.upload.Partial || len(x.upload.Sources) > 0:
-		return file.Refuse(file.ErrForbidden, "This upload is of tus 1.0.0, with Upload-Concat, and is gone on with by tus alone")
+		return file.Refuse(file.ErrForbidden, "This upload has an Upload-Concat of tus 1.0.0, and only tus can go on with it")
 	}
 	check, err := readContentDigest(x.r)
 	if err != nil {

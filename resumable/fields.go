@@ -96,8 +96,8 @@ func versionOf(r *http.Request) (v version, ours bool, err error) {
 				return final, false, nil
 			}
 		}
-		return final, true, file.Refuse(file.ErrVersion, "%s %d is not known here: the versions %s are, and Tus-Resumable 1.0.0",
-			interopVersion, n, Versions())
+		return final, true, file.Refuse(file.ErrVersion, "%s %d is not known here: the versions %s are, "+
+			"and Tus-Resumable 1.0.0", interopVersion, n, Versions())
 	}
 	return final, isFinal(r), nil
 }

@@ -87,7 +87,8 @@ func TestNoInterimAnswer(t *testing.T) {
 			}
 		}
 		l := c.dial()
-		l.begin(client{World: c.World, version: "11"}, "POST /files/tus/ HTTP/1.1", "Upload-Complete: ?1", "Content-Length: 1")
+		l.begin(client{World: c.World, version: "11"}, "POST /files/tus/ HTTP/1.1", "Upload-Complete: ?1",
+			"Content-Length: 1")
 		io.WriteString(l, "x")
 		status, h := l.answer()
 		if status != 412 || h.Get("Upload-Draft-Interop-Version") != "3, 4, 5, 6, 7, 8, 9, 10" {

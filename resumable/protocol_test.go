@@ -193,7 +193,8 @@ func TestRefusals(t *testing.T) {
 				!strings.HasSuffix(a.header.Get("Content-Type"), "json") {
 				c.T.Errorf("%s: %d %s %v", what, a.status, a.body, err)
 			}
-			if got, _ := p["type"].(string); kind != strings.TrimPrefix(got, "https://iana.org/assignments/http-problem-types#") ||
+			if got, _ := p["type"].(string); kind != strings.TrimPrefix(got,
+				"https://iana.org/assignments/http-problem-types#") ||
 				p["code"] == nil || kind != "" && a.header.Get("Content-Type") != "application/problem+json" {
 				c.T.Errorf("%s: %v %s", what, a.header, a.body)
 			}

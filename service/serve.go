@@ -192,20 +192,10 @@ func (s *server) wire(ctx context.Context) error {
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, CacheTTL: c.CacheTTL,
 		Redirect: toStore, Limits: limits,
 	})
-	interim := limit.Interim(c.InterimThroughProxy)
-	byTus, err := tus.NewHandler(tus.Options{
-		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base.Of, ReadTimeout: c.ReadTimeout,
-		Download: files.Serve, Precondition: files.Precondition, Limits: limits, Interim: interim,
-		ThroughProxy: limit.ThroughProxy,
-	})
+	uploads, err := s.uploadHandler(respond, identify, files, limits)
 	if err != nil {
 		return err
 	}
-	uploads := resumable.New(resumable.Options{
-		Engine: s.engine, Respond: respond, Tus: byTus, Identify: identify, Download: files.Serve,
-		Precondition: files.Precondition, Limit: limits.Upload, Interim: interim, Base: s.base.Of,
-		ReadTimeout: c.ReadTimeout, MaxAge: c.UploadTTL,
-	})
 	forms := form.New(form.Options{
 		Receive: s.engine.Receive, Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of,
 		ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
@@ -220,6 +210,25 @@ func (s *server) wire(ctx context.Context) error {
 		Log: s.log,
 	}))
 	return nil
+}
+
+// uploadHandler is the endpoint of both protocols for resumable uploads.
+func (s *server) uploadHandler(respond problem.Responder, identify func(*http.Request) (file.Identity, error),
+	files *download.Handler, rates *limit.Limits) (http.Handler, error) {
+	c, interim := s.config, limit.Interim(s.config.InterimThroughProxy)
+	byTus, err := tus.NewHandler(tus.Options{
+		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base.Of, ReadTimeout: c.ReadTimeout,
+		Download: files.Serve, Precondition: files.Precondition, Limits: rates, Interim: interim,
+		ThroughProxy: limit.ThroughProxy,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resumable.New(resumable.Options{
+		Engine: s.engine, Respond: respond, Tus: byTus, Identify: identify, Download: files.Serve,
+		Precondition: files.Precondition, Limit: rates.Upload, Interim: interim, Base: s.base.Of,
+		ReadTimeout: c.ReadTimeout, MaxAge: c.UploadTTL,
+	}), nil
 }
 
 // ready is the check behind /readyz.

@@ -35,8 +35,8 @@ type Options struct {
 	Precondition func(*http.Request, file.ID) error
 	// Limits refuse an upload that an identity begins too soon after others.
 	Limits Limits
-	// Interim reports whether an interim answer reaches the request's client, and ThroughProxy whether the request may have
-	// come through a proxy.
+	// Interim reports whether an interim answer reaches the request's client, and ThroughProxy whether the request may
+	// have come through a proxy.
 	Interim, ThroughProxy func(*http.Request) bool
 	// Base is the URL under which the request's client sees files, without a trailing slash.
 	Base func(*http.Request) string
