@@ -104,23 +104,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// Create answers a request that sends a file to any other address, under a name that may be empty.
-func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
-	v, _, err := versionOf(r)
-	h.newExchange(w, r, v).run(func(x *exchange) error {
-		if err := x.identify(); err != nil {
-			return err
-		}
-		if _, speaks := boolean(r.Header, uploadComplete); !speaks {
-			return x.receivePlain(name)
-		}
-		if err != nil {
-			return err
-		}
-		return x.create(name)
-	})
-}
-
 // Announce says in the answer to OPTIONS what is spoken, and the limits (section 4.1.4).
 func (h *Handler) Announce(header http.Header) {
 	header.Set(interopVersion, Versions())
@@ -169,7 +152,7 @@ func (x *exchange) serve(name string) error {
 		return err
 	}
 	if name == "" {
-		return x.create("")
+		return x.create()
 	}
 	id, err := file.ParseID(name)
 	if err != nil {

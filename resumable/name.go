@@ -13,18 +13,14 @@ func isPartial(h http.Header) bool {
 	return err == nil && mediaType == partial
 }
 
-// readName reads a file's name from Content-Disposition (RFC 6266), and its type from Content-Type. Without a name it
-// is called as the request's path says.
-func readName(h http.Header, path string) (name, contentType string, err error) {
-	name = path
+// readName reads a file's name from Content-Disposition (RFC 6266), and its type from Content-Type.
+func readName(h http.Header) (name, contentType string, err error) {
 	if v := h.Get("Content-Disposition"); v != "" {
 		_, params, err := mime.ParseMediaType(v)
 		if err != nil {
 			return "", "", file.Refuse(file.ErrInvalid, "Content-Disposition can't be read")
 		}
-		if params["filename"] != "" {
-			name = params["filename"]
-		}
+		name = params["filename"]
 	}
 	contentType = h.Get("Content-Type")
 	if contentType != "" {

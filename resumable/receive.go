@@ -1,14 +1,12 @@
 package resumable
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
 
 	"holdfast/access"
-	"holdfast/digest"
 	"holdfast/file"
 	"holdfast/upload"
 )
@@ -130,44 +128,4 @@ func (x *exchange) mayFinish() error {
 		return err
 	}
 	return access.Upload(who, x.upload)
-}
-
-// receivePlain takes a file of a client that does not speak this protocol: it comes whole, or not at all.
-func (x *exchange) receivePlain(path string) error {
-	c, err := x.readCreation(path)
-	if err != nil {
-		return err
-	}
-	content, err := digest.Parse(x.r.Header, "Content-Digest")
-	switch {
-	case err != nil:
-		return err
-	case content != nil && c.Claim != nil && !bytes.Equal(content, c.Claim):
-		return file.Refuse(file.ErrInvalid, "Content-Digest and Repr-Digest differ")
-	case content != nil:
-		c.Claim = content
-	}
-	if err := x.h.Engine.Fits(x.r.ContentLength); err != nil {
-		return err
-	}
-	if err := x.h.Limit(x.r, x.who); err != nil {
-		return err
-	}
-	u, err := x.h.Engine.Receive(x.r.Context(), c, whole{x}, x.body.Interrupt)
-	if err != nil {
-		return err
-	}
-	x.upload = u
-	return x.done()
-}
-
-// whole is the body of a plain upload, which must not break off.
-type whole struct{ x *exchange }
-
-func (w whole) Read(p []byte) (int, error) {
-	n, err := w.x.body.Read(p)
-	if err != nil && w.x.body.Cut() && !w.x.body.IsInterrupted() && !errors.Is(err, file.ErrInvalid) {
-		return n, file.Refuse(file.ErrInvalid, "The body broke off")
-	}
-	return n, err
 }

@@ -189,9 +189,6 @@ func (w *World) mount(engine *upload.Engine, byTus http.Handler, quiet *slog.Log
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/files/tus/", http.StripPrefix("/files/tus", h))
-	mux.HandleFunc("/files/{name}", func(rw http.ResponseWriter, r *http.Request) {
-		h.Create(rw, r, r.PathValue("name"))
-	})
 	return mux
 }
 
