@@ -76,7 +76,7 @@ var (
 	ErrStopping = fmt.Errorf("service is stopping: %w", ErrUnavailable)
 )
 
-// ErrLength: a client contradicts what it said before about the length of an upload, or in the same request.
+// ErrLength means that a client contradicts what it said about the length of an upload, before or in the same request.
 var ErrLength = fmt.Errorf("lengths differ: %w", ErrInvalid)
 
 // OffsetError is an ErrConflict: a request would go on at another offset than the upload's.

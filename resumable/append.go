@@ -33,7 +33,7 @@ func (x *exchange) create() error {
 // readCreation reads what the headers say of the file. Upload-Complete: ?1 with a Content-Length, and Upload-Length,
 // are its length, and must be the same (section 4.1.3).
 func (x *exchange) readCreation() (c upload.Creation, err error) {
-	x.complete, _ = boolean(x.r.Header, uploadComplete)
+	x.complete, _ = isComplete(x.r.Header)
 	if c.Name, c.Type, err = readName(x.r.Header); err != nil {
 		return c, err
 	}
@@ -55,7 +55,7 @@ func (x *exchange) readCreation() (c upload.Creation, err error) {
 // append goes on with an upload (section 4.4).
 func (x *exchange) append() error {
 	offset, given := integer(x.r.Header, uploadOffset)
-	complete, speaks := boolean(x.r.Header, uploadComplete)
+	complete, speaks := isComplete(x.r.Header)
 	x.complete = complete
 	switch {
 	case !isPartial(x.r.Header):

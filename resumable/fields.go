@@ -29,9 +29,9 @@ func integer(h http.Header, field string) (n int64, given bool) {
 	return n, ok && n >= 0
 }
 
-// boolean reads Upload-Complete.
-func boolean(h http.Header, field string) (value, given bool) {
-	value, given = item(h, field).(bool)
+// isComplete reads Upload-Complete.
+func isComplete(h http.Header) (value, given bool) {
+	value, given = item(h, uploadComplete).(bool)
 	return value, given
 }
 
@@ -109,10 +109,10 @@ func isFinal(r *http.Request) bool {
 	case http.MethodHead, http.MethodGet, http.MethodDelete:
 		return true
 	case http.MethodPatch:
-		_, speaks := boolean(r.Header, uploadComplete)
+		_, speaks := isComplete(r.Header)
 		return speaks || isPartial(r.Header)
 	default:
-		_, speaks := boolean(r.Header, uploadComplete)
+		_, speaks := isComplete(r.Header)
 		return speaks
 	}
 }

@@ -30,17 +30,19 @@ func testCrossing(t *testing.T, b backing, s *server) {
 		token := s.run("token", "create", "--user", "1", "--account", fmt.Sprint(account))
 		form, header := formOf(t, name, "", []byte("x"))
 		a := s.do(t, "POST", "/files/upload", form, header, "Authorization: Bearer "+token)
-		var got struct{ File_id string }
+		var got struct {
+			ID string `json:"file_id"`
+		}
 		if err := json.Unmarshal(a.body, &got); err != nil || a.status != 200 {
 			t.Fatal(a, err)
 		}
 		if name == "public.txt" {
-			if a := s.do(t, "PUT", "/files/"+got.File_id+"/grants", `{"access": "public"}`,
+			if a := s.do(t, "PUT", "/files/"+got.ID+"/grants", `{"access": "public"}`,
 				"Authorization: Bearer "+token); a.status != 200 {
 				t.Fatal(a)
 			}
 		}
-		return got.File_id
+		return got.ID
 	}
 	logo, own, public := send(1, "logo.png"), send(2, "own.txt"), send(1, "public.txt")
 	b.sql(t, `create table texts (id bigint primary key, account_id int, tenant int, "text" text)`)

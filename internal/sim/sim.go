@@ -23,7 +23,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -78,7 +77,7 @@ type proc struct {
 // roll returns random numbers that depend on nothing but the seed and a name.
 func (w *World) roll(name string) *rand.Rand {
 	h := fnv.New64a()
-	io.WriteString(h, name)
+	h.Write([]byte(name)) // a hash takes everything
 	return rand.New(rand.NewPCG(w.plan.Seed, h.Sum64()))
 }
 

@@ -146,17 +146,17 @@ func (s *Server) launch() error {
 
 // build returns the path of the built command, from the cache if it is there.
 func build() (string, error) {
-	main, err := output(start, "go", "env", "GOMOD")
+	main, err := goOutput(start, "env", "GOMOD")
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(filepath.Dir(main), filepath.FromSlash(module))
 	// The cache's key has both versions: another version of Go builds another program.
-	version, err := output(dir, "go", "list", "-m", "-f", "{{.Version}}", "github.com/versity/versitygw")
+	version, err := goOutput(dir, "list", "-m", "-f", "{{.Version}}", "github.com/versity/versitygw")
 	if err != nil {
 		return "", err
 	}
-	compiler, err := output(dir, "go", "env", "GOVERSION")
+	compiler, err := goOutput(dir, "env", "GOVERSION")
 	if err != nil {
 		return "", err
 	}
@@ -184,17 +184,18 @@ func build() (string, error) {
 	}
 	// Renamed only when it is complete: a build that is killed leaves no incomplete program.
 	half := binary + ".half"
-	if _, err := output(dir, "go", "build", "-ldflags=-s -w", "-o", half, command); err != nil {
+	if _, err := goOutput(dir, "build", "-ldflags=-s -w", "-o", half, command); err != nil {
 		return "", err
 	}
 	return binary, os.Rename(half, binary)
 }
 
-func output(dir, name string, args ...string) (string, error) {
+// goOutput runs the go command in a folder.
+func goOutput(dir string, args ...string) (string, error) {
 	if startErr != nil {
 		return "", startErr
 	}
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	// CGO_ENABLED=0 as in `make build`: Go's build cache then has most of it already.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
