@@ -50,7 +50,7 @@ func TestRegister(t *testing.T) {
 		d.KeepEvents()
 		rows, r := NewCached(d, time.Hour), prometheus.NewRegistry()
 		rows.Register(r)
-		const help = "# HELP holdfast_events Events in the outbox: waiting to be told, or dead. The same in every " +
+		const help = "# HELP holdfast_events Events in the outbox: waiting for delivery, or dead. The same in every " +
 			"replica.\n# TYPE holdfast_events gauge\n"
 		shows := func(dead, waiting int) {
 			t.Helper()

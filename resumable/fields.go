@@ -98,6 +98,8 @@ func versionOf(r *http.Request) (v version, ours bool, err error) {
 		}
 		return final, true, file.Refuse(file.ErrVersion, "%s %d is not known here: the versions %s are, "+
 			"and Tus-Resumable 1.0.0", interopVersion, n, Versions())
+	case r.Header.Get(interopVersion) != "":
+		return final, true, file.Refuse(file.ErrVersion, "%s must be one of %s", interopVersion, Versions())
 	}
 	return final, isFinal(r), nil
 }
