@@ -14,8 +14,11 @@ import (
 	"holdfast/storage/disk"
 )
 
+const backupHelp = "A folder that does not exist yet. On the file system of DATA_DIR the copy takes next to no " +
+	"space, since it shares its files."
+
 type backupCommand struct {
-	Folder string `arg:"" help:"A new folder. On the file system of DATA_DIR files share their space."`
+	Folder string `arg:"" help:"${backup_help}"`
 }
 
 // Run copies the data folder of the embedded default while the service runs. The copy is a data folder, too.

@@ -28,7 +28,7 @@ const (
 // read from the environment, by package config.
 type commands struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Ask the service on HOST and PORT whether it is ready: exit status 0."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Exit with status 0 if the service on HOST and PORT is ready."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 	Settings    settingsCommand    `cmd:"" help:"List all settings, their defaults and what they mean."`
 	Token       tokenCommands      `cmd:"" help:"Make, list and revoke local tokens."`
@@ -90,7 +90,8 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	parser, err := kong.New(&c, append(rawArguments(), kong.Name("holdfast"), kong.Writers(stdout, stderr),
 		kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
 		kong.Exit(func(status int) { exited = status }),
-		kong.Vars{"import_help": importHelp, "manifest_help": manifestHelp, "links_help": linksHelp})...)
+		kong.Vars{"import_help": importHelp, "manifest_help": manifestHelp, "links_help": linksHelp, "url_help": urlHelp,
+			"token_help": tokenHelp, "backup_help": backupHelp, "delete_unknown_help": deleteUnknownHelp})...)
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}

@@ -10,10 +10,13 @@ import (
 	"holdfast/service"
 )
 
+const deleteUnknownHelp = "Remove objects that no row knows and that are older than 48 hours. After a database was " +
+	"restored from a backup, these are the files that came since: look at them first."
+
 type reconcileCommand struct {
 	Fix           bool  `help:"Repair safe findings: complete foreign records, remove leftovers of uploads."`
 	Deep          bool  `help:"Read all bytes and compare their SHA-256 with the record's."`
-	DeleteUnknown bool  `help:"Remove unrecorded objects older than 48 h. After a restored backup: newer files!"`
+	DeleteUnknown bool  `help:"${delete_unknown_help}"`
 	Account       int64 `help:"Check this account only."`
 	Jobs          int   `default:"4" help:"Files that are read at the same time with --deep."`
 	JSON          bool  `name:"json" help:"Lines of JSON; the last one is the summary."`

@@ -14,10 +14,16 @@ import (
 	"holdfast/config"
 )
 
+// Help texts of transfers that are too long for a tag.
+const (
+	urlHelp   = "Base URL of the service's files; default: HOLDFAST_URL, or else http://127.0.0.1:8000/files."
+	tokenHelp = "Your token; default: HOLDFAST_TOKEN, which other users of this machine can't see."
+)
+
 // remote are the flags of all transfers: the service, and how to use it.
 type remote struct {
-	URL      string `name:"url" help:"The service (default: HOLDFAST_URL, http://127.0.0.1:8000/files)." placeholder:"URL"`
-	Token    string `help:"Your token; HOLDFAST_TOKEN is hidden from other users." placeholder:"TOKEN"`
+	URL      string `name:"url" help:"${url_help}" placeholder:"URL"`
+	Token    string `help:"${token_help}" placeholder:"TOKEN"`
 	Parallel int    `short:"j" default:"3" help:"How many files at the same time."`
 	Quiet    bool   `short:"q" help:"Print errors and results only."`
 

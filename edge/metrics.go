@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"holdfast/file"
-	"holdfast/problem"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,6 +8,9 @@ import (
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/file"
+	"holdfast/problem"
 )
 
 // Metrics counts requests. Each package counts its own work, and registers its own metrics.

@@ -23,6 +23,8 @@ type Crossings struct {
 
 	// Found counts the texts by file and by the account that links to it.
 	Found map[Crossing]int
+
+	pattern *regexp.Regexp // of links to files; made by the first Collect
 }
 
 // Crossing is a file that texts of another account link to.
@@ -36,15 +38,21 @@ type Crossing struct {
 // linked is what can stand for an id in a link: the characters that Django's own pattern allows.
 const linked = `/([a-zA-Z0-9_.%-]+)`
 
-// Collect adds the links of a text that belongs to this account.
-func (c *Crossings) Collect(ctx context.Context, text string, account int64) error {
+func (c *Crossings) begin() {
 	bases := make([]string, len(c.Bases))
 	for i, base := range c.Bases {
 		bases[i] = regexp.QuoteMeta(base)
 	}
-	pattern := regexp.MustCompile("(?:" + strings.Join(bases, "|") + ")" + linked)
+	c.pattern, c.Found = regexp.MustCompile("(?:"+strings.Join(bases, "|")+")"+linked), map[Crossing]int{}
+}
+
+// Collect adds the links of a text that belongs to this account.
+func (c *Crossings) Collect(ctx context.Context, text string, account int64) error {
+	if c.pattern == nil {
+		c.begin()
+	}
 	inText := map[Crossing]bool{}
-	for _, m := range pattern.FindAllStringSubmatch(text, -1) {
+	for _, m := range c.pattern.FindAllStringSubmatch(text, -1) {
 		rec, err := c.find(ctx, m[1])
 		if errors.Is(err, file.ErrNotFound) || err == nil && rec.AccountID == account {
 			continue
@@ -59,9 +67,6 @@ func (c *Crossings) Collect(ctx context.Context, text string, account int64) err
 		if grant.Access != file.Public {
 			inText[Crossing{rec.ID, rec.Name, rec.AccountID, account}] = true
 		}
-	}
-	if c.Found == nil {
-		c.Found = map[Crossing]int{}
 	}
 	for crossing := range inText {
 		c.Found[crossing]++

@@ -6,6 +6,8 @@
 # Nor has SQLite itself the race detector in it: it is C, translated to Go by a program, and took a third of the time
 # of all tests. The driver, which gets our memory, has it.
 #
+# The simulation runs thousands of seeds without the race detector, and some with it.
+#
 # Both halves run at the same time: many tests wait for servers more than for processors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,5 +23,6 @@ status=0
 race=(-race)
 for package in sqlite/lib libc/... memory; do race+=("-gcflags=modernc.org/$package=-race=false"); done
 CGO_ENABLED=1 go test "${race[@]}" -timeout 40m -p 2 -parallel 4 $(grep -Exv "holdfast/($plain)" <<<"$packages") </dev/null || status=$?
+SEEDS=20 CGO_ENABLED=1 go test "${race[@]}" -timeout 40m -run 'TestSeeds$' ./internal/sim </dev/null || status=$?
 wait "$beside" || status=$?
 exit "$status"

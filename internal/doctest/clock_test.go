@@ -96,14 +96,18 @@ func TestSleepsAreFound(t *testing.T) {
 // What scripts/test-go.sh leaves without the race detector starts no goroutines in the test's own process: it has
 // none, or is a program that is started.
 func TestWithoutRaceDetector(t *testing.T) {
-	m := regexp.MustCompile(`(?m)^plain='(.*)'$`).FindStringSubmatch(read(t, "scripts/test-go.sh"))
+	script := read(t, "scripts/test-go.sh")
+	m := regexp.MustCompile(`(?m)^plain='(.*)'$`).FindStringSubmatch(script)
 	if m == nil {
 		t.Fatal("test-go.sh does not say what is left out")
 	}
 	out := regexp.MustCompile(`^holdfast/(` + m[1] + `)$`)
 	starts := regexp.MustCompile(`(?m)^\s*go [\w(]|\.Go\(`)
-	// mutants is a program; sim runs one goroutine at a time, and more seeds find more than the race detector would.
+	// mutants is a program; of sim some seeds are run once more, with the race detector.
 	programs := []string{"holdfast/internal/mutants", "holdfast/internal/sim"}
+	if !regexp.MustCompile(`go test "\$\{race\[@\]\}" .*-run 'TestSeeds\$' \./internal/sim `).MatchString(script) {
+		t.Error("no seed of internal/sim is run with the race detector")
+	}
 	left := map[string]bool{}
 	for _, p := range packages(t) {
 		if !out.MatchString(p.ImportPath) {

@@ -36,11 +36,29 @@ func TestResumableUploads(t *testing.T) {
 			if name := s.do(t, "HEAD", url, nil).header.Get("Content-Disposition"); !strings.Contains(name, "%C3%B6ff.txt") {
 				t.Errorf("the name: %s", name)
 			}
+			d.cancels(t)
 			stranger := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
 			if a := d.patch(t, at, 0, true, nil, stranger); a.status != http.StatusNotFound && a.status != http.StatusForbidden {
 				t.Errorf("another caller: %v", a)
 			}
 		})
+	}
+}
+
+// cancels begins an upload, which another caller can't end, and its own can.
+func (d draft) cancels(t *testing.T) {
+	t.Helper()
+	at := d.post(t, false, "x").header.Get("Location")
+	end := []string{"Tus-Resumable: -", "Upload-Draft-Interop-Version: " + d.version}
+	stranger := "Authorization: Bearer " + d.run("token", "create", "--user", "3", "--account", "1")
+	if a := d.do(t, "DELETE", at, nil, append(end, stranger)...); a.status != http.StatusForbidden {
+		t.Errorf("DELETE by another caller: %v", a)
+	}
+	if a := d.do(t, "DELETE", at, nil, end...); a.status != http.StatusNoContent {
+		t.Errorf("DELETE: %v", a)
+	}
+	if a := d.head(t, at); a.status != http.StatusNotFound {
+		t.Errorf("HEAD of what was ended: %v", a)
 	}
 }
 

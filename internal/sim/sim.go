@@ -3,9 +3,8 @@
 // clients do, while calls are slow, fail and lose their answers, writes land late, and engines die and start again.
 // Everything is decided by one seed. So it tries, in seconds, schedules of days that nobody thinks of.
 //
-// At every step, and at the end, it checks what must always hold (see check.go and model.go). A run that fails gives
-// the
-// seed, and the shortest schedule that still fails.
+// At every step, and at the end, it checks what must always hold (see check.go and model.go). A run that fails
+// gives the seed, and the shortest schedule that still fails.
 //
 // # What is not simulated
 //
