@@ -68,12 +68,17 @@ func sqliteOptions() string {
 func useWAL(ctx context.Context, conn *sql.DB, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var busy error // the last one: if the time is over, it says for what
 	for {
 		_, err := conn.ExecContext(ctx, `pragma journal_mode(WAL)`)
 		var lite *sqlite.Error
-		if err == nil || !errors.As(err, &lite) || lite.Code()&0xff != sqlite3.SQLITE_BUSY {
-			return err
+		switch {
+		case err == nil:
+			return nil
+		case !errors.As(err, &lite) || lite.Code()&0xff != sqlite3.SQLITE_BUSY:
+			return errors.Join(err, busy)
 		}
+		busy = err
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)

@@ -38,7 +38,7 @@ func TestConnectBesideWriter(t *testing.T) {
 	noErr(t, err)
 	defer conn.Close()
 	var lite *sqlite.Error
-	if err := useWAL(t.Context(), conn, 100*time.Millisecond); !errors.As(err, &lite) ||
+	if err := useWAL(t.Context(), conn, time.Second); !errors.As(err, &lite) ||
 		lite.Code() != sqlite3.SQLITE_BUSY {
 		t.Errorf("it does not say what it waited for: %v", err)
 	}

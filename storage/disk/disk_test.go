@@ -88,8 +88,15 @@ func TestRecoverFromACrashWhileCompleting(t *testing.T) {
 	if err := recoverMultiparts(objects, sidecars); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(sidecars, "*/.sgwtmp/multipart/*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(sidecars, at.Bucket, ".sgwtmp/multipart/*")); len(left) != 0 {
 		t.Errorf("left behind: %q", left)
+	}
+	// Other tests leave unfinished uploads in the same store: their metadata is still that of parts.
+	all, _ := filepath.Glob(filepath.Join(sidecars, "*/.sgwtmp/multipart/*"))
+	for _, left := range all {
+		if _, err := os.Stat(strings.Replace(left, sidecars, objects, 1)); err != nil {
+			t.Errorf("metadata without parts: %v", err)
+		}
 	}
 }
 
