@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,15 +27,17 @@ type Body struct {
 	timeout     time.Duration
 	n           atomic.Int64
 	interrupted atomic.Bool
-	ended       atomic.Bool
 	cut         atomic.Bool // it ended before its time
+
+	mu    sync.Mutex
+	ended bool // nothing more is read: the connection's deadline must not be touched
 }
 
 // New returns r's body. A Read of it fails if the client sends nothing for the time of timeout.
 func New(w http.ResponseWriter, r *http.Request, timeout time.Duration) *Body {
 	b := &Body{Interrupted: file.ErrStopping, Malformed: ErrMalformed, body: r.Body,
 		control: http.NewResponseController(w), timeout: timeout}
-	b.ended.Store(r.Body == http.NoBody)
+	b.ended = r.Body == http.NoBody
 	return b
 }
 
@@ -46,7 +49,7 @@ func ErrMalformed() error {
 func (b *Body) Read(p []byte) (n int, err error) {
 	// The client's time begins here: the read before may be long ago, for want of memory, which is
 	// not its fault. Only then interrupted is looked at, since Interrupt sets the deadline too.
-	b.control.SetReadDeadline(time.Now().Add(b.timeout))
+	b.setDeadline(time.Now().Add(b.timeout))
 	if !b.interrupted.Load() {
 		n, err = b.body.Read(p)
 		b.n.Add(int64(n))
@@ -54,13 +57,13 @@ func (b *Body) Read(p []byte) (n int, err error) {
 	switch {
 	case b.interrupted.Load() && err != io.EOF:
 		err = b.Interrupted
-		b.control.SetReadDeadline(time.Now()) // else net/http waits for the rest of the body before it answers
+		b.setDeadline(time.Now()) // else net/http waits for the rest of the body before it answers
 	case isMalformed(err):
 		err = b.Malformed()
 	}
 	if err != nil {
 		b.cut.Store(err != io.EOF)
-		b.ended.Store(true)
+		b.end(err)
 	}
 	return n, err
 }
@@ -71,10 +74,31 @@ func (b *Body) Close() error { return b.body.Close() }
 // Interrupt ends the body where it is. It may be called from another goroutine, and more than once.
 func (b *Body) Interrupt() {
 	b.interrupted.Store(true)
-	if !b.ended.Load() {
-		// Wakes a Read that waits for the client. An error does not matter: if the deadline can't be
-		// set, the next byte or its time-out ends the body.
-		b.control.SetReadDeadline(time.Now())
+	// Wakes a Read that waits for the client. An error does not matter: if the deadline can't be set, the next byte or
+	// its time-out ends the body.
+	b.setDeadline(time.Now())
+}
+
+// Release must be called when the handler returns. The connection may serve another request from then on, whose context
+// would end if a late Interrupt or Read moved the deadline into the past.
+func (b *Body) Release() { b.end(nil) }
+
+// end leaves the deadline alone from now on. After the body's end the server reads on, to notice when the client goes
+// away: a deadline would end the request.
+func (b *Body) end(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.ended && err == io.EOF {
+		b.control.SetReadDeadline(time.Time{})
+	}
+	b.ended = true
+}
+
+func (b *Body) setDeadline(t time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.ended {
+		b.control.SetReadDeadline(t)
 	}
 }
 

@@ -118,6 +118,7 @@ func (h *Handler) limits(left time.Duration) string {
 
 // run answers with what serve returns, and gives the lease back.
 func (x *exchange) run(serve func(*exchange) error) {
+	defer x.body.Release()
 	defer func() {
 		if x.session != nil {
 			x.session.Close()
