@@ -45,6 +45,18 @@ func (d draft) completes(r *http.Request) bool {
 	}
 }
 
+// tell says in an answer whether the upload is complete (drafts -01 to -05, Upload Creation and Upload Append).
+func (d draft) tell(h http.Header, complete bool) {
+	name, value := "Upload-Complete", "?0"
+	if d == "3" {
+		name = "Upload-Incomplete"
+	}
+	if complete != (d == "3") {
+		value = "?1"
+	}
+	h.Set(name, value)
+}
+
 // check refuses what tusd would answer with an error of the server.
 func (d draft) check(r *http.Request) error {
 	if d == "" || r.Method != http.MethodPost {

@@ -133,6 +133,9 @@ func (x *exchange) complete(status int) {
 	}
 	if x.draft != "" {
 		h.Set("Upload-Limit", x.draft.limits(x.maxSize))
+		if x.r.Method == http.MethodPost || x.r.Method == http.MethodPatch {
+			x.draft.tell(h, u.Done())
+		}
 	}
 	if x.r.Method == http.MethodHead {
 		if x.sent != http.MethodHead {
@@ -199,7 +202,7 @@ func (x *exchange) answer(err error) {
 		x.w.Header().Set("Tus-Version", "1.0.0") // tus 1.0.0, Tus-Version
 	}
 	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) ||
-		errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy)) {
+		errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy) || x.draft != "" && errors.Is(err, file.ErrConflict)) {
 		// The committed offset. A 204 would say the same, but some clients take a 204 with another
 		// offset than they expect for a broken service, and give up.
 		x.w.Header().Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))

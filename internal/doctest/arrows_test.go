@@ -70,6 +70,8 @@ var arrows = map[string]string{
 	"cli": "auth client config db edge file importer reconcile service storage storage/disk storage/s3",
 	"":    "cli",
 
+	"conformance": "",
+
 	"storage/s3":          "file storage",
 	"storage/disk":        "file internal/filelock storage storage/s3",
 	"storage/storagetest": "file storage",

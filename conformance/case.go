@@ -1,0 +1,138 @@
+package main
+
+import "strings"
+
+// Level is how strongly a standard asks for something (RFC 2119).
+type Level string
+
+// The levels of requirements.
+const (
+	Must   Level = "MUST"
+	Should Level = "SHOULD"
+	May    Level = "MAY"
+)
+
+// Case is one requirement of a standard, and how a server is asked to show that it keeps it.
+type Case struct {
+	ID       string
+	Versions []string // see versions
+	Section  string   // number (for the IETF's protocol, of draft -12) and title
+	Level    Level
+	Asks     string // what the standard asks, in our own words
+	// Extensions are those of tus 1.0.0 that the case needs, besides creation.
+	Extensions []string
+	Steps      []Step
+}
+
+// Step is one request and what must be seen in the answer. In headers, {offset} stands for the last Upload-Offset that
+// the
+// server told, {NAME} for the URL that a step saved under NAME, and {true} and {false} for the field by which the
+// version says whether the upload ends with the request.
+type Step struct {
+	Method string
+	At     string   // the name of a saved URL; empty: the endpoint. A suffix after "+" is appended to it.
+	Header []string // "Name: value"; one with an empty value takes the field out that would be sent by default
+	Body   Body
+	Save   string // keeps the answer's Location under this name; the upload is deleted after the case
+	Bare   bool   // without the fields of the protocol's version
+	Needs  string // a field of the answer without which the server does not offer what is asked
+	Want   []Check
+	// Retry is how many steps, this one included, are repeated for a while until all is seen: a server may take its time
+	// to
+	// notice that a connection was cut.
+	Retry int
+}
+
+// Body is a range of the content that all uploads are made of, and how it is sent.
+type Body struct {
+	From, To int    // To is exclusive; From is Rest for all from the last offset told
+	Chunked  bool   // in place of Content-Length
+	Trailer  string // "Name: value", after a chunked body
+	Wait     bool   // for an interim answer, before the first byte
+	Cut      int    // if above 0, only so many bytes are sent, and then the connection is closed
+	Hold     bool   // with Cut: the connection is kept open until the case ends
+}
+
+// Rest stands for the last offset that the server told.
+const Rest = -1
+
+// versions are all that the suite knows, in order. "tus" is tus 1.0.0, the numbers are the interop versions of the
+// IETF's
+// draft, "final" is the protocol as the RFC will have it: without a version's header.
+func versions() []string { return []string{"tus", "3", "4", "5", "6", "7", "8", "9", "10", "final"} }
+
+// from lists the versions of the IETF's protocol from the first on.
+func from(first string) []string {
+	all := versions()[1:]
+	for i, v := range all {
+		if v == first {
+			return all[i:]
+		}
+	}
+	return nil
+}
+
+// until lists the versions from first to last.
+func until(first, last string) (list []string) {
+	for _, v := range from(first) {
+		list = append(list, v)
+		if v == last {
+			return list
+		}
+	}
+	return list
+}
+
+// cases are all of the suite.
+func cases() []Case {
+	var all []Case
+	for _, part := range [][]Case{tusCore(), tusCreation(), tusExtensions(), tusConcatenation(), draftCreation(),
+		draftLengths(), draftOffset(), draftAppend(), draftEnds()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// protocol names the standard that a version belongs to.
+func protocol(version string) string {
+	switch version {
+	case "tus":
+		return "tus 1.0.0"
+	case "final":
+		return "IETF, no version"
+	default:
+		return "IETF, interop version " + version
+	}
+}
+
+// fields are the header fields that say which version a request speaks.
+func fields(version string) []string {
+	switch version {
+	case "tus":
+		return []string{"Tus-Resumable: 1.0.0"}
+	case "final":
+		return nil
+	default:
+		return []string{"Upload-Draft-Interop-Version: " + version}
+	}
+}
+
+// ends is the field that says whether the upload is complete, in a version.
+func ends(version string, complete bool) string {
+	switch {
+	case version == "3" && complete:
+		return "Upload-Incomplete: ?0"
+	case version == "3":
+		return "Upload-Incomplete: ?1"
+	case complete:
+		return "Upload-Complete: ?1"
+	default:
+		return "Upload-Complete: ?0"
+	}
+}
+
+// split separates a header's line.
+func split(line string) (name, value string) {
+	name, value, _ = strings.Cut(line, ":")
+	return name, strings.TrimSpace(value)
+}
