@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // reply is what a hand-made server says to everything.
@@ -27,7 +29,8 @@ func (a reply) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Write([]byte(a.body))
 }
 
-const mismatch = `{"type":"https://iana.org/assignments/http-problem-types#mismatching-upload-offset","expected-offset":5}`
+const mismatch = `{"type":"https://iana.org/assignments/http-problem-types#mismatching-upload-offset",` +
+	`"expected-offset":5}`
 
 // Each kind of check passes on a server that does right, and fails on one that does wrong.
 func TestChecks(t *testing.T) {
@@ -158,7 +161,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// What was made is deleted, credentials go to no other host, and a server that hangs is not waited for without end.
+// What was made is deleted, and credentials go to no other host.
 func TestBounds(t *testing.T) {
 	deleted := make(chan string, 9)
 	elsewhere := ""
@@ -174,7 +177,6 @@ func TestBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set.run(t.Context(), Case{Steps: []Step{tusCreate("10")}}, "tus")
 	set.extensions = []string{"creation"}
 	if got := set.run(t.Context(), Case{Steps: []Step{tusCreate("10")}}, "tus"); got.Outcome != Passed ||
 		<-deleted != "/made" {
@@ -237,6 +239,55 @@ func TestCutAndHold(t *testing.T) {
 		if n := <-got; n != 30000 {
 			t.Errorf("%d bytes came", n)
 		}
+	}
+}
+
+// A server that never answers is not waited for without end, and one whose answer is no HTTP is told.
+func TestSilentServer(t *testing.T) {
+	over := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over }))
+	defer s.Close()
+	defer close(over)
+	set, err := parse([]string{s.URL}, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.wire.patience = 100 * time.Millisecond
+	ended := make(chan Result, 1)
+	go func() {
+		ended <- set.run(context.Background(), Case{Steps: []Step{draftCreate(true, Body{To: 5})}}, "8")
+	}()
+	select {
+	case got := <-ended:
+		if got.Outcome != Failed || !strings.Contains(got.Why, "timeout") {
+			t.Errorf("%+v", got)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it waits without end")
+	}
+}
+
+// In JUnit's form a MUST that is not kept is a failure, and a SHOULD is not.
+func TestReportOfFailures(t *testing.T) {
+	rep := report{Results: []Result{
+		{Case{ID: "m", Level: Must}, "tus", Failed, "why <m>"}, {Case{ID: "s", Level: Should}, "tus", Failed, "why s"},
+		{Case{ID: "n", Level: Must}, "8", NotOffered, "no"}}}
+	var xml, html bytes.Buffer
+	if err := errors.Join(rep.junit(&xml), rep.html(&html)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`tests="3" failures="1" skipped="1"`, `<failure message="why &lt;m&gt;">`,
+		"SHOULD: why s"} {
+		if !strings.Contains(xml.String(), want) {
+			t.Errorf("no %s in %s", want, xml.String())
+		}
+	}
+	if !strings.Contains(html.String(), "why &lt;m&gt;") || !rep.broken() {
+		t.Errorf("%s", html.String())
+	}
+	rep.Results = rep.Results[1:]
+	if rep.broken() {
+		t.Error("a SHOULD breaks the run")
 	}
 }
 
