@@ -133,7 +133,7 @@ func (x *exchange) complete(status int) {
 	}
 	if x.draft != "" {
 		h.Set("Upload-Limit", x.draft.limits(x.maxSize))
-		if x.r.Method == http.MethodPost || x.r.Method == http.MethodPatch {
+		if status >= 200 && x.r.Method != http.MethodHead {
 			x.draft.tell(h, u.Done())
 		}
 	}
