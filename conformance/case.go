@@ -25,8 +25,7 @@ type Case struct {
 }
 
 // Step is one request and what must be seen in the answer. In headers, {offset} stands for the last Upload-Offset that
-// the
-// server told, {NAME} for the URL that a step saved under NAME, and {true} and {false} for the field by which the
+// the server told, {NAME} for the URL that a step saved under NAME, and {true} and {false} for the field by which the
 // version says whether the upload ends with the request.
 type Step struct {
 	Method string
@@ -38,8 +37,7 @@ type Step struct {
 	Needs  string // a field of the answer without which the server does not offer what is asked
 	Want   []Check
 	// Retry is how many steps, this one included, are repeated for a while until all is seen: a server may take its time
-	// to
-	// notice that a connection was cut.
+	// to notice that a connection was cut.
 	Retry int
 }
 
@@ -57,8 +55,7 @@ type Body struct {
 const Rest = -1
 
 // versions are all that the suite knows, in order. "tus" is tus 1.0.0, the numbers are the interop versions of the
-// IETF's
-// draft, "final" is the protocol as the RFC will have it: without a version's header.
+// IETF's draft, "final" is the protocol as the RFC will have it: without a version's header.
 func versions() []string { return []string{"tus", "3", "4", "5", "6", "7", "8", "9", "10", "final"} }
 
 // from lists the versions of the IETF's protocol from the first on.

@@ -181,7 +181,7 @@ func oneLocation() Check {
 		for _, i := range a.Interim {
 			at := i.Header.Get("Location")
 			if at != "" && last != "" && at != last {
-				return fmt.Errorf("Location is %s, and %s", at, last)
+				return fmt.Errorf("one message has the Location %s, another %s", at, last)
 			}
 			if at != "" {
 				last = at

@@ -223,7 +223,7 @@ func (r *run) send(ctx context.Context, step Step) (Answer, error) {
 	if at := a.location(); step.Save != "" && at != "" {
 		full, err := to.Parse(at)
 		if err != nil {
-			return a, fmt.Errorf("Location can't be read: %w", err)
+			return a, fmt.Errorf("the Location can't be read: %w", err)
 		}
 		r.names[step.Save] = full.String()
 		r.made = append(r.made, step.Save)
@@ -287,6 +287,6 @@ func (r *run) clean(ctx context.Context) {
 		c.Close()
 	}
 	for _, name := range r.made {
-		r.send(ctx, Step{Method: "DELETE", At: name})
+		_, _ = r.send(ctx, Step{Method: "DELETE", At: name}) // not every server can
 	}
 }
