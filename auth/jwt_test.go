@@ -183,87 +183,148 @@ func person(changes jwt.MapClaims) jwt.MapClaims {
 	return c
 }
 
-func TestSignedTokens(t *testing.T) {
-	rs, rsJWK := rsaKey(t)
-	ec, ecJWK := ecKey(t)
-	ed, edJWK := edKey(t)
-	stranger, _ := rsaKey(t)
+// signers makes tokens by each key that the provider publishes, and by some that it does not.
+type signers struct {
+	*testing.T
+	rsa, stranger *rsa.PrivateKey
+	ec            *ecdsa.PrivateKey
+	ed            ed25519.PrivateKey
+	// Identities that trust the provider's keys and the secret, and only one of the two.
+	both, keysOnly, secretOnly *Signed
+	provider                   *provider
+}
+
+func newSigners(t *testing.T) *signers {
+	t.Helper()
+	s := &signers{T: t}
+	var rsJWK, ecJWK, edJWK map[string]any
+	s.rsa, rsJWK = rsaKey(t)
+	s.ec, ecJWK = ecKey(t)
+	s.ed, edJWK = edKey(t)
+	s.stranger, _ = rsaKey(t)
 	forOthers := maps.Clone(rsJWK) // the same key, declared for another method only
 	forOthers["kid"], forOthers["alg"] = "pss", "PS256"
-	p := newProvider(t, rsJWK, ecJWK, edJWK, forOthers, map[string]any{"kty": "oct", "kid": "oct",
-		"k": b64([]byte(secret))},
+	s.provider = newProvider(t, rsJWK, ecJWK, edJWK, forOthers,
+		map[string]any{"kty": "oct", "kid": "oct", "k": b64([]byte(secret))},
 		map[string]any{"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"})
-	der, err := x509.MarshalPKIXPublicKey(&rs.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	asPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	hs, none := jwt.SigningMethodHS256, jwt.SigningMethodNone
-	good := person(nil)
-	parts := func(header string) string {
-		payload, _ := json.Marshal(good)
-		return b64([]byte(header)) + "." + b64(payload) + "."
-	}
-	signature := strings.Split(sign(t, jwt.SigningMethodRS256, rs, good, "rsa"), ".")[2]
+	s.both, s.keysOnly = signedBy(s.provider.URL, secret), signedBy(s.provider.URL, "")
+	s.secretOnly = signedBy("", secret)
+	return s
+}
 
-	withBoth, keysOnly, secretOnly := signedBy(p.URL, secret), signedBy(p.URL, ""), signedBy("", secret)
-	for _, c := range []struct {
+// by signs the claims of a good token.
+func (s *signers) by(method jwt.SigningMethod, key any, kid string) string {
+	return sign(s.T, method, key, person(nil), kid)
+}
+
+// unsigned has this header and the claims of a good token, and no signature.
+func (s *signers) unsigned(header string) string {
+	payload, err := json.Marshal(person(nil))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return b64([]byte(header)) + "." + b64(payload) + "."
+}
+
+// claiming signs other claims with the secret.
+func (s *signers) claiming(changes jwt.MapClaims) string {
+	return sign(s.T, jwt.SigningMethodHS256, []byte(secret), person(changes), "")
+}
+
+type signedCase struct {
+	name  string
+	by    *Signed
+	token string
+}
+
+func TestSignedTokens(t *testing.T) {
+	s := newSigners(t)
+	for _, group := range []struct {
 		name  string
-		by    *Signed
-		token string
 		good  bool
+		cases []signedCase
 	}{
-		{"RS256", withBoth, sign(t, jwt.SigningMethodRS256, rs, good, "rsa"), true},
-		{"ES256", withBoth, sign(t, jwt.SigningMethodES256, ec, good, "ec"), true},
-		{"EdDSA", withBoth, sign(t, jwt.SigningMethodEdDSA, ed, good, "ed"), true},
-		{"HS256", withBoth, sign(t, hs, []byte(secret), good, ""), true},
-		{"HS256, no provider", secretOnly, sign(t, hs, []byte(secret), good, ""), true},
-		{"without a key's id", withBoth, sign(t, jwt.SigningMethodES256, ec, good, ""), true},
-		{"a clock that is 10 s off", withBoth, sign(t, hs, []byte(secret),
-			person(jwt.MapClaims{"iat": time.Now().Unix() + 10}), ""), true},
-		{"none", withBoth, sign(t, none, jwt.UnsafeAllowNoneSignatureType, good, ""), false},
-		{"None", withBoth, parts(`{"alg":"None"}`), false},
-		{"no method", withBoth, parts(`{}`), false},
-		{"no signature", withBoth, parts(`{"alg":"RS256","kid":"rsa"}`), false},
-		{"HS256 by the public key as PEM", keysOnly, sign(t, hs, asPEM, good, "rsa"), false},
-		{"HS256 by the public key as PEM, with a secret", withBoth, sign(t, hs, asPEM, good, "rsa"), false},
-		{"HS256 by the public key as DER", withBoth, sign(t, hs, der, good, "rsa"), false},
-		{"HS256 by the modulus", withBoth, sign(t, hs, rs.N.Bytes(), good, "rsa"), false},
-		{"HS256 by an empty key", keysOnly, sign(t, hs, []byte{}, good, ""), false},
-		{"HS256 by a symmetric key of the provider", keysOnly, sign(t, hs, []byte(secret), good, "oct"), false},
-		{"RS256 without a provider", secretOnly, sign(t, jwt.SigningMethodRS256, rs, good, "rsa"), false},
-		{"RS512", withBoth, sign(t, jwt.SigningMethodRS512, rs, good, "rsa"), false},
-		{"PS256", withBoth, sign(t, jwt.SigningMethodPS256, rs, good, "rsa"), false},
-		{"RS256 by a key for PS256", withBoth, sign(t, jwt.SigningMethodRS256, rs, good, "pss"), false},
-		{"by a stranger's key under this id", withBoth, sign(t, jwt.SigningMethodRS256, stranger, good, "rsa"), false},
-		{"by another key of the provider", withBoth, sign(t, jwt.SigningMethodES256, ec, good, "rsa"), false},
-		{"a signature by another method", withBoth, parts(`{"alg":"ES256","kid":"ec"}`) + signature, false},
-		{"ended", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"exp": time.Now().Unix() - 60}), ""), false},
-		{"no end", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"exp": nil}), ""), false},
-		{"begins in the future", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"nbf": time.Now().Unix() + 100}),
-			""), false},
-		{"made in the future", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"iat": time.Now().Unix() + 100}),
-			""), false},
-		{"another issuer", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"iss": "https://id.example.org.evil"}),
-			""), false},
-		{"no issuer", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"iss": nil}), ""), false},
-		{"for others", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"aud": "other"}), ""), false},
-		{"for nobody", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"aud": nil}), ""), false},
-		{"no account", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"tenant": nil}), ""), false},
-		{"a user that is a name", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"sub": "auth0|7"}), ""), false},
-		{"a guest's", withBoth, sign(t, hs, []byte(secret), person(jwt.MapClaims{"token_type": "Guest"}), ""), false},
-		{"dots", withBoth, "..", false},
-		{"not signed at all", withBoth, "hello", false},
-		{"five parts", withBoth, "a.b.c.d.e", false},
+		{"accepted", true, s.accepted()},
+		{"another algorithm or key", false, s.wrongKeys()},
+		{"other claims", false, s.wrongClaims()},
+		{"not signed", false, s.unsignedTokens()},
 	} {
-		f, err := c.by.find(t.Context(), c.token)
-		isGood := err == nil && f.who.Kind == file.KindUser && f.who.UserID == 7 && f.who.AccountID == 3 &&
-			slices.Equal(f.who.Groups, []string{"staff", "board"})
-		if isGood != c.good || err != nil && !errors.Is(err, file.ErrNotFound) {
-			t.Errorf("%s: %+v, %v", c.name, f, err)
+		for _, c := range group.cases {
+			f, err := c.by.find(t.Context(), c.token)
+			isGood := err == nil && f.who.Kind == file.KindUser && f.who.UserID == 7 && f.who.AccountID == 3 &&
+				slices.Equal(f.who.Groups, []string{"staff", "board"})
+			if isGood != group.good || err != nil && !errors.Is(err, file.ErrNotFound) {
+				t.Errorf("%s: %s: %+v, %v", group.name, c.name, f, err)
+			}
 		}
 	}
-	if n := p.asked.Load(); n > 2 { // by withBoth and by keysOnly
+	if n := s.provider.asked.Load(); n > 2 { // by both and by keysOnly
 		t.Errorf("the keys were fetched %d times", n)
+	}
+}
+
+func (s *signers) accepted() []signedCase {
+	return []signedCase{
+		{"RS256", s.both, s.by(jwt.SigningMethodRS256, s.rsa, "rsa")},
+		{"ES256", s.both, s.by(jwt.SigningMethodES256, s.ec, "ec")},
+		{"EdDSA", s.both, s.by(jwt.SigningMethodEdDSA, s.ed, "ed")},
+		{"HS256", s.both, s.claiming(nil)},
+		{"HS256, no provider", s.secretOnly, s.claiming(nil)},
+		{"without a key's id", s.both, s.by(jwt.SigningMethodES256, s.ec, "")},
+		{"a clock that is 10 s off", s.both, s.claiming(jwt.MapClaims{"iat": time.Now().Unix() + 10})},
+	}
+}
+
+func (s *signers) wrongKeys() []signedCase {
+	hs, rs := jwt.SigningMethodHS256, jwt.SigningMethodRS256
+	der, err := x509.MarshalPKIXPublicKey(&s.rsa.PublicKey)
+	if err != nil {
+		s.Fatal(err)
+	}
+	asPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	return []signedCase{
+		{"HS256 by the public key as PEM", s.keysOnly, s.by(hs, asPEM, "rsa")},
+		{"HS256 by the public key as PEM, with a secret", s.both, s.by(hs, asPEM, "rsa")},
+		{"HS256 by the public key as DER", s.both, s.by(hs, der, "rsa")},
+		{"HS256 by the modulus", s.both, s.by(hs, s.rsa.N.Bytes(), "rsa")},
+		{"HS256 by an empty key", s.keysOnly, s.by(hs, []byte{}, "")},
+		{"HS256 by a symmetric key of the provider", s.keysOnly, s.by(hs, []byte(secret), "oct")},
+		{"RS256 without a provider", s.secretOnly, s.by(rs, s.rsa, "rsa")},
+		{"RS512", s.both, s.by(jwt.SigningMethodRS512, s.rsa, "rsa")},
+		{"PS256", s.both, s.by(jwt.SigningMethodPS256, s.rsa, "rsa")},
+		{"RS256 by a key for PS256", s.both, s.by(rs, s.rsa, "pss")},
+		{"by a stranger's key under this id", s.both, s.by(rs, s.stranger, "rsa")},
+		{"by another key of the provider", s.both, s.by(jwt.SigningMethodES256, s.ec, "rsa")},
+	}
+}
+
+func (s *signers) wrongClaims() []signedCase {
+	now := time.Now().Unix()
+	return []signedCase{
+		{"expired", s.both, s.claiming(jwt.MapClaims{"exp": now - 60})},
+		{"no expiry", s.both, s.claiming(jwt.MapClaims{"exp": nil})},
+		{"begins in the future", s.both, s.claiming(jwt.MapClaims{"nbf": now + 100})},
+		{"made in the future", s.both, s.claiming(jwt.MapClaims{"iat": now + 100})},
+		{"another issuer", s.both, s.claiming(jwt.MapClaims{"iss": "https://id.example.org.evil"})},
+		{"no issuer", s.both, s.claiming(jwt.MapClaims{"iss": nil})},
+		{"another audience", s.both, s.claiming(jwt.MapClaims{"aud": "other"})},
+		{"no audience", s.both, s.claiming(jwt.MapClaims{"aud": nil})},
+		{"no account", s.both, s.claiming(jwt.MapClaims{"tenant": nil})},
+		{"a user that is a name", s.both, s.claiming(jwt.MapClaims{"sub": "auth0|7"})},
+		{"a guest's", s.both, s.claiming(jwt.MapClaims{"token_type": "Guest"})},
+	}
+}
+
+func (s *signers) unsignedTokens() []signedCase {
+	signature := strings.Split(s.by(jwt.SigningMethodRS256, s.rsa, "rsa"), ".")[2]
+	return []signedCase{
+		{"none", s.both, s.by(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "")},
+		{"None", s.both, s.unsigned(`{"alg":"None"}`)},
+		{"no algorithm", s.both, s.unsigned(`{}`)},
+		{"no signature", s.both, s.unsigned(`{"alg":"RS256","kid":"rsa"}`)},
+		{"a signature by another algorithm", s.both, s.unsigned(`{"alg":"ES256","kid":"ec"}`) + signature},
+		{"dots", s.both, ".."},
+		{"not a token at all", s.both, "hello"},
+		{"five parts", s.both, "a.b.c.d.e"},
 	}
 }

@@ -63,6 +63,20 @@ func tusService(answers map[string]string) http.HandlerFunc {
 	}
 }
 
+// wantError checks an error's kind (nil: any kind) and that its text contains says.
+func wantError(t *testing.T, err, kind error, says string) {
+	t.Helper()
+	var no *Refusal
+	switch {
+	case err == nil || !strings.Contains(err.Error(), says):
+		t.Errorf("%v, want %q", err, says)
+	case errors.As(kind, &no) && !errors.As(err, &no):
+		t.Errorf("%v is no refusal", err)
+	case kind != nil && no == nil && !errors.Is(err, kind):
+		t.Errorf("%v, want %v", err, kind)
+	}
+}
+
 func TestServicesThatAnswerNonsense(t *testing.T) {
 	path := local(t, "hello")
 	good := map[string]string{"POST": "Location: /files/tus/1", "PATCH": "Upload-Offset: 5",
@@ -99,18 +113,10 @@ func TestServicesThatAnswerNonsense(t *testing.T) {
 				answers["HEAD"] = "Status: 404"
 			}
 			url, err := service(t, tusService(answers)).Upload(t.Context(), path)
-			var no *Refusal
-			switch {
-			case c.want == nil && c.says == "":
-				if err != nil || !strings.HasSuffix(url, "/files/1") {
-					t.Errorf("%q %v", url, err)
-				}
-			case err == nil || !strings.Contains(err.Error(), c.says):
-				t.Errorf("%v, want %q", err, c.says)
-			case errors.As(c.want, &no) && !errors.As(err, &no):
-				t.Errorf("%v is no refusal", err)
-			case c.want != nil && no == nil && !errors.Is(err, c.want):
-				t.Errorf("%v, want %v", err, c.want)
+			if c.want != nil || c.says != "" {
+				wantError(t, err, c.want, c.says)
+			} else if err != nil || !strings.HasSuffix(url, "/files/1") {
+				t.Errorf("%q %v", url, err)
 			}
 		})
 	}
@@ -132,8 +138,51 @@ func TestAnUploadThatWasNotedButIsAnother(t *testing.T) {
 	}
 }
 
+const tenBytes = "0123456789"
+
+// breakOff declares ten bytes, sends four and cuts the connection.
+func breakOff(w http.ResponseWriter) {
+	w.Header().Set("ETag", `"a"`)
+	w.Header().Set("Content-Length", "10")
+	w.Write([]byte(tenBytes[:4]))
+	http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+func serveTenBytes(w http.ResponseWriter, r *http.Request, etag string) {
+	w.Header().Set("ETag", etag)
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(tenBytes))
+}
+
+// replacedMidway breaks off the first GET, and has another file under the same URL then.
+func replacedMidway() http.HandlerFunc {
+	gets := 0
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "GET" {
+			if gets++; gets == 1 {
+				breakOff(w)
+			}
+		}
+		serveTenBytes(w, r, map[bool]string{true: `"b"`, false: `"a"`}[gets > 0])
+	}
+}
+
+// ignoresRange breaks off the first GET, and answers the next one from byte 0.
+func ignoresRange() http.HandlerFunc {
+	gets := 0
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"a"`)
+		w.Header().Set("Content-Length", "10")
+		if r.Method == "GET" {
+			if gets++; gets == 1 {
+				breakOff(w)
+			}
+			w.Write([]byte(tenBytes))
+		}
+	}
+}
+
 func TestDownloadsThatAreNotWhatTheyShouldBe(t *testing.T) {
-	const content = "0123456789"
 	for _, c := range []struct {
 		name   string
 		serve  http.HandlerFunc
@@ -142,41 +191,11 @@ func TestDownloadsThatAreNotWhatTheyShouldBe(t *testing.T) {
 		remain bool // the part file stays, for resuming
 	}{
 		{"other bytes", func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("ETag", `"a"`)
 			w.Header().Set("Repr-Digest", digestOf("other"))
-			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
+			serveTenBytes(w, r, `"a"`)
 		}, ErrDigest, "", false},
-		{"another file halfway", func() http.HandlerFunc {
-			n := 0
-			return func(w http.ResponseWriter, r *http.Request) {
-				if r.Method == "GET" {
-					if n++; n == 1 {
-						w.Header().Set("ETag", `"a"`)
-						w.Header().Set("Content-Length", "10")
-						w.Write([]byte(content[:4]))
-						http.NewResponseController(w).Flush()
-						panic(http.ErrAbortHandler)
-					}
-				}
-				w.Header().Set("ETag", map[bool]string{true: `"b"`, false: `"a"`}[n > 0])
-				http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
-			}
-		}(), new(Refusal), "", true},
-		{"ranges are not understood", func() http.HandlerFunc {
-			n := 0
-			return func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("ETag", `"a"`)
-				w.Header().Set("Content-Length", "10")
-				if r.Method == "GET" {
-					if n++; n == 1 {
-						w.Write([]byte(content[:4]))
-						http.NewResponseController(w).Flush()
-						panic(http.ErrAbortHandler)
-					}
-					w.Write([]byte(content))
-				}
-			}
-		}(), nil, "from byte 4 on", true},
+		{"another file halfway", replacedMidway(), new(Refusal), "", true},
+		{"ranges are not understood", ignoresRange(), nil, "from byte 4 on", true},
 		{"a name that leads elsewhere", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Disposition", `attachment; filename=".."`)
 			w.Header().Set("Content-Length", "10")
@@ -186,15 +205,7 @@ func TestDownloadsThatAreNotWhatTheyShouldBe(t *testing.T) {
 			dir := t.TempDir()
 			s := service(t, c.serve)
 			_, err := s.Download(context.Background(), s.Base+"/1", Target{Path: dir})
-			var no *Refusal
-			switch {
-			case err == nil || !strings.Contains(err.Error(), c.says):
-				t.Errorf("%v, want %q", err, c.says)
-			case errors.As(c.want, &no) && !errors.As(err, &no):
-				t.Errorf("%v is no refusal", err)
-			case c.want != nil && no == nil && !errors.Is(err, c.want):
-				t.Errorf("%v, want %v", err, c.want)
-			}
+			wantError(t, err, c.want, c.says)
 			left, _ := filepath.Glob(filepath.Join(dir, "*"))
 			if remain := len(left) > 0; remain != c.remain {
 				t.Errorf("left: %q", left)

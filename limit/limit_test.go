@@ -50,20 +50,32 @@ func TestTake(t *testing.T) {
 			t.Fatal("another key: ", wait)
 		}
 		c.Give(t.Context(), "a", r)
-		c.Give(t.Context(), "never counted", r)
 		for i, want := range []bool{true, false} {
 			if wait := c.Take(t.Context(), "a", r); (wait == 0) != want {
 				t.Errorf("take %d after one was given back: %s", i, wait)
 			}
 		}
+	})
+}
+
+// Giving back what was never taken makes no room.
+func TestGiveWithoutTake(t *testing.T) {
+	counters(t, func(t *testing.T, c Counter) {
+		r := Rate{Count: 3, Window: time.Hour}
+		c.Give(t.Context(), "a", r)
 		for range 3 {
-			if wait := c.Take(t.Context(), "never counted", r); wait != 0 {
+			if wait := c.Take(t.Context(), "a", r); wait != 0 {
 				t.Fatal(wait)
 			}
 		}
-		if wait := c.Take(t.Context(), "never counted", r); wait == 0 {
-			t.Error("one that was never counted made room")
+		if wait := c.Take(t.Context(), "a", r); wait == 0 {
+			t.Error("the limit was exceeded")
 		}
+	})
+}
+
+func TestMark(t *testing.T) {
+	counters(t, func(t *testing.T, c Counter) {
 		if c.Marked(t.Context(), "m") {
 			t.Error("marked before")
 		}
@@ -81,6 +93,11 @@ func TestTake(t *testing.T) {
 				t.Fatal("a mark does not end")
 			}
 		}
+	})
+}
+
+func TestTakeAtTheSameTime(t *testing.T) {
+	counters(t, func(t *testing.T, c Counter) {
 		var got atomic.Int32
 		var wg sync.WaitGroup
 		for range 50 {
