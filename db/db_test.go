@@ -1,7 +1,6 @@
 package db
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
@@ -93,78 +92,6 @@ func noErr(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func TestUploadFromRowToRecord(t *testing.T) {
-	each(t, func(t *testing.T, d *DB) {
-		ctx := t.Context()
-		in := newUpload()
-		u := leased(t, d, in)
-		in.Epoch, in.Held = 1, true
-		if left := time.Until(u.Expires); left < 50*time.Minute || left > 70*time.Minute || u.Expired {
-			t.Errorf("it expires in %s", left)
-		}
-		in.Expires = u.Expires
-		if diff := cmp.Diff(&in, u); diff != "" {
-			t.Fatal(diff)
-		}
-
-		// Two tails; both combined into one; then parts that replace them, and a tail after the parts.
-		u = commit(t, d, u, file.Progress{Offset: 10, HashState: []byte{1},
-			Tails: []file.Tail{{Offset: 0, Size: 10, Key: "t1"}}})
-		u = commit(t, d, u, file.Progress{Offset: 30, HashState: []byte{2},
-			Tails: []file.Tail{{Offset: 10, Size: 20, Key: "t2"}}})
-		if u.TailSize() != 30 || len(u.Tails) != 2 || u.Offset != 30 || !bytes.Equal(u.HashState, []byte{2}) {
-			t.Fatalf("%+v", u)
-		}
-		u = commit(t, d, u, file.Progress{Offset: 35, HashState: []byte{3},
-			Tails: []file.Tail{{Offset: 10, Size: 25, Key: "t3"}}})
-		if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 10, Key: "t1"}, {Offset: 10, Size: 25, Key: "t3"}},
-			u.Tails); diff != "" {
-			t.Fatal(diff)
-		}
-		n1, err := d.TakePart(ctx, u.Fence(), 50)
-		noErr(t, err)
-		n2, err := d.TakePart(ctx, u.Fence(), 50) // this part failed: its number is used up
-		noErr(t, err)
-		n3, err := d.TakePart(ctx, u.Fence(), 50)
-		noErr(t, err)
-		if n1 != 1 || n2 != 2 || n3 != 3 {
-			t.Fatal(n1, n2, n3)
-		}
-		noErr(t, d.SetMultipart(ctx, u.Fence(), "key", file.Multipart{ID: "mp", Sums: true}, 60))
-		parts := []file.Part{{Number: 1, Offset: 0, Size: 50, ETag: "e1", CRC32: "c1"},
-			{Number: 3, Offset: 50, Size: 40, ETag: "e3"}}
-		u = commit(t, d, u, file.Progress{Offset: 100, HashState: []byte{4}, Parts: parts,
-			Tails: []file.Tail{{Offset: 90, Size: 10, Key: "t4"}}})
-		got, err := d.Parts(ctx, u.ID)
-		noErr(t, err)
-		if diff := cmp.Diff(parts, got); diff != "" || len(u.Tails) != 1 ||
-			u.Multipart != (file.Multipart{ID: "mp", Sums: true}) || u.PartSize != 60 || !u.Complete() {
-			t.Fatalf("%s %+v", diff, u)
-		}
-
-		noErr(t, d.Advance(ctx, u.Fence(), file.Completing, ""))
-		wantErr(t, d.Advance(ctx, u.Fence(), file.Completing, ""), file.ErrConflict)
-		was := u.Fence()
-		u = reload(t, d, u.ID)
-		u.ETag = "whole"
-		rec := file.Record{ID: u.ID, Name: u.Name, Type: u.Type, Size: 100, UserID: 3, AccountID: 4,
-			CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
-			Location:  u.Location, ETag: "whole", SHA256: bytes.Repeat([]byte{7}, 32)}
-		wantErr(t, d.Record(ctx, was, u, rec), file.ErrConflict) // with a fence of the previous state
-		_, err = d.File(ctx, u.ID)
-		wantErr(t, err, file.ErrNotFound)
-		noErr(t, d.Record(ctx, u.Fence(), u, rec))
-		kept, err := d.File(ctx, u.ID)
-		noErr(t, err)
-		if diff := cmp.Diff(rec, kept); diff != "" {
-			t.Fatal(diff)
-		}
-		if u = reload(t, d, u.ID); u.State != file.Recorded || u.ETag != "whole" || u.Held || len(u.Tails) != 0 {
-			t.Fatalf("%+v", u)
-		}
-	})
 }
 
 // Only expired uploads are found; every byte received extends the expiry.

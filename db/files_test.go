@@ -11,19 +11,28 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-func TestFiles(t *testing.T) {
+// insertOld inserts a row as Django's migration tool does: with seven columns, and a size of 0. A user of 0 is none.
+func insertOld(t *testing.T, d *DB, id file.ID, user int64) {
+	t.Helper()
+	_, err := d.exec(t.Context(), "test", `insert into files (file_id, size, content_type, filename, user_id, account_id)
+		values ($1, 0, 'text/plain', 'old', $2, 7)`, id, sql.NullInt64{Int64: user, Valid: user != 0})
+	noErr(t, err)
+}
+
+// withOldFiles runs a test on three files of user 1 and one of no user, all in account 7.
+func withOldFiles(t *testing.T, test func(t *testing.T, d *DB)) {
 	each(t, func(t *testing.T, d *DB) {
-		ctx := t.Context()
-		// As Django's migration tool writes them: only seven columns.
-		insert := `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 0, 'text/plain',
-			'old', $2, 7)`
-		for _, id := range []string{"old-1", "old-2", "old-3"} {
-			if _, err := d.sql.ExecContext(ctx, insert, id, 1); err != nil {
-				t.Fatal(err)
-			}
+		for _, id := range []file.ID{"old-1", "old-2", "old-3"} {
+			insertOld(t, d, id, 1)
 		}
-		_, err := d.sql.ExecContext(ctx, insert, "nobody's", sql.NullInt64{})
-		noErr(t, err)
+		insertOld(t, d, "nobody's", 0)
+		test(t, d)
+	})
+}
+
+func TestFiles(t *testing.T) {
+	withOldFiles(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
 		r, err := d.File(ctx, "old-2")
 		if err != nil || r.CreatedAt.IsZero() || time.Since(r.CreatedAt).Abs() > time.Hour ||
 			r.Location != (file.Location{}) {
@@ -33,7 +42,22 @@ func TestFiles(t *testing.T) {
 		if err != nil || len(all) != 3 || next != (file.Cursor{}) {
 			t.Fatal(all, next, err)
 		}
-		// Page by page, including rows with equal times.
+		if other, _, err := d.Files(ctx, 1, 8, file.Cursor{}, 10); err != nil || len(other) != 0 {
+			t.Error("files of another account", other, err)
+		}
+		if whole, _, err := d.Files(ctx, 0, 7, file.Cursor{}, 10); err != nil || len(whole) != 4 {
+			t.Error("files of the account", whole, err)
+		}
+	})
+}
+
+// A list comes page by page, also where rows have equal times. When the file at a cursor is deleted, the cursor keeps
+// its position: no file is skipped, none is listed twice.
+func TestPagesOfFiles(t *testing.T) {
+	withOldFiles(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		all, _, err := d.Files(ctx, 1, 7, file.Cursor{}, 10)
+		noErr(t, err)
 		var paged []file.Record
 		var after file.Cursor
 		for i := range 3 {
@@ -50,28 +74,25 @@ func TestFiles(t *testing.T) {
 		if diff := cmp.Diff(all, paged); diff != "" {
 			t.Error(diff)
 		}
-		if other, _, err := d.Files(ctx, 1, 8, file.Cursor{}, 10); err != nil || len(other) != 0 {
-			t.Error("files of another account", other, err)
-		}
-		if whole, _, err := d.Files(ctx, 0, 7, file.Cursor{}, 10); err != nil || len(whole) < 3 {
-			t.Error("files of the account", whole, err)
-		}
-
-		// A cursor keeps its position when its file is deleted: no file is skipped, none is listed twice.
 		_, second, err := d.Files(ctx, 1, 7, file.Cursor{}, 2)
 		noErr(t, err)
-		_, err = d.sql.ExecContext(ctx, `delete from files where file_id = $1`, second.ID)
+		_, err = d.exec(ctx, "test", `delete from files where file_id = $1`, second.ID)
 		noErr(t, err)
 		if rest, next, err := d.Files(ctx, 1, 7, second, 10); err != nil || len(rest) != 1 || rest[0].ID != all[2].ID ||
 			next != (file.Cursor{}) {
 			t.Error(rest, next, err)
 		}
-		_, err = d.sql.ExecContext(ctx, insert, second.ID, 1)
-		noErr(t, err)
 		_, _, err = d.Cursor(ctx, "nothing")
 		wantErr(t, err, file.ErrNotFound)
+	})
+}
 
-		// Deleting a file that never was an upload leaves a deleted upload for its object.
+// Deleting a file that never was an upload leaves a deleted upload for its object.
+func TestDeleteForeignFile(t *testing.T) {
+	withOldFiles(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		r, err := d.File(ctx, "old-2")
+		noErr(t, err)
 		r.Location = file.Location{Bucket: "b", Key: "k"}
 		noErr(t, d.DeleteFile(ctx, r))
 		wantErr(t, d.DeleteFile(ctx, r), file.ErrNotFound)

@@ -9,60 +9,79 @@ import (
 	"holdfast/file"
 )
 
+// keys writes uploads of one identity under keys, and looks them up.
+type keys struct {
+	*testing.T
+	*DB
+}
+
+func (k keys) create(u file.Upload, key string, keep time.Duration) error {
+	u.TTL = 0
+	return k.CreateKeyedUpload(k.Context(), u, "me", time.Minute, key, keep)
+}
+
+func (k keys) find(key string) *file.Upload {
+	k.Helper()
+	u, err := k.Keyed(k.Context(), newUpload().Creator, key)
+	noErr(k.T, err)
+	return u
+}
+
+func (k keys) isFree(key string) {
+	k.Helper()
+	_, err := k.Keyed(k.Context(), newUpload().Creator, key)
+	wantErr(k.T, err, file.ErrNotFound)
+}
+
 func TestKeys(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
-		create := func(u file.Upload, key string, keep time.Duration) error {
-			u.TTL = 0
-			return d.CreateKeyedUpload(t.Context(), u, "me", time.Minute, key, keep)
-		}
-		owner := newUpload().Creator
+		k := keys{t, d}
 		first := newUpload()
-		noErr(t, create(first, "k", time.Hour))
-		u, err := d.Keyed(t.Context(), owner, "k")
-		noErr(t, err)
+		noErr(t, k.create(first, "k", time.Hour))
+		u := k.find("k")
 		if u.ID != first.ID || !u.Held {
 			t.Fatalf("%+v", u)
 		}
-		wantErr(t, create(newUpload(), "k", time.Hour), file.ErrInFlight)
-		_, err = d.Keyed(t.Context(), owner, "other")
-		wantErr(t, err, file.ErrNotFound)
-		other := owner
+		wantErr(t, k.create(newUpload(), "k", time.Hour), file.ErrInFlight)
+		k.isFree("other")
+		other := first.Creator
 		other.UserID++
-		_, err = d.Keyed(t.Context(), other, "k")
+		_, err := d.Keyed(t.Context(), other, "k")
 		wantErr(t, err, file.ErrNotFound)
 
 		// The upload fails: the key is free, and another upload may take it.
 		noErr(t, d.DeleteUpload(t.Context(), u.Fence()))
-		_, err = d.Keyed(t.Context(), owner, "k")
-		wantErr(t, err, file.ErrNotFound)
+		k.isFree("k")
 		second := newUpload()
-		noErr(t, create(second, "k", time.Hour))
+		noErr(t, k.create(second, "k", time.Hour))
 
 		// The upload's process dies: the same.
-		u, err = d.Keyed(t.Context(), owner, "k")
-		noErr(t, err)
-		noErr(t, d.GiveLease(t.Context(), second.ID, u.Epoch, true))
+		noErr(t, d.GiveLease(t.Context(), second.ID, k.find("k").Epoch, true))
 		third := newUpload()
-		noErr(t, create(third, "k", time.Hour))
+		noErr(t, k.create(third, "k", time.Hour))
 
 		// The upload becomes a file: it keeps the key.
-		u, err = d.Keyed(t.Context(), owner, "k")
-		noErr(t, err)
+		u = k.find("k")
 		was := u.Fence()
 		u.State, u.Offset = file.Recorded, u.Size
 		noErr(t, d.Record(t.Context(), was, u, file.Record{ID: u.ID, Name: "n", Type: "t", Size: u.Size, UserID: 3,
 			AccountID: 4}))
-		wantErr(t, create(newUpload(), "k", time.Hour), file.ErrInFlight)
-		if u, err = d.Keyed(t.Context(), owner, "k"); err != nil || u.ID != third.ID || u.State != file.Recorded {
-			t.Fatalf("%+v %v", u, err)
+		wantErr(t, k.create(newUpload(), "k", time.Hour), file.ErrInFlight)
+		if u = k.find("k"); u.ID != third.ID || u.State != file.Recorded {
+			t.Fatalf("%+v", u)
 		}
+	})
+}
 
-		// A key expires.
-		noErr(t, create(newUpload(), "short", 0))
+// A key that has expired is free, and its row is removed.
+func TestExpiredKeys(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		k := keys{t, d}
+		noErr(t, k.create(newUpload(), "long", time.Hour))
+		noErr(t, k.create(newUpload(), "short", 0))
 		time.Sleep(2 * time.Millisecond)
-		_, err = d.Keyed(t.Context(), owner, "short")
-		wantErr(t, err, file.ErrNotFound)
-		noErr(t, create(newUpload(), "short", 0))
+		k.isFree("short")
+		noErr(t, k.create(newUpload(), "short", 0))
 		time.Sleep(2 * time.Millisecond)
 		noErr(t, d.DropOldKeys(t.Context()))
 		var n int

@@ -193,6 +193,14 @@ func TestDeletedSince(t *testing.T) {
 	})
 }
 
+// dueEvents are the events to be delivered now.
+func dueEvents(t *testing.T, d *DB) []file.Event {
+	t.Helper()
+	events, err := d.DueEvents(t.Context(), 10)
+	noErr(t, err)
+	return events
+}
+
 // Events are stored if they are delivered somewhere, one of each kind for a file, and in order.
 func TestEvents(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
@@ -206,31 +214,25 @@ func TestEvents(t *testing.T) {
 			noErr(t, d.Record(ctx, l.Fence(), l, r))
 			return r
 		}
-		due := func() []file.Event {
-			t.Helper()
-			events, err := d.DueEvents(ctx, 10)
-			noErr(t, err)
-			return events
-		}
 		record()
-		if e := due(); len(e) != 0 {
-			t.Errorf("nobody tells them: %v", e)
+		if e := dueEvents(t, d); len(e) != 0 {
+			t.Errorf("stored without a receiver: %v", e)
 		}
 		d.KeepEvents()
 		r := record()
 		wantErr(t, d.DeleteFile(ctx, file.Record{ID: "none"}), file.ErrNotFound)
 		noErr(t, d.DeleteFile(ctx, r))
-		e := due()
+		e := dueEvents(t, d)
 		if len(e) != 1 || e[0].Kind != file.EventCreated || e[0].File != r.ID {
 			t.Fatalf("%+v", e)
 		}
 		noErr(t, d.EventFailed(ctx, e[0], "why", time.Hour, false))
-		if e := due(); len(e) != 0 {
-			t.Errorf("the deletion waits for the creation: %v", e)
+		if e := dueEvents(t, d); len(e) != 0 {
+			t.Errorf("the deletion does not wait for the creation: %v", e)
 		}
 		noErr(t, d.EventFailed(ctx, e[0], "why", 0, true))
-		if e := due(); len(e) != 1 || e[0].Kind != file.EventDeleted {
-			t.Errorf("a dead one does not hold the deletion up: %v", e)
+		if e := dueEvents(t, d); len(e) != 1 || e[0].Kind != file.EventDeleted {
+			t.Errorf("an event that was given up holds the deletion up: %v", e)
 		}
 		dead, err := d.Events(ctx, true, 10)
 		if err != nil || len(dead) != 1 || dead[0].Tries != 2 || dead[0].Reason != "why" {
@@ -243,22 +245,27 @@ func TestEvents(t *testing.T) {
 			t.Error(n, err)
 		}
 		for _, kind := range []file.EventKind{file.EventCreated, file.EventDeleted} {
-			e := due()
+			e := dueEvents(t, d)
 			if len(e) != 1 || e[0].Kind != kind {
 				t.Fatalf("%+v, want %s", e, kind)
 			}
 			noErr(t, d.EventTold(ctx, e[0]))
 		}
+	})
+}
 
-		// For uploads: an event if the upload expired, none if its client ended it.
+// An upload that expired is an event; one that its client ended is none.
+func TestEventsOfUploads(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		d.KeepEvents()
 		u := newUpload()
 		u.TTL, u.Sources = time.Millisecond, nil
 		ended, expired := leased(t, d, newUpload()), leased(t, d, u)
-		noErr(t, d.DeleteUpload(ctx, ended.Fence()))
+		noErr(t, d.DeleteUpload(t.Context(), ended.Fence()))
 		for !reload(t, d, expired.ID).Expired {
 		}
-		noErr(t, d.DeleteUpload(ctx, expired.Fence()))
-		if e := due(); len(e) != 1 || e[0].Kind != file.EventExpired || e[0].File != expired.ID {
+		noErr(t, d.DeleteUpload(t.Context(), expired.Fence()))
+		if e := dueEvents(t, d); len(e) != 1 || e[0].Kind != file.EventExpired || e[0].File != expired.ID {
 			t.Errorf("%+v", e)
 		}
 	})

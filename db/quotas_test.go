@@ -122,22 +122,23 @@ func TestUsageOfForeignRecords(t *testing.T) {
 	})
 }
 
+// begin begins an upload of this size in an account.
+func begin(t *testing.T, d *DB, account, size int64) error {
+	u := newUpload()
+	u.Creator.AccountID, u.Size, u.Sources = account, size, nil
+	return d.CreateUpload(t.Context(), u, "", 0)
+}
+
 // Concurrent uploads get what the quota allows, and no more.
 func TestQuota(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
-		ctx := t.Context()
 		d.Limit(file.Quota{Bytes: 1000, Files: 50})
-		try := func(account, size int64) error {
-			u := newUpload()
-			u.Creator.AccountID, u.Size, u.Sources = account, size, nil
-			return d.CreateUpload(ctx, u, "", 0)
-		}
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		got := 0
 		for range 40 {
 			wg.Go(func() {
-				err := try(4, 100)
+				err := begin(t, d, 4, 100)
 				if err == nil {
 					mu.Lock()
 					got++
@@ -152,45 +153,59 @@ func TestQuota(t *testing.T) {
 			t.Errorf("%d uploads of 100 bytes in a quota of 1000", got)
 		}
 		uses(t, d, 4, 1000, 10)
-		noErr(t, try(4, 0)) // no bytes are requested
-		noErr(t, try(5, 1000))
-		wantErr(t, try(6, 1001), file.ErrQuota)
+		noErr(t, begin(t, d, 4, 0)) // no bytes are requested
+		noErr(t, begin(t, d, 5, 1000))
+		wantErr(t, begin(t, d, 6, 1001), file.ErrQuota)
+	})
+}
 
-		files, none := int64(11), int64(0)
-		noErr(t, d.SetQuota(ctx, 4, nil, &files))
-		err := try(4, 0)
-		var refusal *file.Refusal
-		if !errors.Is(err, file.ErrQuota) || !errors.As(err, &refusal) ||
-			refusal.Reason != "Quota of 11 files exceeded: account 4 has 11 files" {
-			t.Error(err)
+// An account may have a quota of its own: each half replaces the default, 0 is no limit, and a refusal says which
+// number was exceeded.
+func TestQuotaOfAnAccount(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		d.Limit(file.Quota{Bytes: 1000, Files: 50})
+		refused := func(size int64, reason string) {
+			t.Helper()
+			err := begin(t, d, 4, size)
+			var refusal *file.Refusal
+			if !errors.Is(err, file.ErrQuota) || !errors.As(err, &refusal) || refusal.Reason != reason {
+				t.Error(err)
+			}
 		}
+		noErr(t, begin(t, d, 4, 1000))
+		noErr(t, begin(t, d, 5, 1000))
+		one, none, more := int64(1), int64(0), int64(1500)
+		noErr(t, d.SetQuota(ctx, 4, nil, &one))
+		refused(0, "Quota of 1 files exceeded: account 4 has 1 files")
 		noErr(t, d.SetQuota(ctx, 4, nil, &none))
-		noErr(t, try(4, 0))
-		err = try(4, 1)
-		if !errors.As(err, &refusal) ||
-			refusal.Reason != "Quota of 1000 bytes exceeded: account 4 uses 1000 bytes, 1 more are asked for" {
-			t.Error(err)
-		}
-		more := int64(1500)
+		noErr(t, begin(t, d, 4, 0))
+		refused(1, "Quota of 1000 bytes exceeded: account 4 uses 1000 bytes, 1 more are asked for")
 		noErr(t, d.SetQuota(ctx, 4, &more, nil))
-		noErr(t, try(4, 500))
+		noErr(t, begin(t, d, 4, 500))
 		all, err := d.Usages(ctx, 0, 10)
-		want := []file.AccountUse{{ID: 4, Usage: file.Usage{Bytes: 1500, Files: 13}, Quota: file.Quota{Bytes: 1500},
-			Own: true},
+		want := []file.AccountUse{
+			{ID: 4, Usage: file.Usage{Bytes: 1500, Files: 3}, Quota: file.Quota{Bytes: 1500}, Own: true},
 			{ID: 5, Usage: file.Usage{Bytes: 1000, Files: 1}, Quota: file.Quota{Bytes: 1000, Files: 50}}}
 		if diff := cmp.Diff(want, all); err != nil || diff != "" {
 			t.Error(err, diff)
 		}
 		noErr(t, d.ClearQuota(ctx, 4))
-		wantErr(t, try(4, 1), file.ErrQuota)
+		wantErr(t, begin(t, d, 4, 1), file.ErrQuota)
+	})
+}
 
-		// If the length is unknown, bytes are reserved as they arrive, and the rest once the length is declared.
+// If the length is unknown, bytes are reserved as they arrive, and the rest once the length is declared.
+func TestQuotaWithoutALength(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		d.Limit(file.Quota{Bytes: 1000})
 		u := newUpload()
 		u.Creator.AccountID, u.Deferred, u.Size, u.Sources = 7, true, 0, nil
 		at := leased(t, d, u)
 		at = commit(t, d, at, file.Progress{Offset: 900, Tails: []file.Tail{{Size: 900, Key: "t"}}})
 		wantErr(t, d.DeclareLength(ctx, at.Fence(), 1001), file.ErrQuota)
-		_, err = d.Commit(ctx, at.Fence(), file.Progress{Offset: 1001,
+		_, err := d.Commit(ctx, at.Fence(), file.Progress{Offset: 1001,
 			Tails: []file.Tail{{Offset: 900, Size: 101, Key: "t2"}}})
 		wantErr(t, err, file.ErrQuota)
 		uses(t, d, 7, 900, 1)
