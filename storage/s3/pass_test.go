@@ -34,56 +34,79 @@ func sockets(t *testing.T) (here, there *net.TCPConn) {
 	return a.(*net.TCPConn), b.(*net.TCPConn)
 }
 
-func TestPass(t *testing.T) {
+// passed is an object that is handed on to sockets and writers.
+type passed struct {
+	*Client
+	at      file.Location
+	content []byte
+}
+
+func newPassed(t *testing.T) *passed {
+	t.Helper()
 	s := s3test.Start(t)
-	c := newFaultyProxy(t, s, false).client(t, s) // which keeps connections, unlike the server
-	at := storage.Layout{BucketPrefix: "pass"}.Object(1, file.NewID())
-	content := random(t, 3<<20)
-	if _, err := c.Put(t.Context(), at, "", bytes.NewReader(content), int64(len(content))); err != nil {
+	p := &passed{Client: newFaultyProxy(t, s, false).client(t, s), // the proxy keeps connections, unlike the server
+		content: random(t, 3<<20), at: storage.Layout{BucketPrefix: "pass"}.Object(1, file.NewID())}
+	if _, err := p.Put(t.Context(), p.at, "", bytes.NewReader(p.content), int64(len(p.content))); err != nil {
 		t.Fatal(err)
 	}
-	open := func(offset, length int64) *rangeBody {
-		t.Helper()
-		r, err := c.Read(t.Context(), at, "", offset, length)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { r.Close() })
-		return r.(*rangeBody)
-	}
-	all := func(r *rangeBody, w io.Writer) {
-		t.Helper()
-		for r.left > 0 {
-			if n, err := r.Pass(w, 700_000, time.Minute); err != nil || n == 0 {
-				t.Fatalf("%d bytes, %v", n, err)
-			}
-		}
-	}
+	return p
+}
 
-	t.Run("to a socket, and through memory", func(t *testing.T) {
+func (p *passed) open(t *testing.T, offset, length int64) *rangeBody {
+	t.Helper()
+	r, err := p.Read(t.Context(), p.at, "", offset, length)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r.(*rangeBody)
+}
+
+// idle is how many connections wait for another request.
+func (p *passed) idle() int {
+	p.reader.wires.mu.Lock()
+	defer p.reader.wires.mu.Unlock()
+	return len(p.reader.wires.idle)
+}
+
+// passAll passes all of r to w, in several calls.
+func passAll(t *testing.T, r *rangeBody, w io.Writer) {
+	t.Helper()
+	for r.left > 0 {
+		if n, err := r.Pass(w, 700_000, time.Minute); err != nil || n == 0 {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+	}
+}
+
+func TestPass(t *testing.T) {
+	p := newPassed(t)
+	t.Run("to a socket", func(t *testing.T) {
 		here, there := sockets(t)
 		got := make(chan []byte)
 		go func() { b, _ := io.ReadAll(there); got <- b }()
-		all(open(5, 2<<20), here)
+		passAll(t, p.open(t, 5, 2<<20), here)
 		here.Close()
-		if !bytes.Equal(<-got, content[5:5+2<<20]) {
+		if !bytes.Equal(<-got, p.content[5:5+2<<20]) {
 			t.Error("other bytes came through the socket")
 		}
+	})
+	t.Run("through memory, after some bytes were read", func(t *testing.T) {
 		var b bytes.Buffer
-		r := open(0, 3<<20)
-		if _, err := io.CopyN(&b, r, 1000); err != nil { // some are read before
+		r := p.open(t, 0, 3<<20)
+		if _, err := io.CopyN(&b, r, 1000); err != nil {
 			t.Fatal(err)
 		}
-		all(r, &b)
-		if !bytes.Equal(b.Bytes(), content) {
+		passAll(t, r, &b)
+		if !bytes.Equal(b.Bytes(), p.content) {
 			t.Error("other bytes came")
 		}
 	})
-	t.Run("the taker goes away", func(t *testing.T) {
+	t.Run("the client goes away", func(t *testing.T) {
 		here, there := sockets(t)
 		there.SetLinger(0)
 		there.Close()
-		r := open(0, 3<<20)
+		r := p.open(t, 0, 3<<20)
 		var err error
 		for err == nil && r.left > 0 {
 			_, err = r.Pass(here, 100_000, time.Minute)
@@ -92,54 +115,52 @@ func TestPass(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-	t.Run("the taker stands still", func(t *testing.T) {
+	t.Run("the client stands still", func(t *testing.T) {
 		here, _ := sockets(t)
 		here.SetWriteBuffer(16 << 10)
 		here.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
-		_, err := open(0, 3<<20).Pass(here, 3<<20, time.Minute)
+		_, err := p.open(t, 0, 3<<20).Pass(here, 3<<20, time.Minute)
 		if !errors.Is(err, storage.ErrTaker) {
 			t.Errorf("%v", err)
 		}
 	})
-	t.Run("wires are used again", func(t *testing.T) {
-		waiting := func() int {
-			c.reader.wires.mu.Lock()
-			defer c.reader.wires.mu.Unlock()
-			return len(c.reader.wires.idle)
+}
+
+// A connection is used again after a body that was read to its end, and only then.
+func TestPassKeepsConnections(t *testing.T) {
+	p := newPassed(t)
+	for range 20 {
+		r := p.open(t, 0, 1000)
+		passAll(t, r, io.Discard)
+		r.Close()
+	}
+	before := p.idle()
+	// As in a handler: its context ends before the body is closed.
+	for _, readAll := range []func(io.Reader){
+		func(r io.Reader) { io.ReadFull(r, make([]byte, 1000)) },
+		func(r io.Reader) { passAll(t, r.(*rangeBody), io.Discard) },
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, err := p.Read(ctx, p.at, "", 0, 1000)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for range 20 {
-			r := open(0, 1000)
-			all(r, io.Discard)
-			r.Close()
+		readAll(r)
+		cancel()
+		r.Close()
+		if n := p.idle(); n != before {
+			t.Errorf("%d connections wait after a request had all its bytes, %d did before", n, before)
 		}
-		before := waiting()
-		// As a handler does it: its context ends before the body is closed.
-		for _, readAll := range []func(io.Reader){
-			func(r io.Reader) { io.ReadFull(r, make([]byte, 1000)) },
-			func(r io.Reader) { all(r.(*rangeBody), io.Discard) },
-		} {
-			ctx, cancel := context.WithCancel(t.Context())
-			r, err := c.Read(ctx, at, "", 0, 1000)
-			if err != nil {
-				t.Fatal(err)
-			}
-			readAll(r)
-			cancel()
-			r.Close()
-			if n := waiting(); n != before {
-				t.Errorf("%d wires wait after a request had all its bytes, %d did before", n, before)
-			}
-			if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-				t.Errorf("behind the end: %d bytes, %v", n, err)
-			}
+		if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("behind the end: %d bytes, %v", n, err)
 		}
-		r := open(0, 3<<20)
-		if n := waiting(); n != before-1 {
-			t.Errorf("%d wires wait, %d did before", n, before)
-		}
-		r.Close() // not read to its end: it can't be used again
-		if n := waiting(); n != before-1 {
-			t.Errorf("%d wires wait, after one was dropped of %d", n, before)
-		}
-	})
+	}
+	r := p.open(t, 0, 3<<20)
+	if n := p.idle(); n != before-1 {
+		t.Errorf("%d connections wait, %d did before", n, before)
+	}
+	r.Close() // not read to its end: it can't be used again
+	if n := p.idle(); n != before-1 {
+		t.Errorf("%d connections wait, after one was dropped of %d", n, before)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"hash/crc32"
 	"net/http"
 	"syscall"
@@ -15,72 +16,80 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// What arrives at a real server, which checks it, under each setting.
+// sent is what a request that puts bytes says about them.
+type sent struct{ hash, crc, trailer string }
+
+// A real server checks what arrives there under each setting.
 func TestSigning(t *testing.T) {
 	s := s3test.Start(t)
 	body := random(t, 1<<20)
 	sum := sha256.Sum256(body)
-	hash, unsigned, trailer := hex.EncodeToString(sum[:]), "UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	check := crc32.NewIEEE()
 	check.Write(body)
-	crc := base64.StdEncoding.EncodeToString(check.Sum(nil))
+	hash, crc := hex.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString(check.Sum(nil))
+	unsigned := "UNSIGNED-PAYLOAD"
+	inTrailer := sent{"STREAMING-UNSIGNED-PAYLOAD-TRAILER", "", "x-amz-checksum-crc32"}
 	for _, c := range []struct {
-		tls                   bool
-		signing               Signing
-		google                bool
-		hash, crc, crcTrailer string
+		tls     bool
+		signing Signing
+		google  bool
+		want    sent
 	}{
-		{false, Unsigned, false, unsigned, crc, ""},
-		{false, Signed, false, hash, crc, ""},
-		{false, SigningDefault, false, hash, crc, ""},
-		{true, Unsigned, false, trailer, "", "x-amz-checksum-crc32"},
-		{true, Signed, false, hash, crc, ""},
-		{true, SigningDefault, false, trailer, "", "x-amz-checksum-crc32"},
-		{true, Unsigned, true, unsigned, "", ""},
-		{true, SigningDefault, true, unsigned, "", ""},
-		{true, Signed, true, hash, "", ""},
+		{false, Unsigned, false, sent{unsigned, crc, ""}},
+		{false, Signed, false, sent{hash, crc, ""}},
+		{false, SigningDefault, false, sent{hash, crc, ""}},
+		{true, Unsigned, false, inTrailer},
+		{true, Signed, false, sent{hash, crc, ""}},
+		{true, SigningDefault, false, inTrailer},
+		{true, Unsigned, true, sent{unsigned, "", ""}},
+		{true, SigningDefault, true, sent{unsigned, "", ""}},
+		{true, Signed, true, sent{hash, "", ""}},
 	} {
-		p := newFaultyProxy(t, s, c.tls)
-		client := p.client(t, s, func(o *Options) {
-			o.Signing = c.signing
-			if c.google {
-				o.Quirks, _ = Google.Quirks()
-			}
+		t.Run(fmt.Sprintf("TLS %t, signing %q, Google %t", c.tls, c.signing, c.google), func(t *testing.T) {
+			p := newFaultyProxy(t, s, c.tls)
+			client := p.client(t, s, func(o *Options) {
+				o.Signing = c.signing
+				if c.google {
+					o.Quirks, _ = Google.Quirks()
+				}
+			})
+			putAllWays(t, p, client, body, c.want)
 		})
-		at := file.Location{Bucket: "signing-1", Key: string(file.NewID())}
-		id, err := client.BeginMultipart(t.Context(), at, "x/y", false)
-		if err != nil {
-			t.Fatalf("%+v: %v", c, err)
+	}
+}
+
+// putAllWays puts body as an object and as a part, each at once and in a second try, which has to be signed alike.
+func putAllWays(t *testing.T, p *faultyProxy, client *Client, body []byte, want sent) {
+	t.Helper()
+	at := file.Location{Bucket: "signing-1", Key: string(file.NewID())}
+	id, err := client.BeginMultipart(t.Context(), at, "x/y", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var part file.Part
+	for faults, fault := range []fault{nil, answers(503, "SlowDown")} {
+		p.harm("PUT", "", faults, fault)
+		if _, err := client.Put(t.Context(), at, "x/y", bytes.NewReader(body), int64(len(body))); err != nil {
+			t.Error(err)
 		}
-		// The second try must be signed alike.
-		for i, fault := range []fault{nil, answers(503, "SlowDown")} {
-			p.harm("PUT", "", i, fault)
-			if _, err := client.Put(t.Context(), at, "x/y", bytes.NewReader(body), 1<<20); err != nil {
-				t.Errorf("%+v: %v", c, err)
-			}
-			seen := p.requests()
-			p.harm("PUT", "", i, fault)
-			part, err := client.PutPart(t.Context(), at, id, 1, bytes.NewReader(body), 1<<20)
-			if err != nil {
-				t.Errorf("%+v: %v", c, err)
-			}
-			for _, r := range append(seen, p.requests()...) {
-				h := r.Header
-				if r.Method != http.MethodPut || h.Get("X-Amz-Content-Sha256") != c.hash ||
-					h.Get("X-Amz-Checksum-Crc32") != c.crc || h.Get("X-Amz-Trailer") != c.crcTrailer {
-					t.Errorf("%+v: %s %s\nhash %q, crc %q, trailer %q", c, r.Method, r.RequestURI, h.Get("X-Amz-Content-Sha256"),
-						h.Get("X-Amz-Checksum-Crc32"), h.Get("X-Amz-Trailer"))
-				}
-			}
-			if i == 1 {
-				if err := client.Complete(t.Context(), at, id, []file.Part{part}); err != nil {
-					t.Errorf("%+v: %v", c, err)
-				}
+		seen := p.requests()
+		p.harm("PUT", "", faults, fault)
+		if part, err = client.PutPart(t.Context(), at, id, 1, bytes.NewReader(body), int64(len(body))); err != nil {
+			t.Error(err)
+		}
+		for _, r := range append(seen, p.requests()...) {
+			got := sent{r.Header.Get("X-Amz-Content-Sha256"), r.Header.Get("X-Amz-Checksum-Crc32"),
+				r.Header.Get("X-Amz-Trailer")}
+			if r.Method != http.MethodPut || got != want {
+				t.Errorf("%s %s\n%+v, want %+v", r.Method, r.RequestURI, got, want)
 			}
 		}
-		if got := read(t, client, at, 0, 1<<20); !bytes.Equal(got, body) {
-			t.Errorf("%+v: other bytes came back", c)
-		}
+	}
+	if err := client.Complete(t.Context(), at, id, []file.Part{part}); err != nil {
+		t.Error(err)
+	}
+	if got := read(t, client, at, 0, int64(len(body))); !bytes.Equal(got, body) {
+		t.Error("other bytes came back")
 	}
 }
 
