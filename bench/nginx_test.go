@@ -37,7 +37,7 @@ func nginxLab(t *testing.T) *lab {
 }
 
 // nginx takes part in its rows as the others do: every byte is compared, a GET is one call
-// to the store, nothing goes to temporary files, and who has no token gets nothing.
+// to the store, nothing goes to temporary files, and a request without a token gets nothing.
 func TestNginx(t *testing.T) {
 	l := nginxLab(t)
 	calls, err := server.CountCalls(l.gateway.Endpoint)
@@ -54,19 +54,41 @@ func TestNginx(t *testing.T) {
 	if len(pids) != 4 {
 		t.Errorf("%d processes, not a master, two workers and the permission service", len(pids))
 	}
-	defer func() {
-		if err := c.stop(); err != nil {
-			t.Error(err)
-		}
-		for _, pid := range pids {
-			if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
-				t.Errorf("process %d is still there", pid)
-			}
-		}
-	}()
+	defer stopped(t, c.stop, pids)
 	if err := c.warmUp(t.Context(), l.load); err != nil {
 		t.Fatal(err)
 	}
+	t.Run("each operation is one call to the store", func(t *testing.T) { rowsOf(t, c, l.load, p, calls) })
+	t.Run("without a token the store is not asked", func(t *testing.T) {
+		calls.Take()
+		for _, token := range []string{"", "Bearer wrong"} {
+			conf := filepath.Join(l.ram.Path, "cast-1/nginx/run/nginx.conf")
+			if got := ask(t, conf, token); got != http.StatusUnauthorized {
+				t.Errorf("%q: %d", token, got)
+			}
+		}
+		if counts := calls.Take(); len(counts) != 0 {
+			t.Errorf("%v", counts)
+		}
+	})
+}
+
+// stopped stops the servers, and no process of them is left.
+func stopped(t *testing.T, stop func() error, pids []int) {
+	t.Helper()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	for _, pid := range pids {
+		if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
+			t.Errorf("process %d is still there", pid)
+		}
+	}
+}
+
+// rowsOf runs every row that p takes part in, once.
+func rowsOf(t *testing.T, c *cast, l load, p *peer, calls *server.Calls) {
+	t.Helper()
 	took := 0
 	for _, r := range rows {
 		if !slices.Contains(r.peers, p.name) {
@@ -75,7 +97,7 @@ func TestNginx(t *testing.T) {
 		took++
 		counts := map[string]int{}
 		p.around = func(bool) error { counts = calls.Take(); return nil }
-		m, err := c.once(t.Context(), r, l.load, p)
+		m, err := c.once(t.Context(), r, l, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,15 +110,6 @@ func TestNginx(t *testing.T) {
 	}
 	if took != 2 {
 		t.Errorf("nginx took part in %d rows", took)
-	}
-	calls.Take()
-	for _, token := range []string{"", "Bearer wrong"} {
-		if got := ask(t, filepath.Join(l.ram.Path, "cast-1/nginx/run/nginx.conf"), token); got != http.StatusUnauthorized {
-			t.Errorf("%q: %d", token, got)
-		}
-	}
-	if counts := calls.Take(); len(counts) != 0 {
-		t.Errorf("the store was asked for somebody without a token: %v", counts)
 	}
 }
 

@@ -11,13 +11,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Each alert fires when it should and keeps quiet when it should: deploy/prometheus/alerts_test.yml
-// says when, and Prometheus' own tool runs it.
-func TestAlerts(t *testing.T) {
-	if _, err := exec.LookPath("promtool"); err != nil {
-		t.Fatal("promtool is not installed: run `make deps` (Debian: apt-get install prometheus)")
-	}
-	folder := t.TempDir()
+// alertRules are deploy/prometheus/alerts.yml and its tests, as text and parsed.
+type alertRules struct {
+	rules, tests string
+	names        []string // of all alerts
+	quiet, loud  []string // those that are tried when they should be silent, and when they should fire
+}
+
+func readAlerts(t *testing.T) alertRules {
+	t.Helper()
 	read := func(name string, into any) string {
 		b, err := os.ReadFile(filepath.Join(root, "deploy", "prometheus", name))
 		if err != nil {
@@ -39,49 +41,60 @@ func TestAlerts(t *testing.T) {
 			} `yaml:"alert_rule_test"`
 		}
 	}
-	texts := map[string]string{"alerts.yml": read("alerts.yml", &alerts), "alerts_test.yml": read("alerts_test.yml",
-		&cases)}
-	run := func() (string, error) {
-		for name, text := range texts {
-			if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		cmd := exec.CommandContext(t.Context(), "promtool", "test", "rules", "alerts_test.yml")
-		cmd.Dir = folder
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	if out, err := run(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-
-	var all, quiet, loud []string
+	a := alertRules{rules: read("alerts.yml", &alerts), tests: read("alerts_test.yml", &cases)}
 	for _, g := range alerts.Groups {
 		for _, r := range g.Rules {
-			all = append(all, r.Alert)
+			a.names = append(a.names, r.Alert)
 		}
 	}
-	for _, c := range cases.Tests {
-		for _, one := range c.Cases {
-			if len(one.Fires) > 0 {
-				loud = append(loud, one.Alert)
+	for _, test := range cases.Tests {
+		for _, c := range test.Cases {
+			if len(c.Fires) > 0 {
+				a.loud = append(a.loud, c.Alert)
 			} else {
-				quiet = append(quiet, one.Alert)
+				a.quiet = append(a.quiet, c.Alert)
 			}
 		}
 	}
-	if !slices.Equal(all, quiet) || !slices.Equal(all, loud) {
-		t.Errorf("the alerts are %q; tried are %q for silence and %q for noise", all, quiet, loud)
+	return a
+}
+
+// promtool runs the tests of these rules.
+func (a alertRules) promtool(t *testing.T) (output string, err error) {
+	t.Helper()
+	folder := t.TempDir()
+	for name, text := range map[string]string{"alerts.yml": a.rules, "alerts_test.yml": a.tests} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "promtool", "test", "rules", "alerts_test.yml")
+	cmd.Dir = folder
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// Each alert fires when it should and keeps quiet when it should: deploy/prometheus/alerts_test.yml
+// says when, and Prometheus' own tool runs it.
+func TestAlerts(t *testing.T) {
+	if _, err := exec.LookPath("promtool"); err != nil {
+		t.Fatal("promtool is not installed: run `make deps` (Debian: apt-get install prometheus)")
+	}
+	a := readAlerts(t)
+	if out, err := a.promtool(t); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if !slices.Equal(a.names, a.quiet) || !slices.Equal(a.names, a.loud) {
+		t.Errorf("the alerts are %q; tried are %q for silence and %q for noise", a.names, a.quiet, a.loud)
 	}
 
-	// A tool that took everything would show nothing.
+	// A tool that took everything would show nothing: it notices an alert that fires too early.
 	const bound = "> 0.02"
-	if !strings.Contains(texts["alerts.yml"], bound) {
+	if !strings.Contains(a.rules, bound) {
 		t.Fatalf("no bound %q", bound)
 	}
-	texts["alerts.yml"] = strings.Replace(texts["alerts.yml"], bound, "> 0.005", 1)
-	if out, err := run(); err == nil || !strings.Contains(out, "HoldfastErrors") {
+	a.rules = strings.Replace(a.rules, bound, "> 0.005", 1)
+	if out, err := a.promtool(t); err == nil || !strings.Contains(out, "HoldfastErrors") {
 		t.Errorf("an alert for too little is not noticed: %v\n%s", err, out)
 	}
 }

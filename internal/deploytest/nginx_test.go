@@ -21,17 +21,39 @@ import (
 // comes back whole and in ranges. nginx keeps nothing of it for itself.
 func TestUploadAndDownloadThroughNginx(t *testing.T) {
 	c, nginxLog := throughNginx(t)
-	const chunk = 8 << 20
 	body := make([]byte, 20<<20+123)
 	fill(body)
+	location := c.uploadWithACut(t, body)
+	id := location[strings.LastIndex(location, "/")+1:]
+	if head, _ := c.do(t, "HEAD", location, tus, nil); head.Header.Get("Upload-Offset") != strconv.Itoa(len(body)) {
+		t.Errorf("HEAD: %s, Upload-Offset %q", head.Status, head.Header.Get("Upload-Offset"))
+	}
+	c.downloads(t, c.base+"/"+id, body)
 
+	log, err := os.ReadFile(nginxLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(log), "temporary file") {
+		t.Errorf("nginx buffered on its disk:\n%s", log)
+	}
+	if strings.Contains(string(log), c.token) {
+		t.Error("the token is in nginx's log")
+	}
+	if !strings.Contains(string(log), `"PATCH /files/tus/`+id) {
+		t.Errorf("the requests are not in nginx's log:\n%s", log)
+	}
+}
+
+// uploadWithACut uploads body in chunks of 8 MiB. The line breaks in the second one.
+func (c client) uploadWithACut(t *testing.T, body []byte) (location string) {
+	t.Helper()
+	const chunk = 8 << 20
 	created := c.create(t, len(body))
-	location := created.Header.Get("Location")
+	location = created.Header.Get("Location")
 	if created.StatusCode != http.StatusCreated || !strings.HasPrefix(location, c.base+"/tus/") {
 		t.Fatalf("create: %s, Location %q", created.Status, location)
 	}
-	id := location[strings.LastIndex(location, "/")+1:]
-
 	if res := c.patch(t, location, 0, body[:chunk]); res.StatusCode != http.StatusNoContent {
 		t.Fatalf("first chunk: %s", res.Status)
 	}
@@ -47,14 +69,16 @@ func TestUploadAndDownloadThroughNginx(t *testing.T) {
 		}
 		offset = end
 	}
-	file := c.base + "/" + id
-	if got := last.Header.Get("Content-Location"); got != file {
-		t.Errorf("Content-Location %q, want %q", got, file)
+	want := c.base + "/" + location[strings.LastIndex(location, "/")+1:]
+	if got := last.Header.Get("Content-Location"); got != want {
+		t.Errorf("Content-Location %q, want %q", got, want)
 	}
-	if head, _ := c.do(t, "HEAD", location, tus, nil); head.Header.Get("Upload-Offset") != strconv.Itoa(len(body)) {
-		t.Errorf("HEAD: %s, Upload-Offset %q", head.Status, head.Header.Get("Upload-Offset"))
-	}
+	return location
+}
 
+// downloads reads a file whole, in its middle, and its end under If-Range.
+func (c client) downloads(t *testing.T, file string, body []byte) {
+	t.Helper()
 	res, got := c.do(t, "GET", file, nil, nil)
 	if res.StatusCode != http.StatusOK || sha256.Sum256(got) != sha256.Sum256(body) {
 		t.Errorf("GET: %s, %d of %d bytes, or others", res.Status, len(got), len(body))
@@ -66,20 +90,6 @@ func TestUploadAndDownloadThroughNginx(t *testing.T) {
 	res, got = c.do(t, "GET", file, header{"Range": "bytes=-1000", "If-Range": res.Header.Get("ETag")}, nil)
 	if res.StatusCode != http.StatusPartialContent || !bytes.Equal(got, body[len(body)-1000:]) {
 		t.Errorf("the end, resumed: %s, %d bytes, or others", res.Status, len(got))
-	}
-
-	log, err := os.ReadFile(nginxLog)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(log), "temporary file") {
-		t.Errorf("nginx buffered on its disk:\n%s", log)
-	}
-	if strings.Contains(string(log), c.token) {
-		t.Error("the token is in nginx's log")
-	}
-	if !strings.Contains(string(log), `"PATCH /files/tus/`+id) {
-		t.Errorf("the requests are not in nginx's log:\n%s", log)
 	}
 }
 
