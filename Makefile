@@ -15,7 +15,7 @@ endif
 # compile all libraries a third time.
 export CGO_ENABLED := 0
 
-.PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-go bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
+.PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-django test-go bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything embedded; Ctrl-C stops it. It replaces the shell (exec), so
 # that signals reach it directly. With STORE=s3 its objects are in an S3 server that is started beside it.
@@ -38,7 +38,7 @@ deps:
 # a table of results is printed at the end. FRESH=yes, set by CI, first checks that everything can be fetched into
 # empty caches.
 STEPS := $(if $(FRESH),test-fresh) deps lint build page test-types:page test-lib:page test-tus:build,page test-browser:deps,build,page \
-	test-deploy test-bench:deps test-go:deps,page
+	test-deploy test-bench:deps test-django:deps test-go:deps,page
 test:
 	@MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
 
@@ -82,8 +82,13 @@ test-deploy:
 	@scripts/tools.sh go
 	cd deploy/check && go test -count 1 ./... </dev/null
 
+# The Django package with a real Django; Python's packages are fetched from PyPI.
+test-django:
+	@scripts/tools.sh go
+	go test -count 1 ./internal/djangotest </dev/null
+
 # Without the packages whose tests are slow or start servers (except db/); doctest only reads documents (-short).
-SLOW := tus|upload|storage/(s3|disk)|internal/(e2e|deploytest|mutants|test/(pgtest|redistest|s3test))
+SLOW := tus|upload|storage/(s3|disk)|internal/(djangotest|e2e|deploytest|mutants|test/(pgtest|redistest|s3test))
 test-fast:
 	@scripts/tools.sh go
 	go test -short $$(go list ./... | grep -Ev '^holdfast/($(SLOW))$$') </dev/null

@@ -34,6 +34,18 @@ step internal/test/s3server go list -deps tool >"$empty/said"
 
 step scripts/lint go list -deps tool >"$empty/said"
 
+# Python is installed by the step after this one, where it is missing.
+if python3 -c 'import ensurepip, venv' 2>"$empty/said"; then
+  python3 -m venv "$empty/python"
+  pip=$empty/python/bin/pip
+  if index=$("$pip" config get global.index-url 2>"$empty/said"); then settings+=("PIP_INDEX_URL=$index"); fi
+  for list in internal/doctest/testdata/python.txt clients/django/requirements-{test,oldest}.txt; do
+    step . "$pip" download --quiet --disable-pip-version-check --cache-dir "$empty/pip" --dest "$empty/wheels" -r "$list"
+  done
+else
+  echo "Python or its venv is missing: whether its packages can be fetched is not checked." >&2
+fi
+
 cp web-example/package.json web-example/package-lock.json web-example/.npmrc "$empty/page"
 step "$empty/page" npm ci 2>&1 | tee "$empty/said"
 if grep -i '^npm warn' "$empty/said" >/dev/null; then

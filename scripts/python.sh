@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Prints the path of a Python that has the libraries of docs/CLIENTS.md. Creates it first,
-# in .cache/python, if it is missing or older than the list of libraries.
+# Prints the path of a Python that has the libraries of a list: python.sh [LIST]. By default those of docs/CLIENTS.md.
+# Creates it first, in .cache, if it is missing or older than the list.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-list=internal/doctest/testdata/python.txt
-home=$PWD/.cache/python
+list=${1:-internal/doctest/testdata/python.txt}
+home=$PWD/.cache/$(basename "$list" .txt)
 
 if [[ ! -e $home/complete || $list -nt $home/complete ]]; then
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then

@@ -1,0 +1,2 @@
+// Package djangotest tests clients/django: a real Django beside the real program, Redis and PostgreSQL.
+package djangotest
