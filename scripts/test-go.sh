@@ -14,8 +14,8 @@ cd "$(dirname "$0")/.."
 
 plain='config|digest|file|openapi|problem|internal/(buildtest|deploytest|doctest|e2e|mutants|sim|test/holdfasttest)'
 
-# The two slowest packages start first, or the run would end with waiting for them.
-packages=$(printf '%s\n' holdfast/internal/e2e holdfast/upload; go list ./... | grep -vxE 'holdfast/(internal/e2e|upload)')
+# The two slowest packages start first, or the run would end with waiting for them. internal/djangotest is a step of its own.
+packages=$(printf '%s\n' holdfast/internal/e2e holdfast/upload; go list ./... | grep -vxE 'holdfast/(internal/(djangotest|e2e)|upload)')
 CGO_ENABLED=0 go test -timeout 40m -p 2 -parallel 4 $(grep -Ex "holdfast/($plain)" <<<"$packages") </dev/null &
 beside=$!
 trap 'kill "$beside" 2>/dev/null || true' EXIT
