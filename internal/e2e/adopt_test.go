@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// alembic is what the Python service's migrations leave.
+// alembic is the schema that the Python service's migrations leave.
 const alembic = `
 create table alembic_version (version_num varchar(32) not null, constraint alembic_version_pkc primary key
 (version_num));
@@ -26,44 +26,53 @@ create table files (
 create index ix_files_account_id on files (account_id);
 create index ix_files_user_id on files (user_id);`
 
-// old is a file that was there before us.
+// old is a file of the Python service.
 type old struct {
 	id, name string
 	size     int // as its row says
 	content  []byte
 }
 
-// Holdfast takes the place of the Python service: on its database as it is, with what
-// Django's migration put there, and what Django goes on to put there.
-func TestAdoptingThePythonServicesData(t *testing.T) {
-	t.Parallel()
+// adopted is the database and the store of a Python service.
+type adopted struct {
+	backing
+	conn  *pgx.Conn
+	store *s3.Client
+}
+
+func startAdopted(t *testing.T) adopted {
+	t.Helper()
 	b := startBacking(t)
-	ctx := t.Context()
-	conn, err := pgx.Connect(ctx, b.pg.DSN())
+	conn, err := pgx.Connect(t.Context(), b.pg.DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background())
-	if _, err := conn.Exec(ctx, alembic); err != nil {
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	if _, err := conn.Exec(t.Context(), alembic); err != nil {
 		t.Fatal(err)
 	}
 	store := b.store()
-	if _, err := store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
+	if _, err := store.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	insert := func(f old) {
-		t.Helper()
-		if _, err := store.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(f.id),
-			Body: bytes.NewReader(f.content)}); err != nil {
-			t.Fatal(err)
-		}
-		// The seven old columns, as Django does it.
-		if _, err := conn.Exec(ctx, `insert into files (file_id, size, content_type, filename, user_id, account_id,
-			created_at)
-			values ($1, $2, 'text/plain', $3, 1, 1, now())`, f.id, f.size, f.name); err != nil {
-			t.Fatal(err)
-		}
+	return adopted{b, conn, store}
+}
+
+// insert stores an object, and a row with the seven old columns, as Django does.
+func (p adopted) insert(t *testing.T, f old) {
+	t.Helper()
+	p.put(t, bucket, f.id, f.content)
+	if _, err := p.conn.Exec(t.Context(), `insert into files (file_id, size, content_type, filename, user_id, account_id,
+		created_at) values ($1, $2, 'text/plain', $3, 1, 1, now())`, f.id, f.size, f.name); err != nil {
+		t.Fatal(err)
 	}
+}
+
+// Holdfast takes the place of the Python service: on its database as it is, with the rows that Django's migration
+// wrote, and those that Django goes on to write.
+func TestAdoptingThePythonServicesData(t *testing.T) {
+	t.Parallel()
+	p := startAdopted(t)
 	content := random(300_000)
 	files := []old{
 		{"6ba7b810-9dad-41d1-80b4-00c04fd430c8", "right.txt", len(content), content},
@@ -75,52 +84,59 @@ func TestAdoptingThePythonServicesData(t *testing.T) {
 		{"empty", "empty.txt", 5, nil},
 	}
 	for _, f := range files {
-		insert(f)
+		p.insert(t, f)
 	}
-	s := newServer(t, servers(b.pg, b.s3)...)
+	s := newServer(t, servers(p.pg, p.s3)...)
 	s.launch()
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	late := old{"django-goes-on.txt", "late.txt", 0, content}
-	insert(late)
+	p.insert(t, late)
 	for _, f := range append(files, late) {
-		at := s.base + "/" + url.PathEscape(f.id)
-		s.holds(t, at, f.content)
-		h := s.do(t, "HEAD", at, nil)
-		if h.header.Get("Content-Length") != fmt.Sprint(len(f.content)) ||
-			!strings.HasSuffix(h.header.Get("Content-Disposition"), "; filename*=utf-8''"+url.PathEscape(f.name)) {
-			t.Errorf("%.40s: %v", f.id, h)
-		}
-		if len(f.content) > 0 {
-			if a := s.do(t, "GET", at, nil, "Range: bytes=299990-"); a.status != 206 || !bytes.Equal(a.body, content[299_990:]) {
-				t.Errorf("the end of %.40s: %v", f.id, a)
-			}
-		}
-		if n := b.number(t, `select size from files where file_id = $1`, f.id); n != len(f.content) {
-			t.Errorf("%.40s: the row still says %d", f.id, n)
-		}
+		s.servesOld(t, p, f)
 	}
-
 	s.opensNested(t, files[5].id)
 
-	// What Holdfast writes is what the Python service could read, should it come back.
+	// The Python service could read the row that Holdfast writes, should it come back.
 	url, _ := s.upload(t, content)
 	id := url[strings.LastIndexByte(url, '/')+1:]
-	if n := b.number(t, `select count(*) from files where file_id = $1 and size = 300000 and user_id = 1 and account_id = 1
+	if n := p.number(t, `select count(*) from files where file_id = $1 and size = 300000 and user_id = 1 and account_id = 1
 		and created_at > now() - interval '1 hour'`, id); n != 1 {
 		t.Error("the row of a new file is not as it should be")
 	}
-	if n := b.number(t, `select count(*) from alembic_version where version_num = '5ba2db086f1a'`); n != 1 {
+	if n := p.number(t, `select count(*) from alembic_version where version_num = '5ba2db086f1a'`); n != 1 {
 		t.Error("alembic's table was touched")
 	}
-	// Deleting one takes its object too.
+	// Deleting a file deletes its object too.
 	if a := s.do(t, "DELETE", s.base+"/zero_size.txt", nil); a.status != 204 {
 		t.Fatal(a)
 	}
 	s.eventually("the object is gone", func() bool {
-		_, err := store.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("zero_size.txt")})
+		_, err := p.store.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket),
+			Key: aws.String("zero_size.txt")})
 		return err != nil
 	})
 	s.stop()
 	s.restart() // the migrations are not done twice
 	s.holds(t, s.base+"/"+late.id, content)
+}
+
+// servesOld checks that an old file is served whole, with its name and in ranges, and that its row has its true size.
+func (s *server) servesOld(t *testing.T, p adopted, f old) {
+	t.Helper()
+	at := s.base + "/" + url.PathEscape(f.id)
+	s.holds(t, at, f.content)
+	h := s.do(t, "HEAD", at, nil)
+	if h.header.Get("Content-Length") != fmt.Sprint(len(f.content)) ||
+		!strings.HasSuffix(h.header.Get("Content-Disposition"), "; filename*=utf-8''"+url.PathEscape(f.name)) {
+		t.Errorf("%.40s: %v", f.id, h)
+	}
+	if len(f.content) > 0 {
+		if a := s.do(t, "GET", at, nil, "Range: bytes=299990-"); a.status != 206 ||
+			!bytes.Equal(a.body, f.content[299_990:]) {
+			t.Errorf("the end of %.40s: %v", f.id, a)
+		}
+	}
+	if n := p.number(t, `select size from files where file_id = $1`, f.id); n != len(f.content) {
+		t.Errorf("%.40s: the row still says %d", f.id, n)
+	}
 }

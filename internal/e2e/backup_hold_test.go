@@ -76,12 +76,17 @@ func TestNothingIsRemovedDuringABackup(t *testing.T) {
 		t.Errorf("before the end of the backup: %v", err)
 	}
 	hold.Release()
+	s.sweepRemoves(t, object)
+}
+
+// sweepRemoves starts the service again, which sweeps, and waits until a file is gone.
+func (s *server) sweepRemoves(t *testing.T, path string) {
+	t.Helper()
 	s.stop()
-	s.restart() // sweeps
-	s.eventually("the deleted object goes", func() bool {
-		_, err := os.Stat(object)
-		return errors.Is(err,
-			fs.ErrNotExist)
+	s.restart()
+	s.eventually("it is removed", func() bool {
+		_, err := os.Stat(path)
+		return errors.Is(err, fs.ErrNotExist)
 	})
 }
 

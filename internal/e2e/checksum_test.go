@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func checksum(algorithm string, b []byte) string {
 	return "Upload-Checksum: " + algorithm + " " + base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// trailing gives its bytes and then, as trailer, a checksum.
+// trailing is a body with a checksum in its trailer.
 type trailing struct {
 	io.Reader
 	request *http.Request
@@ -41,7 +42,7 @@ func (b *trailing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// patchTrailing is a PATCH whose checksum comes after the body.
+// patchTrailing sends a PATCH whose checksum comes after the body.
 func (s *server) patchTrailing(t *testing.T, location string, body []byte, header string) answer {
 	t.Helper()
 	r, err := http.NewRequest("PATCH", location, nil)
@@ -62,8 +63,7 @@ func (s *server) patchTrailing(t *testing.T, location string, body []byte, heade
 	return a
 }
 
-// A body that is not what its checksum says changes nothing, and the right one is taken
-// after it.
+// A body whose checksum is wrong changes nothing, and the right one is accepted after it.
 func TestChecksum(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -75,66 +75,86 @@ func TestChecksum(t *testing.T) {
 	}
 	content := random(3000)
 	for _, algorithm := range []string{"sha1", "sha256", "crc32", "md5"} {
-		if !strings.Contains(","+offered.Get("Tus-Checksum-Algorithm")+",", ","+algorithm+",") {
-			t.Errorf("Tus-Checksum-Algorithm lacks %s: %q", algorithm, offered.Get("Tus-Checksum-Algorithm"))
-		}
-		right, wrong := checksum(algorithm, content[:1000]), checksum(algorithm, content[1:1001])
-		at := s.create(t, len(content))
-		path := at[strings.Index(at, "/files/"):]
-		s.check(t, []line{
-			{"PATCH", path, octets + "|Upload-Offset: 0|" + wrong, string(content[:1000]), 460, "UPLOAD_005", algorithm},
-			{"HEAD", path, "", "", 200, "", "Upload-Offset: 0"},
-			{"PATCH", path, octets + "|Upload-Offset: 0|" + right, string(content[:1000]), 204, "", "Upload-Offset: 1000"},
-			{"PATCH", path, octets + "|Upload-Offset: 1000|" + wrong, string(content[1000:]), 460, "UPLOAD_005", algorithm},
-			{"HEAD", path, "", "", 200, "", "Upload-Offset: 1000"},
-			{"PATCH", path, octets + "|Upload-Offset: 1000|" + checksum(algorithm, content[1000:]), string(content[1000:]), 204,
-				"", "Content-Location: "},
+		t.Run(algorithm, func(t *testing.T) {
+			if !strings.Contains(","+offered.Get("Tus-Checksum-Algorithm")+",", ","+algorithm+",") {
+				t.Errorf("Tus-Checksum-Algorithm lacks it: %q", offered.Get("Tus-Checksum-Algorithm"))
+			}
+			s.checksInHeader(t, algorithm, content)
+			s.checksInTrailer(t, algorithm, content[:1000])
+			s.checksAtCreation(t, algorithm, content[:1000])
 		})
-		s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
-
-		at = s.create(t, 1000)
-		if a := s.patchTrailing(t, at, content[:1000], wrong); a.status != 460 || s.offset(t, at) != 0 {
-			t.Errorf("%s, wrong, in the trailer: %v, and the offset is %d", algorithm, a, s.offset(t, at))
-		}
-		if a := s.patchTrailing(t, at, content[:1000], right); a.status != 204 {
-			t.Errorf("%s, right, in the trailer: %v", algorithm, a)
-		}
-		s.holds(t, strings.Replace(at, "/tus/", "/", 1), content[:1000])
-
-		// Creation with upload. What was begun is there to go on with, and empty.
-		post := []string{"Upload-Length: 1000", octets}
-		if a := s.do(t, "POST", "/files/tus/", content[:1000], append(post, right)...); a.status != 201 ||
-			a.header.Get("Content-Location") == "" {
-			t.Errorf("%s, right, at creation: %v", algorithm, a)
-		}
-		a := s.do(t, "POST", "/files/tus/", content[:1000], append(post, wrong)...)
-		if a.status != 460 || a.code() != "UPLOAD_005" {
-			t.Errorf("%s, wrong, at creation: %v", algorithm, a)
-		}
-		if at := a.header.Get("Location"); at != "" && s.offset(t, at) != 0 {
-			t.Errorf("%s, wrong, at creation: the offset is %d", algorithm, s.offset(t, at))
-		}
 	}
+	t.Run("headers that are no checksum", func(t *testing.T) {
+		at := s.create(t, 3)
+		path := at[strings.Index(at, "/files/"):]
+		for _, header := range []string{"sha512 AAAA", "sha1", "sha1 !!!!", "sha1 AAAA",
+			"SHA1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=", "", "|Upload-Checksum: md5 x"} {
+			s.check(t, []line{{"PATCH", path, octets + "|Upload-Offset: 0|Upload-Checksum: " + header, "abc", 400, "VAL_003",
+				"Upload-Checksum"}})
+		}
+		for _, header := range []string{"Upload-Checksum: sha512 AAAA", "Upload-Checksum: "} {
+			if a := s.patchTrailing(t, at, []byte("abc"), header); a.status != 400 || a.code() != "VAL_003" {
+				t.Errorf("trailer %q: %v", header, a)
+			}
+		}
+		if n := s.offset(t, at); n != 0 {
+			t.Errorf("after all these the offset is %d", n)
+		}
+	})
+}
 
-	at := s.create(t, 3)
+// checksInHeader sends two PATCHes, each first with a wrong checksum.
+func (s *server) checksInHeader(t *testing.T, algorithm string, content []byte) {
+	t.Helper()
+	at := s.create(t, len(content))
 	path := at[strings.Index(at, "/files/"):]
-	for _, header := range []string{"sha512 AAAA", "sha1", "sha1 !!!!", "sha1 AAAA", "SHA1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=",
-		"", "|Upload-Checksum: md5 x"} {
-		s.check(t, []line{{"PATCH", path, octets + "|Upload-Offset: 0|Upload-Checksum: " + header, "abc", 400, "VAL_003",
-			"Upload-Checksum"}})
+	first, second := octets+"|Upload-Offset: 0|", octets+"|Upload-Offset: 1000|"
+	wrong := checksum(algorithm, content[1:1001])
+	s.check(t, []line{
+		{"PATCH", path, first + wrong, string(content[:1000]), 460, "UPLOAD_005", algorithm},
+		{"HEAD", path, "", "", 200, "", "Upload-Offset: 0"},
+		{"PATCH", path, first + checksum(algorithm, content[:1000]), string(content[:1000]), 204, "", "Upload-Offset: 1000"},
+		{"PATCH", path, second + wrong, string(content[1000:]), 460, "UPLOAD_005", algorithm},
+		{"HEAD", path, "", "", 200, "", "Upload-Offset: 1000"},
+		{"PATCH", path, second + checksum(algorithm, content[1000:]), string(content[1000:]), 204, "", "Content-Location: "},
+	})
+	s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
+}
+
+// checksInTrailer sends a wrong and then the right checksum behind the body.
+func (s *server) checksInTrailer(t *testing.T, algorithm string, content []byte) {
+	t.Helper()
+	at := s.create(t, len(content))
+	wrong := checksum(algorithm, content[1:])
+	if a := s.patchTrailing(t, at, content, wrong); a.status != 460 || s.offset(t, at) != 0 {
+		t.Errorf("wrong, in the trailer: %v, and the offset is %d", a, s.offset(t, at))
 	}
-	for _, header := range []string{"Upload-Checksum: sha512 AAAA", "Upload-Checksum: "} {
-		if a := s.patchTrailing(t, at, []byte("abc"), header); a.status != 400 || a.code() != "VAL_003" {
-			t.Errorf("trailer %q: %v", header, a)
-		}
+	if a := s.patchTrailing(t, at, content, checksum(algorithm, content)); a.status != 204 {
+		t.Errorf("right, in the trailer: %v", a)
 	}
-	if n := s.offset(t, at); n != 0 {
-		t.Errorf("after all these the offset is %d", n)
+	s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
+}
+
+// checksAtCreation creates uploads together with their bytes. After a wrong checksum the upload, if the client
+// learned its URL, has no bytes.
+func (s *server) checksAtCreation(t *testing.T, algorithm string, content []byte) {
+	t.Helper()
+	post := []string{"Upload-Length: " + strconv.Itoa(len(content)), octets}
+	a := s.do(t, "POST", "/files/tus/", content, append(post, checksum(algorithm, content))...)
+	if a.status != 201 || a.header.Get("Content-Location") == "" {
+		t.Errorf("right, at creation: %v", a)
+	}
+	a = s.do(t, "POST", "/files/tus/", content, append(post, checksum(algorithm, content[1:]))...)
+	if a.status != 460 || a.code() != "UPLOAD_005" {
+		t.Errorf("wrong, at creation: %v", a)
+	}
+	if at := a.header.Get("Location"); at != "" && s.offset(t, at) != 0 {
+		t.Errorf("wrong, at creation: the offset is %d", s.offset(t, at))
 	}
 }
 
-// The checksum of a body of several parts is known only after most of them are in the store.
-// Until then none counts: not when the checksum is wrong, and not when the line is cut.
+// A body of several parts has most of them in the store before its checksum is known.
+// None of them counts until then: not if the checksum is wrong, and not if the line is cut.
 func TestChecksumOfParts(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -161,8 +181,8 @@ func TestChecksumOfParts(t *testing.T) {
 	s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 }
 
-// The trailer of a body that comes slowly, byte by byte, by hand: what arrives before it
-// is not taken for the whole.
+// A chunked body comes byte by byte, and its checksum as a trailer: the bytes that arrived before the
+// trailer are not taken for the whole.
 func TestChecksumTrailerByHand(t *testing.T) {
 	t.Parallel()
 	s := start(t)

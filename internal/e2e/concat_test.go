@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// partial uploads one part of a file that is put together later (tus 1.0.0,
-// Concatenation), and returns its URL.
+// partial makes a partial upload (tus 1.0.0, Concatenation) with all its bytes, and returns its URL.
 func (s *server) partial(t *testing.T, content []byte) string {
 	t.Helper()
 	at := s.create(t, len(content), "Upload-Concat: partial")
@@ -24,15 +23,15 @@ func (s *server) partial(t *testing.T, content []byte) string {
 	return at
 }
 
-// final has partial uploads put together.
+// final creates a final upload from partial ones.
 func (s *server) final(t *testing.T, partials ...string) answer {
 	t.Helper()
 	return s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+strings.Join(partials, " "),
 		"Upload-Metadata: filename YS5iaW4=")
 }
 
-// Files of several partial uploads: large ones, whose bytes the store copies, and small
-// ones, an empty one and one of a byte, in an order that is not that of their making.
+// Files of several partial uploads: large ones, whose bytes the store copies, small ones, empty ones and one of a
+// byte. They are made in another order than they are put together.
 func TestConcatenation(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -49,72 +48,80 @@ func TestConcatenation(t *testing.T) {
 		"of no byte":    {nil, nil},
 		"a thousand KB": {random(500001), random(499999)},
 	} {
-		var all []byte
-		urls := make([]string, len(contents))
-		for i := len(contents) - 1; i >= 0; i-- {
-			urls[i] = s.partial(t, contents[i])
-		}
-		for i, content := range contents {
-			all = append(all, content...)
-			if a := s.do(t, "HEAD", urls[i], nil); a.status != 200 || a.header.Get("Upload-Concat") != "partial" ||
-				a.header.Get("Upload-Offset") != strconv.Itoa(len(content)) {
-				t.Errorf("%s: HEAD of a partial upload: %v", name, a)
+		t.Run(name, func(t *testing.T) {
+			urls := make([]string, len(contents))
+			for i := len(contents) - 1; i >= 0; i-- {
+				urls[i] = s.partial(t, contents[i])
 			}
-			// It is no file, and nobody can read it.
-			for _, url := range []string{urls[i], strings.Replace(urls[i], "/tus/", "/", 1)} {
-				if a := s.do(t, "GET", url, nil); a.status != 404 {
-					t.Errorf("%s: GET of a partial upload: %v", name, a)
-				}
+			for i, content := range contents {
+				s.isPartial(t, urls[i], len(content))
 			}
-		}
-		before := len(s.list(t))
-		a := s.final(t, urls...)
-		at, url := a.header.Get("Location"), a.header.Get("Content-Location")
-		if a.status != 201 || at == "" || url != strings.Replace(at, "/tus/", "/", 1) {
-			t.Fatalf("%s: final upload: %v", name, a)
-		}
-		s.holds(t, url, all)
-		head := s.do(t, "HEAD", at, nil)
-		for header, want := range map[string]string{"Upload-Concat": "final;" + strings.Join(urls, " "),
-			"Upload-Length": strconv.Itoa(len(all)),
-			"Upload-Offset": strconv.Itoa(len(all)), "Upload-Metadata": "filename YS5iaW4="} {
-			if got := head.header.Get(header); head.status != 200 || got != want {
-				t.Errorf("%s: HEAD of a final upload: %s is %q, want %q", name, header, got, want)
-			}
-		}
-		listed := s.list(t)
-		if listed[url] != `"`+digest(all)+`"` || len(listed) != before+1 {
-			t.Errorf("%s: %d files more are listed; the ETag is %s", name, len(listed)-before, listed[url])
-		}
-		for _, url := range urls {
-			if a := s.do(t, "HEAD", url, nil); a.status != 404 {
-				t.Errorf("%s: HEAD of a partial upload that was used: %v", name, a)
-			}
-		}
-
-		// The answer was lost, and the client asks again.
-		if again := s.final(t, urls...); again.status != 201 || again.header.Get("Location") != at ||
-			again.header.Get("Content-Location") != url {
-			t.Errorf("%s: the same again: %v, want %s", name, again, at)
-		}
-		if n := len(s.list(t)); n != len(listed) {
-			t.Errorf("%s: after the same again %d files more are listed", name, n-len(listed))
-		}
-		s.check(t, []line{
-			{"PATCH", at[strings.Index(at, "/files/"):], octets + "|Upload-Offset: 0", "x", 403, "PERM_001", ""},
-			{"PATCH", at[strings.Index(at, "/files/"):], octets + "|Upload-Offset: " + strconv.Itoa(len(all)), "x", 403,
-				"PERM_001", ""},
-			{"DELETE", at[strings.Index(at, "/files/"):], "", "", 204, "", ""},
-			{"GET", url[strings.Index(url, "/files/"):], "", "", 404, "FILE_001", ""},
+			s.putsTogether(t, urls, bytes.Join(contents, nil))
 		})
-		if again := s.final(t, urls...); again.status != 404 {
-			t.Errorf("%s: once more, after the file was deleted: %v", name, again)
+	}
+}
+
+// isPartial checks a partial upload that has all its bytes: it is no file, and can't be read.
+func (s *server) isPartial(t *testing.T, at string, size int) {
+	t.Helper()
+	if a := s.do(t, "HEAD", at, nil); a.status != 200 || a.header.Get("Upload-Concat") != "partial" ||
+		a.header.Get("Upload-Offset") != strconv.Itoa(size) {
+		t.Errorf("HEAD of a partial upload: %v", a)
+	}
+	for _, url := range []string{at, strings.Replace(at, "/tus/", "/", 1)} {
+		if a := s.do(t, "GET", url, nil); a.status != 404 {
+			t.Errorf("GET of a partial upload: %v", a)
 		}
 	}
 }
 
-// Other ways to name partial uploads: a path alone, and the URL that another name of this
-// service would have.
+// putsTogether makes one file of partial uploads, asks for it again as after a lost answer, and deletes it.
+func (s *server) putsTogether(t *testing.T, urls []string, all []byte) {
+	t.Helper()
+	before := len(s.list(t))
+	a := s.final(t, urls...)
+	at, url := a.header.Get("Location"), a.header.Get("Content-Location")
+	if a.status != 201 || at == "" || url != strings.Replace(at, "/tus/", "/", 1) {
+		t.Fatalf("final upload: %v", a)
+	}
+	s.holds(t, url, all)
+	size := strconv.Itoa(len(all))
+	head := s.do(t, "HEAD", at, nil)
+	for header, want := range map[string]string{"Upload-Concat": "final;" + strings.Join(urls, " "),
+		"Upload-Length": size, "Upload-Offset": size, "Upload-Metadata": "filename YS5iaW4="} {
+		if got := head.header.Get(header); head.status != 200 || got != want {
+			t.Errorf("HEAD of a final upload: %s is %q, want %q", header, got, want)
+		}
+	}
+	listed := s.list(t)
+	if listed[url] != `"`+digest(all)+`"` || len(listed) != before+1 {
+		t.Errorf("%d files more are listed; the ETag is %s", len(listed)-before, listed[url])
+	}
+	for _, url := range urls {
+		if a := s.do(t, "HEAD", url, nil); a.status != 404 {
+			t.Errorf("HEAD of a partial upload that was used: %v", a)
+		}
+	}
+	if again := s.final(t, urls...); again.status != 201 || again.header.Get("Location") != at ||
+		again.header.Get("Content-Location") != url {
+		t.Errorf("the same again: %v, want %s", again, at)
+	}
+	if n := len(s.list(t)); n != len(listed) {
+		t.Errorf("after the same again %d files more are listed", n-len(listed))
+	}
+	path := at[strings.Index(at, "/files/"):]
+	s.check(t, []line{
+		{"PATCH", path, octets + "|Upload-Offset: 0", "x", 403, "PERM_001", ""},
+		{"PATCH", path, octets + "|Upload-Offset: " + size, "x", 403, "PERM_001", ""},
+		{"DELETE", path, "", "", 204, "", ""},
+		{"GET", url[strings.Index(url, "/files/"):], "", "", 404, "FILE_001", ""},
+	})
+	if again := s.final(t, urls...); again.status != 404 {
+		t.Errorf("once more, after the file was deleted: %v", again)
+	}
+}
+
+// Partial uploads may also be named by a path alone, or by a URL with another host name.
 func TestConcatenationByPath(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -137,78 +144,99 @@ func (s *server) hidesUsedPart(t *testing.T, part, stranger string) {
 	}
 }
 
-func TestConcatenationRefused(t *testing.T) {
-	t.Parallel()
-	s := start(t, "MAX_FILE_SIZE=1000")
-	stranger := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
-	half, other := s.partial(t, bytes.Repeat([]byte("h"), 600)), s.partial(t, bytes.Repeat([]byte("o"), 500))
-	small := s.partial(t, []byte("abc"))
-	unfinished := s.create(t, 10, "Upload-Concat: partial")
-	if a := s.patch(t, unfinished, 0, "01234"); a.status != 204 {
+// pieces are uploads that can, or can't, be put together.
+type pieces struct {
+	half, other, small   string // complete partial uploads of 600, 500 and 3 bytes
+	unfinished, deferred string // partial uploads without all bytes, and without a length
+	plain, final         string // no partial uploads
+	foreign              string // the stranger's partial upload
+}
+
+func (s *server) pieces(t *testing.T, stranger string) (p pieces) {
+	t.Helper()
+	p.half, p.other = s.partial(t, bytes.Repeat([]byte("h"), 600)), s.partial(t, bytes.Repeat([]byte("o"), 500))
+	p.small = s.partial(t, []byte("abc"))
+	p.unfinished = s.create(t, 10, "Upload-Concat: partial")
+	if a := s.patch(t, p.unfinished, 0, "01234"); a.status != 204 {
 		t.Fatalf("unfinished: %v", a)
 	}
-	_, plain := s.upload(t, []byte("0123456789"))
-	deferred := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1",
+	_, p.plain = s.upload(t, []byte("0123456789"))
+	p.deferred = s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1",
 		"Upload-Concat: partial").header.Get("Location")
-	if a := s.patch(t, deferred, 0, "0123"); a.status != 204 {
+	if a := s.patch(t, p.deferred, 0, "0123"); a.status != 204 {
 		t.Fatalf("deferred: %v", a)
 	}
-	foreign := s.do(t, "POST", "/files/tus/", "secret", "Upload-Length: 6", "Upload-Concat: partial", octets,
+	p.foreign = s.do(t, "POST", "/files/tus/", "secret", "Upload-Length: 6", "Upload-Concat: partial", octets,
 		stranger).header.Get("Location")
-	if foreign == "" {
+	if p.foreign == "" {
 		t.Fatal("the other user has no partial upload")
 	}
 	final := s.final(t, s.partial(t, []byte("done")))
 	if final.status != 201 {
 		t.Fatalf("final: %v", final)
 	}
-	before := len(s.list(t))
+	p.final = final.header.Get("Location")
+	return p
+}
 
-	concat := func(urls ...string) string { return "Upload-Concat: final;" + strings.Join(urls, " ") }
-	unknown := strings.Replace(small, path.Base(small), "6ba7b810-9dad-41d1-80b4-00c04fd430c8", 1)
+func concat(urls ...string) string { return "Upload-Concat: final;" + strings.Join(urls, " ") }
+
+// A final upload that is refused changes nothing: each partial upload can still be used.
+func TestConcatenationRefused(t *testing.T) {
+	t.Parallel()
+	s := start(t, "MAX_FILE_SIZE=1000")
+	stranger := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
+	p := s.pieces(t, stranger)
+	before := len(s.list(t))
+	unknown := strings.Replace(p.small, path.Base(p.small), "6ba7b810-9dad-41d1-80b4-00c04fd430c8", 1)
 	const tus = "/files/tus/"
 	s.check(t, []line{
-		{"POST", tus, concat(half, other), "", 413, "FILE_003", "1100"},
-		{"POST", tus, concat(small, unfinished), "", 400, "VAL_003", path.Base(unfinished)},
-		{"POST", tus, concat(small, deferred), "", 400, "VAL_003", path.Base(deferred)},
-		{"POST", tus, concat(small, plain), "", 400, "VAL_003", path.Base(plain)},
-		{"POST", tus, concat(small, final.header.Get("Location")), "", 400, "VAL_003", ""},
-		{"POST", tus, concat(small, small), "", 400, "VAL_003", "twice"},
-		{"POST", tus, concat(small, unknown), "", 404, "FILE_001", ""},
+		{"POST", tus, concat(p.half, p.other), "", 413, "FILE_003", "1100"},
+		{"POST", tus, concat(p.small, p.unfinished), "", 400, "VAL_003", path.Base(p.unfinished)},
+		{"POST", tus, concat(p.small, p.deferred), "", 400, "VAL_003", path.Base(p.deferred)},
+		{"POST", tus, concat(p.small, p.plain), "", 400, "VAL_003", path.Base(p.plain)},
+		{"POST", tus, concat(p.small, p.final), "", 400, "VAL_003", ""},
+		{"POST", tus, concat(p.small, p.small), "", 400, "VAL_003", "twice"},
+		{"POST", tus, concat(p.small, unknown), "", 404, "FILE_001", ""},
 		{"POST", tus, concat(), "", 400, "VAL_003", "Upload-Concat"},
-		{"POST", tus, concat("https://example.com/elsewhere/" + path.Base(small)), "", 400, "VAL_003", "Upload-Concat"},
-		{"POST", tus, concat(small) + "|Upload-Concat: partial", "", 400, "VAL_003", "Upload-Concat"},
-		{"POST", tus, concat(small) + "|Upload-Length: 3", "", 400, "VAL_003", "Upload-Length"},
-		{"POST", tus, concat(small) + "|" + octets, "abc", 403, "PERM_001", ""},
+		{"POST", tus, concat("https://example.com/elsewhere/" + path.Base(p.small)), "", 400, "VAL_003", "Upload-Concat"},
+		{"POST", tus, concat(p.small) + "|Upload-Concat: partial", "", 400, "VAL_003", "Upload-Concat"},
+		{"POST", tus, concat(p.small) + "|Upload-Length: 3", "", 400, "VAL_003", "Upload-Length"},
+		{"POST", tus, concat(p.small) + "|" + octets, "abc", 403, "PERM_001", ""},
 		{"POST", tus, "Upload-Length: 1001|Upload-Concat: partial", "", 413, "FILE_003", ""},
 		{"POST", tus, "Upload-Length: 3|Upload-Concat: Partial", "", 400, "VAL_003", "Upload-Concat"},
-		// Somebody else's: refused, and nothing is said of it, neither here nor there.
-		{"POST", tus, concat(foreign), "", 403, "FILE_002", ""},
-		{"POST", tus, concat(small, foreign), "", 403, "FILE_002", ""},
-		{"POST", tus, concat(small, half) + "|" + stranger, "", 403, "FILE_002", ""},
-		{"HEAD", foreign[strings.Index(foreign, "/files/"):], "", "", 403, "", ""},
-		{"POST", tus, concat(small) + "|Authorization: -", "", 401, "AUTH_001", ""},
+		// Another user's: refused, and nothing is said about it.
+		{"POST", tus, concat(p.foreign), "", 403, "FILE_002", ""},
+		{"POST", tus, concat(p.small, p.foreign), "", 403, "FILE_002", ""},
+		{"POST", tus, concat(p.small, p.half) + "|" + stranger, "", 403, "FILE_002", ""},
+		{"HEAD", p.foreign[strings.Index(p.foreign, "/files/"):], "", "", 403, "", ""},
+		{"POST", tus, concat(p.small) + "|Authorization: -", "", 401, "AUTH_001", ""},
 	})
 	if n := len(s.list(t)); n != before {
 		t.Errorf("%d files more are listed", n-before)
 	}
+	s.canStillBeUsed(t, p, stranger)
+}
 
-	// Nothing of all that changed them: each can still be used.
-	if a := s.patch(t, unfinished, 5, "56789"); a.status != 204 {
+// canStillBeUsed finishes all pieces and puts them together.
+func (s *server) canStillBeUsed(t *testing.T, p pieces, stranger string) {
+	t.Helper()
+	if a := s.patch(t, p.unfinished, 5, "56789"); a.status != 204 {
 		t.Errorf("the unfinished one goes on: %v", a)
 	}
-	if a := s.patch(t, deferred, 4, "", "Upload-Length: 4"); a.status != 204 {
+	if a := s.patch(t, p.deferred, 4, "", "Upload-Length: 4"); a.status != 204 {
 		t.Errorf("the deferred one is declared: %v", a)
 	}
-	a := s.final(t, half, small, unfinished, deferred)
+	a := s.final(t, p.half, p.small, p.unfinished, p.deferred)
 	if a.status != 201 {
 		t.Fatalf("final upload: %v", a)
 	}
 	s.holds(t, a.header.Get("Content-Location"), []byte(strings.Repeat("h", 600)+"abc"+"0123456789"+"0123"))
-	s.check(t, []line{{"POST", tus, concat(small, other), "", 404, "FILE_001", path.Base(small)}}) // used up
-	s.hidesUsedPart(t, small, stranger)
+	s.check(t, []line{{"POST", "/files/tus/", concat(p.small, p.other), "", 404, "FILE_001",
+		path.Base(p.small)}}) // used up
+	s.hidesUsedPart(t, p.small, stranger)
 	s.token = strings.TrimPrefix(stranger, "Authorization: Bearer ")
-	if a = s.final(t, foreign); a.status != 201 {
+	if a = s.final(t, p.foreign); a.status != 201 {
 		t.Fatalf("the other user's own: %v", a)
 	}
 	s.holds(t, a.header.Get("Content-Location"), []byte("secret"))

@@ -80,65 +80,73 @@ func TestDraft(t *testing.T) {
 	s := start(t)
 	eachDraft(t, s, func(t *testing.T, d draft) {
 		content := random(9*mebi + 5)
-		// All in one request, with a name; the upload's URL is told before it ends.
-		a := d.post(t, true, content, "Content-Type: text/plain", "Content-Disposition: attachment; filename=a.txt")
-		at := a.header.Get("Location")
-		url := strings.Replace(at, "/tus/", "/", 1)
-		if a.status != 201 || at == "" || a.header.Get("Tus-Resumable") != "" || a.header.Get("Content-Location") != url {
-			t.Fatalf("all in one request: %v", a)
-		}
-		s.holds(t, url, content)
-		if h := s.do(t, "HEAD", url, nil).header; !strings.Contains(h.Get("Content-Disposition"), "a.txt") ||
-			!strings.HasPrefix(h.Get("Content-Type"), "text/plain") {
-			t.Errorf("name and type: %v", h)
-		}
-		if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != strconv.Itoa(len(content)) ||
-			d.says(a) != "?1" {
-			t.Errorf("HEAD of a complete one: %v", a)
-		}
-
-		// In three requests, of a length that is not known before the last.
-		a = d.post(t, false, content[:100])
-		at = a.header.Get("Location")
-		if a.status != 201 || a.header.Get("Content-Location") != "" {
-			t.Fatalf("the first bytes: %v", a)
-		}
-		if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != "100" || d.says(a) != "?0" ||
-			a.header.Get("Upload-Limit") == "" {
-			t.Errorf("HEAD: %v", a)
-		}
-		if a := d.patch(t, at, 99, false, content[99:200]); a.status != 409 {
-			t.Errorf("PATCH at another offset: %v", a)
-		}
-		if a := d.patch(t, at, 100, false, &counted{r: bytes.NewReader(content[100 : 9*mebi])}); a.status/100 != 2 ||
-			a.header.Get("Content-Location") != "" {
-			t.Errorf("PATCH in the middle: %v", a)
-		}
-		a = d.patch(t, at, 9*mebi, true, content[9*mebi:])
-		if a.status/100 != 2 {
-			t.Errorf("the last PATCH: %v", a)
-		}
-		s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
-
-		// An empty one, and one that is empty at first and complete with no byte more.
-		if a := d.post(t, true, ""); a.status != 201 || a.header.Get("Content-Location") == "" {
-			t.Errorf("an empty one: %v", a)
-		}
-		at = d.post(t, false, "abc").header.Get("Location")
-		if a := d.patch(t, at, 3, true, ""); a.status/100 != 2 {
-			t.Errorf("PATCH of nothing that completes: %v", a)
-		}
-		s.holds(t, strings.Replace(at, "/tus/", "/", 1), []byte("abc"))
-
-		// Given up.
-		at = d.post(t, false, "abc").header.Get("Location")
-		if a := d.do(t, "DELETE", at, nil, "Tus-Resumable: -", "Upload-Draft-Interop-Version: "+d.version); a.status != 204 {
-			t.Errorf("DELETE: %v", a)
-		}
-		if a := d.head(t, at); a.status != 404 {
-			t.Errorf("HEAD after DELETE: %v", a)
-		}
+		t.Run("all in one request", func(t *testing.T) { d.inOneRequest(t, content) })
+		t.Run("in three requests", func(t *testing.T) { d.inThreeRequests(t, content) })
+		t.Run("an empty file", func(t *testing.T) {
+			if a := d.post(t, true, ""); a.status != 201 || a.header.Get("Content-Location") == "" {
+				t.Errorf("%v", a)
+			}
+		})
+		t.Run("completed without another byte", func(t *testing.T) {
+			at := d.post(t, false, "abc").header.Get("Location")
+			if a := d.patch(t, at, 3, true, ""); a.status/100 != 2 {
+				t.Errorf("%v", a)
+			}
+			s.holds(t, strings.Replace(at, "/tus/", "/", 1), []byte("abc"))
+		})
+		t.Run("terminated", func(t *testing.T) {
+			at := d.post(t, false, "abc").header.Get("Location")
+			if a := d.do(t, "DELETE", at, nil, "Tus-Resumable: -", "Upload-Draft-Interop-Version: "+d.version); a.status != 204 {
+				t.Errorf("DELETE: %v", a)
+			}
+			if a := d.head(t, at); a.status != 404 {
+				t.Errorf("HEAD after DELETE: %v", a)
+			}
+		})
 	})
+}
+
+// inOneRequest uploads a file with a name and a type.
+func (d draft) inOneRequest(t *testing.T, content []byte) {
+	a := d.post(t, true, content, "Content-Type: text/plain", "Content-Disposition: attachment; filename=a.txt")
+	at := a.header.Get("Location")
+	url := strings.Replace(at, "/tus/", "/", 1)
+	if a.status != 201 || at == "" || a.header.Get("Tus-Resumable") != "" || a.header.Get("Content-Location") != url {
+		t.Fatalf("%v", a)
+	}
+	d.holds(t, url, content)
+	if h := d.do(t, "HEAD", url, nil).header; !strings.Contains(h.Get("Content-Disposition"), "a.txt") ||
+		!strings.HasPrefix(h.Get("Content-Type"), "text/plain") {
+		t.Errorf("name and type: %v", h)
+	}
+	if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != strconv.Itoa(len(content)) ||
+		d.says(a) != "?1" {
+		t.Errorf("HEAD of a complete one: %v", a)
+	}
+}
+
+// inThreeRequests uploads a file whose length is not known before the last request.
+func (d draft) inThreeRequests(t *testing.T, content []byte) {
+	a := d.post(t, false, content[:100])
+	at := a.header.Get("Location")
+	if a.status != 201 || a.header.Get("Content-Location") != "" {
+		t.Fatalf("the first bytes: %v", a)
+	}
+	if a := d.head(t, at); a.status != 204 || a.header.Get("Upload-Offset") != "100" || d.says(a) != "?0" ||
+		a.header.Get("Upload-Limit") == "" {
+		t.Errorf("HEAD: %v", a)
+	}
+	if a := d.patch(t, at, 99, false, content[99:200]); a.status != 409 {
+		t.Errorf("PATCH at another offset: %v", a)
+	}
+	if a := d.patch(t, at, 100, false, &counted{r: bytes.NewReader(content[100 : 9*mebi])}); a.status/100 != 2 ||
+		a.header.Get("Content-Location") != "" {
+		t.Errorf("PATCH in the middle: %v", a)
+	}
+	if a := d.patch(t, at, 9*mebi, true, content[9*mebi:]); a.status/100 != 2 {
+		t.Errorf("the last PATCH: %v", a)
+	}
+	d.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 }
 
 // The line is cut in the middle of the creation. The client knows the URL from the
@@ -198,68 +206,78 @@ func TestDraftCut(t *testing.T) {
 	})
 }
 
-// The draft is no way around the cap, or around who an upload belongs to.
+// The drafts' uploads have the same size limit, and the same owners.
 func TestDraftRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000")
 	stranger := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
 	eachDraft(t, s, func(t *testing.T, d draft) {
-		large := bytes.Repeat([]byte("x"), 1001)
-		tooLarge := func(what string, a answer) {
-			t.Helper()
-			if a.status != 413 || a.code() != "FILE_003" {
-				t.Errorf("%s: %v, want 413", what, a)
-			}
-			if at := a.header.Get("Location"); at != "" {
-				if n, err := strconv.Atoi(d.head(t, at).header.Get("Upload-Offset")); err == nil && n > 1000 {
-					t.Errorf("%s: the offset is %d", what, n)
-				}
-			}
-		}
-		tooLarge("a creation that says its length", d.post(t, true, large))
-		tooLarge("Upload-Length", d.post(t, false, "x", "Upload-Length: 1001"))
-		tooLarge("a creation of unknown length", d.post(t, true, &counted{r: bytes.NewReader(large)}))
-		tooLarge("a part of a creation", d.post(t, false, large))
-		tooLarge("a part of a creation, chunked", d.post(t, false, &counted{r: bytes.NewReader(large)}))
-		begin := func() string { return d.post(t, false, large[:600]).header.Get("Location") }
-		at := begin()
-		tooLarge("a last part", d.patch(t, at, 600, true, large[:401]))
-		tooLarge("a last part, chunked", d.patch(t, at, 600, true, &counted{r: bytes.NewReader(large[:401])}))
-		at = begin()
-		tooLarge("a part", d.patch(t, at, 600, false, large[:401]))
-		tooLarge("a part, chunked", d.patch(t, at, 600, false, &counted{r: bytes.NewReader(large[:401])}))
+		at := d.refusesTooLarge(t)
 		n, err := strconv.Atoi(d.head(t, at).header.Get("Upload-Offset"))
 		if err != nil || n > 1000 {
 			t.Fatalf("after all that the offset is %d %v", n, err)
 		}
-
-		// Declared as 10, sent otherwise.
-		declared := d.post(t, false, "01234", "Upload-Length: 10").header.Get("Location")
-		if a := d.patch(t, declared, 5, true, "5678"); a.status < 400 || a.status >= 500 {
-			t.Errorf("complete at 9 of 10: %v", a)
-		}
-		if a := d.patch(t, declared, 5, true, "567890"); a.status < 400 || a.status >= 500 {
-			t.Errorf("complete at 11 of 10: %v", a)
-		}
-		if a := s.do(t, "GET", strings.Replace(declared, "/tus/", "/", 1), nil); a.status != 404 {
-			t.Errorf("it can be read: %v", a)
-		}
-
+		d.refusesOtherLengths(t)
 		path := at[strings.Index(at, "/files/"):]
 		speak := "Tus-Resumable: -|Upload-Draft-Interop-Version: " + d.version
+		patch := fmt.Sprintf("|Upload-Offset: %d|Content-Type: application/partial-upload", n)
 		s.check(t, []line{
 			{"HEAD", path, speak + "|" + stranger, "", 403, "", ""},
-			{"PATCH", path, speak + "|" + stranger + fmt.Sprintf("|Upload-Offset: %d|Content-Type: application/partial-upload",
-				n), "x", 403, "FILE_002", ""},
+			{"PATCH", path, speak + "|" + stranger + patch, "x", 403, "FILE_002", ""},
 			{"DELETE", path, speak + "|" + stranger, "", 403, "FILE_002", ""},
 			{"HEAD", path, speak + "|Authorization: -", "", 401, "", ""},
-			{"PATCH", path, speak + "|Authorization: -" +
-				fmt.Sprintf("|Upload-Offset: %d|Content-Type: application/partial-upload", n), "x", 401, "AUTH_001", ""},
+			{"PATCH", path, speak + "|Authorization: -" + patch, "x", 401, "AUTH_001", ""},
 			{"POST", "/files/tus/", speak + "|Authorization: -|Upload-Complete: ?1|Upload-Incomplete: ?0", "x", 401, "AUTH_001",
 				""},
 			{"HEAD", path, speak, "", 204, "", "Upload-Offset: " + strconv.Itoa(n)},
 		})
 	})
+}
+
+// refusesTooLarge sends more than 1000 bytes in every way, and returns the last upload.
+func (d draft) refusesTooLarge(t *testing.T) (at string) {
+	t.Helper()
+	large := bytes.Repeat([]byte("x"), 1001)
+	chunked := func(b []byte) *counted { return &counted{r: bytes.NewReader(b)} }
+	tooLarge := func(what string, a answer) {
+		t.Helper()
+		if a.status != 413 || a.code() != "FILE_003" {
+			t.Errorf("%s: %v, want 413", what, a)
+		}
+		if at := a.header.Get("Location"); at != "" {
+			if n, err := strconv.Atoi(d.head(t, at).header.Get("Upload-Offset")); err == nil && n > 1000 {
+				t.Errorf("%s: the offset is %d", what, n)
+			}
+		}
+	}
+	tooLarge("a creation that declares its length", d.post(t, true, large))
+	tooLarge("Upload-Length", d.post(t, false, "x", "Upload-Length: 1001"))
+	tooLarge("a creation of unknown length", d.post(t, true, chunked(large)))
+	tooLarge("a part of a creation", d.post(t, false, large))
+	tooLarge("a part of a creation, chunked", d.post(t, false, chunked(large)))
+	begin := func() string { return d.post(t, false, large[:600]).header.Get("Location") }
+	at = begin()
+	tooLarge("a last part", d.patch(t, at, 600, true, large[:401]))
+	tooLarge("a last part, chunked", d.patch(t, at, 600, true, chunked(large[:401])))
+	at = begin()
+	tooLarge("a part", d.patch(t, at, 600, false, large[:401]))
+	tooLarge("a part, chunked", d.patch(t, at, 600, false, chunked(large[:401])))
+	return at
+}
+
+// refusesOtherLengths completes an upload of 10 bytes with 9 and with 11.
+func (d draft) refusesOtherLengths(t *testing.T) {
+	t.Helper()
+	declared := d.post(t, false, "01234", "Upload-Length: 10").header.Get("Location")
+	if a := d.patch(t, declared, 5, true, "5678"); a.status < 400 || a.status >= 500 {
+		t.Errorf("complete at 9 of 10: %v", a)
+	}
+	if a := d.patch(t, declared, 5, true, "567890"); a.status < 400 || a.status >= 500 {
+		t.Errorf("complete at 11 of 10: %v", a)
+	}
+	if a := d.do(t, "GET", strings.Replace(declared, "/tus/", "/", 1), nil); a.status != 404 {
+		t.Errorf("it can be read: %v", a)
+	}
 }
 
 // nginx 1.22 takes the interim answer (104) for the answer, and what follows for its body:

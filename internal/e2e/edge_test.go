@@ -15,15 +15,27 @@ import (
 
 const jsonPolicy = "default-src 'none'; frame-ancestors 'none'"
 
-// Whatever is answered, right or wrong: the headers that protect browsers are there, and
-// those that let the front end read it.
+// securityHeaders are those that every answer has in production. An answer that is a file may be shown by other
+// pages of the site.
+func securityHeaders(policy string, isFile bool) map[string]string {
+	return map[string]string{
+		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Content-Security-Policy": policy,
+		"Cross-Origin-Resource-Policy": map[bool]string{true: "same-site", false: "same-origin"}[isFile],
+		"Referrer-Policy":              "strict-origin-when-cross-origin",
+		"Permissions-Policy":           "camera=(), microphone=(), geolocation=()",
+		"Strict-Transport-Security":    "max-age=31536000; includeSubDomains",
+		"Access-Control-Allow-Origin":  "https://app.example.org", "Access-Control-Allow-Credentials": "true",
+	}
+}
+
+// Every answer, also to a wrong request, has the headers that protect browsers, and those that let the front end
+// read it.
 func TestHeadersOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	s := start(t, "CONFIG=Production", "FRONTEND_URL=https://app.example.org/", "MAX_FILE_SIZE=1000",
 		"RATE_LIMIT_UPLOAD_REQUESTS=8", "RATE_LIMIT_UPLOAD_WINDOW=1h")
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
-	names := s.fixture(t)
-	replace := strings.NewReplacer(names...)
+	replace := strings.NewReplacer(s.fixture(t)...)
 	form, header := formOf(t, "a", "", random(2000))
 	for _, c := range []struct {
 		method, path, headers string
@@ -53,16 +65,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	} {
 		a := s.do(t, c.method, replace.Replace(c.path), c.body, append(strings.Split(cmp.Or(c.headers, "Accept: */*"), "|"),
 			"Origin: https://app.example.org")...)
-		want := map[string]string{
-			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Content-Security-Policy": c.policy,
-			"Cross-Origin-Resource-Policy": map[bool]string{true: "same-site", false: "same-origin"}[c.path == "/files/{file}" &&
-				c.status == 200],
-			"Referrer-Policy":             "strict-origin-when-cross-origin",
-			"Permissions-Policy":          "camera=(), microphone=(), geolocation=()",
-			"Strict-Transport-Security":   "max-age=31536000; includeSubDomains",
-			"Access-Control-Allow-Origin": "https://app.example.org", "Access-Control-Allow-Credentials": "true",
-		}
-		for name, value := range want {
+		for name, value := range securityHeaders(c.policy, c.path == "/files/{file}" && c.status == 200) {
 			if got := a.header[name]; len(got) != 1 || got[0] != value {
 				t.Errorf("%s %s: %s is %q, want %q", c.method, c.path, name, got, value)
 			}
@@ -72,10 +75,14 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 			t.Errorf("%s %s: %v, want %d", c.method, c.path, a, c.status)
 		}
 	}
-	other := start(t)
-	if h := other.do(t, "GET", "/files/", nil,
-		"Origin: https://evil.example.org").header; h.Get("Strict-Transport-Security") != "" ||
-		h.Get("Access-Control-Allow-Origin") != "" {
+}
+
+// Outside production there is no HSTS, and another site may read nothing.
+func TestHeadersOutsideProduction(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	h := s.do(t, "GET", "/files/", nil, "Origin: https://evil.example.org").header
+	if h.Get("Strict-Transport-Security") != "" || h.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("%v", h)
 	}
 }
@@ -102,8 +109,8 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// Somebody opens an address in a browser: who is not signed in is sent to do so, and
-// anything else that is wrong leads to a page that people can read.
+// Somebody opens a URL in a browser. Without a session the browser is redirected to sign in; any other error
+// redirects to a page that people can read.
 func TestBrowsersAreRedirected(t *testing.T) {
 	t.Parallel()
 	s := start(t, "FRONTEND_URL=https://app.example.org/")
@@ -151,17 +158,13 @@ func TestBrowsersAreRedirected(t *testing.T) {
 	}
 }
 
-// A request keeps the id that it comes with, if that does no harm in a log; every line
-// about it has it; and none has a secret: after requests with tokens in every place,
-// signed links and wrong tokens the log is read through, and all spans.
-func TestLogs(t *testing.T) {
+// A request keeps the id that it comes with, if the id is harmless in a log.
+func TestRequestIDs(t *testing.T) {
 	t.Parallel()
-	collector, setting := startCollector(t)
-	s := start(t, "DEBUG=on", setting)
-	file, location := s.upload(t, []byte("x"))
+	s := start(t)
+	file, _ := s.upload(t, []byte("x"))
 	for sent, kept := range map[string]bool{"abc-1_2.Z": true, strings.Repeat("x", 128): true,
-		strings.Repeat("x", 129): false,
-		"a b":                    false, "é": false, `a"b`: false, "a=b": false} {
+		strings.Repeat("x", 129): false, "a b": false, "é": false, `a"b`: false, "a=b": false} {
 		if got := s.do(t, "GET", file, nil, "X-Request-ID: "+sent).header.Get("X-Request-ID"); (got == sent) != kept ||
 			got == "" {
 			t.Errorf("%q became %q", sent, got)
@@ -171,42 +174,17 @@ func TestLogs(t *testing.T) {
 		s.do(t, "GET", file, nil).header.Get("X-Request-ID"); a == b {
 		t.Errorf("two requests with the id %q", a)
 	}
-	link := s.do(t, "POST", file+"/links", `{}`)
-	_, rest, _ := strings.Cut(string(link.body), `"url":"`)
-	address, _, _ := strings.Cut(rest, `"`)
-	address = strings.ReplaceAll(address, `\u0026`, "&")
-	u, err := url.Parse(address)
-	if err != nil || u.Query().Get("signature") == "" {
-		t.Fatalf("%v %v", link, err)
-	}
-	if a := s.do(t, "GET", address, nil, "Authorization: -"); a.status != 200 {
-		t.Fatal(a)
-	}
-	s.do(t, "GET", address+"x", nil, "Authorization: -")
-	secrets := []string{s.token, u.Query().Get("signature")}
-	for i, name := range []string{"Authorization: Bearer ", "Authorization: Token ", "X-Guest-Authorization: ",
-		"X-Public-Authorization: Token ",
-		"Cookie: token=", "Cookie: file_service_auth=", "Cookie: guest-token=", "Cookie: public-token="} {
-		secret := fmt.Sprintf("topsecret%dx", i)
-		secrets = append(secrets, secret)
-		for _, at := range []string{file, location, "/files/upload"} {
-			s.do(t, "GET", at+"?token="+secret, nil, "Authorization: -", name+secret)
-			s.do(t, "POST", at+"?token="+secret, "x", "Authorization: -", name+secret)
-		}
-	}
-	for i, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"} {
-		for j, path := range []string{"/%s", "/files/%s", "/files/tus/%s", "/files/%s/links", "/files/%s/grants",
-			"/files/a/b/%s", "/files/tus/?x=%s"} {
-			secret := fmt.Sprintf("hidden%dx%dx", i, j)
-			secrets = append(secrets, secret)
-			for _, headers := range [][]string{{"User-Agent: " + secret, "Referer: https://example.org/" + secret},
-				{"Authorization: -", "X-HTTP-Method-Override: " + secret},
-				{"Upload-Length: 1", "Upload-Metadata: filename " + base64.StdEncoding.EncodeToString([]byte(secret)),
-					"Upload-Concat: " + secret}} {
-				s.do(t, method, fmt.Sprintf(path, secret), secret, headers...)
-			}
-		}
-	}
+}
+
+// Every log line about a request has its id, and neither the log nor a span has a secret, after requests with
+// tokens in every place, signed links and wrong tokens.
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	collector, setting := startCollector(t)
+	s := start(t, "DEBUG=on", setting)
+	file, location := s.upload(t, []byte("x"))
+	secrets := slices.Concat([]string{s.token}, s.sendSignature(t, file), s.sendTokens(t, file, location),
+		s.sendHidden(t))
 	s.do(t, "DELETE", file, nil, "X-Request-ID: the-last-one")
 	s.stop()
 	log, err := os.ReadFile(s.log)
@@ -239,6 +217,56 @@ func TestLogs(t *testing.T) {
 	if !seen {
 		t.Errorf("the last request is not in the log:\n%s", log)
 	}
+}
+
+// sendSignature opens a signed link, and one with a wrong signature.
+func (s *server) sendSignature(t *testing.T, file string) (secrets []string) {
+	t.Helper()
+	address := s.link(t, file, `{}`)
+	u, err := url.Parse(address)
+	if err != nil || u.Query().Get("signature") == "" {
+		t.Fatalf("%s %v", address, err)
+	}
+	if a := s.do(t, "GET", address, nil, "Authorization: -"); a.status != 200 {
+		t.Fatal(a)
+	}
+	s.do(t, "GET", address+"x", nil, "Authorization: -")
+	return []string{u.Query().Get("signature")}
+}
+
+// sendTokens sends a wrong token in each header and cookie, and in the query.
+func (s *server) sendTokens(t *testing.T, file, location string) (secrets []string) {
+	t.Helper()
+	for i, name := range []string{"Authorization: Bearer ", "Authorization: Token ", "X-Guest-Authorization: ",
+		"X-Public-Authorization: Token ",
+		"Cookie: token=", "Cookie: file_service_auth=", "Cookie: guest-token=", "Cookie: public-token="} {
+		secret := fmt.Sprintf("topsecret%dx", i)
+		secrets = append(secrets, secret)
+		for _, at := range []string{file, location, "/files/upload"} {
+			s.do(t, "GET", at+"?token="+secret, nil, "Authorization: -", name+secret)
+			s.do(t, "POST", at+"?token="+secret, "x", "Authorization: -", name+secret)
+		}
+	}
+	return secrets
+}
+
+// sendHidden sends texts that could be secrets: in paths, queries, bodies and headers, by every method.
+func (s *server) sendHidden(t *testing.T) (secrets []string) {
+	t.Helper()
+	for i, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"} {
+		for j, path := range []string{"/%s", "/files/%s", "/files/tus/%s", "/files/%s/links", "/files/%s/grants",
+			"/files/a/b/%s", "/files/tus/?x=%s"} {
+			secret := fmt.Sprintf("hidden%dx%dx", i, j)
+			secrets = append(secrets, secret)
+			for _, headers := range [][]string{{"User-Agent: " + secret, "Referer: https://example.org/" + secret},
+				{"Authorization: -", "X-HTTP-Method-Override: " + secret},
+				{"Upload-Length: 1", "Upload-Metadata: filename " + base64.StdEncoding.EncodeToString([]byte(secret)),
+					"Upload-Concat: " + secret}} {
+				s.do(t, method, fmt.Sprintf(path, secret), secret, headers...)
+			}
+		}
+	}
+	return secrets
 }
 
 // onlyTrace is the trace that the log says a request belongs to.

@@ -20,7 +20,7 @@ import (
 
 const webhookSecret = "a secret of enough characters"
 
-// receiver is the program that is told.
+// receiver is a server that events are delivered to.
 type receiver struct {
 	*httptest.Server
 	t *testing.T
@@ -99,13 +99,13 @@ func (r *receiver) has(events ...string) bool {
 	return true
 }
 
-// What happens to files is told, in order for each, also when the receiver fails for a while
+// Events are delivered, in order for each file, also when the receiver fails for a while
 // and the service is killed.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
-	for name, env := range map[string][]string{"SQLite and embedded store": nil, "PostgreSQL and S3": servers(b.pg,
-		b.s3)} {
+	for name, env := range map[string][]string{"SQLite and embedded store": nil,
+		"PostgreSQL and S3": servers(b.pg, b.s3)} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t)
 			s := start(t, append(env, "WEBHOOK_URL="+r.URL, "WEBHOOK_SECRET="+webhookSecret, "UPLOAD_TTL=3s")...)
@@ -114,34 +114,9 @@ func TestEvents(t *testing.T) {
 			}
 			url, _ := s.upload(t, random(1000))
 			first := path.Base(url)
-			s.eventually("the file is told", func() bool { return r.has("file.created " + first) })
-
-			// The receiver takes nothing of the second file's creation: its deletion waits for that.
-			var tries int
-			r.failing(func(e string) bool { tries++; return strings.HasPrefix(e, "file.created") && tries < 4 })
-			url, _ = s.upload(t, random(9*mebi))
-			second := path.Base(url)
-			for _, id := range []string{second, first} {
-				if a := s.do(t, "DELETE", "/files/"+id, nil); a.status != 204 {
-					t.Error(a)
-				}
-			}
-			s.eventually("the other file's deletion does not wait", func() bool { return r.has("file.deleted " + first) })
-			s.eventually("both are told", func() bool { return r.has("file.created "+second, "file.deleted "+second) })
-
-			// Nobody listens, the service is killed, and what was not told is told after that.
-			r.failing(func(string) bool { return true })
-			url, _ = s.upload(t, random(10))
-			third := path.Base(url)
-			expiring := path.Base(s.create(t, 10))
-			ended := path.Base(s.create(t, 10))
-			if a := s.do(t, "DELETE", "/files/tus/"+ended, nil); a.status != 204 {
-				t.Error(a)
-			}
-			s.kill9()
-			r.failing(func(string) bool { return false })
-			s.restart()
-			s.eventually("the third is told after the restart", func() bool { return r.has("file.created " + third) })
+			s.eventually("the file's event is delivered", func() bool { return r.has("file.created " + first) })
+			second := s.eventsInOrder(t, r, first)
+			expiring, ended := s.eventsAfterKill(t, r)
 			s.eventually("the upload expires", func() bool {
 				if r.has("upload.expired " + expiring) {
 					return true
@@ -168,8 +143,46 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// What was not taken for three days is given up, listed, and sent again when an operator says
-// so; two replicas tell it once.
+// eventsInOrder uploads a second file, whose creation the receiver refuses at first, and deletes both files. The
+// deletion of the second waits for its creation; that of the first does not.
+func (s *server) eventsInOrder(t *testing.T, r *receiver, first string) (second string) {
+	t.Helper()
+	var tries int
+	r.failing(func(e string) bool { tries++; return strings.HasPrefix(e, "file.created") && tries < 4 })
+	url, _ := s.upload(t, random(9*mebi))
+	second = path.Base(url)
+	for _, id := range []string{second, first} {
+		if a := s.do(t, "DELETE", "/files/"+id, nil); a.status != 204 {
+			t.Error(a)
+		}
+	}
+	s.eventually("the first file's deletion does not wait", func() bool { return r.has("file.deleted " + first) })
+	s.eventually("both events are delivered", func() bool {
+		return r.has("file.created "+second, "file.deleted "+second)
+	})
+	return second
+}
+
+// eventsAfterKill kills the service while the receiver refuses everything. The events that were not delivered are
+// delivered after the restart.
+func (s *server) eventsAfterKill(t *testing.T, r *receiver) (expiring, ended string) {
+	t.Helper()
+	r.failing(func(string) bool { return true })
+	url, _ := s.upload(t, random(10))
+	third := path.Base(url)
+	expiring, ended = path.Base(s.create(t, 10)), path.Base(s.create(t, 10))
+	if a := s.do(t, "DELETE", "/files/tus/"+ended, nil); a.status != 204 {
+		t.Error(a)
+	}
+	s.kill9()
+	r.failing(func(string) bool { return false })
+	s.restart()
+	s.eventually("the third is delivered after the restart", func() bool { return r.has("file.created " + third) })
+	return expiring, ended
+}
+
+// An event that the receiver refuses for three days is given up and listed. When an operator says so it is sent
+// again, by one of two replicas.
 func TestDeadEvents(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
@@ -207,11 +220,16 @@ func TestDeadEvents(t *testing.T) {
 	}
 }
 
-// Somebody else says whether an upload may begin, and what it is called.
-func TestPreCreate(t *testing.T) {
-	t.Parallel()
-	status, says := 200, ""
-	asked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// policy is a server that is asked whether an upload may begin, and answers as it is told.
+type policy struct {
+	*httptest.Server
+	status int
+	answer string
+}
+
+func newPolicy(t *testing.T) *policy {
+	p := &policy{status: 200}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		signed(t, r, body)
 		var q struct {
@@ -226,11 +244,18 @@ func TestPreCreate(t *testing.T) {
 			q.Data.Name != "a.txt" || q.Data.Size != 10 {
 			t.Errorf("%v %s", err, body)
 		}
-		w.WriteHeader(status)
-		io.WriteString(w, says)
+		w.WriteHeader(p.status)
+		io.WriteString(w, p.answer)
 	}))
-	defer asked.Close()
-	s := start(t, "PRE_CREATE_URL="+asked.URL, "WEBHOOK_SECRET="+webhookSecret)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// Another service decides whether an upload may begin, and under which name and type.
+func TestPreCreate(t *testing.T) {
+	t.Parallel()
+	p := newPolicy(t)
+	s := start(t, "PRE_CREATE_URL="+p.URL, "WEBHOOK_SECRET="+webhookSecret)
 	create := func() answer {
 		return s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 10",
 			"Upload-Metadata: filename "+base64.StdEncoding.EncodeToString([]byte("a.txt")))
@@ -251,13 +276,13 @@ func TestPreCreate(t *testing.T) {
 		{302, "", 503, "INFRA_002", ""},
 		{200, "no JSON", 503, "INFRA_002", ""},
 	} {
-		status, says = c.status, c.answer
+		p.status, p.answer = c.status, c.answer
 		a := create()
 		if a.status != c.want || a.code() != c.code || c.reason != "" && !strings.Contains(string(a.body), c.reason) {
 			t.Errorf("%d %s: %v, want %d", c.status, c.answer, a, c.want)
 		}
 	}
-	status, says = 200, `{"name": "../b.png", "type": "image/png"}`
+	p.status, p.answer = 200, `{"name": "../b.png", "type": "image/png"}`
 	location := create().header.Get("Location")
 	if a := s.patch(t, location, 0, random(10)); a.status != 204 {
 		t.Fatal(a)
@@ -266,13 +291,13 @@ func TestPreCreate(t *testing.T) {
 	if a.header.Get("Content-Type") != "image/png" || !strings.Contains(a.header.Get("Content-Disposition"), "b.png") {
 		t.Error(a)
 	}
-	asked.Close()
+	p.Close()
 	if a := create(); a.status != 503 {
-		t.Errorf("nobody answers: %v", a)
+		t.Errorf("the other service is gone: %v", a)
 	}
 }
 
-// Nothing comes in unasked: not in pieces either.
+// The other service is asked about partial uploads, and about the final upload that is made of them.
 func TestPreCreateOfPieces(t *testing.T) {
 	t.Parallel()
 	var questions []map[string]any

@@ -28,7 +28,7 @@ func (a answer) expires(t *testing.T) time.Time {
 	return at
 }
 
-// sweep has the next program that starts sweep, whoever did so less than a minute ago.
+// sweep makes the next program that starts sweep, even if another one did less than a minute ago.
 func (b backing) sweep(t *testing.T) {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), b.pg.DSN())
@@ -41,22 +41,15 @@ func (b backing) sweep(t *testing.T) {
 	}
 }
 
-// Uploads that nobody went on with for two seconds expire: for clients at once, and at
-// the next sweep nothing is left of them, neither in SQL nor in S3.
-func TestExpiry(t *testing.T) {
-	t.Parallel()
-	b := startBacking(t)
-	s := start(t, append(servers(b.pg, b.s3), "UPLOAD_TTL=2s")...)
-	s.token = s.run("token", "create", "--user", "1", "--account", "1")
-	kept := random(3 * mebi)
-	url, _ := s.upload(t, kept)
-
+// ofEachKind begins uploads that are at different stages: one with a part and a tail, a complete partial upload, and
+// one without a byte. They are returned as names for check.
+func (b backing) ofEachKind(t *testing.T, s *server) (names []string) {
+	t.Helper()
 	content := random(20 * mebi)
 	begun := s.do(t, "POST", "/files/tus/", content[:9*mebi+1000], "Upload-Length: "+strconv.Itoa(len(content)), octets)
 	if begun.status != 201 || begun.header.Get("Upload-Offset") != strconv.Itoa(9*mebi+1000) {
 		t.Fatalf("creation with upload: %v", begun)
 	}
-	begun.expires(t)
 	if n := len(b.multiparts(t)); n != 1 {
 		t.Errorf("%d multipart uploads are open, want the one of a part", n)
 	}
@@ -67,19 +60,31 @@ func TestExpiry(t *testing.T) {
 	if partial.status != 201 {
 		t.Fatalf("partial upload: %v", partial)
 	}
-	partial.expires(t)
 	empty := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 10")
-	empty.expires(t)
+	for name, a := range map[string]answer{"{begun}": begun, "{partial}": partial, "{empty}": empty} {
+		a.expires(t)
+		names = append(names, name, path.Base(a.header.Get("Location")))
+	}
+	return names
+}
 
-	names := []string{"{begun}", path.Base(begun.header.Get("Location")), "{partial}",
-		path.Base(partial.header.Get("Location")), "{empty}", path.Base(empty.header.Get("Location"))}
+// Uploads without activity for two seconds expire: for clients at once, and at
+// the next sweep nothing is left of them, neither in SQL nor in S3.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	b := startBacking(t)
+	s := start(t, append(servers(b.pg, b.s3), "UPLOAD_TTL=2s")...)
+	s.token = s.run("token", "create", "--user", "1", "--account", "1")
+	kept := random(3 * mebi)
+	url, _ := s.upload(t, kept)
+	names := b.ofEachKind(t, s)
 	for i := 1; i < len(names); i += 2 {
 		s.eventually("it expires", func() bool { return s.do(t, "HEAD", "/files/tus/"+names[i], nil).status == 410 })
 	}
 	s.check(t, []line{
 		{"PATCH", "/files/tus/{begun}", octets + "|Upload-Offset: 9438184", "x", 410, "UPLOAD_006", ""},
 		{"PATCH", "/files/tus/{empty}", octets + "|Upload-Offset: 0", "x", 410, "UPLOAD_006", ""},
-		{"POST", "/files/tus/", "Upload-Concat: final;/files/tus/" + names[3], "", 410, "UPLOAD_006", ""},
+		{"POST", "/files/tus/", "Upload-Concat: final;/files/tus/{partial}", "", 410, "UPLOAD_006", ""},
 		{"GET", "/files/tus/{begun}", "", "", 404, "FILE_001", ""},
 		{"GET", "/files/{begun}", "", "", 404, "FILE_001", ""},
 	}, names...)
@@ -106,8 +111,8 @@ func TestExpiry(t *testing.T) {
 	s.holds(t, url, kept)
 }
 
-// An upload lives as long as bytes come: a PATCH puts the end off, and one that is still
-// going on holds it off, even if the time is over and a sweep comes by.
+// An upload lives as long as bytes come: a PATCH extends its life, and a request that is still being received
+// keeps it alive beyond its expiry, even if a sweep runs.
 func TestExpiryIsPutOff(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
@@ -158,8 +163,8 @@ func TestExpiryIsPutOff(t *testing.T) {
 	s.holds(t, res.Header.Get("Content-Location"), []byte(strings.Repeat("x", 1000)))
 }
 
-// A writer that died may have a request under way to the store, which lands when its upload has
-// long been deleted: that is removed as well, before the row goes that leads to it.
+// A writer that died may have a request under way to the store, which arrives after its upload was
+// deleted. Its object is removed too, before the row that leads to it.
 func TestLateWrite(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)

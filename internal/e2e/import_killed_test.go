@@ -18,14 +18,10 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// An import is killed again and again, and run until it is done: every object once, no file
-// twice, all bytes right, and nothing left over.
-func TestImportKilled(t *testing.T) {
-	t.Parallel()
-	b := startBacking(t)
-	other := s3test.Start(t)
-	s := newServer(t, append(servers(b.pg, b.s3), from(other)...)...)
-	objects := map[string][]byte{}
+// manySources fills a bucket with 60 objects, every sixth longer than a part, and writes their manifest.
+func (s *server) manySources(t *testing.T, other *s3test.Server) (objects map[string][]byte, manifest string) {
+	t.Helper()
+	objects = map[string][]byte{}
 	var lines []string
 	for i := range 60 {
 		key, size := fmt.Sprintf("dir/%d.bin", i), 1000*i
@@ -36,44 +32,58 @@ func TestImportKilled(t *testing.T) {
 		lines = append(lines, fmt.Sprintf(`{"account": 1, "user": 1, "source": "s3://acme/%s"}`, key))
 	}
 	fill(t, other, "acme", objects)
-	manifest := filepath.Join(s.folder, "manifest")
+	manifest = filepath.Join(s.folder, "manifest")
 	if err := os.WriteFile(manifest, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	kills := 0
-	for wait := 700 * time.Millisecond; ; wait += wait / 2 {
-		log, err := os.Create(filepath.Join(s.folder, "import.log"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := s.command("import", "--manifest", manifest)
-		cmd.Stdout, cmd.Stderr = log, log
-		p, err := testproc.Start(cmd, syscall.SIGKILL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// It may have to wait for the turn of the one that was killed.
-		before := b.importedOrNone(t)
-		s.eventually("it goes on", func() bool {
-			select {
-			case <-p.Done():
-				return true
-			default:
-				return b.importedOrNone(t) > before
-			}
-		})
+	return objects, manifest
+}
+
+// importKilled runs an import, lets it copy a file, and kills it within wait, unless it ends before.
+func (b backing) importKilled(t *testing.T, s *server, manifest string, wait time.Duration) (done bool) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(s.folder, "import.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := s.command("import", "--manifest", manifest)
+	cmd.Stdout, cmd.Stderr = log, log
+	p, err := testproc.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It may have to wait until the lease of the import that was killed has expired.
+	before := b.importedOrNone(t)
+	s.eventually("it goes on", func() bool {
 		select {
 		case <-p.Done():
-		case <-time.After(rand.N(wait)):
-			p.Stop(syscall.SIGKILL, time.Minute)
+			return true
+		default:
+			return b.importedOrNone(t) > before
 		}
-		log.Close()
-		if p.Err() == nil {
-			break
-		}
-		if !strings.Contains(p.Err().Error(), "killed") {
-			t.Fatalf("%v\n%s", p.Err(), testproc.LogTail(log.Name()))
-		}
+	})
+	select {
+	case <-p.Done():
+	case <-time.After(rand.N(wait)):
+		p.Stop(syscall.SIGKILL, time.Minute)
+	}
+	if p.Err() != nil && !strings.Contains(p.Err().Error(), "killed") {
+		t.Fatalf("%v\n%s", p.Err(), testproc.LogTail(log.Name()))
+	}
+	return p.Err() == nil
+}
+
+// An import is killed again and again, and run until it is done: every object once, no file
+// twice, all bytes right, and nothing left over.
+func TestImportKilled(t *testing.T) {
+	t.Parallel()
+	b := startBacking(t)
+	other := s3test.Start(t)
+	s := newServer(t, append(servers(b.pg, b.s3), from(other)...)...)
+	objects, manifest := s.manySources(t, other)
+	kills := 0
+	for wait := 700 * time.Millisecond; !b.importKilled(t, s, manifest, wait); wait += wait / 2 {
 		kills++
 	}
 	t.Logf("killed %d times", kills)
@@ -102,7 +112,7 @@ func TestImportKilled(t *testing.T) {
 	}
 }
 
-// importedOrNone counts what was imported; 0 while there is no such table.
+// importedOrNone counts the sources that were imported; it is 0 while there is no such table.
 func (b backing) importedOrNone(t *testing.T) (n int) {
 	c, err := pgx.Connect(t.Context(), b.pg.DSN())
 	if err != nil {

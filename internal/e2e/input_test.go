@@ -25,7 +25,7 @@ func (s *server) check(t *testing.T, lines []line, names ...string) {
 	for _, l := range lines {
 		var headers []string
 		if l.headers != "" {
-			headers = strings.Split(l.headers, "|")
+			headers = strings.Split(replace.Replace(l.headers), "|")
 		}
 		a, err := s.ask(l.method, replace.Replace(l.path), l.body, headers...)
 		if err != nil {
@@ -173,6 +173,7 @@ func TestTooMuch(t *testing.T) {
 	}
 }
 
+// Requests without a right token get 401, and those of another user 403. Files and uploads that were deleted are 404.
 func TestWho(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -185,31 +186,57 @@ func TestWho(t *testing.T) {
 			s.run("token", "revoke", f[0])
 		}
 	}
-	cookie := "Authorization: -|Cookie: token=" + s.token
-	var lines []line
-	for _, who := range []string{"Authorization: -", "Authorization: Bearer hf_x", "Authorization: Basic eDp5", revoked,
+	for _, header := range []string{"Authorization: -", "Authorization: Bearer hf_x", "Authorization: Basic eDp5", revoked,
 		expired} {
-		lines = append(lines,
-			line{"GET", "/files/{file}", who, "", 401, "AUTH_001", "Www-Authenticate: Bearer"},
-			line{"GET", "/files/", who, "", 401, "AUTH_001", ""},
-			line{"DELETE", "/files/{file}", who, "", 401, "AUTH_001", ""},
-			line{"HEAD", "/files/tus/{open}", who, "", 401, "", ""},
-			line{"PATCH", "/files/tus/{open}", who + "|" + octets + "|Upload-Offset: 5", "x", 401, "AUTH_001", ""},
-			line{"DELETE", "/files/tus/{open}", who, "", 401, "AUTH_001", ""},
-			line{"POST", "/files/tus/", who + "|Upload-Length: 1", "", 401, "AUTH_001", ""})
+		s.check(t, unauthenticated(header), names...)
 	}
-	lines = append(lines,
-		line{"POST", "/files/tus/", cookie + "|Upload-Length: 1", "", 401, "AUTH_001", ""},
-		line{"PATCH", "/files/tus/{open}", cookie + "|" + octets + "|Upload-Offset: 5", "x", 401, "AUTH_001", ""},
-		line{"DELETE", "/files/tus/{open}", cookie, "", 401, "AUTH_001", ""},
-		line{"DELETE", "/files/{file}", cookie, "", 401, "AUTH_001", ""},
-		line{"POST", "/files/tus/{file}", cookie + "|X-HTTP-Method-Override: DELETE", "", 401, "AUTH_001", ""},
-		line{"GET", "/files/{file}", cookie, "", 200, "", "0123456789"},
-		line{"HEAD", "/files/{file}", cookie, "", 200, "", ""},
-		line{"GET", "/files/{file}", other, "", 403, "FILE_002", "User 2 has no access"},
-		line{"HEAD", "/files/{file}", other, "", 403, "", ""},
-		line{"DELETE", "/files/{file}", other, "", 403, "FILE_002", ""},
-		line{"GET", "/files/tus/{file}", other, "", 403, "FILE_002", ""})
+	s.check(t, onlyReads("Authorization: -|Cookie: token="+s.token), names...)
+	s.check(t, forbidden(other), names...)
+	s.check(t, []line{
+		{"GET", "/files/", other, "", 200, "", `"files":[]`},
+		{"HEAD", "/files/tus/{open}", "", "", 200, "", "Upload-Offset: 5"},
+		{"DELETE", "/files/tus/{open}", "", "", 204, "", ""},
+		{"DELETE", "/files/{file}", "", "", 204, "", ""},
+	}, names...)
+	for _, id := range []string{"{open}", "{file}"} {
+		s.check(t, deleted(id), names...)
+	}
+}
+
+// unauthenticated are requests that get 401, whether or not the file exists.
+func unauthenticated(header string) []line {
+	return []line{
+		{"GET", "/files/{file}", header, "", 401, "AUTH_001", "Www-Authenticate: Bearer"},
+		{"GET", "/files/", header, "", 401, "AUTH_001", ""},
+		{"DELETE", "/files/{file}", header, "", 401, "AUTH_001", ""},
+		{"HEAD", "/files/tus/{open}", header, "", 401, "", ""},
+		{"PATCH", "/files/tus/{open}", header + "|" + octets + "|Upload-Offset: 5", "x", 401, "AUTH_001", ""},
+		{"DELETE", "/files/tus/{open}", header, "", 401, "AUTH_001", ""},
+		{"POST", "/files/tus/", header + "|Upload-Length: 1", "", 401, "AUTH_001", ""},
+	}
+}
+
+// onlyReads are requests with a cookie, which is good for reading only.
+func onlyReads(cookie string) []line {
+	return []line{
+		{"POST", "/files/tus/", cookie + "|Upload-Length: 1", "", 401, "AUTH_001", ""},
+		{"PATCH", "/files/tus/{open}", cookie + "|" + octets + "|Upload-Offset: 5", "x", 401, "AUTH_001", ""},
+		{"DELETE", "/files/tus/{open}", cookie, "", 401, "AUTH_001", ""},
+		{"DELETE", "/files/{file}", cookie, "", 401, "AUTH_001", ""},
+		{"POST", "/files/tus/{file}", cookie + "|X-HTTP-Method-Override: DELETE", "", 401, "AUTH_001", ""},
+		{"GET", "/files/{file}", cookie, "", 200, "", "0123456789"},
+		{"HEAD", "/files/{file}", cookie, "", 200, "", ""},
+	}
+}
+
+// forbidden are requests of another user, for the file and for the uploads.
+func forbidden(other string) []line {
+	lines := []line{
+		{"GET", "/files/{file}", other, "", 403, "FILE_002", "User 2 has no access"},
+		{"HEAD", "/files/{file}", other, "", 403, "", ""},
+		{"DELETE", "/files/{file}", other, "", 403, "FILE_002", ""},
+		{"GET", "/files/tus/{file}", other, "", 403, "FILE_002", ""},
+	}
 	for _, at := range []string{"/files/tus/{open}", "/files/tus/{file}"} {
 		patch := other + "|" + octets + "|Upload-Offset: 5"
 		lines = append(lines,
@@ -221,22 +248,20 @@ func TestWho(t *testing.T) {
 			line{"POST", at, other + "|X-HTTP-Method-Override: delete", "", 403, "FILE_002", ""},
 			line{"POST", at, other + "|X-HTTP-Method-Override: HEAD", "", 403, "", ""})
 	}
-	lines = append(lines,
-		line{"GET", "/files/", other, "", 200, "", `"files":[]`},
-		line{"HEAD", "/files/tus/{open}", "", "", 200, "", "Upload-Offset: 5"},
-		line{"DELETE", "/files/tus/{open}", "", "", 204, "", ""},
-		line{"DELETE", "/files/{file}", "", "", 204, "", ""})
-	for _, id := range []string{"{open}", "{file}"} {
-		lines = append(lines,
-			line{"GET", "/files/" + id, "", "", 404, "FILE_001", ""},
-			line{"HEAD", "/files/" + id, "", "", 404, "", ""},
-			line{"DELETE", "/files/" + id, "", "", 404, "FILE_001", ""},
-			line{"GET", "/files/tus/" + id, "", "", 404, "FILE_001", ""},
-			line{"HEAD", "/files/tus/" + id, "", "", 404, "", ""},
-			line{"PATCH", "/files/tus/" + id, octets + "|Upload-Offset: 5", "x", 404, "FILE_001", ""},
-			line{"DELETE", "/files/tus/" + id, "", "", 404, "FILE_001", ""})
+	return lines
+}
+
+// deleted are requests of the owner for a file or an upload that was deleted.
+func deleted(id string) []line {
+	return []line{
+		{"GET", "/files/" + id, "", "", 404, "FILE_001", ""},
+		{"HEAD", "/files/" + id, "", "", 404, "", ""},
+		{"DELETE", "/files/" + id, "", "", 404, "FILE_001", ""},
+		{"GET", "/files/tus/" + id, "", "", 404, "FILE_001", ""},
+		{"HEAD", "/files/tus/" + id, "", "", 404, "", ""},
+		{"PATCH", "/files/tus/" + id, octets + "|Upload-Offset: 5", "x", 404, "FILE_001", ""},
+		{"DELETE", "/files/tus/" + id, "", "", 404, "FILE_001", ""},
 	}
-	s.check(t, lines, names...)
 }
 
 func TestDownload(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// heldStore stands before a real S3 server. The first request that hold picks is taken whole, as by a network that
-// has all of it, and reaches the server when it is let go: whether who sent it is still there or not.
+// heldStore is a proxy in front of a real S3 server. It reads the first request that hold picks to its end, and sends
+// it on only when let is closed, also if the sender has died meanwhile.
 type heldStore struct {
 	hold  func(*http.Request) bool
 	taken chan struct{} // closed when it has the request
@@ -30,7 +30,7 @@ type heldStore struct {
 	once  sync.Once
 }
 
-// holding puts one before s3, and returns settings for who is to go through it.
+// holding puts a heldStore before s3, and returns the setting for servers that shall use it.
 func holding(t *testing.T, s3 *s3test.Server, hold func(*http.Request) bool) (h *heldStore, setting string) {
 	t.Helper()
 	target, err := url.Parse(s3.Endpoint)
@@ -74,18 +74,12 @@ func holding(t *testing.T, s3 *s3test.Server, hold func(*http.Request) bool) (h 
 	return h, "S3_ENDPOINT=" + server.URL
 }
 
-// A write of a file's object is in the hands of the network when the replica that sent it is killed, and
-// arrives after the other replica has recorded the file: a PUT of the whole, with the bytes that were recorded
-// in other pieces and with other bytes, and the order to complete an object of parts.
+// A write of a file's object is under way when the replica that sent it is killed, and arrives after the other
+// replica has recorded the file: a PUT of the whole object, with the same or other bytes, or the request that
+// completes a multipart upload.
 func TestWriteThatArrivesLate(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name  string
-		size  int
-		cut   int // where the second replica's first request ends
-		other bool
-		hold  func(*http.Request) bool
-	}{
+	for _, c := range []lateWrite{
 		{"PUT of the same bytes", 7 * mebi, 5 * mebi, false, wholePut},
 		{"PUT of other bytes", 7 * mebi, 5 * mebi, true, wholePut},
 		{"PUT of other bytes, in one piece", 1000, 1000, true, wholePut},
@@ -95,62 +89,81 @@ func TestWriteThatArrivesLate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := &pair{backing: startBacking(t)}
-			held, through := holding(t, p.s3, c.hold)
-			env := servers(p.pg, p.s3)
-			p.a, p.b = start(t, append(env, through)...), start(t, env...)
-			p.a.token = p.a.run("token", "create", "--user", "1", "--account", "1")
-			p.b.token = p.a.token
-
-			sent := random(c.size)
-			content := sent
-			if c.other {
-				content = random(c.size)
-			}
-			at := p.begin(t, c.size)
-			answered := make(chan struct{})
-			go func() {
-				defer close(answered)
-				// it is killed
-				p.a.ask("PATCH", at, sent, "Tus-Resumable: 1.0.0", "Upload-Offset: 0",
-					"Content-Type: application/offset+octet-stream")
-			}()
-			<-held.taken
-			p.a.kill9()
-			<-answered
-
-			p.b.eventually("the other replica gets the upload", func() bool { return p.b.do(t, "HEAD", at, nil).status == 200 })
-			offset := p.b.offset(t, at)
-			for _, end := range []int{c.cut, c.size} {
-				if end <= offset {
-					continue
-				}
-				if a := p.b.patch(t, at, offset, content[offset:end]); a.status != 204 {
-					t.Fatalf("PATCH from %d to %d: %v", offset, end, a)
-				}
-				offset = end
-			}
-			file := strings.Replace(at, "/tus/", "/", 1)
-			p.b.holds(t, file, content)
-			close(held.let)
-			if status := <-held.done; c.name != "complete" && status != 200 {
-				t.Fatalf("the late PUT got %d: it did not land", status)
-			}
-			p.b.holds(t, file, content)
-			if found, clean := p.b.reconcile(t, "--deep"); !clean {
-				t.Errorf("reconcile found %v", found)
-			}
-			if a := p.b.do(t, "DELETE", file, nil); a.status != 204 {
-				t.Fatalf("DELETE: %v", a)
-			}
-			if left := p.objects(t); len(left) > 0 {
-				t.Errorf("%d objects stay, one is %s", len(left), *left[0].Key)
-			}
+			c.arrives(t)
 		})
 	}
 }
 
-// The same of an import that is killed and run again, of a source that has changed meanwhile.
+type lateWrite struct {
+	name  string
+	size  int
+	cut   int  // where the second replica's first request ends
+	other bool // the second replica gets other bytes
+	hold  func(*http.Request) bool
+}
+
+func (c lateWrite) arrives(t *testing.T) {
+	p := &pair{backing: startBacking(t)}
+	held, through := holding(t, p.s3, c.hold)
+	env := servers(p.pg, p.s3)
+	p.a, p.b = start(t, append(env, through)...), start(t, env...)
+	p.a.token = p.a.run("token", "create", "--user", "1", "--account", "1")
+	p.b.token = p.a.token
+	at := p.begin(t, c.size)
+	content := c.upload(t, p, held, at)
+
+	file := strings.Replace(at, "/tus/", "/", 1)
+	p.b.holds(t, file, content)
+	close(held.let)
+	if status := <-held.done; c.name != "complete" && status != 200 {
+		t.Fatalf("the late PUT got %d: it did not arrive", status)
+	}
+	p.b.holds(t, file, content)
+	if found, clean := p.b.reconcile(t, "--deep"); !clean {
+		t.Errorf("reconcile found %v", found)
+	}
+	if a := p.b.do(t, "DELETE", file, nil); a.status != 204 {
+		t.Fatalf("DELETE: %v", a)
+	}
+	if left := p.objects(t); len(left) > 0 {
+		t.Errorf("%d objects stay, one is %s", len(left), *left[0].Key)
+	}
+}
+
+// upload kills the first replica while its write is held, and sends the rest to the second.
+func (c lateWrite) upload(t *testing.T, p *pair, held *heldStore, at string) (content []byte) {
+	t.Helper()
+	sent := random(c.size)
+	content = sent
+	if c.other {
+		content = random(c.size)
+	}
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		// It ends with an error, as the replica is killed.
+		p.a.ask("PATCH", at, sent, "Tus-Resumable: 1.0.0", "Upload-Offset: 0",
+			"Content-Type: application/offset+octet-stream")
+	}()
+	<-held.taken
+	p.a.kill9()
+	<-answered
+
+	p.b.eventually("the other replica gets the upload", func() bool { return p.b.do(t, "HEAD", at, nil).status == 200 })
+	offset := p.b.offset(t, at)
+	for _, end := range []int{c.cut, c.size} {
+		if end <= offset {
+			continue
+		}
+		if a := p.b.patch(t, at, offset, content[offset:end]); a.status != 204 {
+			t.Fatalf("PATCH from %d to %d: %v", offset, end, a)
+		}
+		offset = end
+	}
+	return content
+}
+
+// The same with an import that is killed and run again, after its source has changed.
 func TestImportWriteThatArrivesLate(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
@@ -187,7 +200,7 @@ func TestImportWriteThatArrivesLate(t *testing.T) {
 	if n := len(s.list(t)); n != 1 {
 		t.Errorf("%d files, want 1", n)
 	}
-	// What landed beside it is found by the record, once it is old enough.
+	// reconcile finds the late object beside the recorded one, once it is old enough.
 	b.s3.Age(t, 72*time.Hour)
 	if found, _ := s.reconcile(t, "--fix"); len(found) != 1 {
 		t.Errorf("reconcile found %v, want what landed late", found)

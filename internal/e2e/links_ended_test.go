@@ -9,7 +9,7 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// id is the id of the only link to the file at address that token's user has made.
+// linkIDs are the ids of all links to the file at address.
 func (s *server) linkIDs(t *testing.T, address string) (ids []string) {
 	t.Helper()
 	var all struct {
@@ -25,66 +25,89 @@ func (s *server) linkIDs(t *testing.T, address string) (ids []string) {
 	return ids
 }
 
+// linked is a file of user 1 with links that several callers have made to it.
+type linked struct {
+	*server
+	file                string
+	colleague, stranger string // headers of users of the same account and of another one
+	own, theirs, others string // links of the owner, of the colleague and of the stranger
+	theirID             string // of the colleague's link
+}
+
+func startLinked(t *testing.T, env []string) *linked {
+	t.Helper()
+	s := start(t, append(env, "PERMISSION_CACHE_TTL=0")...)
+	if s.token == "" {
+		s.token = s.run("token", "create", "--user", "1", "--account", "1")
+	}
+	token := func(user, account string) string {
+		return "Authorization: Bearer " + s.run("token", "create", "--user", user, "--account", account)
+	}
+	l := &linked{server: s, file: s.put(t, "a.txt", "text/plain", []byte("0123456789")), colleague: token("2", "1"),
+		stranger: token("9", "2")}
+	l.own, _ = l.makes(t, "Authorization: Bearer "+s.token)
+	l.grant(t, `{"access": "restricted", "users": [2]}`)
+	l.theirs, l.theirID = l.makes(t, l.colleague)
+	l.grant(t, `{"access": "public"}`)
+	l.others, _ = l.makes(t, l.stranger)
+	return l
+}
+
+// makes makes a link to the file.
+func (l *linked) makes(t *testing.T, header string) (address, id string) {
+	t.Helper()
+	var made struct{ ID, URL string }
+	a := l.do(t, "POST", l.file+"/links", nil, header)
+	if err := json.Unmarshal(a.body, &made); a.status != 201 || err != nil {
+		t.Fatal(a, err)
+	}
+	return made.URL, made.ID
+}
+
+func (l *linked) grant(t *testing.T, body string) {
+	t.Helper()
+	l.check(t, []line{{"PUT", l.file + "/grants", "", body, 200, "", ""}})
+}
+
+// opens expects a status of an anonymous GET of a link.
+func opens(address string, status int) line {
+	code := map[bool]string{true: "LINK_001"}[status == 403]
+	return line{"GET", address, anonymous, "", status, code, ""}
+}
+
 // A link opens what its maker may read at that moment, and can be ended.
 func TestLinksAreEnded(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string][]string{"SQLite": nil, "PostgreSQL": postgres(pgtest.Start(t))} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, append(env, "PERMISSION_CACHE_TTL=0")...)
-			if s.token == "" {
-				s.token = s.run("token", "create", "--user", "1", "--account", "1")
-			}
-			file := s.put(t, "a.txt", "text/plain", []byte("0123456789"))
-			token := func(user, account string) string {
-				return "Authorization: Bearer " + s.run("token", "create", "--user", user, "--account", account)
-			}
-			colleague, stranger := token("2", "1"), token("9", "2")
-			link := func(header string) (address, id string) {
-				t.Helper()
-				var l struct{ ID, URL string }
-				a := s.do(t, "POST", file+"/links", nil, header)
-				if err := json.Unmarshal(a.body, &l); a.status != 201 || err != nil {
-					t.Fatal(a, err)
-				}
-				return l.URL, l.ID
-			}
-			grant := func(body string) { s.check(t, []line{{"PUT", file + "/grants", "", body, 200, "", ""}}) }
-			mine := "Authorization: Bearer " + s.token
-			own, _ := link(mine)
-			grant(`{"access": "restricted", "users": [2]}`)
-			theirs, theirID := link(colleague)
-			grant(`{"access": "public"}`)
-			foreign, _ := link(stranger)
-			opens := func(address string, status int) line {
-				code := map[bool]string{true: "LINK_001"}[status == 403]
-				return line{"GET", address, anonymous, "", status, code, ""}
-			}
-			s.check(t, []line{opens(own, 200), opens(theirs, 200), opens(foreign, 200)})
-			grant(`{"access": "private"}`)
-			s.check(t, []line{opens(own, 200), opens(theirs, 403), opens(foreign, 403), {"HEAD", theirs, anonymous, "", 403, "",
-				""}})
-			grant(`{"access": "restricted", "users": [2]}`)
-			u, _ := url.Parse(theirs)
-			if ids := s.linkIDs(t, file); len(ids) != 3 || ids[1] != theirID || strings.Contains(theirs, theirID) ||
+			l := startLinked(t, env)
+			l.check(t, []line{opens(l.own, 200), opens(l.theirs, 200), opens(l.others, 200)})
+			l.grant(t, `{"access": "private"}`)
+			l.check(t, []line{opens(l.own, 200), opens(l.theirs, 403), opens(l.others, 403),
+				{"HEAD", l.theirs, anonymous, "", 403, "", ""}})
+			l.grant(t, `{"access": "restricted", "users": [2]}`)
+			u, _ := url.Parse(l.theirs)
+			if ids := l.linkIDs(t, l.file); len(ids) != 3 || ids[1] != l.theirID || strings.Contains(l.theirs, l.theirID) ||
 				u.Query().Get("link") == "" {
-				t.Errorf("%q, %s", ids, theirs)
+				t.Errorf("%q, %s", ids, l.theirs)
 			}
-			s.check(t, []line{
-				opens(theirs, 200), // again
-				{"HEAD", file + "/links", "", "", 200, "", ""},
-				{"GET", file + "/links", colleague, "", 403, "FILE_002", ""},
-				{"DELETE", file + "/links", colleague, "", 403, "FILE_002", ""},
-				{"DELETE", file + "/links/" + theirID, stranger, "", 403, "FILE_002", ""},
-				{"DELETE", file + "/links/" + theirID, anonymous, "", 401, "AUTH_001", ""},
-				{"DELETE", file + "/links/unknown", "", "", 404, "FILE_001", ""},
-				{"DELETE", file + "/links/" + theirID, colleague, "", 204, "", ""}, // one's own
-				opens(theirs, 403), opens(own, 200),
-				{"DELETE", file + "/links", "", "", 204, "", ""},
-				opens(own, 403),
+			links := l.file + "/links"
+			l.check(t, []line{
+				opens(l.theirs, 200), // again
+				{"HEAD", links, "", "", 200, "", ""},
+				{"GET", links, l.colleague, "", 403, "FILE_002", ""},
+				{"DELETE", links, l.colleague, "", 403, "FILE_002", ""},
+				{"DELETE", links + "/" + l.theirID, l.stranger, "", 403, "FILE_002", ""},
+				{"DELETE", links + "/" + l.theirID, anonymous, "", 401, "AUTH_001", ""},
+				{"DELETE", links + "/unknown", "", "", 404, "FILE_001", ""},
+				{"DELETE", links + "/" + l.theirID, l.colleague, "", 204, "", ""}, // their own
+				opens(l.theirs, 403), opens(l.own, 200),
+				{"DELETE", links, "", "", 204, "", ""},
+				opens(l.own, 403),
 				{"DELETE", "/files/unknown/links", "", "", 404, "FILE_001", ""},
 			})
-			if ids := s.linkIDs(t, file); len(ids) != 0 {
+			if ids := l.linkIDs(t, l.file); len(ids) != 0 {
 				t.Errorf("%q", ids)
 			}
 		})

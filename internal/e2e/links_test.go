@@ -46,16 +46,7 @@ func TestLinks(t *testing.T) {
 	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
 	plain, inline := s.link(t, file, ""), s.link(t, file, `{"expires_in": 7200, "disposition": "inline"}`)
 	short := s.link(t, file, `{"expires_in": 3}`)
-
-	change := func(link, name, value string) string {
-		u, _ := url.Parse(link)
-		q := u.Query()
-		q.Set(name, value)
-		u.RawQuery = q.Encode()
-		return u.String()
-	}
-	s.eventually("the short one's life is over",
-		func() bool { return s.do(t, "GET", short, nil, anonymous).status == 410 })
+	s.eventually("the short one has expired", func() bool { return s.do(t, "GET", short, nil, anonymous).status == 410 })
 	s.check(t, []line{
 		{"GET", plain, anonymous, "", 200, "", "0123456789"},
 		{"GET", plain, anonymous, "", 200, "", "Content-Disposition: attachment; "},
@@ -65,12 +56,12 @@ func TestLinks(t *testing.T) {
 		{"GET", plain, other, "", 200, "", "0123456789"},
 		{"GET", short, anonymous, "", 410, "LINK_002", ""},
 		{"HEAD", short, anonymous, "", 410, "", ""},
-		{"GET", short, "", "", 410, "LINK_002", ""}, // whoever comes with a link is judged by it
-		{"GET", change(plain, "disposition", "inline"), anonymous, "", 403, "LINK_001", ""},
-		{"GET", change(plain, "expires", "99999999999"), anonymous, "", 403, "LINK_001", ""},
-		{"GET", change(short, "expires", "99999999999"), anonymous, "", 403, "LINK_001", ""},
-		{"GET", change(plain, "signature", "x"), anonymous, "", 403, "LINK_001", ""},
-		{"GET", change(plain, "signature", ""), anonymous, "", 403, "LINK_001", ""},
+		{"GET", short, "", "", 410, "LINK_002", ""}, // a link decides, also if a token is sent with it
+		{"GET", changed(plain, "disposition", "inline"), anonymous, "", 403, "LINK_001", ""},
+		{"GET", changed(plain, "expires", "99999999999"), anonymous, "", 403, "LINK_001", ""},
+		{"GET", changed(short, "expires", "99999999999"), anonymous, "", 403, "LINK_001", ""},
+		{"GET", changed(plain, "signature", "x"), anonymous, "", 403, "LINK_001", ""},
+		{"GET", changed(plain, "signature", ""), anonymous, "", 403, "LINK_001", ""},
 		{"GET", second + plain[strings.Index(plain, "?"):], anonymous, "", 403, "LINK_001", ""},
 		{"GET", file, anonymous, "", 401, "AUTH_001", ""},
 		// It opens the file for reading, and nothing else.
@@ -78,31 +69,49 @@ func TestLinks(t *testing.T) {
 		{"POST", strings.Replace(plain, "?", "/links?", 1), anonymous, "", 401, "AUTH_001", ""},
 		{"GET", strings.Replace(plain, path.Base(file), "", 1), anonymous, "", 401, "AUTH_001", ""},
 		{"GET", strings.Replace(plain, "/files/", "/files/tus/", 1), anonymous, "", 401, "AUTH_001", ""},
-		// Who may make one, and of what kind.
-		{"POST", file + "/links", anonymous, "", 401, "AUTH_001", ""},
-		{"POST", file + "/links", anonymous + "|Cookie: token=" + s.token, "", 401, "AUTH_001", ""},
-		{"POST", file + "/links", other, "", 403, "FILE_002", ""},
-		{"POST", "/files/unknown/links", "", "", 404, "FILE_001", ""},
-		{"PUT", file + "/links", "", "", 405, "VAL_006", "Allow: DELETE, GET, HEAD, POST"},
-		{"POST", file + "/links", "", `{"expires_in": 7201}`, 400, "VAL_003", "1 to 7200"},
-		{"POST", file + "/links", "", `{"expires_in": 0}`, 400, "VAL_003", "expires_in"},
-		{"POST", file + "/links", "", `{"expires_in": -1}`, 400, "VAL_003", "expires_in"},
-		{"POST", file + "/links", "", `{"expires_in": 1e30}`, 400, "VAL_003", "expires_in"},
-		{"POST", file + "/links", "", `{"expires_in": "3600"}`, 400, "VAL_003", "expires_in"},
-		{"POST", file + "/links", "", `{"disposition": "x"}`, 400, "VAL_003", "disposition"},
-		{"POST", file + "/links", "", `{"ttl": 5}`, 400, "VAL_003", "expires_in"},
-		{"POST", file + "/links", "", `[`, 400, "VAL_003", "JSON"},
-		{"POST", file + "/links", "", `{"expires_in": 60} {"expires_in": 70}`, 400, "VAL_003", "nothing behind it"},
-		{"POST", file + "/links", "", `{} x`, 400, "VAL_003", "nothing behind it"},
-		{"POST", file + "/links", "", `{"disposition": "` + strings.Repeat("x", 5000) + `"}`, 400, "VAL_003", "JSON"},
-		{"GET", plain, anonymous, "", 200, "", "0123456789"},
 	})
 	s.stop()
-	s.restart() // the key that nobody gave is kept
+	s.restart() // without LINK_KEYS the key is made by the service, and kept
 	s.check(t, []line{
 		{"GET", plain, anonymous, "", 200, "", "0123456789"},
 		{"DELETE", file, "", "", 204, "", ""},
 		{"GET", plain, anonymous, "", 404, "FILE_001", ""},
+	})
+}
+
+// changed is a link with another value of a parameter.
+func changed(link, name, value string) string {
+	u, _ := url.Parse(link)
+	q := u.Query()
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// Only somebody who may read a file can make a link to it, and only within the bounds.
+func TestMakingLinks(t *testing.T) {
+	t.Parallel()
+	s := start(t, "LINK_MAX_TTL=2h")
+	file := s.put(t, "a.txt", "text/plain", []byte("0123456789"))
+	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
+	links := file + "/links"
+	s.check(t, []line{
+		{"POST", links, anonymous, "", 401, "AUTH_001", ""},
+		{"POST", links, anonymous + "|Cookie: token=" + s.token, "", 401, "AUTH_001", ""},
+		{"POST", links, other, "", 403, "FILE_002", ""},
+		{"POST", "/files/unknown/links", "", "", 404, "FILE_001", ""},
+		{"PUT", links, "", "", 405, "VAL_006", "Allow: DELETE, GET, HEAD, POST"},
+		{"POST", links, "", `{"expires_in": 7201}`, 400, "VAL_003", "1 to 7200"},
+		{"POST", links, "", `{"expires_in": 0}`, 400, "VAL_003", "expires_in"},
+		{"POST", links, "", `{"expires_in": -1}`, 400, "VAL_003", "expires_in"},
+		{"POST", links, "", `{"expires_in": 1e30}`, 400, "VAL_003", "expires_in"},
+		{"POST", links, "", `{"expires_in": "3600"}`, 400, "VAL_003", "expires_in"},
+		{"POST", links, "", `{"disposition": "x"}`, 400, "VAL_003", "disposition"},
+		{"POST", links, "", `{"ttl": 5}`, 400, "VAL_003", "expires_in"},
+		{"POST", links, "", `[`, 400, "VAL_003", "JSON"},
+		{"POST", links, "", `{"expires_in": 60} {"expires_in": 70}`, 400, "VAL_003", "nothing behind it"},
+		{"POST", links, "", `{} x`, 400, "VAL_003", "nothing behind it"},
+		{"POST", links, "", `{"disposition": "` + strings.Repeat("x", 5000) + `"}`, 400, "VAL_003", "JSON"},
 	})
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,70 +16,62 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// A counter vector without a series is not in a scrape: these have something to count only
-// when something is wrong.
-// Those of the disk are there with the embedded store or SQLite only.
+// silent are metrics that a scrape need not have: a counter vector has no series before it has counted, and these
+// count only when something is wrong. The metrics of the disk exist with the embedded store or SQLite only.
 var silent = []string{"holdfast_s3_errors_total", "holdfast_s3_retries_total", "holdfast_sql_errors_total",
 	"holdfast_disk_free_bytes", "holdfast_disk_reserve_bytes", "holdfast_disk_uploads_stopped"}
 
 var metricName = regexp.MustCompile(`\b(?:holdfast|go|process|promhttp)_[a-z0-9_]+`)
 
-// What documents, dashboard and alerts name is there, and everything there is documented.
-func TestMetricNames(t *testing.T) {
-	t.Parallel()
+// served are the names of all metrics that a service can have, and those of its own families.
+func served(t *testing.T) (names map[string]bool, ours []string) {
+	t.Helper()
 	s, _ := everything(t)
-	there := map[string]bool{}
-	var ours []string
+	names = map[string]bool{}
 	for name, family := range s.scrape(t) {
-		there[name] = true
+		names[name] = true
 		if family.GetType() == dto.MetricType_HISTOGRAM {
-			there[name+"_bucket"], there[name+"_count"], there[name+"_sum"] = true, true, true
+			names[name+"_bucket"], names[name+"_count"], names[name+"_sum"] = true, true, true
 		}
 		if strings.HasPrefix(name, "holdfast_") {
 			ours = append(ours, name)
 		}
 	}
 	for _, name := range silent {
-		if !there[name] {
-			there[name], ours = true, append(ours, name)
-		}
-	}
-	var told []string
-	for line := range strings.Lines(readRepo(t, "docs/OPERATIONS.md")) {
-		if m := regexp.MustCompile("^\\| `(holdfast_[a-z0-9_]+)`").FindStringSubmatch(line); m != nil {
-			told = append(told, m[1])
+		if !names[name] {
+			names[name], ours = true, append(ours, name)
 		}
 	}
 	slices.Sort(ours)
-	slices.Sort(told)
-	if diff := cmp.Diff(ours, told); diff != "" {
+	return names, ours
+}
+
+// Every metric is documented; documents, dashboard and alerts name no other.
+func TestMetricNames(t *testing.T) {
+	t.Parallel()
+	names, ours := served(t)
+	var documented []string
+	for line := range strings.Lines(readRepo(t, "docs/OPERATIONS.md")) {
+		if m := regexp.MustCompile("^\\| `(holdfast_[a-z0-9_]+)`").FindStringSubmatch(line); m != nil {
+			documented = append(documented, m[1])
+		}
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(ours, documented); diff != "" {
 		t.Errorf("docs/OPERATIONS.md (+) and a scrape (-):\n%s", diff)
 	}
-
-	var alerts struct {
-		Groups []struct {
-			Rules []struct{ Alert, Expr string }
-		}
-	}
-	if err := yaml.Unmarshal([]byte(readRepo(t, "deploy/prometheus/alerts.yml")), &alerts); err != nil {
-		t.Fatal(err)
-	}
 	expressions := dashboard(t)
-	for _, g := range alerts.Groups {
-		for _, r := range g.Rules {
-			expressions["alert "+r.Alert] = r.Expr
-		}
-	}
+	maps.Copy(expressions, alerts(t))
 	if len(expressions) < 30 {
 		t.Fatalf("%d expressions", len(expressions))
 	}
 	for where, expr := range expressions {
-		names := metricName.FindAllString(expr, -1)
-		if len(names) == 0 {
+		found := metricName.FindAllString(expr, -1)
+		if len(found) == 0 {
 			t.Errorf("%s names no metric: %s", where, expr)
 		}
-		for _, name := range names {
-			if !there[name] {
+		for _, name := range found {
+			if !names[name] {
 				t.Errorf("%s: there is no %s", where, name)
 			}
 		}
@@ -88,7 +81,27 @@ func TestMetricNames(t *testing.T) {
 	}
 }
 
-// dashboard are the expressions of the dashboard, by where they stand in it.
+// alerts are the expressions of the alerts, by their names.
+func alerts(t *testing.T) map[string]string {
+	t.Helper()
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(readRepo(t, "deploy/prometheus/alerts.yml")), &rules); err != nil {
+		t.Fatal(err)
+	}
+	expressions := map[string]string{}
+	for _, g := range rules.Groups {
+		for _, r := range g.Rules {
+			expressions["alert "+r.Alert] = r.Expr
+		}
+	}
+	return expressions
+}
+
+// dashboard are the expressions of the dashboard, by their places in it.
 func dashboard(t *testing.T) map[string]string {
 	t.Helper()
 	var board struct {

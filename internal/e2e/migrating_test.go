@@ -30,8 +30,8 @@ func snippet(t *testing.T, document, name, language string) string {
 	return string(m[1])
 }
 
-// The settings of the Python service, as its compose file has them, start Holdfast in
-// every mode; only the addresses of this machine's servers are put in.
+// The settings in the Python service's compose file start Holdfast in every mode. Only the addresses of this
+// machine's servers are different.
 func TestThePythonServicesEnvironment(t *testing.T) {
 	t.Parallel()
 	var env []string
@@ -76,7 +76,7 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 	}
 }
 
-// nginx stands in front as it did, and cuts the prefix off.
+// nginx stands in front as it did before, and strips the prefix.
 func TestBehindThePythonServicesNginx(t *testing.T) {
 	t.Parallel()
 	port, err := testproc.FreePort()
@@ -103,32 +103,7 @@ func TestBehindThePythonServicesNginx(t *testing.T) {
 		!bytes.Equal(a.body, content[9000000:9000010]) {
 		t.Errorf("%v", a)
 	}
-
-	too, header := formOf(t, "a", "", make([]byte, 20_000_001))
-	for _, c := range []struct {
-		method, path, headers string
-		body                  any
-		status                int
-		want                  string
-	}{
-		{"GET", byForm.URL, "Authorization: -", nil, 401, `{"code":"AUTH_001","message":"Authentication failed"}`},
-		{"GET", public + "/not-there", "Accept: */*", nil, 404,
-			`{"code":"FILE_001","message":"File not found","details":{"reason":"File with ID 'not-there' not found"}}`},
-		{"GET", byForm.URL, "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1"), nil, 403,
-			`{"code":"FILE_002","message":"Access to file denied","details":{"reason":"User 2 has no access to file '` +
-				byForm.ID + `'"}}`},
-		{"POST", public + "/upload", header, too, 413,
-			`{"code":"FILE_003","message":"File size exceeds limit",` +
-				`"details":{"reason":"File size 20000001 bytes exceeds limit 20000000 bytes"}}`},
-		{"POST", public + "/upload", "Content-Type: multipart/form-data; boundary=b", "--b--\r\n", 422,
-			`{"code":"VAL_002","message":"Missing required field",` +
-				`"details":{"reason":"Field 'file' is required and must be a file"}}`},
-	} {
-		a := s.do(t, c.method, c.path, c.body, c.headers, "X-Real-IP: 192.0.2.1")
-		if a.status != c.status || string(a.body) != c.want {
-			t.Errorf("%s %s: %v, want %d %s", c.method, c.path, a, c.status, c.want)
-		}
-	}
+	s.answersAsPython(t, byForm)
 	a = s.do(t, "GET", public+"/some-id?x=1", nil, "Authorization: -", "Accept: text/html")
 	want := "https://app.example.org/auth/signin/?redirectUrl=https%3A%2F%2Fapp.example.org%2Ffiles%2Fsome-id%3Fx%3D1"
 	if a.status != 302 || a.header.Get("Location") != want {
@@ -137,9 +112,40 @@ func TestBehindThePythonServicesNginx(t *testing.T) {
 
 	log, err := os.ReadFile(s.log)
 	if err != nil || strings.Contains(string(log), "192.0.2.1") || !strings.Contains(string(log), "client=127.0.0.1") {
-		t.Errorf("nginx says who the client is, and nobody else: %v", err)
+		t.Errorf("the client's address is not the one that nginx sent: %v", err)
 	}
 	if log, err := os.ReadFile(nginxLog); err != nil || strings.Contains(string(log), "temporary file") {
 		t.Errorf("nginx buffered on its disk: %v\n%s", err, log)
+	}
+}
+
+// answersAsPython compares errors with those of the Python service, byte by byte. Each request pretends to come from
+// another address, which nginx overwrites.
+func (s *server) answersAsPython(t *testing.T, byForm sent) {
+	t.Helper()
+	large, header := formOf(t, "a", "", make([]byte, 20_000_001))
+	for _, c := range []struct {
+		method, path, headers string
+		body                  any
+		status                int
+		want                  string
+	}{
+		{"GET", byForm.URL, "Authorization: -", nil, 401, `{"code":"AUTH_001","message":"Authentication failed"}`},
+		{"GET", s.base + "/not-there", "Accept: */*", nil, 404,
+			`{"code":"FILE_001","message":"File not found","details":{"reason":"File with ID 'not-there' not found"}}`},
+		{"GET", byForm.URL, "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1"), nil, 403,
+			`{"code":"FILE_002","message":"Access to file denied","details":{"reason":"User 2 has no access to file '` +
+				byForm.ID + `'"}}`},
+		{"POST", s.base + "/upload", header, large, 413,
+			`{"code":"FILE_003","message":"File size exceeds limit",` +
+				`"details":{"reason":"File size 20000001 bytes exceeds limit 20000000 bytes"}}`},
+		{"POST", s.base + "/upload", "Content-Type: multipart/form-data; boundary=b", "--b--\r\n", 422,
+			`{"code":"VAL_002","message":"Missing required field",` +
+				`"details":{"reason":"Field 'file' is required and must be a file"}}`},
+	} {
+		a := s.do(t, c.method, c.path, c.body, c.headers, "X-Real-IP: 192.0.2.1")
+		if a.status != c.status || string(a.body) != c.want {
+			t.Errorf("%s %s: %v, want %d %s", c.method, c.path, a, c.status, c.want)
+		}
 	}
 }

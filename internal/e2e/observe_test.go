@@ -27,13 +27,13 @@ func (s *server) admin() string {
 	return "http://" + string(address[len(address)-1][1])
 }
 
-// watch reads what only operators may.
+// watch sends a GET to the operators' address.
 func (s *server) watch(path string) (*http.Response, error) {
 	s.t.Helper()
 	return (&http.Client{Transport: s.lines, Timeout: patience}).Get(s.admin() + path)
 }
 
-// scrape is what Prometheus would see.
+// scrape are the metrics as Prometheus reads them.
 type scrape map[string]*dto.MetricFamily
 
 func (s *server) scrape(t *testing.T) scrape {
@@ -65,11 +65,40 @@ func (s scrape) sum(name string, labels ...string) (sum float64) {
 	return sum
 }
 
-// What is done is counted, and nothing else is.
+// Every operation is counted once, by its outcome.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=7", "RATE_LIMIT_UPLOAD_WINDOW=24h",
 		"UPLOAD_TTL=24h")
+	s.doesAll(t)
+	got := s.scrape(t)
+	for _, c := range metricsOfAll() {
+		if n := got.sum(c.name, strings.FieldsFunc(c.labels, func(r rune) bool { return r == ',' })...); n != c.want {
+			t.Errorf("%s{%s} is %v, want %v", c.name, c.labels, n, c.want)
+		}
+	}
+	for _, name := range []string{"holdfast_sweep_last_success_timestamp_seconds", "holdfast_lease_wait_seconds",
+		"holdfast_cache_hits_total", "go_goroutines",
+		"process_open_fds", "go_sql_open_connections"} {
+		if got.sum(name) == 0 {
+			t.Errorf("%s is 0", name)
+		}
+	}
+	// Labels are bounded: no id or path is in one.
+	for name, family := range got {
+		for _, m := range family.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if regexp.MustCompile(`[0-9a-f]{8}-|nothing|BREW`).MatchString(l.GetValue()) {
+					t.Errorf("%s{%s=%q}", name, l.GetName(), l.GetValue())
+				}
+			}
+		}
+	}
+}
+
+// doesAll makes requests of every kind and outcome.
+func (s *server) doesAll(t *testing.T) {
+	t.Helper()
 	content := random(300_000)
 	first, _ := s.upload(t, content)
 	second, location := s.upload(t, content)
@@ -107,12 +136,17 @@ func TestMetrics(t *testing.T) {
 			t.Fatalf("%s %s: %v", c.method, c.path, a)
 		}
 	}
-	got := s.scrape(t)
-	for _, c := range []struct {
-		want   float64
-		name   string
-		labels string
-	}{
+}
+
+type metricValue struct {
+	want   float64
+	name   string
+	labels string
+}
+
+// metricsOfAll are the metrics after doesAll.
+func metricsOfAll() []metricValue {
+	return []metricValue{
 		{6, "holdfast_uploads_created_total", ""},
 		{3, "holdfast_uploads_finished_total", ""},
 		{2, "holdfast_uploads_removed_total", ""},
@@ -139,43 +173,20 @@ func TestMetrics(t *testing.T) {
 		{1, "holdfast_http_requests_total", "method=other,status=4xx"},
 		{7, "holdfast_http_request_duration_seconds", "route=/tus/,method=POST"},
 		{0, "holdfast_http_requests_in_flight", ""},
-		{4, "holdfast_s3_duration_seconds", "operation=PutObject"}, // a file each, and a tail
+		{4, "holdfast_s3_duration_seconds", "operation=PutObject"}, // one for each file, and a tail
 		{3, "holdfast_s3_duration_seconds", "operation=GetObject"},
 		{0, "holdfast_s3_errors_total", "reason=failed"},
 		{0, "holdfast_s3_errors_total", "reason=unreachable"},
+		{6, "holdfast_sql_duration_seconds", "operation=create upload"},
 		{0, "holdfast_sql_errors_total", ""},
 		{256 << 20, "holdfast_memory_limit_bytes", ""},
 		{0, "holdfast_memory_waiting_requests", ""},
 		{0, "holdfast_lease_timeouts_total", ""},
 		{1, "holdfast_build_info", ""},
-	} {
-		if n := got.sum(c.name, strings.FieldsFunc(c.labels, func(r rune) bool { return r == ',' })...); n != c.want {
-			t.Errorf("%s{%s} is %v, want %v", c.name, c.labels, n, c.want)
-		}
-	}
-	for _, name := range []string{"holdfast_sweep_last_success_timestamp_seconds", "holdfast_lease_wait_seconds",
-		"holdfast_cache_hits_total", "go_goroutines",
-		"process_open_fds", "go_sql_open_connections"} {
-		if got.sum(name) == 0 {
-			t.Errorf("%s is nothing", name)
-		}
-	}
-	if n := got.sum("holdfast_sql_duration_seconds", "operation=create upload"); n != 6 {
-		t.Errorf("%v uploads were created in SQL", n)
-	}
-	// Labels are bounded: neither an id nor a path is in one.
-	for name, family := range got {
-		for _, m := range family.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if regexp.MustCompile(`[0-9a-f]{8}-|nothing|BREW`).MatchString(l.GetValue()) {
-					t.Errorf("%s{%s=%q}", name, l.GetName(), l.GetValue())
-				}
-			}
-		}
 	}
 }
 
-// A client that goes away has not got the file.
+// A download that its client breaks off counts as broken, not as whole.
 func TestBrokenDownloadCounts(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -204,7 +215,7 @@ func TestBrokenDownloadCounts(t *testing.T) {
 	}
 }
 
-// Profiles are where metrics are, where they are wanted, and nowhere else.
+// Profiles are served at the operators' address if they are switched on, and never to clients.
 func TestProfiles(t *testing.T) {
 	t.Parallel()
 	if res, err := start(t).watch("/debug/pprof/"); err != nil || res.Body.Close() != nil ||
@@ -230,7 +241,7 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// everything starts a program that has all that can be counted.
+// everything starts a service with all parts that have metrics, and uses each.
 func everything(t *testing.T) (*server, backing) {
 	t.Helper()
 	b, d, r := startBacking(t), startDjango(t), newReceiver(t)
@@ -244,7 +255,7 @@ func everything(t *testing.T) (*server, backing) {
 	if a := s.do(t, "GET", file, nil, other); a.status != 200 {
 		t.Fatal(a)
 	}
-	s.do(t, "PATCH", "/files/tus/nothing", "x", octets, "Upload-Offset: 0") // which is refused
+	s.do(t, "PATCH", "/files/tus/nothing", "x", octets, "Upload-Offset: 0") // is refused
 	s.eventually("both sweeps have been", func() bool {
 		now := s.scrape(t)
 		return now.sum("holdfast_sweeps_total")+now.sum("holdfast_leftovers_sweeps_total") >= 2 &&
@@ -253,7 +264,7 @@ func everything(t *testing.T) (*server, backing) {
 	return s, b
 }
 
-// Who asks whether the service is ready is told what is missing, in one word for each.
+// /readyz names what is missing, in one word each.
 func TestReadyNames(t *testing.T) {
 	t.Parallel()
 	b, d := startBacking(t), startDjango(t)

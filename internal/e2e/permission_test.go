@@ -67,7 +67,7 @@ func TestPermissionByTheBackend(t *testing.T) {
 	}
 }
 
-// Another account's file stays closed, whatever the backend says of it.
+// A file of another account is denied, also if the backend would grant it.
 func TestAnotherAccountsFileThatTheBackendGrants(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -94,7 +94,7 @@ func TestAnotherAccountsFileThatTheBackendGrants(t *testing.T) {
 	}
 }
 
-// What was allowed is asked once in a while, what was denied each time.
+// The backend's yes is cached, its no is not.
 func TestPermissionIsRemembered(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -122,85 +122,127 @@ func TestPermissionIsRemembered(t *testing.T) {
 	}
 }
 
+// granted is a file whose owner and service change its grants.
+type granted struct {
+	*testing.T
+	*server
+	d              *django
+	id, grants     string // the file, and the path of its grants
+	owner, service caller
+	staff          caller // user 14, of the groups "night shift" and "staff, all"
+	public, nobody caller
+}
+
+func newGranted(t *testing.T, env []string) *granted {
+	t.Helper()
+	d := startDjango(t)
+	s := start(t, append(env, append(d.tokens(), "PERMISSION_CACHE_TTL=10m")...)...)
+	token := func(args ...string) string {
+		return "Authorization: Bearer " + s.run(append([]string{"token", "create", "--account", "1"}, args...)...)
+	}
+	g := &granted{T: t, server: s, d: d, owner: s.as("owner", d.user("pn-owner", 10, 1)),
+		service: s.as("service", token("--service")),
+		staff:   s.as("staff", token("--user", "14", "--group", "night shift", "--group", "staff, all")),
+		public:  s.as("public", d.public("abcdefgh", 1)), nobody: s.as("nobody", "")}
+	g.id = g.owner.brings("the owner's")
+	g.grants = "/files/" + g.id + "/grants"
+	return g
+}
+
+// put sets the grants, and expects an answer that GET repeats.
+func (g *granted) put(c caller, body, want string) {
+	g.T.Helper()
+	a := c.do("PUT", g.grants, body)
+	if a.status != 200 || string(a.body) != want+"\n" {
+		g.Fatalf("%s: PUT %s: %v", c.name, body, a)
+	}
+	c.gets("GET", g.grants, 200, want+"\n")
+}
+
+func (g *granted) denied(c caller, shown string) {
+	g.T.Helper()
+	c.gets("GET", "/files/"+g.id, 403, noAccess(shown, g.id))
+}
+
 func TestGrants(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string][]string{"SQLite": nil, "PostgreSQL": postgres(pgtest.Start(t))} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := startDjango(t)
-			s := start(t, append(env, append(d.tokens(), "PERMISSION_CACHE_TTL=10m")...)...)
-			token := func(args ...string) string {
-				return "Authorization: Bearer " + s.run(append([]string{"token", "create", "--account", "1"}, args...)...)
-			}
-			owner, service := s.as("owner", d.user("pn-owner", 10, 1)), s.as("service", token("--service"))
-			staff := s.as("staff", token("--user", "14", "--group", "night shift", "--group", "staff, all"))
-			public := s.as("public", d.public("abcdefgh", 1))
-			nobody := s.as("nobody", "")
-			id := owner.brings("the owner's")
-			grants := "/files/" + id + "/grants"
-
-			owner.gets("GET", grants, 200, `{"access":"private","users":[],"groups":[],"tokens":[]}`+"\n")
-			put := func(c caller, body, want string) {
-				t.Helper()
-				a := c.do("PUT", grants, body)
-				if a.status != 200 || string(a.body) != want+"\n" {
-					t.Fatalf("%s: PUT %s: %v", c.name, body, a)
-				}
-				c.gets("GET", grants, 200, want+"\n")
-			}
-			public.gets("GET", "/files/"+id, 403, noAccess("anonymous", id))
-			put(owner, `{"access": "restricted", "users": [14, 12, 14], "tokens": ["abcdefgh"]}`,
-				`{"access":"restricted","users":[12,14],"groups":[],"tokens":["sha256:9c56cc51b374c3ba189210d5b6d4bf57"]}`)
-			staff.sees(id, "the owner's")
-			public.sees(id, "the owner's")
-			s.as("guest", d.guest(12, 1)).sees(id, "the owner's")
-			s.as("another account's", d.user("pn-other", 12, 2)).gets("GET", "/files/"+id, 403, noAccess("12", id))
-			s.as("another token", d.public("hgfedcba", 1)).gets("GET", "/files/"+id, 403, noAccess("anonymous", id))
-
-			// What comes out goes in again; what is taken away is gone at once.
-			sent := `{"access":"restricted","users":[],"groups":["staff, all"],` +
-				`"tokens":["sha256:9c56cc51b374c3ba189210d5b6d4bf57"]}`
-			put(service, sent, sent)
-			s.as("guest", d.guest(12, 1)).gets("GET", "/files/"+id, 403, noAccess("12", id))
-			staff.sees(id, "the owner's") // by the group
-			public.sees(id, "the owner's")
-			put(owner, `{"access":"restricted","groups":["staff"]}`,
-				`{"access":"restricted","users":[],"groups":["staff"],"tokens":[]}`)
-			staff.gets("GET", "/files/"+id, 403, noAccess("14", id))
-
-			put(service, `{"access": "account"}`, `{"access":"account","users":[],"groups":[],"tokens":[]}`)
-			staff.sees(id, "the owner's")
-			s.as("another account's", d.user("pn-fourteen", 14, 2)).gets("GET", "/files/"+id, 403, noAccess("14", id))
-			nobody.gets("GET", "/files/"+id, 401, unauthorized)
-
-			put(owner, `{"access": "public"}`, `{"access":"public","users":[],"groups":[],"tokens":[]}`)
-			for _, c := range []caller{nobody, s.as("a wrong token", "Authorization: Bearer wrong"),
-				s.as("an old cookie", "Cookie: token=old"),
-				s.as("another account's", d.user("pn-fourteen", 14, 2)), public} {
-				c.sees(id, "the owner's")
-				c.gets("HEAD", "/files/"+id, 200, "")
-				for _, method := range []string{"DELETE", "PUT"} {
-					path := map[string]string{"DELETE": "/files/" + id, "PUT": grants}[method]
-					if a := c.do(method, path, `{"access": "private"}`); a.status != 401 && a.status != 403 {
-						t.Errorf("%s: %s of a public file: %v", c.name, method, a)
-					}
-				}
-				if a := c.do("GET", grants, nil); a.status != 401 && a.status != 403 {
-					t.Errorf("%s sees to whom the file is open: %v", c.name, a)
-				}
-			}
-			put(owner, `{"access": "private"}`, `{"access":"private","users":[],"groups":[],"tokens":[]}`)
-			nobody.gets("GET", "/files/"+id, 401, unauthorized)
-			staff.gets("GET", "/files/"+id, 403, noAccess("14", id))
-
-			// What was said of a file is gone with it.
-			put(owner, `{"access": "public"}`, `{"access":"public","users":[],"groups":[],"tokens":[]}`)
-			service.gets("DELETE", "/files/"+id, 204, "")
-			nobody.gets("GET", "/files/"+id, 401, unauthorized)
-			if a := owner.do("PUT", grants, `{"access": "public"}`); a.status != 404 {
-				t.Errorf("a grant for a file that is gone: %v", a)
-			}
+			g := newGranted(t, env)
+			g.owner.gets("GET", g.grants, 200, `{"access":"private","users":[],"groups":[],"tokens":[]}`+"\n")
+			g.toUsersGroupsAndTokens()
+			g.toTheAccount()
+			g.toEverybody()
+			g.endWithTheFile()
 		})
+	}
+}
+
+// toUsersGroupsAndTokens restricts the file. An answer can be sent again as a request; a grant that was taken away
+// ends at once.
+func (g *granted) toUsersGroupsAndTokens() {
+	g.T.Helper()
+	guest := g.as("guest", g.d.guest(12, 1))
+	g.denied(g.public, "anonymous")
+	g.put(g.owner, `{"access": "restricted", "users": [14, 12, 14], "tokens": ["abcdefgh"]}`,
+		`{"access":"restricted","users":[12,14],"groups":[],"tokens":["sha256:9c56cc51b374c3ba189210d5b6d4bf57"]}`)
+	for _, c := range []caller{g.staff, g.public, guest} {
+		c.sees(g.id, "the owner's")
+	}
+	g.denied(g.as("another account's", g.d.user("pn-other", 12, 2)), "12")
+	g.denied(g.as("another token", g.d.public("hgfedcba", 1)), "anonymous")
+
+	sent := `{"access":"restricted","users":[],"groups":["staff, all"],` +
+		`"tokens":["sha256:9c56cc51b374c3ba189210d5b6d4bf57"]}`
+	g.put(g.service, sent, sent)
+	g.denied(guest, "12")
+	g.staff.sees(g.id, "the owner's") // by the group
+	g.public.sees(g.id, "the owner's")
+	g.put(g.owner, `{"access":"restricted","groups":["staff"]}`,
+		`{"access":"restricted","users":[],"groups":["staff"],"tokens":[]}`)
+	g.denied(g.staff, "14")
+}
+
+func (g *granted) toTheAccount() {
+	g.T.Helper()
+	g.put(g.service, `{"access": "account"}`, `{"access":"account","users":[],"groups":[],"tokens":[]}`)
+	g.staff.sees(g.id, "the owner's")
+	g.denied(g.as("another account's", g.d.user("pn-fourteen", 14, 2)), "14")
+	g.nobody.gets("GET", "/files/"+g.id, 401, unauthorized)
+}
+
+// toEverybody makes the file public: everybody may read it, and only those who could before may change it.
+func (g *granted) toEverybody() {
+	g.T.Helper()
+	g.put(g.owner, `{"access": "public"}`, `{"access":"public","users":[],"groups":[],"tokens":[]}`)
+	for _, c := range []caller{g.nobody, g.as("a wrong token", "Authorization: Bearer wrong"),
+		g.as("an old cookie", "Cookie: token=old"),
+		g.as("another account's", g.d.user("pn-fourteen", 14, 2)), g.public} {
+		c.sees(g.id, "the owner's")
+		c.gets("HEAD", "/files/"+g.id, 200, "")
+		for _, r := range []struct {
+			method, path string
+			body         any
+		}{{"DELETE", "/files/" + g.id, nil}, {"PUT", g.grants, `{"access": "private"}`}, {"GET", g.grants, nil}} {
+			if a := c.do(r.method, r.path, r.body); a.status != 401 && a.status != 403 {
+				g.Errorf("%s: %s %s of a public file: %v", c.name, r.method, r.path, a)
+			}
+		}
+	}
+	g.put(g.owner, `{"access": "private"}`, `{"access":"private","users":[],"groups":[],"tokens":[]}`)
+	g.nobody.gets("GET", "/files/"+g.id, 401, unauthorized)
+	g.denied(g.staff, "14")
+}
+
+// endWithTheFile deletes the file: its grants are gone with it.
+func (g *granted) endWithTheFile() {
+	g.T.Helper()
+	g.put(g.owner, `{"access": "public"}`, `{"access":"public","users":[],"groups":[],"tokens":[]}`)
+	g.service.gets("DELETE", "/files/"+g.id, 204, "")
+	g.nobody.gets("GET", "/files/"+g.id, 401, unauthorized)
+	if a := g.owner.do("PUT", g.grants, `{"access": "public"}`); a.status != 404 {
+		g.Errorf("a grant for a file that is gone: %v", a)
 	}
 }
 

@@ -14,13 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"holdfast/internal/test/testproc"
 )
 
-// prometheus is a real one that reads the alerts of deploy/ and scrapes a server each second.
+// prometheus is a Prometheus server that evaluates the alerts of deploy/ and scrapes a server each second.
 type prometheus struct {
 	t       *testing.T
 	address string
@@ -66,7 +63,7 @@ func startPrometheus(t *testing.T, s *server) prometheus {
 	return p
 }
 
-// ask asks its API and puts the data of the answer into a value.
+// ask sends a GET to its API and decodes the data of the answer.
 func (p prometheus) ask(path string, into any) error {
 	p.t.Helper()
 	res, err := client.Get(p.address + "/api/v1/" + path)
@@ -91,7 +88,7 @@ func (p prometheus) ask(path string, into any) error {
 	return json.Unmarshal(says.Data, into)
 }
 
-// value is what an expression has now: of the first of its series, and how many there are.
+// value evaluates an expression: the value of its first series, and how many series there are.
 func (p prometheus) value(expr string) (first string, series int, err error) {
 	p.t.Helper()
 	var data struct {
@@ -103,7 +100,30 @@ func (p prometheus) value(expr string) (first string, series int, err error) {
 	return first, len(data.Result), err
 }
 
-// Prometheus takes the scrape and the alerts, knows every expression of the dashboard, and
+// alertStates are the states of all alerts. None of their rules may fail.
+func (p prometheus) alertStates() map[string]string {
+	p.t.Helper()
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Name, Health, LastError, State string }
+		}
+	}
+	if err := p.ask("rules", &rules); err != nil {
+		p.t.Fatal(err)
+	}
+	states := map[string]string{}
+	for _, g := range rules.Groups {
+		for _, r := range g.Rules {
+			states[r.Name] = r.State
+			if r.Health == "err" {
+				p.t.Errorf("%s: %s", r.Name, r.LastError)
+			}
+		}
+	}
+	return states
+}
+
+// Prometheus accepts the metrics and the alerts, every expression of the dashboard has a value, and
 // the alert for lost data fires when the first object is missing.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
@@ -113,7 +133,6 @@ func TestPrometheus(t *testing.T) {
 		v, _, _ := p.value("count_over_time(holdfast_build_info[1m]) > 1")
 		return v != ""
 	})
-
 	shown := dashboard(t)
 	if len(shown) < 40 {
 		t.Errorf("%d expressions", len(shown))
@@ -126,47 +145,23 @@ func TestPrometheus(t *testing.T) {
 		}
 	}
 
-	var rules struct {
-		Groups []struct {
-			Rules []struct{ Name, Health, LastError, State string }
-		}
-	}
-	states := func() map[string]string {
-		states := map[string]string{}
-		if err := p.ask("rules", &rules); err != nil {
-			t.Fatal(err)
-		}
-		for _, g := range rules.Groups {
-			for _, r := range g.Rules {
-				states[r.Name] = r.State
-				if r.Health == "err" {
-					t.Errorf("%s: %s", r.Name, r.LastError)
-				}
-			}
-		}
-		return states
-	}
-	s.eventually("all alerts were looked at", func() bool {
-		return len(states()) > 0 &&
-			states()["HoldfastDown"] == "inactive"
+	s.eventually("all alerts were evaluated", func() bool {
+		states := p.alertStates()
+		return len(states) > 0 && states["HoldfastDown"] == "inactive"
 	})
-	for name, state := range states() {
+	for name, state := range p.alertStates() {
 		if state != "inactive" {
 			t.Errorf("%s is %s, and nothing is wrong", name, state)
 		}
 	}
-
 	url, _ := s.upload(t, random(1000))
 	for _, o := range b.objects(t) {
 		if strings.HasSuffix(url, "/"+*o.Key) {
-			if _, err := b.store().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket),
-				Key: o.Key}); err != nil {
-				t.Fatal(err)
-			}
+			b.remove(t, *o.Key)
 		}
 	}
 	if a := s.do(t, "GET", url, nil); a.status != 404 {
 		t.Fatal(a)
 	}
-	s.eventually("the alert for lost data fires", func() bool { return states()["HoldfastDataLost"] == "firing" })
+	s.eventually("the alert for lost data fires", func() bool { return p.alertStates()["HoldfastDataLost"] == "firing" })
 }

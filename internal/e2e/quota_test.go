@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// uses checks what GET {base}/usage says.
+// uses checks the answer of GET {base}/usage.
 func (s *server) uses(t *testing.T, bytes, files int) {
 	t.Helper()
 	a := s.do(t, "GET", "/files/usage", nil)
@@ -29,13 +29,13 @@ func refused(t *testing.T, a answer, quota string) {
 	}
 }
 
-// A quota is reserved when an upload begins, or as its bytes come, and given back when it ends
-// without a file and when the file is deleted.
+// A quota is reserved when an upload begins, or as its bytes come. It is given back when the upload ends
+// without a file, and when the file is deleted.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
-	for name, env := range map[string][]string{"SQLite and embedded store": nil, "PostgreSQL and S3": servers(b.pg,
-		b.s3)} {
+	for name, env := range map[string][]string{"SQLite and embedded store": nil,
+		"PostgreSQL and S3": servers(b.pg, b.s3)} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, append(env, "QUOTA_BYTES="+strconv.Itoa(10*mebi), "QUOTA_FILES=4")...)
 			if env != nil {
@@ -49,95 +49,20 @@ func TestQuota(t *testing.T) {
 			s.uses(t, 6*mebi, 1)
 			refused(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: "+strconv.Itoa(5*mebi)), "10485760 bytes")
 			s.uses(t, 6*mebi, 1)
-
-			// A length that is not known is reserved as it comes, and the rest when it is declared.
-			deferred := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1").header.Get("Location")
-			if a := s.patch(t, deferred, 0, random(3*mebi)); a.status != 204 {
-				t.Fatal(a)
-			}
-			s.uses(t, 9*mebi, 2)
-			refused(t, s.patch(t, deferred, 3*mebi, random(2*mebi)), "10485760 bytes")
-			refused(t, s.patch(t, deferred, 3*mebi, nil, "Upload-Length: "+strconv.Itoa(5*mebi)), "10485760 bytes")
-			s.uses(t, 9*mebi, 2)
-			if a := s.patch(t, deferred, 3*mebi, random(1000), "Upload-Length: "+strconv.Itoa(3*mebi+1000)); a.status != 204 ||
-				a.header.Get("Content-Location") == "" {
-				t.Errorf("the rest of it: %v", a)
-			}
-			s.uses(t, 9*mebi+1000, 2)
-			if a := s.do(t, "DELETE", deferred, nil); a.status != 204 {
-				t.Error(a)
-			}
-
-			// What is put together needs no room of its own.
-			partial := func() string {
-				a := s.do(t, "POST", "/files/tus/", random(2*mebi), "Upload-Length: "+strconv.Itoa(2*mebi),
-					"Upload-Concat: partial", octets)
-				if a.status != 201 {
-					t.Fatal(a)
-				}
-				return a.header.Get("Location")
-			}
-			first, second := partial(), partial()
-			s.uses(t, 10*mebi, 3)
-			if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+first+" "+second); a.status != 201 {
-				t.Errorf("final: %v", a)
-			}
-			s.uses(t, 10*mebi, 2)
-			refused(t, s.do(t, "POST", "/files/tus/", "x", "Upload-Length: 1", octets), "10485760 bytes")
-
+			s.reservesAsBytesCome(t)
+			s.needsNoRoomForFinal(t)
 			for range 2 {
-				if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0"); a.status != 201 {
-					t.Error(a)
-				}
+				s.create(t, 0)
 			}
 			refused(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0"), "4 files")
-			if a := s.do(t, "DELETE", url, nil); a.status != 204 {
-				t.Error(a)
-			}
+			s.deletes(t, url)
 			s.uses(t, 4*mebi, 3)
-			unfinished := s.create(t, 6*mebi)
-			s.uses(t, 10*mebi, 4)
-			s.stop()
-			s.env = append(s.env, "UPLOAD_TTL=1s")
-			s.restart()
-			if a := s.do(t, "DELETE", unfinished, nil); a.status != 204 {
-				t.Error(a)
-			}
-			s.create(t, 6*mebi) // in its place
-			// It expires, and the sweep gives it back; somebody else's sweep may have been a moment ago.
-			s.eventually("it expires", func() bool {
-				u := s.do(t, "GET", "/files/usage", nil)
-				if strings.Contains(string(u.body), `"bytes":4194304`) {
-					return true
-				}
-				s.stop()
+			s.givesBack(t, func() {
 				if env != nil {
 					b.sweep(t)
 				}
-				s.restart()
-				return false
 			})
-			s.uses(t, 4*mebi, 3)
-
-			if status, out := s.attempt(t, "", "quota", "set", "--account", "1", "--bytes", "0", "--files", "3"); status != 0 {
-				t.Error(out)
-			}
-			refused(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0"), "3 files")
-			s.run("quota", "set", "--account", "1", "--files", "5")
-			s.create(t, 50*mebi)
-			if out := s.run("quota", "list"); !strings.Contains(out, "1        56623104  no limit  4      5   own") {
-				t.Error(out)
-			}
-			s.run("quota", "clear", "--account", "1")
-			if out := s.run("quota", "show", "--account", "1"); !strings.Contains(out, "10485760") {
-				t.Error(out)
-			}
-			for _, args := range [][]string{{"set", "--account", "1"}, {"set", "--account", "0", "--bytes", "1"},
-				{"set", "--account", "1", "--bytes", "-1"}, {"show", "--account", "-1"}} {
-				if status, out := s.attempt(t, "", append([]string{"quota"}, args...)...); status != 2 {
-					t.Errorf("%v: %d %s", args, status, out)
-				}
-			}
+			s.hasOwnQuota(t)
 			s.check(t, []line{
 				{"GET", "/files/usage", "Authorization: -", "", 401, "AUTH_001", ""},
 				{"POST", "/files/usage", "", "", 405, "VAL_006", ""},
@@ -146,7 +71,94 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// Many come to two replicas at the same time: they get what there is, and no more.
+func (s *server) deletes(t *testing.T, url string) {
+	t.Helper()
+	if a := s.do(t, "DELETE", url, nil); a.status != 204 {
+		t.Errorf("DELETE: %v", a)
+	}
+}
+
+// reservesAsBytesCome uploads and deletes a file beside 6 MiB. Its length is unknown at first: its bytes are reserved
+// as they come, and the rest when the length is declared.
+func (s *server) reservesAsBytesCome(t *testing.T) {
+	t.Helper()
+	deferred := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1").header.Get("Location")
+	if a := s.patch(t, deferred, 0, random(3*mebi)); a.status != 204 {
+		t.Fatal(a)
+	}
+	s.uses(t, 9*mebi, 2)
+	refused(t, s.patch(t, deferred, 3*mebi, random(2*mebi)), "10485760 bytes")
+	refused(t, s.patch(t, deferred, 3*mebi, nil, "Upload-Length: "+strconv.Itoa(5*mebi)), "10485760 bytes")
+	s.uses(t, 9*mebi, 2)
+	if a := s.patch(t, deferred, 3*mebi, random(1000), "Upload-Length: "+strconv.Itoa(3*mebi+1000)); a.status != 204 ||
+		a.header.Get("Content-Location") == "" {
+		t.Errorf("the rest of it: %v", a)
+	}
+	s.uses(t, 9*mebi+1000, 2)
+	s.deletes(t, deferred)
+}
+
+// needsNoRoomForFinal makes a file of two partial uploads, which fill the quota beside 6 MiB. The file replaces them.
+func (s *server) needsNoRoomForFinal(t *testing.T) {
+	t.Helper()
+	first, second := s.partial(t, random(2*mebi)), s.partial(t, random(2*mebi))
+	s.uses(t, 10*mebi, 3)
+	if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Concat: final;"+first+" "+second); a.status != 201 {
+		t.Errorf("final: %v", a)
+	}
+	s.uses(t, 10*mebi, 2)
+	refused(t, s.do(t, "POST", "/files/tus/", "x", "Upload-Length: 1", octets), "10485760 bytes")
+}
+
+// givesBack begins uploads of 6 MiB beside 4 MiB: one that is deleted, and one that expires. allowSweep lets the
+// next process sweep, even if another one did a moment ago.
+func (s *server) givesBack(t *testing.T, allowSweep func()) {
+	t.Helper()
+	unfinished := s.create(t, 6*mebi)
+	s.uses(t, 10*mebi, 4)
+	s.stop()
+	s.env = append(s.env, "UPLOAD_TTL=1s")
+	s.restart()
+	s.deletes(t, unfinished)
+	s.create(t, 6*mebi) // in its place
+	s.eventually("it expires, and the sweep gives its bytes back", func() bool {
+		u := s.do(t, "GET", "/files/usage", nil)
+		if strings.Contains(string(u.body), `"bytes":4194304`) {
+			return true
+		}
+		s.stop()
+		allowSweep()
+		s.restart()
+		return false
+	})
+	s.uses(t, 4*mebi, 3)
+}
+
+// hasOwnQuota gives the account a quota of its own by the command, beside 3 files of 4 MiB.
+func (s *server) hasOwnQuota(t *testing.T) {
+	t.Helper()
+	if status, out := s.attempt(t, "", "quota", "set", "--account", "1", "--bytes", "0", "--files", "3"); status != 0 {
+		t.Error(out)
+	}
+	refused(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 0"), "3 files")
+	s.run("quota", "set", "--account", "1", "--files", "5")
+	s.create(t, 50*mebi)
+	if out := s.run("quota", "list"); !strings.Contains(out, "1        56623104  no limit  4      5   own") {
+		t.Error(out)
+	}
+	s.run("quota", "clear", "--account", "1")
+	if out := s.run("quota", "show", "--account", "1"); !strings.Contains(out, "10485760") {
+		t.Error(out)
+	}
+	for _, args := range [][]string{{"set", "--account", "1"}, {"set", "--account", "0", "--bytes", "1"},
+		{"set", "--account", "1", "--bytes", "-1"}, {"show", "--account", "-1"}} {
+		if status, out := s.attempt(t, "", append([]string{"quota"}, args...)...); status != 2 {
+			t.Errorf("%v: %d %s", args, status, out)
+		}
+	}
+}
+
+// Many uploads begin at two replicas at the same time: as many as fit into the quota, and no more.
 func TestQuotaOfReplicas(t *testing.T) {
 	t.Parallel()
 	p := startPair(t, "QUOTA_BYTES=1000")
@@ -179,8 +191,8 @@ func TestQuotaOfReplicas(t *testing.T) {
 	p.a.uses(t, 0, 0)
 }
 
-// What requests send that fail does not stay in the store beside the quota, and partial uploads
-// without a byte are bounded.
+// The bytes of failed requests do not stay in the store outside the quota, and partial uploads
+// without a byte are limited in number.
 func TestQuotaOfWhatFails(t *testing.T) {
 	t.Parallel()
 	s := start(t, "QUOTA_BYTES="+strconv.Itoa(20*mebi), "QUOTA_FILES=9", "MAX_UNFINISHED_UPLOADS=2")

@@ -30,15 +30,15 @@ func TestRateLimits(t *testing.T) {
 			t.Errorf("%s", log)
 		}
 		testLimitsTogether(t, s, start(t, append(limits, "AUTH_REDIS_URL="+redis.URL())...))
-		redis.Stop(t) // a limit is no reason that files can't be had
+		redis.Stop(t) // without it files are served all the same
 		if a := s.do(t, "GET", "/files/nothing", nil); a.status != 404 {
 			t.Errorf("without Redis: %v", a)
 		}
 	})
 }
 
-// testLimitsTogether has somebody ask replicas at the same time: together they let through exactly
-// what the limit is. That they have databases of their own makes nobody another one.
+// testLimitsTogether sends one user's requests to replicas at the same time: together they accept exactly
+// as many as the limit allows. The replicas have different databases, and the same users.
 func testLimitsTogether(t *testing.T, replicas ...*server) {
 	t.Helper()
 	at := func(i int) *server { return replicas[i%len(replicas)] }
@@ -85,37 +85,57 @@ func testLimitsTogether(t *testing.T, replicas ...*server) {
 	together("downloads", 200, func(s *server) (answer, error) { return s.ask("GET", files[s], nil, tokens[s][1]) })
 }
 
-func testRateLimits(t *testing.T, s *server) {
-	// limited looks at an answer that says "too often", byte for byte.
-	limited := func(a answer, hours int) {
-		t.Helper()
-		n, err := strconv.Atoi(a.header.Get("Retry-After"))
-		want := fmt.Sprintf(`{"detail":"Rate limit exceeded","retry_after":%d}`, n)
-		if a.status != 429 || string(a.body) != want || err != nil || n < hours*3600-600 || n > hours*3600 ||
-			a.header.Get("Content-Type") != "application/json" || a.header.Get("Access-Control-Allow-Origin") == "" {
-			t.Errorf("%v, want 429 %s", a, want)
-		}
+// limited compares an answer that says "too often", byte by byte.
+func limited(t *testing.T, a answer, hours int) {
+	t.Helper()
+	n, err := strconv.Atoi(a.header.Get("Retry-After"))
+	want := fmt.Sprintf(`{"detail":"Rate limit exceeded","retry_after":%d}`, n)
+	if a.status != 429 || string(a.body) != want || err != nil || n < hours*3600-600 || n > hours*3600 ||
+		a.header.Get("Content-Type") != "application/json" || a.header.Get("Access-Control-Allow-Origin") == "" {
+		t.Errorf("%v, want 429 %s", a, want)
 	}
-	origin := "Origin: " + strings.TrimSuffix(s.base, "/files")
+}
 
-	// One upload by form and two by tus; the third is not begun, and those that run go on.
+// origin is the service's own, so that answers have the headers of CORS.
+func (s *server) origin() string { return "Origin: " + strings.TrimSuffix(s.base, "/files") }
+
+func testRateLimits(t *testing.T, s *server) {
+	t.Helper()
+	film, location := s.limitsUploads(t)
+	s.limitsDownloads(t, film, location)
+	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
+	if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 1", other); a.status != 201 {
+		t.Errorf("another user: %v", a)
+	}
+	s.limitsWrongTokens(t, film, location)
+}
+
+// limitsUploads begins three uploads, one by form and two by tus. The fourth is refused, and those that were begun
+// go on.
+func (s *server) limitsUploads(t *testing.T) (film, location string) {
+	t.Helper()
 	content := random(100)
 	form, header := formOf(t, "a", "", content)
 	if a := s.do(t, "POST", "/files/upload", form, header); a.status != 200 {
 		t.Fatal(a)
 	}
-	film, location := s.upload(t, content)
+	film, location = s.upload(t, content)
 	open := s.create(t, 100)
-	limited(s.do(t, "POST", "/files/upload", form, header, origin), 1)
-	limited(s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 1", origin), 1)
+	limited(t, s.do(t, "POST", "/files/upload", form, header, s.origin()), 1)
+	limited(t, s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 1", s.origin()), 1)
 	for i := range 20 {
 		if a := s.patch(t, open, i, "x"); a.status != 204 {
 			t.Fatal(a)
 		}
 		s.offset(t, open)
 	}
+	return film, location
+}
 
-	// A film in many ranges, and another file: then it is enough.
+// limitsDownloads downloads a film in many ranges, which count once, and two other times. After that a download is
+// refused, at either URL; the film goes on, and HEAD is not limited.
+func (s *server) limitsDownloads(t *testing.T, film, location string) {
+	t.Helper()
 	for i := range 10 {
 		if a := s.do(t, "GET", film, nil, fmt.Sprintf("Range: bytes=%d-%d", i, i+5)); a.status != 206 {
 			t.Fatalf("range %d: %v", i, a)
@@ -126,20 +146,20 @@ func testRateLimits(t *testing.T, s *server) {
 			t.Fatal(a)
 		}
 	}
-	limited(s.do(t, "GET", film, nil, origin), 1)
-	limited(s.do(t, "GET", location, nil, origin), 1) // by the other address
+	limited(t, s.do(t, "GET", film, nil, s.origin()), 1)
+	limited(t, s.do(t, "GET", location, nil, s.origin()), 1)
 	if a := s.do(t, "GET", film, nil, "Range: bytes=7-9"); a.status != 206 {
 		t.Errorf("the film stops: %v", a)
 	}
 	if a := s.do(t, "HEAD", film, nil); a.status != 200 {
 		t.Errorf("HEAD has no bytes: %v", a)
 	}
-	other := "Authorization: Bearer " + s.run("token", "create", "--user", "2", "--account", "1")
-	if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 1", other); a.status != 201 {
-		t.Errorf("another user: %v", a)
-	}
+}
 
-	// Wrong tokens, a few and then none is looked at any more; from elsewhere they are.
+// limitsWrongTokens sends wrong tokens from one address until tokens from there are not looked up any more. Tokens
+// from elsewhere are, and a request without a token is none of these.
+func (s *server) limitsWrongTokens(t *testing.T, film, location string) {
+	t.Helper()
 	from := func(address string) string { return "X-Real-IP: " + address }
 	for range 5 {
 		if a := s.do(t, "GET", film, nil, "Authorization: Bearer no", from("192.0.2.1")); a.status != 401 {
@@ -152,11 +172,11 @@ func testRateLimits(t *testing.T, s *server) {
 			t.Errorf("%s: %v", method, a)
 		}
 	}
-	limited(s.do(t, "GET", film, nil, "Authorization: Bearer no", from("192.0.2.1"), origin), 1)
+	limited(t, s.do(t, "GET", film, nil, "Authorization: Bearer no", from("192.0.2.1"), s.origin()), 1)
 	if a := s.do(t, "GET", film, nil, "Authorization: Bearer no", from("192.0.2.2")); a.status != 401 {
 		t.Errorf("from elsewhere: %v", a)
 	}
 	if a := s.do(t, "GET", film, nil, "Authorization: -", from("192.0.2.1")); a.status != 401 {
-		t.Errorf("who has no token tries none: %v", a)
+		t.Errorf("without a token: %v", a)
 	}
 }

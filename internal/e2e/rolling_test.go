@@ -21,10 +21,10 @@ import (
 )
 
 // Two replicas stand behind nginx, and are restarted one after the other, twice each, while
-// clients send and fetch files. Nobody's transfer fails, each replica ends in peace, and all
+// clients send and fetch files. No transfer fails, each replica ends without an error, and all
 // that a client notices is that now and then a request has to be made again.
 func TestRollingRestart(t *testing.T) {
-	const senders, fetchers, restarts = 4, 2, 4
+	const restarts = 4
 	port, err := testproc.FreePort()
 	if err != nil {
 		t.Fatal(err)
@@ -34,11 +34,46 @@ func TestRollingRestart(t *testing.T) {
 	p := startPair(t, "PUBLIC_URL="+public, "DRAIN_TIMEOUT=1s")
 	nginxtest.Start(t, port, p.a.port, p.b.port)
 	front := &server{t: t, base: public, token: p.a.token}
+	files := &filed{sums: map[string]string{}}
+	traffic, stop := startTraffic(t, front, files)
+	for i := range restarts {
+		// In the middle of everybody's transfers, however fast this machine is.
+		for _, c := range traffic {
+			begin := c.moved.Load()
+			front.eventually("every client gets on", func() bool { return t.Failed() || c.moved.Load() > begin+mebi })
+		}
+		replica := []*server{p.a, p.b}[i%2]
+		replica.process.Signal(syscall.SIGTERM)
+		replica.ended(t)
+		replica.restart()
+	}
+	stop()
+	unknown := front.keeps(t, files.sums)
+	again, most := 0, 0
+	for _, c := range traffic {
+		again += c.again
+		most = max(most, c.most)
+	}
+	t.Logf("%d files were sent, %d that no client knows; %d requests had to be made again, of one transfer at most %d",
+		len(files.sums), unknown, again, most)
+	if again == 0 {
+		t.Error("no request was interrupted: the clients did too little")
+	}
+	// One for each restart during the transfer, and one for an answer that was lost as a replica ended.
+	if most > restarts+1 || unknown > 0 {
+		t.Errorf("a transfer needed %d requests more than it should have; %d files were sent twice", most, unknown)
+	}
+	p.settles(t)
+	p.matches(t)
+}
 
+// startTraffic starts four clients that send files, and two that fetch one. stop waits until all have finished
+// their transfers.
+func startTraffic(t *testing.T, front *server, files *filed) (traffic []*traveller, stop func()) {
+	t.Helper()
+	const senders, fetchers = 4, 2
 	var over atomic.Bool
 	var all sync.WaitGroup
-	var traffic []*traveller
-	files := &filed{sums: map[string]string{}}
 	content := random(24 * mebi)
 	first, _ := front.upload(t, content)
 	files.add(first, digest(content))
@@ -55,37 +90,10 @@ func TestRollingRestart(t *testing.T) {
 			}
 		})
 	}
-	for i := range restarts {
-		// However fast this machine is: in the middle of everybody's transfers.
-		for _, c := range traffic {
-			begin := c.moved.Load()
-			front.eventually("every client gets on", func() bool { return t.Failed() || c.moved.Load() > begin+mebi })
-		}
-		replica := []*server{p.a, p.b}[i%2]
-		replica.process.Signal(syscall.SIGTERM)
-		replica.ended(t)
-		replica.restart()
+	return traffic, func() {
+		over.Store(true)
+		all.Wait()
 	}
-	over.Store(true)
-	all.Wait()
-	unknown := front.keeps(t, files.sums)
-	again, most := 0, 0
-	for _, c := range traffic {
-		again += c.again
-		most = max(most, c.most)
-	}
-	t.Logf("%d files were sent, %d that no client knows; %d requests had to be made again, of one transfer at most %d",
-		len(files.sums), unknown, again, most)
-	if again == 0 {
-		t.Error("no request was interrupted: the clients did too little")
-	}
-	// One for each restart that the transfer lived through, and the answer to a request that
-	// came to a replica in the moment of its end.
-	if most > restarts+1 || unknown > 0 {
-		t.Errorf("a transfer needed %d requests more than it should have; %d files were sent twice", most, unknown)
-	}
-	p.settles(t)
-	p.matches(t)
 }
 
 // filed are the files that were sent: their SHA-256, by URL.
@@ -128,7 +136,7 @@ func newTraveller(t *testing.T, front *server, seed uint64) *traveller {
 	return c
 }
 
-// slowConn takes and gives some 10 MB a second.
+// slowConn carries about 10 MB a second in each direction.
 type slowConn struct{ net.Conn }
 
 const piece, pause = 64 << 10, 6 * time.Millisecond
@@ -148,7 +156,7 @@ func (c slowConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b[:min(piece, len(b))])
 }
 
-// counting counts the requests that did not get what they asked for.
+// counting counts the requests that failed.
 type counting struct {
 	http.RoundTripper
 	c *traveller

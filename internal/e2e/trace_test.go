@@ -20,7 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// spans is an OpenTelemetry collector: it takes OTLP by HTTP and by gRPC, and keeps it.
+// spans is an OpenTelemetry collector: it receives OTLP by HTTP and by gRPC, and keeps the spans.
 type spans struct {
 	collector.UnimplementedTraceServiceServer
 	mu    sync.Mutex
@@ -62,7 +62,7 @@ func startCollector(t *testing.T) (*spans, string) {
 	return c, "OTEL_EXPORTER_OTLP_ENDPOINT=" + web.URL
 }
 
-// of is the spans of one trace: the server's, and those that are its children.
+// of are the spans of one trace: the server's, and its children.
 func (c *spans) of(t *testing.T, trace string) (server *otlp.Span, children []string) {
 	t.Helper()
 	c.mu.Lock()
@@ -136,72 +136,89 @@ func TestTraceOfUpload(t *testing.T) {
 			if s.token == "" {
 				s.token = s.run("token", "create", "--user", "1", "--account", "1")
 			}
-			content := random(17 * mebi)
-			created, post := s.traced(t, 1, "POST", "/files/tus/", nil, "Upload-Length: 17825792")
-			location := created.header.Get("Location")
-			half, first := s.traced(t, 2, "PATCH", location, content[:9*mebi], octets, "Upload-Offset: 0")
-			rest, last := s.traced(t, 3, "PATCH", location, content[9*mebi:], octets, "Upload-Offset: 9437184")
-			file := rest.header.Get("Content-Location")
-			small, whole := s.traced(t, 4, "POST", "/files/tus/", "small", "Upload-Length: 5", octets)
-			got, download := s.traced(t, 5, "GET", file, nil)
-			if created.status != 201 || half.status != 204 || rest.status != 204 || small.status != 201 ||
-				!bytes.Equal(got.body, content) {
-				t.Fatalf("%v\n%v\n%v\n%v\n%d bytes", created, half, rest, small, len(got.body))
-			}
+			file, requests := s.tracedUpload(t)
 			own := s.do(t, "GET", file, nil).header.Get("X-Request-ID") // of a client without a trace
-			s.stop()                                                    // what is left is sent
+			s.stop()                                                    // sends the spans that are left
 
 			id := file[strings.LastIndex(file, "/")+1:]
-			for _, w := range []struct {
-				traced
-				name string
-				has  string
-			}{
-				{post, "POST /tus/", "SQL create upload"},
-				{first, "PATCH /tus/{id}", "SQL take lease,SQL take part number,S3 CreateMultipartUpload,S3 UploadPart,S3 " +
-					"PutObject,SQL commit,SQL commit transaction"},
-				{last, "PATCH /tus/{id}", "SQL take lease,S3 UploadPart,SQL read parts,S3 CompleteMultipartUpload,S3 " +
-					"HeadObject,SQL record file,SQL commit transaction"},
-				{whole, "POST /tus/", "SQL create upload,S3 PutObject,SQL record file"},
-				{download, "GET /{id}", "S3 GetObject"},
-			} {
-				server, children := c.of(t, w.trace)
-				if server.GetName() != w.name || hex.EncodeToString(server.GetParentSpanId()) != w.span {
-					t.Errorf("%q, a part of %x; want %q, of %s", server.GetName(), server.GetParentSpanId(), w.name, w.span)
-				}
-				_, route, _ := strings.Cut(w.name, " ")
-				if attribute(server, "holdfast.request_id") != w.requestID || attribute(server, "url.path") != route ||
-					attribute(server, "http.route") != route ||
-					attribute(server, "holdfast.identity") == "" ||
-					(attribute(server, "holdfast.file") == id) == (w.trace == whole.trace) {
-					t.Errorf("%s has %v", w.name, server.GetAttributes())
-				}
-				for want := range strings.SplitSeq(w.has, ",") {
-					if !slices.Contains(children, want) {
-						t.Errorf("%s has no %s, but %v", w.name, want, children)
-					}
-				}
+			for _, r := range requests {
+				c.has(t, r, id)
 			}
 			log, err := os.ReadFile(s.log)
 			if err != nil {
 				t.Fatal(err)
 			}
+			last := requests[2]
 			if want := "request_id=" + last.requestID + " trace_id=" + last.trace; !strings.Contains(string(log), want) {
 				t.Errorf("no %s in the log", want)
 			}
-			for _, one := range c.spans { // a request for each trace: what goes on beside them makes none
+			for _, one := range c.spans { // one request for each trace: background work makes no spans
 				trace := hex.EncodeToString(one.GetTraceId())
 				if server, _ := c.of(t, trace); attribute(server, "holdfast.request_id") == own &&
 					len(server.GetParentSpanId()) > 0 {
-					t.Errorf("%s goes on with a trace that nobody began", server.GetName())
+					t.Errorf("%s has a parent that no client sent", server.GetName())
 				}
 			}
 		})
 	}
 }
 
-// Redis, the backend and who is asked before an upload are parts of a trace too, and can go
-// on with it.
+// tracedRequest is a request of a client with a trace, and the spans that it should have.
+type tracedRequest struct {
+	traced
+	name  string // of the server's span
+	has   string // its children, at least
+	small bool   // it is about another file
+}
+
+// tracedUpload uploads a file in three requests and a small one in a single request, and downloads the first.
+func (s *server) tracedUpload(t *testing.T) (file string, requests []tracedRequest) {
+	t.Helper()
+	content := random(17 * mebi)
+	created, post := s.traced(t, 1, "POST", "/files/tus/", nil, "Upload-Length: 17825792")
+	location := created.header.Get("Location")
+	half, first := s.traced(t, 2, "PATCH", location, content[:9*mebi], octets, "Upload-Offset: 0")
+	rest, last := s.traced(t, 3, "PATCH", location, content[9*mebi:], octets, "Upload-Offset: 9437184")
+	file = rest.header.Get("Content-Location")
+	small, whole := s.traced(t, 4, "POST", "/files/tus/", "small", "Upload-Length: 5", octets)
+	got, download := s.traced(t, 5, "GET", file, nil)
+	if created.status != 201 || half.status != 204 || rest.status != 204 || small.status != 201 ||
+		!bytes.Equal(got.body, content) {
+		t.Fatalf("%v\n%v\n%v\n%v\n%d bytes", created, half, rest, small, len(got.body))
+	}
+	return file, []tracedRequest{
+		{post, "POST /tus/", "SQL create upload", false},
+		{first, "PATCH /tus/{id}", "SQL take lease,SQL take part number,S3 CreateMultipartUpload,S3 UploadPart,S3 " +
+			"PutObject,SQL commit,SQL commit transaction", false},
+		{last, "PATCH /tus/{id}", "SQL take lease,S3 UploadPart,SQL read parts,S3 CompleteMultipartUpload,S3 " +
+			"HeadObject,SQL record file,SQL commit transaction", false},
+		{whole, "POST /tus/", "SQL create upload,S3 PutObject,SQL record file", true},
+		{download, "GET /{id}", "S3 GetObject", false},
+	}
+}
+
+// has checks the spans of a request about the file with this id.
+func (c *spans) has(t *testing.T, r tracedRequest, id string) {
+	t.Helper()
+	server, children := c.of(t, r.trace)
+	if server.GetName() != r.name || hex.EncodeToString(server.GetParentSpanId()) != r.span {
+		t.Errorf("%q, a part of %x; want %q, of %s", server.GetName(), server.GetParentSpanId(), r.name, r.span)
+	}
+	_, route, _ := strings.Cut(r.name, " ")
+	if attribute(server, "holdfast.request_id") != r.requestID || attribute(server, "url.path") != route ||
+		attribute(server, "http.route") != route || attribute(server, "holdfast.identity") == "" ||
+		(attribute(server, "holdfast.file") == id) == r.small {
+		t.Errorf("%s has %v", r.name, server.GetAttributes())
+	}
+	for want := range strings.SplitSeq(r.has, ",") {
+		if !slices.Contains(children, want) {
+			t.Errorf("%s has no %s, but %v", r.name, want, children)
+		}
+	}
+}
+
+// Calls to Redis, to the backend and to PRE_CREATE_URL are parts of a trace too. The called service gets the trace
+// and can continue it.
 func TestTraceOfPermission(t *testing.T) {
 	t.Parallel()
 	c := &spans{}
@@ -260,8 +277,8 @@ func TestTraceOfPermission(t *testing.T) {
 	}
 }
 
-// A collector that is not there, or that takes a connection and never says a word, is no
-// reason for anything to fail, and for nothing to end.
+// If there is no collector, or it accepts a connection and never answers, no request fails, and the service still
+// stops.
 func TestCollectorGone(t *testing.T) {
 	t.Parallel()
 	mute, err := net.Listen("tcp", "127.0.0.1:0")

@@ -125,7 +125,7 @@ func TestCommandsSendAndFetchFiles(t *testing.T) {
 		p.holds("here/"+strings.ReplaceAll(name, " ", "_"), b)
 	}
 
-	// A file that is there is left alone, or replaced if that is what is asked for.
+	// An existing file is kept, or replaced with -f.
 	p.write("here/notes.md", []byte("mine"))
 	if again := p.runs("download", "-o", "here", urls[3]); again.status != 1 || !strings.Contains(again.errors,
 		"such a file already") {
@@ -139,44 +139,46 @@ func TestCommandsSendAndFetchFiles(t *testing.T) {
 	p.holds("here/notes.md", contents["notes.md"])
 }
 
-// With Ctrl-C in the middle, the same command goes on where it was.
+// interrupt starts a command over a slow line, and ends it with SIGINT when bytes have come through.
+func (p *person) interrupt(t *testing.T, direction badline.Direction, came func() bool, args ...string) {
+	t.Helper()
+	p.line.Spoil(direction, badline.Fault{Rate: 4_000_000})
+	defer p.line.Mend()
+	cmd, _, errs := p.command(args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.eventually("bytes came through", came)
+	cmd.Process.Signal(syscall.SIGINT)
+	cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 130 || !strings.Contains(errs.String(),
+		"the same command goes on") {
+		t.Fatalf("status %d: %s", status, errs.String())
+	}
+}
+
+// notedOffset is the offset of the only upload that is noted, or "" if there is none.
+func (p *person) notedOffset(t *testing.T) string {
+	t.Helper()
+	noted, _ := filepath.Glob(filepath.Join(p.dir, ".local/state/holdfast/uploads/*"))
+	if len(noted) != 1 {
+		return ""
+	}
+	url, _ := os.ReadFile(noted[0])
+	return p.do(t, "HEAD", p.direct(string(url)), nil, "Authorization: Bearer "+p.token,
+		"Tus-Resumable: 1.0.0").header.Get("Upload-Offset")
+}
+
+// After Ctrl-C in the middle, the same command goes on where it was.
 func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t)
 	content := random(30 << 20)
 	p.write("film.mp4", content)
-	// interrupt ends a command when bytes have come through.
-	interrupt := func(direction badline.Direction, came func() bool, args ...string) {
-		t.Helper()
-		p.line.Spoil(direction, badline.Fault{Rate: 4_000_000})
-		defer p.line.Mend()
-		cmd, _, errs := p.command(args...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		p.eventually("bytes came through", came)
-		cmd.Process.Signal(syscall.SIGINT)
-		cmd.Wait()
-		if status := cmd.ProcessState.ExitCode(); status != 130 || !strings.Contains(errs.String(),
-			"the same command goes on") {
-			t.Fatalf("status %d: %s", status, errs.String())
-		}
-	}
-	offset := func() string {
-		noted, _ := filepath.Glob(filepath.Join(p.dir, ".local/state/holdfast/uploads/*"))
-		if len(noted) != 1 {
-			return ""
-		}
-		url, _ := os.ReadFile(noted[0])
-		return p.do(t, "HEAD", p.direct(string(url)), nil, "Authorization: Bearer "+p.token,
-			"Tus-Resumable: 1.0.0").header.Get("Upload-Offset")
-	}
-	interrupt(badline.Up, func() bool {
-		return p.unfinished() == 1 &&
-			p.metric("holdfast_upload_received_bytes_total") > 1<<20
+	p.interrupt(t, badline.Up, func() bool {
+		return p.unfinished() == 1 && p.metric("holdfast_upload_received_bytes_total") > 1<<20
 	}, "upload", "film.mp4")
-	at := offset()
-	if at == "" || at == "0" {
+	if at := p.notedOffset(t); at == "" || at == "0" {
 		t.Fatalf("the upload is at %q", at)
 	}
 	sent := p.runs("upload", "film.mp4")
@@ -190,8 +192,10 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 
 	url := strings.TrimSpace(sent.out)
 	part := filepath.Join(p.dir, "copy.mp4.part")
-	interrupt(badline.Down, func() bool { info, err := os.Stat(part); return err == nil && info.Size() > 1<<20 },
-		"download", "-o", "copy.mp4", url)
+	p.interrupt(t, badline.Down, func() bool {
+		info, err := os.Stat(part)
+		return err == nil && info.Size() > 1<<20
+	}, "download", "-o", "copy.mp4", url)
 	if got := p.runs("download", "-o", "copy.mp4", url); got.status != 0 || got.out != "copy.mp4\n" {
 		t.Fatalf("%+v", got)
 	}
@@ -270,7 +274,7 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 			t.Errorf("%q: %+v, want %d and %q", c.args, got, c.status, c.says)
 		}
 	}
-	// One that fails stops no other.
+	// If one file fails, the others are still sent.
 	mixed := p.runs("upload", "large", "small", "nowhere")
 	if mixed.status != 3 || strings.Count(mixed.out, "\n") != 1 || strings.Count(mixed.errors, "holdfast: ") != 2 {
 		t.Errorf("%+v", mixed)

@@ -18,7 +18,7 @@ const (
 	backendTooSlow = `{"code":"EXT_004","message":"Permission check timed out"}`
 )
 
-// resting is what the program has open while nobody asks for anything.
+// resting is what the program has open between requests.
 type resting struct{ goroutines, sockets int }
 
 func (s *server) rest() resting {
@@ -26,9 +26,8 @@ func (s *server) rest() resting {
 	return resting{int(s.metric("go_goroutines")), openSockets(s.t, s.process.Pid())}
 }
 
-// settles waits until the program has about as much open as it had. Its pools may be fuller
-// than at first, by up to 32 connections each; what leaks grows with the load, which is
-// hundreds of requests and more.
+// settles waits until the program has about as much open as it had. Its pools may hold up to 32 connections more
+// each. A leak would be larger: it grows with the load, which is hundreds of requests and more.
 func (s *server) settles(was resting) {
 	s.t.Helper()
 	const pools = 80
@@ -40,27 +39,41 @@ func (s *server) settles(was resting) {
 	s.t.Logf("open before: %+v, after: %+v", was, now)
 }
 
-// Redis stops, starts, hangs and goes on under load. Who is asked about there gets the
-// contract's 503 in the meantime and never passes for nobody; others are served; and it is
-// well again by itself.
+// redisScene has callers of every kind, a file of the user, and one of the local token.
+type redisScene struct {
+	*server
+	d                          *django
+	user, public, guest, local caller
+	id, own                    string // the user's file, and the local token's
+}
+
+// Redis stops, starts, hangs and goes on under load. Meanwhile a caller whose token is in Redis gets the
+// contract's 503, and is never treated as anonymous; other callers are served. Afterwards all is well without help.
 func TestRedisStopsUnderLoad(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
 	s := start(t, append(d.tokens(), "AUTH_CACHE_TTL=0")...)
-	user, public, guest := s.as("user", d.user("pn-user", 11, 1)), s.as("public", d.public("abcdefgh", 1)),
-		s.as("guest", d.guest(12, 1))
-	local := s.as("local", "Authorization: Bearer "+s.token)
-	id, own := user.brings("the user's"), local.brings("the local one's")
-	ready := func() int { return s.do(t, "GET", "/files/readyz", nil).status }
+	r := &redisScene{server: s, d: d, user: s.as("user", d.user("pn-user", 11, 1)),
+		public: s.as("public", d.public("abcdefgh", 1)), guest: s.as("guest", d.guest(12, 1)),
+		local: s.as("local", "Authorization: Bearer "+s.token)}
+	r.id, r.own = r.user.brings("the user's"), r.local.brings("the local one's")
 	was := s.rest()
+	stop := r.load(t)
+	r.fails(t, "stopped", func() { d.redis.Stop(t) }, func() { d.redis.Restart(t) })
+	r.fails(t, "frozen", d.redis.Freeze, d.redis.Thaw)
+	stop()
+	s.settles(was)
+}
 
-	var stop atomic.Bool
+// load reads the user's file all the time. Each answer is the file or the 503; stop checks that there were both.
+func (r *redisScene) load(t *testing.T) (stop func()) {
+	var over atomic.Bool
 	var statuses sync.Map
 	var load sync.WaitGroup
 	for range 16 {
 		load.Go(func() {
-			for !stop.Load() {
-				a, err := s.ask("GET", "/files/"+id, nil, user.header)
+			for !over.Load() {
+				a, err := r.ask("GET", "/files/"+r.id, nil, r.user.header)
 				if err != nil {
 					t.Errorf("under load: %v", err)
 					return
@@ -74,44 +87,43 @@ func TestRedisStopsUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	for _, fault := range []struct {
-		name       string
-		begin, end func()
-	}{
-		{"stopped", func() { d.redis.Stop(t) }, func() { d.redis.Restart(t) }},
-		{"frozen", d.redis.Freeze, d.redis.Thaw},
-	} {
-		fault.begin()
-		began := time.Now()
-		s.eventually("Redis "+fault.name, func() bool { return ready() == 503 })
-		for _, c := range []caller{user, public, s.as("cookie", "Cookie: token=pn-user"),
-			s.as("unknown", "Authorization: Bearer unknown")} {
-			c.gets("GET", "/files/"+id, 503, redisDown)
-		}
-		user.gets("POST", "/files/tus/", 503, redisDown, "Upload-Length: 1")
-		if a := user.do("GET", "/files/"+id, nil); a.header.Get("Retry-After") == "" {
-			t.Errorf("no Retry-After: %v", a)
-		}
-		t.Logf("Redis %s: all was refused after %s", fault.name, time.Since(began))
-		local.sees(own, "the local one's")
-		guest.gets("GET", "/files/"+own, 403, noAccess("12", own)) // needs no Redis
-		s.as("nobody", "").gets("GET", "/files/"+id, 401, unauthorized)
-		fault.end()
-		s.eventually("the user is let in again", func() bool { return user.do("GET", "/files/"+id, nil).status == 200 })
-		s.eventually("ready again", func() bool { return ready() == 200 })
-	}
-	stop.Store(true)
-	load.Wait()
-	for _, status := range []int{200, 503} {
-		if _, seen := statuses.Load(status); !seen {
-			t.Errorf("no %d under load", status)
+	return func() {
+		over.Store(true)
+		load.Wait()
+		for _, status := range []int{200, 503} {
+			if _, seen := statuses.Load(status); !seen {
+				t.Errorf("no %d under load", status)
+			}
 		}
 	}
-	s.settles(was)
 }
 
-// The backend is late, fails, and is gone: the contract's statuses, no goroutine or
-// connection that stays, and it is well again by itself.
+// fails makes Redis fail for a while.
+func (r *redisScene) fails(t *testing.T, how string, begin, end func()) {
+	t.Helper()
+	ready := func() int { return r.do(t, "GET", "/files/readyz", nil).status }
+	begin()
+	began := time.Now()
+	r.eventually("Redis "+how, func() bool { return ready() == 503 })
+	for _, c := range []caller{r.user, r.public, r.as("cookie", "Cookie: token=pn-user"),
+		r.as("unknown", "Authorization: Bearer unknown")} {
+		c.gets("GET", "/files/"+r.id, 503, redisDown)
+	}
+	r.user.gets("POST", "/files/tus/", 503, redisDown, "Upload-Length: 1")
+	if a := r.user.do("GET", "/files/"+r.id, nil); a.header.Get("Retry-After") == "" {
+		t.Errorf("no Retry-After: %v", a)
+	}
+	t.Logf("Redis %s: all was refused after %s", how, time.Since(began))
+	r.local.sees(r.own, "the local one's")
+	r.guest.gets("GET", "/files/"+r.own, 403, noAccess("12", r.own)) // needs no Redis
+	r.as("nobody", "").gets("GET", "/files/"+r.id, 401, unauthorized)
+	end()
+	r.eventually("the user is let in again", func() bool { return r.user.do("GET", "/files/"+r.id, nil).status == 200 })
+	r.eventually("ready again", func() bool { return ready() == 200 })
+}
+
+// The backend is late, fails, and is gone: callers get the contract's statuses, no goroutine or
+// connection stays open, and all is well again without help.
 func TestBackendFailsUnderLoad(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -147,7 +159,7 @@ func TestBackendFailsUnderLoad(t *testing.T) {
 	if took := time.Since(began); took < 9*time.Second {
 		t.Errorf("a backend that takes 12 s was given up after %s", took)
 	}
-	owner.sees(id, "the owner's") // nobody is asked about that
+	owner.sees(id, "the owner's") // without asking the backend
 	d.answer(0, 0)
 	all(fine)
 	for range 5 {
@@ -164,7 +176,7 @@ func TestBackendFailsUnderLoad(t *testing.T) {
 	s.settles(was)
 }
 
-// PostgreSQL stops and starts: 503, and well again by itself.
+// PostgreSQL stops and starts: 503 meanwhile, and all is well again without help.
 func TestDatabaseStopsUnderCallers(t *testing.T) {
 	t.Parallel()
 	d, pg := startDjango(t), pgtest.Start(t)
@@ -185,8 +197,8 @@ func TestDatabaseStopsUnderCallers(t *testing.T) {
 	})
 }
 
-// A thousand wrong tokens a second, of every kind: who has a right one is served, and
-// nothing of them stays.
+// While a thousand wrong tokens of every kind come each second, right ones are accepted, and
+// nothing stays open afterwards.
 func TestThousandsOfWrongTokens(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
