@@ -34,24 +34,27 @@ const maxIterations = 1_000_000
 func (r *reader) auth() (a Auth, backend string) {
 	r.group = "Who is asking, and what they may see"
 	a = Auth{
-		CacheTTL: r.timeFrom("AUTH_CACHE_TTL", "how long a token that was revoked may still read; 0: not at all",
+		CacheTTL: r.timeFrom("AUTH_CACHE_TTL",
+			"how long an accepted token is cached for reading, so a revoked one may still read for this time; 0: not at all",
 			5*time.Second, 0, time.Hour),
-		Redis: r.redis("AUTH_REDIS_URL", "the Redis where Django keeps tokens, and where rate limits are counted "+
-			"(`redis://` or `rediss://`)"),
-		RedisPrefix: r.string("KEY_PREFIX_REDIS", "what its keys begin with", ":1:"),
-		Secret: r.get("DJANGO_SECRET_KEY", "Django's `SECRET_KEY`, by which tokens in Redis are found and those of "+
-			"guests checked: without it neither count", ""),
-		Iterations: r.int("AUTH_TOKEN_ITERATIONS", "rounds of PBKDF2, as in Django's settings; each wrong token costs them",
+		Redis: r.redis("AUTH_REDIS_URL",
+			"the Redis in which Django keeps tokens and in which rate limits are counted (`redis://` or `rediss://`)"),
+		RedisPrefix: r.string("KEY_PREFIX_REDIS", "the prefix of Django's keys in Redis", ":1:"),
+		Secret: r.get("DJANGO_SECRET_KEY",
+			"Django's `SECRET_KEY`: the keys of tokens in Redis are derived from it, and guests' tokens are signed with it. "+
+				"Without it neither are accepted", ""),
+		Iterations: r.int("AUTH_TOKEN_ITERATIONS",
+			"rounds of PBKDF2, as in Django's settings; each wrong token costs as many",
 			1, 1, maxIterations),
 		JWT: r.jwt(),
 	}
 	if u := r.pythonURL("BACKEND_PRIVATE_URL",
-		"the backend that knows who may see which file; without, grants decide"); u != nil {
+		"the URL of the backend that decides who may read which file; without it, grants decide"); u != nil {
 		backend = strings.TrimRight(u.String(), "/")
 	}
 	a.MayCrossAccounts = r.bool("BACKEND_MAY_CROSS_ACCOUNTS",
-		"the backend is asked about files of other accounts, too, and may open "+
-			"them, as with the Python service; see [MIGRATING.md](MIGRATING.md)", false)
+		"ask the backend about files of other accounts too, as the Python service did, and let it allow them. Off by "+
+			"default: accounts are kept apart. See [MIGRATING.md](MIGRATING.md)", false)
 	// Without a backend, Redis may be used for rate limits alone.
 	if a.Redis != "" && a.Secret == "" && backend != "" {
 		r.fault("DJANGO_SECRET_KEY", "is needed with AUTH_REDIS_URL and BACKEND_PRIVATE_URL: the keys in Redis are made "+
@@ -67,15 +70,17 @@ func (r *reader) auth() (a Auth, backend string) {
 const minSecret = 32
 
 func (r *reader) jwt() *JWT {
-	keys := r.httpURL("AUTH_JWKS_URL", "signed tokens (JWT) count: of the provider with these keys (RS256, ES256, EdDSA)")
+	keys := r.httpURL("AUTH_JWKS_URL",
+		"accept signed tokens (JWT) of the provider that publishes its keys at this URL (RS256, ES256, EdDSA)")
 	s := &JWT{
-		Secret: r.get("AUTH_JWT_SECRET", "or with this secret (HS256) of 32 characters or more", ""),
-		Issuer: r.get("AUTH_JWT_ISSUER", "what their `iss` has to be", ""),
-		Audience: r.get("AUTH_JWT_AUDIENCE", "what their `aud` has to be; set both, or tokens that the provider made "+
-			"for others count too", ""),
-		UserClaim:    r.string("AUTH_JWT_USER_CLAIM", "which claim names the user, as a number or digits", "user_id"),
-		AccountClaim: r.string("AUTH_JWT_ACCOUNT_CLAIM", "and which the account", "account_id"),
-		GroupsClaim:  r.string("AUTH_JWT_GROUPS_CLAIM", "and which the groups", "groups"),
+		Secret: r.get("AUTH_JWT_SECRET", "accept signed tokens (JWT) with this secret (HS256), of 32 characters or more", ""),
+		Issuer: r.get("AUTH_JWT_ISSUER", "the `iss` that signed tokens must have", ""),
+		Audience: r.get("AUTH_JWT_AUDIENCE",
+			"the `aud` that signed tokens must have. Set issuer and audience, or tokens that the provider made for other "+
+				"services are accepted too", ""),
+		UserClaim:    r.string("AUTH_JWT_USER_CLAIM", "the claim with the user's number, as a number or digits", "user_id"),
+		AccountClaim: r.string("AUTH_JWT_ACCOUNT_CLAIM", "the claim with the account's number", "account_id"),
+		GroupsClaim:  r.string("AUTH_JWT_GROUPS_CLAIM", "the claim with the user's groups", "groups"),
 	}
 	if keys != nil {
 		s.KeysURL = keys.String()

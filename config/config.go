@@ -150,16 +150,18 @@ func (r *reader) load() (c Config) {
 	c.Auth, c.Backend = r.auth()
 	c.Postgres = r.postgres()
 	c.Storage = r.storage()
-	c.EmbeddedSync = r.bool("EMBEDDED_SYNC", "with the embedded store, flush the file system before an offset is "+
-		"acknowledged; off trades what a power cut may cost for speed", true)
+	c.EmbeddedSync = r.bool("EMBEDDED_SYNC",
+		"flush the embedded store's file system before an offset is acknowledged. `off` is faster, and a power cut may "+
+			"lose acknowledged bytes", true)
 	if c.Download.Redirect && c.Storage.Type == Embedded {
 		r.fault("DOWNLOAD_MODE", "redirect needs a store that clients can reach: another STORAGE_TYPE than embedded")
 	}
 	c.Limits = r.limits(c.Mode)
 	c.Connections = r.connections()
 	c.TrustedProxies = r.proxies(c.Backend != "")
-	c.InterimThroughProxy = r.bool("INTERIM_THROUGH_PROXY", "all proxies in front pass interim answers (1xx) on, so that "+
-		"104 of resumable uploads is sent through them; nginx does not, and breaks the connection", false)
+	c.InterimThroughProxy = r.bool("INTERIM_THROUGH_PROXY",
+		"send interim answers of resumable uploads (104) also through proxies. Set it only if all proxies in front "+
+			"support them: nginx does not, and breaks the connection", false)
 	c.Quota = r.quotas()
 	c.Events = r.events()
 	c.Import = r.imports()
@@ -170,44 +172,50 @@ func (r *reader) load() (c Config) {
 
 func (r *reader) service(c *Config) {
 	r.group = "The service"
-	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development`, `Staging` (no ready token) or `Production` (nor that, but "+
-		"JSON logs, rate limits, HSTS)",
+	c.Mode = oneOf(r, "CONFIG", "`Testing`, `Development`, `Staging` (prints no token at start) or `Production` (the "+
+		"same, with JSON logs, rate limits and HSTS)",
 		Development, Testing, Development, Staging, Production)
 	c.Debug = r.bool("DEBUG", "show the text of internal errors to clients", false)
-	c.Host = r.string("HOST", "where to listen; `0.0.0.0` is everywhere", "127.0.0.1")
-	c.Port = r.int("PORT", "0 takes a free one", 8000, 0, 65535)
-	c.DataDir = r.path("DATA_DIR", "database and objects of the embedded default", "./data")
+	c.Host = r.string("HOST", "the address to listen on; `0.0.0.0`: all addresses", "127.0.0.1")
+	c.Port = r.int("PORT", "the port to listen on; 0: any free port", 8000, 0, 65535)
+	c.DataDir = r.path("DATA_DIR", "the folder of the SQLite database and of the embedded store", "./data")
 	c.PublicURL = r.publicURL()
-	c.ExampleDir = r.path("EXAMPLE_DIR", "the built example page, served at `/` if it is there", "web-example/dist")
+	c.ExampleDir = r.path("EXAMPLE_DIR", "the folder of the built example pages, which are served at `/` if it exists",
+		"web-example/dist")
 	c.FrontendURL, c.AllowedOrigins = r.origins()
-	c.AllowedHeaders = r.list("ALLOWED_HEADERS", "headers that those pages may send beside the ones that the service "+
-		"knows, and those that tracing libraries add, a comma list")
+	c.AllowedHeaders = r.list("ALLOWED_HEADERS",
+		"request headers that pages of other origins may send, as a comma list; those that the service or tracing "+
+			"libraries use are always allowed")
 	c.Admin = r.admin()
-	c.StartTimeout = r.duration("START_TIMEOUT", "how long to wait for database and store at start", 30*time.Second,
+	c.StartTimeout = r.duration("START_TIMEOUT", "how long to wait for the database and the store at start",
+		30*time.Second,
 		24*time.Hour)
 	c.Drain = r.drain()
 }
 
 func (r *reader) uploads(c *Config) {
 	r.group = "Uploads"
-	c.MaxFileSize = r.int64("MAX_FILE_SIZE", "the longest file, in bytes", 104857600, 1, 5<<40)
-	c.MemoryBudget = r.int64("MEMORY_BUDGET", "bytes of uploads that may be in memory at the same time; at least two "+
-		"parts of the longest file's", 256<<20, 17<<20, 1<<40)
-	c.UploadTTL = r.timeFrom("UPLOAD_TTL", "an unfinished upload is removed when it got no byte for so long", 24*time.Hour,
+	c.MaxFileSize = r.int64("MAX_FILE_SIZE", "the largest file, in bytes", 104857600, 1, 5<<40)
+	c.MemoryBudget = r.int64("MEMORY_BUDGET",
+		"how many bytes of uploads may be in memory at the same time; at least two parts of the largest file's", 256<<20,
+		17<<20, 1<<40)
+	c.UploadTTL = r.timeFrom("UPLOAD_TTL", "an unfinished upload is removed after this time without a byte", 24*time.Hour,
 		time.Millisecond, 365*24*time.Hour)
-	c.MaxUnfinished = r.int64("MAX_UNFINISHED_UPLOADS", "how many unfinished uploads one identity may have at a time; "+
-		"0: any number", 1000, 0, 1<<40)
-	c.ReadTimeout = r.duration("READ_TIMEOUT", "an upload request that sends no byte for so long is ended; what came is "+
-		"kept", 60*time.Second, 24*time.Hour)
+	c.MaxUnfinished = r.int64("MAX_UNFINISHED_UPLOADS", "how many unfinished uploads one identity may have; 0: no limit",
+		1000, 0, 1<<40)
+	c.ReadTimeout = r.duration("READ_TIMEOUT",
+		"an upload request is ended after this time without a byte; the bytes that came are kept", 60*time.Second,
+		24*time.Hour)
 	c.MinFreeSpace = r.minFreeSpace()
-	r.int64("CHUNK_SIZE", "checked, so that a typing error is told; not needed", 1048576, 1, 1<<40)
+	r.int64("CHUNK_SIZE", "a setting of the Python service that has no effect here; its value is still checked", 1048576,
+		1, 1<<40)
 }
 
 // minFreeSpace is negative if the variable is not set.
 func (r *reader) minFreeSpace() int64 {
 	const name, usual = "MIN_FREE_SPACE", 256 << 20
-	n := r.int64(name, "bytes that stay free in `DATA_DIR`, so that files can be deleted: uploads that would leave less "+
-		"are refused (507). Where it is not set, on a small disk a tenth of that; 0: none", usual, 0, 1<<50)
+	n := r.int64(name, "how many bytes uploads leave free on the disk of `DATA_DIR`, so that files can still be deleted: "+
+		"an upload that would leave less is refused (507). By default at most a tenth of the disk; 0: none", usual, 0, 1<<50)
 	if strings.TrimSpace(r.getenv(name)) == "" {
 		return -1
 	}
@@ -216,9 +224,10 @@ func (r *reader) minFreeSpace() int64 {
 
 func (r *reader) publicURL() string {
 	name := "PUBLIC_URL"
-	u := r.httpURL(name, "the URL under which clients see files; behind a proxy it must be set. Where it is not, each "+
-		"client gets URLs with the host that it asked (`http://HOST/files`)")
-	if other := r.pythonURL("FASTAPI_BASE_URL", "another name for it"); u == nil && other != nil {
+	u := r.httpURL(name, "the URL under which clients see files; it must be set behind a proxy. Without it, the URLs "+
+		"that a "+
+		"client gets have the host of its request (`http://HOST/files`)")
+	if other := r.pythonURL("FASTAPI_BASE_URL", "the Python service's name for `PUBLIC_URL`"); u == nil && other != nil {
 		name, u = "FASTAPI_BASE_URL", other
 	}
 	if u == nil {
@@ -233,21 +242,23 @@ func (r *reader) publicURL() string {
 // origins reads the origins whose pages may call the API. The first result is the URL to which browsers are sent to
 // sign in, without a trailing slash, or empty.
 func (r *reader) origins() (frontend string, all []string) {
-	for _, s := range r.list("ALLOWED_ORIGINS", "origins whose pages may call (CORS), a comma or JSON list: such as "+
-		"`https://app.example.org`, "+
-		"`https://*.example.org`, an app's `capacitor://localhost`, or `*`: everybody's, but without cookies") {
+	for _, s := range r.list("ALLOWED_ORIGINS",
+		"origins whose pages may call the API (CORS), as a comma list or JSON list: such as `https://app.example.org`, "+
+			"`https://*.example.org`, an app's `capacitor://localhost`, or `*` for every origin, but without cookies") {
 		if o := r.origin(s); o != "" {
 			all = append(all, o)
 		}
 	}
-	if u := r.pythonURL("FRONTEND_URL", "one more; and where browsers are sent to sign in that open a file's address "+
-		"without a token"); u != nil {
+	if u := r.pythonURL("FRONTEND_URL",
+		"the front end: its origin may call the API, and a browser that opens a file's URL without a token is redirected "+
+			"there to sign in"); u != nil {
 		frontend = strings.TrimRight(u.String(), "/")
 		all = append(all, Origin(u))
 	}
 	if u := r.pythonURL("FORMS_URL",
-		"one more; the scheme of this URL, of `FRONTEND_URL`, `BACKEND_PRIVATE_URL` and `FASTAPI_BASE_URL` may be left out: "+
-			"http for addresses and names without a dot, else https"); u != nil {
+		"the URL of public forms: its origin may call the API. Here and in `FRONTEND_URL`, `BACKEND_PRIVATE_URL` and "+
+			"`FASTAPI_BASE_URL` the scheme may be left out: it is http for IP addresses and names without a dot, otherwise "+
+			"https"); u != nil {
 		all = append(all, Origin(u))
 	}
 	return frontend, all
@@ -256,11 +267,12 @@ func (r *reader) origins() (frontend string, all []string) {
 func (r *reader) postgres() *Postgres {
 	r.group = "Database"
 	p := &Postgres{
-		Host:     r.string("POSTGRES_HOST", "PostgreSQL 15 or newer; without a host, SQLite in `DATA_DIR`", ""),
-		Port:     r.int("POSTGRES_PORT", "its port", 5432, 1, 65535),
-		User:     r.string("POSTGRES_USER", "who we are there", ""),
-		Password: r.string("POSTGRES_PASSWORD", "the password of that user", ""),
-		Database: r.string("POSTGRES_DB", "the database", ""),
+		Host: r.string("POSTGRES_HOST",
+			"the host of PostgreSQL (15 or newer); without it, the database is SQLite in `DATA_DIR`", ""),
+		Port:     r.int("POSTGRES_PORT", "the port of PostgreSQL", 5432, 1, 65535),
+		User:     r.string("POSTGRES_USER", "the role that the service uses", ""),
+		Password: r.string("POSTGRES_PASSWORD", "the password of that role", ""),
+		Database: r.string("POSTGRES_DB", "the name of the database", ""),
 	}
 	if p.Host == "" {
 		return nil

@@ -10,25 +10,31 @@ const minLinkKey = 32
 
 func (r *reader) downloads(c *Config) {
 	r.group = "Downloads"
-	c.WriteTimeout = r.duration("WRITE_TIMEOUT", "a client that takes less than 128 KiB of a download in so long is cut "+
-		"off", 2*time.Minute, 24*time.Hour)
+	c.WriteTimeout = r.duration("WRITE_TIMEOUT",
+		"a client that takes longer than this for 128 KiB of a download is cut off", 2*time.Minute, 24*time.Hour)
 	d := Download{
-		StoreTimeout: r.duration("DOWNLOAD_STORE_TIMEOUT", "a store that sends nothing for so long is asked again, from "+
-			"the byte that was reached", 30*time.Second, 24*time.Hour),
-		CacheControl: r.string("DOWNLOAD_CACHE_CONTROL", "`Cache-Control` of files", "private, no-cache"),
-		Redirect: oneOf(r, "DOWNLOAD_MODE", "`redirect`: larger files come from the store itself, by a 302 to a "+
-			"presigned address", "proxy", "proxy", "redirect") == "redirect",
-		RedirectAbove: r.int64("DOWNLOAD_REDIRECT_MIN", "with `redirect`: above so many bytes", 8<<20, 0, 5<<40),
-		FrameOptions: oneOf(r, "PDF_FRAME_OPTIONS", "`SAMEORIGIN`: pages of the same origin may show a PDF in a frame",
+		StoreTimeout: r.duration("DOWNLOAD_STORE_TIMEOUT",
+			"if the store sends nothing for this time, the download continues with a new request to it, from the byte that "+
+				"was reached", 30*time.Second, 24*time.Hour),
+		CacheControl: r.string("DOWNLOAD_CACHE_CONTROL",
+			"the `Cache-Control` header of files; by default browsers ask each time whether their copy is still valid",
+			"private, no-cache"),
+		Redirect: oneOf(r, "DOWNLOAD_MODE",
+			"`proxy`: the service sends the bytes; `redirect`: large files come from the store itself, by a 302 to a "+
+				"presigned URL", "proxy", "proxy", "redirect") == "redirect",
+		RedirectAbove: r.int64("DOWNLOAD_REDIRECT_MIN", "with `redirect`: files above this size, in bytes, are redirected",
+			8<<20, 0, 5<<40),
+		FrameOptions: oneOf(r, "PDF_FRAME_OPTIONS",
+			"the `X-Frame-Options` header of PDFs; with `SAMEORIGIN`, pages of the same origin may show a PDF in a frame",
 			"DENY", "DENY", "SAMEORIGIN"),
-		ResourcePolicy: oneOf(r, "RESOURCE_POLICY", "`Cross-Origin-Resource-Policy` of files: whose pages may show one by "+
-			"a signed link, as a picture, a sound or "+
-			"a film. `same-site` are pages of the same registrable domain (`app.example.org` and `files.example.org`), "+
-			"`cross-origin` everybody's", "same-site",
+		ResourcePolicy: oneOf(r, "RESOURCE_POLICY",
+			"the `Cross-Origin-Resource-Policy` header of files: which pages may embed one by a signed link, as an image, "+
+				"audio or video. `same-site`: pages of the same registrable domain (`app.example.org` and `files.example.org`); "+
+				"`cross-origin`: all pages", "same-site",
 			"same-origin", "same-site", "cross-origin"),
 	}
-	if u := r.httpURL("DOWNLOAD_REDIRECT_ENDPOINT", "with `redirect`: where clients reach the store, if not where the "+
-		"service does"); u != nil {
+	if u := r.httpURL("DOWNLOAD_REDIRECT_ENDPOINT",
+		"with `redirect`: the store's URL for clients, if it differs from the service's own"); u != nil {
 		d.RedirectEndpoint = strings.TrimRight(u.String(), "/")
 	}
 	if strings.ContainsFunc(d.CacheControl, func(c rune) bool { return c < ' ' || c > '~' }) {
@@ -36,15 +42,18 @@ func (r *reader) downloads(c *Config) {
 	}
 	c.Download = d
 	c.Links = r.links()
-	c.CacheTTL = r.timeFrom("PERMISSION_CACHE_TTL", "how long the decision that somebody may read a file is cached; 0: "+
-		"not at all. See [DOWNLOADS.md](DOWNLOADS.md)", 10*time.Second, 0, time.Hour)
+	c.CacheTTL = r.timeFrom("PERMISSION_CACHE_TTL",
+		"how long a decision that somebody may read a file is cached; 0: not at all. See [DOWNLOADS.md](DOWNLOADS.md)",
+		10*time.Second, 0, time.Hour)
 }
 
 func (r *reader) links() Links {
-	l := Links{MaxTTL: r.timeFrom("LINK_MAX_TTL", "the longest life of a signed link", 7*24*time.Hour, time.Second,
+	l := Links{MaxTTL: r.timeFrom("LINK_MAX_TTL", "the longest time for which a signed link may be valid", 7*24*time.Hour,
+		time.Second,
 		366*24*time.Hour)}
-	for _, key := range r.list("LINK_KEYS", "keys of signed links, a comma list of 32 characters or more each: the "+
-		"first signs, all are accepted; without, one is made and kept in the database") {
+	for _, key := range r.list("LINK_KEYS",
+		"keys of signed links, as a comma list, each of 32 characters or more: the first signs, all are accepted. Without "+
+			"it, the service makes a key and keeps it in the database") {
 		if len(key) < minLinkKey {
 			r.fault("LINK_KEYS", "must be keys of at least 32 characters each, such as openssl rand -base64 32 makes")
 			break

@@ -8,9 +8,10 @@ type Drain struct{ Delay, Timeout time.Duration }
 
 func (r *reader) drain() Drain {
 	return Drain{
-		Delay: r.timeFrom("DRAIN_DELAY", "after SIGTERM, how long the service goes on serving while `/readyz` says "+
-			"`stopping`, so that a load balancer takes notice first", 0, 0, time.Hour),
-		Timeout: r.duration("DRAIN_TIMEOUT", "then, how long running requests have to end, before they are cut off",
+		Delay: r.timeFrom("DRAIN_DELAY",
+			"how long the service keeps serving after SIGTERM while `/readyz` answers `stopping`, so that a load balancer "+
+				"stops sending requests first", 0, 0, time.Hour),
+		Timeout: r.duration("DRAIN_TIMEOUT", "how long running requests may take after that, before they are cut off",
 			10*time.Second, time.Hour),
 	}
 }

@@ -31,17 +31,16 @@ type Connections struct {
 
 func (r *reader) connections() Connections {
 	return Connections{
-		Most: r.int("MAX_CONNECTIONS", "connections of clients at the same time; 0: as many as the limit of open files "+
-			"allows (`ulimit -n`, "+
-			"see [Open files](#sizing)), at most 10000. When it is reached, a new connection closes the one that has been "+
-			"silent or idle longest; "+
-			"when all are serving requests, it gets 503", 0, 0, 1_000_000),
-		PerClient: r.int("MAX_CONNECTIONS_PER_CLIENT", "and from one address (IPv6: one /64 network) that is not one of "+
-			"`TRUSTED_PROXIES`; "+
-			"then 429. 0: a quarter of all", 0, 0, 1_000_000),
-		Idle: r.duration("IDLE_TIMEOUT", "an idle connection is kept open for so long; longer than the load balancer in "+
-			"front keeps its own "+
-			"(Google Cloud: 10 minutes), or requests meet a closing connection", 11*time.Minute, 24*time.Hour),
+		Most: r.int("MAX_CONNECTIONS",
+			"how many connections clients may have at the same time; 0: as many as the limit of open files allows (`ulimit "+
+				"-n`, see [Open files](#sizing)), at most 10000. At the limit, a new connection closes the one that has been "+
+				"silent or idle longest; if all are serving requests, it gets 503", 0, 0, 1_000_000),
+		PerClient: r.int("MAX_CONNECTIONS_PER_CLIENT",
+			"how many of them may come from one address (IPv6: one /64 network) that is not one of `TRUSTED_PROXIES`; more "+
+				"get 429. 0: a quarter of `MAX_CONNECTIONS`", 0, 0, 1_000_000),
+		Idle: r.duration("IDLE_TIMEOUT",
+			"how long an idle connection is kept open. It must be longer than in the load balancer in front (Google Cloud: "+
+				"10 minutes), or requests arrive at connections that are being closed", 11*time.Minute, 24*time.Hour),
 	}
 }
 
@@ -53,19 +52,21 @@ func (r *reader) limits(m Mode) Limits {
 	rate := func(name, count, meaning string, otherwise, least int) Rate {
 		return Rate{
 			Count:  r.int("RATE_LIMIT_"+name+"_"+count, meaning, otherwise, least, 1_000_000),
-			Window: r.timeFrom("RATE_LIMIT_"+name+"_WINDOW", "the window of those", time.Minute, time.Second, 24*time.Hour),
+			Window: r.timeFrom("RATE_LIMIT_"+name+"_WINDOW", "the window of that limit", time.Minute, time.Second, 24*time.Hour),
 		}
 	}
 	return Limits{
-		On: r.bool("RATE_LIMIT_ENABLED", "limits on how often may be asked, by identity, by address where there is "+
-			"none, and by both for public forms; counted in `AUTH_REDIS_URL`, or in memory. On by itself with "+
-			"`CONFIG=Production`", m == Production),
-		Uploads: rate("UPLOAD", "REQUESTS", "uploads begun in a window; a file that is put together of partial uploads "+
-			"counts once, and 16 parts may be begun for each; 0: any number", 10, 0),
-		Downloads: rate("DOWNLOAD", "REQUESTS", "downloads in a window, and refused ones; a download pays for as many "+
-			"bytes in ranges of its file; 0: any number", 100, 0),
-		Failures: rate("AUTH", "FAILURES", "different wrong tokens from one address in a window; after that no unknown "+
-			"one from there is looked up. At least 1: without this limit, tokens could be guessed", 100, 1),
+		On: r.bool("RATE_LIMIT_ENABLED",
+			"limit requests: by identity, by address for anonymous requests, and by both for public forms. Counted in "+
+				"`AUTH_REDIS_URL`, otherwise in memory. On by default with `CONFIG=Production`", m == Production),
+		Uploads: rate("UPLOAD", "REQUESTS",
+			"how many uploads an identity may begin in a window; a file that is put together "+
+				"of partial uploads counts once, and 16 parts may be begun for each; 0: no limit", 10, 0),
+		Downloads: rate("DOWNLOAD", "REQUESTS", "how many downloads an identity may begin in a window, including refused "+
+			"ones; ranges of a file count as one download up to the file's size; 0: no limit", 100, 0),
+		Failures: rate("AUTH", "FAILURES", "how many different wrong tokens may come from one address in a window; after "+
+			"that unknown tokens from there are refused without a lookup. At least 1: without this limit, tokens could be "+
+			"guessed", 100, 1),
 	}
 }
 
@@ -81,9 +82,9 @@ const (
 // proxy, in a private network.
 func (r *reader) proxies(backend bool) (all []netip.Prefix) {
 	const name = "TRUSTED_PROXIES"
-	list := r.list(name, "a comma list of networks whose `X-Real-IP` is believed: where your own proxies are, and "+
-		"nobody else; `private`: loopback and all private networks; `none`: nobody's; by default loopback, with "+
-		"`BACKEND_PRIVATE_URL` as `private`")
+	list := r.list(name, "the networks, as a comma list, whose `X-Real-IP` is trusted: those of your own proxies, and no "+
+		"others. `private`: loopback and all private networks; `none`: no network. By default loopback, or `private` if "+
+		"`BACKEND_PRIVATE_URL` is set")
 	switch {
 	case len(list) == 0 && backend:
 		list = []string{"private"}

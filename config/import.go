@@ -16,14 +16,16 @@ type Import struct {
 func (r *reader) imports() Import {
 	r.group = "Import"
 	i := Import{
-		Google: oneOf(r, "IMPORT_S3_TYPE", "for `holdfast import`: the kind of store that files come from, `s3` or "+
-			"`google`", "s3", "s3", "google") == "google",
-		Endpoint:  r.string("IMPORT_S3_ENDPOINT", "where it is, if it is not the service's own", ""),
-		AccessKey: r.string("IMPORT_S3_ACCESS_KEY", "its key", ""),
-		SecretKey: r.string("IMPORT_S3_SECRET_KEY", "and the secret of that", ""),
-		Region:    r.string("IMPORT_S3_REGION", "the store's region", "us-east-1"),
-		Texts: r.get("IMPORT_TEXTS_URL", "for `holdfast import links` and `access crossing`: a PostgreSQL database with "+
-			"texts, `postgres://user:password@host/database`", ""),
+		Google: oneOf(r, "IMPORT_S3_TYPE",
+			"for `holdfast import`: the kind of store that files are imported from, `s3` or `google`", "s3", "s3",
+			"google") == "google",
+		Endpoint:  r.string("IMPORT_S3_ENDPOINT", "the URL of that store, if it is not the service's own", ""),
+		AccessKey: r.string("IMPORT_S3_ACCESS_KEY", "the access key there", ""),
+		SecretKey: r.string("IMPORT_S3_SECRET_KEY", "the secret key there", ""),
+		Region:    r.string("IMPORT_S3_REGION", "the region of that store", "us-east-1"),
+		Texts: r.get("IMPORT_TEXTS_URL",
+			"for `holdfast import links` and `access crossing`: the PostgreSQL database with the texts, "+
+				"`postgres://user:password@host/database`", ""),
 	}
 	if i.Google {
 		i.Endpoint = cmp.Or(i.Endpoint, "https://storage.googleapis.com")

@@ -22,15 +22,16 @@ func (p Proxies) For(u *url.URL) (*url.URL, error) {
 // process reads the standard proxy variables, as every Go program does.
 func (r *reader) process(c *Config) {
 	r.group = "The process"
-	c.MemoryLimit = r.get("GOMEMLIMIT", "the heap's limit, as the Go runtime reads it (such as `1GiB`); without it the "+
-		"service sets `MEMORY_BUDGET` and 128 MiB", "") != ""
+	c.MemoryLimit = r.get("GOMEMLIMIT",
+		"the limit of the Go heap, as the Go runtime reads it (such as `1GiB`); without it, the service sets "+
+			"`MEMORY_BUDGET` plus 128 MiB", "") != ""
 	either := func(name, meaning string) string {
 		upper, lower := r.get(name, meaning, ""), r.get(strings.ToLower(name), "another name for it", "")
 		return cmp.Or(upper, lower)
 	}
 	c.Proxies = Proxies{
-		HTTP:   either("HTTP_PROXY", "the proxy for `http://` addresses of the object store and of webhooks"),
-		HTTPS:  either("HTTPS_PROXY", "the proxy for `https://` addresses"),
-		Except: either("NO_PROXY", "hosts that are reached without a proxy, a comma list; localhost always is"),
+		HTTP:   either("HTTP_PROXY", "the proxy for `http://` URLs of the object store and of webhooks"),
+		HTTPS:  either("HTTPS_PROXY", "the proxy for `https://` URLs"),
+		Except: either("NO_PROXY", "hosts that are reached without a proxy, as a comma list; localhost always is"),
 	}
 }

@@ -9,7 +9,8 @@ type Quota struct {
 func (r *reader) quotas() Quota {
 	r.group = "Quotas"
 	return Quota{
-		Bytes: r.int64("QUOTA_BYTES", "what an account may use; 0: no limit; exceptions by `holdfast quota`", 0, 0, 1<<60),
+		Bytes: r.int64("QUOTA_BYTES", "how many bytes an account may use; 0: no limit. `holdfast quota` sets exceptions", 0,
+			0, 1<<60),
 		Files: r.int64("QUOTA_FILES", "how many files an account may have; 0: no limit", 0, 0, 1<<60),
 	}
 }

@@ -19,15 +19,18 @@ func StoreKinds() []string { return []string{aws, google, "minio", seaweedFS, "v
 // storage reads the settings of every kind of store, and returns those of the chosen kind.
 func (r *reader) storage() Storage {
 	r.group = "Object store"
-	kind := oneOf(r, "STORAGE_TYPE", "`embedded` (in this process, over `DATA_DIR`), `local` (SeaweedFS), `google`, or "+
-		"`s3` (any other)", Embedded, Embedded, Local, Google, S3)
-	prefix := r.string("BUCKET_PREFIX", "account 7's files lie in bucket `PREFIX-7`", "pneumatic-dev-test")
-	signing := oneOf(r, "S3_PAYLOAD_SIGNING", "whether requests sign the bytes they carry: `unsigned` never, `signed` "+
-		"always (for a way to the store that is not trusted); by default not over TLS, nor to a plain HTTP endpoint that "+
-		"is named here, nor to the embedded store", SigningDefault, Unsigned, Signed)
-	store := oneOf(r, "S3_KIND", "what the store of `STORAGE_TYPE=s3` is, where it differs from S3 as AWS has it: "+
-		"`aws`, `google`, `minio`, `seaweedfs`, "+
-		"`versitygw`; by default `aws` without an endpoint, else any", "", StoreKinds()...)
+	kind := oneOf(r, "STORAGE_TYPE",
+		"the object store: `embedded` (in this process, in `DATA_DIR`), `local` (SeaweedFS), `google`, or `s3` (any other)",
+		Embedded, Embedded, Local, Google, S3)
+	prefix := r.string("BUCKET_PREFIX", "the prefix of bucket names: the files of account 7 are in the bucket `PREFIX-7`",
+		"pneumatic-dev-test")
+	signing := oneOf(r, "S3_PAYLOAD_SIGNING",
+		"whether requests to the store sign their bodies: `unsigned` never, `signed` always (for a network that is not "+
+			"trusted). By default neither over TLS, nor to a plain HTTP endpoint that is set here, nor to the embedded store",
+		SigningDefault, Unsigned, Signed)
+	store := oneOf(r, "S3_KIND", "the kind of store with `STORAGE_TYPE=s3`, if it differs from AWS: `aws`, `google`, "+
+		"`minio`, `seaweedfs`, `versitygw`. By default `aws` without an endpoint, otherwise a store without known "+
+		"differences", "", StoreKinds()...)
 	if !validBucketPrefix(kind, prefix) {
 		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.' (with another store than the embedded one also "+
 			"'_' and "+

@@ -16,14 +16,15 @@ const (
 func (r *reader) traces() Traces {
 	r.group = "Traces"
 	endpoint := r.httpURL("OTEL_EXPORTER_OTLP_ENDPOINT",
-		"the OpenTelemetry collector that takes traces; without, none are made")
-	own := r.httpURL("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the same, for traces alone and with their path")
-	exporter := oneOf(r, "OTEL_TRACES_EXPORTER", "`otlp`: traces, to the collector on localhost if no other is named; "+
-		"`none`: none", "", "otlp", "none")
+		"the URL of the OpenTelemetry collector that receives traces; without it, there are none")
+	own := r.httpURL("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "the same for traces only, including the path")
+	exporter := oneOf(r, "OTEL_TRACES_EXPORTER",
+		"`otlp`: send traces, to a collector on localhost if no endpoint is set; `none`: no traces", "", "otlp", "none")
 	disabled := strings.EqualFold(r.get("OTEL_SDK_DISABLED", "`true`: no traces", "false"), "true")
-	protocol := oneOf(r, "OTEL_EXPORTER_OTLP_PROTOCOL", "or `grpc`. OpenTelemetry's other variables count as well",
+	protocol := oneOf(r, "OTEL_EXPORTER_OTLP_PROTOCOL",
+		"`http/protobuf` or `grpc`. OpenTelemetry's other variables are used too",
 		TracesHTTP, TracesHTTP, TracesGRPC)
-	if own := oneOf(r, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "the same, for traces alone", "", TracesHTTP,
+	if own := oneOf(r, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "the same for traces only", "", TracesHTTP,
 		TracesGRPC); own != "" {
 		protocol = own
 	}

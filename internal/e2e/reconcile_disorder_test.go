@@ -93,8 +93,9 @@ func (d *disorder) damageUploads(t *testing.T) {
 	}
 	for _, m := range d.multiparts(t) {
 		if *m.Key == d.withoutParts {
-			if _, err := d.store().AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket),
-				Key: m.Key, UploadId: m.UploadId}); err != nil {
+			if _, err := d.backing.store().AbortMultipartUpload(t.Context(),
+				&s3.AbortMultipartUploadInput{Bucket: aws.String(bucket),
+					Key: m.Key, UploadId: m.UploadId}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -105,7 +106,8 @@ func (d *disorder) damageUploads(t *testing.T) {
 func (d *disorder) leaveObjects(t *testing.T) {
 	t.Helper()
 	const otherBucket = "pneumatic-dev-test-99"
-	if _, err := d.store().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(otherBucket)}); err != nil {
+	if _, err := d.backing.store().CreateBucket(t.Context(),
+		&s3.CreateBucketInput{Bucket: aws.String(otherBucket)}); err != nil {
 		t.Fatal(err)
 	}
 	d.backing.put(t, bucket, d.unknown, random(100))
@@ -174,7 +176,8 @@ func TestReconcile(t *testing.T) {
 		t.Errorf("looking has changed the store: %d objects, %d before", n, before)
 	}
 	d.repairs(t, map[string]string{"unhealed-record " + d.foreign: "healed", "left-object " + d.good: "removed",
-		"left-tail " + d.good: "removed", "left-multipart " + d.good: "removed", "wrong-usage ": "corrected"}, "--deep", "--fix")
+		"left-tail " + d.good: "removed", "left-multipart " + d.good: "removed", "wrong-usage ": "corrected"}, "--deep",
+		"--fix")
 	d.finds(t, "--deep")
 	if n := d.number(t, `select count(*) from files where file_id = $1 and size = 700 and etag <> '' and length(sha256) =
 		32`, d.foreign); n != 1 {
