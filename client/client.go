@@ -1,5 +1,8 @@
-// Package client uploads files to a Holdfast and downloads them over unreliable connections. It is what
-// `holdfast upload` and `holdfast download` run.
+// Package client uploads files to a Holdfast and downloads them over unreliable connections, lists and deletes them,
+// and makes links. It is what `holdfast upload` and `holdfast download` run.
+//
+// A Client is for one service and one token; it may be used by several goroutines. Files are named by their URLs, as
+// Upload and List return them.
 //
 // An upload speaks tus 1.0.0 and resumes after a lost connection and after the end of the process. A download
 // resumes by ranges (RFC 9110, 14) under the ETag of what it has. Both end with a comparison of the whole file's
@@ -7,8 +10,10 @@
 //
 // # Errors
 //
-// *Refusal is an answer that another try would not change. ErrUnreachable is returned after GiveUpAfter without
-// progress. ErrDigest says that the bytes at the other end are not the file's.
+// *Refusal is an answer that another try would not change; its Code says why, and errors.Is compares it with
+// fs.ErrNotExist and fs.ErrPermission. ErrUnreachable is returned after GiveUpAfter without progress. It wraps the
+// last error, which may be a *Refusal as well (503), so look for it first. ErrDigest says that the bytes at the other
+// end are not the file's. When ctx ends, its cause is returned.
 package client
 
 import (
@@ -17,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,12 +40,35 @@ var (
 	ErrExists = errors.New("there is such a file already")
 )
 
+// Codes of refusals that programs may want to tell from each other. A service's /docs has all of them.
+const (
+	CodeUnauthenticated = "AUTH_001"   // no token, or a wrong one
+	CodeForbidden       = "PERM_001"   // not with this token
+	CodeDenied          = "FILE_002"   // the file is not for the token's user
+	CodeNotFound        = "FILE_001"   // there is no such file
+	CodeTooLarge        = "FILE_003"   // the file is larger than the service takes
+	CodeQuota           = "QUOTA_001"  // the account's quota is exceeded
+	CodeInvalid         = "VAL_003"    // Reason says what is wrong with the request
+	CodeHarmful         = "UPLOAD_011" // the virus scanner found something
+)
+
 // Refusal is an answer that another try would not change.
 type Refusal struct {
-	Status  int // HTTP
-	Code    string
-	Message string
-	Reason  string
+	Status  int    // of HTTP
+	Code    string // as in CodeNotFound; empty if the answer is not from Holdfast
+	Message string // for people
+	Reason  string // what exactly is wrong; may be empty
+}
+
+// Is reports whether the refusal is fs.ErrNotExist (404, 410) or fs.ErrPermission (401, 403).
+func (r *Refusal) Is(target error) bool {
+	switch r.Status {
+	case http.StatusNotFound, http.StatusGone:
+		return target == fs.ErrNotExist
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return target == fs.ErrPermission
+	}
+	return false
 }
 
 func (r *Refusal) Error() string {
@@ -50,7 +79,7 @@ func (r *Refusal) Error() string {
 	if r.Reason != "" {
 		text += ": " + r.Reason
 	}
-	return fmt.Sprintf("%s (%d %s)", text, r.Status, r.Code)
+	return fmt.Sprintf("%s (%s)", text, strings.TrimSpace(fmt.Sprint(r.Status, " ", r.Code)))
 }
 
 // Client is a client of one service. New makes one; its fields may be changed before it is used.
@@ -59,7 +88,8 @@ type Client struct {
 	Base string
 	// Token is sent to URLs under Base only; empty: none.
 	Token string
-	HTTP  *http.Client
+	// HTTP sends the requests. It must have no Timeout, which would end long transfers.
+	HTTP *http.Client
 	// GiveUpAfter is how long a transfer is retried without progress before it fails. Every byte that is
 	// transferred starts that time anew.
 	GiveUpAfter time.Duration
@@ -69,8 +99,8 @@ type Client struct {
 	StallTimeout time.Duration
 	// URLs stores the URLs of unfinished uploads, so that another process can resume them; nil: it can't.
 	URLs *URLStore
-	// Progress is called with the number of bytes transferred since the last call. It is negative where bytes
-	// were lost.
+	// Progress is called with the number of bytes transferred since the last call, by the goroutines of all transfers.
+	// It is negative where bytes were lost; what is there already when a transfer resumes counts at once.
 	Progress func(n int64)
 }
 

@@ -28,7 +28,8 @@ type client struct {
 }
 
 func uploaders() []client {
-	return []client{{"holdfast", inShell("holdfast")}, {"curl", inShell("curl")}, {"python", inPython}, {"go", inGo}}
+	return []client{{"holdfast", inShell("holdfast")}, {"curl", inShell("curl")}, {"python", inPython}, {"go", inGo},
+		{"go package", inGoPackage}}
 }
 
 func downloaders() []client { return []client{{"wget", inShell("wget")}, {"aria2", inShell("aria2")}} }
@@ -132,6 +133,22 @@ func inGo(t *testing.T, s service, dir, _ string) string {
 	}
 	s.run(t, dir, []string{"HOME=" + home}, "go", "vet", "transfer.go")
 	return strings.TrimSpace(s.run(t, dir, []string{"HOME=" + home}, "go", "run", "transfer.go", "film.mp4", "copy.mp4"))
+}
+
+// inGoPackage runs a program of another module, which imports our package.
+func inGoPackage(t *testing.T, s service, dir, _ string) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, err := os.UserHomeDir() // the compiler's cache
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "main.go", strings.Join(snippets(t, "docs/CLIENTS.md", "go package"), ""))
+	shell(t, s, dir, "go module", "HOLDFAST="+root, "HOME="+home)
+	return strings.TrimSpace(s.run(t, dir, []string{"HOME=" + home}, "go", "run", ".", "film.mp4", "copy.mp4"))
 }
 
 // Every snippet is run by a test, and each one that the rate limit can refuse is also run where it does.
