@@ -102,16 +102,10 @@ func TestBackendThatIsNotThere(t *testing.T) {
 	}
 }
 
-// The timeout ends the wait for a slow backend: before the first byte of its response, after
-// it, and for callers that wait for a connection.
+// The timeout ends the wait for a slow backend: for its answer, and for callers that wait for a connection.
 func TestBackendThatHangs(t *testing.T) {
-	var open, most atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := open.Add(1)
-		defer open.Add(-1)
 		io.Copy(io.Discard, r.Body) // else the server would not notice that the client is gone
-		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-		}
 		<-r.Context().Done()
 	}))
 	defer server.Close()
@@ -132,7 +126,37 @@ func TestBackendThatHangs(t *testing.T) {
 	if ctx.Err() != nil {
 		t.Error("they were waited for until the test gave up")
 	}
-	if n := most.Load(); n > backendConnections {
+}
+
+// However many callers ask at once, the backend has backendConnections questions at a time.
+func TestBackendConnections(t *testing.T) {
+	var arrived, open, most atomic.Int64
+	full := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := open.Add(1)
+		defer open.Add(-1) // before the client sees the answer, and asks the next question
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		if arrived.Add(1) == backendConnections {
+			close(full)
+		}
+		<-full
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	b := NewBackend(server.URL)
+	b.timeout = time.Minute
+	defer b.Close()
+	var wg sync.WaitGroup
+	for range 4 * backendConnections {
+		wg.Go(func() {
+			if err := b.Check(t.Context(), asking("Authorization", "x"), "r"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := most.Load(); n != backendConnections {
 		t.Errorf("%d questions at the same time", n)
 	}
 }

@@ -100,6 +100,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	if err != nil {
 		return nil, err
 	}
+	defer s.body.Release()
 	if key != "" {
 		u, err := h.Keys.Keyed(r.Context(), who, key)
 		switch {
@@ -122,7 +123,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 		return nil, err
 	}
 	return h.Receive(r.Context(), upload.Creation{Name: f.name, Type: f.mediaType, Claim: f.claim, Key: key},
-		io.MultiReader(bytes.NewReader(first[:]), f), s.interrupt)
+		io.MultiReader(bytes.NewReader(first[:]), f), s.body.Interrupt)
 }
 
 // replay reads a form whose key already belongs to the file u, and returns an error if the form has another file.

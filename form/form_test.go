@@ -1,11 +1,14 @@
 package form
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -115,4 +118,52 @@ func TestInterrupt(t *testing.T) {
 	io.Copy(out, strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nxxx"))
 	(<-began)()
 	<-interrupted
+}
+
+// The service interrupts a form that was answered long ago, as an engine that ends late may do. The next request on the
+// same connection does not notice.
+func TestLateInterrupt(t *testing.T) {
+	var interrupt func()
+	read := make(chan bool)
+	h := New(Options{ReadTimeout: time.Minute, Fits: func(int64) error { return nil },
+		Base: func(*http.Request) string { return "" },
+		Receive: func(_ context.Context, _ upload.Creation, body io.Reader, i func()) (*file.Upload, error) {
+			_, err := io.Copy(io.Discard, body)
+			interrupt = i
+			read <- true
+			return &file.Upload{ID: "id"}, err
+		}})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if interrupt == nil {
+			h.Serve(w, r)
+			return
+		}
+		interrupt()
+		read <- true
+		if content, err := io.ReadAll(r.Body); string(content) != "second" || err != nil {
+			t.Errorf("%q %v", content, err)
+		}
+	}))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for _, c := range []struct{ before, after string }{
+		// The file's end is read, the body's is not.
+		{"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n", "."},
+		{"", "second"},
+	} {
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"+
+			"Content-Length: %d\r\n\r\n%s", len(c.before)+len(c.after), c.before)
+		<-read
+		io.WriteString(conn, c.after)
+		res, err := http.ReadResponse(in, nil)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatal(res, err)
+		}
+		io.Copy(io.Discard, res.Body)
+	}
 }

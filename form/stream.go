@@ -8,28 +8,25 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"holdfast/file"
+	"holdfast/reqbody"
 )
 
 // maxOverhead is how much of a form may be something else than its file, in bytes: other fields, and the headers of
 // all parts. mime/multipart alone would keep 10 MB of headers.
 const maxOverhead = 64 << 10
 
-// stream is the body of a request. It limits the time of each Read, and the bytes that are not the file's.
+// stream is the body of a request. It limits the bytes that are not the file's.
 type stream struct {
-	body           io.Reader
-	extendDeadline func() // restarts the client's time for the next byte
-	clearDeadline  func()
-	expireDeadline func() // makes a waiting Read return
-	overheadLeft   int    // bytes
-	inFile         bool   // the bytes being read are the file's
-	claim          []byte // the body's SHA-256 in the request's headers; nil: none
-	sum            hash.Hash
-	interrupted    atomic.Bool
-	err            error // why the body ended early
+	body         *reqbody.Body
+	hashed       io.Reader // body, which is hashed if there is a claim
+	overheadLeft int       // bytes
+	inFile       bool      // the bytes being read are the file's
+	claim        []byte    // the body's SHA-256 in the request's headers; nil: none
+	sum          hash.Hash
+	err          error // why the body ended early
 }
 
 // newStream returns r's body. Digests in the request's headers are those of the body, which is the whole form (RFC
@@ -39,22 +36,12 @@ func newStream(w http.ResponseWriter, r *http.Request, timeout time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	control := http.NewResponseController(w)
-	// Not every ResponseWriter has deadlines; the server's has.
-	s := &stream{body: r.Body, overheadLeft: maxOverhead, claim: claim, sum: sha256.New(),
-		extendDeadline: func() { _ = control.SetReadDeadline(time.Now().Add(timeout)) },
-		clearDeadline:  func() { _ = control.SetReadDeadline(time.Time{}) },
-		expireDeadline: func() { _ = control.SetReadDeadline(time.Now()) },
-	}
+	body := reqbody.New(w, r, timeout)
+	s := &stream{body: body, hashed: body, overheadLeft: maxOverhead, claim: claim, sum: sha256.New()}
 	if claim != nil {
-		s.body = io.TeeReader(r.Body, s.sum)
+		s.hashed = io.TeeReader(body, s.sum)
 	}
 	return s, nil
-}
-
-func (s *stream) interrupt() {
-	s.interrupted.Store(true)
-	s.expireDeadline()
 }
 
 func (s *stream) Read(p []byte) (int, error) {
@@ -68,24 +55,17 @@ func (s *stream) Read(p []byte) (int, error) {
 		}
 		p = p[:min(len(p), s.overheadLeft)]
 	}
-	// Extend the deadline before checking for an interruption, which sets the deadline, too.
-	s.extendDeadline()
-	if s.interrupted.Load() {
-		s.err = file.ErrStopping
-		return 0, s.err
-	}
-	n, err := s.body.Read(p)
+	n, err := s.hashed.Read(p)
 	if !s.inFile {
 		s.overheadLeft -= n
 	}
 	switch {
-	case err == nil:
-	case errors.Is(err, io.EOF):
-		// The server reads on, to notice when the client goes away; a deadline would end the request.
-		s.clearDeadline()
+	case err == nil, err == io.EOF:
 		return n, err
-	case s.interrupted.Load():
-		s.err = file.ErrStopping
+	case s.body.IsInterrupted():
+		s.err = s.body.Interrupted
+	case errors.Is(err, file.ErrInvalid): // malformed chunks
+		s.err = err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.err = file.Refuse(file.ErrSlow, "No byte came for too long")
 	default:

@@ -77,6 +77,21 @@ func untilOpen(t *testing.T, c *Connections, n float64) {
 	}
 }
 
+// untilIdle waits until the server knows that this many connections are idle.
+func untilIdle(t *testing.T, c *Connections, n int) {
+	t.Helper()
+	idle := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.idle.Len()
+	}
+	for end := time.Now().Add(time.Minute); idle() != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d connections are idle, want %d", idle(), n)
+		}
+	}
+}
+
 // ends reports whether the server closes a connection.
 func ends(c net.Conn) bool {
 	_, err := io.Copy(io.Discard, c)
@@ -89,6 +104,7 @@ func TestEviction(t *testing.T) {
 	limits, address := serveLimited(t, ConnectionSettings{Most: func() int { return 3 }, PerClient: 100},
 		func(l net.Listener) net.Listener { return l })
 	idle := answered(t, address)
+	untilIdle(t, limits, 1)
 	silent := client(t, address, "")
 	untilOpen(t, limits, 2)
 	half := client(t, address, "GET / HT")
@@ -101,6 +117,7 @@ func TestEviction(t *testing.T) {
 	if !ends(half) {
 		t.Error("the one with half a request is open")
 	}
+	untilIdle(t, limits, 3)
 	answered(t, address)
 	if !ends(idle) {
 		t.Error("the one that was idle longest is open")

@@ -5,7 +5,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 "$here/tools.sh" node
 cd "$here/../web-example"
 
-# npm writes here what it installed; an older file means that the lock file changed.
-if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
+# A copy of the lock file of what is installed. Times do not count: a checkout may give them any.
+if ! cmp -s package-lock.json node_modules/.installed-lock.json; then
   npm ci --no-audit --no-fund </dev/null
+  mkdir -p node_modules # npm makes none if there is nothing to install
+  cp package-lock.json node_modules/.installed-lock.json
 fi

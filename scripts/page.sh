@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# Builds the example page (web-example/dist) if it is missing or older than its sources.
+# Builds the example page (web-example/dist), unless it was built from these sources. Times do not count: a checkout may
+# give them any. dist/.sources has the checksums of what it was built from.
 # With --optional a failed build is a warning: the service runs without the page.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../web-example"
 
-current() {
-  [[ -e dist/index.html ]] &&
-    [[ -z $(find . \( -name node_modules -o -name dist -o -name test -o -name test-results \) -prune -o \
-      -type f -newer dist/index.html -print -quit) ]]
+sources() {
+  find . \( -name node_modules -o -name dist -o -name test -o -name test-results \) -prune -o -type f -exec cksum {} + |
+    LC_ALL=C sort
 }
+
+current() { [[ -e dist/index.html ]] && sources | cmp -s - dist/.sources; }
 
 build() {
   "$here/packages.sh" || return
+  local of
+  of=$(sources) # before the build: what changes meanwhile may not be in it
   npm run build </dev/null || return
-  # A build without changes may keep the old times, and would be repeated each time.
-  touch dist/index.html
+  echo "$of" >dist/.sources
 }
 
 if current || build; then exit 0; fi

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,6 +41,10 @@ leaves:
 	@sleep 1000 & echo "it left $$!"
 endless:
 	@touch begun; exec sleep 1000
+one:
+	@touch one; until [ -e two ]; do sleep 0.1; done; for i in $$(seq 50); do echo one says $$i; done; touch said
+two:
+	@touch two; echo two begins; until [ -e one -a -e said ]; do sleep 0.1; done; echo two ends; exit 1
 `
 
 // stepped runs steps.sh in a folder with that Makefile.
@@ -122,6 +128,26 @@ func TestStepsGoOn(t *testing.T) {
 	}
 }
 
+// Steps with a + run side by side: each of these waits for the other. What each says is together, and each has its
+// own result.
+func TestStepsBesideEachOther(t *testing.T) {
+	table, said, status := closing(t, stepped(t, nil, "one+two+plain:none", "good:two", "also:one"))
+	for _, row := range []string{"one passed", "two failed", "plain not run without none", "good not run without two",
+		"also passed", "2 passed, 1 failed, 2 skipped"} {
+		if !slices.Contains(table, row) {
+			t.Errorf("no row %q in\n%s", row, strings.Join(table, "\n"))
+		}
+	}
+	var one strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&one, "one says %d\n", i+1)
+	}
+	if status != 1 || !strings.Contains(said, one.String()) ||
+		!strings.Contains(said, "== two, which ran beside one\ntwo begins\ntwo ends\n") {
+		t.Errorf("exit status %d\n%s", status, said)
+	}
+}
+
 // A target that is not there, and one that is not made because make is missing, are failures.
 func TestStepsThatAreNot(t *testing.T) {
 	table, said, status := closing(t, stepped(t, nil, "none"))
@@ -136,9 +162,9 @@ func TestStepsThatAreNot(t *testing.T) {
 
 // A step that hangs is ended and named, whatever it left behind, and the next one runs.
 func TestStepsThatHang(t *testing.T) {
-	table, said, status := closing(t, stepped(t, []string{"STEP_LIMIT=1s"}, "hang", "good"))
+	table, said, status := closing(t, stepped(t, []string{"STEP_LIMIT=5s"}, "hang", "good"))
 	if status != 1 || table[0] != "hang failed" || table[len(table)-1] != "1 passed, 1 failed" ||
-		!strings.Contains(said, "hang did not end within 1s") {
+		!strings.Contains(said, "hang did not end within 5s") {
 		t.Errorf("exit status %d\n%s", status, said)
 	}
 }

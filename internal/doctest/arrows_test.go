@@ -57,7 +57,7 @@ var arrows = map[string]string{
 	"reqbody":       "file",
 	"download":      "access auth digest file internal/cache problem storage",
 	"client":        "",
-	"form":          "auth digest file problem upload",
+	"form":          "auth digest file problem reqbody upload",
 	"limit":         "file",
 	"openapi":       "",
 	"reconcile":     "file internal/chore storage",

@@ -29,6 +29,14 @@ func (s *server) dial(t *testing.T, text string) net.Conn {
 	return c
 }
 
+// allClosed closes our idle connections, and waits until the server knows that none is open: it learns a moment later
+// that a client closed one.
+func (s *server) allClosed(t *testing.T) {
+	t.Helper()
+	s.lines.CloseIdleConnections()
+	s.eventually("all connections are closed", func() bool { return s.scrape(t).sum("holdfast_connections") == 0 })
+}
+
 // More clients connect than the process has descriptors for, and say nothing, or half a header, or wait
 // after one request: everybody else goes on uploading and downloading, and descriptors never run out.
 func TestAttackWithSilentConnections(t *testing.T) {
@@ -84,7 +92,10 @@ func TestAllConnectionsAreBusy(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_CONNECTIONS=2")
 	s.lines.DisableKeepAlives = true
-	first, second := s.create(t, mebi), s.create(t, mebi)
+	first := s.create(t, mebi)
+	s.allClosed(t)
+	second := s.create(t, mebi)
+	s.allClosed(t)
 	one, _ := s.stall(t, first, random(1000))
 	s.stall(t, second, random(1000))
 	s.refused(t, 503, `{"code":"INFRA_002"`)
@@ -104,8 +115,12 @@ func TestConnectionsOfOneClient(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_CONNECTIONS=50", "MAX_CONNECTIONS_PER_CLIENT=2", "TRUSTED_PROXIES=127.0.0.2")
 	s.lines.DisableKeepAlives = true
-	s.stall(t, s.create(t, mebi), random(1000))
-	s.stall(t, s.create(t, mebi), random(1000))
+	first := s.create(t, mebi)
+	s.allClosed(t)
+	second := s.create(t, mebi)
+	s.allClosed(t)
+	s.stall(t, first, random(1000))
+	s.stall(t, second, random(1000))
 	s.refused(t, 429, `{"detail":"Rate limit exceeded"`)
 	for i := range 10 {
 		from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i/8))}, Timeout: patience}

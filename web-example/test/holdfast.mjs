@@ -1,9 +1,8 @@
-// Starts the real binary for a test: on a free port, with a data folder of its own.
+// Starts the real binary for a test: on a port that it chooses itself, with a data folder of its own.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,38 +13,30 @@ export const pages = join(webExample, 'dist');
 
 const patience = 120_000; // milliseconds until a start or a stop counts as failed; never a pause
 
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /**
  * Starts `holdfast` and waits until it says that it is ready.
  *
- * `port` and `env` are for tests that put a proxy in front of it. The result has the values of the ready
- * lines (page, tus, base, token), and methods to end it. `stop()` also removes the data.
+ * `env` has settings. The result has the values of the ready lines (page, tus, base, token), and methods to end it.
+ * `stop()` also removes the data. After `restart()` it has another port: a test whose URLs must stay puts a proxy in
+ * front of it.
  */
-export async function startHoldfast({ port, env = {} } = {}) {
+export async function startHoldfast({ env = {} } = {}) {
   await access(binary).catch(() => {
     throw new Error(`${binary} is missing: build it first (go build . beside web-example), or set HOLDFAST_BIN`);
   });
   await access(join(pages, 'index.html')).catch(() => {
     throw new Error(`${pages} is missing: build it first (npm run build)`);
   });
-  port ??= await freePort();
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-web-'));
   const settings = {
-    ...process.env, DEBUG: '', HOST: '127.0.0.1', PORT: String(port), DATA_DIR: dataDir, EXAMPLE_DIR: pages, ADMIN_ADDR: '127.0.0.1:0', ...env,
+    ...process.env, DEBUG: '', HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, EXAMPLE_DIR: pages, ADMIN_ADDR: '127.0.0.1:0', ...env,
   };
   let running = await launch(settings);
 
   const holdfast = {
-    port,
     dataDir,
+    /** Its port; undefined while it does not run. */
+    get port() { return isRunning(running.child) ? running.port : undefined; },
     get page() { return running.page; },
     get tus() { return running.tus; },
     get base() { return running.tus.replace(/\/tus\/?$/, ''); },
@@ -62,12 +53,18 @@ export async function startHoldfast({ port, env = {} } = {}) {
       return (await this.command('token', 'create', '--user', String(user), '--account', '1')).trim();
     },
 
+    /** Returns how many bytes of uploads the process has committed since it was started. */
+    async committed() {
+      const metrics = await (await fetch(`http://${running.admin}/metrics`)).text();
+      return Number(/^holdfast_upload_received_bytes_total (\S+)$/m.exec(metrics)[1]);
+    },
+
     /** Kills the process with SIGKILL, as a crash would. */
     async kill9() {
       await end(running.child, 'SIGKILL');
     },
 
-    /** Starts it again, on the same port and data. */
+    /** Starts it again, on the same data. */
     async restart() {
       await end(running.child, 'SIGTERM');
       running = await launch(settings);
@@ -89,7 +86,8 @@ async function launch(env) {
   process.once('exit', () => child.kill('SIGKILL')); // a crashed test leaves nothing behind
   let out = '';
   let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => { log = (log + text).slice(-8000); });
+  let admin; // the address of metrics
+  child.stderr.setEncoding('utf8');
   child.stdout.setEncoding('utf8');
 
   return new Promise((resolve, reject) => {
@@ -100,20 +98,31 @@ async function launch(env) {
     }, patience);
     child.once('error', (error) => { clearTimeout(tooLong); fail(`could not be started: ${error.message}`); });
     child.once('exit', (code, signal) => { clearTimeout(tooLong); fail(`ended before it was ready (${signal ?? code})`); });
-    child.stdout.on('data', (text) => {
-      out += text;
+    const lookForReady = () => {
       const told = (what) => new RegExp(`^\\s+${what}\\s+(\\S+).*\\n`, 'm').exec(out)?.[1];
       const [page, tus, token] = [told('page'), told('uploads'), told('token')];
-      if (!out.includes('Holdfast is ready') || !page || !tus || (!token && env.CONFIG !== 'Production')) return;
+      if (!out.includes('Holdfast is ready') || !page || !tus || !admin || (!token && env.CONFIG !== 'Production')) return;
       clearTimeout(tooLong);
       child.removeAllListeners('exit');
-      resolve({ child, page, tus, token });
+      resolve({ child, page, tus, token, admin, port: Number(new URL(page).port) });
+    };
+    child.stdout.on('data', (text) => {
+      out += text;
+      lookForReady();
+    });
+    child.stderr.on('data', (text) => {
+      log = (log + text).slice(-8000);
+      if (admin) return;
+      admin = /serving metrics".*?address\W+(127\.0\.0\.1:\d+)\b.*\n/.exec(log)?.[1];
+      lookForReady();
     });
   });
 }
 
+const isRunning = (child) => child.exitCode === null && child.signalCode === null;
+
 async function end(child, signal) {
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  if (!isRunning(child)) return child.exitCode;
   const exited = once(child, 'exit');
   child.kill(signal);
   const tooLong = setTimeout(() => child.kill('SIGKILL'), patience);

@@ -3,16 +3,16 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeContent, picture } from './files.mjs';
-import { freePort, startHoldfast } from './holdfast.mjs';
+import { startHoldfast } from './holdfast.mjs';
 import { startProxy } from './proxy.mjs';
 import { launch, MiB, uppy } from './stage.mjs';
 
 const folder = resolve(import.meta.dirname, '../../docs/pictures');
 await mkdir(folder, { recursive: true });
-const [port, front] = [await freePort(), await freePort()];
-const site = `http://127.0.0.1:${front}`;
-const holdfast = await startHoldfast({ port, env: { PUBLIC_URL: `${site}/files` } });
-const proxy = await startProxy(front, port);
+let holdfast;
+const proxy = await startProxy(() => holdfast?.port);
+const site = `http://127.0.0.1:${proxy.port}`;
+holdfast = await startHoldfast({ env: { PUBLIC_URL: `${site}/files` } });
 const browser = await launch();
 const film = resolve(holdfast.dataDir, 'Interview, second take.mov');
 

@@ -4,13 +4,14 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
 /**
- * Listens on `port` and forwards everything to `target`, a port of this machine.
+ * Forwards everything to a port of this machine, which `target` returns: undefined while nothing listens there.
  *
  * A test that needs "the middle of an upload" uses limit(): each connection forwards that many bytes
- * of its client, then stalls. So the progress of an upload does not depend on timing, and other
- * requests, on separate connections, still get through.
+ * of its client, then stalls. So an upload can't end before the test has done what it does in the middle, and other
+ * requests, on separate connections, still get through. What was forwarded may not have been read yet, or not
+ * committed: a test that needs it to be there waits for stage.committed().
  */
-export async function startProxy(port, target) {
+export async function startProxy(target) {
   const connections = new Set(); // of { client, upstream, left, wake }
   let refusing = false;
   let limit = Infinity;
@@ -18,8 +19,9 @@ export async function startProxy(port, target) {
   let stopped = () => {};
 
   const server = createServer((client) => {
-    if (refusing) return client.resetAndDestroy();
-    const upstream = connect(target, '127.0.0.1');
+    const port = target();
+    if (refusing || !port) return client.resetAndDestroy();
+    const upstream = connect(port, '127.0.0.1');
     const connection = { client, upstream, left: limit, wake: () => {} };
     connections.add(connection);
     const close = () => {
@@ -53,24 +55,17 @@ export async function startProxy(port, target) {
     upstream.end();
   }
 
-  function setLimit(bytes) {
-    limit = bytes;
-    for (const connection of connections) {
-      connection.left = bytes;
-      connection.wake();
-    }
-  }
-
-  server.listen(port, '127.0.0.1');
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 
   return {
-    port,
+    port: server.address().port,
 
-    /** From now on each connection stalls after this many bytes. Resolves when one does. */
+    /** From now on each connection stalls after this many bytes, but one that has stalled stays so. Resolves when one does. */
     limit(bytes) {
       const standing = new Promise((resolve) => { stopped = resolve; });
-      setLimit(bytes);
+      limit = bytes;
+      for (const connection of connections) if (connection.left > 0) connection.left = bytes;
       return standing;
     },
 
@@ -104,7 +99,11 @@ export async function startProxy(port, target) {
     restore() {
       refusing = false;
       rate = Infinity;
-      setLimit(Infinity);
+      limit = Infinity;
+      for (const connection of connections) {
+        connection.left = Infinity;
+        connection.wake();
+      }
     },
 
     async close() {

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { sha256OfFile } from './files.mjs';
-import { freePort, startHoldfast } from './holdfast.mjs';
+import { startHoldfast } from './holdfast.mjs';
 import { fits } from './layout.mjs';
 import { startProxy } from './proxy.mjs';
 
@@ -39,8 +39,11 @@ export async function launch(options = {}) {
 
 /** Starts everything before the tests of a file, and ends it after them. `settings` returns the program's settings. */
 export function setStage(settings = async () => ({})) {
+  let scene = { pid: 0, committed: 0 }; // the service's process when it began, and what that had committed
+
   async function played(name, run, options) {
     stage.proxy.restore();
+    scene = { pid: stage.holdfast.pid, committed: await stage.holdfast.committed() };
     const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(120_000);
@@ -64,6 +67,20 @@ export function setStage(settings = async () => ({})) {
     /** A test with a new browser profile. It fails on any error that the page's own code throws. */
     scene(name, run, options = {}) {
       test(name, { timeout: 300_000 }, () => played(name, run, options));
+    },
+
+    /**
+     * Waits until the service has committed this many bytes: since the scene began, or since its process was started.
+     * It commits parts of 8 MiB, and what is left when a request ends.
+     */
+    async committed(bytes) {
+      const { holdfast } = stage;
+      const before = scene.pid === holdfast.pid ? scene.committed : 0;
+      for (const end = Date.now() + 120_000; ; await new Promise((next) => setTimeout(next, 20))) {
+        const sofar = await holdfast.committed() - before;
+        if (sofar >= bytes) return;
+        assert.ok(Date.now() < end, `the service has committed ${sofar} bytes, not ${bytes}`);
+      }
     },
 
     /** Reloads a page whose upload is stalled. */
@@ -97,11 +114,10 @@ export function setStage(settings = async () => ({})) {
 
   before(async () => {
     stage.folder = await mkdtemp(join(tmpdir(), 'holdfast-browser-'));
-    const [port, front] = [await freePort(), await freePort()];
-    stage.site = `http://127.0.0.1:${front}`;
+    stage.proxy = await startProxy(() => stage.holdfast?.port);
+    stage.site = `http://127.0.0.1:${stage.proxy.port}`;
     // PUBLIC_URL is the proxy, so that uploads go through it too.
-    stage.holdfast = await startHoldfast({ port, env: { ...await settings(), PUBLIC_URL: `${stage.site}/files` } });
-    stage.proxy = await startProxy(front, port);
+    stage.holdfast = await startHoldfast({ env: { ...await settings(), PUBLIC_URL: `${stage.site}/files` } });
     stage.browser = await launch();
   });
 

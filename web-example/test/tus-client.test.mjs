@@ -10,19 +10,23 @@ import { after, before, test } from 'node:test';
 import * as tus from 'tus-js-client';
 import { content, sha256, sha256OfUrl, writeContent } from './files.mjs';
 import { startHoldfast } from './holdfast.mjs';
+import { startProxy } from './proxy.mjs';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
 let holdfast;
+let proxy; // keeps the port while the server is restarted
 let folder;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-tus-'));
-  holdfast = await startHoldfast();
+  proxy = await startProxy(() => holdfast?.port);
+  holdfast = await startHoldfast({ env: { PUBLIC_URL: `http://127.0.0.1:${proxy.port}/files` } });
 });
 
 after(async () => {
+  await proxy?.close();
   if (holdfast) assert.equal(await holdfast.stop(), 0, 'SIGTERM ends the server cleanly');
   await rm(folder, { recursive: true, force: true });
 });
