@@ -2,7 +2,7 @@
 # scripts/deps.sh installs.
 
 .DEFAULT_GOAL := build
-# Sequential: the steps share two cores, and CI reads the last lines.
+# scripts/steps.sh alone runs steps side by side: they share two cores, and CI reads the last lines.
 .NOTPARALLEL:
 
 # Go, npm and pip cache downloads under $HOME. Where it is not set (cron, a bare container), it is looked up in
@@ -15,7 +15,7 @@ endif
 # compile all libraries a third time.
 export CGO_ENABLED := 0
 
-.PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-django test-go bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
+.PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-django test-go soak bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything embedded; Ctrl-C stops it. It replaces the shell (exec), so
 # that signals reach it directly. With STORE=s3 its objects are in an S3 server that is started beside it.
@@ -34,11 +34,11 @@ page:
 deps:
 	@scripts/deps.sh
 
-# Each step is a target; after the colon come the steps it depends on. All steps run, even after a failure, and
-# a table of results is printed at the end. FRESH=yes, set by CI, first checks that everything can be fetched into
-# empty caches.
-STEPS := $(if $(FRESH),test-fresh) deps lint build page test-types:page test-lib:page test-tus:build,page test-browser:deps,build,page \
-	test-deploy test-bench:deps test-django:deps test-go:deps,page
+# Each step is a target; after the colon come the steps it depends on, and those with a + between them run side by side:
+# a browser's tests wait more than they compute. All steps run, even after a failure, and a table of results is printed
+# at the end. With FRESH=yes, set by CI, it is also checked that everything can be fetched into empty caches.
+STEPS := deps build page test-types:page test-lib:page test-tus:build,page \
+	test-browser:deps,build,page+lint$(if $(FRESH),+test-fresh) test-deploy test-bench:deps test-django:deps test-go:deps,page
 test:
 	@MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
 
@@ -122,6 +122,13 @@ FIRST ?= 0
 sim:
 	@scripts/tools.sh go
 	SEEDS=$(SEEDS) FIRST=$(FIRST) go test -timeout 24h -count 1 -run TestSeeds$$ ./internal/sim </dev/null
+
+# Runs all Go tests RUNS times, each time with BUSY processes beside them that only compute, and says which runs failed.
+#   make soak RUNS=10 BUSY=3
+RUNS ?= 10
+BUSY ?= 3
+soak: deps
+	@scripts/soak.sh $(RUNS) $(BUSY)
 
 # Removes each guard of internal/mutants/guards from a copy, one by one: the tests that it names must fail.
 #   make mutants GUARDS=lease

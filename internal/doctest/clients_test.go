@@ -37,22 +37,32 @@ func downloaders() []client { return []client{{"wget", inShell("wget")}, {"aria2
 func TestClients(t *testing.T) {
 	s := startBehindBadLine(t, most)
 	content := randomContent(film)
-	var stored string
-	for _, c := range uploaders() {
-		t.Run(c.name, func(t *testing.T) {
-			dir := folder(t, content)
-			stored = c.run(t, s, dir, "")
-			same(t, dir, content)
-		})
+	python(t) // installs it once, for all who run it
+	stored := make(chan string, len(uploaders()))
+	t.Run("upload", func(t *testing.T) {
+		for _, c := range uploaders() {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel() // clients wait before they try again
+				dir := folder(t, content)
+				stored <- c.run(t, s, dir, "")
+				same(t, dir, content)
+			})
+		}
+	})
+	if len(stored) == 0 {
+		t.Fatal("nothing was uploaded")
 	}
+	file := <-stored
 	for _, c := range downloaders() {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
-			c.run(t, s, dir, stored)
+			c.run(t, s, dir, file)
 			same(t, dir, content)
 		})
 	}
 	t.Run("python again", func(t *testing.T) {
+		t.Parallel()
 		dir := folder(t, content)
 		first := inPython(t, s, dir, "")
 		// What is there is neither sent nor fetched again.
@@ -62,6 +72,7 @@ func TestClients(t *testing.T) {
 		same(t, dir, content)
 	})
 	t.Run("form", func(t *testing.T) {
+		t.Parallel()
 		dir := folder(t, content)
 		first, second := shell(t, s, dir, "form"), shell(t, s, dir, "form")
 		if first != second || !strings.Contains(first, s.url+"/") {
@@ -69,6 +80,7 @@ func TestClients(t *testing.T) {
 		}
 	})
 	t.Run("link", func(t *testing.T) {
+		t.Parallel()
 		dir := folder(t, content)
 		small := s.run(t, dir, []string{"HOLDFAST_URL=" + s.url, "HOLDFAST_TOKEN=" + s.token}, "sh", "-c",
 			"holdfast upload -q photo.jpg")
