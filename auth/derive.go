@@ -52,7 +52,7 @@ func (k *keys) find(ctx context.Context, token string) (string, error) {
 	}
 	defer k.begun.Add(-1)
 	if k.begun.Add(1) > maxDerivations {
-		return "", fmt.Errorf("derive key: %d wait for that: %w", maxDerivations, file.ErrUnavailable)
+		return "", fmt.Errorf("derive key: %d derivations are waiting: %w", maxDerivations, file.ErrUnavailable)
 	}
 	select {
 	case k.turns <- struct{}{}:

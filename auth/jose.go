@@ -64,7 +64,7 @@ func members(part string) (map[string]any, error) {
 		}
 		key, _ := name.(string)
 		if _, twice := all[key]; twice {
-			return nil, errors.New("a name twice")
+			return nil, errors.New("duplicate name")
 		}
 		var value any
 		if err := d.Decode(&value); err != nil {

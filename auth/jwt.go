@@ -60,7 +60,7 @@ func identity(claims jwt.MapClaims, user, account string) (found, error) {
 	}
 	end, err := claims.GetExpirationTime()
 	if err != nil || end == nil {
-		return found{}, fmt.Errorf("no end: %w", file.ErrNotFound)
+		return found{}, fmt.Errorf("no expiry: %w", file.ErrNotFound)
 	}
 	return found{who, end.Time}, nil
 }

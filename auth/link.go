@@ -93,7 +93,7 @@ func IsLink(q url.Values) bool { return q.Has(linkSignature) }
 func (l *Links) Identify(id file.ID, q url.Values) (file.Identity, error) {
 	expires, err := strconv.ParseInt(q.Get(linkExpires), 10, 64)
 	if err != nil {
-		return file.Identity{}, fmt.Errorf("when it expires: %w", file.ErrLink)
+		return file.Identity{}, fmt.Errorf("expiry: %w", file.ErrLink)
 	}
 	signature, err := base64.RawURLEncoding.DecodeString(q.Get(linkSignature))
 	if err != nil {

@@ -42,7 +42,7 @@ func unpickle(b []byte) (map[string]any, error) {
 		return nil, p.err
 	}
 	if len(p.rest) > 0 || len(p.stack) != 1 || len(p.marks) > 0 {
-		return nil, fmt.Errorf("%w: something is left over", errPickle)
+		return nil, fmt.Errorf("%w: bytes behind its end", errPickle)
 	}
 	top, ok := p.stack[0].(pickledDict)
 	if !ok {

@@ -74,7 +74,7 @@ func (r *Redis) fields(ctx context.Context, key string) (map[string]any, error) 
 	value, err := r.client.GetRange(ctx, key, 0, maxPickle).Bytes()
 	switch {
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return nil, fmt.Errorf("another type of value: %w", file.ErrNotFound)
+		return nil, fmt.Errorf("not a string: %w", file.ErrNotFound)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", file.ErrRedis, err)
 	case len(value) == 0:

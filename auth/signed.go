@@ -98,7 +98,7 @@ func (s *Signed) key(ctx context.Context, t *jwt.Token) (any, error) {
 		}
 	}
 	if len(fit) == 0 {
-		return nil, errors.New("no key for it")
+		return nil, errors.New("no key for this token")
 	}
 	return jwt.VerificationKeySet{Keys: fit}, nil
 }

@@ -18,7 +18,7 @@ func (serveCommand) Run(p *program) error {
 	}
 	log := p.log(c)
 	if p.asPython {
-		log.Info("the container's command is the Python service's; it is taken for serve")
+		log.Info("the command is the Python service's: running serve")
 	}
 	return service.Serve(p.ctx, c, p.stdout, log)
 }

@@ -33,11 +33,11 @@ var (
 	// ErrUnreachable says that the retries were used up. What was transferred is kept: try again later.
 	ErrUnreachable = errors.New("the service can't be reached")
 	// ErrDigest says that the bytes that were stored, or came, are not the file's.
-	ErrDigest = errors.New("the SHA-256 does not agree")
+	ErrDigest = errors.New("the SHA-256 is wrong")
 	// ErrChanged says that a file was changed while it was uploaded.
 	ErrChanged = errors.New("the file was changed while it was sent")
 	// ErrExists says that a download would overwrite a file.
-	ErrExists = errors.New("there is such a file already")
+	ErrExists = errors.New("the file exists already")
 )
 
 // Codes of refusals that programs may want to tell from each other. A service's /docs has all of them.

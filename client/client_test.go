@@ -199,7 +199,7 @@ func TestDownloadsThatAreNotWhatTheyShouldBe(t *testing.T) {
 		{"a name that leads elsewhere", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Disposition", `attachment; filename=".."`)
 			w.Header().Set("Content-Length", "10")
-		}, nil, "no name", false},
+		}, nil, "no file name", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -50,7 +50,7 @@ func (s *streamSink) Write(p []byte) (int, error) {
 
 func (s *streamSink) restart() error {
 	if s.written {
-		return errors.New("what was written can't be taken back")
+		return errors.New("standard output can't be rewound")
 	}
 	return nil
 }
@@ -212,7 +212,7 @@ func (d *download) step(ctx context.Context) (done, progress bool, err error) {
 	err = d.receive(body, func() { watch.Reset(d.StallTimeout) })
 	progress = d.sum.at > from
 	if err == nil && !progress && d.size > 0 {
-		err = errors.New("an answer without a byte")
+		err = errors.New("an empty answer")
 	}
 	switch {
 	case errors.As(err, new(localError)):
@@ -248,7 +248,7 @@ func (d *download) get(ctx context.Context, from int64) (*http.Response, error) 
 	case res.StatusCode == http.StatusPartialContent && strings.HasPrefix(got, fmt.Sprintf("bytes %d-", from)):
 	default:
 		res.Body.Close()
-		return nil, fmt.Errorf("an answer of %s %s to a request from byte %d on", res.Status, got, from)
+		return nil, fmt.Errorf("status %s with %s for a request from byte %d on", res.Status, got, from)
 	}
 	if tag := res.Header.Get("ETag"); d.etag != "" && tag != d.etag {
 		res.Body.Close()

@@ -41,7 +41,7 @@ func (t Target) path(from string, h http.Header) (string, error) {
 	}
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	if name == "" || name == "." || name == ".." || strings.ContainsRune(name, 0) {
-		return "", errors.New("the service gives the file no name: say one")
+		return "", errors.New("the service sends no file name: give one")
 	}
 	return filepath.Join(t.Path, name), nil
 }

@@ -12,7 +12,7 @@ import (
 // the database meanwhile. The copy is not flushed to disk.
 func (d *DB) CopyTo(ctx context.Context, path string) error {
 	if d.Shared() {
-		return fmt.Errorf("copy the database: %w: PostgreSQL has programs of its own for that", file.ErrInvalid)
+		return fmt.Errorf("copy the database: %w: use PostgreSQL's own programs", file.ErrInvalid)
 	}
 	// SQLite accepts an existing empty file; a file that it creates itself would be readable by everybody.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

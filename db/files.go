@@ -175,6 +175,6 @@ func (t *timestamp) Scan(v any) (err error) {
 		}
 		return err
 	default:
-		return fmt.Errorf("a %T is no point in time", v)
+		return fmt.Errorf("a %T is not a time", v)
 	}
 }

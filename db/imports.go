@@ -65,7 +65,7 @@ func (d *DB) FinishImport(ctx context.Context, source string, r file.Record) err
 			sha256 = excluded.sha256
 			where files.account_id = excluded.account_id and coalesce(files.etag, '') = ''`)
 		if err == nil && n == 0 {
-			err = file.Refuse(file.ErrConflict, "there is a file %s already", r.ID)
+			err = file.Refuse(file.ErrConflict, "a file %s exists already", r.ID)
 		}
 		if err != nil {
 			return err
@@ -119,7 +119,7 @@ func (d *DB) RepeatImport(ctx context.Context, source string, accountID int64, i
 				where id = $3)`),
 			source, accountID, id)
 		if err == nil && n == 0 {
-			err = file.Refuse(file.ErrConflict, "what was deleted is still being removed: run it again in a minute")
+			err = file.Refuse(file.ErrConflict, "the deleted file is still being removed: run the import again in a minute")
 		}
 		return err
 	})

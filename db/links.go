@@ -73,7 +73,7 @@ func (d *DB) Links(ctx context.Context, id file.ID) (all []file.Link, err error)
 func (d *DB) EndLink(ctx context.Context, id file.ID, link string) error {
 	n, err := d.exec(ctx, "end link", `delete from links where id = $1 and file_id = $2`, link, id)
 	if err == nil && n == 0 {
-		err = file.Refuse(file.ErrNotFound, "no link %q in force", link)
+		err = file.Refuse(file.ErrNotFound, "no valid link %q", link)
 	}
 	return err
 }

@@ -64,7 +64,7 @@ func migrate(ctx context.Context, conn *sql.DB, dialect database.Dialect, byByte
 		return err
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("bring the tables up to date: %w", err)
+		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
 }

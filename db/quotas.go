@@ -163,7 +163,7 @@ func (d *DB) countNew(ctx context.Context, tx *transaction, accountID int64) err
 }
 
 // errLooked rolls back a transaction that only reads.
-var errLooked = errors.New("nothing is to be changed")
+var errLooked = errors.New("nothing to change")
 
 // Recount adds up what an account uses and compares it with the stored usage. With fix the stored usage is
 // corrected. Neither can change meanwhile.

@@ -24,7 +24,7 @@ func OpenTexts(ctx context.Context, dsn, table, column string) (_ *Texts, err er
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		// The driver's error may contain the URL with its password.
-		return nil, fmt.Errorf("open the database of the texts: %w", file.ErrDatabase)
+		return nil, fmt.Errorf("open the texts' database: %w", file.ErrDatabase)
 	}
 	defer func() {
 		if err != nil {
@@ -38,7 +38,7 @@ func OpenTexts(ctx context.Context, dsn, table, column string) (_ *Texts, err er
 		join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
 		where i.indrelid = $1::regclass and i.indisprimary`, t.table).Scan(&keys, &nullable{&t.key}, &nullable{&t.keyType})
 	if err != nil {
-		return nil, fmt.Errorf("look at table %s: %w", table, err)
+		return nil, fmt.Errorf("read table %s: %w", table, err)
 	}
 	if keys != 1 {
 		return nil, fmt.Errorf("table %s needs a primary key of one column, it has %d", table, keys)
@@ -110,7 +110,7 @@ func (t *Texts) Read(ctx context.Context, account string, words []string,
 		return each(f.Text, f.Account)
 	})
 	if err != nil {
-		return fmt.Errorf("read the texts of %s: %w", t.table, err)
+		return fmt.Errorf("read texts of %s: %w", t.table, err)
 	}
 	return nil
 }

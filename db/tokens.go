@@ -52,7 +52,7 @@ func (d *DB) Tokens(ctx context.Context) (tokens []file.Token, err error) {
 func (d *DB) RevokeToken(ctx context.Context, id string) error {
 	n, err := d.exec(ctx, "revoke token", `update tokens set revoked = {now} where id = $1 and revoked is null`, id)
 	if err == nil && n == 0 {
-		err = file.Refuse(file.ErrNotFound, "no token %q in force", id)
+		err = file.Refuse(file.ErrNotFound, "no valid token %q", id)
 	}
 	return err
 }

@@ -214,7 +214,7 @@ func (h *Handler) completeRecord(ctx context.Context, rec file.Record) (file.Rec
 	}
 	if rec.Size != o.Size {
 		if err := h.Records.Heal(ctx, rec.ID, o.Size); err != nil { // the next download tries again
-			h.Respond.Log.WarnContext(ctx, "the true size of a file could not be kept", "file", rec.ID, "error", err)
+			h.Respond.Log.WarnContext(ctx, "the size in a file's record could not be corrected", "file", rec.ID, "error", err)
 		}
 	}
 	rec.Size, rec.ETag = o.Size, o.ETag

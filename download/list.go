@@ -100,7 +100,7 @@ func (h *Handler) cursor(r *http.Request, who file.Identity) (file.Cursor, error
 	if cursor, ok := file.ParseCursor(s); ok {
 		return cursor, nil
 	}
-	refusal := file.Refuse(file.ErrInvalid, "after must be what next was on the page before")
+	refusal := file.Refuse(file.ErrInvalid, "after must be the value of next on the previous page")
 	id, err := file.ParseID(s)
 	if err != nil {
 		return file.Cursor{}, refusal

@@ -78,8 +78,8 @@ func warnUntrustedProxy(proxies limit.Proxies, log *slog.Logger, next http.Handl
 		if r.Header.Get("X-Real-IP") != "" || r.Header.Get("X-Forwarded-For") != "" {
 			if peer, untrusted := proxies.Untrusted(r); untrusted && peer.IsPrivate() {
 				once.Do(func() {
-					log.Warn("a proxy is not believed whose requests it forwards, so that all its clients count as one: "+
-						"name it in TRUSTED_PROXIES (private: all private networks), or set that to none", "proxy", peer.String())
+					log.Warn("requests come through a proxy that is not trusted, so all its clients count as one: "+
+						"add it to TRUSTED_PROXIES (private: all private networks), or set that to none", "proxy", peer.String())
 				})
 			}
 		}

@@ -112,10 +112,10 @@ func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, er
 	case err != nil:
 		return Failed, err
 	case rec.AccountID != it.Account || rec.ETag != "":
-		return Failed, file.Refuse(file.ErrConflict, "there is a file %s already", id)
+		return Failed, file.Refuse(file.ErrConflict, "a file %s exists already", id)
 	case !begun:
 		if _, err := im.Objects.Stat(ctx, im.Layout.Object(it.Account, id)); err == nil {
-			return Failed, file.Refuse(file.ErrConflict, "there is a file %s already", id)
+			return Failed, file.Refuse(file.ErrConflict, "a file %s exists already", id)
 		}
 	}
 	foreign := err == nil

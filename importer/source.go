@@ -81,7 +81,7 @@ func fetch(ctx context.Context, url string) (o opened, err error) {
 // openFile opens a path in the folder. A path that leaves the folder, also by a symbolic link, is refused.
 func (im *Importer) openFile(path string) (o opened, err error) {
 	if im.Folder == "" {
-		return o, errors.New("a path needs the folder that it lies in")
+		return o, errors.New("a path needs --folder")
 	}
 	root, err := os.OpenRoot(im.Folder)
 	if err != nil {

@@ -44,7 +44,7 @@ type Redis struct {
 func NewRedis(url string, log *slog.Logger) (*Redis, error) {
 	o, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, errors.New("AUTH_REDIS_URL: this is no Redis URL") // the error may contain the password
+		return nil, errors.New("AUTH_REDIS_URL: not a Redis URL") // the error may contain the password
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
 	o.MaxRetries, o.ContextTimeoutEnabled = -1, true

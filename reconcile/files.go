@@ -268,7 +268,7 @@ func (s *stream[T]) peek() (first T, more bool, err error) {
 		if s.done = len(s.page) == 0; !s.done {
 			last := s.key(s.page[len(s.page)-1])
 			if last <= s.last {
-				return first, false, fmt.Errorf("%w: a listing that goes round in circles, at %q", file.ErrStorageRead, last)
+				return first, false, fmt.Errorf("%w: the listing repeats itself at %q", file.ErrStorageRead, last)
 			}
 			s.last = last
 		}

@@ -62,7 +62,7 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 		if c.Metrics != nil {
 			c.Metrics.removed.Inc()
 		}
-		log.Info("what an upload left in the store was removed", "kind", f.Kind, "file", f.ID, "detail", f.Detail)
+		log.Info("an upload's leftover was removed", "kind", f.Kind, "file", f.ID, "detail", f.Detail)
 		return nil
 	})
 }

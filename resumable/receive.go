@@ -23,7 +23,7 @@ func (x *exchange) receive(check upload.Check, told *interim) error {
 		return x.appended(http.StatusNoContent)
 	}
 	if u := x.upload; !u.Complete() {
-		return file.Refuse(file.ErrLength, "The upload would be complete at %d bytes, its length is %d", u.Offset, u.Size)
+		return file.Refuse(file.ErrLength, "The upload would be complete at %d bytes, but its length is %d", u.Offset, u.Size)
 	}
 	if err := x.session.Finish(); err != nil {
 		return err

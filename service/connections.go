@@ -36,8 +36,8 @@ func openConnections(c config.Config, log *slog.Logger) *limit.Connections {
 	if c.Connections.Most == 0 {
 		most = func() int { return connectionsFor(openFiles()) }
 	} else if room := connectionsFor(openFiles()); c.Connections.Most > room {
-		log.Warn("MAX_CONNECTIONS is more than the limit of open files is good for", "max_connections", c.Connections.Most,
-			"good_for", room)
+		log.Warn("MAX_CONNECTIONS exceeds what the limit of open files allows", "max_connections", c.Connections.Most,
+			"allowed", room)
 	}
 	return limit.NewConnections(limit.ConnectionSettings{
 		Most: most, PerClient: c.Connections.PerClient, Proxies: c.TrustedProxies, Refuse: refuseConnection,

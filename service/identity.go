@@ -14,7 +14,7 @@ func (p *Dependencies) openRedis(c config.Auth) (err error) {
 		return nil
 	}
 	if c.Secret == "" {
-		p.log.Warn("tokens in Redis do not count without DJANGO_SECRET_KEY; rate limits are counted there")
+		p.log.Warn("tokens in Redis are not accepted without DJANGO_SECRET_KEY; Redis is used for rate limits only")
 		return nil
 	}
 	p.redis, err = auth.OpenRedis(auth.RedisOptions{URL: c.Redis, Prefix: c.RedisPrefix, Secret: c.Secret,

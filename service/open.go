@@ -214,7 +214,7 @@ func waitFor(ctx context.Context, log *slog.Logger, what string, limit time.Dura
 		if !errors.Is(err, file.ErrUnavailable) {
 			return err
 		}
-		log.Warn("waiting for the "+what, "for_at_most", limit.String(), "error", err)
+		log.Warn("waiting at start", "for", what, "at_most", limit.String(), "error", err)
 		select {
 		case <-limited.Done():
 			return fmt.Errorf("the %s was not reachable within %s: %w", what, limit, err)

@@ -53,7 +53,10 @@ func openTraces(ctx context.Context, by config.Traces, log *slog.Logger) (*trace
 		return nil, fmt.Errorf("traces: %w", err)
 	}
 	// By default the SDK writes its own errors past our log.
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("traces", "error", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		log.Debug("OpenTelemetry reports an error", "error",
+			err)
+	}))
 	provider := sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithBatcher(&loggingExporter{SpanExporter: exporter,
 		log: log}))
 	return &traces{provider, log}, nil
@@ -82,9 +85,9 @@ func (e *loggingExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlyS
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch {
 	case err == nil && e.down.Swap(false):
-		e.log.Info("the collector takes spans again")
+		e.log.Info("the trace collector accepts spans again")
 	case err != nil && !e.down.Swap(true):
-		e.log.Warn("the collector takes no spans, they are dropped until it does", "error", err)
+		e.log.Warn("the trace collector does not accept spans: they are dropped", "error", err)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (c checksum) compare(sum []byte) error {
 	if bytes.Equal(c.want, sum) {
 		return nil
 	}
-	return file.Refuse(file.ErrChecksum, "The body has the %s checksum %s, %s was sent", c.name,
+	return file.Refuse(file.ErrChecksum, "The body has the %s checksum %s, but %s was sent", c.name,
 		base64.StdEncoding.EncodeToString(sum), base64.StdEncoding.EncodeToString(c.want))
 }
 

@@ -88,7 +88,7 @@ func (d draft) ends(r *http.Request, u *file.Upload) error {
 	if !d.completes(r) || u.Deferred || u.Offset == u.Size {
 		return nil
 	}
-	return file.Refuse(file.ErrInvalid, "The upload would be complete at %d bytes, its length is %d", u.Offset, u.Size)
+	return file.Refuse(file.ErrInvalid, "The upload would be complete at %d bytes, but its length is %d", u.Offset, u.Size)
 }
 
 // limits is the draft's Upload-Limit header.

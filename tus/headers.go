@@ -33,7 +33,7 @@ func parseLength(h http.Header, name string) (n int64, given bool, err error) {
 		if name == "Upload-Length" {
 			kind = file.ErrTooLarge
 		}
-		return 0, true, file.Refuse(kind, "%s %s is beyond any file", name, short(v))
+		return 0, true, file.Refuse(kind, "%s %s is larger than any file", name, short(v))
 	}
 	return n, true, nil
 }

@@ -153,6 +153,6 @@ func (a *appender) dropParts(ctx context.Context) {
 		err = a.engine.objects.Abort(ctx, at, id)
 	}
 	if err != nil {
-		a.engine.log.WarnContext(ctx, "parts that are not needed stay until the upload ends", "upload", a.u.ID, "error", err)
+		a.engine.log.WarnContext(ctx, "obsolete parts stay until the upload ends", "upload", a.u.ID, "error", err)
 	}
 }

@@ -152,7 +152,7 @@ func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		e.rows.Listen(ctx, e.leases.ask, func(err error) {
-			e.log.Warn("lease requests of other replicas are not heard",
+			e.log.Warn("lease requests of other replicas can't be received",
 				"error", err)
 		})
 	})
@@ -194,7 +194,7 @@ func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) 
 		for _, t := range tails {
 			remove := func() error { return e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}) }
 			if err := recovered(remove); err != nil && !errors.Is(err, storage.ErrHeld) {
-				e.log.WarnContext(ctx, "a tail that is no longer needed stays", "bucket", bucket, "key", t.Key, "error", err)
+				e.log.WarnContext(ctx, "an obsolete tail could not be removed", "bucket", bucket, "key", t.Key, "error", err)
 			}
 		}
 	})

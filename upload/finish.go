@@ -96,7 +96,7 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	case completed != nil && !errors.Is(completed, storage.ErrNoUpload):
 		// An earlier attempt has made the object, and this one left its parts behind.
 		if err := e.objects.Abort(ctx, u.Location, u.Multipart.ID); err != nil {
-			e.log.WarnContext(ctx, "parts of a completed upload stay", "upload", u.ID, "error", err)
+			e.log.WarnContext(ctx, "parts of a completed upload could not be removed", "upload", u.ID, "error", err)
 		}
 	}
 	if u.Partial {

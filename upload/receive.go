@@ -45,6 +45,7 @@ func (s *Session) drop(ctx context.Context) {
 	defer cancel()
 	err := s.do(func(context.Context) error { return s.engine.terminate(ctx, s.u) })
 	if err != nil {
-		s.engine.log.WarnContext(ctx, "what came of a file stays until it is swept", "upload", s.u.ID, "error", err)
+		s.engine.log.WarnContext(ctx, "the bytes of a failed form upload stay until the next sweep", "upload", s.u.ID,
+			"error", err)
 	}
 }

@@ -25,7 +25,7 @@ func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
 // so a failure is only logged: the sweep tries again, also after a backup that held it.
 func (e *Engine) Remove(ctx context.Context, id file.ID) {
 	if err := e.remove(context.WithoutCancel(ctx), id); err != nil && !errors.Is(err, storage.ErrHeld) {
-		e.log.WarnContext(ctx, "objects of a deleted file stay in the store for now", "file", id, "error", err)
+		e.log.WarnContext(ctx, "objects of a deleted file could not be removed yet", "file", id, "error", err)
 	}
 }
 
@@ -112,7 +112,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	}
 	return eachPage(ctx, e.rows.Untidy, func(id file.ID) {
 		if err := recovered(func() error { return e.tidy(ctx, id) }); err != nil {
-			e.log.Warn("objects beside a file stay for now", "file", id, "error", err)
+			e.log.Warn("objects beside a file could not be removed yet", "file", id, "error", err)
 		}
 	})
 }

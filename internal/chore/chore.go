@@ -56,7 +56,7 @@ func (c *Chore) Every(ctx context.Context, interval time.Duration, work func(con
 			pause = max(interval, c.ttl/4)
 		}
 		if err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "work beside requests failed", "chore", c.Name, "error", err)
+			log.WarnContext(ctx, "background work failed", "chore", c.Name, "error", err)
 		}
 		sleep(ctx, pause)
 	}

@@ -64,7 +64,7 @@ func TestTheCommandOfThePythonService(t *testing.T) {
 	if err := process.Err(); err != nil {
 		t.Errorf("it did not end cleanly: %v", err)
 	}
-	if said := testproc.LogTail(path); !strings.Contains(said, "taken for serve") {
+	if said := testproc.LogTail(path); !strings.Contains(said, "running serve") {
 		t.Errorf("the log does not say how it was called:\n%s", said)
 	}
 }

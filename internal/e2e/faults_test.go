@@ -138,6 +138,14 @@ func (s *server) ends() (status int, log string) {
 	return status, string(b)
 }
 
+// waitingFor is a part of the log line of a start that waits.
+func waitingFor(name string) string {
+	if strings.Contains(name, " ") {
+		name = strconv.Quote(name)
+	}
+	return `msg="waiting at start" for=` + name
+}
+
 func TestStartWithout(t *testing.T) {
 	t.Parallel()
 	port, err := testproc.FreePort()
@@ -150,14 +158,14 @@ func TestStartWithout(t *testing.T) {
 		"database": postgres(&pgtest.Server{Host: "127.0.0.1", Port: port, User: "a", Password: "b", Database: "c"}),
 	} {
 		status, log := newServer(t, append(env, "START_TIMEOUT=2s")...).ends()
-		if status != 1 || !strings.Contains(log, "waiting for the "+name) {
+		if status != 1 || !strings.Contains(log, waitingFor(name)) {
 			t.Errorf("without the %s: status %d\n%s", name, status, log)
 		}
 	}
 }
 
-// START_TIMEOUT is for a database that does not answer. To bring its tables up to date may take
-// longer, here because another replica is at it.
+// START_TIMEOUT is for a database that does not answer. A migration may take
+// longer, here because another replica migrates.
 func TestStartWaitsForMigrations(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.Start(t)

@@ -241,7 +241,7 @@ func TestStopWhileStarting(t *testing.T) {
 			s.begin()
 			s.eventually("it waits", func() bool {
 				b, _ := os.ReadFile(s.log)
-				return bytes.Contains(b, []byte("waiting for the "+name))
+				return strings.Contains(string(b), waitingFor(name))
 			})
 			s.process.Signal(syscall.SIGTERM)
 			s.ended(t)

@@ -128,7 +128,7 @@ func TestCommandsSendAndFetchFiles(t *testing.T) {
 	// An existing file is kept, or replaced with -f.
 	p.write("here/notes.md", []byte("mine"))
 	if again := p.runs("download", "-o", "here", urls[3]); again.status != 1 || !strings.Contains(again.errors,
-		"such a file already") {
+		"exists already") {
 		t.Errorf("%+v", again)
 	}
 	p.holds("here/notes.md", []byte("mine"))
