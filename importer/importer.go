@@ -48,18 +48,10 @@ type Reading interface {
 	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
 }
 
-// Objects is the store that files are imported into.
+// Objects is the store that files are imported into. If it does not copy, Copy is storage.ErrNoCopy.
 type Objects interface {
-	Reading
-	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
-	Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error
-	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (file.Multipart, error)
-	PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker,
-		size int64) (file.Part, error)
-	Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error
-	Delete(ctx context.Context, at file.Location) error
-	Abort(ctx context.Context, at file.Location, uploadID string) error
-	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)
+	storage.Store
+	storage.Copier
 }
 
 // Outcome is the result of one file.

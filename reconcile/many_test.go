@@ -28,7 +28,7 @@ const many = 100_000
 // them takes minutes to fill. Each thousandth object is missing, and as many are there that
 // no row knows.
 type listing struct {
-	Objects
+	storage.Store
 	n     int
 	asked int
 }

@@ -23,7 +23,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -88,18 +87,6 @@ type Rows interface {
 	Recount(ctx context.Context, accountID int64, fix bool) (counted, used file.Usage, err error)
 }
 
-// Objects is the store. Package storage documents the methods.
-type Objects interface {
-	Buckets(ctx context.Context, prefix string) ([]string, error)
-	List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error)
-	Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error
-	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)
-	Stat(ctx context.Context, at file.Location) (storage.Object, error)
-	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
-	Delete(ctx context.Context, at file.Location) error
-	Abort(ctx context.Context, at file.Location, uploadID string) error
-}
-
 // Options of a Checker. With the zero value nothing is changed.
 type Options struct {
 	Fix           bool  // repair what can be repaired safely
@@ -113,7 +100,7 @@ type Options struct {
 // Checker compares database and store. Report is called for each finding, from one goroutine at a time.
 type Checker struct {
 	Rows    Rows
-	Objects Objects
+	Objects storage.Store
 	Layout  storage.Layout
 	Report  func(Finding) error
 	Metrics *Metrics // nil: nothing is counted

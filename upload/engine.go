@@ -24,7 +24,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -58,20 +57,10 @@ type Rows interface {
 	LeaseRows
 }
 
-// Objects is the object store. Package storage says what each method does.
+// Objects is the object store. If it does not copy, CopyPart is storage.ErrNoCopy.
 type Objects interface {
-	Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64) (etag string, err error)
-	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (file.Multipart, error)
-	PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker,
-		size int64) (file.Part, error)
-	CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64,
-		to file.Location, m file.Multipart, number int32) (file.Part, error)
-	Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error
-	Abort(ctx context.Context, at file.Location, uploadID string) error
-	Delete(ctx context.Context, at file.Location) error
-	Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error)
-	Stat(ctx context.Context, at file.Location) (storage.Object, error)
-	Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error)
+	storage.Store
+	storage.Copier
 }
 
 // Hooks are called at the two ends of an upload. Package hooks has them.
