@@ -28,7 +28,7 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("%s is not what %s says (%v): cd bench && go run . -redraw", path, docsJSON, err)
 		}
 	}
-	// Where somebody is faster, the page says why.
+	// If another server is faster, the page says why.
 	page := string(files[docsPage])
 	_, why, _ := strings.Cut(page, "\n## Why\n")
 	for _, name := range r.Behind() {

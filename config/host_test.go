@@ -59,7 +59,7 @@ func FuzzValidHost(f *testing.F) {
 	})
 }
 
-// No setting takes a URL whose host is none.
+// No setting accepts a URL without a valid host.
 func TestHostsOfSettings(t *testing.T) {
 	for _, name := range []string{"PUBLIC_URL", "FASTAPI_BASE_URL", "FRONTEND_URL", "FORMS_URL", "ALLOWED_ORIGINS",
 		"BACKEND_PRIVATE_URL", "DOWNLOAD_REDIRECT_ENDPOINT", "AUTH_JWKS_URL", "WEBHOOK_URL"} {

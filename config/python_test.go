@@ -35,7 +35,7 @@ func TestSettingsOfThePythonService(t *testing.T) {
 	}
 }
 
-// The limit on wrong tokens can't be turned off by itself.
+// The limit on wrong tokens can't be turned off alone.
 func TestWrongTokensAreAlwaysLimited(t *testing.T) {
 	_, err := Load(env("RATE_LIMIT_AUTH_FAILURES=0"))
 	if err == nil || !strings.Contains(err.Error(), "RATE_LIMIT_AUTH_FAILURES") {

@@ -37,7 +37,7 @@ func TestCopyTo(t *testing.T) {
 	})
 }
 
-// SetTag changes an object's tag only if the tag is still the one that was read.
+// SetTag changes an object's tag only if nothing has changed the tag since it was read.
 func TestSetTag(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()

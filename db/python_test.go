@@ -11,7 +11,7 @@ import (
 )
 
 // The Python service can be put back: after the statements of docs/MIGRATING.md, alembic accepts a database that we
-// created, and one that we took over at an older step, as its own at the last step, and the table is as alembic
+// created, and one that we took over at an older step, as one of its own at the last step. The table is as alembic
 // creates it.
 func TestBackToThePythonService(t *testing.T) {
 	guide, err := os.ReadFile("../docs/MIGRATING.md")

@@ -76,7 +76,8 @@ func TestEarlyAnswers(t *testing.T) {
 	}
 }
 
-// The same where nothing of the body is read: a small one that does not come, and one whose client waits to be asked.
+// The same if nothing of the body is read: a small body that does not come, and one whose client waits for 100
+// (Continue).
 func TestEarlyAnswersBeforeTheBody(t *testing.T) {
 	srv := httptest.NewServer(withEarlyAnswers(refusing(0)))
 	defer srv.Close()

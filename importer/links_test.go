@@ -9,7 +9,7 @@ import (
 	"holdfast/file"
 )
 
-// known is what became of old objects.
+// known has the file of each old object.
 type known map[string]file.ID
 
 func (k known) Imported(_ context.Context, sources []string) (map[string]file.ID, error) {
@@ -98,7 +98,7 @@ func FuzzLinks(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Put back, it is what it was.
+		// Replaced back, it is the old text again.
 		for i, rest := 0, got; i < len(changes); i++ {
 			at := strings.Index(rest, changes[i].New)
 			if at < 0 {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A manifest's path leads to what is in the folder, and by no way out of it.
+// A manifest's path leads to files in the folder, and never out of it.
 func TestPathsStayInTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	folder, secret := filepath.Join(dir, "folder"), filepath.Join(dir, "secret")

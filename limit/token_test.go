@@ -22,7 +22,7 @@ func from(address string) *http.Request {
 	return r
 }
 
-// try presents a token that is good or not, and returns what came of it.
+// try presents a token that is good or not, and returns the result.
 func (l *Limits) try(address, token string, good bool) string {
 	done, err := l.Token(from(address), token)
 	switch {

@@ -24,9 +24,8 @@ import (
 // many is how many files there are. With HOLDFAST_TEST_ALONE a million.
 const many = 100_000
 
-// listing is the store of so many files as its listing shows it: a store that really holds
-// them takes minutes to fill. Each thousandth object is missing, and as many are there that
-// no row knows.
+// listing is the listing of a store with so many files; filling a real store would take minutes. Each thousandth
+// object is missing, and there are as many objects that no row names.
 type listing struct {
 	storage.Store
 	n     int

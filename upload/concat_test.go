@@ -85,7 +85,7 @@ func TestConcatenationWithoutCopy(t *testing.T) {
 	})
 }
 
-// lostSource is a store that has lost what is to be copied.
+// lostSource is a store that has lost the objects that are to be copied.
 type lostSource struct{ upload.Objects }
 
 func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart,
@@ -141,7 +141,7 @@ func (w *world) concatScene(bodies [][]byte, f uploadtest.Fault, k int) (hit boo
 		if try > 50 {
 			w.T.Fatalf("%s %d: the final upload never comes", f, k)
 		}
-		// Of this request alone: one that was left may still answer.
+		// Variables of this request only: an earlier one that was left may still answer.
 		status, h := new(int), new(http.Header)
 		stuck := p.OrLeave(func() { *status, *h, _ = w.Final(urls) })
 		if stuck != nil {

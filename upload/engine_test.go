@@ -221,7 +221,7 @@ func TestAskedForMemoryAtEveryRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Somebody holds so much that everybody else is asked for whatever they hold.
+			// One request holds so much that all others are asked to give their memory back.
 			hog, most := e.Budget().Join(), e.Budget().Stats().Limit/4*3
 			if err := hog.Get(t.Context(), most); err != nil {
 				t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"holdfast/upload/memory"
 )
 
-// What tests look at that nobody else needs to see.
+// Internals that tests look at.
 
 const MaxTails = maxTails
 

@@ -79,7 +79,8 @@ func TestLeases(t *testing.T) {
 	})
 }
 
-// The database does not answer, since somebody else has it: that is not a lock on the upload, nor a conflict.
+// The database does not answer because another process has locked it: that is neither a lock on the upload nor a
+// conflict.
 func TestLeasesOfALockedDatabase(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.LeaseTTL = 3 * time.Second

@@ -13,7 +13,7 @@ import (
 	"holdfast/upload"
 )
 
-// shown is what a registry shows of a metric: its value, or how often it was observed.
+// shown is a metric's value in a registry, or how often it was observed.
 func shown(t *testing.T, r *prometheus.Registry, name string) (n float64) {
 	t.Helper()
 	families, err := r.Gather()

@@ -72,7 +72,7 @@ func (w *world) receiveUnder(f uploadtest.Fault, k int, body []byte) bool {
 	return calls >= k
 }
 
-// What breaks off, or is too long, leaves nothing either, and nobody gets at it meanwhile.
+// A file that breaks off or is too long leaves nothing either, and can't be read in the meantime.
 func TestReceiveOfWhatIsNoFile(t *testing.T) {
 	broken := errors.New("the line broke")
 	worlds(t, func(w *world) {

@@ -137,7 +137,7 @@ func TestPartsLargerThanMemory(t *testing.T) {
 	})
 }
 
-// Who gets no memory in time is told so, and keeps what was read of him.
+// A request that gets no memory in time is refused; the bytes that were read before are kept.
 func TestNoMemoryInTime(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.MemoryWait = 1 // nanosecond

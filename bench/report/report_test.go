@@ -104,7 +104,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// One byte in one round is too many, and so is a file of which nobody knows.
+// One byte in one round is too many, and so is a file whose bytes could not be counted.
 func TestTemporaryBytesOfEachRound(t *testing.T) {
 	for _, count := range []tempbytes.Count{{Bytes: 1, Files: 1}, {Files: 1, Missed: 1}} {
 		r := sample()
@@ -166,8 +166,8 @@ Targets
 	}
 }
 
-// nginx has ratios of speed and CPU, too. What it asks somebody else to do stands in
-// brackets, counts in the sum, and not as the server's.
+// nginx has ratios of speed and CPU, too. The CPU of the service that it asks is in
+// brackets; it counts in the sum, and not as the server's.
 func TestNginxInTableAndPlot(t *testing.T) {
 	r := sample()
 	ask := func(server, permission float64) []report.Measured {
@@ -275,7 +275,7 @@ func TestPlot(t *testing.T) {
 	}
 }
 
-// The page has all numbers, what is behind stands out, and what was missed is told.
+// The page has all numbers, marks those that are behind, and reports files that were missed.
 func TestMarkdown(t *testing.T) {
 	r := sample()
 	r.Rows[0].Peer(report.Tusd).Rounds[0].Temp.Missed = 1

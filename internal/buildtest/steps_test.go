@@ -148,7 +148,7 @@ func TestStepsBesideEachOther(t *testing.T) {
 	}
 }
 
-// A target that is not there, and one that is not made because make is missing, are failures.
+// A target that does not exist is a failure, and so is one that can't be made because make is missing.
 func TestStepsThatAreNot(t *testing.T) {
 	table, said, status := closing(t, stepped(t, nil, "none"))
 	if status != 1 || table[0] != "none failed" || !strings.Contains(said, "No rule to make target") {
@@ -160,7 +160,7 @@ func TestStepsThatAreNot(t *testing.T) {
 	}
 }
 
-// A step that hangs is ended and named, whatever it left behind, and the next one runs.
+// A step that hangs is ended with all its processes and reported, and the next one runs.
 func TestStepsThatHang(t *testing.T) {
 	table, said, status := closing(t, stepped(t, []string{"STEP_LIMIT=5s"}, "hang", "good"))
 	if status != 1 || table[0] != "hang failed" || table[len(table)-1] != "1 passed, 1 failed" ||
@@ -169,7 +169,7 @@ func TestStepsThatHang(t *testing.T) {
 	}
 }
 
-// Who ends it is told how far it came, and nothing goes on behind.
+// When it is interrupted it reports how far it came, and no process stays behind.
 func TestStepsInterrupted(t *testing.T) {
 	cmd := stepped(t, nil, "good", "endless", "plain")
 	var said bytes.Buffer

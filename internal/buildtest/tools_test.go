@@ -48,8 +48,8 @@ func parse(t *testing.T, text string) (v version) {
 
 var comparator = regexp.MustCompile(`^(>=|\^|)\s*(\d+(?:\.\d+){0,2})$`)
 
-// fits says whether a version is in a range, as npm reads it. Of npm's language it knows what packages use; the
-// test fails with whatever else it meets.
+// fits reports whether a version is in a range, as npm reads it. It knows the parts of npm's syntax that packages use;
+// the test fails for others.
 func fits(t *testing.T, have version, ranges string) bool {
 	t.Helper()
 	for one := range strings.SplitSeq(ranges, "||") {
@@ -151,7 +151,7 @@ func machine(t *testing.T, printed map[string]string) string {
 	return folder
 }
 
-// asks runs a script on such a machine, as somebody who is not root, if root runs the test.
+// asks runs a script on such a machine; if root runs the test, as another user.
 func asks(t *testing.T, bin string, script ...string) (said string, status int) {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
@@ -175,7 +175,7 @@ func asks(t *testing.T, bin string, script ...string) (said string, status int) 
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// Where nothing can be installed it is said what is missing, and how to get it.
+// If nothing can be installed, the script says what is missing, and how to get it.
 func TestNothingCanBeInstalled(t *testing.T) {
 	deps := filepath.Join(root(t), "scripts", "deps.sh")
 	const password = "Only root can install them, and sudo would ask for a password."

@@ -74,7 +74,7 @@ func TestOneReplicaWorks(t *testing.T) {
 		if asked := r.asked(); asked > 70 { // 20 renewals, and those of the others
 			t.Errorf("the lease was asked for %d times", asked)
 		}
-		// The database goes: nobody works without a lease that is still good.
+		// The database is gone: no replica works without a valid lease.
 		r.set(func() { r.down = true })
 		time.Sleep(20 * time.Second)
 		_, before := count()

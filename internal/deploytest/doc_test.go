@@ -1,4 +1,4 @@
-// Package deploytest keeps what is deployed true: docker-compose.yml and Dockerfile
-// are read as their tools read them, deploy/nginx.conf is run by a real nginx in front
+// Package deploytest tests the files for deployment: docker-compose.yml and Dockerfile
+// are read as their tools read them, and deploy/nginx.conf is run by a real nginx in front
 // of the real program.
 package deploytest

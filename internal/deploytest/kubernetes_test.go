@@ -13,8 +13,8 @@ import (
 	"holdfast/config"
 )
 
-// manifest reads one of deploy/kubernetes into what is asked of it. That all of it is
-// what Kubernetes knows is seen to in deploy/check.
+// manifest decodes the fields of a file in deploy/kubernetes that a test looks at. deploy/check compares the whole
+// file with Kubernetes' schemas.
 func manifest[T any](t *testing.T, name string) (m T) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(root, "deploy", "kubernetes", name))

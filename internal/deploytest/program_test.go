@@ -91,7 +91,7 @@ func TestComposeEnvironmentIsAccepted(t *testing.T) {
 		}
 	}
 	cmd.Env = append(cmd.Env, "HOST=127.0.0.1", "PORT=0", "DATA_DIR="+folder, "START_TIMEOUT=1s",
-		// Names in .invalid never resolve (RFC 6761), so that no server of somebody's is asked.
+		// Names in .invalid never resolve (RFC 6761), so no other server is asked.
 		"POSTGRES_HOST=postgres.invalid", "SEAWEEDFS_S3_ENDPOINT=http://seaweedfs.invalid:8333")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -103,7 +103,7 @@ func TestComposeEnvironmentIsAccepted(t *testing.T) {
 	}
 }
 
-// The image's health check: good while the program runs, bad when nobody answers.
+// The image's health check succeeds while the program runs, and fails when it does not answer.
 func TestHealthcheck(t *testing.T) {
 	binary := holdfasttest.Plain(t)
 	h := startHoldfast(t, binary, "")

@@ -12,7 +12,7 @@ import (
 	"holdfast/config"
 )
 
-// The unit is what systemd understands, and what it calls well guarded; nothing is started.
+// systemd understands the unit, and rates it as well protected. Nothing is started.
 func TestSystemdUnit(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root, "deploy", "holdfast.service"))
 	if err != nil {
@@ -21,7 +21,7 @@ func TestSystemdUnit(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Fatal("systemd-analyze is not installed: run `make deps` (Debian: apt-get install systemd)")
 	}
-	// The program need not be installed here: one that is there stands for it.
+	// The program need not be installed here: another one takes its place.
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

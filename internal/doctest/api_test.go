@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// apiPaths are the paths of openapi.yaml, with what is said of each method.
+// apiPaths are the paths of openapi.yaml, with the description of each method.
 func apiPaths(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	var d struct {

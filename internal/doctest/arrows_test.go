@@ -231,8 +231,8 @@ func TestEveryPackageHasArrows(t *testing.T) {
 	}
 }
 
-// docs/ARCHITECTURE.md's tree has every folder and every file of package main, and nothing
-// that is not there; and whatever else it names is there.
+// The tree in docs/ARCHITECTURE.md has every folder and every file of package main, and no
+// others. All other paths that the page names exist.
 func TestArchitecture(t *testing.T) {
 	text := read(t, "docs/ARCHITECTURE.md")
 	root := filepath.Join("..", "..")
@@ -244,7 +244,7 @@ func TestArchitecture(t *testing.T) {
 	tree, _, _ = strings.Cut(tree, "\n## ")
 	for _, e := range entries {
 		name := e.Name()
-		// data is what a run leaves; docs is where the text itself is.
+		// data is left by a run; docs contains the page itself.
 		if e.IsDir() && !strings.HasPrefix(name, ".") && name != "docs" && name != "data" &&
 			!strings.Contains(tree, "\n    "+name+"/ ") {
 			t.Errorf("%s/ is not in the tree", name)

@@ -115,7 +115,7 @@ func same(t *testing.T, dir string, content []byte) {
 	}
 }
 
-// shell runs a snippet in bash and returns what it printed; the last line is what it left in FILE.
+// shell runs a snippet in bash and returns its output, followed by a line with the value of FILE.
 func shell(t *testing.T, s service, dir, name string, env ...string) string {
 	t.Helper()
 	script := strings.Join(snippets(t, "docs/CLIENTS.md", name), "")

@@ -65,7 +65,7 @@ func TestClientsWaitForTheRateLimit(t *testing.T) {
 }
 
 // startInProduction runs the service behind a proxy that counts what was refused. Uploads
-// are refused for at most ten seconds and downloads for twenty: who uploads, and then downloads, meets both.
+// are refused for at most ten seconds and downloads for twenty: a client that uploads, and then downloads, meets both.
 func startInProduction(t *testing.T, refused *refusals) service {
 	t.Helper()
 	port, err := testproc.FreePort()

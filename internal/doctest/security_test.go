@@ -60,8 +60,8 @@ func hasTest(t *testing.T, folder, name string) bool {
 	return false
 }
 
-// A comparison that ends at the first wrong byte tells an attacker how far it came: no
-// source of auth/ compares signatures, hashes or keys by itself.
+// A comparison that ends at the first wrong byte tells an attacker how far it came. No
+// source of auth/ compares signatures, hashes or keys with == or bytes.Equal.
 func TestSecretsAreComparedInConstantTime(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "auth", "*.go"))
 	if err != nil || len(files) == 0 {

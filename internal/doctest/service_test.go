@@ -46,8 +46,8 @@ type service struct {
 	env                []string // with which it was started
 }
 
-// start runs it on a port, with further settings. Clients are told another address, if public names one. `make
-// check` (-short) leaves out what needs it.
+// start runs it on a port, with further settings. If public is not empty, it is the address that clients are given.
+// `make check` (-short) skips the tests that need it.
 func start(t *testing.T, port int, public string, settings ...string) service {
 	t.Helper()
 	if testing.Short() {
@@ -123,7 +123,7 @@ func startBehindBadLine(t *testing.T, most int) service {
 	return start(t, port, "http://"+line.Addr()+"/files")
 }
 
-// run runs a command in a folder, as somebody with the service's address and token would.
+// run runs a command in a folder, with the service's address and token in its environment.
 func (s service) run(t *testing.T, dir string, env []string, command ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)

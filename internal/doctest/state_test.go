@@ -21,7 +21,7 @@ import (
 // that runs beside another changes what that one sees.
 var states = map[string]string{}
 
-// No package of the program has a variable that changes: what is declared at the top is a table, an error or a
+// No package of the program has a variable that changes: package-level variables are a table, an error or a
 // pattern, and stays as it is.
 func TestNoPackageLevelState(t *testing.T) {
 	left := map[string]bool{}

@@ -22,7 +22,7 @@ func theGuards(t *testing.T) []guard {
 	return guards
 }
 
-// Code moves on, and patches with it: one that no longer applies is noticed by whoever moved the code.
+// Every patch applies to the code as it is, so that a change that moves guarded code mends its patch.
 func TestGuardsApply(t *testing.T) {
 	dir, err := filepath.Abs(root)
 	if err != nil {

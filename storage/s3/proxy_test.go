@@ -122,7 +122,7 @@ func (p *faultyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.pass.ServeHTTP(w, r)
 }
 
-// answers is what a server says that has a problem of its own.
+// answers is the answer of a server that has an internal problem.
 func answers(status int, code string) fault {
 	return func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)

@@ -120,7 +120,7 @@ func BenchmarkPutPart(b *testing.B) {
 	}
 }
 
-// cpu is what this process, without the server, has used.
+// cpu is the processor time of this process, without the server.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

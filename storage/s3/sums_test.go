@@ -10,8 +10,8 @@ import (
 	"holdfast/storage"
 )
 
-// A part that is not the one that was sent does not become part of an object. Where a part's CRC32 is not known, as of
-// one that a replica of the version before has sent, the store's own is taken.
+// A part whose bytes changed on the way does not become part of an object. If a part's CRC32 is not known, because a
+// replica of the previous version sent it, the store's own is used.
 func TestTheStoreComparesPartsInTheEnd(t *testing.T) {
 	c := direct(t)
 	at := storage.Layout{BucketPrefix: "sums"}.Object(1, file.NewID())

@@ -34,7 +34,7 @@ func got(t *testing.T, err error) {
 	}
 }
 
-// take has bytes on their way out, held by nobody.
+// take takes n bytes of the budget as if they were being sent to the store.
 func (b *Budget) take(ctx context.Context, n int64) error {
 	s := b.Join()
 	err := s.Get(ctx, n)
