@@ -85,7 +85,7 @@ func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 	})
 }
 
-// Who asks again for what is there says what it should be, and is told if it is not.
+// A client that asks for a finished upload again may declare its digest; a wrong one is an error.
 func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		a, b := uploadtest.Content(300), uploadtest.Content(200)
@@ -117,7 +117,7 @@ func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
 	})
 }
 
-// A checksum is compared whatever it is of, and what it does not fit counts for nothing.
+// A checksum is compared for every body, also for an empty one. The bytes of a body with a wrong checksum do not count.
 func TestChecksums(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		right, wrong := uploadtest.Content(1000), uploadtest.Content(1000)
@@ -182,7 +182,7 @@ func TestWrongChecksumsStoreNothing(t *testing.T) {
 	})
 }
 
-// A body whose chunks or trailers are none is the client's fault; what came before counts.
+// A body with malformed chunks or trailers is the client's fault (400); the bytes before them count.
 func TestMalformedChunks(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		host, err := url.Parse(w.URL)
@@ -255,7 +255,7 @@ func TestTrailerThatAProxyDropped(t *testing.T) {
 	})
 }
 
-// An upload whose length nobody has told takes no more than the cap.
+// An upload without a declared length accepts no more than the size limit.
 func TestCapOfAnUnknownLength(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		w.MaxSize = 1000

@@ -67,7 +67,7 @@ func joined(ids []file.ID) string {
 	return strings.Join(s, " ")
 }
 
-// What is taken, and written as we would, is read the same.
+// A header that is accepted, and written again in our form, is read as the same value.
 func FuzzParseConcat(f *testing.F) {
 	for _, s := range []string{"partial", "final;/files/tus/" + idA, "final;http://h/files/tus/" + idA + " tus/" + idB,
 		"final;;", "final;/tus/\x00", "final;/tus/ä /tus/."} {

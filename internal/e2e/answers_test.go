@@ -62,7 +62,7 @@ func (s *server) all(t *testing.T, want int, who string, names ...string) {
 	}
 }
 
-// Whoever tried too many wrong tokens hears of it wherever he tries the next.
+// After too many wrong tokens from an address, every operation refuses the next one.
 func TestEveryOperationIsLimited(t *testing.T) {
 	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_FAILURES=1", "RATE_LIMIT_AUTH_WINDOW=24h")
@@ -73,7 +73,7 @@ func TestEveryOperationIsLimited(t *testing.T) {
 	s.all(t, http.StatusTooManyRequests, "Authorization: Bearer no", names...)
 }
 
-// While Redis is gone nobody who has to be looked up there passes for nobody, anywhere.
+// While Redis is gone, no operation treats a caller whose token is looked up there as anonymous.
 func TestEveryOperationWithoutRedis(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -89,7 +89,7 @@ func TestEveryOperationWithoutRedis(t *testing.T) {
 	}
 }
 
-// The backend fails, or says nothing: whoever needs its word hears so, by each way to a file.
+// The backend fails or does not answer: each way to a file says so to callers whom the backend decides about.
 func TestEveryWayToAFileWithoutTheBackend(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -119,7 +119,7 @@ func TestEveryWayToAFileWithoutTheBackend(t *testing.T) {
 	}
 }
 
-// What is said on the way that GET goes is said to HEAD, and to those who can only send POST.
+// HEAD, and POST with X-HTTP-Method-Override, get the same answers as the method itself.
 func TestTwins(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -187,7 +187,7 @@ func TestExpiredForEveryVerb(t *testing.T) {
 	}
 }
 
-// A form whose client falls silent is told so, where the client still listens.
+// If a form stops coming, its client gets an answer that says so, if it still reads.
 func TestFormThatStallsIsTold(t *testing.T) {
 	t.Parallel()
 	s := start(t, "READ_TIMEOUT=1s")
@@ -202,8 +202,8 @@ func TestFormThatStallsIsTold(t *testing.T) {
 	}
 }
 
-// A request holds an upload and can't let go of it, since the store takes nothing: the next ones wait for
-// a while, and are told to come again.
+// A request holds an upload and can't let go of it, because the store does not accept bytes: the next requests wait
+// for a while, and get 423.
 func TestLockedForEveryVerb(t *testing.T) {
 	t.Parallel()
 	s3 := s3test.Start(t)

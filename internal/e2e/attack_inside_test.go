@@ -82,8 +82,8 @@ func quoted(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
-// Another user of the machine finds nothing to read in the data folder, also where the
-// folder was there before; nobody who reads the database finds a token that can be used.
+// Another user of the machine can read nothing in the data folder, even if the
+// folder existed before. The database has no token that can be used.
 func TestAttackOnTheDataFolder(t *testing.T) {
 	s := newServer(t)
 	if err := os.Mkdir(s.data, 0o755); err != nil {
@@ -220,7 +220,7 @@ func TestAttackOnMetricsByRebinding(t *testing.T) {
 	}
 }
 
-// An address for metrics that somebody chose has to be free. The default one need not be.
+// An address for metrics that is set must be free. The default one need not be.
 func TestAdminAddrIsTaken(t *testing.T) {
 	t.Parallel()
 	other, err := net.Listen("tcp", "127.0.0.1:0")
@@ -256,7 +256,7 @@ func TestAttackOnMetrics(t *testing.T) {
 	if !net.ParseIP(admin.Hostname()).IsLoopback() {
 		t.Errorf("metrics are at %s", admin)
 	}
-	// 127.0.0.2 is this machine, too: whoever listens on all addresses can be reached there.
+	// 127.0.0.2 is this machine, too: a server that listens on all addresses can be reached there.
 	if c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.2", admin.Port())); err == nil {
 		c.Close()
 		t.Error("metrics can be reached by another address than the one that was set")

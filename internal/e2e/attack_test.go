@@ -43,7 +43,7 @@ func TestAttackFromAForeignPage(t *testing.T) {
 			`{"code":"AUTH_001","message":"Authentication failed"}`},
 		{"DELETE", file, "Authorization: -|" + cookie, nil, 401, `{"code":"AUTH_001","message":"Authentication failed"}`},
 		// Those who may.
-		// a link somebody followed
+		// a link that was followed
 		{"GET", file, "Sec-Fetch-Site: cross-site|Authorization: -|" + cookie, nil, 200, "precious"},
 		{"POST", "/files/upload", header + "|Origin: https://forms.example.org|Sec-Fetch-Site: cross-site", form, 200, ""},
 		{"POST", "/files/upload", header + "|Origin: " + strings.TrimSuffix(s.base, "/files"), form, 200, ""},
@@ -57,7 +57,7 @@ func TestAttackFromAForeignPage(t *testing.T) {
 	}
 }
 
-// Somebody outside claims another address with every try, and is counted by his own.
+// A client that claims another address with every try is counted by its own.
 func TestAttackWithAForgedAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h",
@@ -71,8 +71,8 @@ func TestAttackWithAForgedAddress(t *testing.T) {
 	}
 }
 
-// A thousand different wrong tokens, eight at a time, wherever a token may stand: a hundred are looked
-// up, and no further one, not even the right one, that nobody has used before. From elsewhere it is good.
+// A thousand different wrong tokens come, eight at a time, in every header and cookie. A hundred are looked up. After
+// that no new token from there is, not even a right one; from another address it is accepted.
 func TestAttackWithAThousandWrongTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_WINDOW=24h", "TRUSTED_PROXIES=127.0.0.1")
@@ -157,8 +157,8 @@ func TestAttackWithNamesAndTypes(t *testing.T) {
 	}
 }
 
-// Senders that are slow on purpose are not waited for: in the headers, in a body that
-// nobody wants, and between two requests.
+// The service does not wait for clients that are slow on purpose: in the headers, in a body that
+// is not read, and between two requests.
 func TestAttackBySlowSenders(t *testing.T) {
 	t.Parallel()
 	s := start(t, "READ_TIMEOUT=1s")

@@ -14,7 +14,7 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// backing is what programs under test stand on, looked at past them.
+// backing is the database and the store of programs under test.
 type backing struct {
 	pg *pgtest.Server
 	s3 *s3test.Server

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// answer is what a request got.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header

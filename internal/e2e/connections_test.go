@@ -87,7 +87,7 @@ func (s *server) refused(t *testing.T, status int, body string) {
 	}
 }
 
-// All connections are at work: there is nothing to close for another one, so it is told to come again.
+// All connections are serving requests, so none can be closed for another one: that gets 503.
 func TestAllConnectionsAreBusy(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_CONNECTIONS=2")
@@ -109,8 +109,8 @@ func TestAllConnectionsAreBusy(t *testing.T) {
 	}
 }
 
-// One address may have so many connections, and no more; who comes from another one is let in. A proxy
-// that is trusted has them all.
+// The number of connections from one address is limited; another address still gets one. A trusted proxy
+// may have all of them.
 func TestConnectionsOfOneClient(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_CONNECTIONS=50", "MAX_CONNECTIONS_PER_CLIENT=2", "TRUSTED_PROXIES=127.0.0.2")

@@ -19,9 +19,9 @@ import (
 	"holdfast/openapi"
 )
 
-// contract stands between the tests and the program, and fails the test of a server whose
-// answer is not what openapi/openapi.yaml says. A request that succeeded must be one that is
-// described there, too; what is refused may be anything.
+// contract sits between the tests and the program. It fails the test if an answer does not match
+// openapi/openapi.yaml. A request that succeeds must be described there, too; one that is refused
+// need not be.
 type contract struct {
 	doc *openapi3.T
 
@@ -211,7 +211,7 @@ func allows(res *http.Response, item *openapi3.PathItem, path string) error {
 // ofAll are headers that net/http sets, and that no description has.
 var ofAll = []string{"Date", "Content-Type", "Content-Length", "Connection", "Transfer-Encoding"}
 
-// What is served is what the tests use, and pages of every origin may read it.
+// The service serves the description that the tests use, and pages of every origin may read it.
 func TestDescription(t *testing.T) {
 	s := start(t)
 	want, err := openapi.Document(s.base)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Who may delete what is as the table in docs/ACCESS.md says.
+// Every caller may delete exactly the files and uploads that the table in docs/ACCESS.md says.
 func TestWhoMayDelete(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -19,7 +19,7 @@ func TestWhoMayDelete(t *testing.T) {
 	service := func(account string) string {
 		return "Authorization: Bearer " + s.run("token", "create", "--service", "--account", account)
 	}
-	// Who tries, and who has uploaded.
+	// The caller who tries, and the caller who has uploaded.
 	callers := map[string][2]caller{
 		"the same user, by any token": {s.as("local", "Authorization: Bearer "+s.run("token", "create", "--user", "11",
 			"--account", "1")), user},

@@ -22,8 +22,8 @@ import (
 
 const djangoSecret = "django_secret_django_secret_django_secret"
 
-// django is what the service sees of Django: the tokens that it keeps in a real Redis, and
-// a backend that answers as the contract says.
+// django stands for Django: the tokens that it keeps in a real Redis, and
+// a backend that answers as its contract says.
 type django struct {
 	t      *testing.T
 	redis  *redistest.Server
@@ -98,7 +98,7 @@ func pickle(pairs ...any) []byte {
 	return append(b, "u."...)
 }
 
-// backend answers whether who may see a file: 204 to those it was told of, else 403.
+// backend answers whether a caller may read a file: 204 for those that allow has named, otherwise 403.
 type backend struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -151,7 +151,7 @@ func identityHeaders(r *http.Request) (all []string) {
 	return all
 }
 
-// allow lets somebody see a file; "*" lets everybody see everything.
+// allow lets a caller read a file; "*" stands for every caller and every file.
 func (b *backend) allow(header, id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -174,7 +174,7 @@ func (b *backend) questions() int {
 	return b.asked
 }
 
-// caller asks as somebody else than the server's own user.
+// caller sends requests as another caller than the server's own user.
 type caller struct {
 	*server
 	name   string

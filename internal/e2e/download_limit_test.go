@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What is a download is decided by what is sent, and not by a header: of four in a window the
-// fifth is refused, however it is asked for.
+// The bytes that are sent decide what counts as a download, not a header. With a limit of four, the
+// fifth in a window is refused, however it is requested.
 func TestWhatCountsAsADownload(t *testing.T) {
 	t.Parallel()
 	env := []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=1000", "RATE_LIMIT_DOWNLOAD_REQUESTS=4",
@@ -50,8 +50,8 @@ func TestWhatCountsAsADownload(t *testing.T) {
 	})
 }
 
-// Who asks again and again for files that are not theirs is refused, and the backend hears no
-// more of it; others and their own files are not concerned.
+// A caller who requests files of others again and again is refused without asking the backend. Other callers, and
+// the caller's own files, are not affected.
 func TestDeniedDownloadsAreLimited(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)

@@ -121,7 +121,7 @@ func TestWhatAnUploadDoesNotTake(t *testing.T) {
 	}
 }
 
-// An interim answer goes only to clients that can tell it from the final one: to nobody who may be a proxy.
+// Interim answers are sent only to clients that can tell them from final ones, and not through proxies.
 func TestInterimAnswers(t *testing.T) {
 	t.Parallel()
 	s := start(t)

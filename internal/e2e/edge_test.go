@@ -87,7 +87,7 @@ func TestHeadersOutsideProduction(t *testing.T) {
 	}
 }
 
-// A browser asks before it sends any of these headers, and is told that it may.
+// The answer to a preflight request allows each of these headers and methods.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ALLOWED_ORIGINS=https://app.example.org")

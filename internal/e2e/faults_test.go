@@ -68,7 +68,7 @@ func TestDatabaseGone(t *testing.T) {
 	s.survives(t, pg, 503)
 }
 
-// survives takes d away in the middle of an upload. head is what HEAD then gives.
+// survives stops d in the middle of an upload. head is the status of HEAD then.
 func (s *server) survives(t *testing.T, d dependency, head int) {
 	kept := random(3 * mebi)
 	url, _ := s.upload(t, kept)
@@ -217,7 +217,7 @@ func TestTooLittleMemory(t *testing.T) {
 }
 
 // Uploads that were begun with longer parts go on when there is less memory than one of
-// those, and nobody else waits for them: not now, and not after the next start.
+// those parts, and other uploads do not wait for them: not now, and not after the next start.
 func TestLoweredMemory(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1099511627776")

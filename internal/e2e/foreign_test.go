@@ -14,8 +14,8 @@ import (
 	"holdfast/storage/s3"
 )
 
-// A row that another program wrote, with a size of 0 or a wrong one and nothing of ours, is
-// served with what is in the store, and needs one look at it.
+// A row of another program has only the old columns, and a size of 0 or a wrong one. The file is
+// served with the size in the store, which is read once.
 func TestForeignRows(t *testing.T) {
 	t.Parallel()
 	server, pg := s3test.Start(t), pgtest.Start(t)

@@ -22,7 +22,7 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// watcher stands between the service and its store and notes what is asked and sent.
+// watcher is a proxy between the service and its store, which counts requests and bytes.
 type watcher struct {
 	mu    sync.Mutex
 	calls []string // "GET bytes=0-4"

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// line is a case: a request and what is expected of the answer. Headers are divided by
-// "|". In paths, {open} stands for an upload with 5 of 10 bytes, {file} for a finished
-// one. A fragment is looked for in the headers and the body.
+// line is a case: a request and the expected answer. Headers are separated by
+// "|". In paths and headers, {open} stands for an upload with 5 of 10 bytes, {file} for a finished
+// one. The headers or the body must contain the fragment.
 type line struct {
 	method, path, headers, body string
 	status                      int

@@ -96,8 +96,8 @@ func (c crash) run(t *testing.T) {
 	c.server.stop()
 }
 
-// keeps checks that these files, SHA-256 by URL, are listed and are what was sent. Other
-// listed files, which no client knows, have to be what their ETag says; it returns their number.
+// keeps checks that these files, SHA-256 by URL, are listed and have the bytes that were sent. Other
+// listed files, which no client knows, must match their ETag; it returns their number.
 func (s *server) keeps(t *testing.T, files map[string]string) (unknown int) {
 	t.Helper()
 	listed := s.list(t)

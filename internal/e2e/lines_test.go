@@ -15,7 +15,7 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// badHour is what goes wrong for a while on the line between the program and what it stands on.
+// badHour is a fault that lasts for a while on the line between the program and its database or store.
 type badHour struct {
 	name  string
 	fault badline.Fault // in both directions; none: the line is cut

@@ -168,8 +168,8 @@ func TestInline(t *testing.T) {
 	}
 }
 
-// A file that is deleted is gone at once where it was deleted. Elsewhere its bytes are
-// gone with it, and what is remembered of it is gone a moment later.
+// A file is gone at once at the replica that deleted it. At others its bytes are
+// gone at once, too; its cached record and decisions expire a moment later.
 func TestDeletedInOneReplica(t *testing.T) {
 	t.Parallel()
 	env := append(objectStore(s3test.Start(t)), postgres(pgtest.Start(t))...)
@@ -275,7 +275,7 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
-// RESOURCE_POLICY says whose pages may show a file; whatever else is answered is the service's own.
+// RESOURCE_POLICY is the header of files only; all other answers are same-origin.
 func TestResourcePolicy(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"same-origin", "cross-origin"} {

@@ -52,7 +52,7 @@ func (s *server) opensNested(t *testing.T, key string) {
 		}
 	}
 
-	// Who may not know whether a file exists gets the answer for a path that is none.
+	// A caller who may not know whether a file exists gets the answer for a path that does not exist.
 	for _, headers := range [][]string{nil, {"Authorization: Bearer wrong"}, {"Accept: text/html"}} {
 		_, _, unknown := s.raw(t, "GET /files/no/such/key", headers...)
 		for _, query := range []string{"", "?expires=9999999999&link=a&signature=b"} {

@@ -21,7 +21,7 @@ import (
 	"holdfast/storage"
 )
 
-// Settings of TestReplicasKilled for whoever looks for a fault.
+// Settings of TestReplicasKilled, for looking for a fault.
 const (
 	seedSetting    = "HOLDFAST_TEST_SEED"    // of sizes, clients and times; a new one for each run if empty
 	clientsSetting = "HOLDFAST_TEST_CLIENTS" // which of allClients
@@ -157,8 +157,8 @@ func arrived(t *testing.T, said string) map[string]string {
 }
 
 // settles checks that no upload is left with all its bytes and without a record. A client
-// that lost the answer may have begun anew and never come back: then it is the sweep that
-// finishes what was cut short, as soon as the lease of the replica that died is over.
+// that lost the answer may have begun another upload and never come back: then the sweep
+// finishes the first one, as soon as the lease of the replica that died has expired.
 func (p *pair) settles(t *testing.T) {
 	t.Helper()
 	const complete = `select count(*) from uploads where state in ('open', 'completing', 'stored')

@@ -71,9 +71,9 @@ func TestReplicasInTurn(t *testing.T) {
 	}
 }
 
-// A slow PATCH runs at one replica, and the client comes back at the other one. The lease
-// of the first does not end meanwhile, for it lives and renews it: whoever gets the upload
-// got it because the first was asked for it, and let go.
+// A slow PATCH runs at one replica, and the client continues at the other one. The first replica
+// is alive and renews its lease, so the second gets the upload only because it asked the
+// first one, which let go.
 func TestReplicaAsksTheOther(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)

@@ -123,7 +123,7 @@ func (s *server) likeHead(f stored, c request, headers []string, got answer) err
 	return nil
 }
 
-// holdsRanges compares the bytes, and what is said about them.
+// holdsRanges compares the bytes, and the headers about them.
 func (f stored) holdsRanges(c request, got answer) error {
 	contentRange := got.header.Get("Content-Range")
 	if c.ranges == "" {

@@ -209,7 +209,7 @@ func (s *server) kill9() { s.process.Stop(syscall.SIGKILL, patience) }
 // restart starts the server again on the same port and data; stop or kill it before.
 func (s *server) restart() { s.t.Helper(); s.launch() }
 
-// stop asks the server to end and expects that it does so in peace.
+// stop asks the server to end, and expects the exit status 0.
 func (s *server) stop() {
 	s.t.Helper()
 	s.process.Stop(syscall.SIGTERM, patience)

@@ -29,7 +29,7 @@ func (s *server) terminate(t *testing.T) {
 	})
 }
 
-// ended waits for the end and checks that it was one in peace.
+// ended waits for the end and checks that the exit status is 0.
 func (s *server) ended(t *testing.T) {
 	t.Helper()
 	select {
@@ -55,7 +55,7 @@ func (s *server) open(t *testing.T, head string) (*net.TCPConn, *bufio.Reader) {
 	return conn.(*net.TCPConn), bufio.NewReader(conn)
 }
 
-// What was answered to the upload that a stop interrupts is what is there afterwards.
+// The offset that is answered to an upload that a stop interrupts is the one after the restart.
 func TestStopDuringPatch(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -80,8 +80,8 @@ func TestStopDuringPatch(t *testing.T) {
 	s.goesOn(t, at, came, content)
 }
 
-// With a delay the service says first that it will stop, and goes on serving; a second
-// signal ends it whatever it does.
+// With a delay the service first reports that it will stop, and goes on serving. A second
+// signal ends it at once.
 func TestStopIsAnnounced(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DRAIN_DELAY=1h")
@@ -167,7 +167,7 @@ func TestStopCutsDownloads(t *testing.T) {
 	}
 }
 
-// A connection on which nothing goes on keeps nobody waiting.
+// The service does not wait for idle connections when it stops.
 func TestStopClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DRAIN_TIMEOUT=1h")
@@ -224,7 +224,7 @@ func TestStopDuringForm(t *testing.T) {
 	}
 }
 
-// A service that waits for what is not there is stopped like any other.
+// A service that waits for its database or store at start can be stopped like any other.
 func TestStopWhileStarting(t *testing.T) {
 	t.Parallel()
 	for name, missing := range map[string][]string{

@@ -72,8 +72,8 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 	})
 }
 
-// However many headers and cookies come with a request, and whatever the first of them is, each
-// token that is looked up is counted, and no request has more than a few.
+// A request may have several headers and cookies with tokens. Each token that is looked up is counted, in any order,
+// and a request with more than a few is refused.
 func TestManyTokensInARequest(t *testing.T) {
 	t.Parallel()
 	onMemoryAndRedis(t, few, func(t *testing.T, s *server) {

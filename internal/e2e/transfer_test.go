@@ -33,7 +33,7 @@ func newPerson(t *testing.T, env ...string) *person {
 	return &person{s, t, testproc.TempFolder(t, "holdfast-person"), line}
 }
 
-// says is what a command had to say.
+// says is the output of a command.
 type says struct {
 	status      int
 	out, errors string

@@ -108,7 +108,7 @@ func TestEveryKindUploadsAndDownloads(t *testing.T) {
 	}
 }
 
-// A final upload can't be made of what somebody else uploaded.
+// A final upload can't be made of another user's partial uploads.
 func TestConcatOfAnothersUpload(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -131,7 +131,7 @@ func TestConcatOfAnothersUpload(t *testing.T) {
 	}
 }
 
-// However an id is written, it is the same file or none, and never somebody else's.
+// Every encoding of an id names the same file or none, and never another one.
 func TestIDEncodings(t *testing.T) {
 	t.Parallel()
 	s := start(t)
