@@ -2,9 +2,7 @@ package doctest
 
 import (
 	"bytes"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -45,27 +43,12 @@ func sleeping(source []byte) (n int) {
 var poll = regexp.MustCompile(`^\s*for .*;.*; time\.Sleep\(.*\{|time\.Sleep\(.*// until `)
 
 func TestSleeps(t *testing.T) {
-	root := filepath.Join("..", "..")
 	found := map[string]bool{}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" ||
-			entry.Name() == "data"):
-			return filepath.SkipDir
-		case entry.IsDir() || !strings.HasSuffix(path, "_test.go"):
-			return nil
+	eachSource(t, "_test.go", func(path, text string) {
+		if sleeping([]byte(text)) > 0 {
+			found[path] = true
 		}
-		b, err := os.ReadFile(path)
-		if name, _ := filepath.Rel(root, path); err == nil && sleeping(b) > 0 {
-			found[name] = true
-		}
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name := range found {
 		if sleeps[name] == "" && name != "internal/doctest/clock_test.go" {
 			t.Errorf("a test in %s sleeps: let it wait for a condition", name)

@@ -5,8 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,34 +24,13 @@ var known = map[string]int{
 }
 
 func TestSizes(t *testing.T) {
-	root, files, found := filepath.Join("..", ".."), 0, map[string][]string{}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" ||
-			entry.Name() == "data"):
-			return filepath.SkipDir
-		case entry.IsDir() || !strings.HasSuffix(path, ".go"):
-			return nil
-		}
+	files, found := 0, map[string][]string{}
+	eachSource(t, ".go", func(path, text string) {
 		files++
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		for _, fault := range tooLong(t, text) {
+			found[filepath.Dir(path)] = append(found[filepath.Dir(path)], path+":"+fault)
 		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		for _, fault := range tooLong(t, string(source)) {
-			found[filepath.Dir(name)] = append(found[filepath.Dir(name)], name+":"+fault)
-		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for folder, faults := range found {
 		if len(faults) > known[folder] {
 			t.Errorf("%d, not %d:\n%s", len(faults), known[folder], strings.Join(faults, "\n"))
