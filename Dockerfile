@@ -7,12 +7,17 @@
 # service's place as it is. `-e EXAMPLE_DIR=/example` turns it on.
 
 FROM node:22.20.0-bookworm-slim AS page
-WORKDIR /src/web-example
-# First what npm needs: while it does not change, the layer with node_modules is kept.
-COPY web-example/package.json web-example/package-lock.json ./
-RUN npm ci --no-audit --no-fund
-COPY web-example/ ./
-RUN npm run build
+WORKDIR /src
+# First what npm needs: while it does not change, the layers with node_modules are kept.
+COPY clients/js/package.json clients/js/package-lock.json clients/js/
+RUN cd clients/js && npm ci --no-audit --no-fund
+COPY web-example/package.json web-example/package-lock.json web-example/
+RUN cd web-example && npm ci --no-audit --no-fund
+# As scripts/packages.sh does: the page has its library from the package.
+COPY clients/js/ clients/js/
+RUN cd clients/js && npm run build
+COPY web-example/ web-example/
+RUN cd web-example && npm run client && npm run build
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src

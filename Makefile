@@ -57,7 +57,8 @@ test-types: page
 	cd web-example && npm run typecheck </dev/null
 
 test-lib: page
-	cd web-example && npm run test:lib </dev/null
+	cd clients/js && npm test </dev/null
+	cd web-example && npm run test:texts </dev/null
 
 test-tus: build page
 	cd web-example && HOLDFAST_BIN="$(CURDIR)/holdfast" npm run test:tus </dev/null
@@ -157,4 +158,4 @@ api-fuzz: build
 
 # data/ stays: it holds users' files.
 clean:
-	rm -rf holdfast .cache web-example/dist web-example/test-results
+	rm -rf holdfast .cache clients/js/dist clients/js/holdfast-client.tgz web-example/dist web-example/test-results

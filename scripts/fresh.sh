@@ -46,9 +46,13 @@ else
   echo "Python or its venv is missing: whether its packages can be fetched is not checked." >&2
 fi
 
-cp web-example/package.json web-example/package-lock.json web-example/.npmrc "$empty/page"
-step "$empty/page" npm ci 2>&1 | tee "$empty/said"
-if grep -i '^npm warn' "$empty/said" >/dev/null; then
-  echo "npm warns: the page's packages ask for something else than is here." >&2
-  exit 1
-fi
+for folder in clients/js web-example; do
+  rm -rf "$empty/page"
+  mkdir "$empty/page"
+  cp "$folder"/{package.json,package-lock.json,.npmrc} "$empty/page"
+  step "$empty/page" npm ci 2>&1 | tee "$empty/said"
+  if grep -i '^npm warn' "$empty/said" >/dev/null; then
+    echo "npm warns: the packages of $folder ask for something else than is here." >&2
+    exit 1
+  fi
+done

@@ -37,5 +37,7 @@ for module in . bench deploy/check; do
   tool "$module" unparam ./... # a parameter that is always the same, a result that nobody reads
 done
 
-scripts/packages.sh && check web-example npm run --silent lint || failed=yes # biome.jsonc has the rules
+# biome.jsonc has the rules of the pages and of their library.
+scripts/packages.sh && check web-example npm run --silent lint || failed=yes
+check clients/js ../../web-example/node_modules/.bin/biome lint --error-on-warnings
 [[ -z $failed ]]

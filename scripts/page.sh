@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../web-example"
 
 sources() {
-  find . \( -name node_modules -o -name dist -o -name test -o -name test-results \) -prune -o -type f -exec cksum {} + |
+  find . ../clients/js \( -name node_modules -o -name dist -o -name test -o -name test-results \) -prune -o -type f ! -name '*.tgz' -exec cksum {} + |
     LC_ALL=C sort
 }
 

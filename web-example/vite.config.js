@@ -29,6 +29,8 @@ export default defineConfig({
     // How long each plugin takes is a warning on a machine that is busy, and nobody's fault.
     rollupOptions: { input: pages, checks: { bundlerTimings: false } },
   },
+  // The development server would move the library away from its worker.
+  optimizeDeps: { exclude: ['@holdfast/client'], include: ['tus-js-client'] },
   worker: { format: 'es' },
   server: { proxy: { '/example.json': server, '^/files/': server } },
 });

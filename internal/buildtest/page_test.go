@@ -9,16 +9,20 @@ import (
 	"time"
 )
 
-// The page is built again when a source or the list of its packages has changed, and only then. What time a file has
-// does not matter: a checkout gives many files the same.
-func TestPageIsBuiltAgain(t *testing.T) {
-	folder := t.TempDir()
-	for _, name := range []string{"scripts", "web-example"} {
-		if err := os.Mkdir(filepath.Join(folder, name), 0o755); err != nil {
+// pageLock is a lock file of no packages.
+const pageLock = `{"name": "page", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {"name": "page"}}}`
+
+// pages makes a folder with the scripts that build the page, and a page and a library whose builds are short. put
+// writes a file there; all files have the same time.
+func pages(t *testing.T) (folder string, put func(name, text string)) {
+	t.Helper()
+	folder = t.TempDir()
+	for _, name := range []string{"scripts", "web-example", "clients/js/src"} {
+		if err := os.MkdirAll(filepath.Join(folder, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	put := func(name, text string) {
+	put = func(name, text string) {
 		t.Helper()
 		path := filepath.Join(folder, name)
 		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
@@ -29,6 +33,27 @@ func TestPageIsBuiltAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, script := range []string{"scripts/page.sh", "scripts/packages.sh", "scripts/tools.sh"} {
+		put(script, read(t, script))
+	}
+	put("web-example/package.json", `{"name": "page", "version": "1.0.0", "scripts": {
+		"client": "d=node_modules/@holdfast/client && mkdir -p $d && cp ../clients/js/*.tgz $d/.packed.tgz",
+		"build": "echo built >>../builds && mkdir -p dist && cp index.html dist"}}`)
+	put("web-example/package-lock.json", pageLock)
+	put("clients/js/package.json", `{"name": "page", "version": "1.0.0", "scripts": {
+		"build": "mkdir -p dist && cp src/index.ts holdfast-client.tgz"}}`)
+	put("clients/js/package-lock.json", pageLock)
+	for _, name := range []string{"src/index.ts", "build.mjs", "tsconfig.json", "README.md", "LICENSE"} {
+		put("clients/js/"+name, "one")
+	}
+	put("web-example/index.html", "one")
+	return folder, put
+}
+
+// The page is built again when a source or the list of its packages has changed, and only then. What time a file has
+// does not matter: a checkout gives many files the same.
+func TestPageIsBuiltAgain(t *testing.T) {
+	folder, put := pages(t)
 	get := func(name string) string {
 		t.Helper()
 		b, err := os.ReadFile(filepath.Join(folder, name))
@@ -37,14 +62,6 @@ func TestPageIsBuiltAgain(t *testing.T) {
 		}
 		return string(b)
 	}
-	for _, script := range []string{"scripts/page.sh", "scripts/packages.sh", "scripts/tools.sh"} {
-		put(script, read(t, script))
-	}
-	put("web-example/package.json", `{"name": "page", "version": "1.0.0", "scripts": {
-		"build": "echo built >>../builds && mkdir -p dist && cp index.html dist"}}`)
-	const lock = `{"name": "page", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {"name": "page"}}}`
-	put("web-example/package-lock.json", lock)
-	put("web-example/index.html", "one")
 	page := func(builds int, shows string) {
 		t.Helper()
 		if out, err := exec.Command(filepath.Join(folder, "scripts", "page.sh")).CombinedOutput(); err != nil {
@@ -64,9 +81,14 @@ func TestPageIsBuiltAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	page(3, "two")
-	put("web-example/package-lock.json", lock+"\n")
+	put("web-example/package-lock.json", pageLock+"\n")
 	page(4, "two")
-	if get("web-example/node_modules/.installed-lock.json") != lock+"\n" {
+	if get("web-example/node_modules/.installed-lock.json") != pageLock+"\n" {
 		t.Error("the packages were not installed again")
+	}
+	put("clients/js/src/index.ts", "two")
+	page(5, "two")
+	if get("web-example/node_modules/@holdfast/client/.packed.tgz") != "two" {
+		t.Error("the page has the library as it was before")
 	}
 }

@@ -79,27 +79,29 @@ func TestFits(t *testing.T) {
 // Every package of the page takes the oldest Node that tools.sh lets pass: npm warns about others, and
 // they may not work.
 func TestPackagesFitNode(t *testing.T) {
-	var lock struct {
-		Packages map[string]struct{ Engines struct{ Node string } }
-	}
-	if err := json.Unmarshal([]byte(read(t, "web-example/package-lock.json")), &lock); err != nil {
-		t.Fatal(err)
-	}
-	node := needed(t, "node")
-	if ours := lock.Packages[""].Engines.Node; ours != ">="+node {
-		t.Errorf("package.json asks for Node %s, tools.sh for %s", ours, node)
-	}
-	said := 0
-	for name, p := range lock.Packages {
-		if p.Engines.Node == "" {
-			continue
+	for _, folder := range []string{"clients/js", "web-example"} {
+		var lock struct {
+			Packages map[string]struct{ Engines struct{ Node string } }
 		}
-		if said++; !fits(t, parse(t, node), p.Engines.Node) {
-			t.Errorf("%s asks for Node %s, tools.sh for %s", name, p.Engines.Node, node)
+		if err := json.Unmarshal([]byte(read(t, folder+"/package-lock.json")), &lock); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if said < 20 {
-		t.Errorf("%d packages say which Node they need", said)
+		node := needed(t, "node")
+		if ours := lock.Packages[""].Engines.Node; ours != ">="+node {
+			t.Errorf("package.json of %s asks for Node %s, tools.sh for %s", folder, ours, node)
+		}
+		said := 0
+		for name, p := range lock.Packages {
+			if p.Engines.Node == "" {
+				continue
+			}
+			if said++; !fits(t, parse(t, node), p.Engines.Node) {
+				t.Errorf("%s asks for Node %s, tools.sh for %s", name, p.Engines.Node, node)
+			}
+		}
+		if said < 20 {
+			t.Errorf("%s: %d packages say which Node they need", folder, said)
+		}
 	}
 }
 

@@ -89,36 +89,44 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 	}
 }
 
-// Every version is fixed, and has a hash where its kind knows one.
-func TestDependenciesAreFixed(t *testing.T) {
+// packagesAreFixed checks the list of a folder's npm packages.
+func packagesAreFixed(t *testing.T, folder string) {
+	t.Helper()
 	var lock struct {
 		Packages map[string]struct {
 			Resolved, Integrity string
 			Link                bool
 		}
 	}
-	if err := json.Unmarshal([]byte(read(t, "web-example/package-lock.json")), &lock); err != nil {
+	if err := json.Unmarshal([]byte(read(t, folder+"/package-lock.json")), &lock); err != nil {
 		t.Fatal(err)
 	}
 	for name, p := range lock.Packages {
 		if name != "" && !p.Link && !strings.HasPrefix(p.Integrity, "sha512-") {
-			t.Errorf("package-lock.json: %s has no hash", name)
+			t.Errorf("package-lock.json of %s: %s has no hash", folder, name)
 		}
 	}
 	if len(lock.Packages) < 10 {
-		t.Errorf("package-lock.json has %d packages", len(lock.Packages))
+		t.Errorf("package-lock.json of %s has %d packages", folder, len(lock.Packages))
 	}
 	var pages struct{ Dependencies, DevDependencies map[string]string }
-	if err := json.Unmarshal([]byte(read(t, "web-example/package.json")), &pages); err != nil {
+	if err := json.Unmarshal([]byte(read(t, folder+"/package.json")), &pages); err != nil {
 		t.Fatal(err)
 	}
 	exact := regexp.MustCompile(`^\d+\.\d+\.\d+$`)
 	for _, all := range []map[string]string{pages.Dependencies, pages.DevDependencies} {
 		for name, version := range all {
 			if !exact.MatchString(version) {
-				t.Errorf("package.json: %s is %q", name, version)
+				t.Errorf("package.json of %s: %s is %q", folder, name, version)
 			}
 		}
+	}
+}
+
+// Every version is fixed, and has a hash where its kind knows one.
+func TestDependenciesAreFixed(t *testing.T) {
+	for _, folder := range []string{"clients/js", "web-example"} {
+		packagesAreFixed(t, folder)
 	}
 	for line := range strings.Lines(read(t, "internal/doctest/testdata/python.txt")) {
 		if !regexp.MustCompile(`^[\w-]+==[\w.]+\n$`).MatchString(line) {

@@ -14,6 +14,7 @@ func runScenes(ctx context.Context, t *tree, where string, names []string, limit
 	all := map[test]outcome{}
 	for _, step := range [][]string{
 		{"go", "build", "-o", "holdfast", "."},
+		{"scripts/packages.sh"},
 		{"npm", "--prefix", "web-example", "run", "build"},
 	} {
 		if out, err := command(ctx, t, compiling, step[0], step[1:]...); err != nil {

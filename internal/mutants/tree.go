@@ -35,14 +35,31 @@ func copyTree(ctx context.Context, root string) (*tree, error) {
 			return nil, fmt.Errorf("copy %s: %w", name, err)
 		}
 	}
-	modules := filepath.Join("web-example", "node_modules")
-	if _, err := os.Stat(filepath.Join(root, modules)); err == nil {
-		if err := os.Symlink(filepath.Join(root, modules), filepath.Join(dir, modules)); err != nil {
+	for _, modules := range []string{"clients/js/node_modules", "web-example/node_modules"} {
+		if err := linkEntries(filepath.Join(root, modules), filepath.Join(dir, modules)); err != nil {
 			t.remove()
 			return nil, err
 		}
 	}
 	return t, nil
+}
+
+// linkEntries makes a folder of links to what is in another, if that is there. @holdfast is left out: the tree builds
+// it from its own sources.
+func linkEntries(from, to string) error {
+	entries, err := os.ReadDir(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.MkdirAll(to, 0o755)
+	}
+	for _, entry := range entries {
+		if err == nil && entry.Name() != "@holdfast" {
+			err = os.Symlink(filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name()))
+		}
+	}
+	return err
 }
 
 func copyFile(from, to string) error {

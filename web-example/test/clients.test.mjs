@@ -14,7 +14,7 @@ const stage = setStage();
 const { scene } = stage;
 const { snippet, open } = setSnippets(stage);
 
-for (const name of ['tus-js-client', 'uppy']) {
+for (const name of ['tus-js-client', 'react', 'uppy']) {
   const { body, choose, goOn } = uploaders[name];
   scene(`${name} over a line that is cut, and after a reload`, async (page, seen) => {
     const file = await writeContent(join(stage.folder, `${name}.mp4`), 24 * MiB, name.length);
@@ -34,7 +34,7 @@ for (const name of ['tus-js-client', 'uppy']) {
     await stage.reload(page);
     await choose(page, file);
     await goOn(page);
-    const stored = await page.waitForFunction(() => document.body.dataset.file).then((handle) => handle.jsonValue());
+    const stored = await page.waitForFunction(() => document.body.dataset.file ?? document.querySelector('#uploaded')?.href).then((handle) => handle.jsonValue());
     assert.equal(stored, `${stage.holdfast.base}/${seen.id}`);
     assert.equal(await sha256OfUrl(stored, stage.holdfast.token), await sha256OfFile(file));
     assert.equal(seen.creations, 1, 'one upload was begun');
@@ -59,4 +59,28 @@ scene('a film plays and seeks by a signed link, and is saved', async (page) => {
   });
   assert.equal(at, 10);
   assert.equal(await download(page, page.locator('#save')), await sha256OfFile(path));
+});
+
+scene('the React hook pauses, goes on and cancels', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'react.bin'), 24 * MiB, 7);
+  await open(page, 'react', { body: uploaders.react.body, script: snippet('react') });
+  stage.proxy.limit(9 * MiB);
+  await uploaders.react.choose(page, file);
+  await stage.committed(8 * MiB);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Resume' }).waitFor();
+  stage.proxy.restore();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.locator('#uploaded').waitFor();
+  assert.equal(seen.creations, 1, 'one upload was begun');
+
+  stage.proxy.limit(9 * MiB);
+  const deleted = page.waitForResponse((response) => response.request().method() === 'DELETE');
+  await uploaders.react.choose(page, []);
+  await uploaders.react.choose(page, file);
+  await stage.committed(8 * MiB);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  stage.proxy.restore();
+  assert.equal((await deleted).status(), 204);
+  await page.locator('progress').waitFor({ state: 'detached' });
 });

@@ -2,9 +2,8 @@
 // snippets of docs/CLIENTS.md, the page with Uppy, and the library.
 
 import assert from 'node:assert/strict';
-import { relative, resolve } from 'node:path';
 import { setSnippets, uploaders } from './snippets.mjs';
-import { setStage, shots, uppy } from './stage.mjs';
+import { setStage, uppy } from './stage.mjs';
 
 // Ten uploads at once, as by default, and then one each second instead of one every six seconds.
 const stage = setStage(async () => ({ CONFIG: 'Production', RATE_LIMIT_UPLOAD_WINDOW: '10s' }));
@@ -70,9 +69,8 @@ scene('the page with Uppy takes forty files at once', async (page) => {
 
 scene('the library with fifteen files at once', async (page, seen) => {
   const [token, refused] = [await newUser(), refusals(page)];
-  const library = relative(resolve(shots, 'clients/x'), resolve(import.meta.dirname, '../src/lib/index.ts'));
   const script = `
-    import { bearer, connect } from '${library}';
+    import { bearer, connect } from '@holdfast/client';
     const { url, token } = window.holdfast;
     const { uploadFile } = connect({ base: url, maxFileSize: 1e6, credentials: bearer(() => token) });
     document.querySelector('#file').addEventListener('change', async ({ target }) => {

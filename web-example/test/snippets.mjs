@@ -33,8 +33,8 @@ export function setSnippets(stage) {
       const root = await mkdtemp(join(folder, `${name}-`));
       const given = JSON.stringify({ url: stage.holdfast.base, token: stage.holdfast.token, ...values });
       await writeFile(join(root, 'index.html'), `<!doctype html><html lang="en"><meta charset="utf-8"><title>${name}</title>
-        <body><script>window.holdfast = ${given};</script>${body}<script type="module" src="./main.js"></script></body></html>`);
-      await writeFile(join(root, 'main.js'), script || 'export {};');
+        <body><script>window.holdfast = ${given};</script>${body}<script type="module" src="./main.jsx"></script></body></html>`);
+      await writeFile(join(root, 'main.jsx'), script || 'export {};');
       await build({ root, base: './', logLevel: 'error', configFile: false, build: { target: 'es2022', modulePreload: false } });
       await page.route(`${stage.site}/clients/**`, async (route) => {
         const path = new URL(route.request().url()).pathname.replace('/clients/', '') || 'index.html';
@@ -49,6 +49,11 @@ export function setSnippets(stage) {
 export const uploaders = {
   'tus-js-client': {
     body: '<input type="file" id="file" multiple>',
+    choose: (page, files) => page.locator('#file').setInputFiles(files),
+    goOn: async () => {},
+  },
+  'react': {
+    body: '<div id="root"></div>',
     choose: (page, files) => page.locator('#file').setInputFiles(files),
     goOn: async () => {},
   },

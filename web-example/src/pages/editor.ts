@@ -1,6 +1,6 @@
 /** A text editor: files that are dropped or pasted are uploaded, and linked at the position of the cursor. */
 
-import { attachmentType, type Holdfast, markdownLink } from '../lib';
+import { attachmentType, type Holdfast, markdownLink } from '@holdfast/client';
 import { byId, chooseFiles } from '../ui/dom';
 import { takeFiles } from '../ui/drop';
 import { gallery } from '../ui/gallery';

@@ -1,6 +1,6 @@
 /** A guest's page: its URL has the guest's JWT. */
 
-import { guest, Problem } from '../lib';
+import { guest, Problem } from '@holdfast/client';
 import { openForm } from '../ui/open-form';
 import { startOpenPage } from '../ui/page';
 import { tokenInAddress } from '../ui/token';

@@ -1,6 +1,6 @@
 /** The user's photo and the account's logo: cropped to a square; the new picture replaces the old one. */
 
-import type { Holdfast } from '../lib';
+import type { Holdfast } from '@holdfast/client';
 import { cropToSquare } from '../ui/crop';
 import { byId, chooseFiles, el, notice } from '../ui/dom';
 import { iconOf } from '../ui/kind';

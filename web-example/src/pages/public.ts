@@ -1,6 +1,6 @@
 /** A public form: its URL has the form's token. */
 
-import { Problem, publicToken } from '../lib';
+import { Problem, publicToken } from '@holdfast/client';
 import { openForm } from '../ui/open-form';
 import { startOpenPage } from '../ui/page';
 import { tokenInAddress } from '../ui/token';

@@ -1,7 +1,6 @@
 /** Uploads one file with the library only: the minimum of a good upload form. */
 
-import { type Holdfast, type Problem, type Progress, refusal, type UnfinishedUpload, type UploadOptions, type UploadTask } from '../lib';
-import { duration } from '../lib/format';
+import { format, type Holdfast, type Problem, type Progress, refusal, type UnfinishedUpload, type UploadOptions, type UploadTask } from '@holdfast/client';
 import { byId, confirm, el, notice } from '../ui/dom';
 import { bytes, explain, language, moment, t } from '../ui/language';
 import { startPage } from '../ui/page';
@@ -168,7 +167,7 @@ function show({ sent, total, speed, left }: Progress): void {
   byId('sent').textContent = total > 0 ? t('{part} of {size}', { part: bytes(sent), size: bytes(total) }) : '–';
   if (speed === null) return;
   byId('speed').textContent = `${bytes(speed)}/s`;
-  byId('left').textContent = left === null ? '–' : duration(left);
+  byId('left').textContent = left === null ? '–' : format.duration(left);
 }
 
 function log(entry: string | Node): void {

@@ -1,6 +1,6 @@
 /** Lets the user choose a square part of a picture: drag it, zoom it, or use the keys. */
 
-import { Problem } from '../lib';
+import { Problem } from '@holdfast/client';
 import { ask, el } from './dom';
 import { t } from './language';
 

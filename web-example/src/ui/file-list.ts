@@ -1,6 +1,6 @@
 /** The list of the user's own files: newest first, a page at a time. */
 
-import type { FilePage, Holdfast, StoredFile } from '../lib';
+import type { FilePage, Holdfast, StoredFile } from '@holdfast/client';
 import { confirm, el, notice } from './dom';
 import { iconOf, kindOf } from './kind';
 import { bytes, explain, moment, t } from './language';

@@ -1,6 +1,6 @@
 /** Shows the files of a text: pictures, videos and sounds in the page, all others by name. */
 
-import type { Holdfast, MarkdownFile } from '../lib';
+import type { Holdfast, MarkdownFile } from '@holdfast/client';
 import { el } from './dom';
 import { iconOf } from './kind';
 import { explain, t } from './language';

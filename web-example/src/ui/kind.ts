@@ -1,6 +1,6 @@
 /** The kind of a file: it decides about its icon and whether the browser can show it. */
 
-import type { AttachmentType } from '../lib';
+import type { AttachmentType } from '@holdfast/client';
 
 /** For stored files the type is known, so text can be shown, too. */
 export type Kind = AttachmentType | 'text';

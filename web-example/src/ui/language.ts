@@ -3,9 +3,7 @@
  * checks that none is missing there.
  */
 
-import * as format from '../lib/format';
-import { fill, type Language, pickLanguage, type Values } from '../lib/i18n';
-import { explain as explained } from '../lib/problem';
+import { explain as explained, fill, format, type Language, pickLanguage, type Values } from '@holdfast/client';
 import { de } from './de';
 
 const key = 'holdfast.language';

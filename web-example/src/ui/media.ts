@@ -1,7 +1,6 @@
 /** Shows a file in a page: picture, video, sound, PDF or text. */
 
-import type { Holdfast } from '../lib';
-import { call } from '../lib/http';
+import { call, type Holdfast } from '@holdfast/client';
 import { el } from './dom';
 import type { Kind } from './kind';
 import { bytes, t } from './language';

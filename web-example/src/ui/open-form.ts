@@ -1,6 +1,6 @@
 /** A form for users without an account: a message and files, sent with the token in its URL. */
 
-import { attachmentType, type Holdfast, markdownLink, type UploadedFile } from '../lib';
+import { attachmentType, type Holdfast, markdownLink, type UploadedFile } from '@holdfast/client';
 import { byId, chooseFiles, el, notice } from './dom';
 import { takeFiles } from './drop';
 import { bytes, t } from './language';

@@ -1,8 +1,7 @@
 /** The start of every page: language, frame, token, configuration. */
 
 import '../style.css';
-import { bearer, connect, type Credentials, type Holdfast } from '../lib';
-import { problemOf } from '../lib/problem';
+import { bearer, connect, type Credentials, type Holdfast, problemOf } from '@holdfast/client';
 import { byId, notice } from './dom';
 import { explain, languageButton, t, translatePage } from './language';
 import { askForToken, tokenRefused } from './sign-in';

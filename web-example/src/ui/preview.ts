@@ -1,6 +1,6 @@
 /** The preview of a file in a dialog, with navigation between several files. */
 
-import type { Holdfast, StoredFile } from '../lib';
+import type { Holdfast, StoredFile } from '@holdfast/client';
 import { ask, el } from './dom';
 import { kindOf } from './kind';
 import { explain, t } from './language';

@@ -1,7 +1,6 @@
 /** A row for a file that is being uploaded: progress, speed, time left; pause, resume, cancel. */
 
-import { type Holdfast, type Progress, refusal, type UploadedFile } from '../lib';
-import { duration } from '../lib/format';
+import { format, type Holdfast, type Progress, refusal, type UploadedFile } from '@holdfast/client';
 import { el, notice } from './dom';
 import { bytes, explain, t } from './language';
 
@@ -60,5 +59,5 @@ export async function send(holdfast: Holdfast, file: File, list: HTMLElement): P
 function inWords({ sent, total, speed, left }: Progress): string {
   const part = t('{part} of {size}', { part: bytes(sent), size: bytes(total) });
   if (speed === null || left === null) return part;
-  return `${part} · ${bytes(speed)}/s · ${t('{time} left', { time: duration(left) })}`;
+  return `${part} · ${bytes(speed)}/s · ${t('{time} left', { time: format.duration(left) })}`;
 }

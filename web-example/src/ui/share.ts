@@ -1,6 +1,6 @@
 /** Sharing of a file: grants, where the service has them, and links that expire. */
 
-import type { Access, Grant, Holdfast, StoredFile } from '../lib';
+import type { Access, Grant, Holdfast, StoredFile } from '@holdfast/client';
 import { ask, el } from './dom';
 import { explain, moment, t } from './language';
 

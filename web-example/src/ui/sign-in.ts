@@ -1,6 +1,6 @@
 /** Asks the user for a token. Concurrent calls share one form. */
 
-import { Problem } from '../lib';
+import { Problem } from '@holdfast/client';
 import { ask, el } from './dom';
 import { explain, t } from './language';
 import { forgetToken, keepToken } from './token';

@@ -1,6 +1,6 @@
 /** The list of interrupted uploads, which the user can resume or discard. */
 
-import { type Holdfast, Problem, type UnfinishedUpload } from '../lib';
+import { type Holdfast, Problem, type UnfinishedUpload } from '@holdfast/client';
 import { byId, chooseFiles, el, notice } from './dom';
 import { bytes, explain, moment, t } from './language';
 

@@ -1,6 +1,6 @@
 /** Shows how much the account has stored, if the service counts it. */
 
-import type { Holdfast } from '../lib';
+import type { Holdfast } from '@holdfast/client';
 import { el, notice } from './dom';
 import { bytes, explain, t } from './language';
 

@@ -1,11 +1,11 @@
 /** Uploads that this browser started and did not finish, also before a reload. */
 
 import type { PreviousUpload } from 'tus-js-client';
-import { remove } from './api';
-import { Claims } from './claims';
-import { call, type Service } from './http';
-import { Problem } from './problem';
-import { type UploadOptions, UploadTask } from './upload';
+import { remove } from './api.js';
+import { Claims } from './claims.js';
+import { call, type Service } from './http.js';
+import { Problem } from './problem.js';
+import { type UploadOptions, UploadTask } from './upload.js';
 
 export interface UnfinishedUpload {
   name: string;

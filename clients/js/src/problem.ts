@@ -1,8 +1,8 @@
 /** Errors, in words that people can act on. */
 
 import { DetailedError } from 'tus-js-client';
-import { fill, type Language, type Values } from './i18n';
-import { messages, sameAs } from './messages';
+import { fill, type Language, type Values } from './i18n.js';
+import { messages, sameAs } from './messages.js';
 
 /** A request or an upload that failed. */
 export class Problem extends Error {

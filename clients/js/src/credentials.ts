@@ -1,6 +1,6 @@
 /** Credentials of requests, and how to renew them after a refusal. */
 
-import { Problem } from './problem';
+import { Problem } from './problem.js';
 
 export interface Credentials {
   /** The authentication headers. Called before each request, so that an upload in progress uses a new token. */

@@ -1,10 +1,10 @@
 /** Options of tus-js-client, alone and in Uppy: credentials, retries, and when to give up. */
 
 import type { DetailedError, HttpRequest, HttpResponse, UploadOptions } from 'tus-js-client';
-import { Claims } from './claims';
-import type { Service } from './http';
-import { Problem, toProblem } from './problem';
-import { longestTurn, sleep, untilTurn } from './rate-limit';
+import { Claims } from './claims.js';
+import type { Service } from './http.js';
+import { Problem, toProblem } from './problem.js';
+import { longestTurn, sleep, untilTurn } from './rate-limit.js';
 
 export interface TusOptions extends Pick<UploadOptions, 'removeFingerprintOnSuccess' | 'onBeforeRequest' | 'onAfterResponse'> {
   endpoint: string;

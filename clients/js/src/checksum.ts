@@ -5,7 +5,7 @@ export function sha256(file: Blob, signal: AbortSignal): Promise<string | null> 
   return new Promise((resolve) => {
     let worker: Worker;
     try {
-      worker = new Worker(new URL('./checksum.worker.ts', import.meta.url), { type: 'module' });
+      worker = new Worker(new URL('./checksum.worker.js', import.meta.url), { type: 'module' });
     } catch {
       return resolve(null);
     }

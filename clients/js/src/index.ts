@@ -1,5 +1,5 @@
 /**
- * The library that a product copies: files to and from Holdfast, without a framework.
+ * @holdfast/client: files to and from Holdfast, without a framework.
  *
  *     const { uploadFile, parseMarkdownFiles } = connect({ base, maxFileSize, credentials: bearer(getToken) });
  *     const task = uploadFile(file, { onProgress: ({ sent, total, left }) => … });
@@ -9,22 +9,35 @@
  * do, in English or German.
  */
 
-import * as api from './api';
-import type { Service } from './http';
-import { parseMarkdownFiles } from './markdown';
-import { unfinishedUploads } from './unfinished';
-import { type UploadOptions, UploadTask } from './upload';
+import * as api from './api.js';
+import type { Service } from './http.js';
+import { parseMarkdownFiles } from './markdown.js';
+import { unfinishedUploads } from './unfinished.js';
+import { type UploadOptions, UploadTask } from './upload.js';
 
-export type { Access, FilePage, Grant, SignedLink, StoredFile, Usage } from './api';
-export { attachmentType, type AttachmentType } from './attachment';
-export { refusal } from './check';
-export { bearer, type Credentials, guest, publicToken } from './credentials';
-export { type Language, languages, pickLanguage } from './i18n';
-export type { Service } from './http';
-export { markdownLink, type MarkdownFile } from './markdown';
-export { explain, Problem } from './problem';
-export type { UnfinishedUpload } from './unfinished';
-export { type Progress, type UploadedFile, type UploadOptions, UploadTask } from './upload';
+export type { Access, FilePage, Grant, SignedLink, StoredFile, Usage } from './api.js';
+export { attachmentType, type AttachmentType } from './attachment.js';
+export { refusal } from './check.js';
+export { bearer, type Credentials, guest, publicToken } from './credentials.js';
+export { type Language, languages, pickLanguage } from './i18n.js';
+export type { Service } from './http.js';
+export { markdownLink, type MarkdownFile } from './markdown.js';
+export { explain, Problem } from './problem.js';
+export type { UnfinishedUpload } from './unfinished.js';
+export { type Progress, type UploadedFile, type UploadOptions, UploadTask } from './upload.js';
+
+/** All of the service's API, as types, for a client of one's own. */
+export type { components, paths } from './openapi.js';
+
+// The parts, for a page with an uploader of its own, such as Uppy.
+export { sha256 } from './checksum.js';
+export { renewed } from './credentials.js';
+export * as format from './format.js';
+export { call } from './http.js';
+export { fill, type Values } from './i18n.js';
+export { problemOf, toProblem } from './problem.js';
+export { type TusOptions, tusOptions, worthRetrying } from './tus-options.js';
+export { verify } from './verify.js';
 
 export type Holdfast = ReturnType<typeof connect>;
 

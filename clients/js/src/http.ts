@@ -1,8 +1,8 @@
 /** Requests to the service with credentials. */
 
-import { type Credentials, renewals, renewed } from './credentials';
-import { problemOf } from './problem';
-import { retryAfter, sleep } from './rate-limit';
+import { type Credentials, renewals, renewed } from './credentials.js';
+import { problemOf } from './problem.js';
+import { retryAfter, sleep } from './rate-limit.js';
 
 export interface Service {
   /** The base URL of the files, without a trailing slash: {base}/tus/, {base}/{id}. */

@@ -1,15 +1,15 @@
 /** The upload of one file. */
 
 import { type DetailedError, type PreviousUpload, Upload } from 'tus-js-client';
-import { remove } from './api';
-import { refusal } from './check';
-import { sha256 } from './checksum';
-import { renewals, renewed } from './credentials';
-import type { Service } from './http';
-import { Problem, toProblem } from './problem';
-import { Speed } from './speed';
-import { type TusOptions, tusOptions, worthRetrying } from './tus-options';
-import { verify } from './verify';
+import { remove } from './api.js';
+import { refusal } from './check.js';
+import { sha256 } from './checksum.js';
+import { renewals, renewed } from './credentials.js';
+import type { Service } from './http.js';
+import { Problem, toProblem } from './problem.js';
+import { Speed } from './speed.js';
+import { type TusOptions, tusOptions, worthRetrying } from './tus-options.js';
+import { verify } from './verify.js';
 
 export interface Progress {
   /** Bytes. */

@@ -1,6 +1,6 @@
 /** Sizes, durations and dates for people. */
 
-import type { Language } from './i18n';
+import type { Language } from './i18n.js';
 
 const units = ['B', 'KB', 'MB', 'GB', 'TB'];
 

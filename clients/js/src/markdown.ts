@@ -1,7 +1,7 @@
 /** The service's files in markdown text: how they are written, and how they are found again. */
 
 import { marked, type Token, type Tokens } from 'marked';
-import { attachmentType, type AttachmentType } from './attachment';
+import { attachmentType, type AttachmentType } from './attachment.js';
 
 export interface MarkdownFile {
   id: string;

@@ -4,7 +4,7 @@
  * Codes in small letters are our own, for what never reached the service.
  */
 
-import type { Language } from './i18n';
+import type { Language } from './i18n.js';
 
 type Texts = Record<Language, string>;
 

@@ -1,6 +1,6 @@
 /** Refuses files before a byte of them is sent. */
 
-import { Problem } from './problem';
+import { Problem } from './problem.js';
 
 const system = /^(\.DS_Store|\._.*|Thumbs\.db|ehthumbs\.db|desktop\.ini)$/i; // these come with folders
 

@@ -6,7 +6,6 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as tus from 'tus-js-client';
 import { createServer } from 'vite';
-import { textsOfPages } from './texts.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const base = 'https://files.example.com/files';
@@ -18,7 +17,7 @@ let lib;
 
 before(async () => {
   vite = await createServer({ root, configFile: false, logLevel: 'error', server: { middlewareMode: true, ws: false }, appType: 'custom', optimizeDeps: { noDiscovery: true } });
-  lib = await vite.ssrLoadModule('/src/lib/index.ts');
+  lib = await vite.ssrLoadModule('/src/index.ts');
 });
 
 after(() => vite?.close());
@@ -140,8 +139,8 @@ for (const [what, error, english, german] of [
 }
 
 test('each code of the service has a message that ends, in each language', async () => {
-  const { messages, sameAs } = await vite.ssrLoadModule('/src/lib/messages.ts');
-  const table = await readFile(join(root, '../problem/problem.go'), 'utf8');
+  const { messages, sameAs } = await vite.ssrLoadModule('/src/messages.ts');
+  const table = await readFile(join(root, '../../problem/problem.go'), 'utf8');
   const codes = [...table.matchAll(/Code: "(\w+)"/g)].map(([, code]) => code);
   assert.ok(codes.length > 20, 'the table was read');
   // Programming errors, which no user sees: the status is enough for them.
@@ -161,7 +160,7 @@ test('the language is the first that we have', () => {
 });
 
 test('sizes and durations as people read them', async () => {
-  const { bytes, duration, dateTime } = await vite.ssrLoadModule('/src/lib/format.ts');
+  const { bytes, duration, dateTime } = await vite.ssrLoadModule('/src/format.ts');
   assert.deepEqual([0, 1023, 1536, 99.96 * 1024, 40 * 2 ** 20].map((n) => bytes(n)), ['0 B', '1,023 B', '1.5 KB', '100 KB', '40 MB']);
   assert.equal(bytes(1536, 'de'), '1,5 KB');
   assert.deepEqual([0.2, 59.6, 200, 7500, Infinity].map(duration), ['1 s', '1 min 0 s', '3 min 20 s', '2 h 5 min', '–']);
@@ -169,7 +168,7 @@ test('sizes and durations as people read them', async () => {
 });
 
 test('the speed is that of the last seconds', async () => {
-  const { Speed } = await vite.ssrLoadModule('/src/lib/speed.ts');
+  const { Speed } = await vite.ssrLoadModule('/src/speed.ts');
   const speed = new Speed();
   assert.equal(speed.at(0, 0), null);
   assert.equal(speed.at(1000, 1000), 1000);
@@ -179,7 +178,7 @@ test('the speed is that of the last seconds', async () => {
 });
 
 test('refused credentials are renewed once for all who had them', async () => {
-  const { renewed } = await vite.ssrLoadModule('/src/lib/credentials.ts');
+  const { renewed } = await vite.ssrLoadModule('/src/credentials.ts');
   let token = 'old';
   let asked = 0;
   const credentials = lib.bearer(() => token, async () => { asked++; token = 'new'; });
@@ -192,18 +191,8 @@ test('refused credentials are renewed once for all who had them', async () => {
 });
 
 test('the library needs no page', async () => {
-  for (const name of await readdir(join(root, 'src/lib'))) {
-    const code = await readFile(join(root, 'src/lib', name), 'utf8');
+  for (const name of await readdir(join(root, 'src'))) {
+    const code = await readFile(join(root, 'src', name), 'utf8');
     assert.doesNotMatch(code, /\bdocument\.|from '\.\.\//, `${name} reaches out of the library`);
   }
-});
-
-test('each text of the pages is there in German, with the same places, and none is left over', async () => {
-  const { de } = await vite.ssrLoadModule('/src/ui/de.ts');
-  const texts = await textsOfPages();
-  assert.ok(texts.size > 80, 'the sources were read');
-  assert.deepEqual([...texts].filter((text) => !(text in de)), []);
-  assert.deepEqual(Object.keys(de).filter((text) => !texts.has(text)), []);
-  const places = (text) => (text.match(/\{\w+\}/g) ?? []).sort().join();
-  for (const [english, german] of Object.entries(de)) assert.equal(places(german), places(english), english);
 });

@@ -1,49 +1,26 @@
 /** The calls of the service's HTTP API beside tus. */
 
-import { call, json, type Service } from './http';
-import { Problem } from './problem';
+import { call, json, type Service } from './http.js';
+import type { components } from './openapi.js';
+import { Problem } from './problem.js';
 
-export interface StoredFile {
-  id: string;
-  name: string;
-  /** Bytes. */
-  size: number;
-  type: string;
-  created_at: string;
-  url: string;
-}
+// The shapes are those of the service's description, openapi/openapi.yaml.
+type Schemas = components['schemas'];
 
-export interface FilePage {
-  files: StoredFile[];
-  /** What to pass as `after` for the next page; null at the end. */
-  next: string | null;
-}
+export type StoredFile = Schemas['File'];
 
-export type Access = 'private' | 'public' | 'account' | 'restricted';
+/** A page of files, and what to pass as `after` for the next one; null at the end. */
+export type FilePage = Schemas['FileList'];
 
 /** Who may read a file, beside its owner. The lists apply to restricted access. */
-export interface Grant {
-  access: Access;
-  users: number[];
-  groups: string[];
-  /** Of public forms. */
-  tokens: string[];
-}
+export type Grant = Schemas['Grant'];
 
-export interface SignedLink {
-  url: string;
-  expires_at: string;
-}
+export type Access = Grant['access'];
+
+export type SignedLink = Schemas['Link'];
 
 /** What the user's account stores, and its quota. */
-export interface Usage {
-  bytes: number;
-  /** Null: no limit. */
-  max_bytes: number | null;
-  files: number;
-  /** Null: no limit. */
-  max_files: number | null;
-}
+export type Usage = Schemas['Usage'];
 
 /** The user's own files, newest first. */
 export function listFiles(service: Service, limit: number, after: string | null): Promise<FilePage> {

@@ -1,8 +1,8 @@
 /** Compares the stored file with the one that was sent. */
 
-import { remove, storedSum } from './api';
-import type { Service } from './http';
-import { Problem } from './problem';
+import { remove, storedSum } from './api.js';
+import type { Service } from './http.js';
+import { Problem } from './problem.js';
 
 /**
  * Compares the SHA-256 of the local file with that of the stored one. False if one of them is not known. A
