@@ -15,8 +15,8 @@ func main() {
 	os.Exit(cli.Run(untilSignal(), os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
 }
 
-// untilSignal is a context that ends with the first SIGINT or SIGTERM. A second one ends the
-// process at once, and by us: the kernel does nothing of itself to process 1 of a container.
+// untilSignal is a context that ends with the first SIGINT or SIGTERM. A second signal ends the
+// process at once. It has to be handled here: for process 1 of a container, signals have no default action.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -24,7 +24,7 @@ func untilSignal() context.Context {
 	go func() {
 		<-signals
 		cancel()
-		os.Exit(128 + int((<-signals).(syscall.Signal))) // as shells have it
+		os.Exit(128 + int((<-signals).(syscall.Signal))) // the exit status that shells use
 	}()
 	return ctx
 }

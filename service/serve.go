@@ -172,22 +172,23 @@ func (s *server) wire(ctx context.Context) error {
 	if err := addHooks(c, p.Objects, s.traces, &rules); err != nil {
 		return err
 	}
-	life := hooks.New(rows, rules)
-	s.engine = upload.NewEngine(rows, p.Objects, life, upload.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check}, s.log)
+	uploadHooks := hooks.New(rows, rules)
+	s.engine = upload.NewEngine(rows, p.Objects, uploadHooks, upload.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check},
+		s.log)
 	limits, err := openLimits(c, p, s.traces)
 	if err != nil {
 		return err
 	}
-	people, decider := newAuthenticator(c.Auth, p, limits), p.newDecider(c, links, s.traces)
-	identify := edge.ObserveIdentity(people.Identify)
+	authenticator := newAuthenticator(c.Auth, p, limits)
+	decider := p.newDecider(c, links, s.traces)
+	identify := edge.ObserveIdentity(authenticator.Identify)
 	toStore, err := redirect(c, p.Objects)
 	if err != nil {
 		return err
 	}
 	files := download.New(download.Options{
 		Records: rows, Grants: rows, Access: decider, Objects: p.Objects, Layout: s.layout, Respond: respond, Links: links,
-		LinkRows: rows,
-		Remove:   s.engine.Remove, Base: s.base.Of, CacheControl: c.Download.CacheControl,
+		LinkRows: rows, Remove: s.engine.Remove, Base: s.base.Of, CacheControl: c.Download.CacheControl,
 		FrameOptions: c.Download.FrameOptions, ResourcePolicy: c.Download.ResourcePolicy,
 		StoreTimeout: c.Download.StoreTimeout, WriteTimeout: c.WriteTimeout, LinkMaxTTL: c.Links.MaxTTL, CacheTTL: c.CacheTTL,
 		Redirect: toStore, Limits: limits,
@@ -197,11 +198,12 @@ func (s *server) wire(ctx context.Context) error {
 		return err
 	}
 	forms := form.New(form.Options{
-		Receive: s.engine.Receive, Fits: life.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of,
+		Receive: s.engine.Receive, Fits: uploadHooks.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of,
 		ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
 	s.connections = openConnections(c, s.log)
-	register(s.registry, rows, p.Objects, p.Disk, life, s.engine, limits, s.connections, people, decider, files)
+	register(s.registry, rows, p.Objects, p.Disk, uploadHooks, s.engine, limits, s.connections, authenticator, decider,
+		files)
 	s.drain.delay, s.drain.timeout = c.Drain.Delay, c.Drain.Timeout
 	s.serveHTTP(edge.New(edge.Options{
 		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows,

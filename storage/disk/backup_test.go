@@ -13,66 +13,75 @@ import (
 	"holdfast/storage/s3"
 )
 
-// A copy that is brought up to date has what is new, what has been replaced, and still what is
-// gone; a multipart upload that was seen under both its names is one.
+// backedUp is a folder that is copied as by a backup.
+type backedUp struct {
+	*testing.T
+	from, to string
+}
+
+// write gives a name to another file, as the gateway does.
+func (b backedUp) write(path, text string) {
+	b.Helper()
+	full := filepath.Join(b.from, path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(full+".new", []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Rename(full+".new", full); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// copies makes a copy, or brings it up to date, and expects these files in it.
+func (b backedUp) copies(want map[string]string) {
+	b.Helper()
+	for _, step := range []func(context.Context, string, string) error{CopyParts, CopyObjects} {
+		if err := step(b.Context(), b.from, b.to); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for path, text := range want {
+		if got, err := os.ReadFile(filepath.Join(b.to, path)); err != nil || string(got) != text {
+			b.Errorf("%s: %q %v, want %q", path, got, err, text)
+		}
+	}
+}
+
+// When a copy is brought up to date it gets new and replaced objects, and keeps those that were deleted; a multipart
+// upload that was seen under both its names is one.
 func TestCopyObjects(t *testing.T) {
-	from, to := t.TempDir(), filepath.Join(t.TempDir(), "copy")
-	write := func(path, text string) {
-		t.Helper()
-		// As the gateway does: another file takes the name.
-		full := filepath.Join(from, path)
-		if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(full+".new", []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(full+".new", full); err != nil {
-			t.Fatal(err)
-		}
-	}
-	copies := func(want map[string]string) {
-		t.Helper()
-		for _, step := range []func(context.Context, string, string) error{CopyParts, CopyObjects} {
-			if err := step(t.Context(), from, to); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for path, text := range want {
-			if b, err := os.ReadFile(filepath.Join(to, path)); err != nil || string(b) != text {
-				t.Errorf("%s: %q %v, want %q", path, b, err, text)
-			}
-		}
-	}
+	b := backedUp{t, t.TempDir(), filepath.Join(t.TempDir(), "copy")}
 	const multipart = "objects/b/.sgwtmp/multipart/hash/"
-	write("objects/b/gone", "1")
-	write("objects/b/name.inprogress", "2") // a key may end so
-	write("metadata/b/gone/meta/etag", "3")
-	write(multipart+"id/1", "4")
-	write("objects/b/.sgwtmp/half", "written at this moment")
-	write("lock", "5")
+	b.write("objects/b/gone", "1")
+	b.write("objects/b/name.inprogress", "2") // a key may end so
+	b.write("metadata/b/gone/meta/etag", "3")
+	b.write(multipart+"id/1", "4")
+	b.write("objects/b/.sgwtmp/half", "written at this moment")
+	b.write("lock", "5")
 	want := map[string]string{"objects/b/gone": "1", "objects/b/name.inprogress": "2",
 		"metadata/b/gone/meta/etag": "3", multipart + "id/1": "4"}
-	copies(want)
+	b.copies(want)
 	for _, name := range []string{"lock", "objects/b/.sgwtmp/half"} {
-		if _, err := os.Stat(filepath.Join(to, name)); err == nil {
-			t.Errorf("what is no object was copied: %s", name)
+		if _, err := os.Stat(filepath.Join(b.to, name)); err == nil {
+			t.Errorf("a file that is no object was copied: %s", name)
 		}
 	}
 
-	if err := os.Remove(filepath.Join(from, "objects/b/gone")); err != nil {
+	if err := os.Remove(filepath.Join(b.from, "objects/b/gone")); err != nil {
 		t.Fatal(err)
 	}
-	id := filepath.Join(from, multipart, "id")
+	id := filepath.Join(b.from, multipart, "id")
 	if err := os.Rename(id, id+".tag.inprogress"); err != nil {
 		t.Fatal(err)
 	}
-	write("metadata/b/gone/meta/etag", "changed")
-	write("objects/b/new", "6")
-	write(multipart+"id.tag.inprogress/2", "7")
+	b.write("metadata/b/gone/meta/etag", "changed")
+	b.write("objects/b/new", "6")
+	b.write(multipart+"id.tag.inprogress/2", "7")
 	want["metadata/b/gone/meta/etag"], want["objects/b/new"], want[multipart+"id/2"] = "changed", "6", "7"
-	copies(want)
-	found, err := filepath.Glob(filepath.Join(to, multipart, "*"))
+	b.copies(want)
+	found, err := filepath.Glob(filepath.Join(b.to, multipart, "*"))
 	if err != nil || len(found) != 1 {
 		t.Errorf("multipart uploads: %v %v", found, err)
 	}
