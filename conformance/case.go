@@ -25,14 +25,15 @@ type Case struct {
 }
 
 // Step is one request and what must be seen in the answer. In headers, {offset} stands for the last Upload-Offset that
-// the server told, {NAME} for the URL that a step saved under NAME, and {true} and {false} for the field by which the
-// version says whether the upload ends with the request.
+// the server told, {above} for one more than the last max-size that it told, {NAME} for the URL that a step saved under
+// NAME, and {true} and {false} for the field by which the version says whether the upload ends with the request.
 type Step struct {
 	Method string
 	At     string   // the name of a saved URL; empty: the endpoint. A suffix after "+" is appended to it.
 	Header []string // "Name: value"; one with an empty value takes the field out that would be sent by default
 	Body   Body
 	Save   string // keeps the answer's Location under this name; the upload is deleted after the case
+	File   string // keeps the answer's Content-Location under this name
 	Bare   bool   // without the fields of the protocol's version
 	Needs  string // a field of the answer without which the server does not offer what is asked
 	Want   []Check
@@ -84,7 +85,8 @@ func until(first, last string) (list []string) {
 func cases() []Case {
 	var all []Case
 	for _, part := range [][]Case{tusCore(), tusCreation(), tusExtensions(), tusConcatenation(), draftCreation(),
-		draftLengths(), draftOffset(), draftAppend(), draftEnds()} {
+		draftLengths(), draftOffset(), draftAppend(), draftEnds(), draftFiles(), draftLimits(), draftDigests(),
+		draftContinue()} {
 		all = append(all, part...)
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -162,6 +163,9 @@ func (s Step) name() string { return strings.TrimSpace(s.Method + " " + s.At) }
 
 // step sends one request and looks at the answer.
 func (r *run) step(ctx context.Context, step Step) error {
+	if r.names["above"] == "" && strings.Contains(strings.Join(step.Header, "\n"), "{above}") {
+		return fmt.Errorf("%w: no max-size was told", errNotOffered)
+	}
 	a, err := r.send(ctx, step)
 	if err != nil {
 		return err
@@ -228,10 +232,29 @@ func (r *run) send(ctx context.Context, step Step) (Answer, error) {
 		r.names[step.Save] = full.String()
 		r.made = append(r.made, step.Save)
 	}
+	return a, errors.Join(err, r.note(step, to, a))
+}
+
+// note keeps what an answer tells for the steps to come.
+func (r *run) note(step Step, to *url.URL, a Answer) error {
+	if at := a.Header.Get("Content-Location"); step.File != "" && at != "" {
+		full, err := to.Parse(at)
+		if err != nil {
+			return fmt.Errorf("the Content-Location can't be read: %w", err)
+		}
+		r.names[step.File] = full.String()
+	}
 	if v := a.Header.Get("Upload-Offset"); v != "" {
 		r.names["offset"] = v
 	}
-	return a, err
+	for limit := range strings.SplitSeq(a.Header.Get("Upload-Limit"), ",") {
+		if n, ok := strings.CutPrefix(strings.TrimSpace(limit), "max-size="); ok {
+			if size, err := strconv.ParseInt(n, 10, 64); err == nil {
+				r.names["above"] = strconv.FormatInt(size+1, 10)
+			}
+		}
+	}
+	return nil
 }
 
 // url is where a step's request goes.

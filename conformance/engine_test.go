@@ -50,6 +50,7 @@ func TestChecks(t *testing.T) {
 		"offset":    {offset(1, 5), reply{200, h("Upload-Offset", "5"), ""}, reply{200, h("Upload-Offset", "6"), ""}},
 		"no offset": {offset(0, 0), reply{200, h("Upload-Offset", "0"), ""}, reply{status: 200}},
 		"complete":  {complete(true), reply{200, h("Upload-Complete", "?1"), ""}, reply{200, h("Upload-Complete", "?0"), ""}},
+		"holds":     {holds(3), reply{200, nil, "012"}, reply{200, nil, "0123"}},
 		"redirect":  {notRedirected(), reply{status: 307}, reply{status: 302}},
 		"problem": {problem("mismatching-upload-offset", "expected-offset"), reply{409, nil, mismatch},
 			reply{409, nil, strings.Replace(mismatch, "expected", "x", 1)}},

@@ -49,14 +49,15 @@ func newOrigins(c config.Config, base string) origins {
 			"X-Requested-With", "X-HTTP-Method-Override", "Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since",
 			"If-Unmodified-Since", "Want-Repr-Digest", "Idempotency-Key", "Tus-Resumable", "Upload-Length", "Upload-Offset",
 			"Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Checksum",
-			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest"},
+			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Content-Disposition", "Repr-Digest",
+			"Content-Digest"},
 			tracingHeaders, c.AllowedHeaders),
 		ExposedHeaders: []string{"Location", "Tus-Version", "Tus-Resumable", "Tus-Max-Size", "Tus-Extension",
 			"Tus-Checksum-Algorithm",
 			"Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Defer-Length", "Upload-Concat", "Upload-Expires",
 			"Upload-Draft-Interop-Version", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "Content-Location",
 			"Content-Range", "Content-Disposition", "Accept-Ranges", "ETag",
-			"Repr-Digest", "Retry-After", "X-Request-ID"},
+			"Repr-Digest", "Retry-After", "X-Request-ID", "Allow", "Accept-Encoding"},
 		MaxAge: 3600,
 	}
 	if len(named) == 0 {

@@ -85,7 +85,9 @@ func TestPreflightLists(t *testing.T) {
 		"tus-resumable,authorization,upload-offset,content-type":                      true,
 		"Authorization, Content-Type, Tus-Resumable":                                  true,
 		"upload-offset,upload-offset":                                                 true, "": true, "x-tenant": true,
-		" , cache-control ,":           true,
+		" , cache-control ,": true,
+		"content-digest,content-disposition,repr-digest,upload-complete,upload-draft-interop-version,upload-incomplete," +
+			"upload-length,upload-offset,want-repr-digest,x-http-method-override": true,
 		"authorization,x-nobody-knows": false,
 	} {
 		r := httptest.NewRequest("OPTIONS", "/files/tus/x", nil)

@@ -28,7 +28,7 @@ type Options struct {
 	Config config.Config // CORS, deadlines, proxies, the example page
 	Base   BaseURL
 
-	Uploads http.Handler // the tus endpoint; it expects paths with the prefix cut
+	Uploads Uploads
 	Files   *download.Handler
 	Forms   *form.Handler
 	Usage   UsageRows
@@ -40,6 +40,15 @@ type Options struct {
 	Ready    func(context.Context) error
 	Metrics  *Metrics
 	Log      *slog.Logger
+}
+
+// Uploads are the resumable uploads.
+type Uploads interface {
+	http.Handler // the upload endpoint; it expects paths with the prefix cut
+	// Create takes a file that comes to another address, under a name that may be empty.
+	Create(w http.ResponseWriter, r *http.Request, name string)
+	// Discover answers OPTIONS of an address at which Create takes files.
+	Discover(w http.ResponseWriter, r *http.Request)
 }
 
 // New returns the service as an http.Handler. Each route answers under the path of Base and without it, because a
@@ -88,14 +97,12 @@ func (o Options) route(router *mux.Router, prefix string) {
 		o.Files.List(w, r)
 	})))
 	router.HandleFunc(prefix+"/usage", read(o.withIdentity(usage(o.Usage, o.Respond))))
-	router.HandleFunc(prefix+"/upload", o.allowMethods(methods{
-		"POST": o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) }),
-	}))
+	router.HandleFunc(prefix+"/upload", o.allowMethods(methods{"POST": o.upload, "OPTIONS": o.Uploads.Discover}))
 	slash := o.redirectSlash("/upload")
 	router.HandleFunc(prefix+"/upload/", o.allowMethods(methods{"POST": slash}))
 	serve := o.withIdentityOrLink(o.Files.Serve)
 	router.HandleFunc(prefix+"/{id}", o.allowMethods(methods{"GET": serve, "HEAD": serve,
-		"DELETE": o.withIdentity(o.Files.Delete)}))
+		"DELETE": o.withIdentity(o.Files.Delete), "PUT": o.put, "OPTIONS": o.Uploads.Discover}))
 	slash = o.redirectSlash("/{id}")
 	router.HandleFunc(prefix+"/{id}/", o.allowMethods(methods{"GET": slash, "HEAD": slash, "DELETE": slash}))
 	router.HandleFunc(prefix+"/{id}/links", o.allowMethods(methods{
@@ -123,18 +130,41 @@ func (o Options) tus(w http.ResponseWriter, r *http.Request) {
 	o.Uploads.ServeHTTP(w, r)
 }
 
+// upload takes a form, or a body that is the file itself.
+func (o Options) upload(w http.ResponseWriter, r *http.Request) {
+	if !form.Is(r) {
+		o.Uploads.Create(w, r, "")
+		return
+	}
+	o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) })(w, r)
+}
+
+// put takes a file whose name is the path's last segment. It gets an address of its own.
+func (o Options) put(w http.ResponseWriter, r *http.Request) {
+	name, err := url.PathUnescape(mux.Vars(r)["id"])
+	if err != nil {
+		o.Respond.Write(w, r, file.ErrNotFound)
+		return
+	}
+	o.Uploads.Create(w, r, name)
+}
+
 // methods are the handlers of a route, by method.
 type methods map[string]http.HandlerFunc
 
-// allowMethods answers 405 for other methods, with the allowed methods in Allow (RFC 9110, 15.5.6).
+// allowMethods answers 405 for other methods, with the allowed methods in Allow (RFC 9110, 15.5.6), as an answer to
+// OPTIONS has them.
 func (o Options) allowMethods(m methods) http.HandlerFunc {
 	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {
-		if handle := m[r.Method]; handle != nil {
+		handle := m[r.Method]
+		if handle == nil || r.Method == http.MethodOptions {
+			w.Header().Set("Allow", allow)
+		}
+		if handle != nil {
 			handle(w, r)
 			return
 		}
-		w.Header().Set("Allow", allow)
 		o.Respond.Write(w, r, file.ErrMethod)
 	}
 }

@@ -13,6 +13,22 @@ import (
 // field is the name of the field with the file.
 const field = "file"
 
+// Is reports whether a request to the endpoint of forms has one, or ought to have one: it says nothing of a body, or is
+// sent as a browser sends a form without a file. Any other body is a file. So is one of a client that can resume it, by
+// the header fields of resumable uploads.
+func Is(r *http.Request) bool {
+	mediaType, _, _ := parseParameters(r.Header.Get("Content-Type"))
+	resumes := r.Header.Get("Upload-Complete") != "" || r.Header.Get("Upload-Incomplete") != ""
+	switch {
+	case strings.HasPrefix(mediaType, "multipart/"):
+		return true
+	case mediaType == "application/x-www-form-urlencoded":
+		return !resumes
+	default:
+		return mediaType == "" && r.ContentLength == 0 && !resumes
+	}
+}
+
 // parseContentType returns the boundary of a multipart form.
 func parseContentType(header string) (boundary string, err error) {
 	mediaType, params, err := parseParameters(header)

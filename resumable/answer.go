@@ -1,6 +1,7 @@
 package resumable
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -70,4 +71,29 @@ func (x *exchange) tellState(err error) {
 // isTargets reports whether an error is the target's answer to the whole file, which ended the upload.
 func isTargets(err error) bool {
 	return errors.Is(err, file.ErrDigest) || errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable)
+}
+
+// done sends the final answer: that of the target, which every request that completes the upload gets (section 4.4.2).
+func (x *exchange) done() error {
+	body, err := json.Marshal(struct {
+		URL string  `json:"public_url"`
+		ID  file.ID `json:"file_id"`
+	}{x.fileURL(), x.upload.ID})
+	if err != nil {
+		return err
+	}
+	h := x.w.Header()
+	h.Set("Location", x.fileURL())
+	h.Set("Content-Location", x.fileURL())
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	if x.complete {
+		h.Set(uploadComplete, formatBool(true))
+		h.Set(uploadOffset, strconv.FormatInt(x.upload.Offset, 10))
+	}
+	x.setDigest(x.upload)
+	x.writeHeader(http.StatusCreated)
+	x.w.Write(body)
+	return nil
 }

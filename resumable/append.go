@@ -8,9 +8,9 @@ import (
 	"holdfast/upload"
 )
 
-// create begins an upload with this request (section 4.2).
-func (x *exchange) create() error {
-	c, err := x.readCreation()
+// create begins an upload with this request (section 4.2). Its path may name the file.
+func (x *exchange) create(path string) error {
+	c, err := x.readCreation(path)
 	if err != nil {
 		return err
 	}
@@ -32,9 +32,9 @@ func (x *exchange) create() error {
 
 // readCreation reads what the headers say of the file. Upload-Complete: ?1 with a Content-Length, and Upload-Length,
 // are its length, and must be the same (section 4.1.3).
-func (x *exchange) readCreation() (c upload.Creation, err error) {
+func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
 	x.complete, _ = isComplete(x.r.Header)
-	if c.Name, c.Type, err = readName(x.r.Header); err != nil {
+	if c.Name, c.Type, err = readName(x.r.Header, path); err != nil {
 		return c, err
 	}
 	if c.Claim, err = digest.Parse(x.r.Header, "Repr-Digest"); err != nil {

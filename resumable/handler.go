@@ -7,7 +7,6 @@ package resumable
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -88,20 +87,33 @@ func (h *Handler) newExchange(w http.ResponseWriter, r *http.Request, v version)
 
 // ServeHTTP answers the requests of this protocol at the upload endpoint, and passes others on.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v, ours, err := versionOf(r)
-	if r.Method == http.MethodOptions {
+	meant := overridden(r)
+	v, ours, err := versionOf(meant)
+	if meant.Method == http.MethodOptions {
 		h.Announce(w.Header())
 	}
-	if !ours || r.Method == http.MethodOptions || r.Header.Get("X-HTTP-Method-Override") != "" {
+	if !ours || meant.Method == http.MethodOptions {
 		h.Tus.ServeHTTP(w, r)
 		return
 	}
-	h.newExchange(w, r, v).run(func(x *exchange) error {
+	h.newExchange(w, meant, v).run(func(x *exchange) error {
 		if err != nil {
 			return err
 		}
-		return x.serve(strings.TrimPrefix(r.URL.Path, "/"))
+		return x.serve(strings.TrimPrefix(meant.URL.Path, "/"))
 	})
+}
+
+// overridden is a POST with X-HTTP-Method-Override as the request that it stands for: all that is asked and decided
+// about it is asked of that.
+func overridden(r *http.Request) *http.Request {
+	method := r.Header.Get("X-HTTP-Method-Override")
+	if method == "" || r.Method != http.MethodPost {
+		return r
+	}
+	r = r.WithContext(r.Context())
+	r.Method = strings.ToUpper(method)
+	return r
 }
 
 // Announce says in the answer to OPTIONS what is spoken, and the limits (section 4.1.4).
@@ -153,7 +165,7 @@ func (x *exchange) serve(name string) error {
 		return err
 	}
 	if name == "" {
-		return x.create()
+		return x.create("")
 	}
 	id, err := file.ParseID(name)
 	if err != nil {
@@ -267,30 +279,5 @@ func (x *exchange) cancel() error {
 		return err
 	}
 	x.writeHeader(http.StatusNoContent)
-	return nil
-}
-
-// done sends the final answer: that of the target, which every request that completes the upload gets (section 4.4.2).
-func (x *exchange) done() error {
-	body, err := json.Marshal(struct {
-		URL string  `json:"public_url"`
-		ID  file.ID `json:"file_id"`
-	}{x.fileURL(), x.upload.ID})
-	if err != nil {
-		return err
-	}
-	h := x.w.Header()
-	h.Set("Location", x.fileURL())
-	h.Set("Content-Location", x.fileURL())
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Cache-Control", "no-store")
-	if x.complete {
-		h.Set(uploadComplete, formatBool(true))
-		h.Set(uploadOffset, strconv.FormatInt(x.upload.Offset, 10))
-	}
-	x.setDigest(x.upload)
-	x.writeHeader(http.StatusCreated)
-	x.w.Write(body)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/internal/test/uploadtest"
 )
@@ -27,6 +28,7 @@ func (c client) dial() line {
 	if err != nil {
 		c.T.Fatal(err)
 	}
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	c.T.Cleanup(func() { conn.Close() })
 	return line{conn, bufio.NewReader(conn), c.T}
 }

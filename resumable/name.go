@@ -1,6 +1,7 @@
 package resumable
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 
@@ -13,14 +14,17 @@ func isPartial(h http.Header) bool {
 	return err == nil && mediaType == partial
 }
 
-// readName reads a file's name from Content-Disposition (RFC 6266), and its type from Content-Type.
-func readName(h http.Header) (name, contentType string, err error) {
+// readName reads a file's name from Content-Disposition (RFC 6266), and its type from Content-Type. Without a name
+// there
+// it is called as the request's path says.
+func readName(h http.Header, path string) (name, contentType string, err error) {
+	name = path
 	if v := h.Get("Content-Disposition"); v != "" {
 		_, params, err := mime.ParseMediaType(v)
 		if err != nil {
 			return "", "", file.Refuse(file.ErrInvalid, "Content-Disposition can't be read")
 		}
-		name = params["filename"]
+		name = cmp.Or(params["filename"], path)
 	}
 	contentType = h.Get("Content-Type")
 	if contentType != "" {

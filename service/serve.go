@@ -214,9 +214,9 @@ func (s *server) wire(ctx context.Context) error {
 	return nil
 }
 
-// uploadHandler is the endpoint of both protocols for resumable uploads.
+// uploadHandler is the endpoint of both protocols for resumable uploads, and takes plain ones.
 func (s *server) uploadHandler(respond problem.Responder, identify func(*http.Request) (file.Identity, error),
-	files *download.Handler, rates *limit.Limits) (http.Handler, error) {
+	files *download.Handler, rates *limit.Limits) (*resumable.Handler, error) {
 	c, interim := s.config, limit.Interim(s.config.InterimThroughProxy)
 	byTus, err := tus.NewHandler(tus.Options{
 		Engine: s.engine, Respond: respond, Identify: identify, Base: s.base.Of, ReadTimeout: c.ReadTimeout,

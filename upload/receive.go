@@ -15,16 +15,19 @@ const dropTimeout = 10 * time.Second
 // ends with io.EOF where the file ends and nowhere else, and interrupt has a Read of it
 // that waits for the client, and every later one, fail.
 //
-// The length is known only at EOF; the size cap is enforced while reading. After an error
+// c.Size is 0 where the length is known only at EOF; the size cap is enforced while reading. After an error
 // nothing is left of the file, or will be after the next sweep: neither a row nor an object.
 func (e *Engine) Receive(ctx context.Context, c Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
-	c.Once, c.Size, c.Deferred = true, 0, true
+	length := int64(-1)
+	if c.Once, c.Deferred = true, c.Size == 0; !c.Deferred {
+		length = c.Size
+	}
 	s, err := e.Create(ctx, c, interrupt)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	_, err = s.Append(0, Body{Reader: body, Last: true, Length: -1, Interrupt: interrupt})
+	_, err = s.Append(0, Body{Reader: body, Last: true, Length: length, Interrupt: interrupt})
 	if err == nil {
 		err = s.Finish()
 	}

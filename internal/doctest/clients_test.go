@@ -89,6 +89,19 @@ func TestClients(t *testing.T) {
 	})
 }
 
+// curl sends a file by the IETF's protocol over a line that is cut again and again, and a small one as it is.
+func TestClientsWithoutTus(t *testing.T) {
+	s := startBehindBadLine(t, most)
+	content := randomContent(film)
+	dir := folder(t, content)
+	if told := shell(t, s, dir, "plain"); !strings.Contains(told, s.url+"/") {
+		t.Error(told)
+	}
+	s.run(t, dir, []string{"HOLDFAST_URL=" + s.url, "HOLDFAST_TOKEN=" + s.token}, "sh", "-c",
+		`holdfast download -q -o copy.mp4 "$0"`, inShell("draft")(t, s, dir, ""))
+	same(t, dir, content)
+}
+
 func randomContent(size int) []byte {
 	b := make([]byte, size)
 	rand.NewChaCha8([32]byte{7}).Read(b)
@@ -178,7 +191,8 @@ func TestClientsAreAllRun(t *testing.T) {
 			t.Errorf("a block has no mark: %s ...", b[2])
 		}
 	}
-	for _, name := range []string{"'tus-js-client'", "'uppy'", `"form"`, "uploaders()", "downloaders()"} {
+	for _, name := range []string{"'tus-js-client'", "'uppy'", `"form"`, `"plain"`, `"draft"`, "uploaders()",
+		"downloaders()"} {
 		if !strings.Contains(limited, name) {
 			t.Errorf("no test runs %s under the rate limit", name)
 		}

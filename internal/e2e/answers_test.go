@@ -32,6 +32,7 @@ func (c *contract) operations(t *testing.T) (all []operation) {
 		"appendUpload":   {"x", []string{octets, "Upload-Offset: 5"}},
 		"overrideMethod": {nil, []string{"X-HTTP-Method-Override: DELETE"}},
 		"uploadForm":     {form, []string{multipart}},
+		"putFile":        {"x", nil},
 		"createLink":     {"{}", nil},
 		"setGrant":       {`{"access": "private"}`, nil},
 	}

@@ -189,6 +189,10 @@ func (w *World) mount(engine *upload.Engine, byTus http.Handler, quiet *slog.Log
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/files/tus/", http.StripPrefix("/files/tus", h))
+	create := func(rw http.ResponseWriter, r *http.Request) { h.Create(rw, r, r.PathValue("name")) }
+	mux.HandleFunc("POST /files/upload", create)
+	mux.HandleFunc("PUT /files/{name}", create)
+	mux.HandleFunc("OPTIONS /files/upload", h.Discover)
 	return mux
 }
 

@@ -1,0 +1,152 @@
+package resumable
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"holdfast/access"
+	"holdfast/digest"
+	"holdfast/file"
+	"holdfast/upload"
+)
+
+// Create answers a request that brings a file to another address than the upload endpoint, under a name that may be
+// empty. A client that speaks a version of the protocol gets an upload that it can resume (draft -12, 10.1.1). For any
+// other client the body is the whole file.
+func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
+	v, ours, unknown := versionOf(r)
+	complete, speaks := isComplete(r.Header)
+	if !ours && isOldDraft(r.Header) {
+		h.Tus.ServeHTTP(w, atEndpoint(r, name))
+		return
+	}
+	h.newExchange(w, r, v).run(func(x *exchange) error {
+		switch err := x.identify(); {
+		case err != nil:
+			return err
+		case unknown != nil && complete:
+			// A server that knows nothing of the protocol would take the file, and so is this one for that version.
+			w.Header().Set(interopVersion, Versions())
+			return x.receivePlain(name)
+		case !speaks:
+			return x.receivePlain(name)
+		case unknown != nil:
+			return unknown
+		}
+		return x.create(name)
+	})
+}
+
+// Discover answers OPTIONS of an address at which Create takes files (section 4.1.4).
+func (h *Handler) Discover(w http.ResponseWriter, _ *http.Request) {
+	h.Announce(w.Header())
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// isOldDraft reports whether a creation speaks an interop version that the tus endpoint speaks.
+func isOldDraft(h http.Header) bool {
+	return h.Get("Tus-Resumable") == "" && h.Get(interopVersion) != "" &&
+		(h.Get(uploadComplete) != "" || h.Get("Upload-Incomplete") != "")
+}
+
+// atEndpoint is a creation as it would have been sent to the upload endpoint.
+func atEndpoint(r *http.Request, name string) *http.Request {
+	r = r.WithContext(r.Context())
+	r.Method, r.URL, r.Header = http.MethodPost, &url.URL{Path: "/"}, r.Header.Clone()
+	if name != "" && r.Header.Get("Content-Disposition") == "" {
+		r.Header.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": name}))
+	}
+	return r
+}
+
+// receivePlain takes a file of a client that does not speak this protocol: it comes whole, or not at all.
+func (x *exchange) receivePlain(path string) error {
+	if err := x.isWhole(); err != nil {
+		return err
+	}
+	c := upload.Creation{Size: max(0, x.r.ContentLength)}
+	var err error
+	if c.Name, c.Type, err = readName(x.r.Header, path); err != nil {
+		return err
+	}
+	if c.Claim, err = digest.Parse(x.r.Header, "Repr-Digest"); err != nil {
+		return err
+	}
+	check, err := readContentDigest(x.r)
+	if err != nil {
+		return err
+	}
+	if err := x.h.Limit(x.r, x.who); err != nil {
+		return err
+	}
+	x.upload, err = x.h.Engine.Receive(x.r.Context(), c, whole{x, check}, x.body.Interrupt)
+	if err != nil {
+		return err
+	}
+	return x.done()
+}
+
+// isWhole refuses a request whose body is not the whole file, and one that asks for what is not done here.
+func (x *exchange) isWhole() error {
+	h := x.r.Header
+	mediaType, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	for _, field := range []string{uploadOffset, uploadLength, "Upload-Defer-Length", "Upload-Concat"} {
+		if h.Get(field) != "" {
+			return file.Refuse(file.ErrInvalid, "%s needs Upload-Complete; by tus, uploads begin at %s/tus/", field,
+				x.h.Base(x.r))
+		}
+	}
+	switch {
+	case h.Get("Content-Range") != "": // RFC 9110, 14.4
+		return file.Refuse(file.ErrInvalid, "A file can't be sent in ranges: Content-Range is not for uploads")
+	case h.Get("Idempotency-Key") != "":
+		return file.Refuse(file.ErrInvalid, "Idempotency-Key is for forms only")
+	case len(h.Values("If-Match")) > 0: // there is no file under that name: each request makes a new one
+		return file.ErrPrecondition
+	case mediaType == partial || mediaType == "application/offset+octet-stream":
+		return file.Refuse(file.ErrMediaType, "A body of type %s is a piece of a file", mediaType)
+	case strings.HasPrefix(mediaType, "multipart/"):
+		return file.Refuse(file.ErrMediaType, "A form belongs to %s/upload, by POST", x.h.Base(x.r))
+	}
+	return nil
+}
+
+// whole is the body of a plain upload, which must not break off, and whose client must still have its rights at the
+// end.
+type whole struct {
+	x     *exchange
+	check upload.Check // nil: none
+}
+
+func (w whole) Read(p []byte) (int, error) {
+	n, err := w.x.body.Read(p)
+	if w.check != nil {
+		_, _ = w.check.Write(p[:n]) // a hash has no errors
+	}
+	switch {
+	case err == nil || errors.Is(err, file.ErrInvalid) || w.x.body.IsInterrupted():
+		return n, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, file.ErrSlow
+	case w.x.body.Cut():
+		return n, file.Refuse(file.ErrInvalid, "The body broke off")
+	}
+	if w.check != nil {
+		if err := w.check.Verify(); err != nil {
+			return n, err
+		}
+	}
+	who, err := w.x.h.Identify(w.x.r)
+	if err == nil {
+		err = access.Upload(who, &file.Upload{Creator: w.x.who})
+	}
+	if err != nil {
+		return n, err
+	}
+	return n, io.EOF
+}
