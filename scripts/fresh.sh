@@ -34,7 +34,7 @@ step internal/test/s3server go list -deps tool >"$empty/said"
 
 step scripts/lint go list -deps tool >"$empty/said"
 
-# Python is installed by the step after this one, where it is missing.
+# scripts/deps.sh installs Python where it is missing.
 if python3 -c 'import ensurepip, venv' 2>"$empty/said"; then
   python3 -m venv "$empty/python"
   pip=$empty/python/bin/pip

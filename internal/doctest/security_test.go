@@ -128,9 +128,12 @@ func TestDependenciesAreFixed(t *testing.T) {
 	for _, folder := range []string{"clients/js", "web-example"} {
 		packagesAreFixed(t, folder)
 	}
-	for line := range strings.Lines(read(t, "internal/doctest/testdata/python.txt")) {
-		if !regexp.MustCompile(`^[\w-]+==[\w.]+\n$`).MatchString(line) {
-			t.Errorf("python.txt: %s", line)
+	for _, list := range []string{"internal/doctest/testdata/python.txt", "clients/django/requirements-test.txt",
+		"clients/django/requirements-oldest.txt"} {
+		for line := range strings.Lines(read(t, list)) {
+			if !regexp.MustCompile(`^(#.*|[\w-]+(\[\w+\])?==[\w.]+)\n$`).MatchString(line) {
+				t.Errorf("%s: %s", list, line)
+			}
 		}
 	}
 	for _, module := range []string{"", "bench/"} {
