@@ -29,7 +29,7 @@ const (
 type commands struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Exit with status 0 if the service on HOST and PORT is ready."`
-	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Version     versionCommand     `cmd:"" help:"Print the version, the commit and how it was built."`
 	Settings    settingsCommand    `cmd:"" help:"List all settings, their defaults and what they mean."`
 	Token       tokenCommands      `cmd:"" help:"Make, list and revoke local tokens."`
 	Upload      uploadCommand      `cmd:"" help:"Upload files and print their URLs. Run it again to resume."`

@@ -2,24 +2,61 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
-	"text/tabwriter"
 
 	"holdfast/config"
 )
 
-type settingsCommand struct{}
+type settingsCommand struct {
+	EnvFile bool `name:"env-file" help:"As a file for EnvironmentFile or --env-file, all of it commented out."`
+}
 
 // Run prints all that can be set, not what is set.
-func (settingsCommand) Run(p *program) error {
-	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+func (c settingsCommand) Run(p *program) error {
+	if c.EnvFile {
+		return writeEnvFile(p.stdout, config.Settings())
+	}
+	t := newTable(p.stdout)
 	group := ""
 	for _, s := range config.Settings() {
 		if s.Group != group {
 			group = s.Group
-			fmt.Fprintf(t, "\n%s\n", group)
+			fmt.Fprintf(t.w, "\n%s\n", group)
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", s.Name, s.Default, strings.ReplaceAll(s.Meaning, "`", ""))
+		t.row("  "+s.Name, s.Default, strings.ReplaceAll(s.Meaning, "`", ""))
 	}
-	return t.Flush()
+	return t.flush()
+}
+
+// writeEnvFile prints each setting with its default, as a comment: the file changes nothing until a line's # is
+// removed.
+func writeEnvFile(w io.Writer, settings []config.Setting) error {
+	var b strings.Builder
+	b.WriteString("# Settings of Holdfast: NAME=value, one a line. What is commented out shows the default.\n")
+	group := ""
+	for _, s := range settings {
+		if s.Group != group {
+			group = s.Group
+			fmt.Fprintf(&b, "\n##### %s #####\n", group)
+		}
+		b.WriteByte('\n')
+		wrapped(&b, strings.ReplaceAll(s.Meaning, "`", ""))
+		fmt.Fprintf(&b, "#%s=%s\n", s.Name, s.Default)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// wrapped writes a text as lines of comments, of 100 characters at most where its words allow it.
+func wrapped(b *strings.Builder, text string) {
+	line := "#"
+	for _, word := range strings.Fields(text) {
+		if len(line)+1+len(word) > 100 && line != "#" {
+			b.WriteString(line + "\n")
+			line = "#"
+		}
+		line += " " + word
+	}
+	b.WriteString(line + "\n")
 }

@@ -1,16 +1,26 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"holdfast/edge"
 )
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"One line of JSON."`
+}
 
 // Run prints the version. It reads no settings.
-func (versionCommand) Run(p *program) error {
-	version, revision, goVersion := edge.Version()
-	_, err := fmt.Fprintf(p.stdout, "holdfast %s (commit %s, %s)\n", version, revision, goVersion)
+func (c versionCommand) Run(p *program) error {
+	b := edge.Version()
+	if c.JSON {
+		return json.NewEncoder(p.stdout).Encode(b)
+	}
+	modified := ""
+	if b.Modified {
+		modified = ", modified"
+	}
+	_, err := fmt.Fprintf(p.stdout, "holdfast %s (commit %s%s, %s, %s)\n", b.Version, b.Commit, modified, b.Go, b.Platform)
 	return err
 }

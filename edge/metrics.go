@@ -93,9 +93,9 @@ func methodLabel(method string) string {
 
 // buildInfo is a gauge with the version as labels.
 func buildInfo() prometheus.Collector {
-	version, revision, goVersion := Version()
+	b := Version()
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_build_info", Help: "1, with the version as labels.",
-		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": goVersion}})
+		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Commit, "goversion": b.Go}})
 	g.Set(1)
 	return g
 }

@@ -1,20 +1,43 @@
 package edge
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"strings"
+)
 
-// Version returns the version of the program, the commit that it was built from and the version of Go; each is
-// "unknown" if the build did not record it.
-func Version() (version, revision, goVersion string) {
-	version, revision, goVersion = "unknown", "unknown", "unknown"
+// Build is what the program says about how it was built.
+type Build struct {
+	Version  string `json:"version"`  // of Holdfast, such as 0.2.0
+	Commit   string `json:"commit"`   // of Git
+	Modified bool   `json:"modified"` // files were changed after that commit
+	Go       string `json:"go"`       // version of Go, such as go1.26.8
+	Platform string `json:"platform"` // such as linux/amd64
+}
+
+// Version returns what the build recorded; a text is "unknown" if it recorded none.
+func Version() Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return version, revision, goVersion
+		info = new(debug.BuildInfo)
 	}
-	version, goVersion = info.Main.Version, info.GoVersion
+	return buildOf(info)
+}
+
+// buildOf reads a build's own description. Go writes a version's tag with a v in front.
+func buildOf(info *debug.BuildInfo) Build {
+	settings := map[string]string{}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			revision = s.Value
+		settings[s.Key] = s.Value
+	}
+	b := Build{Version: strings.TrimPrefix(info.Main.Version, "v"), Commit: settings["vcs.revision"],
+		Modified: settings["vcs.modified"] == "true", Go: info.GoVersion}
+	if settings["GOOS"] != "" && settings["GOARCH"] != "" {
+		b.Platform = settings["GOOS"] + "/" + settings["GOARCH"]
+	}
+	for _, text := range []*string{&b.Version, &b.Commit, &b.Go, &b.Platform} {
+		if *text == "" {
+			*text = "unknown"
 		}
 	}
-	return version, revision, goVersion
+	return b
 }
