@@ -36,6 +36,11 @@ COPY --from=page /src/web-example/dist /example
 COPY LICENSE /LICENSE
 COPY --from=build /out/holdfast /holdfast
 
+# `make release` makes the same image without Docker: it reads this stage, and its own VERSION and REVISION.
+ARG VERSION=devel
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Holdfast" org.opencontainers.image.description="Self-hosted file service with resumable uploads" \
+    org.opencontainers.image.licenses="Apache-2.0" org.opencontainers.image.version="$VERSION" org.opencontainers.image.revision="$REVISION"
 # 0.0.0.0: in a container, loopback would be reached by nobody.
 ENV HOST=0.0.0.0 PORT=8000 DATA_DIR=/data
 # A number, so that Kubernetes' runAsNonRoot can check it.

@@ -38,7 +38,7 @@ deps:
 # a browser's tests wait more than they compute. All steps run, even after a failure, and a table of results is printed
 # at the end. With FRESH=yes, set by CI, it is also checked that everything can be fetched into empty caches.
 STEPS := deps build page test-types:page test-lib:page test-tus:build,page \
-	test-browser:deps,build,page+lint$(if $(FRESH),+test-fresh) test-deploy test-bench:deps test-django:deps test-go:deps,page
+	test-browser:deps,build,page+lint$(if $(FRESH),+test-fresh) test-deploy test-release test-bench:deps test-django:deps test-go:deps,page
 test:
 	@MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
 
@@ -88,6 +88,11 @@ test-django:
 	@scripts/tools.sh go
 	go test -count 1 ./internal/djangotest </dev/null
 
+# What release/ reads of the unit, the Dockerfile and versions. `make release-check` tries what it makes.
+test-release:
+	@scripts/tools.sh go
+	cd release && go test -count 1 ./... </dev/null
+
 # Without the packages whose tests are slow or start servers (except db/); doctest only reads documents (-short).
 SLOW := tus|upload|storage/(s3|disk)|internal/(djangotest|e2e|deploytest|mutants|test/(pgtest|redistest|s3test))
 test-fast:
@@ -109,6 +114,19 @@ bench:
 bench-docs:
 	@scripts/tools.sh go
 	cd bench && go run . -docs $(BENCH)
+
+.PHONY: release release-check test-release
+# Builds what can be installed of what is committed, into dist/: programs, .deb, .rpm, images, the Helm chart, SBOMs, SHA256SUMS.
+#   make release VERSION=0.2.0
+release:
+	@scripts/tools.sh go
+	@scripts/tools.sh node
+	go build -C release -o ../.cache/release . </dev/null
+	@.cache/release -version "$(VERSION)" </dev/null
+
+# Builds dist/ a second time and compares; then installs, upgrades, runs and removes what is in it, as root.
+release-check:
+	@scripts/release-check.sh
 
 # Injects seven kinds of fault at every single call to SQL and S3, on both databases. `make test`, with the race
 # detector, samples every ninth call of the large scenarios.
@@ -158,4 +176,4 @@ api-fuzz: build
 
 # data/ stays: it holds users' files.
 clean:
-	rm -rf holdfast .cache clients/js/dist clients/js/holdfast-client.tgz web-example/dist web-example/test-results
+	rm -rf holdfast dist .cache clients/js/dist clients/js/holdfast-client.tgz web-example/dist web-example/test-results

@@ -27,11 +27,12 @@ step() {
 }
 
 step deploy/check go test -count 1 ./...
-for module in . bench deploy/check; do
+for module in . bench deploy/check release; do
   step "$module" go list -deps -test ./... >"$empty/said"
 done
 step internal/test/s3server go list -deps tool >"$empty/said"
 
+step release go list -deps tool >"$empty/said"
 step scripts/lint go list -deps tool >"$empty/said"
 
 # scripts/deps.sh installs Python where it is missing.

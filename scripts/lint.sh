@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every linter over the three Go modules and the page, also after one has found something. The programs are
+# Runs every linter over the Go modules and the page, also after one has found something. The programs are
 # tools of the module in scripts/lint, so that what they need stays out of the service's go.mod.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -30,7 +30,7 @@ errors() {
   ! grep -vE '\.Close\(|io\.CopyN?\(io\.Discard, ' <<<"${found:-.Close(}"
 }
 
-for module in . bench deploy/check; do
+for module in . bench deploy/check release; do
   check "$module" go vet ./...
   tool "$module" staticcheck ./... # staticcheck.conf has the rules and their reasons
   check "$module" errors

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// platform is an operating system and a processor, by Go's names.
+type platform struct{ os, arch string }
+
+func (p platform) String() string { return p.os + "/" + p.arch }
+
+// name is the part of a file's name.
+func (p platform) name() string { return p.os + "_" + p.arch }
+
+// platforms are those that a release has programs for. Packages and images are for Linux. Windows is not among them:
+// the
+// lock on the data folder and the flushes of the embedded store are Unix's.
+func platforms() []platform {
+	return []platform{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}}
+}
+
+// linux are the chosen ones that packages and images are made for.
+func (r *release) linux() (chosen []platform) {
+	for _, p := range r.platforms {
+		if p.os == "linux" {
+			chosen = append(chosen, p)
+		}
+	}
+	return chosen
+}
+
+func host() platform { return platform{runtime.GOOS, runtime.GOARCH} }
+
+// binary is the path of the program that was built.
+func (r *release) binary(p platform) string {
+	return filepath.Join(r.work, "bin", p.name(), "holdfast")
+}
+
+// buildPrograms builds the program for every platform: static, without debug information, and without the paths of this
+// machine. Go's flags are all given here, so that those of the environment change nothing.
+func (r *release) buildPrograms(ctx context.Context) error {
+	for _, p := range r.platforms {
+		if err := r.build(ctx, p); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+	}
+	return r.checkVersion(ctx)
+}
+
+func (r *release) build(ctx context.Context, p platform) error {
+	cmd := command(ctx, r.source, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w", "-o", r.binary(p), ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOOS="+p.os, "GOARCH="+p.arch, "GOAMD64=v1",
+		"GOARM64=v8.0", "GOEXPERIMENT=", "GODEBUG=", "GOWORK=off")
+	if r.fresh && p == host() {
+		cmd.Env = append(cmd.Env, "GOCACHE="+filepath.Join(r.work, "empty-cache"))
+	}
+	_, err := output(cmd)
+	return err
+}
+
+// checkVersion asks the program of this platform, if it is among those that were built.
+func (r *release) checkVersion(ctx context.Context) error {
+	path := r.binary(host())
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	said, err := output(command(ctx, "", path, "version"))
+	if err != nil {
+		return err
+	}
+	if want := "holdfast " + r.version + " (commit " + r.commit + ", "; !strings.HasPrefix(said, want) {
+		return fmt.Errorf("the program says %q, not %q", said, want+"...")
+	}
+	return nil
+}
