@@ -57,7 +57,7 @@ func (args *backupCommand) Run(p *program) (err error) {
 	for _, step := range []func() error{
 		func() error { return copyData(ctx, rows, c.DataDir, half) },
 		func() (err error) { missing, err = countMissing(ctx, half); return err },
-		func() error { return disk.FlushFolder(ctx, half) },
+		func() error { return disk.FlushFolder(half) },
 		func() error { return os.Rename(half, to) },
 	} {
 		if err := step(); err != nil {

@@ -33,13 +33,12 @@ type Store interface {
 
 // Dependencies are the database, the store and what else the service depends on.
 type Dependencies struct {
-	Rows       *db.DB
-	Objects    Store
-	Disk       *disk.Reserve // nil: nothing is stored in DATA_DIR
-	redis      *auth.Redis   // nil: none
-	storeEnded <-chan error  // the embedded store ended by itself
-	log        *slog.Logger
-	closers    []func() error
+	Rows    *db.DB
+	Objects Store
+	Disk    *disk.Reserve // nil: nothing is stored in DATA_DIR
+	redis   *auth.Redis   // nil: none
+	log     *slog.Logger
+	closers []func() error
 }
 
 // open opens the database and the store, and waits for those that can't be reached yet.
@@ -126,7 +125,7 @@ func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog
 		if err != nil {
 			return err
 		}
-		p.Objects, p.storeEnded = embedded, embedded.Done()
+		p.Objects = embedded
 		p.closers = append(p.closers, embedded.Close)
 		return nil
 	}

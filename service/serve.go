@@ -286,8 +286,6 @@ func (s *server) run(ctx context.Context) error {
 	select {
 	case err := <-served:
 		return err
-	case err := <-s.deps.storeEnded:
-		return fmt.Errorf("the embedded store ended: %w", errors.Join(err, s.http.Close()))
 	case <-ctx.Done():
 	}
 	return s.drain.run(s.http, s.engine.LetGo, s.log)

@@ -73,7 +73,7 @@ var arrows = map[string]string{
 	"conformance": "",
 
 	"storage/s3":          "file storage",
-	"storage/disk":        "file internal/filelock storage storage/s3",
+	"storage/disk":        "file internal/filelock storage",
 	"storage/storagetest": "file storage",
 }
 
@@ -87,7 +87,6 @@ var owners = map[string][]string{
 	"modernc.org/":                {"db"},
 	"database/sql":                {"db"},
 	"github.com/aws/":             {"storage/s3"},
-	"github.com/versity/":         {"storage/disk"},
 	"github.com/redis/":           {"auth", "limit"},
 	"github.com/pressly/goose":    {"db"},
 	"github.com/gorilla/mux":      {"edge"},

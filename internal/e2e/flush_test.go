@@ -181,7 +181,7 @@ func (all systemCalls) durable(data string, a acknowledgement) error {
 		if c.begin <= since || c.begin >= answer {
 			continue
 		}
-		store := strings.Contains(c.text, data+"/objects") || strings.Contains(c.text, data+"/metadata")
+		store := strings.Contains(c.text, data+"/store/")
 		log := strings.Contains(c.text, data+"/holdfast.db-wal>")
 		switch flush := strings.Contains(c.name, "sync"); {
 		case store && !flush:

@@ -197,7 +197,7 @@ func TestQuotaOfWhatFails(t *testing.T) {
 	t.Parallel()
 	s := start(t, "QUOTA_BYTES="+strconv.Itoa(20*mebi), "QUOTA_FILES=9", "MAX_UNFINISHED_UPLOADS=2")
 	stored := func() (n int64) {
-		err := filepath.WalkDir(filepath.Join(s.data, "objects"), func(_ string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(s.data, "store"), func(_ string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return nil // it may have been removed meanwhile
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -91,6 +92,7 @@ func TestReconcileEmbedded(t *testing.T) {
 	s := start(t)
 	content := random(9 * mebi)
 	url, _ := s.upload(t, content)
+	small, _ := s.upload(t, []byte("a small file"))
 	cmd := s.command("reconcile")
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "stop the service") {
@@ -98,14 +100,23 @@ func TestReconcileEmbedded(t *testing.T) {
 	}
 	s.stop()
 	if out := s.run("reconcile", "--deep"); !strings.HasPrefix(out,
-		"1 records and 1 objects (9437184 bytes) were compared: 0 findings") {
+		"2 records and 2 objects (9437196 bytes) were compared: 0 findings") {
 		t.Error(out)
 	}
-	object := s.data + "/objects/" + bucket + "/" + path.Base(url)
-	if err := os.Truncate(object, 1000); err != nil {
-		t.Fatal(err)
+	parts, err := filepath.Glob(filepath.Join(s.data, "store/buckets/*/parts/*/*"))
+	if err != nil || len(parts) != 2 {
+		t.Fatal(parts, err)
 	}
-	if found, clean := s.reconcile(t); clean || len(found) != 1 || found["wrong-size "+path.Base(url)] != "" {
-		t.Errorf("a cut object: %v", found)
+	for what, damage := range map[string]func() error{
+		"wrong-size " + path.Base(url):   func() error { return os.Remove(parts[1]) },
+		"wrong-size " + path.Base(small): func() error { return os.Truncate(s.object(t, path.Base(small)), 5) },
+	} {
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		found, clean := s.reconcile(t)
+		if done, is := found[what]; clean || !is || done != "" {
+			t.Errorf("%s: %v", what, found)
+		}
 	}
 }

@@ -8,33 +8,25 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"holdfast/file"
 )
 
-// The two folders of the embedded store. Objects are copied before metadata, because the gateway writes an object's
-// metadata before the object.
-var trees = []string{"objects", "metadata"}
-
-// CopyParts copies the parts of unfinished multipart uploads from one data folder to another, while the store is in
+// CopyParts copies what unfinished multipart uploads consist of from one data folder to another, while the store is in
 // use.
 //
-// The gateway never changes a file: it writes a new one and renames it into place. So a hard link is as good as a
-// copy if both folders are on one file system.
+// The store never changes a file: it writes a new one and renames it into place. So a hard link is as good as a copy if
+// both folders are on one file system.
 func CopyParts(ctx context.Context, from, to string) error {
-	// The gateway renames an upload while it completes it, and back if that fails: the first round may miss one. The
-	// second does not, since by then no upload is being completed.
-	for range 2 {
-		for _, tree := range trees {
-			found, err := fs.Glob(os.DirFS(from), filepath.Join(tree, "*", multiparts))
-			if err != nil {
-				return err
-			}
-			for _, rel := range found {
-				if err := copyTree(ctx, from, to, filepath.Join(from, rel)); err != nil {
-					return fmt.Errorf("copy the parts of uploads: %w", err)
-				}
+	found, err := filepath.Glob(filepath.Join(rootOf(from), "buckets", "*", "uploads", "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range found {
+		parts := filepath.Join(filepath.Dir(filepath.Dir(path)), "parts", filepath.Base(path))
+		for _, tree := range []string{parts, path} {
+			if err := copyTree(ctx, from, to, tree); err != nil {
+				return fmt.Errorf("copy the parts of uploads: %w", err)
 			}
 		}
 	}
@@ -42,10 +34,19 @@ func CopyParts(ctx context.Context, from, to string) error {
 }
 
 // CopyObjects copies the objects and everything else that the embedded store keeps from one data folder to another,
-// while the store is in use. It adds files and removes none.
+// while the store is in use. It adds files and removes none. Objects come before the parts that they are made of, which
+// are there longer.
 func CopyObjects(ctx context.Context, from, to string) error {
-	for _, tree := range trees {
-		if err := copyTree(ctx, from, to, filepath.Join(from, tree)); err != nil {
+	var trees []string
+	for _, kind := range []string{"objects", "parts", "uploads", "trash"} {
+		found, err := filepath.Glob(filepath.Join(rootOf(from), "buckets", "*", kind))
+		if err != nil {
+			return err
+		}
+		trees = append(trees, found...)
+	}
+	for _, tree := range append(trees, filepath.Join(from, oldObjects), filepath.Join(from, oldMetadata)) {
+		if err := copyTree(ctx, from, to, tree); err != nil {
 			return fmt.Errorf("copy the embedded store: %w", err)
 		}
 	}
@@ -53,32 +54,15 @@ func CopyObjects(ctx context.Context, from, to string) error {
 }
 
 // ObjectIn looks for an object in the data folder, without a running store: file.ErrObjectMissing if there is none of
-// this size.
+// this size, or if a part of it is missing.
 func ObjectIn(dataDir string, at file.Location, size int64) error {
-	info, err := os.Lstat(filepath.Join(dataDir, trees[0], at.Bucket, filepath.FromSlash(at.Key)))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return file.ErrObjectMissing
-	case err == nil && info.Size() != size:
-		return fmt.Errorf("%w: %d of %d bytes", file.ErrObjectMissing, info.Size(), size)
+	s := &Store{fs: osFiles{}, root: rootOf(dataDir), old: legacy{osFiles{}, dataDir}}
+	o, err := s.listed(at)
+	if err == nil && (o.Size != size || o.ETag == "") {
+		err = fmt.Errorf("%w: %d of %d bytes", file.ErrObjectMissing, o.Size, size)
 	}
 	return err
 }
-
-// FlushFolder flushes the file system of a folder to the disk.
-func FlushFolder(ctx context.Context, path string) error {
-	f, err := newFlusher(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Flush(ctx), f.Close())
-}
-
-// Where, in a bucket, the gateway keeps its own files, and among these the multipart uploads.
-var (
-	private    = ".sgwtmp"
-	multiparts = filepath.Join(private, "multipart")
-)
 
 // copyTree copies the tree at path, which is in from, to the same place in to.
 func copyTree(ctx context.Context, from, to, path string) error {
@@ -93,31 +77,17 @@ func copyTree(ctx context.Context, from, to, path string) error {
 		switch {
 		case err != nil:
 		case d.IsDir():
-			err = os.MkdirAll(filepath.Join(to, settled(rel)), 0o700)
-		case filepath.Base(filepath.Dir(path)) == private: // a file that is being written
+			err = os.MkdirAll(filepath.Join(to, rel), 0o700)
 		case d.Type().IsRegular():
-			err = share(path, filepath.Join(to, settled(rel)))
+			if err = os.MkdirAll(filepath.Dir(filepath.Join(to, rel)), 0o700); err == nil {
+				err = share(path, filepath.Join(to, rel))
+			}
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // removed or renamed meanwhile
 		}
 		return err
 	})
-}
-
-// settled is the path of a multipart upload as it is when the upload is not being completed: see recoverMultiparts. A
-// backup may see both names of one upload.
-func settled(path string) string {
-	dir, rest := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	} else {
-		dir = settled(filepath.Clean(dir))
-	}
-	if strings.HasSuffix(rest, inProgress) && strings.Contains(dir, multiparts) {
-		rest, _, _ = strings.Cut(rest, ".")
-	}
-	return filepath.Join(dir, rest)
 }
 
 // share makes to a hard link to from, or a copy of it.

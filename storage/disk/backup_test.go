@@ -10,80 +10,54 @@ import (
 
 	"holdfast/file"
 	"holdfast/storage"
-	"holdfast/storage/s3"
 )
 
-// backedUp is a folder that is copied as by a backup.
-type backedUp struct {
-	*testing.T
-	from, to string
-}
-
-// write gives a name to another file, as the gateway does.
-func (b backedUp) write(path, text string) {
-	b.Helper()
-	full := filepath.Join(b.from, path)
-	if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {
-		b.Fatal(err)
-	}
-	if err := os.WriteFile(full+".new", []byte(text), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	if err := os.Rename(full+".new", full); err != nil {
-		b.Fatal(err)
-	}
-}
-
-// copies makes a copy, or brings it up to date, and expects these files in it.
-func (b backedUp) copies(want map[string]string) {
-	b.Helper()
-	for _, step := range []func(context.Context, string, string) error{CopyParts, CopyObjects} {
-		if err := step(b.Context(), b.from, b.to); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for path, text := range want {
-		if got, err := os.ReadFile(filepath.Join(b.to, path)); err != nil || string(got) != text {
-			b.Errorf("%s: %q %v, want %q", path, got, err, text)
-		}
-	}
-}
-
-// When a copy is brought up to date it gets new and replaced objects, and keeps those that were deleted; a multipart
-// upload that was seen under both its names is one.
+// A copy that is brought up to date has what is new and what was replaced, keeps what was deleted, and is a data
+// folder.
 func TestCopyObjects(t *testing.T) {
-	b := backedUp{t, t.TempDir(), filepath.Join(t.TempDir(), "copy")}
-	const multipart = "objects/b/.sgwtmp/multipart/hash/"
-	b.write("objects/b/gone", "1")
-	b.write("objects/b/name.inprogress", "2") // a key may end so
-	b.write("metadata/b/gone/meta/etag", "3")
-	b.write(multipart+"id/1", "4")
-	b.write("objects/b/.sgwtmp/half", "written at this moment")
-	b.write("lock", "5")
-	want := map[string]string{"objects/b/gone": "1", "objects/b/name.inprogress": "2",
-		"metadata/b/gone/meta/etag": "3", multipart + "id/1": "4"}
-	b.copies(want)
-	for _, name := range []string{"lock", "objects/b/.sgwtmp/half"} {
-		if _, err := os.Stat(filepath.Join(b.to, name)); err == nil {
-			t.Errorf("a file that is no object was copied: %s", name)
+	from, to := unpack(t), filepath.Join(t.TempDir(), "copy")
+	s := opened(t, from, Options{NoFlush: true})
+	copies := func(steps ...func(context.Context, string, string) error) {
+		t.Helper()
+		for _, step := range steps {
+			if err := step(t.Context(), from, to); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	whole, parted, gone := location("b", "whole"), location("b", "parted"), location("b", "gone")
+	put(t, s, whole, []byte("first"))
+	put(t, s, gone, []byte("gone"))
+	m, parts := begun(t, s, parted, []byte("one"), []byte("two"))
+	copies(CopyParts, CopyObjects)
 
-	if err := os.Remove(filepath.Join(b.from, "objects/b/gone")); err != nil {
+	put(t, s, whole, []byte("the second"))
+	if err := errors.Join(s.Delete(t.Context(), gone), s.Complete(t.Context(), parted, m, parts)); err != nil {
 		t.Fatal(err)
 	}
-	id := filepath.Join(b.from, multipart, "id")
-	if err := os.Rename(id, id+".tag.inprogress"); err != nil {
+	goesOn, _ := begun(t, s, location("b", "goes on"), []byte("part"))
+	copies(CopyParts, CopyObjects)
+	if _, err := os.Stat(filepath.Join(to, holdFile)); err == nil {
+		t.Error("what is no object was copied")
+	}
+	copied := opened(t, to, Options{NoFlush: true})
+	for at, want := range map[file.Location]string{whole: "the second", gone: "gone", parted: "onetwo",
+		location(oldBucket, oldSmall): "a small file of version 0.1\n"} {
+		if b, err := content(t, copied, at); err != nil || string(b) != want {
+			t.Errorf("%s: %q %v, want %q", at.Key, b, err, want)
+		}
+		if err := ObjectIn(to, at, int64(len(want))); err != nil {
+			t.Errorf("%s: %v", at.Key, err)
+		}
+	}
+	if _, err := os.Stat(copied.upload("b", goesOn.ID)); err != nil {
+		t.Errorf("the upload that goes on: %v", err)
+	}
+	if err := os.RemoveAll(copied.parts("b", m.ID)); err != nil {
 		t.Fatal(err)
 	}
-	b.write("metadata/b/gone/meta/etag", "changed")
-	b.write("objects/b/new", "6")
-	b.write(multipart+"id.tag.inprogress/2", "7")
-	want["metadata/b/gone/meta/etag"], want["objects/b/new"], want[multipart+"id/2"] = "changed", "6", "7"
-	b.copies(want)
-	found, err := filepath.Glob(filepath.Join(b.to, multipart, "*"))
-	if err != nil || len(found) != 1 {
-		t.Errorf("multipart uploads: %v %v", found, err)
+	if err := ObjectIn(to, parted, 6); !errors.Is(err, file.ErrObjectMissing) {
+		t.Errorf("an object without its parts: %v", err)
 	}
 }
 
@@ -123,7 +97,8 @@ func TestHold(t *testing.T) {
 	if _, err := BeginHold(ctx, dir); !errors.Is(err, storage.ErrHeld) {
 		t.Errorf("a second backup: %v", err)
 	}
-	c := &Store{Client: s3.New(s3.Options{Endpoint: "http://127.0.0.1:1"}), holding: see}
+	c := opened(t, dir, Options{NoFlush: true})
+	c.holding = see
 	at := file.Location{Bucket: "b", Key: "k"}
 	for name, err := range map[string]error{"delete": c.Delete(ctx, at), "abort": c.Abort(ctx, at, "id"),
 		"complete": c.Complete(ctx, at, file.Multipart{ID: "id"}, nil)} {

@@ -1,50 +1,70 @@
 //go:build unix
 
-// Package disk is the embedded store: an S3 gateway in this process over a folder. The gateway alone is neither
-// durable nor safe on a full disk. So the package flushes what was written (flush.go), holds removals while a
-// backup is made (hold.go), repairs what a crash has left (recover.go), and reserves free space (reserve.go):
-// uploads are refused while there is still enough to delete files, for which SQLite needs some, too.
+// Package disk is the embedded store: plain files below a folder of this process's own.
+//
+// # Layout
+//
+// Below DATA_DIR/store, where every name is encoded by encode:
+//
+//	tmp/                                files that are being written; emptied at start
+//	buckets/<bucket>/objects/<start of key>/<key>  an object: its bytes and, behind them, its record (record.go)
+//	buckets/<bucket>/uploads/<id>       the record of a multipart upload that was begun
+//	buckets/<bucket>/parts/<id>/<part>  the parts of an upload, and of the object that was made of it
+//	buckets/<bucket>/trash/             records of what is being removed (trash.go)
+//
+// An object that was made of parts has no bytes of its own: its record names the files of its parts. So nothing is
+// copied when an upload is completed, however large it is.
+//
+// # Durability
+//
+// A file is written in tmp, flushed, renamed to its name, and then the folder of that name is flushed (commit.go). So a
+// name stands for a whole file at every moment, and when a call has returned, what it wrote survives a power cut. Only
+// parts are named first, and flushed together with their folder: nobody looks at a part before it was acknowledged.
+// Nothing is removed before what makes it obsolete was flushed. One flush serves all calls that wait for one
+// (flush.go). What a version that embedded versitygw has left is read where it lies (legacy.go).
 //
 // # Errors
 //
-// Those of package storage; file.ErrNoSpace if a write would leave less than the reserve.
+// Those of package storage; file.ErrNoSpace if a write would leave less than the reserve (reserve.go). While a backup
+// is made removals are refused (hold.go).
 package disk
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
 	"time"
 
-	"github.com/versity/versitygw/auth"
-	"github.com/versity/versitygw/backend/meta"
-	"github.com/versity/versitygw/backend/posix"
-	"github.com/versity/versitygw/embedgw"
-	"github.com/versity/versitygw/s3api"
-
+	"holdfast/file"
 	"holdfast/internal/filelock"
 	"holdfast/storage"
-	"holdfast/storage/s3"
 )
 
-// Store is an S3 server in this process, over a folder. A process can have only one, and the server changes the
-// process's working directory, so paths must be absolute.
+// Store keeps objects in the files of a folder, which it has for itself.
 type Store struct {
-	*s3.Client
+	*storage.Calls
+	fs      fileSystem
+	dataDir string
+	root    string // of everything below
+	old     legacy
 	room    room
-	flush   func(context.Context) error
 	holding holding
-
-	stop    context.CancelFunc
-	done    chan error
-	dir     string   // of the socket, if that is a temporary one
 	flusher *flusher // nil: nothing is flushed
+	folders sync.Map // paths of folders that exist and whose names were flushed
+	keys    locks    // by object: while its name is given to another file, or removed
+	uploads locks    // by upload: while it is ended, and while a part gets its name
 }
+
+var _ interface {
+	storage.Store
+	storage.Copier
+} = (*Store)(nil)
 
 // room is what a store needs of a Reserve.
 type room interface {
@@ -63,125 +83,120 @@ type Options struct {
 // completionPatience is how long Complete waits for a backup.
 const completionPatience = 30 * time.Second
 
-// Open starts the server over the folder dataDir, which must be an absolute path and used by this process alone.
-// The server listens on a unix socket that only this user can reach, with keys made for this run.
+// Open opens the store below dataDir, which no other process uses. It removes what a crash has left, and takes over the
+// uploads that an older version has begun.
 func Open(ctx context.Context, dataDir string, o Options) (*Store, error) {
-	objects, sidecars := filepath.Join(dataDir, "objects"), filepath.Join(dataDir, "metadata")
-	for _, dir := range []string{objects, sidecars} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("embedded store: %w", err)
-		}
-	}
-	if held, err := filelock.Held(filepath.Join(dataDir, holdFile)); err == nil && !held {
-		if err := removeStages(dataDir); err != nil { // of a backup that was killed
-			return nil, fmt.Errorf("embedded store: %w", err)
-		}
-	}
-	if err := recoverMultiparts(objects, sidecars); err != nil {
-		return nil, fmt.Errorf("embedded store: %w", err)
-	}
-	e := &Store{
-		room: o.Reserve, holding: holding{dataDir, completionPatience}, done: make(chan error, 1),
-		flush: func(context.Context) error { return nil },
+	return open(ctx, osFiles{}, dataDir, o)
+}
+
+func open(ctx context.Context, files fileSystem, dataDir string, o Options) (*Store, error) {
+	s := &Store{
+		Calls: storage.NewCalls("disk", reasonOf), fs: files, dataDir: dataDir, root: rootOf(dataDir),
+		old: legacy{files, dataDir}, room: o.Reserve, holding: holding{dataDir, completionPatience},
 	}
 	if !o.NoFlush {
-		f, err := newFlusher(objects, sidecars)
-		if err != nil {
-			return nil, fmt.Errorf("embedded store: %w", err)
+		s.flusher = &flusher{flush: files.Sync}
+	}
+	if err := s.recover(ctx); err != nil {
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	return s, nil
+}
+
+// Close waits for nothing: a call that is still being made is as one in a process that is killed.
+func (s *Store) Close() error { return nil }
+
+// recover brings the folder into the state in which the calls expect it.
+func (s *Store) recover(ctx context.Context) error {
+	if held, err := filelock.Held(filepath.Join(s.dataDir, holdFile)); err == nil && !held {
+		if err := removeStages(s.dataDir); err != nil { // of a backup that was killed
+			return err
 		}
-		e.flusher, e.flush = f, f.Flush
 	}
-	socket, err := e.place(dataDir)
-	if err == nil {
-		err = e.start(ctx, socket, objects, sidecars)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("embedded store: %w", err), e.Close())
-	}
-	return e, nil
-}
-
-// place chooses the path of the socket: in the data folder, so that the next start removes what a killed process
-// has left. If that path is over the limit of 107 bytes, or the file system has no sockets, it is in a temporary
-// folder.
-func (s *Store) place(dataDir string) (socket string, err error) {
-	socket = filepath.Join(dataDir, "s3.sock")
-	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	if l, err := net.Listen("unix", socket); err == nil {
-		return socket, l.Close() // which removes it
-	}
-	if s.dir, err = os.MkdirTemp("", "holdfast-s3-"); err != nil {
-		return "", err
-	}
-	return filepath.Join(s.dir, "s3"), nil
-}
-
-func (s *Store) start(ctx context.Context, socket, objects, sidecars string) error {
-	// Metadata in files of its own, not in extended attributes, works on every file system.
-	sidecar, err := meta.NewSideCar(sidecars)
-	if err != nil {
+	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
 		return err
 	}
-	var options posix.PosixOpts
-	options.CopyObjectThreshold = storage.MaxCopy // 0 forbids copying
-	options.SetNewDirPerm(0o700)
-	options.SetNewFilePerm(0o600)
-	backend, err := posix.New(objects, sidecar, options)
-	if err != nil {
+	if err := s.removeFolder(filepath.Join(s.root, "tmp")); err != nil {
 		return err
 	}
-	access, secret := rand.Text(), rand.Text()
-	listening := make(chan struct{})
-	// Not the caller's context: uploads still need the gateway while the service stops.
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
-	go func() {
-		s.done <- embedgw.RunVersityGW(run, backend, &embedgw.Config{
-			RootUserAccess: access, RootUserSecret: secret, Ports: []string{socket}, SocketPerm: "0600",
-			MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: storage.MaxParts, KeepAlive: true, Quiet: true,
-			DisableStrictBucketNames: true, DisableACLs: true,
-			IAMService: auth.NewIAMServiceSingle(auth.Account{Access: access, Secret: secret, Role: auth.RoleAdmin}),
-			S3Options:  []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
-		})
-	}()
-	select {
-	case err := <-s.done:
-		s.done <- err
-		return fmt.Errorf("start the gateway: %w", err)
-	case <-listening:
+	for _, dir := range []string{"tmp", "buckets"} {
+		if err := s.ensure(ctx, filepath.Join(s.root, dir)); err != nil {
+			return err
+		}
 	}
-	var dialer net.Dialer
-	quirks, _ := s3.VersityGW.Quirks()
-	s.Client = s3.New(s3.Options{
-		Endpoint: "http://embedded", Region: "us-east-1", AccessKey: access, SecretKey: secret, Signing: s3.Unsigned,
-		Quirks: quirks,
-		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
-		},
-	})
-	return nil
-}
-
-// Done receives the gateway's error if it ends by itself.
-func (s *Store) Done() <-chan error { return s.done }
-
-// Close stops the gateway.
-func (s *Store) Close() error {
-	var err error
-	if s.Client != nil {
-		s.Client.Close()
-	}
-	if s.stop != nil {
-		s.stop()
-		err = <-s.done
-	}
+	// A process that was killed may have left names that it did not flush. They are seen from now on.
 	if s.flusher != nil {
-		err = errors.Join(err, s.flusher.Close())
+		if err := s.fs.SyncAll(s.dataDir); err != nil {
+			return err
+		}
 	}
-	if s.dir != "" {
-		err = errors.Join(err, os.RemoveAll(s.dir))
+	names, err := s.fs.Names(filepath.Join(s.root, "buckets"))
+	if err != nil {
+		return err
 	}
+	for _, name := range names {
+		bucket, ok := decode(name)
+		if !ok {
+			continue
+		}
+		if err := errors.Join(s.emptyTrash(ctx, bucket), s.settleUploads(bucket)); err != nil {
+			return err
+		}
+	}
+	return s.takeOver(ctx)
+}
+
+// call makes a call of the store: counted, if ctx has not ended, and with an error of its kind.
+func (s *Store) call(ctx context.Context, operation, doing string, kind error, do func(context.Context) error) error {
+	ctx, end := s.Begin(ctx, operation)
+	err := ctx.Err()
+	if err == nil {
+		err = do(ctx)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", doing, classify(kind, err))
+	}
+	end(err)
 	return err
+}
+
+// classify makes an error one of package storage; kind is that of errors that are not told apart.
+func classify(kind, err error) error {
+	for _, known := range []error{file.ErrNoSpace, file.ErrUnavailable, file.ErrObjectMissing, storage.ErrNoUpload} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		kind = file.ErrNoSpace
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// reasonOf is the label of a failed call in the metrics.
+func reasonOf(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, file.ErrObjectMissing) || errors.Is(err, storage.ErrNoUpload) || errors.Is(err, storage.ErrHeld):
+		return "refused"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	}
+	return "failed"
+}
+
+// Ping is storage.Store's.
+func (s *Store) Ping(ctx context.Context, _ string) error {
+	return s.call(ctx, "HeadBucket", "reach the embedded store", file.ErrStorageRead, func(context.Context) error {
+		_, err := s.fs.Lstat(filepath.Join(s.root, "tmp"))
+		return err
+	})
+}
+
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// isID reports whether this package, or versitygw, may have made the id of an upload: it becomes part of a path.
+func isID(id string) bool {
+	return id != "" && len(id) <= 64 && strings.Trim(strings.ToLower(id), "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

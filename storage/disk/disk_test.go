@@ -2,13 +2,10 @@ package disk
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"holdfast/file"
@@ -16,172 +13,159 @@ import (
 	"holdfast/storage/storagetest"
 )
 
-// shared is the one embedded store that a process can have.
-var shared struct {
-	*Store
-	dir string
-}
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "holdfast-storage-")
+// opened opens a store over a folder.
+func opened(t *testing.T, dir string, o Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), dir, o)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	shared.dir = dir
-	shared.Store, err = Open(context.Background(), dir, Options{})
-	if err != nil {
-		panic(err)
-	}
-	status := m.Run()
-	err = shared.Close()
-	os.RemoveAll(dir)
-	if err != nil {
-		panic(err)
-	}
-	os.Exit(status)
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
 func TestStore(t *testing.T) {
-	storagetest.Run(t, shared.Store, storagetest.PlainKeys, storagetest.CompletesUnknown)
+	storagetest.Run(t, opened(t, t.TempDir(), Options{}))
 }
 
-// A crash while the gateway completes a multipart upload leaves a name behind that
-// makes it answer "done" for ever.
-func TestRecoverFromACrashWhileCompleting(t *testing.T) {
-	ctx := t.Context()
-	at := storage.Layout{BucketPrefix: "crash"}.Object(1, file.NewID())
-	m, err := shared.BeginMultipart(ctx, at, "video/mp4", false)
+func TestStoreWithoutFlushes(t *testing.T) {
+	storagetest.Run(t, opened(t, t.TempDir(), Options{NoFlush: true}))
+}
+
+func put(t *testing.T, s *Store, at file.Location, content []byte) (etag string) {
+	t.Helper()
+	etag, err := s.Put(t.Context(), at, "x/y", bytes.NewReader(content), int64(len(content)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	part, err := shared.PutPart(ctx, at, m, 1, bytes.NewReader([]byte("hello")), 5)
+	return etag
+}
+
+// begun begins an upload and stores its parts.
+func begun(t *testing.T, s *Store, at file.Location, contents ...[]byte) (m file.Multipart, parts []file.Part) {
+	t.Helper()
+	m, err := s.BeginMultipart(t.Context(), at, "x/y", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := []file.Part{part}
-	objects, sidecars := filepath.Join(shared.dir, "objects"), filepath.Join(shared.dir, "metadata")
-	for _, root := range []string{objects, sidecars} {
-		found, _ := filepath.Glob(filepath.Join(root, at.Bucket, ".sgwtmp/multipart/*", m.ID))
-		if len(found) != 1 {
-			t.Fatalf("%d folders of the multipart upload in %s", len(found), root)
-		}
-		// The name that the gateway gives: the MD5 of the part's MD5.
-		if err := os.Rename(found[0], found[0]+".c15a4bc9ab0b4f96c7ac3b2ed6d1a4a0-1.inprogress"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := recoverMultiparts(objects, sidecars); err != nil {
-		t.Fatal(err)
-	}
-	if err := shared.Complete(ctx, at, m, parts); err != nil {
-		t.Fatal(err)
-	}
-	r, err := shared.Open(ctx, at, "", 0, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if got, err := io.ReadAll(r); string(got) != "hello" || err != nil {
-		t.Fatalf("%q %v", got, err)
-	}
-	// What the gateway itself forgets to remove goes at the next start.
-	if err := recoverMultiparts(objects, sidecars); err != nil {
-		t.Fatal(err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(sidecars, at.Bucket, ".sgwtmp/multipart/*")); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
-	}
-	// Other tests leave unfinished uploads in the same store: their metadata is still that of parts.
-	all, _ := filepath.Glob(filepath.Join(sidecars, "*/.sgwtmp/multipart/*"))
-	for _, left := range all {
-		if _, err := os.Stat(strings.Replace(left, sidecars, objects, 1)); err != nil {
-			t.Errorf("metadata without parts: %v", err)
-		}
-	}
-}
-
-func TestFlushSharesAndNeverSkips(t *testing.T) {
-	started, release := make(chan int), make(chan error)
-	n := 0
-	f := &flusher{flush: func() error { n++; started <- n; return <-release }}
-	results := make(chan error, 10)
-	go func() { results <- f.Flush(t.Context()) }()
-	<-started
-	f.mu.Lock()
-	joins := f.next != nil
-	f.mu.Unlock()
-	if joins {
-		t.Fatal("who comes now would be served by the flush that runs already")
-	}
-	for range 5 { // they come while the first flush runs: it does not count for them
-		go func() { results <- f.Flush(t.Context()) }()
-	}
-	for waiting := false; !waiting; {
-		f.mu.Lock()
-		waiting = f.next != nil
-		f.mu.Unlock()
-	}
-	release <- nil
-	if err := <-results; err != nil {
-		t.Fatal(err)
-	}
-	second := <-started
-	failure := errors.New("disk")
-	go func() {
-		// Whoever came too late for the second flush is served by a third.
-		for {
-			select {
-			case <-started:
-			case release <- failure:
-			case <-t.Context().Done():
-				return
-			}
-		}
-	}()
-	for range 5 {
-		if err := <-results; err != failure {
-			t.Errorf("%v, want the flush's error", err)
-		}
-	}
-	if second != 2 {
-		t.Errorf("flush %d", second)
-	}
-}
-
-// One gateway a process: only where its socket would lie is looked at.
-func TestPlaceOfTheSocket(t *testing.T) {
-	dir := t.TempDir()
-	for range 2 { // the second time it finds what a killed process has left
-		e := &Store{}
-		socket, err := e.place(dir)
-		if err != nil || socket != filepath.Join(dir, "s3.sock") || e.dir != "" {
-			t.Fatal(socket, e.dir, err)
-		}
-		l, err := net.Listen("unix", socket)
+	for i, content := range contents {
+		p, err := s.PutPart(t.Context(), at, m, int32(i+1), bytes.NewReader(content), int64(len(content)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.(*net.UnixListener).SetUnlinkOnClose(false)
-		l.Close()
+		parts = append(parts, p)
 	}
-	deep := filepath.Join(dir, strings.Repeat("deep/", 30))
-	if err := os.MkdirAll(deep, 0o700); err != nil {
-		t.Fatal(err)
+	return m, parts
+}
+
+// content reads an object.
+func content(t *testing.T, s *Store, at file.Location) ([]byte, error) {
+	t.Helper()
+	o, err := s.Stat(t.Context(), at)
+	if err != nil {
+		return nil, err
 	}
-	e := &Store{}
-	socket, err := e.place(deep)
-	if err != nil || strings.HasPrefix(socket, deep) || e.dir == "" {
-		t.Fatal(socket, e.dir, err)
+	r, err := s.Open(t.Context(), at, o.ETag, 0, o.Size)
+	if err != nil {
+		return nil, err
 	}
-	l, err := net.Listen("unix", socket)
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// matching lists the files of the store that match a pattern.
+func matching(t *testing.T, dataDir, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(rootOf(dataDir), pattern))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	if err := e.Close(); err != nil {
-		t.Error(err)
+	return found
+}
+
+// What a crash has left is not taken for an object, and is removed or gone on with at the next start.
+func TestStartAfterACrash(t *testing.T) {
+	dir := t.TempDir()
+	s := opened(t, dir, Options{})
+	layout := storage.Layout{BucketPrefix: "crash"}
+	whole, parted, deleted := layout.Object(1, "whole"), layout.Object(1, "parted"), layout.Object(1, "deleted")
+	put(t, s, whole, []byte("whole"))
+	m, parts := begun(t, s, parted, []byte("one"), []byte("two"))
+	if _, err := s.PutPart(t.Context(), parted, m, 7, bytes.NewReader([]byte("unused")), 6); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Dir(socket)); !os.IsNotExist(err) {
-		t.Errorf("its folder stays: %v", err)
+	begunRecord, err := os.ReadFile(s.upload(parted.Bucket, m.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Complete(t.Context(), parted, m, parts); err != nil {
+		t.Fatal(err)
+	}
+	gone, goneParts := begun(t, s, deleted, []byte("three"))
+	if err := s.Complete(t.Context(), deleted, gone, goneParts); err != nil {
+		t.Fatal(err)
+	}
+	// The crash: a file was being written; the record of an upload was not removed yet; an object was on its way out,
+	// and another one about to be replaced.
+	for path, b := range map[string][]byte{
+		filepath.Join(s.root, "tmp", "half"):                                []byte("half of an obj"),
+		s.upload(parted.Bucket, m.ID):                                       begunRecord,
+		filepath.Join(s.parts(parted.Bucket, m.ID), partName(7, 6, "beef")): []byte("unused"),
+	} {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.noteByRename(t.Context(), deleted.Bucket, s.object(deleted)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.note(t.Context(), parted.Bucket, s.object(parted)); err != nil {
+		t.Fatal(err)
+	}
+	s = opened(t, dir, Options{})
+	for at, want := range map[file.Location]string{whole: "whole", parted: "onetwo"} {
+		if b, err := content(t, s, at); err != nil || string(b) != want {
+			t.Errorf("%s: %q %v", at.Key, b, err)
+		}
+	}
+	if _, err := s.Stat(t.Context(), deleted); !errors.Is(err, file.ErrObjectMissing) {
+		t.Errorf("the object that was on its way out: %v", err)
+	}
+	for pattern, want := range map[string]int{"tmp/*": 0, "buckets/*/uploads/*": 0, "buckets/*/parts/*/*": 2,
+		"buckets/*/trash/*": 0} {
+		if found := matching(t, dir, pattern); len(found) != want {
+			t.Errorf("%s: %v, want %d", pattern, found, want)
+		}
+	}
+}
+
+// A file that is no whole object is not read as one, whatever its name.
+func TestDamagedFiles(t *testing.T) {
+	s := opened(t, t.TempDir(), Options{})
+	at := file.Location{Bucket: "b", Key: "key"}
+	put(t, s, at, []byte("content"))
+	good, err := os.ReadFile(s.object(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		"empty": {}, "cut": good[:len(good)-1], "half": good[:len(good)/2], "only bytes": []byte("content"),
+		"a byte less": good[1:], "a byte more": append([]byte("x"), good...), "only its end": good[len(good)-endSize:],
+		"zeros": make([]byte, len(good)), "another's": bytes.Replace(good, []byte(`"key":"key"`), []byte(`"key":"kez"`), 1),
+	} {
+		if err := os.WriteFile(s.object(at), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := content(t, s, at); !errors.Is(err, file.ErrObjectChanged) {
+			t.Errorf("%s: %q %v", name, got, err)
+		}
+		page, err := s.List(t.Context(), at.Bucket, "", "")
+		if err != nil || len(page) != 1 || page[0].Size != int64(len(b)) || page[0].ETag != "" {
+			t.Errorf("%s is listed as %v, %v", name, page, err)
+		}
+	}
+	put(t, s, at, []byte("content")) // it can be replaced
+	if got, err := content(t, s, at); err != nil || string(got) != "content" {
+		t.Errorf("%q %v", got, err)
 	}
 }

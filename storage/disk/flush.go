@@ -3,16 +3,15 @@ package disk
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
+	"slices"
 	"sync"
 )
 
-// flusher flushes the file systems of some folders to the disk. One flush serves all callers that were waiting when it
-// began. A caller that comes while it runs waits for the next one, because the running one may have missed its data.
+// flusher flushes files and folders to the disk. One flush serves all callers that were waiting when it began. A caller
+// that comes while it runs waits for the next one, because the running one may have missed its data.
 type flusher struct {
-	flush func() error
-	dirs  []*os.File
+	flush func(files []*os.File, dirs []string) error
 
 	mu      sync.Mutex
 	next    *flight // not begun yet; nil if no caller waits
@@ -20,30 +19,28 @@ type flusher struct {
 }
 
 type flight struct {
-	done chan struct{}
-	err  error
+	files []*os.File
+	dirs  []string // without duplicates
+	done  chan struct{}
+	err   error
 }
 
-func newFlusher(dirs ...string) (*flusher, error) {
-	f := &flusher{}
-	for _, dir := range dirs {
-		d, err := os.Open(dir)
-		if err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		f.dirs = append(f.dirs, d)
-	}
-	f.flush = f.syncDirs
-	return f, nil
-}
-
-// Flush returns when everything written before the call is on the disk.
-func (f *flusher) Flush(ctx context.Context) error {
+// Flush flushes the names in folders, and a file, which it closes; nil: none. An error of one flush is that of all
+// callers that it serves.
+func (f *flusher) Flush(ctx context.Context, file *os.File, dirs ...string) error {
 	f.mu.Lock()
 	if f.next == nil {
 		f.next = &flight{done: make(chan struct{})}
 	}
 	mine := f.next
+	if file != nil {
+		mine.files = append(mine.files, file)
+	}
+	for _, dir := range dirs {
+		if !slices.Contains(mine.dirs, dir) {
+			mine.dirs = append(mine.dirs, dir)
+		}
+	}
 	if !f.running {
 		f.running = true
 		go f.run()
@@ -63,7 +60,10 @@ func (f *flusher) run() {
 		now := f.next
 		f.next = nil
 		f.mu.Unlock()
-		now.err = f.flush()
+		now.err = f.flush(now.files, now.dirs)
+		for _, file := range now.files {
+			now.err = errors.Join(now.err, file.Close())
+		}
 		close(now.done)
 		f.mu.Lock()
 	}
@@ -71,28 +71,39 @@ func (f *flusher) run() {
 	f.mu.Unlock()
 }
 
-func (f *flusher) syncDirs() error {
-	done := make(map[uint64]bool)
-	for _, d := range f.dirs {
-		device, err := deviceOf(d)
-		if err != nil {
-			return fmt.Errorf("flush: %w", err)
+// manyFiles is from how many files on their file system is flushed, and not one by one.
+const manyFiles = 4
+
+// syncThese flushes files and folders of one file system.
+func syncThese(files []*os.File, dirs []string) error {
+	if len(files) >= manyFiles {
+		if done, err := syncFileSystem(files[0]); done {
+			return err
 		}
-		if done[device] {
-			continue
-		}
-		if err := syncFileSystem(d); err != nil {
-			return fmt.Errorf("flush file system: %w", err)
-		}
-		done[device] = true
 	}
-	return nil
+	var all error
+	for _, f := range files {
+		all = errors.Join(all, f.Sync())
+	}
+	for _, dir := range dirs {
+		d, err := os.Open(dir)
+		if isMissing(err) {
+			continue // removed meanwhile
+		}
+		if err == nil {
+			err = errors.Join(d.Sync(), d.Close())
+		}
+		all = errors.Join(all, err)
+	}
+	return all
 }
 
-// Close closes the folders. No call of Flush may be pending.
-func (f *flusher) Close() (err error) {
-	for _, d := range f.dirs {
-		err = errors.Join(err, d.Close())
+// FlushFolder flushes the file system of a folder to the disk.
+func FlushFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
 	}
-	return err
+	defer d.Close()
+	return syncEverything(d)
 }

@@ -1,66 +1,62 @@
 package disk
 
 import (
-	"bytes"
-	"context"
 	"errors"
+	"os"
 	"testing"
-	"time"
-
-	"holdfast/file"
-	"holdfast/internal/test/s3test"
-	"holdfast/storage/s3"
 )
 
-// Every call that writes is followed by a flush, and has failed if that has: the disk may not have what it wrote.
-func TestEveryWriteIsFlushed(t *testing.T) {
-	s := s3test.Start(t)
-	flushes, disk := 0, error(nil)
-	client := s3.New(s3.Options{Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey})
-	defer client.Close()
-	c := &Store{Client: client, room: (*Reserve)(nil), holding: holding{t.TempDir(), time.Minute},
-		flush: func(context.Context) error { flushes++; return disk }}
-	ctx, body := t.Context(), make([]byte, 5<<20)
-	at := func() file.Location { return file.Location{Bucket: "flushed-1", Key: string(file.NewID())} }
-	whole, whole2, parted := at(), at(), at()
-	var etag string
-	var upload file.Multipart
-	var first, second file.Part
-	writes := []struct {
-		name string
-		call func() error
-	}{
-		{"Put", func() (err error) {
-			etag, err = c.Put(ctx, whole, "x/y", bytes.NewReader(body), int64(len(body)))
-			return err
-		}},
-		{"Copy", func() error { return c.Copy(ctx, whole, etag, whole2, "x/y") }},
-		{"BeginMultipart", func() (err error) {
-			upload, err = c.BeginMultipart(ctx, parted, "x/y", true)
-			return err
-		}},
-		{"PutPart", func() (err error) {
-			first, err = c.PutPart(ctx, parted, upload, 1, bytes.NewReader(body), int64(len(body)))
-			return err
-		}},
-		{"CopyPart", func() (err error) {
-			second, err = c.CopyPart(ctx, whole, etag, 0, int64(len(body)), parted, upload, 2)
-			return err
-		}},
-		{"Complete", func() error {
-			return c.Complete(ctx, parted, upload, []file.Part{first, second})
-		}},
+func TestFlushSharesAndNeverSkips(t *testing.T) {
+	started, release := make(chan int), make(chan error)
+	some := func() *os.File {
+		file, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Error(err)
+		}
+		return file
 	}
-	for _, w := range writes {
-		before := flushes
-		if err := w.call(); err != nil || flushes == before {
-			t.Fatalf("%s: %d flushes, %v", w.name, flushes-before, err)
+	n := 0
+	f := &flusher{flush: func([]*os.File, []string) error { n++; started <- n; return <-release }}
+	results := make(chan error, 10)
+	go func() { results <- f.Flush(t.Context(), some()) }()
+	<-started
+	f.mu.Lock()
+	joins := f.next != nil
+	f.mu.Unlock()
+	if joins {
+		t.Fatal("who comes now would be served by the flush that runs already")
+	}
+	for range 5 { // they come while the first flush runs: it does not count for them
+		go func() { results <- f.Flush(t.Context(), some()) }()
+	}
+	for waiting := false; !waiting; {
+		f.mu.Lock()
+		waiting = f.next != nil
+		f.mu.Unlock()
+	}
+	release <- nil
+	if err := <-results; err != nil {
+		t.Fatal(err)
+	}
+	second := <-started
+	failure := errors.New("disk")
+	go func() {
+		// Whoever came too late for the second flush is served by a third.
+		for {
+			select {
+			case <-started:
+			case release <- failure:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	for range 5 {
+		if err := <-results; !errors.Is(err, failure) {
+			t.Errorf("%v, want the flush's error", err)
 		}
 	}
-	disk = errors.New("the disk is broken")
-	for _, w := range writes[:len(writes)-1] {
-		if err := w.call(); !errors.Is(err, file.ErrStorageWrite) || !errors.Is(err, disk) {
-			t.Errorf("%s, not flushed: %v", w.name, err)
-		}
+	if second != 2 {
+		t.Errorf("flush %d", second)
 	}
 }

@@ -3,35 +3,13 @@ package s3
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
+
+	"holdfast/storage"
 )
-
-// calls records every call to the store, including its retries: in the metrics and, if the request is traced, as a
-// span.
-type calls struct {
-	metrics *metrics
-	span    func(ctx context.Context, operation string) (context.Context, func(reason string)) // nil: no spans
-}
-
-// begin records the start of a call. The returned function records its end.
-func (c *calls) begin(ctx context.Context, operation string) (context.Context, func(error)) {
-	began, endSpan := time.Now(), func(string) {}
-	if c.span != nil {
-		ctx, endSpan = c.span(ctx, operation)
-	}
-	return ctx, func(err error) {
-		reason := reasonOf(err)
-		c.metrics.durations.WithLabelValues(operation).Observe(time.Since(began).Seconds())
-		if reason != "" {
-			c.metrics.errors.WithLabelValues(operation, reason).Inc()
-		}
-		endSpan(reason)
-	}
-}
 
 // reasonOf is the label of a failed call in the metrics; empty if it succeeded.
 func reasonOf(err error) string {
@@ -51,16 +29,16 @@ func reasonOf(err error) string {
 }
 
 // watch adds a middleware to the SDK that records its calls. It is the outermost, so it sees the call with its retries.
-func (c *calls) watch(o *s3.Options) {
+func watch(c *storage.Calls, o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		operation := stack.ID()
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("HoldfastCalls",
 			func(ctx context.Context, in middleware.InitializeInput,
 				next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-				ctx, end := c.begin(ctx, operation)
+				ctx, end := c.Begin(ctx, operation)
 				out, about, err := next.HandleInitialize(ctx, in)
 				if tries, ok := retry.GetAttemptResults(about); ok && len(tries.Results) > 1 {
-					c.metrics.retries.WithLabelValues(operation).Add(float64(len(tries.Results) - 1))
+					c.Retried(operation, len(tries.Results)-1)
 				}
 				end(err)
 				return out, about, err

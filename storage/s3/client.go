@@ -42,11 +42,11 @@ type Options struct {
 
 // Client speaks to one S3 store. Its methods may be called from several goroutines.
 type Client struct {
+	*storage.Calls
 	s3      *s3.Client
 	quirks  Quirks
 	retryer aws.Retryer
 	limits  limits
-	calls   *calls
 	reader  *reader // nil: the SDK reads
 	close   func()
 	buckets sync.Map // names of buckets that are known to exist
@@ -77,14 +77,14 @@ func New(o Options) *Client {
 	patient := o.newTransport(pace{answer: l.patient, read: l.patient, write: l.stallWrite})
 	options := o.sdk()
 	options.HTTPClient = &http.Client{Transport: normal}
-	calls := &calls{metrics: newMetrics()}
-	calls.watch(&options)
+	calls := storage.NewCalls("S3", reasonOf)
+	watch(calls, &options)
 	by := func(t *http.Transport) func(*s3.Options) {
 		client := &http.Client{Transport: t}
 		return func(o *s3.Options) { o.HTTPClient = client }
 	}
 	return &Client{
-		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, calls: calls, reader: newReader(o),
+		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, Calls: calls, reader: newReader(o),
 		noPartCopy: refusal{known: q.NoPartCopy}, noObjectCopy: refusal{known: q.NoObjectCopy},
 		payload: o.Signing.option(!q.NoChecksums), soon: by(soon), patient: by(patient),
 		close: func() {

@@ -77,7 +77,7 @@ func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset
 		}
 		return once{b}, nil
 	}
-	called, end := c.calls.begin(ctx, "GetObject")
+	called, end := c.Begin(ctx, "GetObject")
 	// Randomized: many downloads may lose the store at the same moment.
 	delays := &backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: time.Second,
 		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
@@ -88,7 +88,7 @@ func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset
 		}
 		return body, err
 	}, backoff.WithBackOff(delays), backoff.WithMaxTries(readAttempts), backoff.WithNotify(func(error, time.Duration) {
-		c.calls.metrics.retries.WithLabelValues("GetObject").Inc()
+		c.Retried("GetObject", 1)
 	}))
 	end(err)
 	if err != nil {

@@ -18,7 +18,7 @@ func TestOpenUnderAnotherTag(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Without a reader of its own, as for AWS and over TLS.
-	sdk := &Client{s3: own.s3, limits: own.limits, calls: own.calls, soon: own.soon}
+	sdk := &Client{s3: own.s3, limits: own.limits, Calls: own.Calls, soon: own.soon}
 	for name, open := range map[string]func(tag string) (io.ReadCloser, error){
 		"own reader":   func(tag string) (io.ReadCloser, error) { return own.Read(t.Context(), at, tag, 0, 3) },
 		"SDK's reader": func(tag string) (io.ReadCloser, error) { return sdk.Read(t.Context(), at, tag, 0, 3) },

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"holdfast/file"
 	"holdfast/storage"
-	"io/fs"
-	"path/filepath"
 	"strings"
 )
 
@@ -23,7 +21,7 @@ func (w *World) Check(url string, want []byte) {
 	if rec.Size != int64(len(want)) || !bytes.Equal(rec.SHA256, sum[:]) {
 		w.T.Fatalf("record of %d bytes with SHA-256 %x, want %d with %x", rec.Size, rec.SHA256, len(want), sum)
 	}
-	body, err := s3.Open(ctx, rec.Location, rec.ETag, 0, rec.Size)
+	body, err := shared.Open(ctx, rec.Location, rec.ETag, 0, rec.Size)
 	if err != nil {
 		w.T.Fatalf("the object: %v", err)
 	}
@@ -51,12 +49,20 @@ func (w *World) Check(url string, want []byte) {
 	w.Traceable(id)
 }
 
-// MakeRoom removes the object of a file that was checked: thousands of scenes would fill a disk.
+// MakeRoom removes everything in the store of a file that was checked: thousands of scenes would fill a disk.
 func (w *World) MakeRoom(url string) {
 	w.T.Helper()
-	rec, err := w.Rows.File(w.T.Context(), ID(url))
-	if err = errors.Join(err, s3.Delete(w.T.Context(), rec.Location),
-		s3.Delete(w.T.Context(), w.Layout.Object(1, ID(url)))); err != nil {
+	ctx, at := w.T.Context(), w.Layout.Object(1, ID(url))
+	rec, err := w.Rows.File(ctx, ID(url))
+	left, leftErr := shared.Leftovers(ctx, at.Bucket, ID(url))
+	err = errors.Join(err, leftErr, shared.Delete(ctx, rec.Location), shared.Delete(ctx, at))
+	for _, key := range left.Keys {
+		err = errors.Join(err, shared.Delete(ctx, file.Location{Bucket: at.Bucket, Key: key}))
+	}
+	for _, m := range left.Multiparts {
+		err = errors.Join(err, shared.Abort(ctx, file.Location{Bucket: at.Bucket, Key: m.Key}, m.ID))
+	}
+	if err != nil {
 		w.T.Error(err)
 	}
 }
@@ -70,20 +76,36 @@ func (w *World) Count(table string, id file.ID) (n int) {
 	return n
 }
 
-// InStore counts the objects and multipart uploads whose path contains the id.
+// InStore counts the objects whose keys contain the id, and the multipart uploads.
 func (w *World) InStore(id string) (n int) {
 	w.T.Helper()
-	err := filepath.WalkDir(filepath.Join(s3.dir, "objects", w.Layout.Object(1, "").Bucket),
-		func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && (strings.Contains(path, id) || strings.Contains(path, ".sgwtmp/multipart")) {
-				n++
-			}
-			return err
-		})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // the bucket does not exist yet
+	for _, key := range w.keys() {
+		if strings.Contains(key, id) {
+			n++
+		}
+	}
+	err := shared.Multiparts(w.T.Context(), w.Layout.Object(1, "").Bucket, func(storage.Begun) error { n++; return nil })
+	if err != nil {
 		w.T.Fatal(err)
 	}
 	return n
+}
+
+// keys lists the keys of all objects.
+func (w *World) keys() (keys []string) {
+	w.T.Helper()
+	for after := ""; ; after = keys[len(keys)-1] {
+		page, err := shared.List(w.T.Context(), w.Layout.Object(1, "").Bucket, "", after)
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		if len(page) == 0 {
+			return keys
+		}
+		for _, o := range page {
+			keys = append(keys, o.Key)
+		}
+	}
 }
 
 // Lives reports whether the upload exists. The row that is kept for a while after its deletion does not count.
@@ -99,26 +121,13 @@ func (w *World) Lives(id file.ID) bool {
 // Traceable checks that everything in the store can be attributed to the upload by its key.
 func (w *World) Traceable(id file.ID) {
 	w.T.Helper()
-	root := filepath.Join(s3.dir, "objects", w.Layout.Object(1, "").Bucket)
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	for _, key := range w.keys() {
+		owner, _, err := storage.Owner(key)
+		if err == nil && owner != id {
+			_, err = w.Rows.UploadRow(w.T.Context(), owner)
+		}
 		if err != nil {
-			return err
+			w.T.Errorf("%s belongs to no row: %v", key, err)
 		}
-		if d.Name() == ".sgwtmp" { // multipart uploads, in folders named by the hash of their key
-			return fs.SkipDir
-		}
-		if key, _ := filepath.Rel(root, path); !d.IsDir() {
-			owner, _, err := storage.Owner(key)
-			if err == nil && owner != id {
-				_, err = w.Rows.UploadRow(w.T.Context(), owner)
-			}
-			if err != nil {
-				w.T.Errorf("%s belongs to no row: %v", key, err)
-			}
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.T.Fatal(err)
 	}
 }

@@ -34,8 +34,8 @@ import (
 	"holdfast/upload"
 )
 
-// s3 is the only embedded store of this process.
-var s3 struct {
+// shared is the store of all worlds.
+var shared struct {
 	*disk.Store
 	dir string
 }
@@ -46,18 +46,18 @@ func Main(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	s3.dir = folder.Path
-	if s3.Store, err = disk.Open(context.Background(), s3.dir, disk.Options{NoFlush: true}); err != nil {
+	shared.dir = folder.Path
+	if shared.Store, err = disk.Open(context.Background(), shared.dir, disk.Options{NoFlush: true}); err != nil {
 		panic(err)
 	}
 	status := m.Run()
-	s3.Close()
+	shared.Close()
 	folder.Remove()
 	os.Exit(status)
 }
 
 // Store returns the store, without the faults of the engines' plans.
-func Store() *disk.Store { return s3.Store }
+func Store() *disk.Store { return shared.Store }
 
 // PartSize is the smallest that S3 accepts, so that little data makes several parts.
 const PartSize = 5 << 20
@@ -135,7 +135,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // drops the log of panics, which tests cause on purpose
 	server.Start()
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
-	w.URL, w.Client, w.Objects = server.URL, server.Client(), s3.Client
+	w.URL, w.Client, w.Objects = server.URL, server.Client(), shared.Store
 	w.MaxSize, w.LeaseTTL, w.Planned = MaxSize, upload.DefaultLeaseTTL, PartSize
 	w.who.Store(&Alice)
 	w.Start()

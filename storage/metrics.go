@@ -1,4 +1,4 @@
-package s3
+package storage
 
 import "github.com/prometheus/client_golang/prometheus"
 
@@ -24,6 +24,6 @@ func newMetrics() *metrics {
 }
 
 // Register registers the metrics.
-func (c *Client) Register(r prometheus.Registerer) {
-	r.MustRegister(c.calls.metrics.durations, c.calls.metrics.errors, c.calls.metrics.retries)
+func (c *Calls) Register(r prometheus.Registerer) {
+	r.MustRegister(c.metrics.durations, c.metrics.errors, c.metrics.retries)
 }

@@ -1,0 +1,82 @@
+package disk
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// fileSystem makes the store's calls to the operating system. Tests put theirs in its place: one that fails, and one
+// that forgets what was not flushed.
+type fileSystem interface {
+	// Open opens a file for reading.
+	Open(path string) (*os.File, error)
+	// Create makes a file with a name of its own in a folder.
+	Create(dir string) (*os.File, error)
+	Write(f *os.File, p []byte) (int, error)
+	// Fill appends what r has. If r is a file too, the kernel copies it.
+	Fill(f *os.File, r io.Reader) (int64, error)
+	Rename(from, to string) error
+	Link(from, to string) error
+	Mkdir(path string) error
+	// Remove removes a file or an empty folder.
+	Remove(path string) error
+	Lstat(path string) (fs.FileInfo, error)
+	// Names returns the names in a folder, in no order; none if it does not exist.
+	Names(dir string) ([]string, error)
+	// Sync flushes files, and the names in folders. A folder that does not exist is no error.
+	Sync(files []*os.File, dirs []string) error
+	// SyncAll flushes the file system of a folder.
+	SyncAll(dir string) error
+}
+
+// osFiles is the real file system.
+type osFiles struct{}
+
+func (osFiles) Open(path string) (*os.File, error)          { return os.Open(path) }
+func (osFiles) Create(dir string) (*os.File, error)         { return os.CreateTemp(dir, "") }
+func (osFiles) Write(f *os.File, p []byte) (int, error)     { return f.Write(p) }
+func (osFiles) Fill(f *os.File, r io.Reader) (int64, error) { return f.ReadFrom(r) }
+func (osFiles) Rename(from, to string) error                { return os.Rename(from, to) }
+func (osFiles) Link(from, to string) error                  { return os.Link(from, to) }
+func (osFiles) Mkdir(path string) error                     { return os.Mkdir(path, 0o700) }
+func (osFiles) Remove(path string) error                    { return os.Remove(path) }
+func (osFiles) Lstat(path string) (fs.FileInfo, error)      { return os.Lstat(path) }
+func (osFiles) SyncAll(dir string) error                    { return FlushFolder(dir) }
+
+func (osFiles) Sync(files []*os.File, dirs []string) error { return syncThese(files, dirs) }
+
+func (osFiles) Names(dir string) ([]string, error) {
+	f, err := os.Open(dir)
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// removeFolder removes a folder and the files in it. One that does not exist is no error.
+func (s *Store) removeFolder(dir string) error {
+	names, err := s.fs.Names(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := s.removeFile(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return s.removeFile(dir)
+}
+
+// removeFile removes a file or an empty folder, if it exists.
+func (s *Store) removeFile(path string) error {
+	if err := s.fs.Remove(path); !isMissing(err) {
+		return err
+	}
+	return nil
+}

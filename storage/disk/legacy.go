@@ -1,0 +1,257 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"holdfast/file"
+)
+
+// legacy reads what version 0.1 has stored, which embedded versitygw: an object is the file objects/<bucket>/<key>, and
+// each of its properties a file below metadata/<bucket>/<key>/meta. Objects stay there until they are deleted, so
+// nothing has to be converted, and backups that share their files with this folder stay whole. New objects are written
+// to the store's own folder, which is looked at first.
+type legacy struct {
+	fs      fileSystem
+	dataDir string
+}
+
+// The folders of version 0.1, and where, in a bucket, it keeps multipart uploads.
+const (
+	oldObjects    = "objects"
+	oldMetadata   = "metadata"
+	oldPrivate    = ".sgwtmp"
+	oldMultiparts = oldPrivate + "/multipart"
+	oldInProgress = ".inprogress" // ends the name of an upload's folder while it is completed
+)
+
+// path is the path of an object. A location that is no clean path below the bucket's folder has none: versitygw has
+// made no such object.
+func (l legacy) path(tree string, at file.Location) (string, error) {
+	rel := at.Bucket + "/" + at.Key
+	if !fs.ValidPath(rel) || strings.HasPrefix(at.Bucket, ".") || strings.Contains(at.Bucket, "/") || at.Key == "." ||
+		at.Key == oldPrivate || strings.HasPrefix(at.Key, oldPrivate+"/") || strings.Contains(rel, "\x00") {
+		return "", fs.ErrNotExist
+	}
+	return filepath.Join(l.dataDir, tree, filepath.FromSlash(rel)), nil
+}
+
+// find opens an object; fs.ErrNotExist if there is none.
+func (l legacy) find(at file.Location) (o found, err error) {
+	path, err := l.path(oldObjects, at)
+	if err != nil {
+		return o, err
+	}
+	f, err := l.fs.Open(path)
+	if cannotExist(err) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return o, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist
+	}
+	meta, _ := l.path(oldMetadata, at)
+	var etag, kind string
+	if err == nil {
+		etag, err = l.property(meta, "etag")
+	}
+	if err == nil {
+		kind, err = l.property(meta, "content-type")
+	}
+	if err != nil {
+		f.Close()
+		return o, err
+	}
+	r := record{Key: at.Key, Size: info.Size(), ETag: bare(etag), Type: kind}
+	return found{record: r, file: f, modified: info.ModTime()}, nil
+}
+
+// cannotExist reports whether an error says that there is no such file, and can be none.
+func cannotExist(err error) bool {
+	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
+}
+
+// property reads a property from a folder of metadata; empty if it is not there.
+func (l legacy) property(folder, name string) (string, error) {
+	f, err := l.fs.Open(filepath.Join(folder, "meta", name))
+	if isMissing(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	return string(b), err
+}
+
+// remove removes an object, first its file and then its metadata, and folders that are empty then.
+func (l legacy) remove(at file.Location) error {
+	path, err := l.path(oldObjects, at)
+	if err != nil {
+		return nil // there is none
+	}
+	info, err := l.fs.Lstat(path)
+	if isMissing(err) || cannotExist(err) || err == nil && !info.Mode().IsRegular() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.fs.Remove(path); err != nil && !isMissing(err) {
+		return err
+	}
+	meta, _ := l.path(oldMetadata, at)
+	if err := os.RemoveAll(filepath.Join(meta, "meta")); err != nil {
+		return err
+	}
+	depth := strings.Count(at.Key, "/")
+	l.prune(filepath.Dir(path), depth)
+	l.prune(meta, depth+1)
+	return nil
+}
+
+// prune removes a folder and those above it, at most depth, as long as they are empty.
+func (l legacy) prune(dir string, depth int) {
+	for ; depth > 0 && l.fs.Remove(dir) == nil; depth-- {
+		dir = filepath.Dir(dir)
+	}
+}
+
+// keys returns the keys of a bucket's objects that are wanted, in no order.
+func (l legacy) keys(bucket string, wanted func(string) bool) (keys []string, err error) {
+	if strings.HasPrefix(bucket, ".") || !fs.ValidPath(bucket) || strings.Contains(bucket, "/") {
+		return nil, nil
+	}
+	dir := filepath.Join(l.dataDir, oldObjects, bucket)
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case isMissing(err):
+			return nil
+		case err != nil:
+			return err
+		case d.IsDir() && path == filepath.Join(dir, oldPrivate):
+			return fs.SkipDir
+		case d.Type().IsRegular():
+			rel, err := filepath.Rel(dir, path)
+			if key := filepath.ToSlash(rel); err == nil && wanted(key) {
+				keys = append(keys, key)
+			}
+			return err
+		}
+		return nil
+	})
+	return keys, err
+}
+
+// buckets returns the names of buckets.
+func (l legacy) buckets() (buckets []string, err error) {
+	names, err := l.fs.Names(filepath.Join(l.dataDir, oldObjects))
+	for _, name := range names {
+		if !strings.HasPrefix(name, ".") {
+			buckets = append(buckets, name)
+		}
+	}
+	return buckets, err
+}
+
+// takeOver makes the multipart uploads of version 0.1 the store's own: their parts are renamed, and then they get a
+// record. A crash in between leaves an upload that the next start goes on with.
+func (s *Store) takeOver(ctx context.Context) error {
+	root := filepath.Join(s.dataDir, oldObjects)
+	folders, err := fs.Glob(os.DirFS(root), "*/"+oldMultiparts+"/*/*")
+	if err != nil {
+		return err
+	}
+	for _, rel := range folders {
+		if err := s.takeOverUpload(ctx, rel); err != nil {
+			return fmt.Errorf("take over an upload of version 0.1: %w", err)
+		}
+	}
+	// What is left there are files that were being written, and metadata of uploads that have ended.
+	buckets, err := s.old.buckets()
+	for _, bucket := range buckets {
+		for _, tree := range []string{oldObjects, oldMetadata} {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(s.dataDir, tree, bucket, oldPrivate)))
+		}
+	}
+	return err
+}
+
+// takeOverUpload takes over the upload whose folder is at rel.
+func (s *Store) takeOverUpload(ctx context.Context, rel string) error {
+	meta := filepath.Join(s.dataDir, oldMetadata, filepath.FromSlash(rel))
+	bucket, _, _ := strings.Cut(rel, "/")
+	id := filepath.Base(rel)
+	// versitygw renames the folder while it completes an upload.
+	if strings.HasSuffix(id, oldInProgress) {
+		id, _, _ = strings.Cut(id, ".")
+		if _, err := os.Stat(meta); err != nil { // that of the metadata comes later
+			meta = filepath.Join(filepath.Dir(meta), id)
+		}
+	}
+	r, err := s.old.begun(meta, id)
+	if err != nil || !isID(id) || r.Key == "" {
+		return err
+	}
+	to := s.parts(bucket, id)
+	if err := s.ensure(ctx, to); err != nil {
+		return err
+	}
+	from := filepath.Join(s.dataDir, oldObjects, filepath.FromSlash(rel))
+	names, err := s.fs.Names(from)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		new, err := s.old.partName(filepath.Join(from, name), filepath.Join(meta, name))
+		if err == nil && new != "" {
+			err = s.fs.Rename(filepath.Join(from, name), filepath.Join(to, new))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.flush(ctx, nil, to); err != nil {
+		return err
+	}
+	return s.begin(ctx, bucket, r)
+}
+
+// begun reads the record of an upload from the folder of its metadata.
+func (l legacy) begun(meta, id string) (r record, err error) {
+	key, err := l.property(filepath.Dir(meta), "objname")
+	if err != nil {
+		return r, err
+	}
+	kind, err := l.property(meta, "content-type")
+	return record{Key: key, Type: kind, Upload: id}, err
+}
+
+// partName is the new name of a part; empty if it is none, or one that was not written to its end.
+func (l legacy) partName(path, meta string) (string, error) {
+	number, err := strconv.ParseInt(filepath.Base(path), 10, 32)
+	if err != nil {
+		return "", nil
+	}
+	info, err := l.fs.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return "", err
+	}
+	etag, err := l.property(meta, "etag")
+	if err != nil || !isID(bare(etag)) {
+		return "", err
+	}
+	return partName(int32(number), info.Size(), bare(etag)), nil
+}

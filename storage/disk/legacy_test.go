@@ -1,0 +1,187 @@
+package disk
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// unpack unpacks the data folder that version 0.1 left when it was killed: a small file, a large one made of parts, and
+// an upload of 20 MiB with 17 MiB and 5 bytes of it, as two parts and a tail.
+func unpack(t *testing.T) (dataDir string) {
+	t.Helper()
+	f, err := os.Open("testdata/v01.tar.bz2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	dataDir = t.TempDir()
+	for r := tar.NewReader(bzip2.NewReader(f)); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return dataDir
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dataDir, filepath.Clean("/"+h.Name))
+		if h.FileInfo().IsDir() {
+			err = os.MkdirAll(path, 0o700)
+		} else {
+			var b []byte
+			if b, err = io.ReadAll(r); err == nil {
+				err = os.WriteFile(path, b, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The names in that folder.
+const (
+	oldBucket     = "pneumatic-dev-test-1"
+	oldSmall      = "674613f6-882b-4a40-b58e-4b7a63b74c6b"
+	oldLarge      = "01e89131-d8b2-4b71-b9dd-e733fbb7c678"
+	oldUnfinished = "b35c4e24-37ed-45a8-b7c2-aaa15e514dd9"
+	oldMultipart  = "793a5226-b694-4510-8806-19bd0b51cd4b"
+	oldTail       = "tails/" + oldUnfinished + "/1-17825797"
+)
+
+func repeated(of string, n int) []byte { return bytes.Repeat([]byte(of), n/len(of)+1)[:n] }
+
+// oldParts are the parts of the unfinished upload, as its rows have them.
+func oldParts() []file.Part {
+	return []file.Part{{Number: 1, Size: 8 << 20, ETag: `"a8303768d284de7c597218520ad035e6"`, CRC32: "UTNahg=="},
+		{Number: 2, Size: 8 << 20, ETag: `"db5beb04c9d4cb51d1a18f332d001057"`, CRC32: "xoUgkQ=="}}
+}
+
+// What version 0.1 stored is read under its ETag, listed among what is new, and deleted.
+func TestObjectsOfVersion01(t *testing.T) {
+	s := opened(t, unpack(t), Options{})
+	at := func(key string) file.Location { return file.Location{Bucket: oldBucket, Key: key} }
+	for key, want := range map[string]struct {
+		etag, kind string
+		content    []byte
+	}{
+		oldSmall: {`"698fe1342cfbe37405ed5d230751d6f0"`, "text/plain", []byte("a small file of version 0.1\n")},
+		oldLarge: {`"536f9e3621a5b325ff4fc0aba7185cf5-3"`, "application/octet-stream", repeated("0.1\n", 17<<20)},
+		oldTail: {`"8fda73f91100cd5203f56d20f7b3455a"`, "application/octet-stream",
+			repeated("unfinished\n", 17<<20+5)[16<<20:]},
+	} {
+		o, err := s.Stat(t.Context(), at(key))
+		if err != nil || o.ETag != want.etag || o.Type != want.kind {
+			t.Errorf("%s: %+v %v", key, o, err)
+		}
+		if b, err := content(t, s, at(key)); err != nil || !bytes.Equal(b, want.content) {
+			t.Errorf("%s: %d bytes or others, %v", key, len(b), err)
+		}
+		if err := ObjectIn(s.dataDir, at(key), int64(len(want.content))); err != nil {
+			t.Error(err)
+		}
+	}
+	put(t, s, at("1 new"), []byte("new"))
+	listed := func() string {
+		page, err := s.List(t.Context(), oldBucket, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for _, o := range page {
+			keys = append(keys, o.Key)
+		}
+		return strings.Join(keys, " | ")
+	}
+	if got, want := listed(), strings.Join([]string{oldLarge, "1 new", oldSmall, oldTail}, " | "); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if b, err := s.Buckets(t.Context(), "pneu"); err != nil || len(b) != 1 || b[0] != oldBucket {
+		t.Errorf("%q %v", b, err)
+	}
+	put(t, s, at(oldSmall), []byte("replaced"))
+	if b, err := content(t, s, at(oldSmall)); err != nil || string(b) != "replaced" {
+		t.Errorf("%q %v", b, err)
+	}
+	for _, key := range []string{oldSmall, oldLarge, oldTail} {
+		if err := s.Delete(t.Context(), at(key)); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Stat(t.Context(), at(key)); !errors.Is(err, file.ErrObjectMissing) {
+			t.Errorf("%s was deleted: %v", key, err)
+		}
+	}
+	if got := listed(); got != "1 new" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+// An upload that version 0.1 has begun goes on, also when a crash interrupts the start, or has interrupted its
+// completion.
+func TestUploadOfVersion01(t *testing.T) {
+	at := file.Location{Bucket: oldBucket, Key: oldUnfinished}
+	whole := repeated("unfinished\n", 20<<20)
+	for name, prepare := range map[string]func(t *testing.T, dataDir, folder string){
+		"as it was": func(*testing.T, string, string) {},
+		"while it was completed": func(t *testing.T, dataDir, folder string) {
+			if err := os.Rename(folder, folder+".c15a4bc9ab0b4f96c7ac3b2ed6d1a4a0-1.inprogress"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"half taken over": func(t *testing.T, dataDir, folder string) {
+			s := &Store{root: rootOf(dataDir)}
+			to := s.parts(oldBucket, oldMultipart)
+			if err := os.MkdirAll(to, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(filepath.Join(folder, "1"), filepath.Join(to, nameOf(oldParts()[0]))); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := unpack(t)
+			found, err := filepath.Glob(filepath.Join(dir, oldObjects, oldBucket, oldMultiparts, "*", oldMultipart))
+			if err != nil || len(found) != 1 {
+				t.Fatal(found, err)
+			}
+			prepare(t, dir, found[0])
+			for range 2 { // the second start finds nothing to do
+				s := opened(t, dir, Options{})
+				left, err := s.Leftovers(t.Context(), oldBucket, oldUnfinished)
+				if err != nil || len(left.Keys) != 1 || len(left.Multiparts) != 1 || left.Multiparts[0].ID != oldMultipart {
+					t.Fatalf("%+v %v", left, err)
+				}
+			}
+			s := opened(t, dir, Options{})
+			m := file.Multipart{ID: oldMultipart, Sums: true}
+			p, err := s.PutPart(t.Context(), at, m, 3, bytes.NewReader(whole[16<<20:]), 4<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Complete(t.Context(), at, m, append(oldParts(), p)); err != nil {
+				t.Fatal(err)
+			}
+			if b, err := content(t, s, at); err != nil || !bytes.Equal(b, whole) {
+				t.Errorf("%d bytes or others, %v", len(b), err)
+			}
+			s = opened(t, dir, Options{})
+			if err := s.Complete(t.Context(), at, m, append(oldParts(), p)); err != nil &&
+				!errors.Is(err, storage.ErrNoUpload) {
+				t.Error(err)
+			}
+			if found, _ := filepath.Glob(filepath.Join(dir, "*", oldBucket, oldPrivate)); len(found) != 0 {
+				t.Errorf("left of version 0.1: %v", found)
+			}
+		})
+	}
+}

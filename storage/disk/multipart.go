@@ -1,0 +1,333 @@
+package disk
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"holdfast/file"
+	"holdfast/storage"
+)
+
+// BeginMultipart is storage.Store's.
+func (s *Store) BeginMultipart(
+	ctx context.Context, at file.Location, contentType string, copies bool,
+) (m file.Multipart, err error) {
+	err = s.call(ctx, "CreateMultipartUpload", "begin multipart upload", file.ErrStorageWrite,
+		func(ctx context.Context) error {
+			return s.write(0, func() error {
+				m = file.Multipart{ID: string(file.NewID()), Sums: !copies}
+				return s.begin(ctx, at.Bucket, record{Key: at.Key, Type: contentType, Upload: m.ID})
+			})
+		})
+	return m, err
+}
+
+// begin writes the record of an upload.
+func (s *Store) begin(ctx context.Context, bucket string, r record) error {
+	d, err := s.newDraft()
+	if err != nil {
+		return err
+	}
+	defer d.drop()
+	path := s.upload(bucket, r.Upload)
+	if err := s.ensure(ctx, filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := r.append(d); err != nil {
+		return err
+	}
+	if err := d.flush(ctx); err != nil {
+		return err
+	}
+	if err := d.name(path); err != nil {
+		return err
+	}
+	return s.flush(ctx, nil, filepath.Dir(path))
+}
+
+// begun returns the record of an upload for a key; storage.ErrNoUpload if there is none.
+func (s *Store) begun(at file.Location, id string) (record, error) {
+	if !isID(id) {
+		return record{}, fmt.Errorf("%w: %q", storage.ErrNoUpload, id)
+	}
+	r, err := s.recordAt(s.upload(at.Bucket, id))
+	if isMissing(err) || err == nil && r.Key != at.Key {
+		err = fmt.Errorf("%w: %s", storage.ErrNoUpload, id)
+	}
+	return r, err
+}
+
+// PutPart is storage.Store's.
+func (s *Store) PutPart(
+	ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64,
+) (part file.Part, err error) {
+	err = s.call(ctx, "UploadPart", "put part", file.ErrStorageWrite, func(ctx context.Context) error {
+		return s.write(size, func() error {
+			part, err = s.putPart(ctx, at, m, number, func(d *draft) (string, error) {
+				sums, err := copyExactly(ctx, d, body, size)
+				if err != nil {
+					return "", err
+				}
+				return sums.etag(), nil
+			}, size)
+			return err
+		})
+	})
+	return part, err
+}
+
+// putPart stores a part. fill writes its bytes, and returns its ETag.
+func (s *Store) putPart(
+	ctx context.Context, at file.Location, m file.Multipart, number int32, fill func(*draft) (string, error), size int64,
+) (part file.Part, err error) {
+	if number < 1 || number > storage.MaxParts {
+		return part, fmt.Errorf("part number %d", number)
+	}
+	if _, err := s.begun(at, m.ID); err != nil {
+		return part, err
+	}
+	d, err := s.newDraft()
+	if err != nil {
+		return part, err
+	}
+	defer d.drop()
+	etag, err := fill(d)
+	if err != nil {
+		return part, err
+	}
+	part = file.Part{Number: number, Size: size, ETag: quoted(etag)}
+	if m.Sums {
+		part.CRC32 = crcOf(etag)
+	}
+	dir := s.parts(at.Bucket, m.ID)
+	if err := s.ensure(ctx, filepath.Dir(dir)); err != nil {
+		return part, err
+	}
+	if err := s.namePart(ctx, d, at, m.ID, filepath.Join(dir, nameOf(part))); err != nil {
+		return part, err
+	}
+	dirs := []string{dir}
+	if _, known := s.folders.Load(dir); !known {
+		dirs = append(dirs, filepath.Dir(dir))
+	}
+	if err := d.flush(ctx, dirs...); err != nil {
+		return part, err
+	}
+	s.folders.Store(dir, true)
+	return part, nil
+}
+
+// namePart gives a part its name, if its upload was not ended meanwhile. The caller flushes the part and its folders.
+//
+// If the name is there already, the part was stored before, with the same bytes, and maybe acknowledged. Then this one
+// is flushed before it takes the name: a power cut must leave one of the two.
+func (s *Store) namePart(ctx context.Context, d *draft, at file.Location, id, path string) error {
+	lock := s.uploads.of(id)
+	lock.Lock()
+	defer lock.Unlock()
+	if _, err := s.begun(at, id); err != nil {
+		return err
+	}
+	if err := s.mkdir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	_, err := s.fs.Lstat(path)
+	if err == nil {
+		err = d.flush(ctx)
+	}
+	if err != nil && !isMissing(err) {
+		return err
+	}
+	return d.name(path)
+}
+
+// crcOf returns the CRC32 in an ETag that sums has made, as S3 writes it.
+func crcOf(etag string) string {
+	b, err := hex.DecodeString(etag)
+	if err != nil || len(b) != 12 {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString(b[8:])
+}
+
+// CopyPart is storage.Copier's. The kernel copies the bytes, or has the file system share them. They are not read here,
+// so the part's ETag is made of the source's.
+func (s *Store) CopyPart(
+	ctx context.Context, from file.Location, fromETag string, offset, length int64,
+	to file.Location, m file.Multipart, number int32,
+) (part file.Part, err error) {
+	err = s.call(ctx, "UploadPartCopy", "copy part", file.ErrStorageWrite, func(ctx context.Context) error {
+		return s.write(length, func() error {
+			m.Sums = false
+			part, err = s.putPart(ctx, to, m, number, func(d *draft) (string, error) {
+				return s.copyRange(ctx, d, from, fromETag, offset, length)
+			}, length)
+			return err
+		})
+	})
+	return part, err
+}
+
+func (s *Store) copyRange(
+	ctx context.Context, to *draft, from file.Location, fromETag string, offset, length int64,
+) (etag string, err error) {
+	o, err := s.stat(from)
+	if err != nil {
+		return "", err
+	}
+	if fromETag == "" {
+		fromETag = o.ETag
+	}
+	body, err := s.open(ctx, from, fromETag, offset, length)
+	if errors.Is(err, file.ErrObjectChanged) && bare(fromETag) == bare(o.ETag) {
+		return "", fmt.Errorf("%w: %s", file.ErrStorageWrite, err.Error()) // a range that it does not have
+	}
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	for done := int64(0); done < length; {
+		n, err := body.Pass(to, copyStep, 0)
+		if done += n; err != nil {
+			return "", err
+		}
+	}
+	h := newSums()
+	fmt.Fprintf(h, "%d bytes from %d on of %s", length, offset, bare(fromETag))
+	return "c" + h.etag(), nil
+}
+
+// copyStep is after how many bytes of a copy its context is looked at.
+const copyStep = 64 << 20
+
+// Complete is storage.Store's. It waits until a backup has copied the parts.
+func (s *Store) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
+	return s.call(ctx, "CompleteMultipartUpload", "complete multipart upload", file.ErrStorageWrite,
+		func(ctx context.Context) error {
+			if err := s.holding.completion(ctx); err != nil {
+				return err
+			}
+			return s.write(0, func() error { return s.complete(ctx, at, m.ID, parts) })
+		})
+}
+
+// complete makes the object whose record names the parts, and then removes the record of the upload. A crash in
+// between leaves both: then the upload is completed already.
+func (s *Store) complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {
+	lock := s.uploads.of(id)
+	lock.Lock()
+	defer lock.Unlock()
+	was, err := s.begun(at, id)
+	if err != nil && !errors.Is(err, storage.ErrNoUpload) {
+		return err
+	}
+	done, lookErr := s.madeOf(at, id)
+	switch {
+	case lookErr != nil && !errors.Is(lookErr, errDamaged):
+		return lookErr
+	case done:
+		return s.flush(ctx, nil, filepath.Dir(s.object(at))) // an earlier call may have failed to
+	case err != nil:
+		return err
+	}
+	r := record{Key: at.Key, Type: was.Type, Upload: id}
+	if err := s.assemble(at.Bucket, &r, parts); err != nil {
+		return err
+	}
+	d, err := s.newDraft()
+	if err != nil {
+		return err
+	}
+	defer d.drop()
+	if err := s.publish(ctx, d, at, r); err != nil {
+		return err
+	}
+	return s.settle(at.Bucket, id, r.Parts)
+}
+
+// madeOf reports whether the object at a location was made of an upload.
+func (s *Store) madeOf(at file.Location, id string) (bool, error) {
+	r, err := s.recordAt(s.object(at))
+	if isMissing(err) {
+		return false, nil
+	}
+	return err == nil && isID(id) && r.Upload == id, err
+}
+
+// assemble puts the parts into a record, after it has seen that all of them are there.
+func (s *Store) assemble(bucket string, r *record, parts []file.Part) error {
+	if len(parts) == 0 {
+		return errors.New("no parts")
+	}
+	parts = slices.SortedFunc(slices.Values(parts), func(a, b file.Part) int { return int(a.Number) - int(b.Number) })
+	h := newSums()
+	for i, p := range parts {
+		name := nameOf(p)
+		if i > 0 && parts[i-1].Number == p.Number {
+			return fmt.Errorf("part %d is listed twice", p.Number)
+		}
+		info, err := s.fs.Lstat(filepath.Join(s.parts(bucket, r.Upload), filepath.Base(name)))
+		if err != nil {
+			return fmt.Errorf("part %d: %s", p.Number, err.Error())
+		}
+		if info.Size() != p.Size || name != filepath.Base(name) {
+			return fmt.Errorf("part %d has %d bytes, not %d", p.Number, info.Size(), p.Size)
+		}
+		if own := crcOf(bare(p.ETag)); own != "" && p.CRC32 != "" && own != p.CRC32 {
+			return fmt.Errorf("part %d has the CRC32 %s, not %s", p.Number, own, p.CRC32)
+		}
+		r.Parts, r.Size = append(r.Parts, name), r.Size+p.Size
+		fmt.Fprintln(h, name)
+	}
+	r.ETag = fmt.Sprintf("%s-%d", h.etag(), len(parts))
+	return nil
+}
+
+// settle removes the parts that do not belong to an upload that is an object now, and then the record of the upload.
+func (s *Store) settle(bucket, id string, keep []string) error {
+	dir := s.parts(bucket, id)
+	s.folders.Delete(dir)
+	names, err := s.fs.Names(dir)
+	if err != nil {
+		return err
+	}
+	kept := map[string]bool{}
+	for _, name := range keep {
+		kept[name] = true
+	}
+	for _, name := range names {
+		if !kept[name] {
+			err = errors.Join(err, s.removeFile(filepath.Join(dir, name)))
+		}
+	}
+	return errors.Join(err, s.removeFile(s.upload(bucket, id)))
+}
+
+// Abort is storage.Store's; storage.ErrHeld while a backup is made.
+func (s *Store) Abort(ctx context.Context, at file.Location, uploadID string) error {
+	return s.call(ctx, "AbortMultipartUpload", "abort multipart upload", file.ErrStorageWrite,
+		func(ctx context.Context) error {
+			if err := s.holding.removal(); err != nil {
+				return err
+			}
+			lock := s.uploads.of(uploadID)
+			lock.Lock()
+			defer lock.Unlock()
+			if _, err := s.begun(at, uploadID); errors.Is(err, storage.ErrNoUpload) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			noted, err := s.noteByRename(ctx, at.Bucket, s.upload(at.Bucket, uploadID))
+			if err == nil {
+				s.discard(ctx, at.Bucket, noted)
+			}
+			return err
+		})
+}

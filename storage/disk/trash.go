@@ -1,0 +1,110 @@
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"path/filepath"
+
+	"holdfast/file"
+)
+
+// What is in several files is removed in three steps: its record is moved to the trash, its parts are removed, and
+// then the record. Each step is flushed before the next one. A crash leaves the record, and the next start goes on.
+
+// note links the record at path into the trash, and returns when that was flushed; noteByRename moves it there.
+func (s *Store) note(ctx context.Context, bucket, path string) (noted string, err error) {
+	if noted, err = s.intoTrash(ctx, bucket, path, s.fs.Link); err == nil {
+		err = s.flush(ctx, nil, s.trash(bucket))
+	}
+	return noted, err
+}
+
+func (s *Store) noteByRename(ctx context.Context, bucket, path string) (noted string, err error) {
+	return s.intoTrash(ctx, bucket, path, s.fs.Rename)
+}
+
+func (s *Store) intoTrash(
+	ctx context.Context, bucket, path string, move func(from, to string) error,
+) (noted string, err error) {
+	dir := s.trash(bucket)
+	if err := s.ensure(ctx, dir); err != nil {
+		return "", err
+	}
+	noted = filepath.Join(dir, rand.Text())
+	return noted, move(path, noted)
+}
+
+// discard removes the parts of what is noted, and the note. What fails is not the caller's affair, for whom the object
+// has gone: the next start goes on.
+func (s *Store) discard(ctx context.Context, bucket, noted string) {
+	_ = s.removeNoted(ctx, bucket, noted)
+}
+
+// removeNoted removes the parts of what is noted, and the note. After an error the note stays.
+//
+// The parts stay if they belong to an object that is there: then the crash came before the record was replaced.
+func (s *Store) removeNoted(ctx context.Context, bucket, noted string) error {
+	r, err := s.recordAt(noted)
+	if errors.Is(err, errDamaged) {
+		return s.removeFile(noted)
+	}
+	if err != nil {
+		return err
+	}
+	at := file.Location{Bucket: bucket, Key: r.Key}
+	there, err := s.madeOf(at, r.Upload)
+	if err == nil && !there && isID(r.Upload) {
+		err = s.removeParts(ctx, at, r.Upload)
+	}
+	if err != nil {
+		return err
+	}
+	return s.removeFile(noted)
+}
+
+// removeParts removes the parts of what is in the trash, and returns when they can't come back. The record has left the
+// folder of uploads or of objects; that is flushed first, or a power cut could leave it there without its parts.
+func (s *Store) removeParts(ctx context.Context, at file.Location, id string) error {
+	dir := s.parts(at.Bucket, id)
+	s.folders.Delete(dir)
+	from := []string{filepath.Dir(s.upload(at.Bucket, id)), filepath.Dir(s.object(at))}
+	if err := s.flush(ctx, nil, append(from, s.trash(at.Bucket))...); err != nil {
+		return err
+	}
+	if err := s.removeFolder(dir); err != nil {
+		return err
+	}
+	return s.flush(ctx, nil, filepath.Dir(dir))
+}
+
+// emptyTrash goes on with removals that a crash has interrupted.
+func (s *Store) emptyTrash(ctx context.Context, bucket string) error {
+	names, err := s.fs.Names(s.trash(bucket))
+	for _, name := range names {
+		err = errors.Join(err, s.removeNoted(ctx, bucket, filepath.Join(s.trash(bucket), name)))
+	}
+	return err
+}
+
+// settleUploads goes on with uploads that a crash has interrupted when they were objects already.
+func (s *Store) settleUploads(bucket string) error {
+	names, err := s.fs.Names(filepath.Dir(s.upload(bucket, "x")))
+	if err != nil {
+		return err
+	}
+	for _, id := range names {
+		begun, err := s.recordAt(s.upload(bucket, id))
+		var object record
+		if err == nil {
+			object, err = s.recordAt(s.object(file.Location{Bucket: bucket, Key: begun.Key}))
+		}
+		if err == nil && object.Upload == id {
+			err = s.settle(bucket, id, object.Parts)
+		}
+		if err != nil && !isMissing(err) && !errors.Is(err, errDamaged) {
+			return err
+		}
+	}
+	return nil
+}
