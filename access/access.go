@@ -105,6 +105,21 @@ func Change(who file.Identity, r file.Record) error {
 	return denied(who, r.ID)
 }
 
+// EndLinksOf decides whose links a caller may end all at once: its own, or, if user is not 0, those of that user. For
+// another user's it must be a service of the user's account.
+func EndLinksOf(who file.Identity, user int64) (file.LinkMaker, error) {
+	switch {
+	case who.Kind == "" || who.AccountID == 0:
+		return file.LinkMaker{}, file.ErrUnauthenticated
+	case user != 0 && user != who.UserID && who.Kind != file.KindService,
+		user == 0 && who.UserID == 0 && who.Fingerprint == "": // no maker is the same as such a caller
+		return file.LinkMaker{}, file.ErrForbidden
+	case user != 0 || who.UserID != 0:
+		return file.LinkMaker{AccountID: who.AccountID, UserID: max(user, who.UserID)}, nil
+	}
+	return file.LinkMaker{AccountID: who.AccountID, Kind: who.Kind, Fingerprint: who.Fingerprint}, nil
+}
+
 // List decides whose files a caller may list: users their own, services all of their account
 // (user 0). Visitors of a form are refused with file.ErrForbidden: they share one token, and
 // must not learn of each other's files.

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"holdfast/config"
@@ -10,6 +11,21 @@ import (
 
 type settingsCommand struct {
 	EnvFile bool `name:"env-file" help:"As a file for EnvironmentFile or --env-file, all of it commented out."`
+}
+
+// plainText returns Markdown as a terminal shows it: a link is its text, followed by its page if that has another name.
+func plainText(markdown string) string {
+	return regexp.MustCompile(`\[([^\]]*)\]\(([^)]*)\)`).ReplaceAllStringFunc(strings.ReplaceAll(markdown, "`", ""),
+		func(link string) string {
+			text, to, _ := strings.Cut(strings.Trim(link, "[)"), "](")
+			switch {
+			case strings.HasPrefix(to, "#"):
+				return text + " in docs/OPERATIONS.md"
+			case text == to:
+				return "docs/" + to
+			}
+			return text + " in docs/" + to
+		})
 }
 
 // Run prints all that can be set, not what is set.
@@ -24,7 +40,7 @@ func (c settingsCommand) Run(p *program) error {
 			group = s.Group
 			fmt.Fprintf(t.w, "\n%s\n", group)
 		}
-		t.row("  "+s.Name, s.Default, strings.ReplaceAll(s.Meaning, "`", ""))
+		t.row("  "+s.Name, s.Default, plainText(s.Meaning))
 	}
 	return t.flush()
 }
@@ -41,7 +57,7 @@ func writeEnvFile(w io.Writer, settings []config.Setting) error {
 			fmt.Fprintf(&b, "\n##### %s #####\n", group)
 		}
 		b.WriteByte('\n')
-		wrapped(&b, strings.ReplaceAll(s.Meaning, "`", ""))
+		wrapped(&b, plainText(s.Meaning))
 		fmt.Fprintf(&b, "#%s=%s\n", s.Name, s.Default)
 	}
 	_, err := io.WriteString(w, b.String())

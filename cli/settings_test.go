@@ -21,6 +21,12 @@ func TestSettingsAreListed(t *testing.T) {
 			t.Errorf("%s is not listed", s.Name)
 		}
 	}
+	if strings.ContainsAny(out.String(), "`") || strings.Contains(out.String(), "](") {
+		t.Errorf("there is Markdown in %s", &out)
+	}
+	if want := "see docs/MIGRATING.md\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is missing", want)
+	}
 }
 
 // The file for packages changes nothing as it is, and with all its defaults set either.

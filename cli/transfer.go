@@ -74,6 +74,11 @@ func (c *downloadCommand) Run(p *program) error {
 	if info, err := os.Stat(c.Output); len(c.URLs) > 1 && c.Output != "" && (toStream || err != nil || !info.IsDir()) {
 		return wrongArguments("several files need a folder as --output")
 	}
+	for _, url := range c.URLs {
+		if err := client.CheckURL(url); err != nil {
+			return wrongArguments("%w", err)
+		}
+	}
 	to := client.Target{Path: c.Output, Overwrite: c.Force}
 	return c.transfer(p, c.URLs, !toStream,
 		func(ctx context.Context, s *client.Client, url string) (string, error) {

@@ -24,6 +24,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -117,17 +118,25 @@ func New(base, token string) *Client {
 		StallTimeout: time.Minute, Progress: func(int64) {}}
 }
 
+// CheckURL returns an error for what is no URL that a file can be downloaded from.
+func CheckURL(s string) error {
+	if u, err := url.Parse(s); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return fmt.Errorf("%q is no http or https URL", s)
+	}
+	return nil
+}
+
 // request makes a request. Only URLs under Base get the token, so that a URL of another host can't collect it.
-func (c *Client) request(ctx context.Context, method, url string, body io.Reader) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, method, url, body)
+func (c *Client) request(ctx context.Context, method, to string, body io.Reader) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, to, body)
 	if err != nil {
 		return nil, err
 	}
-	if r.URL.Scheme != "http" && r.URL.Scheme != "https" || r.URL.Host == "" {
-		return nil, fmt.Errorf("%q is no http or https URL", url)
+	if err := CheckURL(to); err != nil {
+		return nil, err
 	}
 	r.Header.Set("User-Agent", "holdfast")
-	if c.Token != "" && (url == c.Base || strings.HasPrefix(url, c.Base+"/")) {
+	if c.Token != "" && (to == c.Base || strings.HasPrefix(to, c.Base+"/")) {
 		r.Header.Set("Authorization", "Bearer "+c.Token)
 	}
 	return r, nil

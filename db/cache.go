@@ -56,6 +56,16 @@ func (c *CachedDB) EndLinks(ctx context.Context, id file.ID) error {
 	return c.DB.EndLinks(ctx, id)
 }
 
+// EndLinksOf is DB's. After an error no link is invalidated: which ones were ended is unknown, and their cached rows
+// expire.
+func (c *CachedDB) EndLinksOf(ctx context.Context, m file.LinkMaker) ([]string, error) {
+	ids, err := c.DB.EndLinksOf(ctx, m)
+	for _, id := range ids {
+		c.links.Invalidate(id)
+	}
+	return ids, err
+}
+
 // Reload reads the record of a file from the database.
 func (c *CachedDB) Reload(ctx context.Context, id file.ID) (file.Record, error) {
 	c.records.Invalidate(id)

@@ -90,6 +90,23 @@ func (d *DB) EndLinks(ctx context.Context, id file.ID) error {
 	})
 }
 
+// EndLinksOf ends all valid links of one maker, to whichever files, and returns their ids. Links without a row stay:
+// their maker is unknown.
+func (d *DB) EndLinksOf(ctx context.Context, m file.LinkMaker) (ids []string, err error) {
+	err = d.tx(ctx, "end links of a maker", func(tx *transaction) error {
+		ids = nil // of a try before
+		return rows(ctx, tx, "end links of a maker", d.text(`delete from links where account_id = $1 and user_id = $2
+			and ($2 <> 0 or kind = $3 and ($4 = '' or fingerprint = $4)) returning id`),
+			[]any{m.AccountID, m.UserID, string(m.Kind), m.Fingerprint}, func(scan func(...any) error) error {
+				var id string
+				err := scan(&id)
+				ids = append(ids, id)
+				return err
+			})
+	})
+	return ids, err
+}
+
 // LinksEnded reports whether those links of a file that have no row were ended.
 func (d *DB) LinksEnded(ctx context.Context, id file.ID) (bool, error) {
 	var n int

@@ -1,6 +1,8 @@
 package db
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,10 +52,55 @@ func TestKeptLinks(t *testing.T) {
 				t.Errorf("%s: %v, %v", id, ended, err)
 			}
 		}
+		testLinksOfAMaker(t, d)
 		r, err := d.File(ctx, "two")
 		noErr(t, err)
 		noErr(t, d.DeleteFile(ctx, r))
 		_, err = d.Link(ctx, "c")
 		wantErr(t, err, file.ErrNotFound)
 	})
+}
+
+func testLinksOfAMaker(t *testing.T, d *DB) {
+	t.Helper()
+	ctx := t.Context()
+	for id, m := range map[string]file.Identity{
+		"user":    {Kind: file.KindUser, UserID: 7, AccountID: 4, Fingerprint: "u"},
+		"guest":   {Kind: file.KindGuest, UserID: 7, AccountID: 4, Fingerprint: "g"},
+		"other":   {Kind: file.KindUser, UserID: 8, AccountID: 4, Fingerprint: "o"},
+		"account": {Kind: file.KindUser, UserID: 7, AccountID: 5, Fingerprint: "u"},
+		"form":    {Kind: file.KindPublic, AccountID: 4, Fingerprint: "f1"},
+		"form2":   {Kind: file.KindPublic, AccountID: 4, Fingerprint: "f2"},
+		"service": {Kind: file.KindService, AccountID: 4, Fingerprint: "s"},
+	} {
+		noErr(t, d.CreateLink(ctx, file.Link{ID: id, File: "two", Maker: m, ExpiresAt: time.Now().Add(time.Hour)}))
+	}
+	for _, c := range []struct {
+		maker file.LinkMaker
+		ended string
+	}{
+		{file.LinkMaker{AccountID: 4, UserID: 7}, "guest user"},
+		{file.LinkMaker{AccountID: 4, UserID: 7}, ""},
+		{file.LinkMaker{AccountID: 4, UserID: 5_000_000_001}, ""},
+		{file.LinkMaker{AccountID: 4, Kind: file.KindPublic, Fingerprint: "f2"}, "form2"},
+		{file.LinkMaker{AccountID: 4, Kind: file.KindPublic}, "form"},
+		{file.LinkMaker{AccountID: 4, Kind: file.KindService}, "service"},
+	} {
+		ids, err := d.EndLinksOf(ctx, c.maker)
+		noErr(t, err)
+		slices.Sort(ids)
+		if got := strings.Join(ids, " "); got != c.ended {
+			t.Errorf("%+v: %q, want %q", c.maker, got, c.ended)
+		}
+	}
+	left, err := d.Links(ctx, "two")
+	noErr(t, err)
+	var ids []string
+	for _, l := range left {
+		ids = append(ids, l.ID)
+	}
+	slices.Sort(ids)
+	if got := strings.Join(ids, " "); got != "account c other" {
+		t.Errorf("left are %q", got)
+	}
 }

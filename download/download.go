@@ -59,6 +59,7 @@ type LinkRows interface {
 	Links(ctx context.Context, id file.ID) ([]file.Link, error)
 	EndLink(ctx context.Context, id file.ID, link string) error
 	EndLinks(ctx context.Context, id file.ID) error
+	EndLinksOf(ctx context.Context, m file.LinkMaker) (ids []string, err error)
 }
 
 // Limits are the rate limits of downloads; limit.Limits implements them.

@@ -3,6 +3,7 @@ package download
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"holdfast/access"
@@ -150,6 +151,35 @@ func (h *Handler) EndLink(w http.ResponseWriter, r *http.Request, id file.ID, li
 		err = h.LinkRows.EndLink(r.Context(), id, link)
 	}
 	h.answerNoContent(w, r, err)
+}
+
+// EndLinksOf ends all links that its caller has made, to whichever files. A service may name a user of its account,
+// whose links are ended in place of its own.
+func (h *Handler) EndLinksOf(w http.ResponseWriter, r *http.Request) {
+	who, _ := auth.FromContext(r.Context())
+	user, err := namedUser(r)
+	var maker file.LinkMaker
+	if err == nil {
+		maker, err = access.EndLinksOf(who, user)
+	}
+	if err == nil {
+		_, err = h.LinkRows.EndLinksOf(r.Context(), maker)
+	}
+	h.answerNoContent(w, r, err)
+}
+
+// namedUser reads the parameter user; 0 if there is none. What can't be understood is refused, since without the
+// parameter other links would be ended.
+func namedUser(r *http.Request) (int64, error) {
+	q, err := parameters(r, "user")
+	if err != nil || q["user"] == "" {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(q["user"], 10, 64)
+	if err != nil || n < 1 {
+		return 0, file.Refuse(file.ErrInvalid, "user must be the number of a user")
+	}
+	return n, nil
 }
 
 func (h *Handler) answerNoContent(w http.ResponseWriter, r *http.Request, err error) {

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -50,20 +51,19 @@ func (h *Handler) list(r *http.Request) (filePage, error) {
 	if !ok {
 		return filePage{}, file.ErrUnauthenticated
 	}
-	for name := range r.URL.Query() {
-		if name != "limit" && name != "after" {
-			return filePage{}, file.Refuse(file.ErrInvalid, "the parameters of a list are limit and after, not %.40q", name)
-		}
+	q, err := parameters(r, "limit", "after")
+	if err != nil {
+		return filePage{}, err
 	}
 	limit := defaultPage
-	if s := r.URL.Query().Get("limit"); s != "" {
+	if s := q["limit"]; s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > longestPage {
 			return filePage{}, file.Refuse(file.ErrInvalid, "limit must be a number from 1 to %d", longestPage)
 		}
 		limit = n
 	}
-	after, err := h.cursor(r, who)
+	after, err := h.cursor(r.Context(), q["after"], who)
 	if err != nil {
 		return filePage{}, err
 	}
@@ -92,8 +92,7 @@ func (h *Handler) list(r *http.Request) (filePage, error) {
 
 // cursor returns the cursor at which the page begins. "after" may also be the id of a listed file, which earlier
 // versions gave out as the cursor.
-func (h *Handler) cursor(r *http.Request, who file.Identity) (file.Cursor, error) {
-	s := r.URL.Query().Get("after")
+func (h *Handler) cursor(ctx context.Context, s string, who file.Identity) (file.Cursor, error) {
 	if s == "" {
 		return file.Cursor{}, nil
 	}
@@ -106,7 +105,7 @@ func (h *Handler) cursor(r *http.Request, who file.Identity) (file.Cursor, error
 		return file.Cursor{}, refusal
 	}
 	// Not from the cache: the file may have been deleted by another replica.
-	cursor, rec, err := h.Records.Cursor(r.Context(), id)
+	cursor, rec, err := h.Records.Cursor(ctx, id)
 	if err == nil {
 		err = access.Change(who, rec)
 	}

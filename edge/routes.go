@@ -98,6 +98,10 @@ func (o Options) route(router *mux.Router, prefix string) {
 	})))
 	router.HandleFunc(prefix+"/usage", read(o.withIdentity(usage(o.Usage, o.Respond))))
 	router.HandleFunc(prefix+"/upload", o.allowMethods(methods{"POST": o.upload, "OPTIONS": o.Uploads.Discover}))
+	// Other methods fall through to a file with that id.
+	router.HandleFunc(prefix+"/links", o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) {
+		o.Files.EndLinksOf(w, r)
+	})).Methods(http.MethodDelete)
 	slash := o.redirectSlash("/upload")
 	router.HandleFunc(prefix+"/upload/", o.allowMethods(methods{"POST": slash}))
 	serve := o.withIdentityOrLink(o.Files.Serve)

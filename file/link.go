@@ -11,3 +11,12 @@ type Link struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }
+
+// LinkMaker says whose links are meant.
+type LinkMaker struct {
+	AccountID int64
+	UserID    int64 // a user's and guest's; 0: those of makers that are no user
+	// Kind and Fingerprint are of makers that are no user. An empty Fingerprint stands for all of the kind.
+	Kind        Kind
+	Fingerprint string
+}

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"holdfast/file"
@@ -115,14 +116,25 @@ func (p *part) next() error {
 				"its filename belongs in quotes, and quotes in it are written as %%22")
 		case params["name"] != field:
 			continue
-		case params["filename"] == "":
+		case !isFile(params, m.Header.Get("Content-Type")):
 			return errMissingFile()
+		}
+		if e := m.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+			return file.Refuse(file.ErrMediaType, "Content-Encoding of a field is not taken: send the bytes of "+
+				"the file as they are")
 		}
 		p.name, p.mediaType, p.body = decodeName(params["filename"]), m.Header.Get("Content-Type"), m
 		p.stream.inFile = true
 		p.claim, err = declaredDigest(http.Header(m.Header))
 		return err
 	}
+}
+
+// isFile reports whether a field is a file. One with a media type is, even if its client gives it no name (RFC 7578,
+// 4.2). An empty name is what browsers send if no file was chosen.
+func isFile(params map[string]string, mediaType string) bool {
+	name, named := params["filename"]
+	return name != "" || !named && mediaType != ""
 }
 
 // unescape undoes what browsers do to a name (HTML, multipart/form-data encoding).
@@ -136,7 +148,19 @@ func decodeName(name string) string {
 			return decoded
 		}
 	}
-	return unescape.Replace(name)
+	return unescape.Replace(withoutFolders(name))
+}
+
+// windowsPath matches the whole path of a file, which Internet Explorer and some programs on Windows send as its name.
+// The two backslashes that begin a network path have become one, since the name was in quotes.
+var windowsPath = regexp.MustCompile(`^([A-Za-z]:)?\\`)
+
+// withoutFolders returns the last element of a path of Windows (RFC 7578, 4.2), and other names as they are.
+func withoutFolders(name string) string {
+	if base := name[strings.LastIndex(name, `\`)+1:]; windowsPath.MatchString(name) && base != "" {
+		return base
+	}
+	return name
 }
 
 // readError returns why the form could not be read on.

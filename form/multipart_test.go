@@ -62,6 +62,11 @@ func TestFilenames(t *testing.T) {
 		`form-data; name="file"; filename="=?utf-8?B?w6TDtsO8LnR4dA==?="`:           "äöü.txt",
 		`form-data; name="file"; filename="=?no-such-charset?B?w6TDtsO8LnR4dA==?="`: "=?no-such-charset?B?w6TDtsO8LnR4dA==?=",
 		`form-data; name="file"; filename="a%22b.txt"`:                              `a"b.txt`,
+		`form-data; name="file"; filename="C:\Users\ann\new\test.pdf"`:              "test.pdf",
+		`form-data; name="file"; filename="\\server\share\a b.pdf"`:                 "a b.pdf",
+		`form-data; name="file"; filename="c:\dir\"; x=y`:                           "",
+		`form-data; name="file"; filename="a\b.pdf"`:                                `a\b.pdf`,
+		`form-data; name="file"; filename="folder/a.pdf"`:                           "folder/a.pdf",
 		`form-data; name="file"; filename="unclosed.txt`:                            "",
 		`form-data; name="file"; filename=a"b".txt`:                                 "",
 		`form-data; name="file"; filename=a b.txt; filename=c d.txt`:                "",
@@ -72,6 +77,33 @@ func TestFilenames(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", disposition, a, want)
 		case want == "" && (a.status != 400 || !strings.Contains(a.reason, "quotes")):
 			t.Errorf("%s: %+v", disposition, a)
+		}
+	}
+}
+
+// A field is a file if it has a name, or no name but a type. Browsers send an empty name if no file was chosen.
+func TestFieldsWithoutAName(t *testing.T) {
+	for header, want := range map[string]int{
+		"form-data; name=\"file\"\r\nContent-Type: image/png":                                   200,
+		"form-data; name=\"file\"":                                                              422,
+		"form-data; name=\"file\"; filename=\"\"\r\nContent-Type: application/octet-stream":     422,
+		"form-data; name=\"file\"; filename*=utf-8''\r\nContent-Type: application/octet-stream": 422,
+		"form-data; name=\"other\"\r\nContent-Type: image/png":                                  422,
+	} {
+		body := "--b\r\nContent-Disposition: " + header + "\r\n\r\nx\r\n--b--\r\n"
+		if a := post(t, "multipart/form-data; boundary=b", body); a.status != want || want == 422 && a.code != "VAL_002" {
+			t.Errorf("%s: %+v, want %d", header, a, want)
+		}
+	}
+}
+
+// A file that was encoded on the way would be served without saying so.
+func TestEncodedFields(t *testing.T) {
+	for encoding, want := range map[string]int{"gzip": 415, "GZIP": 415, "identity, gzip": 415, "Identity": 200, "": 200} {
+		body := "--b\r\nContent-Disposition: form-data; name=file; filename=a\r\ncontent-encoding: " + encoding +
+			"\r\n\r\nx\r\n--b--\r\n"
+		if a := post(t, "multipart/form-data; boundary=b", body); a.status != want {
+			t.Errorf("%q: %+v, want %d", encoding, a, want)
 		}
 	}
 }

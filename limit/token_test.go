@@ -72,7 +72,8 @@ func TestTokens(t *testing.T) {
 		}
 		_, err := l.Token(from(office), "new")
 		p := problem.Of(err)
-		if want := fmt.Sprintf(`{"detail":"Rate limit exceeded","retry_after":%d}`,
+		if want := fmt.Sprintf(`{"code":"RATE_001","message":"Rate limit exceeded",`+
+			`"detail":"Rate limit exceeded","retry_after":%d}`,
 			int(p.RetryAfter.Seconds())); string(p.Body()) != want || p.RetryAfter < 19*time.Minute {
 			t.Errorf("%s %s", p.Body(), p.RetryAfter)
 		}

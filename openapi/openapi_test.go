@@ -70,7 +70,7 @@ func TestErrors(t *testing.T) {
 	want, got := map[string][]string{}, map[string][]string{}
 	for _, p := range problem.All() {
 		status := strconv.Itoa(p.Status)
-		if p.Status == http.StatusTooManyRequests { // of another form, without a code
+		if p.Status == http.StatusTooManyRequests { // of another form
 			continue
 		}
 		want[status] = append(want[status], p.Code+" "+p.Message)

@@ -195,11 +195,12 @@ func (p Problem) Body() []byte {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	var body any = p
-	if p.Status == http.StatusTooManyRequests { // the Python service's rate limiter has another form
+	if p.Status == http.StatusTooManyRequests { // the Python service's clients read these two
 		body = struct {
+			Problem
 			Detail     string `json:"detail"`
 			RetryAfter int    `json:"retry_after"` // seconds
-		}{p.Message, int(p.RetryAfter.Seconds())}
+		}{p, p.Message, int(p.RetryAfter.Seconds())}
 	}
 	if err := e.Encode(body); err != nil { // can't happen with strings and a pointer
 		panic(err)

@@ -1,6 +1,7 @@
 package tus
 
 import (
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -54,6 +55,9 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 	}
 	if x.draft == "" && r.Header.Get("Tus-Resumable") != "1.0.0" {
 		return unknownVersion(r)
+	}
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && mediaType == octets {
+		r.Header.Set("Content-Type", octets) // tusd compares it byte by byte; RFC 9110, 8.3.1, ignores case
 	}
 	for _, name := range []string{"Upload-Length", "Upload-Offset"} {
 		if _, _, err := parseLength(r.Header, name); err != nil {

@@ -29,7 +29,8 @@ type client struct {
 
 func uploaders() []client {
 	return []client{{"holdfast", inShell("holdfast")}, {"curl", inShell("curl")}, {"python", inPython}, {"go", inGo},
-		{"go package", inGoPackage}}
+		{"go package", inGoPackage}, {"deferred", uploading("deferred")}, {"concat", uploading("concat")},
+		{"ietf", uploading("ietf")}}
 }
 
 func downloaders() []client { return []client{{"wget", inShell("wget")}, {"aria2", inShell("aria2")}} }
@@ -140,6 +141,16 @@ func inShell(name string) func(t *testing.T, s service, dir, file string) string
 		t.Helper()
 		said := shell(t, s, dir, name, "FILE="+file)
 		return said[strings.LastIndex(said, "FILE=")+len("FILE=") : len(said)-1]
+	}
+}
+
+// uploading runs a snippet that only uploads, and downloads its file with wget's snippet.
+func uploading(name string) func(t *testing.T, s service, dir, file string) string {
+	return func(t *testing.T, s service, dir, _ string) string {
+		t.Helper()
+		stored := inShell(name)(t, s, dir, "")
+		inShell("wget")(t, s, dir, stored)
+		return stored
 	}
 }
 

@@ -89,6 +89,8 @@ func TestWrongRequests(t *testing.T) {
 		{"PATCH", open, octets + "|Upload-Offset: 5|Upload-Offset: 5", "x", 400, "VAL_003", "twice"},
 		{"PATCH", open, "Upload-Offset: 5", "x", 415, "VAL_005", "application/offset+octet-stream"},
 		{"PATCH", open, "Upload-Offset: 5|Content-Type: text/plain", "x", 415, "VAL_005", ""},
+		{"PATCH", open, "Upload-Offset: 4|Content-Type: Application/Offset+Octet-Stream", "x", 409, "UPLOAD_001", ""},
+		{"PATCH", open, "Upload-Offset: 4|" + octets + "; charset=utf-8", "x", 409, "UPLOAD_001", ""},
 		{"PATCH", open, octets + "|Upload-Offset: 5|Tus-Resumable: -", "x", 412, "UPLOAD_003", "Tus-Version: 1.0.0"},
 		{"PATCH", open, octets + "|Upload-Offset: 5|Tus-Resumable: 0.2.2", "x", 412, "UPLOAD_003", "Tus-Version: 1.0.0"},
 		{"POST", tus, "Upload-Length: 1|Tus-Resumable: 2", "", 412, "UPLOAD_003", "Tus-Version: 1.0.0"},
@@ -318,5 +320,12 @@ func TestUnknownParametersOfTheList(t *testing.T) {
 	s.check(t, []line{
 		{"GET", "/files/?limt=1", "", "", 400, "VAL_003", "limit and after"},
 		{"GET", "/files/?limit=1&cursor=x", "", "", 400, "VAL_003", "limit and after"},
+		{"GET", "/files/?Limit=1", "", "", 400, "VAL_003", "limit and after"},
+		{"GET", "/files/?limit%20=1", "", "", 400, "VAL_003", "limit and after"},
+		{"GET", "/files/?=1", "", "", 400, "VAL_003", "limit and after"},
+		{"GET", "/files/?limit=1&limit=2", "", "", 400, "VAL_003", "2 times"},
+		{"GET", "/files/?limit=%zz", "", "", 400, "VAL_003", "query"},
+		{"GET", "/files/?limit=1;after=x", "", "", 400, "VAL_003", "query"},
+		{"HEAD", "/files/?", "", "", 200, "", ""},
 	})
 }

@@ -113,3 +113,76 @@ func TestLinksAreEnded(t *testing.T) {
 		})
 	}
 }
+
+// All links of one maker end at once, to whichever files, and no other maker's.
+func TestLinksOfAMakerAreEnded(t *testing.T) {
+	t.Parallel()
+	for name, env := range map[string][]string{"SQLite": nil, "PostgreSQL": postgres(pgtest.Start(t))} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// Links are cached: the process that ends one must not open the file for it any longer.
+			s := start(t, append(env, "PERMISSION_CACHE_TTL=1h")...)
+			testLinksOfAMaker(t, s)
+		})
+	}
+}
+
+func testLinksOfAMaker(t *testing.T, s *server) {
+	token := func(account string, who ...string) string {
+		return "Authorization: Bearer " + s.run(append([]string{"token", "create", "--account", account}, who...)...)
+	}
+	anna, ben := token("1", "--user", "21"), token("1", "--user", "22")
+	program, foreign := token("1", "--service"), token("2", "--service")
+	var files []string
+	for range 2 {
+		sent, a := s.sendForm(t, "a", "", []byte("x"), anna)
+		if a.status != 200 {
+			t.Fatal(a)
+		}
+		files = append(files, "/files/"+sent.ID)
+		s.check(t, []line{{"PUT", files[len(files)-1] + "/grants", anna, `{"access": "account"}`, 200, "", ""}})
+	}
+	opened := func(of string, status int) (lines []line) { // links to both files, of one maker
+		t.Helper()
+		for _, f := range files {
+			var l struct{ URL string }
+			a := s.do(t, "POST", f+"/links", nil, of)
+			if err := json.Unmarshal(a.body, &l); a.status != 201 || err != nil {
+				t.Fatal(a, err)
+			}
+			s.check(t, []line{{"GET", l.URL, anonymous, "", 200, "", ""}})
+			lines = append(lines, line{"GET", l.URL, anonymous, "", status, map[bool]string{true: "LINK_001"}[status == 403],
+				""})
+		}
+		return lines
+	}
+	annas, bens, programs := opened(anna, 403), opened(ben, 200), opened(program, 200)
+	s.check(t, []line{
+		{"DELETE", "/files/links", anonymous, "", 401, "AUTH_001", ""},
+		{"DELETE", "/files/links?user=21", ben, "", 403, "PERM_001", ""},
+		{"DELETE", "/files/links?user=x", program, "", 400, "VAL_003", "number of a user"},
+		{"DELETE", "/files/links?user=0", program, "", 400, "VAL_003", "number of a user"},
+		{"DELETE", "/files/links?User=21", program, "", 400, "VAL_003", "parameters"},
+		{"DELETE", "/files/links?user=21&user=22", program, "", 400, "VAL_003", "2 times"},
+		{"DELETE", "/files/links?user=%zz", program, "", 400, "VAL_003", "query"},
+		{"DELETE", "/files/links?user=21", foreign, "", 204, "", ""}, // of the other account's user 21
+		{"DELETE", "/files/links", anna, "", 204, "", ""},
+	})
+	s.check(t, annas)
+	s.check(t, bens)
+	s.check(t, programs)
+	annas = opened(anna, 403)
+	s.check(t, []line{{"DELETE", "/links?user=21", program, "", 204, "", ""}})
+	s.check(t, annas)
+	s.check(t, bens)
+	if status, out := s.attempt(t, "", "links", "revoke", "--account", "1", "--services"); status != 0 ||
+		!strings.Contains(out, "links revoked: 2") {
+		t.Errorf("%d %s", status, out)
+	}
+	for _, args := range [][]string{{}, {"--account", "1"}, {"--account", "0", "--user", "1"},
+		{"--account", "1", "--user", "0"}, {"--account", "1", "--user", "1", "--services"}} {
+		if status, out := s.attempt(t, "", append([]string{"links", "revoke"}, args...)...); status != 2 {
+			t.Errorf("%q: %d %s", args, status, out)
+		}
+	}
+}

@@ -89,7 +89,8 @@ func testLimitsTogether(t *testing.T, replicas ...*server) {
 func limited(t *testing.T, a answer, hours int) {
 	t.Helper()
 	n, err := strconv.Atoi(a.header.Get("Retry-After"))
-	want := fmt.Sprintf(`{"detail":"Rate limit exceeded","retry_after":%d}`, n)
+	want := fmt.Sprintf(`{"code":"RATE_001","message":"Rate limit exceeded",`+
+		`"detail":"Rate limit exceeded","retry_after":%d}`, n)
 	if a.status != 429 || string(a.body) != want || err != nil || n < hours*3600-600 || n > hours*3600 ||
 		a.header.Get("Content-Type") != "application/json" || a.header.Get("Access-Control-Allow-Origin") == "" {
 		t.Errorf("%v, want 429 %s", a, want)

@@ -63,9 +63,9 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 			{"GET", "/files/", "Authorization: Bearer guess99|Cookie: token=" + s.token, "", 200, "", ""},
 			{"GET", public, anonymous, "", 200, "", "public"},
 			{"GET", public, anonymous + "|Cookie: token=another-old-one", "", 200, "", "public"}, // though it is not looked up
-			{"GET", private, anonymous + "|Cookie: token=another-old-one", "", 429, "", "retry_after"},
+			{"GET", private, anonymous + "|Cookie: token=another-old-one", "", 429, "RATE_001", "retry_after"},
 			{"GET", private, anonymous, "", 401, "AUTH_001", ""},
-			{"GET", "/files/", newcomer, "", 429, "", "retry_after"},
+			{"GET", "/files/", newcomer, "", 429, "RATE_001", "retry_after"},
 			{"GET", "/files/", newcomer + "|X-Real-IP: 192.0.2.7", "", 200, "", ""},
 			{"GET", "/files/", newcomer, "", 200, "", ""}, // it is known now
 		})
