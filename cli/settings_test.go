@@ -24,7 +24,7 @@ func TestSettingsAreListed(t *testing.T) {
 	if strings.ContainsAny(out.String(), "`") || strings.Contains(out.String(), "](") {
 		t.Errorf("there is Markdown in %s", &out)
 	}
-	if want := "see docs/MIGRATING.md\n"; !strings.Contains(out.String(), want) {
+	if want := " docs/MIGRATING.md\n"; !strings.Contains(out.String(), want) {
 		t.Errorf("%q is missing", want)
 	}
 }

@@ -143,15 +143,16 @@ func rejectCrossOrigin(origins origins, respond problem.Responder, next http.Han
 	})
 }
 
-// sameHost reports whether a request comes from a page of the host that it is sent to, as far as that can be seen
-// behind a proxy that removes the port from Host (nginx: proxy_set_header Host $host). Over plain HTTP browsers send
-// no Sec-Fetch-Site, so only Origin, with its port, can be compared. Pages on other ports of the same host are let
-// through, too: they share its cookies anyway.
+// sameHost reports whether a request without Sec-Fetch-Site, which browsers send over https only, comes from a page of
+// the host that it is sent to. Proxies rewrite Host: with the port of the scheme, which Origin never has (nginx:
+// $host:$server_port), or without the port (nginx: $host). So pages over plain HTTP on other ports of the same host are
+// let through, too: they share its cookies anyway.
 func sameHost(r *http.Request) bool {
-	if r.Header.Get("Sec-Fetch-Site") != "" {
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	if err != nil || r.Header.Get("Sec-Fetch-Site") != "" || r.Host == "" {
 		return false
 	}
-	origin, err := url.Parse(r.Header.Get("Origin"))
-	return err == nil && origin.Scheme == "http" && origin.Port() != "" && r.Host != "" &&
-		strings.EqualFold(origin.Hostname(), r.Host)
+	from, to := config.Origin(origin), &url.URL{Scheme: origin.Scheme, Host: r.Host}
+	return from != "" && (from == config.Origin(to) || origin.Scheme == "http" && to.Port() == "" &&
+		strings.EqualFold(origin.Hostname(), to.Hostname()))
 }

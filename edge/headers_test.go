@@ -76,6 +76,19 @@ func TestOwnPageOnAPortThatAProxyHides(t *testing.T) {
 		{"files.lan", "http://files.lan.evil.org:8080", "", false},
 		{"files.lan", "http://files.lan:8080@evil.org", "", false},
 		{"", "http://:8080", "", false},
+		{"[::1]", "http://[::1]:8080", "", true},
+		{"[::1]:8080", "http://[::1]:8080", "", true},
+		{"[::1]", "http://[::2]:8080", "", false},
+		// The port of the scheme, which browsers leave out.
+		{"Files.lan:80", "http://files.lan", "", true},
+		{"files.lan:443", "https://files.lan", "", true},
+		{"[::1]:443", "https://[::1]", "", true},
+		{"files.lan:", "http://files.lan", "", true},
+		{"files.lan:443", "http://files.lan", "", false},
+		{"files.lan:80", "https://files.lan", "", false},
+		{"files.lan:443", "https://files.lan", "same-site", false},
+		{"files.lan:443", "https://evil.lan", "", false},
+		{"files.lan:443", "tauri://files.lan", "", false},
 		{"files.lan", "null", "", false},
 	} {
 		origins := newOrigins(config.Config{}, "http://127.0.0.1:8000/files")

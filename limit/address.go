@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Proxies are the addresses of trusted proxies, whose X-Real-IP is believed.
@@ -15,11 +16,22 @@ type Proxies []netip.Prefix
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	addr := peer(r)
 	if said := r.Header.Values("X-Real-IP"); p.trusted(addr) && len(said) == 1 {
-		if client, err := netip.ParseAddr(said[0]); err == nil {
+		if client, err := parseAddress(said[0]); err == nil {
 			return client.Unmap().WithZone("")
 		}
 	}
 	return addr
+}
+
+// parseAddress reads an address as proxies write it: an IPv6 address may be in brackets, and some append the port.
+func parseAddress(s string) (netip.Addr, error) {
+	if at, err := netip.ParseAddrPort(s); err == nil {
+		return at.Addr(), nil
+	}
+	if inside, ok := strings.CutPrefix(s, "["); ok {
+		s = strings.TrimSuffix(inside, "]")
+	}
+	return netip.ParseAddr(s)
 }
 
 // Untrusted returns the peer's address, and whether the peer is no trusted proxy.
