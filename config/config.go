@@ -176,7 +176,7 @@ func (r *reader) service(c *Config) {
 		"same, with JSON logs, rate limits and HSTS)",
 		Development, Testing, Development, Staging, Production)
 	c.Debug = r.bool("DEBUG", "show the text of internal errors to clients", false)
-	c.Host = r.string("HOST", "the address to listen on; `0.0.0.0`: all addresses", "127.0.0.1")
+	c.Host = r.listenHost("HOST", "the address to listen on; `0.0.0.0`: all addresses", "127.0.0.1")
 	c.Port = r.int("PORT", "the port to listen on; 0: any free port", 8000, 0, 65535)
 	c.DataDir = r.path("DATA_DIR", "the folder of the SQLite database and of the embedded store", "./data")
 	c.PublicURL = r.publicURL()

@@ -76,3 +76,19 @@ func TestHostsOfSettings(t *testing.T) {
 		}
 	}
 }
+
+// HOST is checked before the program listens, and may have the brackets that an IPv6 address has in a URL.
+func TestHostToListenOn(t *testing.T) {
+	for host, want := range map[string]string{"": "127.0.0.1", " ": "127.0.0.1", "0.0.0.0": "0.0.0.0", "::": "::",
+		"[::1]": "::1", "[::]": "::", "fe80::1%eth0": "fe80::1%eth0", "localhost": "localhost",
+		"file-service": "file-service",
+		"*":            "", "0.0.0.0:80": "", "[::1]:80": "", "localhost:80": "", "http://localhost": "", "a b": "",
+		"::1]":  "",
+		"127.1": "", "bücher.de": "", "256.0.0.1": ""} {
+		c, err := Load(env("HOST=" + host))
+		if want == "" && (err == nil || !strings.Contains(err.Error(), "HOST must be an address or a name")) ||
+			want != "" && (err != nil || c.Host != want) {
+			t.Errorf("%q: %q %v, want %q", host, c.Host, err, want)
+		}
+	}
+}

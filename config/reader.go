@@ -139,6 +139,23 @@ func (r *reader) address(name, meaning, otherwise string) string {
 	return s
 }
 
+// listenHost reads an address or a name to listen on, without a port. An IPv6 address may be in brackets.
+func (r *reader) listenHost(name, meaning, otherwise string) string {
+	s := r.string(name, meaning, otherwise)
+	bare := s
+	if inside, ok := strings.CutPrefix(s, "["); ok {
+		bare = strings.TrimSuffix(inside, "]")
+	}
+	if _, err := netip.ParseAddr(bare); err == nil {
+		return bare
+	}
+	if strings.Contains(s, ":") || !ValidHost(s) {
+		r.fault(name, fmt.Sprintf("must be an address or a name, without a port (0.0.0.0 or :: for all addresses), not %q",
+			s))
+	}
+	return s
+}
+
 func (r *reader) httpURL(name, meaning string) *url.URL {
 	if s := r.get(name, meaning, ""); s != "" {
 		return r.checkURL(name, s)
