@@ -85,15 +85,18 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send a file in a form
-         * @description The file is the part `file`, and must have a name; other fields are skipped. The form streams. If it breaks off, nothing is left of it.
+         * Send a file in a form, or as it is
+         * @description A body of another type than a form's is the file itself, as with `putFile`, which has the headers for it. The rest is about forms.
+         *
+         *     The file is the part `file`, and must have a name; other fields are skipped. The form streams. If it breaks off, nothing is left of it.
          *     `Repr-Digest` or `Content-Digest` among the headers of that part is the SHA-256 of the file, among those of the request that of the whole
          *     form (RFC 9530): a wrong one is refused with UPLOAD_007, and nothing is left.
          *     With an `Idempotency-Key` the same form may be sent again: it makes one file.
          */
         post: operations["uploadForm"];
         delete?: never;
-        options?: never;
+        /** What of resumable uploads is spoken here */
+        options: operations["discoverForm"];
         head?: never;
         patch?: never;
         trace?: never;
@@ -167,14 +170,24 @@ export interface paths {
          *     declared: there is no short answer that looks whole. What a browser shows of it can run nothing.
          */
         get: operations["getFile"];
-        put?: never;
+        /**
+         * Send a file as it is
+         * @description The path's last segment is the file's name, unless `Content-Disposition` has one, and `Content-Type` its type. Each request makes a new
+         *     file, with an address of its own (`Location`): what is there under the same name stays as it is. A body that breaks off leaves nothing.
+         *
+         *     With `Upload-Complete` it is a creation as by `createUpload` in a version of the drafts, and can be resumed: the upload's URL is in
+         *     `Location`, and comes early in an interim answer (104), unless a proxy stands between. In an unknown version a whole file (`?1`) is taken
+         *     as if the client knew of none; the answer names the versions that are spoken.
+         */
+        put: operations["putFile"];
         post?: never;
         /**
          * Delete a file
          * @description For its owner, and the programs of its account.
          */
         delete: operations["deleteFile"];
-        options?: never;
+        /** What of resumable uploads is spoken here */
+        options: operations["discoverFile"];
         /**
          * What a file is
          * @description As `getFile` without a body. Ranges are for `GET`.
@@ -246,6 +259,30 @@ export interface paths {
          * @description Oldest first, without their addresses. For its owner, and the programs of its account.
          */
         head: operations["headLinks"];
+        patch?: never;
+        trace?: never;
+    };
+    "/links": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End all links that you have made
+         * @description To whichever files. Links that were made before their makers were recorded stay; `DELETE /{id}/links` ends those. In other
+         *     processes a link may open its file for `PERMISSION_CACHE_TTL` more.
+         */
+        delete: operations["endLinksOf"];
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -466,8 +503,16 @@ export interface components {
             /** @description What the request said. */
             "provided-offset"?: number;
         };
+        /** @description Another error, with two members more for clients of the Python service. */
         TooMany: {
             /** @constant */
+            code: "RATE_001";
+            /** @constant */
+            message: "Rate limit exceeded";
+            /**
+             * @description The same as `message`.
+             * @constant
+             */
             detail: "Rate limit exceeded";
             /** @description Seconds. */
             retry_after: number;
@@ -1342,6 +1387,8 @@ export interface components {
         concat: string;
         /** @description An algorithm (`sha1`, `sha256`, `crc32`, `md5`) and the base64 checksum of the body. It may come as a trailer that is announced (`Trailer`); one that does not come, since a proxy dropped it, is refused (400). Behind a proxy send it as a header. */
         checksum: string;
+        /** @description SHA-256 of the request's body (RFC 9530, 2). */
+        contentDigest: string;
         /** @description `sha-256=:...:` of the whole file (RFC 9530). A file with another content never becomes one. */
         reprDigest: string;
         /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
@@ -1352,7 +1399,7 @@ export interface components {
         incomplete: "?0" | "?1";
         /** @description Where the body begins, in bytes: where the upload is. */
         offset: number;
-        /** @description Drafts: the file's name. */
+        /** @description The file's name (RFC 6266). */
         contentDisposition: string;
         /** @description `inline`: pictures, sounds, films, PDFs and plain text may be shown. Anything else: save it. */
         disposition: string;
@@ -1490,15 +1537,19 @@ export interface operations {
                 "Upload-Concat"?: components["parameters"]["concat"];
                 /** @description An algorithm (`sha1`, `sha256`, `crc32`, `md5`) and the base64 checksum of the body. It may come as a trailer that is announced (`Trailer`); one that does not come, since a proxy dropped it, is refused (400). Behind a proxy send it as a header. */
                 "Upload-Checksum"?: components["parameters"]["checksum"];
+                /** @description SHA-256 of the request's body (RFC 9530, 2). */
+                "Content-Digest"?: components["parameters"]["contentDigest"];
                 /** @description `sha-256=:...:` of the whole file (RFC 9530). A file with another content never becomes one. */
                 "Repr-Digest"?: components["parameters"]["reprDigest"];
+                /** @description `sha-256=0`: no `Repr-Digest`. */
+                "Want-Repr-Digest"?: components["parameters"]["wantReprDigest"];
                 /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
                 "Upload-Draft-Interop-Version"?: components["parameters"]["draft"];
                 /** @description Drafts from version 4 on: `?1` if the upload ends with this body. */
                 "Upload-Complete"?: components["parameters"]["complete"];
                 /** @description The draft's version 3: `?0` if the upload ends with this body. */
                 "Upload-Incomplete"?: components["parameters"]["incomplete"];
-                /** @description Drafts: the file's name. */
+                /** @description The file's name (RFC 6266). */
                 "Content-Disposition"?: components["parameters"]["contentDisposition"];
             };
             path?: never;
@@ -1541,7 +1592,9 @@ export interface operations {
                     "Repr-Digest": components["headers"]["Repr-Digest"];
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
@@ -1773,8 +1826,12 @@ export interface operations {
                 "Upload-Length"?: components["parameters"]["length"];
                 /** @description An algorithm (`sha1`, `sha256`, `crc32`, `md5`) and the base64 checksum of the body. It may come as a trailer that is announced (`Trailer`); one that does not come, since a proxy dropped it, is refused (400). Behind a proxy send it as a header. */
                 "Upload-Checksum"?: components["parameters"]["checksum"];
+                /** @description SHA-256 of the request's body (RFC 9530, 2). */
+                "Content-Digest"?: components["parameters"]["contentDigest"];
                 /** @description `sha-256=:...:` of the whole file (RFC 9530). A file with another content never becomes one. */
                 "Repr-Digest"?: components["parameters"]["reprDigest"];
+                /** @description `sha-256=0`: no `Repr-Digest`. */
+                "Want-Repr-Digest"?: components["parameters"]["wantReprDigest"];
                 /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
                 "Upload-Draft-Interop-Version"?: components["parameters"]["draft"];
                 /** @description Drafts from version 4 on: `?1` if the upload ends with this body. */
@@ -1827,6 +1884,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description From version 7 of the drafts on: of a `PATCH` that completes the file. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Tus-Resumable": components["headers"]["Tus-Resumable"];
+                    "Upload-Offset": components["headers"]["Upload-Offset"];
+                    "Upload-Expires": components["headers"]["Upload-Expires"];
+                    "Content-Location": components["headers"]["Content-Location"];
+                    "Upload-Draft-Interop-Version": components["headers"]["Upload-Draft-Interop-Version"];
+                    "Upload-Limit": components["headers"]["Upload-Limit"];
+                    "Upload-Complete": components["headers"]["Upload-Complete"];
+                    "Upload-Incomplete": components["headers"]["Upload-Incomplete"];
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    "Repr-Digest": components["headers"]["Repr-Digest"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
             };
             /** @description The bytes are stored, or the upload is gone. */
             204: {
@@ -2101,8 +2191,12 @@ export interface operations {
                 "Upload-Length"?: components["parameters"]["length"];
                 /** @description An algorithm (`sha1`, `sha256`, `crc32`, `md5`) and the base64 checksum of the body. It may come as a trailer that is announced (`Trailer`); one that does not come, since a proxy dropped it, is refused (400). Behind a proxy send it as a header. */
                 "Upload-Checksum"?: components["parameters"]["checksum"];
+                /** @description SHA-256 of the request's body (RFC 9530, 2). */
+                "Content-Digest"?: components["parameters"]["contentDigest"];
                 /** @description `sha-256=:...:` of the whole file (RFC 9530). A file with another content never becomes one. */
                 "Repr-Digest"?: components["parameters"]["reprDigest"];
+                /** @description `sha-256=0`: no `Repr-Digest`. */
+                "Want-Repr-Digest"?: components["parameters"]["wantReprDigest"];
                 /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
                 "Upload-Draft-Interop-Version"?: components["parameters"]["draft"];
                 /** @description Drafts from version 4 on: `?1` if the upload ends with this body. */
@@ -2210,9 +2304,21 @@ export interface operations {
                 /** @description 1 to 255 characters of plain ASCII. */
                 "Idempotency-Key"?: string;
                 /** @description SHA-256 of the request's body (RFC 9530, 2). */
-                "Content-Digest"?: string;
+                "Content-Digest"?: components["parameters"]["contentDigest"];
                 /** @description The same (RFC 9530, 3). */
                 "Repr-Digest"?: string;
+                /** @description `sha-256=0`: no `Repr-Digest`. */
+                "Want-Repr-Digest"?: components["parameters"]["wantReprDigest"];
+                /** @description Bytes of the whole. With a `PATCH` once, where it was deferred. */
+                "Upload-Length"?: components["parameters"]["length"];
+                /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
+                "Upload-Draft-Interop-Version"?: components["parameters"]["draft"];
+                /** @description Drafts from version 4 on: `?1` if the upload ends with this body. */
+                "Upload-Complete"?: components["parameters"]["complete"];
+                /** @description The draft's version 3: `?0` if the upload ends with this body. */
+                "Upload-Incomplete"?: components["parameters"]["incomplete"];
+                /** @description The file's name (RFC 6266). */
+                "Content-Disposition"?: components["parameters"]["contentDisposition"];
             };
             path?: never;
             cookie?: never;
@@ -2223,6 +2329,7 @@ export interface operations {
                     /** Format: binary */
                     file: string;
                 };
+                "*/*": unknown;
             };
         };
         responses: {
@@ -2249,11 +2356,45 @@ export interface operations {
                     "application/json": components["schemas"]["Uploaded"];
                 };
             };
+            /** @description The file is there: the body has its URL, but not before version 7 of the drafts. Or, by a draft and with bytes to come, its upload has begun, at `Location`. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Tus-Resumable": components["headers"]["Tus-Resumable"];
+                    "Upload-Offset": components["headers"]["Upload-Offset"];
+                    "Upload-Expires": components["headers"]["Upload-Expires"];
+                    "Content-Location": components["headers"]["Content-Location"];
+                    "Upload-Draft-Interop-Version": components["headers"]["Upload-Draft-Interop-Version"];
+                    "Upload-Limit": components["headers"]["Upload-Limit"];
+                    "Upload-Complete": components["headers"]["Upload-Complete"];
+                    "Upload-Incomplete": components["headers"]["Upload-Incomplete"];
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    "Repr-Digest": components["headers"]["Repr-Digest"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             408: components["responses"]["TooSlow"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
@@ -2261,6 +2402,44 @@ export interface operations {
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
             507: components["responses"]["InsufficientStorage"];
+        };
+    };
+    discoverForm: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+                /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
+                "Upload-Draft-Interop-Version"?: components["parameters"]["draft"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It says so in its headers. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    Allow: components["headers"]["Allow"];
+                    "Upload-Limit": components["headers"]["Upload-Limit"];
+                    "Upload-Draft-Interop-Version": components["headers"]["Upload-Draft-Interop-Version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
     redirectForm: {
@@ -2556,6 +2735,89 @@ export interface operations {
             504: components["responses"]["GatewayTimeout"];
         };
     };
+    putFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+                /** @description The file's name (RFC 6266). */
+                "Content-Disposition"?: components["parameters"]["contentDisposition"];
+                /** @description SHA-256 of the request's body (RFC 9530, 2). */
+                "Content-Digest"?: components["parameters"]["contentDigest"];
+                /** @description `sha-256=:...:` of the whole file (RFC 9530). A file with another content never becomes one. */
+                "Repr-Digest"?: components["parameters"]["reprDigest"];
+                /** @description `sha-256=0`: no `Repr-Digest`. */
+                "Want-Repr-Digest"?: components["parameters"]["wantReprDigest"];
+                /** @description Bytes of the whole. With a `PATCH` once, where it was deferred. */
+                "Upload-Length"?: components["parameters"]["length"];
+                /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
+                "Upload-Draft-Interop-Version"?: components["parameters"]["draft"];
+                /** @description Drafts from version 4 on: `?1` if the upload ends with this body. */
+                "Upload-Complete"?: components["parameters"]["complete"];
+                /** @description The draft's version 3: `?0` if the upload ends with this body. */
+                "Upload-Incomplete"?: components["parameters"]["incomplete"];
+            };
+            path: {
+                /** @description The file's id, percent-encoded. */
+                id: components["parameters"]["id"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "*/*": unknown;
+            };
+        };
+        responses: {
+            /** @description The file is there: the body has its URL, but not before version 7 of the drafts. Or, by a draft and with bytes to come, its upload has begun, at `Location`. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Tus-Resumable": components["headers"]["Tus-Resumable"];
+                    "Upload-Offset": components["headers"]["Upload-Offset"];
+                    "Upload-Expires": components["headers"]["Upload-Expires"];
+                    "Content-Location": components["headers"]["Content-Location"];
+                    "Upload-Draft-Interop-Version": components["headers"]["Upload-Draft-Interop-Version"];
+                    "Upload-Limit": components["headers"]["Upload-Limit"];
+                    "Upload-Complete": components["headers"]["Upload-Complete"];
+                    "Upload-Incomplete": components["headers"]["Upload-Incomplete"];
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    "Repr-Digest": components["headers"]["Repr-Digest"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["TooSlow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["InsufficientStorage"];
+        };
+    };
     deleteFile: {
         parameters: {
             query?: never;
@@ -2604,6 +2866,47 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    discoverFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+                /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
+                "Upload-Draft-Interop-Version"?: components["parameters"]["draft"];
+            };
+            path: {
+                /** @description The file's id, percent-encoded. */
+                id: components["parameters"]["id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It says so in its headers. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    Allow: components["headers"]["Allow"];
+                    "Upload-Limit": components["headers"]["Upload-Limit"];
+                    "Upload-Draft-Interop-Version": components["headers"]["Upload-Draft-Interop-Version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
     headFile: {
@@ -3043,6 +3346,48 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    endLinksOf: {
+        parameters: {
+            query?: {
+                /** @description For programs of an account: end the links of this user in place of its own. */
+                user?: number;
+            };
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description None of them opens it any more. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
