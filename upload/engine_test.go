@@ -226,16 +226,20 @@ func TestAskedForMemoryAtEveryRead(t *testing.T) {
 			if err := hog.Get(t.Context(), most); err != nil {
 				t.Fatal(err)
 			}
-			n, err := s.Append(0, upload.Body{Reader: presser{uploadtest.Trickle{Reader: bytes.NewReader(body), Piece: piece}, e,
-				most + memory.LargeSlab},
-				Interrupt: func() {}})
-			if err != nil || n != int64(len(body)) {
+			// A byte is left for another request: with the last one the file would be put together from its tails.
+			first, last := body[:30*piece], body[30*piece:]
+			slowly := uploadtest.Trickle{Reader: bytes.NewReader(first), Piece: piece}
+			n, err := s.Append(0, upload.Body{Reader: presser{slowly, e, most + memory.LargeSlab}, Interrupt: func() {}})
+			if err != nil || n != int64(len(first)) {
 				t.Fatal(n, err)
 			}
 			if n := len(s.Upload().Tails); n < 10 {
 				t.Errorf("with pieces of %d bytes only %d tails were stored", piece, n)
 			}
 			hog.Close()
+			if n, err := s.Append(n, upload.Body{Reader: bytes.NewReader(last), Interrupt: func() {}}); err != nil || n != 1 {
+				t.Fatal(n, err)
+			}
 			err = s.Finish()
 			s.Close()
 			if err != nil {
