@@ -15,8 +15,8 @@ import (
 
 // anywhere are headers that a request may have wherever it goes, and that change nothing in an answer but who
 // may read it. Tus-Resumable is one because these tests send it everywhere.
-var anywhere = []string{"Accept", "Accept-Encoding", "User-Agent", "Content-Type", "Content-Length", "Connection",
-	"Origin", "Sec-Fetch-Site", "Cookie",
+var anywhere = []string{"Accept", "Accept-Encoding", "User-Agent", "Referer", "Content-Type", "Content-Length",
+	"Connection", "Origin", "Sec-Fetch-Site", "Cookie",
 	"Authorization", "X-Guest-Authorization", "X-Public-Authorization", "X-Real-Ip", "X-Forwarded-For", "Forwarded", "Via",
 	"Traceparent", "Tracestate", "Tus-Resumable", "X-Http-Method-Override"}
 
