@@ -121,7 +121,7 @@ func TestConnectionsOfOneClient(t *testing.T) {
 	s.allClosed(t)
 	s.stall(t, first, random(1000))
 	s.stall(t, second, random(1000))
-	s.refused(t, 429, `{"detail":"Rate limit exceeded"`)
+	s.refused(t, 429, `{"code":"RATE_001","message":"Rate limit exceeded"`)
 	for i := range 10 {
 		from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i/8))}, Timeout: patience}
 		c, err := from.Dial("tcp", s.host())
