@@ -18,6 +18,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,6 +112,8 @@ func New(base, token string) *Client {
 	// HTTP/1.1 gives each transfer a connection of its own: they are faster, and fail alone.
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
+	// The clone has HTTP/2 among what its handshakes offer.
+	t.ForceAttemptHTTP2, t.TLSClientConfig = false, &tls.Config{NextProtos: []string{"http/1.1"}}
 	t.DisableCompression = true // ranges count the file's bytes
 	t.ResponseHeaderTimeout = 5 * time.Minute
 	return &Client{Base: strings.TrimRight(base, "/"), Token: token, HTTP: &http.Client{Transport: t},

@@ -50,6 +50,7 @@ type Config struct {
 	Debug   bool // show the reasons of internal errors to clients
 	Host    string
 	Port    int // 0: a free one
+	TLS     TLS
 	DataDir string
 	// PublicURL is the base URL that clients see, without a trailing slash. If it is empty, URLs follow the Host of
 	// each request, or else the address on which the service listens.
@@ -178,6 +179,7 @@ func (r *reader) service(c *Config) {
 	c.Debug = r.bool("DEBUG", "show the text of internal errors to clients", false)
 	c.Host = r.listenHost("HOST", "the address to listen on; `0.0.0.0`: all addresses", "127.0.0.1")
 	c.Port = r.int("PORT", "the port to listen on; 0: any free port", 8000, 0, 65535)
+	c.TLS = r.tls()
 	c.DataDir = r.path("DATA_DIR", "the folder of the SQLite database and of the embedded store", "./data")
 	c.PublicURL = r.publicURL()
 	c.ExampleDir = r.path("EXAMPLE_DIR", "the folder of the built example pages, which are served at `/` if it exists",

@@ -59,6 +59,19 @@ func (r *reader) path(name, meaning, otherwise string) string {
 	return p
 }
 
+// optionalPath is path for a file that need not be there; empty if the variable is not set.
+func (r *reader) optionalPath(name, meaning string) string {
+	s := r.get(name, meaning, "")
+	if s == "" {
+		return ""
+	}
+	p, err := filepath.Abs(s)
+	if err != nil {
+		r.fault(name, err.Error())
+	}
+	return p
+}
+
 func (r *reader) int64(name, meaning string, otherwise, least, most int64) int64 {
 	s := r.get(name, meaning, strconv.FormatInt(otherwise, 10))
 	if s == "" {

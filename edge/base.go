@@ -10,12 +10,14 @@ import (
 // BaseURL is the URL under which clients see the service's files, without a trailing slash.
 type BaseURL struct {
 	configured string // PUBLIC_URL; empty: not set
+	scheme     string // of requests
 	listening  string // derived from the address that the service listens on
 }
 
-// NewBaseURL returns the base URL for PUBLIC_URL, which may be empty, and for the address host:port.
-func NewBaseURL(public, address string) BaseURL {
-	return BaseURL{public, "http://" + address + "/files"}
+// NewBaseURL returns the base URL for PUBLIC_URL, which may be empty, and for the address host:port at which the
+// service is reached by scheme, http or https.
+func NewBaseURL(public, scheme, address string) BaseURL {
+	return BaseURL{public, scheme, scheme + "://" + address + "/files"}
 }
 
 // String returns the URL to use where there is no request: in the log, and on the API page.
@@ -36,7 +38,7 @@ func (b BaseURL) Of(r *http.Request) string {
 	if !config.ValidHost(r.Host) {
 		return b.listening
 	}
-	return "http://" + r.Host + b.Prefix()
+	return b.scheme + "://" + r.Host + b.Prefix()
 }
 
 // Prefix is the path of the URL, without a trailing slash.

@@ -24,8 +24,13 @@ func TestBaseURL(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = c.host
-		if got := NewBaseURL(c.public, "127.0.0.1:8000").Of(r); got != c.want {
+		if got := NewBaseURL(c.public, "http", "127.0.0.1:8000").Of(r); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Host = "files.lan:8443"
+	if got := NewBaseURL("", "https", "127.0.0.1:8443").Of(r); got != "https://files.lan:8443/files" {
+		t.Errorf("over TLS: %s", got)
 	}
 }

@@ -25,10 +25,11 @@ const restPatience = 100 * time.Millisecond
 const linger = time.Second
 
 // withEarlyAnswers sends an answer that doesn't need the rest of the body at once, and closes the connection. net/http
-// would first read up to 256 KiB more to keep the connection, which takes a minute on a slow line.
+// would first read up to 256 KiB more to keep the connection, which takes a minute on a slow line. A stream of HTTP/2
+// ends alone, with the handler.
 func withEarlyAnswers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength == 0 || r.Body == http.NoBody || r.ProtoMajor != 1 {
+		if r.ContentLength == 0 || r.Body == http.NoBody {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -38,7 +39,9 @@ func withEarlyAnswers(next http.Handler) http.Handler {
 		decide := func() {
 			if !early && !body.isHere(w, r) {
 				early = true
-				w.Header().Set("Connection", "close")
+				if r.ProtoMajor < 2 {
+					w.Header().Set("Connection", "close")
+				}
 			}
 		}
 		next.ServeHTTP(httpsnoop.Wrap(w, httpsnoop.Hooks{

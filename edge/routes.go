@@ -39,7 +39,9 @@ type Options struct {
 	Respond  problem.Responder
 	Ready    func(context.Context) error
 	Metrics  *Metrics
-	Log      *slog.Logger
+	// Connections counts the requests of HTTP/2.
+	Connections *limit.Connections
+	Log         *slog.Logger
 }
 
 // Uploads are the resumable uploads.
@@ -72,12 +74,14 @@ func New(o Options) http.Handler {
 func (o Options) withMiddleware(h http.Handler) http.Handler {
 	c, origins := o.Config, newOrigins(o.Config, o.Base.String())
 	h = rejectCrossOrigin(origins, o.Respond, refuseContentEncoding(o.Respond, h))
+	h = withStreamLimit(o.Connections, o.Respond, h)
 	h = origins.Handler(recoverPanics(o.Respond, h))
 	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))
 	if c.Limits.On { // without limits, no client address is counted
 		h = warnUntrustedProxy(c.TrustedProxies, o.Log, h)
 	}
-	return withEarlyAnswers(withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h)))
+	h = withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h))
+	return withStreams(c.WriteTimeout, withEarlyAnswers(h))
 }
 
 // route adds all routes under a prefix.

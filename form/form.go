@@ -6,8 +6,8 @@
 //
 // file.ErrMissingField for a form without a file, file.ErrSize for an empty file, file.ErrTooLarge, file.ErrMediaType
 // for a body that is no form, file.ErrInvalid for a broken form, file.ErrSlow for a client that stops sending,
-// file.ErrInFlight and file.ErrKeyReused for an Idempotency-Key. After an error the connection is closed, and the rest
-// of the body is not read.
+// file.ErrInFlight and file.ErrKeyReused for an Idempotency-Key. After an error the connection (HTTP/2: the stream) is
+// closed, and the rest of the body is not read.
 package form
 
 import (
@@ -59,7 +59,9 @@ func New(o Options) *Handler { return &Handler{o} }
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) {
 	u, err := h.receive(w, r)
 	if err != nil {
-		w.Header().Set("Connection", "close")
+		if r.ProtoMajor < 2 { // a stream of HTTP/2 ends alone
+			w.Header().Set("Connection", "close")
+		}
 		h.Respond.Write(w, r, err)
 		return
 	}

@@ -24,9 +24,11 @@ type Connections struct {
 
 	mu        sync.Mutex
 	open      map[net.Conn]*connection
-	perClient map[string]int
-	fresh     *list.List // of *connection without a request yet, the oldest first
-	idle      *list.List // of *connection between two requests, the longest idle first
+	extra     int            // requests beyond the first of their connection
+	http2     int            // connections that may speak HTTP/2
+	perClient map[string]int // connections, and requests beyond the first of one
+	fresh     *list.List     // of *connection without a request yet, the oldest first
+	idle      *list.List     // of *connection between two requests, the longest idle first
 }
 
 // ConnectionSettings are the limits.
@@ -41,14 +43,18 @@ type ConnectionSettings struct {
 	// Refuse answers a connection that is refused: with file.ErrTooMany for PerClient, or with
 	// file.ErrUnavailable. It must return soon.
 	Refuse func(net.Conn, error)
+	// HTTP2 is how many connections may speak HTTP/2.
+	HTTP2 int
 }
 
 // connection is an open connection. While it waits for a request it has a place in a list.
 type connection struct {
 	net.Conn
-	client string // empty: a proxy
-	list   *list.List
-	place  *list.Element
+	client   string // empty: a proxy
+	http2    bool
+	requests int // of HTTP/2, that are being answered
+	list     *list.List
+	place    *list.Element
 }
 
 // maxReplies is how many refused connections are kept open at the same time for their answer.
@@ -92,29 +98,47 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 
 // admit adds a connection, or returns why it is refused.
 func (c *Connections) admit(conn net.Conn) error {
-	client, most := c.client(conn), max(1, c.Most())
+	client := c.client(conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.makeRoom(client); err != nil {
+		return err
+	}
+	known := &connection{Conn: conn, client: client}
+	c.open[conn] = known
+	c.count(client, 1)
+	c.move(known, c.fresh)
+	return nil
+}
+
+// makeRoom returns nil if one more of this client has room, for which waiting connections may be closed. The error is
+// that of ConnectionSettings.Refuse.
+func (c *Connections) makeRoom(client string) error {
+	most := max(1, c.Most())
 	perClient := c.PerClient
 	if perClient == 0 {
 		perClient = max(1, most/4)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if client != "" && c.perClient[client] >= perClient && !c.evict(client) {
 		return file.ErrTooMany
 	}
 	// More than one if Most has become lower.
-	for len(c.open) >= most && c.evict("") {
+	for len(c.open)+c.extra >= most && c.evict("") {
 	}
-	if len(c.open) >= most {
+	if len(c.open)+c.extra >= most {
 		return file.ErrUnavailable
 	}
-	known := &connection{Conn: conn, client: client}
-	c.open[conn] = known
-	if client != "" {
-		c.perClient[client]++
-	}
-	c.move(known, c.fresh)
 	return nil
+}
+
+// count adds n to what a client has.
+func (c *Connections) count(client string, n int) {
+	if client == "" {
+		return
+	}
+	if c.perClient[client] += n; c.perClient[client] == 0 {
+		delete(c.perClient, client)
+	}
 }
 
 // client is the key under which a connection is counted; empty: a proxy, or an unknown address.
@@ -134,7 +158,7 @@ func (c *Connections) client(conn net.Conn) string {
 func (c *Connections) State(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := c.open[conn]
+	known := c.open[raw(conn)]
 	if known == nil { // evicted
 		return
 	}
@@ -162,11 +186,11 @@ func (c *Connections) move(known *connection, to *list.List) {
 func (c *Connections) forget(known *connection) {
 	c.move(known, nil)
 	delete(c.open, known.Conn)
-	if known.client == "" {
-		return
-	}
-	if c.perClient[known.client]--; c.perClient[known.client] == 0 {
-		delete(c.perClient, known.client)
+	extra := max(0, known.requests-1)
+	c.extra -= extra
+	c.count(known.client, -1-extra)
+	if known.http2 {
+		c.http2--
 	}
 }
 

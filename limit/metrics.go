@@ -50,10 +50,10 @@ type connectionMetrics struct {
 func newConnectionMetrics(c *Connections) *connectionMetrics {
 	m := &connectionMetrics{
 		open: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_connections",
-			Help: "Open connections of clients."}, func() float64 {
+			Help: "Open connections of clients, and with HTTP/2 the requests of each beyond its first."}, func() float64 {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			return float64(len(c.open))
+			return float64(len(c.open) + c.extra)
 		}),
 		most: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_connections_limit",
 			Help: "Limit of connections: MAX_CONNECTIONS, or derived from the limit of open files."},

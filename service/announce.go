@@ -29,7 +29,7 @@ func (s *server) announce(ctx context.Context, stdout io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintln(&text, "Holdfast is ready")
 	if edge.HasExample(c.ExampleDir) {
-		page, fragment := "http://"+s.reachable()+"/", ""
+		page, fragment := c.TLS.Scheme()+"://"+s.reachable()+"/", ""
 		if token != "" {
 			fragment = "#token=" + token
 		}

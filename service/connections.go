@@ -1,9 +1,9 @@
 package service
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"holdfast/config"
 	"holdfast/limit"
 	"holdfast/problem"
 )
@@ -30,17 +29,19 @@ const (
 	refusalTimeout = time.Second
 )
 
-// openConnections returns the limits of connections.
-func openConnections(c config.Config, log *slog.Logger) *limit.Connections {
+// openConnections makes the limits of connections.
+func (s *server) openConnections() {
+	c := s.config
 	most := func() int { return c.Connections.Most }
 	if c.Connections.Most == 0 {
 		most = func() int { return connectionsFor(openFiles()) }
 	} else if room := connectionsFor(openFiles()); c.Connections.Most > room {
-		log.Warn("MAX_CONNECTIONS exceeds what the limit of open files allows", "max_connections", c.Connections.Most,
+		s.log.Warn("MAX_CONNECTIONS exceeds what the limit of open files allows", "max_connections", c.Connections.Most,
 			"allowed", room)
 	}
-	return limit.NewConnections(limit.ConnectionSettings{
-		Most: most, PerClient: c.Connections.PerClient, Proxies: c.TrustedProxies, Refuse: refuseConnection,
+	s.connections = limit.NewConnections(limit.ConnectionSettings{
+		Most: most, PerClient: c.Connections.PerClient, Proxies: c.TrustedProxies, Refuse: s.refuseConnection,
+		HTTP2: mostHTTP2(c.MemoryBudget),
 	})
 }
 
@@ -61,10 +62,26 @@ func connectionsFor(files uint64) int {
 	return int(min((files-ownDescriptors)/descriptorsPerClient, maxDerived))
 }
 
-// refuseConnection answers on a connection before any request was read. It then reads what the client has sent
-// meanwhile: if a connection is closed with unread bytes, its client loses the answer.
-func refuseConnection(conn net.Conn, why error) {
+// refuseConnection answers on a connection before any request was read, in HTTP/1.1, which every client speaks. It then
+// reads what the client has sent meanwhile: if a connection is closed with unread bytes, its client loses the answer.
+func (s *server) refuseConnection(conn net.Conn, why error) {
 	conn.SetDeadline(time.Now().Add(refusalTimeout))
+	to, closeWrite := conn, func() error { return nil }
+	if s.certificate != nil {
+		_, one := s.tlsConfig()
+		secure := tls.Server(conn, one)
+		to, closeWrite = secure, secure.CloseWrite
+	}
+	if _, err := io.WriteString(to, refusal(why)); err != nil || closeWrite() != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
+		io.CopyN(io.Discard, conn, 64<<10)
+	}
+}
+
+// refusal is the answer to a connection that is refused.
+func refusal(why error) string {
 	p := problem.Of(why)
 	body, header := p.Body(), http.Header{}
 	p.Header(header)
@@ -75,10 +92,5 @@ func refuseConnection(conn net.Conn, why error) {
 	header.Write(&answer)
 	answer.WriteString("\r\n")
 	answer.Write(body)
-	if _, err := io.WriteString(conn, answer.String()); err != nil {
-		return
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
-		io.CopyN(io.Discard, conn, 64<<10)
-	}
+	return answer.String()
 }

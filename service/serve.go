@@ -66,6 +66,8 @@ type server struct {
 	listener net.Listener
 	base     edge.BaseURL
 
+	certificate *certificate // nil: plain HTTP
+
 	engine      *upload.Engine
 	connections *limit.Connections
 	http        *http.Server
@@ -74,7 +76,8 @@ type server struct {
 }
 
 func (s *server) start(ctx context.Context, stdout io.Writer) error {
-	for _, step := range []func(context.Context) error{s.checkMemory, s.open, s.listen, s.wire, s.startBackground} {
+	for _, step := range []func(context.Context) error{s.checkMemory, s.openTLS, s.open, s.listen, s.wire,
+		s.startBackground} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -100,7 +103,11 @@ func (s *server) checkMemory(context.Context) error {
 			ErrSettings, least, c.MaxFileSize, upload.PartSize(c.MaxFileSize))
 	}
 	if !c.MemoryLimit {
-		limitHeap(c.MemoryBudget)
+		most := c.MemoryBudget
+		if c.TLS.On() {
+			most += int64(mostHTTP2(c.MemoryBudget)) * connectionWindow
+		}
+		limitHeap(most)
 	}
 	return nil
 }
@@ -132,7 +139,7 @@ func (s *server) listen(context.Context) (err error) {
 		return err
 	}
 	s.onClose(func() error { s.listener.Close(); return nil }) // the server may have closed it
-	s.base = edge.NewBaseURL(s.config.PublicURL, s.reachable())
+	s.base = edge.NewBaseURL(s.config.PublicURL, s.config.TLS.Scheme(), s.reachable())
 	s.registry = newRegistry()
 	stop, err := serveAdmin(s.config.Admin, s.registry, s.log)
 	if err != nil {
@@ -201,7 +208,7 @@ func (s *server) wire(ctx context.Context) error {
 		Receive: s.engine.Receive, Fits: uploadHooks.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of,
 		ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
 	})
-	s.connections = openConnections(c, s.log)
+	s.openConnections()
 	register(s.registry, rows, p.Objects, p.Disk, uploadHooks, s.engine, limits, s.connections, authenticator, decider,
 		files)
 	s.drain.delay, s.drain.timeout = c.Drain.Delay, c.Drain.Timeout
@@ -209,7 +216,7 @@ func (s *server) wire(ctx context.Context) error {
 		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows,
 		API:      openapi.New(s.base.String()),
 		Identify: identify, Links: links, Respond: respond, Ready: s.ready(), Metrics: edge.NewMetrics(s.registry),
-		Log: s.log,
+		Connections: s.connections, Log: s.log,
 	}))
 	return nil
 }
@@ -253,16 +260,24 @@ func (s *server) ready() func(context.Context) error {
 func (s *server) serveHTTP(h http.Handler) {
 	s.http = &http.Server{
 		ConnState:         s.connections.State,
+		ConnContext:       s.connections.Context,
 		Handler:           s.traces.wrap(s.drain.closeConnections(h)),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       s.config.Connections.Idle,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	if s.certificate != nil {
+		handshakes := newHandshakeLog(s.log)
+		register(s.registry, s.certificate, handshakes)
+		s.http.TLSConfig, _ = s.tlsConfig()
+		s.http.HTTP2, s.http.ErrorLog = s.http2Config(), handshakes.logger()
+	}
 }
 
 // startBackground starts the background work.
 func (s *server) startBackground(ctx context.Context) error {
+	s.watchCertificate(ctx)
 	running, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	engineDone := make(chan struct{})
 	go func() { defer close(engineDone); s.engine.Run(running, sweepInterval) }()
@@ -281,7 +296,7 @@ func (s *server) startBackground(ctx context.Context) error {
 // run serves until ctx ends, and then stops.
 func (s *server) run(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.connections.Listener(s.listener)) }()
+	go func() { served <- s.serve() }()
 	s.log.Info("serving", "address", s.listener.Addr().String(), "base", s.base.String(), "settings", s.config.Redacted())
 	select {
 	case err := <-served:

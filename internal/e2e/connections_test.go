@@ -13,7 +13,8 @@ import (
 
 // host is the server's address.
 func (s *server) host() string {
-	return strings.TrimSuffix(strings.TrimPrefix(s.base, "http://"), "/files")
+	_, address, _ := strings.Cut(s.base, "://")
+	return strings.TrimSuffix(address, "/files")
 }
 
 // dial opens a connection that the test keeps, and sends text on it.

@@ -17,9 +17,12 @@ import (
 )
 
 // silent are metrics that a scrape need not have: a counter vector has no series before it has counted, and these
-// count only when something is wrong. The metrics of the disk exist with the embedded store or SQLite only.
+// count only when something is wrong. The metrics of the disk exist with the embedded store or SQLite only, those of
+// TLS with a certificate.
 var silent = []string{"holdfast_s3_errors_total", "holdfast_s3_retries_total", "holdfast_sql_errors_total",
-	"holdfast_disk_free_bytes", "holdfast_disk_reserve_bytes", "holdfast_disk_uploads_stopped"}
+	"holdfast_disk_free_bytes", "holdfast_disk_reserve_bytes", "holdfast_disk_uploads_stopped",
+	"holdfast_tls_certificate_expiry_timestamp_seconds", "holdfast_tls_handshake_failures_total",
+	"holdfast_tls_reloads_total"}
 
 var metricName = regexp.MustCompile(`\b(?:holdfast|go|process|promhttp)_[a-z0-9_]+`)
 
