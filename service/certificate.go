@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"holdfast/config"
 )
 
@@ -24,8 +22,7 @@ type certificate struct {
 	files   config.TLS
 	log     *slog.Logger
 	current atomic.Pointer[tls.Certificate]
-	expiry  prometheus.GaugeFunc
-	reloads *prometheus.CounterVec
+	certificateMetrics
 
 	// Of the last look at the files:
 	cert, key []byte
@@ -36,15 +33,7 @@ type certificate struct {
 // openCertificate reads the certificate. The error is an ErrSettings and names the file.
 func openCertificate(files config.TLS, log *slog.Logger) (*certificate, error) {
 	c := &certificate{files: files, log: log}
-	c.expiry = prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_tls_certificate_expiry_timestamp_seconds",
-		Help: "When the certificate in use expires, in seconds since 1970."},
-		func() float64 { return float64(c.current.Load().Leaf.NotAfter.Unix()) })
-	c.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_tls_reloads_total",
-		Help: "Changes of the files of the certificate, by result: taken, refused (the one before stays in use)."},
-		[]string{"result"})
-	for _, result := range []string{"taken", "refused"} {
-		c.reloads.WithLabelValues(result)
-	}
+	c.certificateMetrics = newCertificateMetrics(&c.current)
 	cert, key, err := c.read()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
@@ -57,9 +46,6 @@ func openCertificate(files config.TLS, log *slog.Logger) (*certificate, error) {
 	c.use(pair)
 	return c, nil
 }
-
-// Register adds the metrics of the certificate to r.
-func (c *certificate) Register(r prometheus.Registerer) { r.MustRegister(c.expiry, c.reloads) }
 
 // get is for tls.Config.GetCertificate.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Limits of HTTP/2.
@@ -93,8 +91,8 @@ const handshakeLogInterval = time.Minute
 
 // handshakeLog is what net/http logs, without a line for each failed handshake. Those are counted.
 type handshakeLog struct {
-	log    *slog.Logger
-	failed prometheus.Counter
+	log *slog.Logger
+	handshakeMetrics
 
 	mu    sync.Mutex
 	told  time.Time
@@ -102,12 +100,8 @@ type handshakeLog struct {
 }
 
 func newHandshakeLog(l *slog.Logger) *handshakeLog {
-	return &handshakeLog{log: l, failed: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "holdfast_tls_handshake_failures_total", Help: "Connections whose handshake, of TLS or HTTP/2, failed."})}
+	return &handshakeLog{log: l, handshakeMetrics: newHandshakeMetrics()}
 }
-
-// Register adds the counter to r.
-func (h *handshakeLog) Register(r prometheus.Registerer) { r.MustRegister(h.failed) }
 
 // logger is for http.Server.ErrorLog.
 func (h *handshakeLog) logger() *log.Logger { return log.New(h, "", 0) }
