@@ -165,9 +165,9 @@ func (o *object) pass(w io.Writer, length int64) (n int64, err error) {
 			continue
 		}
 		o.close()
-		taker := errors.Is(err, storage.ErrTaker)
-		slow := errors.Is(err, os.ErrDeadlineExceeded) && (k > 0 || taker)
-		if taker && !slow {
+		byWriter := errors.Is(err, storage.ErrWriter)
+		slow := errors.Is(err, os.ErrDeadlineExceeded) && (k > 0 || byWriter)
+		if byWriter && !slow {
 			return n, err
 		}
 		if slow { // client or store is slow, but not gone: the rest is read

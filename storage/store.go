@@ -47,8 +47,8 @@ var (
 	ErrNoCopy = errors.New("the store does not copy parts")
 	// ErrHeld: nothing is removed from the store at the moment, because a backup of it is being made. Try again later.
 	ErrHeld = fmt.Errorf("a backup is being made: %w", file.ErrStorageWrite)
-	// ErrTaker: bytes could not be passed on because of the writer that takes them, and not because of the store.
-	ErrTaker = errors.New("bytes were not taken")
+	// ErrWriter: the writer that bytes were passed on to has failed, and not the store.
+	ErrWriter = errors.New("the writer took no more bytes")
 )
 
 // Object is what the store says about an object.

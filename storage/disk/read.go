@@ -149,7 +149,7 @@ func (b *body) Read(p []byte) (int, error) {
 // uses one, the kernel sends the bytes (sendfile) and they are not copied through this process.
 //
 // A file does not keep one waiting, so the time that w takes is limited by w's own deadline. After an error the body
-// can only be closed. The error is storage.ErrTaker if w did not take the bytes.
+// can only be closed. The error is storage.ErrWriter if w did not take the bytes.
 func (b *body) Pass(w io.Writer, most int64, _ time.Duration) (n int64, err error) {
 	for most = min(most, b.left); n < most; {
 		if err := b.ready(); err != nil {
@@ -163,7 +163,7 @@ func (b *body) Pass(w io.Writer, most int64, _ time.Duration) (n int64, err erro
 		case errors.As(err, &ours):
 			return n, classify(file.ErrStorageRead, err)
 		case err != nil:
-			return n, fmt.Errorf("%w: %w", storage.ErrTaker, err)
+			return n, fmt.Errorf("%w: %w", storage.ErrWriter, err)
 		case k < want:
 			return n, classify(file.ErrStorageRead, io.ErrUnexpectedEOF)
 		}

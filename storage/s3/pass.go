@@ -12,7 +12,7 @@ import (
 // ReadFrom that uses its own, the kernel moves the bytes (splice) and they are not copied through this process.
 //
 // patience limits the time of the whole call. After an error the body can only be closed: bytes may be lost on the
-// way. The error is storage.ErrTaker if the store had more to give; it is os.ErrDeadlineExceeded, too, if w was
+// way. The error is storage.ErrWriter if the store had more to give; it is os.ErrDeadlineExceeded, too, if w was
 // merely too slow.
 func (b *rangeBody) Pass(w io.Writer, most int64, patience time.Duration) (n int64, err error) {
 	if b.left == 0 {
@@ -31,7 +31,7 @@ func (b *rangeBody) pass(w io.Writer, most int64, patience time.Duration) (n int
 		b.wire.in.Discard(k)
 		n, b.left = int64(k), b.left-int64(k)
 		if err != nil {
-			return n, fmt.Errorf("%w: %w", storage.ErrTaker, err)
+			return n, fmt.Errorf("%w: %w", storage.ErrWriter, err)
 		}
 	}
 	k, err := io.Copy(w, &io.LimitedReader{R: b.wire.Conn, N: most - n})
@@ -42,7 +42,7 @@ func (b *rangeBody) pass(w io.Writer, most int64, patience time.Duration) (n int
 	case err == nil:
 		return n, io.ErrUnexpectedEOF
 	case b.wire.ctx.Err() == nil && b.wire.alive():
-		return n, fmt.Errorf("%w: %w", storage.ErrTaker, err)
+		return n, fmt.Errorf("%w: %w", storage.ErrWriter, err)
 	}
 	return n, b.wire.why(err)
 }

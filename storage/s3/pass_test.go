@@ -111,7 +111,7 @@ func TestPass(t *testing.T) {
 		for err == nil && r.left > 0 {
 			_, err = r.Pass(here, 100_000, time.Minute)
 		}
-		if !errors.Is(err, storage.ErrTaker) {
+		if !errors.Is(err, storage.ErrWriter) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -120,7 +120,7 @@ func TestPass(t *testing.T) {
 		here.SetWriteBuffer(16 << 10)
 		here.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 		_, err := p.open(t, 0, 3<<20).Pass(here, 3<<20, time.Minute)
-		if !errors.Is(err, storage.ErrTaker) {
+		if !errors.Is(err, storage.ErrWriter) {
 			t.Errorf("%v", err)
 		}
 	})
