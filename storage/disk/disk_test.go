@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"holdfast/file"
@@ -167,5 +168,57 @@ func TestDamagedFiles(t *testing.T) {
 	put(t, s, at, []byte("content")) // it can be replaced
 	if got, err := content(t, s, at); err != nil || string(got) != "content" {
 		t.Errorf("%q %v", got, err)
+	}
+}
+
+// What is no plain file is not read, and nothing waits for it.
+func TestOtherKindsOfFiles(t *testing.T) {
+	s := opened(t, t.TempDir(), Options{})
+	at := file.Location{Bucket: "b", Key: "key"}
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	for name, replace := range map[string]func(path string) error{
+		"link": func(path string) error { return errors.Join(os.Rename(path, elsewhere), os.Symlink(elsewhere, path)) },
+		"pipe": func(path string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)) },
+	} {
+		put(t, s, at, []byte("content"))
+		if err := replace(s.object(at)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := content(t, s, at); !errors.Is(err, file.ErrObjectChanged) {
+			t.Errorf("%s: %q %v", name, got, err)
+		}
+		if err := os.Remove(s.object(at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A part that was cut is damage, for each range that is in it: so a download says that before it begins.
+func TestCutPart(t *testing.T) {
+	s := opened(t, t.TempDir(), Options{})
+	at := file.Location{Bucket: "b", Key: "key"}
+	m, parts := begun(t, s, at, []byte("first"), []byte("second"))
+	if err := s.Complete(t.Context(), at, m, parts); err != nil {
+		t.Fatal(err)
+	}
+	o, err := s.Stat(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(s.parts(at.Bucket, m.ID), nameOf(parts[1])), 2); err != nil {
+		t.Fatal(err)
+	}
+	for _, offset := range []int64{5, 6, 8, 10} {
+		if _, err := s.Open(t.Context(), at, o.ETag, offset, 1); !errors.Is(err, file.ErrObjectChanged) {
+			t.Errorf("from %d: %v", offset, err)
+		}
+	}
+	r, err := s.Open(t.Context(), at, o.ETag, 0, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || string(got) != "first" {
+		t.Errorf("the part before: %q %v", got, err)
 	}
 }

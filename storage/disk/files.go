@@ -1,16 +1,19 @@
 package disk
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // fileSystem makes the store's calls to the operating system. Tests put theirs in its place: one that fails, and one
 // that forgets what was not flushed.
 type fileSystem interface {
-	// Open opens a file for reading.
+	// Open opens a file for reading; errDamaged if it is a link, a pipe or a device.
 	Open(path string) (*os.File, error)
 	// Create makes a file with a name of its own in a folder.
 	Create(dir string) (*os.File, error)
@@ -34,7 +37,6 @@ type fileSystem interface {
 // osFiles is the real file system.
 type osFiles struct{}
 
-func (osFiles) Open(path string) (*os.File, error)          { return os.Open(path) }
 func (osFiles) Create(dir string) (*os.File, error)         { return os.CreateTemp(dir, "") }
 func (osFiles) Write(f *os.File, p []byte) (int, error)     { return f.Write(p) }
 func (osFiles) Fill(f *os.File, r io.Reader) (int64, error) { return f.ReadFrom(r) }
@@ -44,6 +46,26 @@ func (osFiles) Mkdir(path string) error                     { return os.Mkdir(pa
 func (osFiles) Remove(path string) error                    { return os.Remove(path) }
 func (osFiles) Lstat(path string) (fs.FileInfo, error)      { return os.Lstat(path) }
 func (osFiles) SyncAll(dir string) error                    { return FlushFolder(dir) }
+
+// Without O_NONBLOCK the opening of a pipe would wait for its writer.
+func (osFiles) Open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = fmt.Errorf("%w: %s", errDamaged, info.Mode())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
 
 func (osFiles) Sync(files []*os.File, dirs []string) error { return syncThese(files, dirs) }
 

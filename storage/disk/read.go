@@ -103,7 +103,14 @@ func (b *body) next(offset int64) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+	info, err := f.Stat()
+	if err == nil && info.Size() < size {
+		err = fmt.Errorf("%w: a part has %d bytes, and should have %d", errDamaged, info.Size(), size)
+	}
+	if err == nil {
+		_, err = f.Seek(offset, io.SeekStart)
+	}
+	if err != nil {
 		f.Close()
 		return err
 	}
