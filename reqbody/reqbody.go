@@ -1,5 +1,6 @@
-// Package reqbody reads the body of a request that carries bytes of a file. It gives the client a time for each of its
-// bytes, can be interrupted while it waits for the client, and tells a body that ended from one that broke off.
+// Package reqbody reads the body of a request that carries bytes of a file. It limits how long the client may send
+// nothing, can be interrupted while it waits for the client, and distinguishes a body that ended from one that broke
+// off.
 package reqbody
 
 import (
@@ -27,13 +28,13 @@ type Body struct {
 	timeout     time.Duration
 	n           atomic.Int64
 	interrupted atomic.Bool
-	cut         atomic.Bool // it ended before its time
+	cut         atomic.Bool // the body was interrupted, or the connection broke
 
 	mu    sync.Mutex
-	ended bool // nothing more is read: the connection's deadline must not be touched
+	ended bool // nothing more is read, so the connection's deadline must not be touched
 }
 
-// New returns r's body. A Read of it fails if the client sends nothing for the time of timeout.
+// New returns r's body. A Read fails if the client sends nothing for the duration of timeout.
 func New(w http.ResponseWriter, r *http.Request, timeout time.Duration) *Body {
 	b := &Body{Interrupted: file.ErrStopping, Malformed: ErrMalformed, body: r.Body,
 		control: http.NewResponseController(w), timeout: timeout}
@@ -41,14 +42,14 @@ func New(w http.ResponseWriter, r *http.Request, timeout time.Duration) *Body {
 	return b
 }
 
-// ErrMalformed is the refusal of a body whose chunks or trailers can't be read: a file.ErrInvalid.
+// ErrMalformed is the error for a body whose chunks or trailers can't be parsed: a file.ErrInvalid.
 func ErrMalformed() error {
 	return file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)")
 }
 
 func (b *Body) Read(p []byte) (n int, err error) {
-	// The client's time begins here: the read before may be long ago, for want of memory, which is
-	// not its fault. Only then interrupted is looked at, since Interrupt sets the deadline too.
+	// The client's time starts now, not at the end of the previous Read: in between the caller may have waited for
+	// memory, which is not the client's fault. Interrupt sets the deadline too, so check for it only afterwards.
 	b.setDeadline(time.Now().Add(b.timeout))
 	if !b.interrupted.Load() {
 		n, err = b.body.Read(p)
@@ -57,7 +58,7 @@ func (b *Body) Read(p []byte) (n int, err error) {
 	switch {
 	case b.interrupted.Load() && err != io.EOF:
 		err = b.Interrupted
-		b.setDeadline(time.Now()) // else net/http waits for the rest of the body before it answers
+		b.setDeadline(time.Now()) // otherwise net/http waits for the rest of the body before it answers
 	case isMalformed(err):
 		err = b.Malformed()
 	}
@@ -71,20 +72,21 @@ func (b *Body) Read(p []byte) (n int, err error) {
 // Close closes the body.
 func (b *Body) Close() error { return b.body.Close() }
 
-// Interrupt ends the body where it is. It may be called from another goroutine, and more than once.
+// Interrupt makes the pending Read, and every later one, fail. It may be called from another goroutine, and more than
+// once.
 func (b *Body) Interrupt() {
 	b.interrupted.Store(true)
-	// Wakes a Read that waits for the client. An error does not matter: if the deadline can't be set, the next byte or
-	// its time-out ends the body.
+	// Wakes a Read that waits for the client. The error can be ignored: if the deadline can't be set, the Read returns
+	// with the next byte or with its own time-out.
 	b.setDeadline(time.Now())
 }
 
-// Release must be called when the handler returns. The connection may serve another request from then on, whose context
-// would end if a late Interrupt or Read moved the deadline into the past.
+// Release must be called when the handler returns. The connection may then serve another request, whose context would
+// end if a late Interrupt or Read moved the deadline into the past.
 func (b *Body) Release() { b.end(nil) }
 
-// end leaves the deadline alone from now on. After the body's end the server reads on, to notice when the client goes
-// away: a deadline would end the request.
+// end stops all changes of the deadline. After the end of the body net/http reads on in the background to notice when
+// the client goes away; a deadline would end the request.
 func (b *Body) end(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,14 +107,14 @@ func (b *Body) setDeadline(t time.Time) {
 // IsInterrupted reports whether Interrupt was called.
 func (b *Body) IsInterrupted() bool { return b.interrupted.Load() }
 
-// Cut reports whether the body ended before its time: it was interrupted, or the connection broke.
+// Cut reports whether the body broke off: it was interrupted, or the connection broke.
 func (b *Body) Cut() bool { return b.cut.Load() }
 
-// Count is how many bytes were read.
+// Count returns the number of bytes that were read.
 func (b *Body) Count() int64 { return b.n.Load() }
 
-// isMalformed reports whether an error of net/http's body is about its bytes (malformed chunks or
-// trailers), and neither about its end nor about the connection.
+// isMalformed reports whether an error of net/http's body means malformed chunks or trailers, and neither the end of
+// the body nor a broken connection.
 func isMalformed(err error) bool {
 	var broken net.Error
 	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A body whose request has been answered is interrupted and read late: the next request on the connection does not
-// notice.
+// A late Interrupt or Read of a body whose request has been answered does not affect the next request on the
+// connection.
 func TestRelease(t *testing.T) {
 	var first *Body
 	late := make(chan bool)

@@ -14,7 +14,7 @@ func (x *exchange) location() string { return x.h.Base(x.r) + "/tus/" + x.upload
 
 func (x *exchange) fileURL() string { return x.h.Base(x.r) + "/" + x.upload.ID.Escaped() }
 
-// limits is the Upload-Limit field. What an upload has left of its time counts down (section 4.1.4).
+// limits returns the Upload-Limit field (section 4.1.4). max-age of an existing upload is the time it has left.
 func (x *exchange) limits() string {
 	u := x.upload
 	if u == nil || u.Expires.IsZero() || u.Done() {
@@ -23,13 +23,13 @@ func (x *exchange) limits() string {
 	return x.h.limits(time.Until(u.Expires))
 }
 
-// writeHeader sends the final answer's header. The client has its time for it from now on.
+// writeHeader sends the header of the final answer. The client's time for reading the answer starts here.
 func (x *exchange) writeHeader(status int) {
 	http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.h.ReadTimeout))
 	x.w.WriteHeader(status)
 }
 
-// refuse answers an error.
+// refuse answers with an error.
 func (x *exchange) refuse(err error) {
 	h := x.w.Header()
 	for _, field := range []string{"Location", "Content-Location", uploadComplete, uploadOffset, uploadLength} {
@@ -44,7 +44,7 @@ func (x *exchange) refuse(err error) {
 		h.Set(interopVersion, Versions())
 		h.Set("Tus-Version", "1.0.0")
 	case isTargets(err):
-		h.Set(uploadComplete, formatBool(true)) // nothing is left to go on with (section 4.1.2)
+		h.Set(uploadComplete, formatBool(true)) // nothing is left to append (section 4.1.2)
 	case x.upload != nil && x.upload.State == file.Open:
 		x.tellState(err)
 	}
@@ -55,7 +55,7 @@ func (x *exchange) refuse(err error) {
 	x.h.Respond.Write(x.w, x.r, err)
 }
 
-// tellState adds to a refusal that the upload is still there, and where the client can go on.
+// tellState adds to an error's answer the offset at which the client can continue, if the upload still exists.
 func (x *exchange) tellState(err error) {
 	h := x.w.Header()
 	h.Set(uploadComplete, formatBool(false))
@@ -68,12 +68,13 @@ func (x *exchange) tellState(err error) {
 	}
 }
 
-// isTargets reports whether an error is the target's answer to the whole file, which ended the upload.
+// isTargets reports whether an error is the target resource's answer to the whole file, which ended the upload.
 func isTargets(err error) bool {
 	return errors.Is(err, file.ErrDigest) || errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable)
 }
 
-// done sends the final answer: that of the target, which every request that completes the upload gets (section 4.4.2).
+// done sends the final answer: the target resource's, which every request that completes the upload gets (section
+// 4.4.2).
 func (x *exchange) done() error {
 	body, err := json.Marshal(struct {
 		URL string  `json:"public_url"`

@@ -8,7 +8,7 @@ import (
 	"holdfast/upload"
 )
 
-// create begins an upload with this request (section 4.2). Its path may name the file.
+// create creates an upload from this request (section 4.2). Its path may contain the file's name.
 func (x *exchange) create(path string) error {
 	c, err := x.readCreation(path)
 	if err != nil {
@@ -30,8 +30,8 @@ func (x *exchange) create(path string) error {
 	return x.receive(check, told)
 }
 
-// readCreation reads what the headers say of the file. Upload-Complete: ?1 with a Content-Length, and Upload-Length,
-// are its length, and must be the same (section 4.1.3).
+// readCreation reads the file's name, type and length from the headers. The length is Upload-Length, or Content-Length
+// with Upload-Complete: ?1; if both are given they must be equal (section 4.1.3).
 func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
 	x.complete, _ = isComplete(x.r.Header)
 	if c.Name, c.Type, err = readName(x.r.Header, path); err != nil {
@@ -52,7 +52,7 @@ func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
 	return c, nil
 }
 
-// append goes on with an upload (section 4.4).
+// append appends this request's body to an upload (section 4.4).
 func (x *exchange) append() error {
 	offset, given := integer(x.r.Header, uploadOffset)
 	complete, speaks := isComplete(x.r.Header)
@@ -95,7 +95,8 @@ func (x *exchange) append() error {
 	return x.receive(check, x.newInterim())
 }
 
-// declare compares what the request says of the length with what is known, and notes it if nothing is (section 4.1.3).
+// declare compares the length in the request with the upload's, or stores it if the upload has none yet (section
+// 4.1.3).
 func (x *exchange) declare() error {
 	u := x.upload
 	length, known := integer(x.r.Header, uploadLength)
@@ -120,7 +121,7 @@ func (x *exchange) declare() error {
 	return nil
 }
 
-// replay sends the final answer again to a client that has lost it (section 4.4.2).
+// replay sends the final answer again to a client that has not received it (section 4.4.2).
 func (x *exchange) replay(claim []byte) error {
 	if err := upload.Matches(x.upload, claim); err != nil {
 		return err

@@ -15,9 +15,9 @@ import (
 	"holdfast/upload"
 )
 
-// Create answers a request that brings a file to another address than the upload endpoint, under a name that may be
-// empty. A client that speaks a version of the protocol gets an upload that it can resume (draft -12, 10.1.1). For any
-// other client the body is the whole file.
+// Create handles a request that sends a file to an address other than the upload endpoint; name may be empty. A client
+// that speaks a version of the protocol gets an upload that it can resume (draft -12, 10.1.1). For any other client
+// the body is the whole file.
 func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
 	v, ours, unknown := versionOf(r)
 	complete, speaks := isComplete(r.Header)
@@ -30,7 +30,8 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
 		case err != nil:
 			return err
 		case unknown != nil && complete:
-			// A server that knows nothing of the protocol would take the file, and so is this one for that version.
+			// A server that does not know this version ignores its fields and takes the body as the whole file. So do
+			// we.
 			w.Header().Set(interopVersion, Versions())
 			return x.receivePlain(name)
 		case !speaks:
@@ -42,19 +43,19 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
 	})
 }
 
-// Discover answers OPTIONS of an address at which Create takes files (section 4.1.4).
+// Discover handles OPTIONS at an address where Create accepts files (section 4.1.4).
 func (h *Handler) Discover(w http.ResponseWriter, _ *http.Request) {
 	h.Announce(w.Header())
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// isOldDraft reports whether a creation speaks an interop version that the tus endpoint speaks.
+// isOldDraft reports whether a creation speaks an interop version that package tus handles.
 func isOldDraft(h http.Header) bool {
 	return h.Get("Tus-Resumable") == "" && h.Get(interopVersion) != "" &&
 		(h.Get(uploadComplete) != "" || h.Get("Upload-Incomplete") != "")
 }
 
-// atEndpoint is a creation as it would have been sent to the upload endpoint.
+// atEndpoint returns a creation in the form in which it would be sent to the upload endpoint.
 func atEndpoint(r *http.Request, name string) *http.Request {
 	r = r.WithContext(r.Context())
 	r.Method, r.URL, r.Header = http.MethodPost, &url.URL{Path: "/"}, r.Header.Clone()
@@ -64,7 +65,8 @@ func atEndpoint(r *http.Request, name string) *http.Request {
 	return r
 }
 
-// receivePlain takes a file of a client that does not speak this protocol: it comes whole, or not at all.
+// receivePlain receives a file from a client that does not speak this protocol. It can't be resumed: after an error
+// nothing is kept.
 func (x *exchange) receivePlain(path string) error {
 	if err := x.isWhole(); err != nil {
 		return err
@@ -91,7 +93,7 @@ func (x *exchange) receivePlain(path string) error {
 	return x.done()
 }
 
-// isWhole refuses a request whose body is not the whole file, and one that asks for what is not done here.
+// isWhole refuses a request whose body is not the whole file, and one that asks for something unsupported.
 func (x *exchange) isWhole() error {
 	h := x.r.Header
 	mediaType, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
@@ -106,7 +108,7 @@ func (x *exchange) isWhole() error {
 		return file.Refuse(file.ErrInvalid, "A file can't be sent in ranges: Content-Range is not for uploads")
 	case h.Get("Idempotency-Key") != "":
 		return file.Refuse(file.ErrInvalid, "Idempotency-Key is for forms only")
-	case len(h.Values("If-Match")) > 0: // there is no file under that name: each request makes a new one
+	case len(h.Values("If-Match")) > 0: // no file has this name yet: each request creates a new one
 		return file.ErrPrecondition
 	case mediaType == partial || mediaType == "application/offset+octet-stream":
 		return file.Refuse(file.ErrMediaType, "A body of type %s is a piece of a file", mediaType)
@@ -116,17 +118,17 @@ func (x *exchange) isWhole() error {
 	return nil
 }
 
-// whole is the body of a plain upload, which must not break off, and whose client must still have its rights at the
+// whole is the body of a plain upload. It must not break off, and the client's permissions are checked again at its
 // end.
 type whole struct {
 	x     *exchange
-	check upload.Check // nil: none
+	check upload.Check // nil: no checksum
 }
 
 func (w whole) Read(p []byte) (int, error) {
 	n, err := w.x.body.Read(p)
 	if w.check != nil {
-		_, _ = w.check.Write(p[:n]) // a hash has no errors
+		_, _ = w.check.Write(p[:n]) // a hash returns no errors
 	}
 	switch {
 	case err == nil || errors.Is(err, file.ErrInvalid) || w.x.body.IsInterrupted():

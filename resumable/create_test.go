@@ -15,10 +15,10 @@ import (
 	"holdfast/internal/test/uploadtest"
 )
 
-// plain is a client that sends no field of the protocol unless a test says so.
+// plain returns a client that sends no field of the protocol unless a test adds one.
 func plain(w *uploadtest.World) client { return client{w, ""} }
 
-// record reads what is known of the file that an answer names.
+// record returns the record of the file that an answer names.
 func (c client) record(a answer) file.Record {
 	c.T.Helper()
 	rec, err := c.Rows.File(c.T.Context(), uploadtest.ID(a.header.Get("Content-Location")))
@@ -28,7 +28,7 @@ func (c client) record(a answer) file.Record {
 	return rec
 }
 
-// isEmpty checks that Alice has no file.
+// isEmpty fails if Alice has a file.
 func (c client) isEmpty(what string) {
 	c.T.Helper()
 	files, _, err := c.Rows.Files(c.T.Context(), 1, 1, file.Cursor{}, 10)
@@ -37,7 +37,7 @@ func (c client) isEmpty(what string) {
 	}
 }
 
-// Section 4.2: any address that takes files begins an upload, for a client that asks for one.
+// Section 4.2: any address that accepts files creates an upload, if the client asks for one.
 func TestCreationAtOtherAddresses(t *testing.T) {
 	eachVersion(t, func(c client) {
 		a := c.do("PUT", c.URL+"/files/%C3%B6.txt", strings.NewReader("01234"), "Upload-Complete", "?0", "Content-Type",
@@ -61,7 +61,7 @@ func TestCreationAtOtherAddresses(t *testing.T) {
 	})
 }
 
-// The older versions are spoken at these addresses, too.
+// The older versions work at these addresses, too.
 func TestOldVersionsAtOtherAddresses(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		for _, v := range []string{"3", "4", "5", "6"} {
@@ -84,7 +84,7 @@ func TestOldVersionsAtOtherAddresses(t *testing.T) {
 	})
 }
 
-// Section 10.1.1: a client that knows nothing of the protocol gets a plain upload.
+// Section 10.1.1: a client that does not know the protocol makes a plain upload.
 func TestPlainUpload(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		c, body := plain(w), uploadtest.Content(2*uploadtest.PartSize+100)
@@ -112,7 +112,7 @@ func TestPlainUpload(t *testing.T) {
 	})
 }
 
-// What is no whole file, or not what was declared, leaves nothing.
+// A body that is not a whole file, or not the declared one, leaves nothing behind.
 func TestPlainUploadRefused(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		c := plain(w)
@@ -155,7 +155,7 @@ func TestPlainUploadRefused(t *testing.T) {
 	})
 }
 
-// A body that breaks off is no file, and one over the cap is refused before it is read if its length is known.
+// A body that breaks off never becomes a file. One over the cap is refused before it is read, if its length is known.
 func TestPlainUploadCutAndTooLong(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		c := plain(w)
@@ -199,7 +199,7 @@ func TestPlainUploadCutAndTooLong(t *testing.T) {
 	})
 }
 
-// Of a version that is not spoken the whole file is taken, as by a server that speaks none. A piece of one is not.
+// With an unknown version the whole file is accepted, as by a server that speaks no version. A part of a file is not.
 func TestUnknownVersionAtOtherAddresses(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		c := client{w, "99"}
@@ -215,18 +215,19 @@ func TestUnknownVersionAtOtherAddresses(t *testing.T) {
 	})
 }
 
-// after calls a function before it ends.
+// after is a body that calls a function before it ends.
 type after func()
 
 func (f after) Read([]byte) (int, error) { f(); return 0, io.EOF }
 
-// waiting is a client whose bodies begin when the server reads them: it has asked who sends them by then.
+// waiting returns a client whose bodies begin only when the server reads them: by then it has authenticated the
+// caller.
 func (c client) waiting() client {
 	c.Client = &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Hour, DisableKeepAlives: true}}
 	return c
 }
 
-// Section 12: a client that loses its rights while it sends does not complete its file.
+// Section 12: a client that loses its permissions while it sends does not complete its file.
 func TestRightsAreAskedForAgain(t *testing.T) {
 	eachVersion(t, func(c client) {
 		all := c.Client
@@ -254,7 +255,7 @@ func TestRightsAreAskedForAgain(t *testing.T) {
 	})
 }
 
-// The quota is reserved when an upload begins and as it grows, and counted again at its end.
+// The quota is reserved when an upload begins and while it grows, and charged exactly at its end.
 func TestQuota(t *testing.T) {
 	eachVersion(t, func(c client) {
 		defer func() {
@@ -292,7 +293,7 @@ func TestQuota(t *testing.T) {
 	})
 }
 
-// X-HTTP-Method-Override stands for the method, and is judged as that.
+// X-HTTP-Method-Override replaces the method before access is decided.
 func TestMethodOverride(t *testing.T) {
 	eachVersion(t, func(c client) {
 		at := c.post("?0", []byte("01234")).header.Get("Location")

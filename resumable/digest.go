@@ -11,14 +11,15 @@ import (
 	"holdfast/upload"
 )
 
-// contentCheck compares the body of a request with its Content-Digest (RFC 9530, 2), before any of it counts.
+// contentCheck compares the body of a request with its Content-Digest (RFC 9530, 2) before any of its bytes are
+// committed.
 type contentCheck struct {
 	hash.Hash
 	want []byte // nil: it comes as a trailer
 	r    *http.Request
 }
 
-// readContentDigest begins the check that a request asks for; nil if it asks for none.
+// readContentDigest returns the check that a request asks for; nil if it asks for none.
 func readContentDigest(r *http.Request) (upload.Check, error) {
 	want, err := digest.Parse(r.Header, "Content-Digest")
 	if err != nil {
@@ -31,7 +32,7 @@ func readContentDigest(r *http.Request) (upload.Check, error) {
 	return &contentCheck{sha256.New(), want, r}, nil
 }
 
-// Verify compares, once the body has ended.
+// Verify compares the digests. The body must have ended.
 func (c *contentCheck) Verify() error {
 	want := c.want
 	if want == nil {
@@ -47,7 +48,7 @@ func (c *contentCheck) Verify() error {
 	return nil
 }
 
-// setDigest sends the SHA-256 of the file with the final answer, if the client wants it (RFC 9530, 4).
+// setDigest adds the SHA-256 of the file to the final answer, if the client wants it (RFC 9530, 4).
 func (x *exchange) setDigest(u *file.Upload) {
 	wish := x.r.Header.Values("Want-Repr-Digest")
 	if len(wish) == 0 || digest.Unwanted(wish) {

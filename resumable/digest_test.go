@@ -12,7 +12,8 @@ import (
 
 func digestOf(b string) string { sum := sha256.Sum256([]byte(b)); return digest.Format(sum[:]) }
 
-// Content-Digest is of the request's body, which counts only if it is right; Repr-Digest is of the file (RFC 9530).
+// Content-Digest covers the body of one request, which is dropped if it differs; Repr-Digest covers the file (RFC
+// 9530).
 func TestDigests(t *testing.T) {
 	eachVersion(t, func(c client) {
 		a := c.post("?0", []byte("01234"), "Content-Digest", digestOf("01234"), "Repr-Digest", digestOf("0123456789"))

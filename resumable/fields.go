@@ -10,8 +10,8 @@ import (
 	"holdfast/file"
 )
 
-// The header fields of the protocol (section 4.1). They are structured fields (RFC 9651); one of a wrong type, or a
-// negative number, counts as not there.
+// The header fields of the protocol (section 4.1). They are structured fields (RFC 9651). A field of the wrong type,
+// or a negative number, is ignored as if it were not there.
 const (
 	uploadOffset   = "Upload-Offset"
 	uploadLength   = "Upload-Length"
@@ -35,7 +35,7 @@ func isComplete(h http.Header) (value, given bool) {
 	return value, given
 }
 
-// item is the bare value of an Item; nil if the field is no Item. Its parameters are ignored.
+// item returns the bare value of an Item; nil if the field is not an Item. Parameters are ignored.
 func item(h http.Header, field string) any {
 	values := h.Values(field)
 	if len(values) == 0 {
@@ -55,8 +55,8 @@ func formatBool(b bool) string {
 	return "?0"
 }
 
-// version is an interop version of the drafts (appendix B): 7 is -06 to -08, 8 is -09 to -11, 9 is -12, 10 is -13.
-// A request without a version speaks the protocol as the RFC will have it.
+// version is an interop version of the drafts (appendix B): 7 is -06 to -08, 8 is -09 to -11, 9 is -12, 10 is -13. A
+// request without a version speaks the protocol of the future RFC.
 type version int64
 
 const (
@@ -65,10 +65,10 @@ const (
 	newest version = 10
 )
 
-// others are the versions that the tus endpoint speaks.
+// others are the versions that package tus handles.
 var others = [...]version{3, 4, 5, 6}
 
-// Versions lists the interop versions that are spoken here, as a structured List.
+// Versions lists all supported interop versions, as a structured List.
 func Versions() string {
 	var all []string
 	for _, v := range others {
@@ -80,8 +80,8 @@ func Versions() string {
 	return strings.Join(all, ", ")
 }
 
-// versionOf reads the version that a request speaks. ours says that it is for this package; the error is
-// file.ErrVersion if it is for nobody.
+// versionOf reads the version that a request speaks. ours reports whether this package handles it; the error is
+// file.ErrVersion if no package does.
 func versionOf(r *http.Request) (v version, ours bool, err error) {
 	n, given := integer(r.Header, interopVersion)
 	v = version(n)
@@ -104,8 +104,8 @@ func versionOf(r *http.Request) (v version, ours bool, err error) {
 	return final, isFinal(r), nil
 }
 
-// isFinal reports whether a request without a version is one of this protocol. HEAD, GET and DELETE of an upload have
-// no field that tells; a client of tus would have sent Tus-Resumable.
+// isFinal reports whether a request without a version belongs to this protocol. HEAD, GET and DELETE of an upload have
+// no field that would show it; a tus client would have sent Tus-Resumable.
 func isFinal(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodHead, http.MethodGet, http.MethodDelete:
@@ -119,6 +119,7 @@ func isFinal(r *http.Request) bool {
 	}
 }
 
-// tellsComplete reports whether the answer to HEAD says by Upload-Complete: ?1 that all bytes are there. From version
-// 10 on that would mean that the file has been answered for, by which no more is asked (section 4.1.2).
+// tellsComplete reports whether the answer to HEAD has Upload-Complete: ?1 as soon as all bytes are there. From
+// version 10 on that would mean that the target has processed the file, after which the client must not ask again
+// (section 4.1.2).
 func (v version) tellsComplete() bool { return v != final && v <= 9 }

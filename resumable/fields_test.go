@@ -10,10 +10,10 @@ import (
 	"holdfast/file"
 )
 
-// largestInteger is that of a structured field (RFC 9651, 3.3.1).
+// largestInteger is the largest Integer of a structured field (RFC 9651, 3.3.1).
 const largestInteger = 999_999_999_999_999
 
-// Whatever a client sends as a field, it counts as one of the right type or as not there.
+// Every field is either read as a value of the right type or ignored.
 func FuzzFields(f *testing.F) {
 	for _, seed := range []string{"5", "-5", "?1", "?0", "5;a=1", "1.5", `"5"`, "(1 2)", "5, 6", "", "?1;a", "\x00", "ö",
 		"9999999999999999", "10", "3", "99"} {
@@ -43,7 +43,7 @@ func FuzzFields(f *testing.F) {
 	})
 }
 
-// Whatever a creation says of its file, it is refused as invalid, or has a length of at least 0 or none.
+// Every creation is either refused as invalid, or has no length or one of at least 0.
 func FuzzCreation(f *testing.F) {
 	f.Add("10", "?1", int64(10), `inline; filename=a.txt; filename*=UTF-8''%c3%84.txt`, "text/plain", "", "b.txt")
 	f.Add("-1", "?0", int64(-1), ";;", ";;", "sha-256=:AAAA:", "..")

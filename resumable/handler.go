@@ -1,8 +1,8 @@
-// Package resumable speaks the IETF's Resumable Uploads for HTTP over the upload engine: the interop versions 7 to 10
-// of draft-ietf-httpbis-resumable-upload, and the protocol without a version, as the RFC will have it. Section numbers
-// are those of the drafts -12 and -13. Older versions and tus 1.0.0 are package tus's.
+// Package resumable implements the IETF's Resumable Uploads for HTTP on top of the upload engine: the interop versions
+// 7 to 10 of draft-ietf-httpbis-resumable-upload, and the protocol without a version, as the future RFC will have it.
+// Section numbers are those of the drafts -12 and -13. Package tus handles older versions and tus 1.0.0.
 //
-// An upload that was begun by one protocol can be gone on with by the other.
+// An upload that was created by one protocol can be continued by the other.
 package resumable
 
 import (
@@ -24,36 +24,36 @@ import (
 type Options struct {
 	Engine  *upload.Engine
 	Respond problem.Responder
-	// Tus gets the requests at the upload endpoint that are none of this protocol.
+	// Tus handles the requests at the upload endpoint that do not belong to this protocol.
 	Tus http.Handler
-	// Identify says who sent a request.
+	// Identify authenticates a request.
 	Identify func(*http.Request) (file.Identity, error)
-	// Download answers GET of a finished upload by a request that names no version.
+	// Download handles GET of a finished upload by a request without a version.
 	Download func(http.ResponseWriter, *http.Request, file.ID)
-	// Precondition refuses a request for a file under conditions that don't hold (RFC 9110, 13).
+	// Precondition refuses a request whose conditions on a file do not hold (RFC 9110, 13).
 	Precondition func(*http.Request, file.ID) error
-	// Limit refuses an upload that an identity begins too soon after others.
+	// Limit refuses a creation if the identity has created too many uploads recently.
 	Limit func(*http.Request, file.Identity) error
-	// Interim reports whether an interim answer reaches the request's client.
+	// Interim reports whether the client of a request can receive interim (1xx) answers.
 	Interim func(*http.Request) bool
-	// Base is the URL under which the request's client sees files, without a trailing slash.
+	// Base returns the URL under which the client of a request sees files, without a trailing slash.
 	Base func(*http.Request) string
-	// ReadTimeout ends a request that sends no byte for so long.
+	// ReadTimeout ends a request that sends no byte for that long.
 	ReadTimeout time.Duration
 	// MaxAge is how long an upload is kept after its last byte.
 	MaxAge time.Duration
 }
 
-// lockTimeout is the longest that a request waits for another one to let go.
+// lockTimeout is the longest that a request waits for another request to release the upload.
 const lockTimeout = 18 * time.Second
 
 // Handler is the endpoint. ServeHTTP expects paths with the prefix cut: "/" for creation, "/{id}" for an upload.
 type Handler struct{ Options }
 
-// New returns a Handler.
+// New returns the endpoint.
 func New(o Options) *Handler { return &Handler{o} }
 
-// allowed are the methods of an upload.
+// allowed reports whether an upload supports a method.
 func allowed(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodDelete:
@@ -72,7 +72,7 @@ type exchange struct {
 	who      file.Identity
 	complete bool // Upload-Complete: ?1, this body is the last
 	session  *upload.Session
-	upload   *file.Upload // as this request last saw it; nil: none yet
+	upload   *file.Upload // as last read or committed by this request; nil: none yet
 	created  bool         // by this request
 }
 
@@ -85,7 +85,7 @@ func (h *Handler) newExchange(w http.ResponseWriter, r *http.Request, v version)
 	return x
 }
 
-// ServeHTTP answers the requests of this protocol at the upload endpoint, and passes others on.
+// ServeHTTP handles the requests of this protocol at the upload endpoint, and passes others to Options.Tus.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	meant := overridden(r)
 	v, ours, err := versionOf(meant)
@@ -104,8 +104,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// overridden is a POST with X-HTTP-Method-Override as the request that it stands for: all that is asked and decided
-// about it is asked of that.
+// overridden returns a POST with X-HTTP-Method-Override as the request that it stands for. Everything that is decided
+// about the request is decided by that method.
 func overridden(r *http.Request) *http.Request {
 	method := r.Header.Get("X-HTTP-Method-Override")
 	if method == "" || r.Method != http.MethodPost {
@@ -116,19 +116,19 @@ func overridden(r *http.Request) *http.Request {
 	return r
 }
 
-// Announce says in the answer to OPTIONS what is spoken, and the limits (section 4.1.4).
+// Announce adds the supported versions and the limits to an answer to OPTIONS (section 4.1.4).
 func (h *Handler) Announce(header http.Header) {
 	header.Set(interopVersion, Versions())
 	header.Set(uploadLimit, h.limits(h.MaxAge))
 }
 
-// limits is the Upload-Limit field of an upload that is kept for so long.
+// limits returns the Upload-Limit field of an upload that is kept for that long.
 func (h *Handler) limits(left time.Duration) string {
 	return "max-size=" + strconv.FormatInt(h.Engine.MaxSize(), 10) + ", min-size=0, max-age=" +
 		strconv.FormatInt(max(0, int64(left/time.Second)), 10)
 }
 
-// run answers with what serve returns, and gives the lease back.
+// run answers with the result of serve, and releases the lease.
 func (x *exchange) run(serve func(*exchange) error) {
 	defer x.body.Release()
 	defer func() {
@@ -141,7 +141,7 @@ func (x *exchange) run(serve func(*exchange) error) {
 	}
 }
 
-// identify asks who sent the request.
+// identify authenticates the request.
 func (x *exchange) identify() (err error) {
 	if x.who, err = x.h.Identify(x.r); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (x *exchange) identify() (err error) {
 	return nil
 }
 
-// serve answers a request at the upload endpoint.
+// serve handles a request at the upload endpoint.
 func (x *exchange) serve(name string) error {
 	method := x.r.Method
 	switch {
@@ -188,7 +188,7 @@ func (x *exchange) serve(name string) error {
 	}
 }
 
-// find reads the row of an upload, if its client may do anything with it.
+// find reads the row of an upload, if the client may access it at all.
 func (x *exchange) find(id file.ID) error {
 	u, err := x.h.Engine.Row(x.r.Context(), id)
 	if err != nil {
@@ -207,13 +207,13 @@ func (x *exchange) find(id file.ID) error {
 	return nil
 }
 
-// isUnfinished reports whether an upload of this client is no file yet.
+// isUnfinished reports whether an upload of this client is not a file yet.
 func (x *exchange) isUnfinished(id file.ID) bool {
 	u, err := x.h.Engine.Row(x.r.Context(), id)
 	return err == nil && u.State != file.Recorded && u.State != file.Deleted && access.Upload(x.who, u) == nil
 }
 
-// take waits for the lease; who holds it is asked to end (section 4.6).
+// take waits for the lease. The request that holds it is asked to end (section 4.6).
 func (x *exchange) take() error {
 	ctx, cancel := context.WithTimeout(x.r.Context(), lockTimeout)
 	defer cancel()
@@ -231,8 +231,8 @@ func (x *exchange) take() error {
 	return nil
 }
 
-// tellOffset answers HEAD, and GET (section 4.3). A running append is ended first, so that the offset holds; an upload
-// that has all its bytes is finished.
+// tellOffset handles HEAD, and GET (section 4.3). It first ends a running append, so that the offset stays valid, and
+// finishes an upload that has all its bytes.
 func (x *exchange) tellOffset() error {
 	u := x.upload
 	if !u.Done() && (u.Held || u.Complete() || len(u.Sources) > 0) {
@@ -262,14 +262,14 @@ func (x *exchange) tellOffset() error {
 	return nil
 }
 
-// cancel answers DELETE: the upload ends, or the file that it became is deleted (section 4.5).
+// cancel handles DELETE: it ends the upload, or deletes the file that it became (section 4.5).
 func (x *exchange) cancel() error {
 	switch {
 	case x.upload.State == file.Recorded:
 		if err := x.h.Precondition(x.r, x.upload.ID); err != nil {
 			return err
 		}
-	case len(x.r.Header.Values("If-Match")) > 0: // what is no file yet has no entity tag (RFC 9110, 13.1.1)
+	case len(x.r.Header.Values("If-Match")) > 0: // an unfinished upload has no entity tag to match (RFC 9110, 13.1.1)
 		return file.ErrPrecondition
 	}
 	if err := x.take(); err != nil {

@@ -10,7 +10,7 @@ import (
 // statusResumption is 104 (Upload Resumption Supported), section 5.
 const statusResumption = 104
 
-// An interim answer tells an offset at most once in this time, or for so many bytes.
+// At most one interim answer is sent in this time, or for this many bytes.
 const (
 	progressEvery = time.Second
 	progressBytes = 8 << 20
@@ -25,7 +25,7 @@ type interim struct {
 	offset  int64     // the offset at that time
 }
 
-// newInterim returns nil if a request must get no interim answers.
+// newInterim returns nil if the request must not get interim answers.
 func (x *exchange) newInterim() *interim {
 	if !x.h.Interim(x.r) {
 		return nil
@@ -33,21 +33,21 @@ func (x *exchange) newInterim() *interim {
 	return &interim{w: x.w, version: x.version, timeout: x.h.ReadTimeout}
 }
 
-// begin tells where the upload can be gone on with, and its limits (section 4.2.2).
+// begin sends the upload's URL and limits (section 4.2.2).
 func (i *interim) begin(location, limit string) {
 	if i != nil {
 		i.send(map[string]string{"Location": location, uploadLimit: limit})
 	}
 }
 
-// from notes where the request begins.
+// from sets the offset at which the request begins.
 func (i *interim) from(offset int64) {
 	if i != nil {
 		i.told, i.offset = time.Now(), offset
 	}
 }
 
-// progress tells the offset, of which the caller knows that all before it is durable (section 4.4.2).
+// progress sends an offset. The caller guarantees that all bytes before it are durable (section 4.4.2).
 func (i *interim) progress(offset int64) {
 	if i == nil || time.Since(i.told) < progressEvery && offset-i.offset < progressBytes {
 		return
@@ -56,7 +56,7 @@ func (i *interim) progress(offset int64) {
 	i.send(map[string]string{uploadOffset: strconv.FormatInt(offset, 10)})
 }
 
-// send sends these fields alone: what the final answer's headers are so far is none of the interim one's.
+// send sends these fields only: headers that were set for the final answer do not belong into an interim one.
 func (i *interim) send(fields map[string]string) {
 	i.told = time.Now()
 	h := i.w.Header()
@@ -66,9 +66,9 @@ func (i *interim) send(fields map[string]string) {
 		h.Set(name, value)
 	}
 	if i.version != final {
-		h.Set(interopVersion, strconv.Itoa(int(i.version))) // appendix B: on each of them
+		h.Set(interopVersion, strconv.Itoa(int(i.version))) // appendix B: in each interim answer
 	}
-	// A client that reads nothing must not hold the upload.
+	// A client that does not read must not block the upload.
 	http.NewResponseController(i.w).SetWriteDeadline(time.Now().Add(i.timeout))
 	i.w.WriteHeader(statusResumption)
 	clear(h)

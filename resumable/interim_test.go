@@ -15,7 +15,7 @@ import (
 	"holdfast/internal/test/uploadtest"
 )
 
-// line is a connection of its own, so that interim answers are seen as they come.
+// line is a connection of its own, so that the test sees interim answers as they arrive.
 type line struct {
 	net.Conn
 	in *bufio.Reader
@@ -58,7 +58,7 @@ func (l line) answer() (int, http.Header) {
 	return res.StatusCode, res.Header
 }
 
-// Section 5: the upload's URL comes before any byte was sent, and with the version that was asked for.
+// Section 5: the upload's URL arrives before any byte was sent, with the version that was asked for.
 func TestInterimAnswerAtTheBeginning(t *testing.T) {
 	eachVersion(t, func(c client) {
 		l := c.dial()
@@ -75,7 +75,8 @@ func TestInterimAnswerAtTheBeginning(t *testing.T) {
 	})
 }
 
-// No interim answer goes where it may do harm: HTTP/1.0, a proxy, a version that was not asked for.
+// No interim answer is sent where it could do harm: to HTTP/1.0, through a proxy, with a version that was not asked
+// for.
 func TestNoInterimAnswer(t *testing.T) {
 	eachVersion(t, func(c client) {
 		for name, request := range map[string][]string{
@@ -99,8 +100,8 @@ func TestNoInterimAnswer(t *testing.T) {
 	})
 }
 
-// Section 4.4.2: an offset is told only when all before it is durable; a client that is cut off then finds at least as
-// much.
+// Section 4.4.2: an interim answer contains an offset only when all bytes before it are durable. A client that is cut
+// off then finds at least that offset.
 func TestInterimAnswersTellDurableOffsets(t *testing.T) {
 	eachVersion(t, func(c client) {
 		l := c.dial()
@@ -129,7 +130,7 @@ func TestInterimAnswersTellDurableOffsets(t *testing.T) {
 	})
 }
 
-// Section 4.6: a new request for an upload ends the one that runs, and what came of that is kept.
+// Section 4.6: a new request for an upload ends the running one, and the bytes that arrived are kept.
 func TestNewRequestEndsTheRunningOne(t *testing.T) {
 	eachVersion(t, func(c client) {
 		for _, method := range []string{"HEAD", "PATCH", "DELETE"} {

@@ -8,15 +8,14 @@ import (
 	"holdfast/file"
 )
 
-// isPartial reports whether a body is a piece of an upload (section 6).
+// isPartial reports whether a body is a part of an upload (section 6).
 func isPartial(h http.Header) bool {
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && mediaType == partial
 }
 
-// readName reads a file's name from Content-Disposition (RFC 6266), and its type from Content-Type. Without a name
-// there
-// it is called as the request's path says.
+// readName reads a file's name from Content-Disposition (RFC 6266), or else from the request's path, and its type from
+// Content-Type.
 func readName(h http.Header, path string) (name, contentType string, err error) {
 	name = path
 	if v := h.Get("Content-Disposition"); v != "" {

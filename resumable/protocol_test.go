@@ -14,7 +14,7 @@ import (
 	"holdfast/internal/test/uploadtest"
 )
 
-// versions are those that are spoken; "" is the protocol without a version.
+// versions are all supported versions; "" is the protocol without a version.
 var versions = []string{"7", "8", "9", "10", ""}
 
 // client speaks one version.
@@ -81,7 +81,7 @@ func eachVersion(t *testing.T, scene func(client)) {
 	})
 }
 
-// file reads which file the final answer names.
+// file returns the id of the file that the final answer names.
 func (c client) file(a answer) string {
 	c.T.Helper()
 	var told struct {
@@ -98,7 +98,7 @@ func (c client) file(a answer) string {
 	return told.URL
 }
 
-// Sections 4.2 to 4.4: all in one request, or in several; the length is known from the beginning, or at the end.
+// Sections 4.2 to 4.4: a file in one request or in several, of a length that is known at the beginning or at the end.
 func TestUpload(t *testing.T) {
 	eachVersion(t, func(c client) {
 		body := uploadtest.Content(uploadtest.PartSize + 3000)
@@ -134,7 +134,7 @@ func TestUpload(t *testing.T) {
 	})
 }
 
-// Section 4.3: what HEAD and GET tell.
+// Section 4.3: the answers to HEAD and GET.
 func TestOffsetRetrieval(t *testing.T) {
 	eachVersion(t, func(c client) {
 		at := c.post("?0", []byte("01234"), "Upload-Length", "10").header.Get("Location")
@@ -148,7 +148,7 @@ func TestOffsetRetrieval(t *testing.T) {
 		}
 		c.file(c.patch(at, 5, "?1", strings.NewReader("56789")))
 		want := "?1"
-		if c.version == "10" || c.version == "" { // who says ?1 there is the target
+		if c.version == "10" || c.version == "" { // ?1 would mean that the target has answered
 			want = ""
 		}
 		if a := c.do("HEAD", at, nil); a.status != http.StatusNoContent || a.offset() != 10 ||
@@ -162,7 +162,7 @@ func TestOffsetRetrieval(t *testing.T) {
 	})
 }
 
-// Section 4.4.2: who has lost the final answer asks for it again.
+// Section 4.4.2: a client that has not received the final answer can ask for it again.
 func TestFinalAnswerAgain(t *testing.T) {
 	eachVersion(t, func(c client) {
 		at := c.post("?0", []byte("01234")).header.Get("Location")
@@ -182,7 +182,7 @@ func TestFinalAnswerAgain(t *testing.T) {
 	})
 }
 
-// Sections 4.1, 4.4 and 7: what is refused, and with which problem.
+// Sections 4.1, 4.4 and 7: the refusals, and the problem type of each.
 func TestRefusals(t *testing.T) {
 	eachVersion(t, func(c client) {
 		at := c.post("?0", []byte("01234"), "Upload-Length", "10").header.Get("Location")
@@ -229,7 +229,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// Section 4.4.2: an upload that gets more bytes than its length is refused, and everything after it.
+// Section 4.4.2: an append beyond the upload's length is refused, and so is every later request for the upload.
 func TestLongerThanItsLength(t *testing.T) {
 	eachVersion(t, func(c client) {
 		at := c.post("?0", []byte("01234"), "Upload-Length", "10").header.Get("Location")
@@ -246,7 +246,7 @@ func TestLongerThanItsLength(t *testing.T) {
 	})
 }
 
-// Every verb asks who it is, and whether they may (sections 4.2.2 and 12).
+// Every method authenticates and authorizes the caller (sections 4.2.2 and 12).
 func TestAccess(t *testing.T) {
 	eachVersion(t, func(c client) {
 		at := c.post("?0", []byte("01234")).header.Get("Location")

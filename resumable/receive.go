@@ -11,7 +11,7 @@ import (
 	"holdfast/upload"
 )
 
-// receive takes the request's body into the upload, and finishes it if that was the last.
+// receive appends the request's body to the upload, and finishes the upload if this was the last body.
 func (x *exchange) receive(check upload.Check, told *interim) error {
 	if err := x.store(check, told); err != nil {
 		return err
@@ -31,10 +31,10 @@ func (x *exchange) receive(check upload.Check, told *interim) error {
 	return x.done()
 }
 
-// store stores the request's body. Of a body that breaks off, what came is kept.
+// store appends the request's body. If the body breaks off, the bytes that arrived are kept.
 func (x *exchange) store(check upload.Check, told *interim) error {
 	u := x.upload
-	if u.State != file.Open { // it has all its bytes, and waits to be finished
+	if u.State != file.Open { // it has all its bytes and waits to be finished
 		return x.expectNothing()
 	}
 	told.from(u.Offset)
@@ -51,7 +51,7 @@ func (x *exchange) store(check upload.Check, told *interim) error {
 	})
 	switch {
 	case errors.Is(err, file.ErrTooLarge) && !errors.Is(err, file.ErrQuota) && !u.Deferred:
-		// The client is wrong about the file, so that nothing of it can be trusted (section 4.4.2).
+		// The client's idea of the file is wrong, so none of the bytes can be trusted (section 4.4.2).
 		if failed := x.session.Terminate(); failed != nil {
 			return failed
 		}
@@ -64,13 +64,13 @@ func (x *exchange) store(check upload.Check, told *interim) error {
 	return nil
 }
 
-// whyCut is the answer to a request whose body broke off.
+// whyCut returns the error for a request whose body broke off.
 func (x *exchange) whyCut() error {
 	switch {
 	case x.h.Engine.Stopping():
 		return file.ErrStopping
 	case errors.Is(x.session.Lost(), file.ErrUnavailable):
-		return x.session.Lost() // no other request took it: it could not be kept
+		return x.session.Lost() // no other request took the lease: it could not be renewed
 	case x.body.IsInterrupted():
 		return file.Refuse(file.ErrConflict, "Another request took this upload over")
 	}
@@ -85,7 +85,7 @@ func (x *exchange) expectNothing() error {
 	return nil
 }
 
-// appended answers that the bytes came, and that more are to come (sections 4.2.2 and 4.4.2).
+// appended answers that the bytes are stored and more are expected (sections 4.2.2 and 4.4.2).
 func (x *exchange) appended(status int) error {
 	h := x.w.Header()
 	if x.created {
@@ -98,8 +98,8 @@ func (x *exchange) appended(status int) error {
 	return nil
 }
 
-// source is the body for the engine. Where it broke off it ends like any other, so that what came is kept; Cut tells
-// the engine.
+// source is the body as the engine reads it. Where it breaks off it ends like any other body, so that the bytes that
+// arrived are kept; Cut tells the engine.
 type source struct {
 	x     *exchange
 	start int64 // the upload's offset before the body
@@ -120,8 +120,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-// mayFinish asks again whether the client may do what it is about to complete: a long body may outlast its rights
-// (section 12). The quota is compared by the commit.
+// mayFinish checks again that the client may complete the upload: a long body may outlast its permissions (section
+// 12). The commit compares the quota.
 func (x *exchange) mayFinish() error {
 	who, err := x.h.Identify(x.r)
 	if err != nil {

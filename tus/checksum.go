@@ -16,10 +16,10 @@ import (
 	"holdfast/upload"
 )
 
-// algorithms is the Tus-Checksum-Algorithm header (tus 1.0.0, Checksum).
+// algorithms is the value of Tus-Checksum-Algorithm (tus 1.0.0, Checksum).
 const algorithms = "sha1,sha256,crc32,md5"
 
-// newHash begins a checksum by its name in algorithms; nil if it is not there.
+// newHash returns a hash by its name in algorithms; nil if the name is not there.
 func newHash(name string) hash.Hash {
 	switch name {
 	case "sha1":
@@ -35,7 +35,7 @@ func newHash(name string) hash.Hash {
 	}
 }
 
-// checksum is what a client says of the body it sends: "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=".
+// checksum is a parsed Upload-Checksum header: "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=".
 type checksum struct {
 	name string
 	want []byte
@@ -64,14 +64,14 @@ func (c checksum) compare(sum []byte) error {
 		base64.StdEncoding.EncodeToString(sum), base64.StdEncoding.EncodeToString(c.want))
 }
 
-// readChecksum begins the check that a request asks for, or returns nil.
+// readChecksum returns the check that a request asks for; nil if it asks for none.
 func readChecksum(r *http.Request) (upload.Check, error) {
 	values := r.Header.Values("Upload-Checksum")
 	_, trailing := r.Trailer["Upload-Checksum"]
 	switch {
 	case announced(r.Header.Values("Trailer"), "Upload-Checksum"):
-		// It stays among the headers where the body is not chunked, so that no trailer can come: a proxy
-		// has taken the body apart, and dropped what came behind it.
+		// net/http leaves Trailer among the headers if the body is not chunked. Then no trailer can come: a proxy has
+		// decoded the chunks and dropped the trailers.
 		return nil, errNoTrailer
 	case len(values) == 0 && trailing:
 		return newTrailerCheck(r), nil
@@ -87,11 +87,11 @@ func readChecksum(r *http.Request) (upload.Check, error) {
 	return &headerCheck{newHash(c.name), c}, nil
 }
 
-// errNoTrailer refuses a body whose checksum was to come behind it, and did not.
+// errNoTrailer refuses a body whose checksum was announced as a trailer that did not come.
 var errNoTrailer = file.Refuse(file.ErrInvalid,
 	"The trailer Upload-Checksum was announced and is not there; a proxy may have dropped it: send the header")
 
-// announced reports whether the values of a Trailer header name a field (RFC 9110, 6.6.2).
+// announced reports whether the values of a Trailer header contain a field (RFC 9110, 6.6.2).
 func announced(trailer []string, field string) bool {
 	for _, value := range trailer {
 		for name := range strings.SplitSeq(value, ",") {
@@ -103,7 +103,7 @@ func announced(trailer []string, field string) bool {
 	return false
 }
 
-// headerCheck knows from the beginning what to compare with.
+// headerCheck compares with a checksum that came in the request's header.
 type headerCheck struct {
 	hash.Hash
 	checksum
@@ -111,8 +111,8 @@ type headerCheck struct {
 
 func (c *headerCheck) Verify() error { return c.compare(c.Sum(nil)) }
 
-// trailerCheck learns it at the end (tus 1.0.0, checksum-trailer), the algorithm too: it
-// has to keep all of them.
+// trailerCheck compares with a checksum that comes as a trailer (tus 1.0.0, checksum-trailer). It learns the algorithm
+// only then, so it computes all of them.
 type trailerCheck struct {
 	io.Writer
 	sums map[string]hash.Hash

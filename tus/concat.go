@@ -11,12 +11,11 @@ import (
 // maxSources is how many partial uploads a final one may be made of.
 const maxSources = 1000
 
-// parseConcat reads the Upload-Concat header (tus 1.0.0, Concatenation): "partial", or
-// "final;" and the URLs of partial uploads, divided by spaces. Without the header both
-// results are zero.
+// parseConcat parses the Upload-Concat header (tus 1.0.0, Concatenation): "partial", or "final;" and the URLs of
+// partial uploads, separated by spaces. Without the header both results are zero.
 //
-// Of a URL only the end counts, "/tus/{id}": a proxy may have another name, scheme and
-// prefix for this service. Everything else is file.ErrInvalid.
+// Only the end of a URL is used, "/tus/{id}": behind a proxy this service may have another name, scheme and prefix.
+// Everything else is file.ErrInvalid.
 func parseConcat(h http.Header) (partial bool, sources []file.ID, err error) {
 	values := h.Values("Upload-Concat")
 	switch {
@@ -44,7 +43,7 @@ func parseConcat(h http.Header) (partial bool, sources []file.ID, err error) {
 	if len(sources) == 0 {
 		return false, nil, file.Refuse(file.ErrInvalid, "Upload-Concat names no upload")
 	}
-	// Sources are removed when the file is there, so each can be used once.
+	// The sources are removed once the file is recorded, so each can be used only once.
 	sorted := slices.Sorted(slices.Values(sources))
 	if len(slices.Compact(sorted)) != len(sources) {
 		return false, nil, file.Refuse(file.ErrInvalid, "Upload-Concat names an upload twice")
@@ -57,7 +56,7 @@ func sourceID(url string) (file.ID, error) {
 	if i < 0 || !strings.HasSuffix(url[:i], "/tus") && url[:i] != "tus" {
 		return "", file.Refuse(file.ErrInvalid, "Upload-Concat: %q is not the URL of an upload here", short(url))
 	}
-	// An id of ours has no character that a URL would encode, and is never a part of one.
+	// No character of an id needs to be escaped in a URL.
 	id, err := file.ParseID(url[i+1:])
 	if err != nil || strings.ContainsAny(string(id), "%?#") {
 		return "", file.Refuse(file.ErrInvalid, "Upload-Concat: %q is not the URL of an upload here", short(url))

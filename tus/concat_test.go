@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Sources of a final upload must be one's own, partial and finished.
+// The sources of a final upload must be the caller's own, partial, and complete.
 func TestConcatRefusals(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		good := w.Partials([]byte("abc"))[0]

@@ -15,8 +15,7 @@ import (
 	"holdfast/upload"
 )
 
-// begin begins the upload of a request. Where the same request goes on with it, it is born
-// under its lease.
+// begin creates the upload of a request. If the request also sends bytes, the row is written together with its lease.
 func (o Options) begin(e handler.HookEvent) (file.ID, error) {
 	c, err := readCreation(e.HTTPRequest.Header)
 	if err != nil {
@@ -24,7 +23,7 @@ func (o Options) begin(e handler.HookEvent) (file.ID, error) {
 	}
 	x := exchangeOf(e.Context)
 	c.Size, c.Deferred, c.Partial = e.Upload.Size, e.Upload.SizeIsDeferred, x.partial
-	// Clients of the IETF's draft name the file in Content-Disposition and Content-Type instead.
+	// Clients of the IETF's draft send the file's name and type in Content-Disposition and Content-Type.
 	c.Name = cmp.Or(c.Name, e.Upload.MetaData["filename"])
 	c.Type = cmp.Or(c.Type, e.Upload.MetaData["filetype"])
 	if c.Size == 0 && !c.Deferred || x.draft != "" || x.r.Header.Get("Content-Type") == octets {
@@ -39,10 +38,9 @@ func (o Options) begin(e handler.HookEvent) (file.ID, error) {
 	return x.upload.ID, nil
 }
 
-// readCreation reads what the headers of a request say of a file that is to be created: all
-// but its length.
+// readCreation reads everything about a new file, except its length, from the headers of a request.
 func readCreation(h http.Header) (upload.Creation, error) {
-	// tusd's own reading of the header drops what it does not understand.
+	// tusd's own parser drops what it does not understand.
 	header := strings.Join(h.Values("Upload-Metadata"), ",")
 	pairs, err := parseMetadata(header)
 	if err != nil {
@@ -53,10 +51,9 @@ func readCreation(h http.Header) (upload.Creation, error) {
 		"type"), Claim: claim}, err
 }
 
-// parseClaim reads what a client says the SHA-256 of the whole file is: in the metadata under
-// "sha256", as hexadecimal digits or base64, or in the header Repr-Digest. Without either the
-// result is nil. What can't be read, or contradicts itself, is file.ErrInvalid: a check that a
-// client asks for must not be left out in silence.
+// parseClaim reads the SHA-256 of the whole file that a client declares: the metadata "sha256", in hexadecimal digits
+// or base64, or the header Repr-Digest. Without either the result is nil. A value that can't be parsed, or two that
+// differ, are file.ErrInvalid: a check that a client asks for must not be skipped silently.
 func parseClaim(metadata map[string]string, h http.Header) ([]byte, error) {
 	var claim []byte
 	if v := metadata["sha256"]; v != "" {

@@ -56,8 +56,7 @@ func TestParseClaim(t *testing.T) {
 	}
 }
 
-// A digest comes back from each form in which it may be written, and nothing else has
-// another length.
+// Every form of a digest is read as the same bytes, and nothing else is read as a digest.
 func FuzzParseClaim(f *testing.F) {
 	f.Add("sha-256=:AAAA:", make([]byte, 32))
 	f.Add("deadbeef", []byte("0123456789abcdef0123456789ABCDEF"))

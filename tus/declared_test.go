@@ -31,7 +31,7 @@ func uploadChecksum(b []byte) []string {
 	return []string{"Upload-Checksum", "sha1 " + base64.StdEncoding.EncodeToString(sum[:])}
 }
 
-// A partial upload that is not what its client said of it ends, like any other: it never becomes part of a file.
+// A partial upload whose declared digest is wrong ends like any other upload: it never becomes part of a file.
 func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		for _, chunks := range [][]int{{}, {1000}, {300, 700}, {uploadtest.PartSize + 10}, {uploadtest.PartSize, 1 << 20,
@@ -56,7 +56,7 @@ func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 				{"wrong at the end", nil, reprDigest([]byte("other")), false},
 			} {
 				if size == 0 && c.last != nil {
-					continue // it is finished with its creation
+					continue // it is finished when it is created
 				}
 				status, h, err := w.Send(t.Context(), "POST", w.URL+"/files/tus/", nil,
 					append(c.create, "Upload-Length", fmt.Sprint(size), "Upload-Concat", "partial")...)
@@ -85,7 +85,7 @@ func TestDeclaredDigestOfAPartialUpload(t *testing.T) {
 	})
 }
 
-// A client that asks for a finished upload again may declare its digest; a wrong one is an error.
+// A request for a finished upload may still declare its digest; a wrong digest is an error.
 func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		a, b := uploadtest.Content(300), uploadtest.Content(200)
@@ -104,7 +104,7 @@ func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
 			}
 		}
 		url := w.Create(100)
-		for range 2 { // the second of each finds it done
+		for range 2 { // the second one finds the upload finished
 			if status, _, err := w.Patch(t.Context(), url, w.Head(url), a[w.Head(url):100],
 				reprDigest(a[:100])...); status != http.StatusNoContent {
 				t.Fatal(status, err)
@@ -117,7 +117,7 @@ func TestDeclaredDigestOfWhatIsThere(t *testing.T) {
 	})
 }
 
-// A checksum is compared for every body, also for an empty one. The bytes of a body with a wrong checksum do not count.
+// A checksum is compared for every body, even an empty one. Bytes with a wrong checksum are not committed.
 func TestChecksums(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		right, wrong := uploadtest.Content(1000), uploadtest.Content(1000)
@@ -130,7 +130,7 @@ func TestChecksums(t *testing.T) {
 			t.Errorf("right: %d %v", status, err)
 		}
 		w.Check(url, right)
-		// Of no bytes: an empty file, one that is begun without bytes, and an empty PATCH.
+		// Requests without bytes: an empty file, a creation without a body, and an empty PATCH.
 		for _, length := range []string{"0", "10"} {
 			for _, kind := range []string{"", uploadtest.Octets} {
 				for want, sum := range map[int][]string{460: uploadChecksum(wrong), http.StatusCreated: uploadChecksum(nil)} {
@@ -151,8 +151,8 @@ func TestChecksums(t *testing.T) {
 	})
 }
 
-// A body that comes whole, completes its upload and is wrong is not stored: however often it is sent, there is
-// nothing of it in the store that no quota would count.
+// A wrong body that comes whole and would complete its upload is not stored: however often it is sent, it leaves
+// nothing in the store that no quota counts.
 func TestWrongChecksumsStoreNothing(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		right, wrong := uploadtest.Content(1000), uploadtest.Content(999)
@@ -182,7 +182,7 @@ func TestWrongChecksumsStoreNothing(t *testing.T) {
 	})
 }
 
-// A body with malformed chunks or trailers is the client's fault (400); the bytes before them count.
+// Malformed chunks or trailers are the client's error (400); the bytes before them are kept.
 func TestMalformedChunks(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		host, err := url.Parse(w.URL)
@@ -212,7 +212,7 @@ func TestMalformedChunks(t *testing.T) {
 	})
 }
 
-// A trailer that was announced and does not come, since a proxy has dropped it, is not left out in silence.
+// If a proxy drops an announced checksum trailer, the request is refused: the check is not skipped silently.
 func TestTrailerThatAProxyDropped(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		host, err := url.Parse(w.URL)
@@ -244,7 +244,7 @@ func TestTrailerThatAProxyDropped(t *testing.T) {
 				t.Errorf("%q: %d %s, the offset is %d", request, res.StatusCode, answer, w.Head(location))
 			}
 		}
-		// Behind a proxy it is not offered.
+		// Checksum trailers are not announced to clients behind a proxy.
 		for header, offered := range map[string]bool{"X-Other": true, "X-Forwarded-For": false, "Via": false} {
 			_, h, err := w.Send(t.Context(), "OPTIONS", w.URL+"/files/tus/", nil, header, "1.1 x")
 			if err != nil || strings.Contains(h.Get("Tus-Extension"), "checksum-trailer") != offered ||
@@ -255,7 +255,7 @@ func TestTrailerThatAProxyDropped(t *testing.T) {
 	})
 }
 
-// An upload without a declared length accepts no more than the size limit.
+// An upload of unknown length may not exceed the cap.
 func TestCapOfAnUnknownLength(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		w.MaxSize = 1000
@@ -280,7 +280,7 @@ func TestCapOfAnUnknownLength(t *testing.T) {
 	})
 }
 
-// An upload that has expired takes no more bytes.
+// An expired upload accepts no more bytes.
 func TestExpiredUploadEnds(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		location := w.Create(10)

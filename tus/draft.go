@@ -9,9 +9,8 @@ import (
 	"holdfast/file"
 )
 
-// draft is the version of the IETF's resumable upload draft that a request speaks, as
-// interop versions count them (3 is draft -01, 6 is -04 and -05); empty for tus 1.0.0.
-// tusd's handler does the talking; here is what it leaves unchecked.
+// draft is the interop version of the IETF's resumable upload draft that a request speaks (3 is draft -01, 6 is -04
+// and -05); empty for tus 1.0.0. tusd's handler implements the draft; this file does the checks that it leaves out.
 type draft string
 
 func draftOf(r *http.Request) draft {
@@ -21,10 +20,10 @@ func draftOf(r *http.Request) draft {
 	return ""
 }
 
-// interop is the header by which a client says which version of the draft it speaks.
+// interop is the header in which a client sends its interop version.
 const interop = "Upload-Draft-Interop-Version"
 
-// unknownVersion refuses a request in no version of a protocol that is spoken here.
+// unknownVersion refuses a request whose protocol version is not supported here.
 func unknownVersion(r *http.Request) error {
 	if v := r.Header.Get(interop); v != "" {
 		return file.Refuse(file.ErrVersion,
@@ -45,7 +44,7 @@ func (d draft) completes(r *http.Request) bool {
 	}
 }
 
-// tell says in an answer whether the upload is complete (drafts -01 to -05, Upload Creation and Upload Append).
+// tell adds to an answer whether the upload is complete (drafts -01 to -05, Upload Creation and Upload Append).
 func (d draft) tell(h http.Header, complete bool) {
 	name, value := "Upload-Complete", "?0"
 	if d == "3" {
@@ -57,7 +56,7 @@ func (d draft) tell(h http.Header, complete bool) {
 	h.Set(name, value)
 }
 
-// check refuses what tusd would answer with an error of the server.
+// check refuses requests that tusd would answer with a server error.
 func (d draft) check(r *http.Request) error {
 	if d == "" || r.Method != http.MethodPost {
 		return nil
@@ -72,8 +71,8 @@ func (d draft) check(r *http.Request) error {
 	return nil
 }
 
-// fits refuses a last body that does not end where the upload does: whoever sent it
-// would take the upload for complete.
+// fits refuses a last body that does not end where the upload ends: its client would believe that the upload is
+// complete.
 func (d draft) fits(r *http.Request, u *file.Upload) error {
 	if r.ContentLength < 0 {
 		return nil // see ends
@@ -83,7 +82,7 @@ func (d draft) fits(r *http.Request, u *file.Upload) error {
 	return d.ends(r, &after)
 }
 
-// ends is fits for a body whose length shows only at its end.
+// ends is fits for a body whose length is known only at its end.
 func (d draft) ends(r *http.Request, u *file.Upload) error {
 	if !d.completes(r) || u.Deferred || u.Offset == u.Size {
 		return nil
@@ -91,7 +90,7 @@ func (d draft) ends(r *http.Request, u *file.Upload) error {
 	return file.Refuse(file.ErrInvalid, "The upload would be complete at %d bytes, but its length is %d", u.Offset, u.Size)
 }
 
-// limits is the draft's Upload-Limit header.
+// limits returns the draft's Upload-Limit header.
 func (d draft) limits(maxSize int64) string {
 	return "min-size=0,max-size=" + strconv.FormatInt(maxSize, 10)
 }

@@ -12,7 +12,7 @@ import (
 	"holdfast/internal/test/uploadtest"
 )
 
-// Clients of the IETF's draft are held to the same rules.
+// Clients of the IETF's draft are held to the same rules as tus clients.
 func TestDraft(t *testing.T) {
 	uploadtest.Worlds(t, func(w *uploadtest.World) {
 		d := &draftClient{w, uploadtest.Content(3000), w.URL + "/files/tus/"}
@@ -24,7 +24,7 @@ func TestDraft(t *testing.T) {
 	})
 }
 
-// draftClient sends what a client of the draft sends.
+// draftClient sends requests of the draft.
 type draftClient struct {
 	*uploadtest.World
 	body   []byte
@@ -55,7 +55,7 @@ func (d *draftClient) inOneRequest(name string, body io.Reader) {
 	}
 }
 
-// inTwoRequests sends the file in two steps; a request in between is refused.
+// inTwoRequests sends the file in two requests; a wrong request in between is refused.
 func (d *draftClient) inTwoRequests() {
 	d.T.Helper()
 	status, h := d.send("POST", d.create, bytes.NewReader(d.body[:1000]), "Upload-Complete", "?0", "Upload-Length", "3000")

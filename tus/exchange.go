@@ -18,13 +18,12 @@ import (
 	"holdfast/upload"
 )
 
-// exchange is one request and its answer. Through it the store, which tusd calls with a context
-// only, gets at the request; and it writes the answer: errors as this service words them, and
-// the headers that tusd does not know.
+// exchange is one request and its answer. tusd gives the store a context only; the store finds the request through it.
+// The exchange also writes the answer: errors in this service's form, and headers that tusd does not know.
 type exchange struct {
 	w       http.ResponseWriter
 	r       *http.Request
-	sent    string // the method as net/http knows it: HEAD has no body for it, an override to HEAD has
+	sent    string // the method before an override: net/http drops the body of the answer to a real HEAD only
 	respond problem.Responder
 	base    string // of files' URLs
 	maxSize int64  // of files, in bytes
@@ -36,24 +35,23 @@ type exchange struct {
 	sources []file.ID
 
 	session *upload.Session // nil: the request has no lease
-	upload  *file.Upload    // as this request last saw it
-	err     error           // what the engine refused this request with
+	upload  *file.Upload    // as last read or committed by this request
+	err     error           // the engine's error for this request
 
 	stopping func() bool
 	interim  func(*http.Request) bool
-	held     int  // the status of an error of tusd's own, until its body is seen
-	replaced bool // the answer was written here; what tusd writes is dropped
+	held     int  // the status of an error of tusd's own, until its body is known
+	replaced bool // the answer was written here; tusd's output is dropped
 }
 
 type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
-// failed is what tusd gets in place of an error that the exchange answers.
+// failed is returned to tusd in place of an error that the exchange answers itself.
 var failed = handler.NewError("ERR_HOLDFAST", "", http.StatusInternalServerError)
 
-// fail notes an error for the answer. tusd would show the text of a plain error to
-// the client.
+// fail keeps an error for the answer. tusd would show the text of a plain error to the client.
 func fail(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -62,22 +60,22 @@ func fail(ctx context.Context, err error) error {
 	return failed
 }
 
-// close gives back the lease. tusd gives back those that it has taken, but not of an upload
-// that was born with one.
+// close releases the lease. tusd releases the leases that it took, but not that of an upload whose row was written
+// together with its lease.
 func (x *exchange) close() {
 	if x.session != nil {
 		x.session.Close()
 	}
 }
 
-// hold goes on with the upload of a session.
+// hold makes the session's upload the exchange's.
 func (x *exchange) hold(s *upload.Session) { x.session, x.upload = s, s.Upload() }
 
-// resumes reports whether the request is about an upload that was there before.
+// resumes reports whether the request is about an existing upload.
 func (x *exchange) resumes() bool { return x.r.Method != http.MethodPost }
 
-// reads reports whether the request needs no lease: HEAD and PATCH of an upload that is done, and
-// HEAD of one that no request holds and that needs no finishing.
+// reads reports whether the request needs no lease: HEAD and PATCH of a finished upload, and HEAD of an upload that no
+// request holds and that needs no finishing.
 func (x *exchange) reads() bool {
 	u := x.upload
 	switch x.r.Method {
@@ -90,7 +88,7 @@ func (x *exchange) reads() bool {
 	}
 }
 
-// writer is what tusd writes its answer to.
+// writer returns the ResponseWriter for tusd.
 func (x *exchange) writer() http.ResponseWriter {
 	return httpsnoop.Wrap(x.w, httpsnoop.Hooks{
 		WriteHeader: func(httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc { return x.writeHeader },
@@ -98,13 +96,13 @@ func (x *exchange) writer() http.ResponseWriter {
 	})
 }
 
-// writeHeader passes a success on, with the headers that tusd does not know, and answers an error
-// itself. Of tusd's own errors only the body tells which it is: they wait for write.
+// writeHeader passes a success on, with the headers that tusd does not know, and answers an error itself. Only the
+// body of tusd's own errors tells which error it is, so those wait for write.
 func (x *exchange) writeHeader(status int) {
 	if status < 200 && !x.interim(x.r) { // the draft's interim answer (104)
 		return
 	}
-	// tusd's deadline counts from the body's last byte; finishing may have taken longer.
+	// tusd's deadline starts at the body's last byte; finishing may have taken longer than that.
 	http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.timeout))
 	if status < 400 {
 		x.complete(status)
@@ -139,10 +137,10 @@ func (x *exchange) complete(status int) {
 	}
 	if x.r.Method == http.MethodHead {
 		if x.sent != http.MethodHead {
-			h.Del("Content-Length") // tusd's, of a body that does not come
+			h.Del("Content-Length") // tusd's, for a body that is not sent
 		}
 		if u.Metadata != "" {
-			h.Set("Upload-Metadata", u.Metadata) // as it was sent (tus 1.0.0, Creation)
+			h.Set("Upload-Metadata", u.Metadata) // as the client sent it (tus 1.0.0, Creation)
 		}
 		if concat := x.concat(u); concat != "" {
 			h.Set("Upload-Concat", concat)
@@ -155,7 +153,7 @@ func (x *exchange) complete(status int) {
 	}
 }
 
-// concat is the Upload-Concat header (tus 1.0.0, Concatenation).
+// concat returns the Upload-Concat header (tus 1.0.0, Concatenation).
 func (x *exchange) concat(u *file.Upload) string {
 	switch {
 	case u.Partial:
@@ -170,10 +168,10 @@ func (x *exchange) concat(u *file.Upload) string {
 	return "final;" + strings.Join(urls, " ")
 }
 
-// location is the URL of an upload.
+// location returns the URL of an upload.
 func (x *exchange) location(id file.ID) string { return x.base + "/tus/" + string(id) }
 
-// write drops the body of an error that is answered here, and passes others on.
+// write drops the body of an error that the exchange answers, and passes others on.
 func (x *exchange) write(b []byte) (int, error) {
 	if x.held != 0 {
 		code, _, _ := bytes.Cut(b, []byte(":"))
@@ -185,7 +183,7 @@ func (x *exchange) write(b []byte) (int, error) {
 	return x.w.Write(b)
 }
 
-// end answers an error that came without a body.
+// end answers an error that tusd wrote without a body.
 func (x *exchange) end() {
 	if x.held != 0 && !x.replaced {
 		x.answer(x.translate(""))
@@ -195,7 +193,7 @@ func (x *exchange) end() {
 func (x *exchange) answer(err error) {
 	x.replaced = true
 	if x.r.Method == http.MethodPost && x.upload != nil {
-		// The upload was begun, though its first bytes failed: the client can go on with it.
+		// The upload was created although its first bytes failed: the client can continue it.
 		x.w.Header().Set("Location", x.location(x.upload.ID))
 	}
 	if errors.Is(err, file.ErrVersion) {
@@ -203,8 +201,8 @@ func (x *exchange) answer(err error) {
 	}
 	if u := x.upload; u != nil && u.State == file.Open && (errors.Is(err, file.ErrStopping) ||
 		errors.Is(err, file.ErrCutOff) || errors.Is(err, file.ErrBusy) || x.draft != "" && errors.Is(err, file.ErrConflict)) {
-		// The committed offset. A 204 would say the same, but some clients take a 204 with another
-		// offset than they expect for a broken service, and give up.
+		// The committed offset. A 204 would carry it as well, but some clients give up when a 204 has another offset
+		// than they expect.
 		x.w.Header().Set("Upload-Offset", strconv.FormatInt(u.Offset, 10))
 	}
 	r := *x.r
@@ -212,7 +210,7 @@ func (x *exchange) answer(err error) {
 	x.respond.Write(x.w, &r, err)
 }
 
-// translate returns this service's error for one of tusd's own, by its code.
+// translate returns this service's error for one of tusd's error codes.
 func (x *exchange) translate(code string) error {
 	h := x.r.Header
 	switch code {
@@ -239,7 +237,7 @@ func (x *exchange) translate(code string) error {
 			return file.ErrStopping
 		}
 		if x.session != nil && errors.Is(x.session.Lost(), file.ErrUnavailable) {
-			return x.session.Lost() // no other request took it: it could not be kept
+			return x.session.Lost() // no other request took the lease: it could not be renewed
 		}
 		return file.Refuse(file.ErrConflict, "Another request took this upload over")
 	case "ERR_READ_TIMEOUT", "ERR_CONNECTION_RESET", "ERR_UNEXPECTED_EOF":

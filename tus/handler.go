@@ -1,5 +1,5 @@
-// Package tus speaks the protocols for resumable uploads (tus 1.0.0, and the IETF's draft as far
-// as tusd speaks it) over the upload engine. It is the only package that knows tusd.
+// Package tus implements resumable uploads (tus 1.0.0, and the IETF's draft as far as tusd supports it) on top of the
+// upload engine. It is the only package that knows tusd.
 package tus
 
 import (
@@ -27,45 +27,44 @@ import (
 type Options struct {
 	Engine  *upload.Engine
 	Respond problem.Responder
-	// Identify says who sent a request.
+	// Identify authenticates a request.
 	Identify func(*http.Request) (file.Identity, error)
-	// Download answers GET of a finished upload.
+	// Download handles GET of a finished upload.
 	Download func(http.ResponseWriter, *http.Request, file.ID)
-	// Precondition refuses a request for a file under conditions that don't hold (RFC 9110, 13).
+	// Precondition refuses a request whose conditions on a file do not hold (RFC 9110, 13).
 	Precondition func(*http.Request, file.ID) error
-	// Limits refuse an upload that an identity begins too soon after others.
+	// Limits limit how often an identity may create uploads.
 	Limits Limits
-	// Interim reports whether an interim answer reaches the request's client, and ThroughProxy whether the request may
-	// have come through a proxy.
+	// Interim reports whether the client of a request can receive interim (1xx) answers, and ThroughProxy whether the
+	// request may have come through a proxy.
 	Interim, ThroughProxy func(*http.Request) bool
-	// Base is the URL under which the request's client sees files, without a trailing slash.
+	// Base returns the URL under which the client of a request sees files, without a trailing slash.
 	Base func(*http.Request) string
-	// ReadTimeout ends a request that sends no byte for so long.
+	// ReadTimeout ends a request that sends no byte for that long.
 	ReadTimeout time.Duration
 }
 
-// Limits say how often an upload may be begun. Package limit has them.
+// Limits limit how often uploads may be created. Package limit implements them.
 type Limits interface {
-	// Upload counts a file that is begun.
+	// Upload counts the creation of a file.
 	Upload(*http.Request, file.Identity) error
-	// Part counts a partial upload, of which a final one, which Upload counts, makes a file.
+	// Part counts the creation of a partial upload. A final upload, which Upload counts, makes a file of several.
 	Part(*http.Request, file.Identity) error
 }
 
-// lockTimeout is the longest that a request waits for another one to let go.
+// lockTimeout is the longest that a request waits for another request to release the upload.
 const lockTimeout = 18 * time.Second
 
-// Handler is the tus endpoint (tus 1.0.0 core, creation, creation-with-upload,
-// creation-defer-length, termination, checksum, checksum-trailer, expiration, concatenation;
-// and the IETF's draft as far as tusd speaks it). It expects paths with the prefix cut: "/" for
-// creation, "/{id}" for an upload.
+// Handler is the tus endpoint (tus 1.0.0 core, creation, creation-with-upload, creation-defer-length, termination,
+// checksum, checksum-trailer, expiration, concatenation; and the IETF's draft as far as tusd supports it). It expects
+// paths without the prefix: "/" for creation, "/{id}" for an upload.
 type Handler struct {
 	Options
 	routes map[string]http.Handler // by method, for an upload
 	create http.Handler
 }
 
-// NewHandler assembles the endpoint.
+// NewHandler returns the endpoint.
 func NewHandler(o Options) (*Handler, error) {
 	composer := handler.NewStoreComposer()
 	s := store{o.Engine}
@@ -76,13 +75,13 @@ func NewHandler(o Options) (*Handler, error) {
 	h, err := handler.NewUnroutedHandler(handler.Config{
 		StoreComposer: composer,
 		BasePath:      "/tus/", // its Location is replaced: see exchange.complete
-		// The cap is not tusd's: hooks.Fits is the one place for it.
+		// The cap is enforced in one place, hooks.Fits, and not by tusd.
 		MaxSize:         0,
 		DisableDownload: true,
 		Cors:            &handler.CorsConfig{Disable: true},
-		// Clients that speak the IETF's draft say so in a header of its own.
+		// Clients of the IETF's draft are told apart by a header of their own.
 		EnableExperimentalProtocol: true,
-		// One line at the edge is enough; tusd writes one for each step of each request.
+		// The edge logs one line per request; tusd would log one for each step of each request.
 		Logger:             xslog.New(xslog.NewTextHandler(io.Discard, nil)),
 		NetworkTimeout:     o.ReadTimeout,
 		AcquireLockTimeout: lockTimeout,
@@ -102,10 +101,10 @@ func NewHandler(o Options) (*Handler, error) {
 	}}, nil
 }
 
-// ServeHTTP decides who may do what before tusd sees the request.
+// ServeHTTP authenticates and authorizes the request before tusd sees it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// For clients that can send GET and POST only. Once here, so that everything behind
-	// judges the request by what it really does; tusd would do it again, after that.
+	// For clients that can send only GET and POST. It is resolved here, so that all checks below see the method that
+	// is really executed; tusd would resolve it only after them.
 	sent := r.Method
 	if m := r.Header.Get("X-HTTP-Method-Override"); m != "" {
 		if r.Method == http.MethodPost {
@@ -116,7 +115,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, sent: sent, respond: h.Respond, base: h.Base(r), maxSize: h.Engine.MaxSize(), draft: draftOf(r),
 		timeout: h.ReadTimeout, body: reqbody.New(w, r, h.ReadTimeout), stopping: h.Engine.Stopping,
 		interim: h.Interim}
-	// tusd has a way of its own to interrupt a body, which misses a request whose body it has not begun to read.
+	// tusd has its own way to interrupt a body, which misses a request whose body it has not begun to read.
 	x.body.Interrupted = handler.ErrUploadInterrupted
 	x.body.Malformed = func() error { x.err = reqbody.ErrMalformed(); return failed }
 	if x.draft == "" {
@@ -172,7 +171,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		if x.upload, err = h.mayTouch(r, who, id); err != nil {
 			return err
 		}
-		if x.upload.State == file.Deleted { // a part that a final upload has used up
+		if x.upload.State == file.Deleted { // a partial upload that became part of a final one
 			x.w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
@@ -186,8 +185,8 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	return nil
 }
 
-// mayBegin asks whether this identity has not begun too many uploads of late. A final upload
-// and its parts are one.
+// mayBegin checks the rate limit for creations. Partial uploads have a limit of their own; their final upload counts
+// as one file.
 func (h *Handler) mayBegin(x *exchange, r *http.Request, who file.Identity) error {
 	if x.partial {
 		return h.Limits.Part(r, who)
@@ -195,14 +194,14 @@ func (h *Handler) mayBegin(x *exchange, r *http.Request, who file.Identity) erro
 	return h.Limits.Upload(r, who)
 }
 
-// mayTouch asks whether this identity may do anything with an upload, and returns its row.
+// mayTouch checks that an identity may access an upload at all, and returns its row.
 func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*file.Upload, error) {
 	u, err := h.Engine.Row(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
-	// A client that gives up ends the parts after the final upload: it need not know that they
-	// were used up.
+	// A client that gives up terminates the parts after the final upload. It need not know that the final upload has
+	// removed them already.
 	again := r.Method == http.MethodDelete && u.Partial && access.Upload(who, u) == nil
 	if u.State == file.Deleted && !u.Gone() && !again {
 		return nil, file.NotFound(id)
@@ -223,13 +222,13 @@ func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*fil
 		return u, addsNothing(r, u)
 	}
 	if n, given, err := parseLength(r.Header, "Upload-Length"); err == nil && given && !u.Deferred && n == u.Size {
-		r.Header.Del("Upload-Length") // the request that declared it is sent again; tusd would refuse it for that
+		r.Header.Del("Upload-Length") // a repeat of the request that declared it, which tusd would refuse
 	}
 	return u, nil
 }
 
-// precondition looks at the conditions of a request that ends an upload, or deletes the file
-// that it became. What is no file yet has no entity tag to match (RFC 9110, 13.1.1).
+// precondition checks the conditions of a request that ends an upload, or deletes the file that it became. An
+// unfinished upload has no entity tag to match (RFC 9110, 13.1.1).
 func (h *Handler) precondition(r *http.Request, u *file.Upload) error {
 	if u.State == file.Recorded {
 		return h.Precondition(r, u.ID)
@@ -240,11 +239,11 @@ func (h *Handler) precondition(r *http.Request, u *file.Upload) error {
 	return nil
 }
 
-// addsNothing refuses a PATCH of an upload that has all its bytes, unless it asks for nothing:
-// a client whose answer was lost sends it again. tusd would not look at it.
+// addsNothing refuses a PATCH of an upload that has all its bytes, unless it is empty: a client that lost the last
+// answer repeats the request. tusd would not check this.
 func addsNothing(r *http.Request, u *file.Upload) error {
 	if offset, given, err := parseLength(r.Header, "Upload-Offset"); err != nil || !given || offset != u.Offset {
-		return err // which tusd answers
+		return err // tusd answers it
 	}
 	claim, err := digest.Parse(r.Header, "Repr-Digest")
 	if err = cmp.Or(err, upload.Matches(u, claim)); err != nil {
@@ -261,8 +260,8 @@ func addsNothing(r *http.Request, u *file.Upload) error {
 	return nil
 }
 
-// createFinal puts partial uploads together (tus 1.0.0, Concatenation). A client that asks for
-// the same again, because the answer was lost, gets the same upload.
+// createFinal concatenates partial uploads (tus 1.0.0, Concatenation). A client that repeats the request because it
+// lost the answer gets the same upload.
 func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) error {
 	if r.Header.Get("Content-Type") == octets {
 		return file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own")
@@ -288,11 +287,11 @@ func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) e
 	return nil
 }
 
-// discover says what the endpoint can do (tus 1.0.0, OPTIONS).
+// discover answers OPTIONS with the supported extensions (tus 1.0.0, OPTIONS).
 func (h *Handler) discover(x *exchange) {
 	x.w.Header().Set("Tus-Version", "1.0.0")
 	extensions := "creation,creation-with-upload,creation-defer-length,termination,checksum,expiration,concatenation"
-	if !h.ThroughProxy(x.r) { // many drop trailers, and what announced them: then a wrong sum could not be told from none
+	if !h.ThroughProxy(x.r) { // many drop trailers and their announcement: then a wrong checksum would look like none
 		extensions += ",checksum-trailer"
 	}
 	x.w.Header().Set("Tus-Extension", extensions)

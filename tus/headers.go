@@ -9,12 +9,12 @@ import (
 	"holdfast/file"
 )
 
-// octets is the Content-Type of bytes for an upload (tus 1.0.0, PATCH).
+// octets is the Content-Type of a PATCH (tus 1.0.0, PATCH).
 const octets = "application/offset+octet-stream"
 
-// parseLength reads a header that holds a number of bytes: Upload-Length or Upload-Offset
-// (tus 1.0.0). given says whether it is there at all. What is not one plain number is
-// file.ErrInvalid; a length beyond what can be counted is file.ErrTooLarge.
+// parseLength parses a header that holds a number of bytes: Upload-Length or Upload-Offset (tus 1.0.0). given reports
+// whether the header is present. Anything but one plain decimal number is file.ErrInvalid; a number that is out of
+// range is file.ErrTooLarge.
 func parseLength(h http.Header, name string) (n int64, given bool, err error) {
 	values := h.Values(name)
 	switch len(values) {
@@ -25,7 +25,7 @@ func parseLength(h http.Header, name string) (n int64, given bool, err error) {
 		return 0, true, file.Refuse(file.ErrInvalid, "%s is given twice", name)
 	}
 	v := values[0]
-	if v == "" || strings.Trim(v, "0123456789") != "" { // ParseInt would take a sign
+	if v == "" || strings.Trim(v, "0123456789") != "" { // ParseInt would accept a sign
 		return 0, true, file.Refuse(file.ErrInvalid, "%s must be a number of bytes, not %q", name, short(v))
 	}
 	n, err = strconv.ParseInt(v, 10, 64)
@@ -39,7 +39,7 @@ func parseLength(h http.Header, name string) (n int64, given bool, err error) {
 	return n, true, nil
 }
 
-// short is a client's text as an error shows it.
+// short returns a client's text, shortened for an error message.
 func short(s string) string {
 	if len(s) > 40 {
 		return s[:40] + "..."
@@ -47,8 +47,7 @@ func short(s string) string {
 	return s
 }
 
-// readHeaders refuses what tusd would let pass or take for something else, and reads
-// what tusd does not know.
+// readHeaders refuses headers that tusd would ignore or misread, and reads those that tusd does not know.
 func (x *exchange) readHeaders(r *http.Request) (err error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil // a browser may come here, without the header
@@ -76,7 +75,7 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 		return err
 	}
 	if r.Method == http.MethodPost && x.draft == "" && r.Header.Get("Content-Type") != octets {
-		return x.check.Verify() // no bytes come, so that the engine compares nothing
+		return x.check.Verify() // no bytes come, so the engine would not compare anything
 	}
 	return nil
 }

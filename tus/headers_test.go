@@ -25,7 +25,7 @@ func TestParseConcat(t *testing.T) {
 	for _, c := range []struct {
 		header  []string
 		partial bool
-		sources string // divided by spaces
+		sources string // separated by spaces
 		err     error
 	}{
 		{header: nil},
@@ -67,7 +67,7 @@ func joined(ids []file.ID) string {
 	return strings.Join(s, " ")
 }
 
-// A header that is accepted, and written again in our form, is read as the same value.
+// A header that is accepted, and written again in canonical form, is read as the same value.
 func FuzzParseConcat(f *testing.F) {
 	for _, s := range []string{"partial", "final;/files/tus/" + idA, "final;http://h/files/tus/" + idA + " tus/" + idB,
 		"final;;", "final;/tus/\x00", "final;/tus/ä /tus/."} {
@@ -95,7 +95,7 @@ func FuzzParseConcat(f *testing.F) {
 	})
 }
 
-// sums of "hello" by other programs: sha1sum, sha256sum, gzip's crc32, md5sum.
+// helloSums are checksums of "hello" by other programs: sha1sum, sha256sum, gzip's crc32, md5sum.
 var helloSums = map[string]string{
 	"sha1":   "qvTGHdzF6KLavt4PO0gs2a6pQ00=",
 	"sha256": "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
@@ -119,7 +119,7 @@ func TestChecksum(t *testing.T) {
 			if err := c.Verify(); !errors.Is(err, kind) {
 				t.Errorf("%s of %q: %v", name, body, err)
 			}
-			// As a trailer it is known only at the end.
+			// A trailer's value is known only at the end.
 			r = &http.Request{Header: http.Header{}, Trailer: http.Header{"Upload-Checksum": nil}}
 			if c, err = readChecksum(r); err != nil {
 				t.Fatal(err)

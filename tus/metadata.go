@@ -10,9 +10,9 @@ import (
 // maxMetadata is the longest Upload-Metadata header taken, in bytes.
 const maxMetadata = 4096
 
-// parseMetadata reads an Upload-Metadata header (tus 1.0.0, Creation): pairs of a key
-// and a base64 value, divided by commas. A value may be missing. What breaks the rules
-// is file.ErrInvalid: to skip it, as some servers do, would lose a file's name.
+// parseMetadata parses an Upload-Metadata header (tus 1.0.0, Creation): pairs of a key and a base64 value, separated
+// by commas. A value may be missing. A malformed pair is file.ErrInvalid: to skip it, as some servers do, would lose
+// the file's name.
 func parseMetadata(header string) (map[string]string, error) {
 	if len(header) > maxMetadata {
 		return nil, file.Refuse(file.ErrInvalid, "Upload-Metadata has %d bytes, %d are allowed", len(header), maxMetadata)
@@ -21,7 +21,7 @@ func parseMetadata(header string) (map[string]string, error) {
 	for element := range strings.SplitSeq(header, ",") {
 		element = strings.TrimSpace(element)
 		if element == "" {
-			continue // empty elements of a list don't count (RFC 9110, 5.6.1)
+			continue // empty elements of a list are ignored (RFC 9110, 5.6.1)
 		}
 		key, encoded, _ := strings.Cut(element, " ")
 		for _, r := range key {
@@ -41,8 +41,8 @@ func parseMetadata(header string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// first returns the first value that is not empty under one of the keys: clients
-// differ in what they call a name and a type.
+// first returns the first value that is not empty under one of the keys: clients use different keys for the name and
+// the type.
 func first(pairs map[string]string, keys ...string) string {
 	for _, k := range keys {
 		if v := pairs[k]; v != "" {

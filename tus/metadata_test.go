@@ -55,7 +55,7 @@ func FuzzParseMetadata(f *testing.F) {
 			}
 			return
 		}
-		// What was read can be written again and read alike.
+		// A parsed header can be written again and is parsed alike.
 		var again []string
 		for k, v := range pairs {
 			again = append(again, k+" "+b64(v))

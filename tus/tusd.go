@@ -13,30 +13,29 @@ import (
 	"holdfast/upload"
 )
 
-// store is the engine as tusd's DataStore, and the leases as its Locker. What tusd
-// does not hand from one to the other travels in the request's exchange.
+// store implements tusd's DataStore with the engine, and its Locker with the leases. What tusd does not pass from one
+// to the other is kept in the request's exchange.
 type store struct{ engine *upload.Engine }
 
-// oneUpload is the upload of a request, as tusd's Upload.
+// oneUpload implements tusd's Upload for the upload of a request.
 type oneUpload struct {
 	x *exchange
 	u *file.Upload
 }
 
-// NewUpload returns the upload whose row the PreCreate hook wrote.
+// NewUpload returns the upload whose row the PreCreate hook has written.
 func (s store) NewUpload(ctx context.Context, _ handler.FileInfo) (handler.Upload, error) {
 	return s.GetUpload(ctx, "")
 }
 
-// GetUpload returns the upload as it is under the lease of this request, or as it was
-// when no request held it.
+// GetUpload returns the upload under this request's lease, or as it was read if the request needs no lease.
 func (s store) GetUpload(ctx context.Context, _ string) (handler.Upload, error) {
 	x := exchangeOf(ctx)
 	return &oneUpload{x, x.upload}, nil
 }
 
-// GetInfo says how far the upload is. One that has all its bytes is finished first:
-// tusd calls FinishUpload once, and never again after it failed.
+// GetInfo returns the upload's offset and length. It first finishes an upload that has all its bytes: tusd calls
+// FinishUpload once, and never again after it failed.
 func (up *oneUpload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 	if !up.u.Done() && (up.u.Complete() && up.x.resumes() || len(up.u.Sources) > 0) {
 		if err := up.x.session.Finish(); err != nil {
@@ -83,7 +82,7 @@ func (up *oneUpload) append(offset int64, src io.Reader) (int64, error) {
 	return n, err
 }
 
-// FinishUpload takes an upload with all its bytes to its record.
+// FinishUpload makes a file of an upload that has all its bytes.
 func (up *oneUpload) FinishUpload(ctx context.Context) error {
 	if up.u.Done() {
 		return nil
@@ -99,7 +98,7 @@ func (up *oneUpload) GetReader(context.Context) (io.ReadCloser, error) {
 	return nil, errors.New("downloads do not go through tusd")
 }
 
-// AsTerminatableUpload makes the termination extension known to tusd.
+// AsTerminatableUpload tells tusd that the termination extension is supported.
 func (s store) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload {
 	return u.(*oneUpload)
 }
@@ -107,37 +106,37 @@ func (s store) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload
 // Terminate ends the upload, or deletes the file it became.
 func (up *oneUpload) Terminate(ctx context.Context) error { return fail(ctx, up.x.session.Terminate()) }
 
-// AsLengthDeclarableUpload makes the creation-defer-length extension known to tusd.
+// AsLengthDeclarableUpload tells tusd that the creation-defer-length extension is supported.
 func (s store) AsLengthDeclarableUpload(u handler.Upload) handler.LengthDeclarableUpload {
 	return u.(*oneUpload)
 }
 
-// DeclareLength sets the length of an upload that was begun without one. A body that is longer declares nothing: the
-// request is wrong as a whole.
+// DeclareLength sets the length of an upload that was created without one. If the body is longer than that, the
+// request is refused and the length is not set.
 func (up *oneUpload) DeclareLength(ctx context.Context, length int64) error {
-	if n := up.x.r.ContentLength; up.x.draft == "" && n > length-up.u.Offset { // a draft declares behind its body
+	if n := up.x.r.ContentLength; up.x.draft == "" && n > length-up.u.Offset { // a draft declares after the body
 		return fail(ctx, file.Refuse(file.ErrTooLarge, "The body has %d bytes, the length leaves %d", n, length-up.u.Offset))
 	}
 	return fail(ctx, up.x.session.Declare(length))
 }
 
-// NewLock names a lock without taking it.
+// NewLock returns a lock without taking it.
 func (s store) NewLock(id string) (handler.Lock, error) {
 	return &lock{engine: s.engine, id: file.ID(id)}, nil
 }
 
-// lock is a session as tusd's Lock.
+// lock implements tusd's Lock with a session.
 type lock struct {
 	engine  *upload.Engine
 	id      file.ID
 	session *upload.Session
 }
 
-// Lock waits until ctx ends. A request that wants the lock later interrupts this one; see
-// reqbody.Body for why not in tusd's own way.
+// Lock waits until ctx ends. A later request that wants the lock interrupts this one's body by reqbody.Body, and not
+// in tusd's own way: see ServeHTTP.
 func (k *lock) Lock(ctx context.Context, _ func()) error {
 	x := exchangeOf(ctx)
-	if x.session != nil || x.reads() { // a new upload was born under its lease; a reader needs none
+	if x.session != nil || x.reads() { // a new upload has its lease already; a reader needs none
 		return nil
 	}
 	s, err := k.engine.Take(ctx, k.id, x.body.Interrupt)
@@ -153,7 +152,7 @@ func (k *lock) Lock(ctx context.Context, _ func()) error {
 	return nil
 }
 
-// Unlock gives the lease back.
+// Unlock releases the lease.
 func (k *lock) Unlock() error {
 	if k.session != nil {
 		k.session.Close()
