@@ -12,11 +12,11 @@ import (
 	"holdfast/file"
 )
 
-// CopyParts copies what unfinished multipart uploads consist of from one data folder to another, while the store is in
+// CopyParts copies the parts of unfinished multipart uploads from one data folder to another, while the store is in
 // use.
 //
-// The store never changes a file: it writes a new one and renames it into place. So a hard link is as good as a copy if
-// both folders are on one file system.
+// The store never changes a file: it writes a new one and renames it into place. So if both folders are on one file
+// system, a hard link is as good as a copy.
 func CopyParts(ctx context.Context, from, to string) error {
 	found, err := filepath.Glob(filepath.Join(rootOf(from), "buckets", "*", "uploads", "*"))
 	if err != nil {
@@ -33,9 +33,9 @@ func CopyParts(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// CopyObjects copies the objects and everything else that the embedded store keeps from one data folder to another,
-// while the store is in use. It adds files and removes none. Objects come before the parts that they are made of, which
-// are there longer.
+// CopyObjects copies the objects and all other files of the embedded store from one data folder to another, while the
+// store is in use. It adds files and removes none. Objects are copied before the parts that they consist of, which
+// exist longer.
 func CopyObjects(ctx context.Context, from, to string) error {
 	var trees []string
 	for _, kind := range []string{"objects", "parts", "uploads", "trash"} {
@@ -53,8 +53,8 @@ func CopyObjects(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// ObjectIn looks for an object in the data folder, without a running store: file.ErrObjectMissing if there is none of
-// this size, or if a part of it is missing.
+// ObjectIn checks an object in a data folder without a running store: file.ErrObjectMissing if there is none of this
+// size, or if one of its parts is missing.
 func ObjectIn(dataDir string, at file.Location, size int64) error {
 	s := &Store{fs: osFiles{}, root: rootOf(dataDir), old: legacy{osFiles{}, dataDir}}
 	o, err := s.listed(at)
@@ -64,7 +64,7 @@ func ObjectIn(dataDir string, at file.Location, size int64) error {
 	return err
 }
 
-// copyTree copies the tree at path, which is in from, to the same place in to.
+// copyTree copies the tree at path, below from, to the same place below to.
 func copyTree(ctx context.Context, from, to, path string) error {
 	return filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
@@ -128,7 +128,7 @@ func duplicate(from, to string, info fs.FileInfo) error {
 	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
-// Nearby is a folder on the file system of a data folder.
+// Nearby is a folder on the same file system as a data folder.
 type Nearby struct {
 	Path string
 	own  bool
@@ -137,9 +137,9 @@ type Nearby struct {
 // stagePrefix is the prefix of the temporary folders of a backup in a data folder.
 const stagePrefix = ".backup-stage-"
 
-// Near returns a folder into which files of dataDir can be hard-linked: to itself, or else a temporary folder in
-// dataDir; to if hard links do not work at all. The caller has a Hold on dataDir. What a killed backup has left is
-// removed.
+// Near returns a folder into which files of dataDir can be hard-linked: to itself if that works, else a temporary
+// folder in dataDir; to if hard links do not work at all. The caller has a Hold on dataDir. Near removes what a killed
+// backup has left behind.
 func Near(dataDir, to string) (Nearby, error) {
 	if err := removeStages(dataDir); err != nil {
 		return Nearby{}, err
@@ -154,13 +154,13 @@ func Near(dataDir, to string) (Nearby, error) {
 	return Nearby{path, true}, err
 }
 
-// sharable reports whether a file of a data folder can be hard-linked into another folder.
+// sharable reports whether files of a data folder can be hard-linked into another folder.
 func sharable(dataDir, with string) bool {
 	probe := filepath.Join(with, holdFile)
 	return os.Link(filepath.Join(dataDir, holdFile), probe) == nil && os.Remove(probe) == nil
 }
 
-// Remove removes the folder, if it is a temporary one.
+// Remove removes the folder if it is a temporary one.
 func (n Nearby) Remove() error {
 	if !n.own {
 		return nil

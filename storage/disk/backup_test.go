@@ -12,7 +12,7 @@ import (
 	"holdfast/storage"
 )
 
-// A copy that is brought up to date has what is new and what was replaced, keeps what was deleted, and is a data
+// A copy that is updated has new and replaced files, keeps files that were deleted at the source, and is a valid data
 // folder.
 func TestCopyObjects(t *testing.T) {
 	from, to := unpack(t), filepath.Join(t.TempDir(), "copy")
@@ -61,7 +61,7 @@ func TestCopyObjects(t *testing.T) {
 	}
 }
 
-// On another file system a file can't be shared.
+// Between two file systems a file is copied, not linked.
 func TestDuplicate(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
@@ -82,8 +82,8 @@ func TestDuplicate(t *testing.T) {
 	}
 }
 
-// While a backup has its hold nothing is removed from the embedded store, and what lies in parts
-// becomes an object only when the parts were copied. The hold of one that was killed has ended.
+// During a Hold nothing is removed from the embedded store, and parts become an object only after they were copied.
+// The Hold of a killed backup has ended.
 func TestHold(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()
 	see := holding{dir, 50 * time.Millisecond}
@@ -116,13 +116,13 @@ func TestHold(t *testing.T) {
 		t.Errorf("the objects were not: %v", err)
 	}
 	h.Release()
-	h.Release() // as often as one likes
+	h.Release() // more than once is allowed
 	if err := see.removal(); err != nil {
 		t.Error(err)
 	}
 }
 
-// A folder on the same file system shares files; what a backup that was killed has left goes.
+// A folder on the same file system shares files; leftovers of a killed backup are removed.
 func TestNear(t *testing.T) {
 	dir, to := t.TempDir(), t.TempDir()
 	h, err := BeginHold(t.Context(), dir)

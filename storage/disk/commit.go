@@ -19,7 +19,8 @@ import (
 	"holdfast/file"
 )
 
-// flushLimit is the time limit of a flush. It waits for everything that was written to the file system, also by others.
+// flushLimit is the time limit of a flush. A flush waits for everything that was written to the file system, by other
+// processes too.
 const flushLimit = 5 * time.Minute
 
 // write makes a call that writes n bytes, if there is space for them.
@@ -32,15 +33,15 @@ func (s *Store) write(n int64, call func() error) error {
 	if err = call(); err == nil {
 		return nil
 	}
-	// A full disk is reported in many ways.
+	// A full disk has many error codes.
 	if full := s.room.Check(); errors.Is(full, file.ErrNoSpace) {
 		return fmt.Errorf("%w: %w", full, errors.New(err.Error()))
 	}
 	return err
 }
 
-// flush flushes the names in folders, and a file, which it closes; nil: none. It does not end with ctx: what has its
-// name already can be seen, and has to be on the disk when it is.
+// flush flushes the names in folders, and a file, which it closes; nil: no file. It goes on after ctx has ended: a
+// file that has its name can be seen already, so it must reach the disk.
 func (s *Store) flush(ctx context.Context, f *os.File, dirs ...string) error {
 	if s.flusher == nil {
 		if f != nil {
@@ -53,7 +54,7 @@ func (s *Store) flush(ctx context.Context, f *os.File, dirs ...string) error {
 	return s.flusher.Flush(ctx, f, dirs...)
 }
 
-// draft is a file in tmp that is written and has no name yet.
+// draft is a file in tmp that is being written and has no name yet.
 type draft struct {
 	store *Store
 	f     *os.File
@@ -83,15 +84,16 @@ func (d *draft) Write(p []byte) (int, error) { return d.store.fs.Write(d.f, p) }
 
 func (d *draft) ReadFrom(r io.Reader) (int64, error) { return d.store.fs.Fill(d.f, r) }
 
-// flush flushes what was written, and the names in folders. Nothing is written afterwards.
+// flush flushes what was written, and the names in folders. Nothing may be written afterwards.
 func (d *draft) flush(ctx context.Context, dirs ...string) error {
 	f := d.f
 	d.f = nil
 	return d.store.flush(ctx, f, dirs...)
 }
 
-// name gives the file its name, in place of another. It was flushed before if there may be another, or if the name
-// alone says that the file is whole: a power cut could leave the name without the bytes. The caller flushes the folder.
+// name renames the file to path and replaces a file that is there. The caller must have flushed the draft if there may
+// be such a file, or if the name alone says that the file is whole: a power cut could leave the name without the
+// bytes. The caller flushes the folder afterwards.
 func (d *draft) name(path string) error {
 	err := d.store.fs.Rename(d.path, path)
 	if err == nil {
@@ -100,7 +102,7 @@ func (d *draft) name(path string) error {
 	return err
 }
 
-// ensure makes a folder and those above it in the store's, and flushes their names.
+// ensure creates a folder, with its parents up to the store's root, and flushes their names.
 func (s *Store) ensure(ctx context.Context, dir string) error {
 	if _, known := s.folders.Load(dir); known || dir == s.dataDir {
 		return nil
@@ -118,7 +120,7 @@ func (s *Store) ensure(ctx context.Context, dir string) error {
 	return nil
 }
 
-// mkdir makes a folder, if it does not exist. The caller flushes its name.
+// mkdir creates a folder if it does not exist. The caller flushes its name.
 func (s *Store) mkdir(dir string) error {
 	if err := s.fs.Mkdir(dir); !errors.Is(err, fs.ErrExist) {
 		return err
@@ -126,8 +128,8 @@ func (s *Store) mkdir(dir string) error {
 	return nil
 }
 
-// sums are what the ETag of written bytes is made of: two sums of different kinds, which are fast. They tell apart what
-// was written by whom; they are no proof against somebody who looks for bytes with equal sums.
+// sums make the ETag of written bytes: two fast checksums of different kinds. They tell apart different contents; they
+// do not protect against somebody who constructs bytes with equal sums.
 type sums struct {
 	x *xxhash.Digest
 	c uint32
@@ -146,10 +148,10 @@ func (s *sums) etag() string { return fmt.Sprintf("%016x%08x", s.x.Sum64(), s.c)
 // copyBuffer is the largest buffer for a body, in bytes.
 const copyBuffer = 256 << 10
 
-// errSize says that a body does not hold as many bytes as it should.
+// errSize is the error for a body that does not have the declared size.
 var errSize = errors.New("the body does not have the size that was said")
 
-// copyExactly copies size bytes of body into f, and returns their sums; body must end there.
+// copyExactly copies size bytes of body into f, and returns their sums. It fails if body is shorter or longer.
 func copyExactly(ctx context.Context, f io.Writer, body io.Reader, size int64) (*sums, error) {
 	h := newSums()
 	in := untilEnded{ctx, body}
@@ -171,7 +173,7 @@ func copyExactly(ctx context.Context, f io.Writer, body io.Reader, size int64) (
 
 type onlyWriter struct{ io.Writer }
 
-// untilEnded is a body whose reading ends with a context.
+// untilEnded is a reader that fails once a context has ended.
 type untilEnded struct {
 	ctx context.Context
 	io.Reader
@@ -184,7 +186,7 @@ func (u untilEnded) Read(p []byte) (int, error) {
 	return u.Reader.Read(p)
 }
 
-// locks are mutexes for names. Two names may share one.
+// locks are mutexes for names. Two names may share a mutex.
 type locks struct {
 	once sync.Once
 	seed maphash.Seed

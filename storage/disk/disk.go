@@ -1,32 +1,32 @@
 //go:build unix
 
-// Package disk is the embedded store: plain files below a folder of this process's own.
+// Package disk is the embedded store: plain files in a folder that only this process uses.
 //
 // # Layout
 //
-// Below DATA_DIR/store, where every name is encoded by encode:
+// Below DATA_DIR/store; encode makes the file names:
 //
 //	tmp/                                files that are being written; emptied at start
 //	buckets/<bucket>/objects/<start of key>/<key>  an object: its bytes and, behind them, its record (record.go)
-//	buckets/<bucket>/uploads/<id>       the record of a multipart upload that was begun
+//	buckets/<bucket>/uploads/<id>       the record of an unfinished multipart upload
 //	buckets/<bucket>/parts/<id>/<part>  the parts of an upload, and of the object that was made of it
 //	buckets/<bucket>/trash/             records of what is being removed (trash.go)
 //
-// An object that was made of parts has no bytes of its own: its record names the files of its parts. So nothing is
-// copied when an upload is completed, however large it is.
+// An object that was made of parts has no bytes of its own: its record lists the files of its parts. So completing an
+// upload copies nothing, however large it is.
 //
 // # Durability
 //
-// A file is written in tmp, flushed, renamed to its name, and then the folder of that name is flushed (commit.go). So a
-// name stands for a whole file at every moment, and when a call has returned, what it wrote survives a power cut. Only
-// parts are named first, and flushed together with their folder: nobody looks at a part before it was acknowledged.
-// Nothing is removed before what makes it obsolete was flushed. One flush serves all calls that wait for one
-// (flush.go). What a version that embedded versitygw has left is read where it lies (legacy.go).
+// A file is written in tmp, flushed, renamed to its name, and then the folder of that name is flushed (commit.go). So
+// a name stands for a whole file at every moment, and once a call has returned, what it wrote survives a power cut.
+// Parts are the exception: they are named first, and flushed together with their folder, since nothing reads a part
+// before it was acknowledged. Nothing is removed before what makes it obsolete was flushed. One flush serves all calls
+// that wait for one (flush.go). Objects of version 0.1, which embedded versitygw, are read where they are (legacy.go).
 //
 // # Errors
 //
-// Those of package storage; file.ErrNoSpace if a write would leave less than the reserve (reserve.go). While a backup
-// is made removals are refused (hold.go).
+// Those of package storage; file.ErrNoSpace if a write would leave less than the reserve (reserve.go). Removals are
+// refused during a backup (hold.go).
 package disk
 
 import (
@@ -46,19 +46,19 @@ import (
 	"holdfast/storage"
 )
 
-// Store keeps objects in the files of a folder, which it has for itself.
+// Store keeps objects as files of a folder that only this process uses.
 type Store struct {
 	*storage.Calls
 	fs      fileSystem
 	dataDir string
-	root    string // of everything below
+	root    string // the folder of everything below
 	old     legacy
 	room    room
 	holding holding
 	flusher *flusher // nil: nothing is flushed
 	folders sync.Map // paths of folders that exist and whose names were flushed
-	keys    locks    // by object: while its name is given to another file, or removed
-	uploads locks    // by upload: while it is ended, and while a part gets its name
+	keys    locks    // by object: held while its name is given to another file, or removed
+	uploads locks    // by upload: held while it is ended, and while a part gets its name
 }
 
 var _ interface {
@@ -66,7 +66,7 @@ var _ interface {
 	storage.Copier
 } = (*Store)(nil)
 
-// room is what a store needs of a Reserve.
+// room is what a store uses of a Reserve.
 type room interface {
 	Take(n int64) (give func(), err error)
 	Check() error
@@ -80,11 +80,11 @@ type Options struct {
 	Reserve *Reserve
 }
 
-// completionPatience is how long Complete waits for a backup.
+// completionPatience is the longest that Complete waits for a backup.
 const completionPatience = 30 * time.Second
 
-// Open opens the store below dataDir, which no other process uses. It removes what a crash has left, and takes over the
-// uploads that an older version has begun.
+// Open opens the store below dataDir, which no other process may use. It removes what a crash has left, and takes over
+// uploads that version 0.1 has begun.
 func Open(ctx context.Context, dataDir string, o Options) (*Store, error) {
 	return open(ctx, osFiles{}, dataDir, o)
 }
@@ -103,10 +103,10 @@ func open(ctx context.Context, files fileSystem, dataDir string, o Options) (*St
 	return s, nil
 }
 
-// Close waits for nothing: a call that is still being made is as one in a process that is killed.
+// Close does nothing: a call that is still running may be cut off at any point, as in a killed process.
 func (s *Store) Close() error { return nil }
 
-// recover brings the folder into the state in which the calls expect it.
+// recover restores the state of the folder that all calls rely on.
 func (s *Store) recover(ctx context.Context) error {
 	if held, err := filelock.Held(filepath.Join(s.dataDir, holdFile)); err == nil && !held {
 		if err := removeStages(s.dataDir); err != nil { // of a backup that was killed
@@ -124,7 +124,8 @@ func (s *Store) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	// A process that was killed may have left names that it did not flush. They are seen from now on.
+	// A killed process may have left names that it did not flush. From now on they are visible, so they must be
+	// durable.
 	if s.flusher != nil {
 		if err := s.fs.SyncAll(s.dataDir); err != nil {
 			return err
@@ -146,7 +147,7 @@ func (s *Store) recover(ctx context.Context) error {
 	return s.takeOver(ctx)
 }
 
-// call makes a call of the store: counted, if ctx has not ended, and with an error of its kind.
+// call wraps every call of the store: it is counted, refused if ctx has ended, and its error is classified.
 func (s *Store) call(ctx context.Context, operation, doing string, kind error, do func(context.Context) error) error {
 	ctx, end := s.Begin(ctx, operation)
 	err := ctx.Err()
@@ -160,7 +161,7 @@ func (s *Store) call(ctx context.Context, operation, doing string, kind error, d
 	return err
 }
 
-// classify makes an error one of package storage; kind is that of errors that are not told apart.
+// classify turns an error into one of package storage; kind is for errors that have no kind of their own.
 func classify(kind, err error) error {
 	for _, known := range []error{file.ErrNoSpace, file.ErrUnavailable, file.ErrObjectMissing, storage.ErrNoUpload} {
 		if errors.Is(err, known) {
@@ -186,7 +187,7 @@ func reasonOf(err error) string {
 	return "failed"
 }
 
-// Ping is storage.Store's.
+// Ping implements storage.Store.
 func (s *Store) Ping(ctx context.Context, _ string) error {
 	return s.call(ctx, "HeadBucket", "reach the embedded store", file.ErrStorageRead, func(context.Context) error {
 		_, err := s.fs.Lstat(filepath.Join(s.root, "tmp"))
@@ -196,7 +197,7 @@ func (s *Store) Ping(ctx context.Context, _ string) error {
 
 func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// isID reports whether this package, or versitygw, may have made the id of an upload: it becomes part of a path.
+// isID reports whether this package, or versitygw, may have created an upload id. The id becomes part of a path.
 func isID(id string) bool {
 	return id != "" && len(id) <= 64 && strings.Trim(strings.ToLower(id), "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

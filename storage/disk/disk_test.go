@@ -14,7 +14,7 @@ import (
 	"holdfast/storage/storagetest"
 )
 
-// opened opens a store over a folder.
+// opened opens a store in a folder.
 func opened(t *testing.T, dir string, o Options) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), dir, o)
@@ -84,7 +84,7 @@ func matching(t *testing.T, dataDir, pattern string) []string {
 	return found
 }
 
-// What a crash has left is not taken for an object, and is removed or gone on with at the next start.
+// What a crash has left is never taken for an object; the next start removes or completes it.
 func TestStartAfterACrash(t *testing.T) {
 	dir := t.TempDir()
 	s := opened(t, dir, Options{})
@@ -106,8 +106,8 @@ func TestStartAfterACrash(t *testing.T) {
 	if err := s.Complete(t.Context(), deleted, gone, goneParts); err != nil {
 		t.Fatal(err)
 	}
-	// The crash: a file was being written; the record of an upload was not removed yet; an object was on its way out,
-	// and another one about to be replaced.
+	// The crash: one file was being written; one upload was completed, but its record not yet removed; one object was
+	// being removed, and another one about to be replaced.
 	for path, b := range map[string][]byte{
 		filepath.Join(s.root, "tmp", "half"):                                []byte("half of an obj"),
 		s.upload(parted.Bucket, m.ID):                                       begunRecord,
@@ -140,7 +140,7 @@ func TestStartAfterACrash(t *testing.T) {
 	}
 }
 
-// A file that is no whole object is not read as one, whatever its name.
+// A file that is not a whole object is not read as one, whatever its name.
 func TestDamagedFiles(t *testing.T) {
 	s := opened(t, t.TempDir(), Options{})
 	at := file.Location{Bucket: "b", Key: "key"}
@@ -165,7 +165,7 @@ func TestDamagedFiles(t *testing.T) {
 			t.Errorf("%s is listed as %v, %v", name, page, err)
 		}
 	}
-	put(t, s, at, []byte("content")) // it can be replaced
+	put(t, s, at, []byte("content")) // a damaged object can be replaced
 	if got, err := content(t, s, at); err != nil || string(got) != "content" {
 		t.Errorf("%q %v", got, err)
 	}

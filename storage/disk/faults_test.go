@@ -14,11 +14,11 @@ import (
 	"holdfast/storage"
 )
 
-// faulty is a disk some of whose calls fail.
+// faulty is a file system on which some calls fail.
 type faulty struct {
 	fileSystem
 	calls atomic.Int64
-	fails func(n int64) bool // the nth call
+	fails func(n int64) bool // whether the nth call fails
 }
 
 func never(int64) bool { return false }
@@ -35,7 +35,7 @@ func (f *faulty) next() error {
 	return &fs.PathError{Op: "call", Path: "the disk", Err: syscall.EIO}
 }
 
-// Open may also succeed, and the reading fail.
+// Open fails, or succeeds and reading from the file fails.
 func (f *faulty) Open(path string) (*os.File, error) {
 	err := f.next()
 	if err != nil && f.calls.Load()%2 == 0 && !isFolder(path) {
@@ -47,7 +47,7 @@ func (f *faulty) Open(path string) (*os.File, error) {
 	return f.fileSystem.Open(path)
 }
 
-// Write may write a part.
+// Write may write only a part of the bytes before it fails.
 func (f *faulty) Write(to *os.File, p []byte) (int, error) {
 	if err := f.next(); err != nil {
 		n, _ := f.fileSystem.Write(to, p[:len(p)/2])
@@ -111,8 +111,7 @@ func (f *faulty) Sync(files []*os.File, dirs []string) error {
 	return f.do(func() error { return f.fileSystem.Sync(files, dirs) })
 }
 
-// played plays everything on a disk that fails. Then the power is cut, and the folder is opened on a disk that does
-// not fail.
+// played plays the whole scene on a failing disk. Then the power is cut, and the folder is opened on a sound disk.
 func played(t *testing.T, tries int, fails func(n int64) bool) (calls int64) {
 	t.Helper()
 	dir := emptyFolder(t)
@@ -145,8 +144,8 @@ func played(t *testing.T, tries int, fails func(n int64) bool) (calls int64) {
 	return calls
 }
 
-// Every call to the disk may fail once, and the store's call is made again; or all fail from one on. What was
-// acknowledged is there.
+// Each call to the disk fails once and the store's call is repeated; or all calls fail from one on. What was
+// acknowledged is there afterwards.
 func TestFaultsOfTheDisk(t *testing.T) {
 	all := played(t, 1, never)
 	if all < 100 {
@@ -167,7 +166,7 @@ func TestFaultsOfTheDisk(t *testing.T) {
 	}
 }
 
-// A start that fails can be repeated.
+// A failed start can be repeated.
 func TestFaultsOfAStart(t *testing.T) {
 	t.Parallel()
 	old := unpack(t)
@@ -199,7 +198,7 @@ func TestFaultsOfAStart(t *testing.T) {
 	}
 }
 
-// Every call that writes is followed by a flush, and has failed if that has: the disk may not have what it wrote.
+// Every call that writes also flushes, and fails if the flush fails: the disk may not have the bytes.
 func TestEveryWriteIsFlushed(t *testing.T) {
 	dir := t.TempDir()
 	broken := &unflushed{}
@@ -232,7 +231,7 @@ func TestEveryWriteIsFlushed(t *testing.T) {
 	}
 }
 
-// unflushed is a disk whose flushes fail.
+// unflushed is a file system on which flushes fail.
 type unflushed struct {
 	osFiles
 	flushes int
@@ -244,8 +243,8 @@ func (u *unflushed) Sync([]*os.File, []string) error {
 	return u.err
 }
 
-// A process is killed at any call. What the next one sees there survives a power cut, also if the first has not flushed
-// it: the next one may have promised it.
+// A process may be killed at any call. Whatever the next process finds survives a power cut, even if the first process
+// has not flushed it: the next one may have acknowledged it.
 func TestPowerCutAfterAKill(t *testing.T) {
 	t.Parallel()
 	for n := int64(5); ; n += 6 {

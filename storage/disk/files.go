@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// fileSystem makes the store's calls to the operating system. Tests put theirs in its place: one that fails, and one
-// that forgets what was not flushed.
+// fileSystem makes the store's calls to the operating system. Tests replace it with one that fails, and one that
+// forgets what was not flushed.
 type fileSystem interface {
 	// Open opens a file for reading; errDamaged if it is a link, a pipe or a device.
 	Open(path string) (*os.File, error)
-	// Create makes a file with a name of its own in a folder.
+	// Create creates a file with a unique name in a folder.
 	Create(dir string) (*os.File, error)
 	Write(f *os.File, p []byte) (int, error)
-	// Fill appends what r has. If r is a file too, the kernel copies it.
+	// Fill appends the bytes of r. If r is a file too, the kernel copies them.
 	Fill(f *os.File, r io.Reader) (int64, error)
 	Rename(from, to string) error
 	Link(from, to string) error
@@ -26,7 +26,7 @@ type fileSystem interface {
 	// Remove removes a file or an empty folder.
 	Remove(path string) error
 	Lstat(path string) (fs.FileInfo, error)
-	// Names returns the names in a folder, in no order; none if it does not exist.
+	// Names returns the names in a folder, unsorted; none if it does not exist.
 	Names(dir string) ([]string, error)
 	// Sync flushes files, and the names in folders. A folder that does not exist is no error.
 	Sync(files []*os.File, dirs []string) error
@@ -47,7 +47,7 @@ func (osFiles) Remove(path string) error                    { return os.Remove(p
 func (osFiles) Lstat(path string) (fs.FileInfo, error)      { return os.Lstat(path) }
 func (osFiles) SyncAll(dir string) error                    { return FlushFolder(dir) }
 
-// Without O_NONBLOCK the opening of a pipe would wait for its writer.
+// Without O_NONBLOCK opening a pipe would wait for its writer.
 func (osFiles) Open(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) {
@@ -81,7 +81,7 @@ func (osFiles) Names(dir string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-// removeFolder removes a folder and the files in it. One that does not exist is no error.
+// removeFolder removes a folder and the files in it. It is no error if it does not exist.
 func (s *Store) removeFolder(dir string) error {
 	names, err := s.fs.Names(dir)
 	if err != nil {

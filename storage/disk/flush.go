@@ -8,13 +8,13 @@ import (
 	"sync"
 )
 
-// flusher flushes files and folders to the disk. One flush serves all callers that were waiting when it began. A caller
-// that comes while it runs waits for the next one, because the running one may have missed its data.
+// flusher flushes files and folders to the disk. One flush serves all callers that were waiting when it began. A
+// caller that comes while a flush runs waits for the next one, because the running one may miss its data.
 type flusher struct {
 	flush func(files []*os.File, dirs []string) error
 
 	mu      sync.Mutex
-	next    *flight // not begun yet; nil if no caller waits
+	next    *flight // has not begun; nil if no caller waits
 	running bool
 }
 
@@ -25,8 +25,8 @@ type flight struct {
 	err   error
 }
 
-// Flush flushes the names in folders, and a file, which it closes; nil: none. An error of one flush is that of all
-// callers that it serves.
+// Flush flushes the names in folders, and a file, which it closes; nil: no file. All callers of one flush get its
+// error.
 func (f *flusher) Flush(ctx context.Context, file *os.File, dirs ...string) error {
 	f.mu.Lock()
 	if f.next == nil {
@@ -71,7 +71,7 @@ func (f *flusher) run() {
 	f.mu.Unlock()
 }
 
-// manyFiles is from how many files on their file system is flushed, and not one by one.
+// manyFiles is the number of files from which on the whole file system is flushed instead of each file.
 const manyFiles = 4
 
 // syncThese flushes files and folders of one file system.

@@ -26,7 +26,7 @@ func TestFlushSharesAndNeverSkips(t *testing.T) {
 	if joins {
 		t.Fatal("who comes now would be served by the flush that runs already")
 	}
-	for range 5 { // they come while the first flush runs: it does not count for them
+	for range 5 { // they come while the first flush runs, so it does not serve them
 		go func() { results <- f.Flush(t.Context(), some()) }()
 	}
 	for waiting := false; !waiting; {
@@ -41,7 +41,7 @@ func TestFlushSharesAndNeverSkips(t *testing.T) {
 	second := <-started
 	failure := errors.New("disk")
 	go func() {
-		// Whoever came too late for the second flush is served by a third.
+		// A third flush serves callers that were too late for the second.
 		for {
 			select {
 			case <-started:

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncFileSystem flushes the file system that f lies on; false if this system can't: only Linux can name one.
+// syncFileSystem does nothing: only Linux can flush one file system.
 func syncFileSystem(*os.File) (done bool, err error) { return false, nil }
 
 // syncEverything flushes all file systems.

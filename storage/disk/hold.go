@@ -11,15 +11,15 @@ import (
 	"holdfast/storage"
 )
 
-// Hold prevents removals from the embedded store of a data folder while a backup copies it beside the running
-// service. It consists of two locks on files, so the kernel releases the Hold of a process that died.
+// Hold prevents removals from the embedded store of a data folder while a backup copies it beside the running service.
+// It consists of two file locks, so the kernel releases the Hold of a process that died.
 //
-// A removal first commits the change of the row after which the object is not needed, and then checks for a Hold.
-// So everything that a database names which was copied under a Hold exists until the Hold is released: either the
-// removal saw the Hold, or the copy of the database saw the commit.
+// A removal first commits the change of the row that makes the object obsolete, and then checks for a Hold. So every
+// object that is named in a database copied under a Hold exists until the Hold is released: either the removal saw the
+// Hold, or the copy of the database contains the commit.
 type Hold struct{ parts, all func() }
 
-// The files that a Hold locks: one forbids removals, the other forbids that parts become an object.
+// The files that a Hold locks: one prevents removals, the other prevents that parts become an object.
 const (
 	holdFile  = "backup.lock"
 	partsFile = "backup-parts.lock"
@@ -32,7 +32,7 @@ func BeginHold(ctx context.Context, dataDir string) (*Hold, error) {
 		file   string
 		unlock *func()
 	}{{holdFile, &h.all}, {partsFile, &h.parts}} {
-		// Checking for a Hold takes the lock for a moment, too: wait for that.
+		// A store that checks for a Hold takes the lock for a moment, too: wait for that.
 		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
 		unlock, err := filelock.Wait(soon, filepath.Join(dataDir, lock.file))
 		cancel()
@@ -48,7 +48,7 @@ func BeginHold(ctx context.Context, dataDir string) (*Hold, error) {
 	return h, nil
 }
 
-// ReleaseParts permits Complete again, after the parts were copied.
+// ReleaseParts allows Complete again, once the parts are copied.
 func (h *Hold) ReleaseParts() {
 	h.parts()
 	h.parts = func() {}
@@ -64,7 +64,7 @@ func (h *Hold) Release() {
 // holding checks for a Hold.
 type holding struct {
 	dataDir  string
-	patience time.Duration // of Complete
+	patience time.Duration // the longest wait of Complete
 }
 
 // removal returns storage.ErrHeld during a Hold.
@@ -78,8 +78,8 @@ func (h holding) held(name string) error {
 	return err
 }
 
-// completion waits until parts may become an object, at most for patience. Unlike a removal it waits, because a
-// client is waiting for the result; after storage.ErrHeld the client tries again.
+// completion waits until parts may become an object, at most for patience. It waits, unlike a removal, because a
+// client waits for the result; after storage.ErrHeld the client retries.
 func (h holding) completion(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()

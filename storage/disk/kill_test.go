@@ -16,10 +16,10 @@ import (
 	"holdfast/file"
 )
 
-// writerFolder is where TestWriter writes, in a process of its own.
+// writerFolder is the environment variable with the folder in which TestWriter writes, in a process of its own.
 const writerFolder = "HOLDFAST_TEST_DISK_WRITER"
 
-// TestWriter is no test, but the process that TestKill kills. It says what it begins and what it has done.
+// TestWriter is not a test, but the process that TestKill kills. It prints what it begins and what it has done.
 func TestWriter(t *testing.T) {
 	dir := os.Getenv(writerFolder)
 	if dir == "" {
@@ -73,7 +73,8 @@ func writeOne(ctx context.Context, s *Store, at file.Location, whole bool) error
 	return s.Complete(ctx, at, m, parts)
 }
 
-// A process that writes is killed at any moment, again and again, and what it said is true for the next one.
+// A writing process is killed at random moments, again and again. What it reported as done is there for the next
+// process.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	dir, said := t.TempDir(), map[file.Location]string{}
@@ -91,7 +92,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// killed starts the writer, reads so many lines of what it says, and kills it.
+// killed starts the writer, reads that many lines of its output, and kills it.
 func killed(t *testing.T, dir string, lines int, said map[file.Location]string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestWriter$")
@@ -103,7 +104,7 @@ func killed(t *testing.T, dir string, lines int, said map[file.Location]string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What it has said before it was killed is read to the end.
+	// Read the rest of what it printed before it was killed.
 	for in, n := bufio.NewScanner(out), 0; in.Scan(); n++ {
 		if n == lines {
 			cmd.Process.Kill()

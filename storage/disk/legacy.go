@@ -15,26 +15,26 @@ import (
 	"holdfast/file"
 )
 
-// legacy reads what version 0.1 has stored, which embedded versitygw: an object is the file objects/<bucket>/<key>, and
-// each of its properties a file below metadata/<bucket>/<key>/meta. Objects stay there until they are deleted, so
-// nothing has to be converted, and backups that share their files with this folder stay whole. New objects are written
-// to the store's own folder, which is looked at first.
+// legacy reads what version 0.1 has stored, which embedded versitygw: an object is the file objects/<bucket>/<key>,
+// and each of its properties a file below metadata/<bucket>/<key>/meta. Objects stay there until they are deleted, so
+// nothing has to be converted, and backups that share files with this folder stay whole. New objects are written to
+// the store's own folder, which is searched first.
 type legacy struct {
 	fs      fileSystem
 	dataDir string
 }
 
-// The folders of version 0.1, and where, in a bucket, it keeps multipart uploads.
+// The folders of version 0.1 and, within a bucket, the place of its multipart uploads.
 const (
 	oldObjects    = "objects"
 	oldMetadata   = "metadata"
 	oldPrivate    = ".sgwtmp"
 	oldMultiparts = oldPrivate + "/multipart"
-	oldInProgress = ".inprogress" // ends the name of an upload's folder while it is completed
+	oldInProgress = ".inprogress" // the suffix of an upload's folder while it is completed
 )
 
-// path is the path of an object. A location that is no clean path below the bucket's folder has none: versitygw has
-// made no such object.
+// path returns the path of an object; an error for a location that is not a clean path below the bucket's folder,
+// since versitygw made no such object.
 func (l legacy) path(tree string, at file.Location) (string, error) {
 	rel := at.Bucket + "/" + at.Key
 	if !fs.ValidPath(rel) || strings.HasPrefix(at.Bucket, ".") || strings.Contains(at.Bucket, "/") || at.Key == "." ||
@@ -77,12 +77,12 @@ func (l legacy) find(at file.Location) (o found, err error) {
 	return found{record: r, file: f, modified: info.ModTime()}, nil
 }
 
-// cannotExist reports whether an error says that there is no such file, and can be none.
+// cannotExist reports whether an error means that there is no such file, and can't be one.
 func cannotExist(err error) bool {
 	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
 }
 
-// property reads a property from a folder of metadata; empty if it is not there.
+// property reads a property from a folder of metadata; empty if it does not exist.
 func (l legacy) property(folder, name string) (string, error) {
 	f, err := l.fs.Open(filepath.Join(folder, "meta", name))
 	if isMissing(err) {
@@ -96,7 +96,7 @@ func (l legacy) property(folder, name string) (string, error) {
 	return string(b), err
 }
 
-// remove removes an object, first its file and then its metadata, and folders that are empty then.
+// remove removes an object's file, then its metadata, and then the folders that are empty.
 func (l legacy) remove(at file.Location) error {
 	path, err := l.path(oldObjects, at)
 	if err != nil {
@@ -122,14 +122,14 @@ func (l legacy) remove(at file.Location) error {
 	return nil
 }
 
-// prune removes a folder and those above it, at most depth, as long as they are empty.
+// prune removes a folder and its parents, at most depth of them, as long as they are empty.
 func (l legacy) prune(dir string, depth int) {
 	for ; depth > 0 && l.fs.Remove(dir) == nil; depth-- {
 		dir = filepath.Dir(dir)
 	}
 }
 
-// keys returns the keys of a bucket's objects that are wanted, in no order.
+// keys returns the keys of a bucket for which wanted is true, unsorted.
 func (l legacy) keys(bucket string, wanted func(string) bool) (keys []string, err error) {
 	if strings.HasPrefix(bucket, ".") || !fs.ValidPath(bucket) || strings.Contains(bucket, "/") {
 		return nil, nil
@@ -155,7 +155,7 @@ func (l legacy) keys(bucket string, wanted func(string) bool) (keys []string, er
 	return keys, err
 }
 
-// buckets returns the names of buckets.
+// buckets returns the names of the buckets.
 func (l legacy) buckets() (buckets []string, err error) {
 	names, err := l.fs.Names(filepath.Join(l.dataDir, oldObjects))
 	for _, name := range names {
@@ -166,8 +166,8 @@ func (l legacy) buckets() (buckets []string, err error) {
 	return buckets, err
 }
 
-// takeOver makes the multipart uploads of version 0.1 the store's own: their parts are renamed, and then they get a
-// record. A crash in between leaves an upload that the next start goes on with.
+// takeOver turns the multipart uploads of version 0.1 into the store's own: it renames their parts, and then writes
+// their records. After a crash in between the next start continues.
 func (s *Store) takeOver(ctx context.Context) error {
 	root := filepath.Join(s.dataDir, oldObjects)
 	folders, err := fs.Glob(os.DirFS(root), "*/"+oldMultiparts+"/*/*")
@@ -179,7 +179,7 @@ func (s *Store) takeOver(ctx context.Context) error {
 			return fmt.Errorf("take over an upload of version 0.1: %w", err)
 		}
 	}
-	// What is left there are files that were being written, and metadata of uploads that have ended.
+	// What is left there are incomplete files, and metadata of uploads that have ended.
 	buckets, err := s.old.buckets()
 	for _, bucket := range buckets {
 		for _, tree := range []string{oldObjects, oldMetadata} {
@@ -197,7 +197,7 @@ func (s *Store) takeOverUpload(ctx context.Context, rel string) error {
 	// versitygw renames the folder while it completes an upload.
 	if strings.HasSuffix(id, oldInProgress) {
 		id, _, _ = strings.Cut(id, ".")
-		if _, err := os.Stat(meta); err != nil { // that of the metadata comes later
+		if _, err := os.Stat(meta); err != nil { // the metadata's folder is renamed later
 			meta = filepath.Join(filepath.Dir(meta), id)
 		}
 	}
@@ -239,7 +239,7 @@ func (l legacy) begun(meta, id string) (r record, err error) {
 	return record{Key: key, Type: kind, Upload: id}, err
 }
 
-// partName is the new name of a part; empty if it is none, or one that was not written to its end.
+// partName returns the new name of a part; empty if it is not a part, or was not written completely.
 func (l legacy) partName(path, meta string) (string, error) {
 	number, err := strconv.ParseInt(filepath.Base(path), 10, 32)
 	if err != nil {

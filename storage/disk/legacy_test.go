@@ -15,8 +15,8 @@ import (
 	"holdfast/storage"
 )
 
-// unpack unpacks the data folder that version 0.1 left when it was killed: a small file, a large one made of parts, and
-// an upload of 20 MiB with 17 MiB and 5 bytes of it, as two parts and a tail.
+// unpack unpacks the data folder that version 0.1 left when it was killed: a small file, a large one that was made of
+// parts, and an unfinished upload of 20 MiB of which 17 MiB and 5 bytes are there, as two parts and a tail.
 func unpack(t *testing.T) (dataDir string) {
 	t.Helper()
 	f, err := os.Open("testdata/v01.tar.bz2")
@@ -60,13 +60,13 @@ const (
 
 func repeated(of string, n int) []byte { return bytes.Repeat([]byte(of), n/len(of)+1)[:n] }
 
-// oldParts are the parts of the unfinished upload, as its rows have them.
+// oldParts are the parts of the unfinished upload as its rows list them.
 func oldParts() []file.Part {
 	return []file.Part{{Number: 1, Size: 8 << 20, ETag: `"a8303768d284de7c597218520ad035e6"`, CRC32: "UTNahg=="},
 		{Number: 2, Size: 8 << 20, ETag: `"db5beb04c9d4cb51d1a18f332d001057"`, CRC32: "xoUgkQ=="}}
 }
 
-// What version 0.1 stored is read under its ETag, listed among what is new, and deleted.
+// Objects of version 0.1 are read under their ETags, listed together with new ones, and deleted.
 func TestObjectsOfVersion01(t *testing.T) {
 	s := opened(t, unpack(t), Options{})
 	at := func(key string) file.Location { return file.Location{Bucket: oldBucket, Key: key} }
@@ -125,8 +125,7 @@ func TestObjectsOfVersion01(t *testing.T) {
 	}
 }
 
-// An upload that version 0.1 has begun goes on, also when a crash interrupts the start, or has interrupted its
-// completion.
+// An upload that version 0.1 has begun continues, even if a crash interrupted the start, or its completion.
 func TestUploadOfVersion01(t *testing.T) {
 	at := file.Location{Bucket: oldBucket, Key: oldUnfinished}
 	whole := repeated("unfinished\n", 20<<20)

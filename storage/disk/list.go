@@ -14,10 +14,10 @@ import (
 // pageSize is the largest number of objects on a page.
 const pageSize = 1000
 
-// List is storage.Store's.
+// List implements storage.Store.
 func (s *Store) List(ctx context.Context, bucket, prefix, after string) (page []storage.Listed, err error) {
 	err = s.call(ctx, "ListObjectsV2", "list objects", file.ErrStorageRead, func(ctx context.Context) error {
-		// All objects of a page may have been deleted since their names were read: then the next page is this one.
+		// If all objects of a page were deleted after their names were read, the next page takes its place.
 		for len(page) == 0 {
 			keys, err := s.page(bucket, prefix, after)
 			if err != nil || len(keys) == 0 {
@@ -39,7 +39,7 @@ func (s *Store) List(ctx context.Context, bucket, prefix, after string) (page []
 	return page, err
 }
 
-// listed looks at an object for a listing, which also has what is damaged: its size is what there is of it.
+// listed returns an object as a listing shows it. A damaged object is listed, too, with the size of what is there.
 func (s *Store) listed(at file.Location) (storage.Listed, error) {
 	o, err := s.find(at)
 	if o.file != nil {
@@ -58,7 +58,7 @@ func (s *Store) listed(at file.Location) (storage.Listed, error) {
 	return storage.Listed{Key: at.Key, Size: o.Size, ETag: quoted(o.ETag), Modified: o.modified}, err
 }
 
-// sizeOfParts adds up the bytes of an object's parts that are there, each as far as it should be.
+// sizeOfParts adds up the bytes of an object's parts that exist, each at most with its recorded size.
 func (s *Store) sizeOfParts(bucket string, r record) (sum int64, err error) {
 	for _, name := range r.Parts {
 		want, err := partSize(name)
@@ -91,7 +91,7 @@ func (s *Store) page(bucket, prefix, after string) ([]string, error) {
 		return nil, err
 	}
 	for _, shard := range shards {
-		// All keys of a shard begin with it, and shards are in order.
+		// All keys of a shard begin with its name, and shards are sorted.
 		if len(keys) == pageSize && keys[pageSize-1] < shard {
 			break
 		}
@@ -114,7 +114,7 @@ func firstPage(keys []string) []string {
 	return keys[:min(len(keys), pageSize)]
 }
 
-// shards returns the shards of a bucket in their order.
+// shards returns the shards of a bucket, sorted.
 func (s *Store) shards(dir string) (shards []string, err error) {
 	names, err := s.fs.Names(dir)
 	for _, name := range names {
@@ -137,7 +137,7 @@ func (s *Store) keysIn(dir string, wanted func(string) bool) (keys []string, err
 		if !ok && isLong(name) {
 			r, err := s.recordAt(filepath.Join(dir, name))
 			if isMissing(err) || errors.Is(err, errDamaged) {
-				continue // deleted meanwhile, or nobody knows its key
+				continue // deleted meanwhile, or the record with its key is damaged
 			}
 			if err != nil {
 				return nil, err
@@ -151,7 +151,7 @@ func (s *Store) keysIn(dir string, wanted func(string) bool) (keys []string, err
 	return keys, nil
 }
 
-// Multiparts is storage.Store's.
+// Multiparts implements storage.Store.
 func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
 	var all []storage.Begun
 	err := s.call(ctx, "ListMultipartUploads", "list multipart uploads", file.ErrStorageRead,
@@ -167,7 +167,7 @@ func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage
 	return nil
 }
 
-// allBegun returns the uploads of a bucket that were begun, by key and id.
+// allBegun returns the unfinished uploads of a bucket, sorted by key and id.
 func (s *Store) allBegun(bucket string) (all []storage.Begun, err error) {
 	ids, err := s.fs.Names(filepath.Dir(s.upload(bucket, "x")))
 	if err != nil {
@@ -181,7 +181,7 @@ func (s *Store) allBegun(bucket string) (all []storage.Begun, err error) {
 			r, err = s.recordAt(path)
 		}
 		if isMissing(err) || errors.Is(err, errDamaged) {
-			continue // ended meanwhile, or no upload can go on with it
+			continue // ended meanwhile, or not a valid upload
 		}
 		if err != nil {
 			return nil, err
@@ -194,7 +194,7 @@ func (s *Store) allBegun(bucket string) (all []storage.Begun, err error) {
 	return all, nil
 }
 
-// Buckets is storage.Store's.
+// Buckets implements storage.Store.
 func (s *Store) Buckets(ctx context.Context, prefix string) (buckets []string, err error) {
 	err = s.call(ctx, "ListBuckets", "list buckets", file.ErrStorageRead, func(context.Context) error {
 		if buckets, err = s.old.buckets(); err != nil {
@@ -213,7 +213,7 @@ func (s *Store) Buckets(ctx context.Context, prefix string) (buckets []string, e
 	return buckets, err
 }
 
-// Leftovers is storage.Store's.
+// Leftovers implements storage.Store.
 func (s *Store) Leftovers(ctx context.Context, bucket string, id file.ID) (left storage.Left, err error) {
 	for _, prefix := range []string{storage.TailPrefix(id), storage.FencedPrefix(id)} {
 		for after := ""; ; after = left.Keys[len(left.Keys)-1] {

@@ -14,7 +14,7 @@ import (
 	"holdfast/storage"
 )
 
-// BeginMultipart is storage.Store's.
+// BeginMultipart implements storage.Store.
 func (s *Store) BeginMultipart(
 	ctx context.Context, at file.Location, contentType string, copies bool,
 ) (m file.Multipart, err error) {
@@ -63,7 +63,7 @@ func (s *Store) begun(at file.Location, id string) (record, error) {
 	return r, err
 }
 
-// PutPart is storage.Store's.
+// PutPart implements storage.Store.
 func (s *Store) PutPart(
 	ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64,
 ) (part file.Part, err error) {
@@ -125,7 +125,7 @@ func (s *Store) putPart(
 
 // namePart gives a part its name, if its upload was not ended meanwhile. The caller flushes the part and its folders.
 //
-// If the name is there already, the part was stored before, with the same bytes, and maybe acknowledged. Then this one
+// If the name exists already, the part was stored before, with the same bytes, and maybe acknowledged. Then this one
 // is flushed before it takes the name: a power cut must leave one of the two.
 func (s *Store) namePart(ctx context.Context, d *draft, at file.Location, id, path string) error {
 	lock := s.uploads.of(id)
@@ -147,7 +147,7 @@ func (s *Store) namePart(ctx context.Context, d *draft, at file.Location, id, pa
 	return d.name(path)
 }
 
-// crcOf returns the CRC32 in an ETag that sums has made, as S3 writes it.
+// crcOf returns the CRC32 in an ETag of sums, in S3's encoding.
 func crcOf(etag string) string {
 	b, err := hex.DecodeString(etag)
 	if err != nil || len(b) != 12 {
@@ -156,8 +156,8 @@ func crcOf(etag string) string {
 	return base64.StdEncoding.EncodeToString(b[8:])
 }
 
-// CopyPart is storage.Copier's. The kernel copies the bytes, or has the file system share them. They are not read here,
-// so the part's ETag is made of the source's.
+// CopyPart implements storage.Copier. The kernel copies the bytes, or lets the file system share them. They are not
+// read here, so the part's ETag is derived from the source's.
 func (s *Store) CopyPart(
 	ctx context.Context, from file.Location, fromETag string, offset, length int64,
 	to file.Location, m file.Multipart, number int32,
@@ -186,7 +186,7 @@ func (s *Store) copyRange(
 	}
 	body, err := s.open(ctx, from, fromETag, offset, length)
 	if errors.Is(err, file.ErrObjectChanged) && bare(fromETag) == bare(o.ETag) {
-		return "", fmt.Errorf("%w: %s", file.ErrStorageWrite, err.Error()) // a range that it does not have
+		return "", fmt.Errorf("%w: %s", file.ErrStorageWrite, err.Error()) // the source does not have this range
 	}
 	if err != nil {
 		return "", err
@@ -203,10 +203,10 @@ func (s *Store) copyRange(
 	return "c" + h.etag(), nil
 }
 
-// copyStep is after how many bytes of a copy its context is looked at.
+// copyStep is the number of bytes that are copied between two checks of the context.
 const copyStep = 64 << 20
 
-// Complete is storage.Store's. It waits until a backup has copied the parts.
+// Complete implements storage.Store. It waits until a backup has copied the parts.
 func (s *Store) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
 	return s.call(ctx, "CompleteMultipartUpload", "complete multipart upload", file.ErrStorageWrite,
 		func(ctx context.Context) error {
@@ -217,8 +217,8 @@ func (s *Store) Complete(ctx context.Context, at file.Location, m file.Multipart
 		})
 }
 
-// complete makes the object whose record names the parts, and then removes the record of the upload. A crash in
-// between leaves both: then the upload is completed already.
+// complete writes the object, whose record lists the parts, and then removes the record of the upload. After a crash
+// in between both exist: then the upload counts as completed.
 func (s *Store) complete(ctx context.Context, at file.Location, id string, parts []file.Part) error {
 	lock := s.uploads.of(id)
 	lock.Lock()
@@ -232,7 +232,7 @@ func (s *Store) complete(ctx context.Context, at file.Location, id string, parts
 	case lookErr != nil && !errors.Is(lookErr, errDamaged):
 		return lookErr
 	case done:
-		return s.flush(ctx, nil, filepath.Dir(s.object(at))) // an earlier call may have failed to
+		return s.flush(ctx, nil, filepath.Dir(s.object(at))) // an earlier call may have failed to flush
 	case err != nil:
 		return err
 	}
@@ -251,7 +251,7 @@ func (s *Store) complete(ctx context.Context, at file.Location, id string, parts
 	return s.settle(at.Bucket, id, r.Parts)
 }
 
-// madeOf reports whether the object at a location was made of an upload.
+// madeOf reports whether the object at a location was made from an upload.
 func (s *Store) madeOf(at file.Location, id string) (bool, error) {
 	r, err := s.recordAt(s.object(at))
 	if isMissing(err) {
@@ -260,7 +260,7 @@ func (s *Store) madeOf(at file.Location, id string) (bool, error) {
 	return err == nil && isID(id) && r.Upload == id, err
 }
 
-// assemble puts the parts into a record, after it has seen that all of them are there.
+// assemble adds the parts to a record, after it has checked that all of them exist.
 func (s *Store) assemble(bucket string, r *record, parts []file.Part) error {
 	if len(parts) == 0 {
 		return errors.New("no parts")
@@ -289,7 +289,8 @@ func (s *Store) assemble(bucket string, r *record, parts []file.Part) error {
 	return nil
 }
 
-// settle removes the parts that do not belong to an upload that is an object now, and then the record of the upload.
+// settle cleans up after an upload that has become an object: it removes the parts that are not in keep, and then the
+// record of the upload.
 func (s *Store) settle(bucket, id string, keep []string) error {
 	dir := s.parts(bucket, id)
 	s.folders.Delete(dir)
@@ -309,7 +310,7 @@ func (s *Store) settle(bucket, id string, keep []string) error {
 	return errors.Join(err, s.removeFile(s.upload(bucket, id)))
 }
 
-// Abort is storage.Store's; storage.ErrHeld while a backup is made.
+// Abort implements storage.Store; storage.ErrHeld during a backup.
 func (s *Store) Abort(ctx context.Context, at file.Location, uploadID string) error {
 	return s.call(ctx, "AbortMultipartUpload", "abort multipart upload", file.ErrStorageWrite,
 		func(ctx context.Context) error {

@@ -11,13 +11,12 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// maxName is how long an encoded name may be, in bytes; file systems take 255.
+// maxName is the longest encoded name, in bytes; file systems allow 255.
 const maxName = 200
 
-// encode makes a file name of a text. Every text has one of its own, also where the file system takes capitals for
-// small letters, or one form of an accented letter for another: only small ASCII letters, digits and some marks stand
-// for themselves. A text that would be too long has a name that ends with longMark and its SHA-256, which decode can't
-// read.
+// encode turns a text into a file name. Different texts have different names, even on a file system that ignores case
+// or the form of accented letters: only lowercase ASCII letters, digits and a few marks stand for themselves. A text
+// that would be too long gets a name that ends with longMark and its SHA-256, which decode can't reverse.
 func encode(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -35,10 +34,10 @@ func encode(text string) string {
 	return b.String()[:maxName-2*len(sum)] + longMark + hex.EncodeToString(sum[:])
 }
 
-// longMark is in no name that stands for its whole text.
+// longMark occurs in no name that encodes its whole text.
 const longMark = "~"
 
-// decode returns the text that a file name stands for; false if it stands for none, or for one that was too long.
+// decode returns the text that a file name encodes; false if encode made no such name, or shortened the text.
 func decode(name string) (string, bool) {
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {
@@ -62,30 +61,30 @@ func decode(name string) (string, bool) {
 
 func isLong(name string) bool { return strings.Contains(name, longMark) }
 
-// shardOf is the start of a key that decides on the folder of an object, so that no folder has all of a bucket: two
-// bytes, or those up to a first slash and two more.
+// shardOf returns the start of a key, which is the folder of its object, so that no folder has all objects of a
+// bucket: two bytes, or everything up to the first slash and two more bytes.
 func shardOf(key string) string {
 	const length, longest = 2, 20
 	slash := strings.IndexByte(key[:min(longest, len(key))], '/') + 1
 	return key[:min(slash+length, len(key))]
 }
 
-// rootOf is the folder of the store in a data folder.
+// rootOf returns the folder of the store in a data folder.
 func rootOf(dataDir string) string { return filepath.Join(dataDir, "store") }
 
 func (s *Store) bucket(name string) string { return filepath.Join(s.root, "buckets", encode(name)) }
 
-// object is the path of an object.
+// object returns the path of an object.
 func (s *Store) object(at file.Location) string {
 	return filepath.Join(s.bucket(at.Bucket), "objects", encode(shardOf(at.Key)), encode(at.Key))
 }
 
-// upload is the path of the record of a multipart upload.
+// upload returns the path of the record of a multipart upload.
 func (s *Store) upload(bucket, id string) string {
 	return filepath.Join(s.bucket(bucket), "uploads", id)
 }
 
-// parts is the folder of the parts of a multipart upload.
+// parts returns the folder of the parts of a multipart upload.
 func (s *Store) parts(bucket, id string) string { return filepath.Join(s.bucket(bucket), "parts", id) }
 
 func (s *Store) trash(bucket string) string { return filepath.Join(s.bucket(bucket), "trash") }

@@ -13,7 +13,7 @@ import (
 	"holdfast/storage"
 )
 
-// Put is storage.Store's.
+// Put implements storage.Store.
 func (s *Store) Put(
 	ctx context.Context, at file.Location, contentType string, body io.ReadSeeker, size int64,
 ) (etag string, err error) {
@@ -45,7 +45,7 @@ func (s *Store) putObject(
 	return quoted(r.ETag), s.publish(ctx, d, at, r)
 }
 
-// publish makes a draft the object at a location: it appends the record, and returns when the object is on the disk.
+// publish makes a draft the object at a location: it appends the record, and returns once the object is durable.
 func (s *Store) publish(ctx context.Context, d *draft, at file.Location, r record) error {
 	path := s.object(at)
 	if err := s.ensure(ctx, filepath.Dir(path)); err != nil {
@@ -67,8 +67,8 @@ func (s *Store) publish(ctx context.Context, d *draft, at file.Location, r recor
 	return err
 }
 
-// replace gives the name of an object to another file. If an object was there that was made of parts, discard removes
-// them.
+// replace gives an object's name to another file by calling rename. If there was an object that consists of parts,
+// discard removes those parts.
 func (s *Store) replace(ctx context.Context, at file.Location, rename func() error) (discard func(), err error) {
 	path := s.object(at)
 	lock := s.keys.of(path)
@@ -77,7 +77,7 @@ func (s *Store) replace(ctx context.Context, at file.Location, rename func() err
 	old, err := s.recordAt(path)
 	switch {
 	case isMissing(err) || errors.Is(err, errDamaged) || err == nil && old.Upload == "":
-		return func() {}, rename() // nothing was there, or nothing beside this file
+		return func() {}, rename() // there was no object, or none with parts
 	case err != nil:
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Store) replace(ctx context.Context, at file.Location, rename func() err
 		return nil, err
 	}
 	if err := rename(); err != nil {
-		_ = s.fs.Remove(noted) // otherwise the next start does
+		_ = s.fs.Remove(noted) // otherwise the next start removes it
 		return nil, err
 	}
 	return func() {
@@ -96,7 +96,7 @@ func (s *Store) replace(ctx context.Context, at file.Location, rename func() err
 	}, nil
 }
 
-// Delete is storage.Store's; storage.ErrHeld while a backup is made.
+// Delete implements storage.Store; storage.ErrHeld during a backup.
 func (s *Store) Delete(ctx context.Context, at file.Location) error {
 	return s.call(ctx, "DeleteObject", "delete object", file.ErrStorageWrite, func(ctx context.Context) error {
 		if err := s.holding.removal(); err != nil {
@@ -127,10 +127,10 @@ func (s *Store) Delete(ctx context.Context, at file.Location) error {
 	})
 }
 
-// found is an object on the disk.
+// found is an open object.
 type found struct {
 	record
-	file     *os.File // nil: the object is in files of parts
+	file     *os.File // nil: the object consists of files of parts
 	modified time.Time
 }
 
@@ -166,7 +166,7 @@ func (s *Store) find(at file.Location) (o found, err error) {
 	return o, nil
 }
 
-// Stat is storage.Store's.
+// Stat implements storage.Store.
 func (s *Store) Stat(ctx context.Context, at file.Location) (object storage.Object, err error) {
 	err = s.call(ctx, "HeadObject", "look at object", file.ErrStorageRead, func(context.Context) error {
 		object, err = s.stat(at)
@@ -186,7 +186,7 @@ func (s *Store) stat(at file.Location) (storage.Object, error) {
 	return storage.Object{Size: o.Size, ETag: quoted(o.ETag), Type: o.Type, Modified: o.modified}, nil
 }
 
-// Copy is storage.Copier's.
+// Copy implements storage.Copier.
 func (s *Store) Copy(
 	ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string,
 ) error {

@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// memory is a disk that knows what was flushed when. So it can say what a power cut at any time leaves: what was
-// flushed before, and of the rest what it likes. The files themselves lie in a folder, and nothing is really flushed.
+// memory is a file system that records when each change was flushed. From that it can produce what a power cut at any
+// time may leave: everything that was flushed before, and an arbitrary part of the rest. The files themselves are in a
+// folder, and nothing is really flushed.
 type memory struct {
 	osFiles
 	mu     sync.Mutex
@@ -26,16 +27,16 @@ type memory struct {
 // inode is a file or a folder.
 type inode struct {
 	folder  bool
-	content []byte // when it was flushed, or got its last name
-	flushed int    // when its bytes were; 0: never
+	content []byte // at the time of the flush, or of the last rename
+	flushed int    // when its bytes were flushed; 0: never
 }
 
-// entry is one change of names.
+// entry is one change of a name.
 type entry struct {
 	time     int
 	from, to string // one of them may be empty
 	inode    *inode
-	flushed  int // when the name was; 0: never
+	flushed  int // when the name was flushed; 0: never
 }
 
 func (m *memory) now() int {
@@ -45,7 +46,7 @@ func (m *memory) now() int {
 	return m.time
 }
 
-// change notes that an inode has left a name, or got one, if the call that does it succeeds.
+// change records that an inode lost a name, or got one, if do succeeds.
 func (m *memory) change(from, to string, do func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -162,8 +163,8 @@ func (m *memory) SyncAll(string) error {
 	return nil
 }
 
-// cut makes in a folder what a power cut at a time leaves of the one at root. Of each change of a name that was not
-// flushed luck says whether it is there; bytes that were not flushed are not, or half.
+// cut writes to a folder what a power cut at a time leaves of the one at root. For each change of a name that was not
+// flushed, luck decides whether it is there; bytes that were not flushed are missing, or half of them are there.
 func (m *memory) cut(t *testing.T, time int, root, to string, luck func() bool) {
 	t.Helper()
 	left := map[string]*inode{root: {folder: true}}
@@ -200,7 +201,7 @@ func (m *memory) cut(t *testing.T, time int, root, to string, luck func() bool) 
 	}
 }
 
-// remembered is a disk on which everything that lies in a folder was flushed.
+// remembered returns a file system on which everything in a folder was flushed.
 func remembered(t *testing.T, root string) *memory {
 	t.Helper()
 	m := &memory{inodes: map[string]*inode{}, time: 1}
@@ -222,7 +223,7 @@ func remembered(t *testing.T, root string) *memory {
 	return m
 }
 
-// At every moment the power may be cut: what was acknowledged is there, and nothing is taken for whole that is not. It
+// The power may be cut at every moment: what was acknowledged is there, and nothing incomplete is taken for whole. It
 // may be cut once more while the store recovers.
 func TestPowerCut(t *testing.T) {
 	dir := t.TempDir()
@@ -249,13 +250,13 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// cutOnce looks at what a power cut at a time may leave.
+// cutOnce checks what a power cut at a time may leave.
 func (p *play) cutOnce(t *testing.T, m *memory, dir string, time int, seed uint64) {
 	after := emptyFolder(t)
 	defer os.RemoveAll(after)
 	m.cut(t, time, dir, after, lucky(seed, time))
 	disk := remembered(t, after)
-	if seed == 2 && time%3 == 0 { // sometimes: it takes long
+	if seed == 2 && time%3 == 0 { // only sometimes, because it is slow
 		if s, err := open(t.Context(), disk, after, Options{}); err == nil {
 			p.cutTwice(t, disk, s, time)
 		}
@@ -271,7 +272,7 @@ func (p *play) cutOnce(t *testing.T, m *memory, dir string, time int, seed uint6
 	}
 }
 
-// cutTwice looks at what a second power cut may leave, after s has begun to recover from the first one at a time.
+// cutTwice checks what a second power cut may leave, while s recovers from the first one.
 func (p *play) cutTwice(t *testing.T, disk *memory, s *Store, time int) {
 	for second := 1; second <= disk.now() && !t.Failed(); second += 2 {
 		after := emptyFolder(t)
@@ -289,7 +290,7 @@ func (p *play) cutTwice(t *testing.T, disk *memory, s *Store, time int) {
 	}
 }
 
-// emptyFolder is a folder that the caller removes, in memory where that can be.
+// emptyFolder returns a folder, in memory if possible, which the caller removes.
 func emptyFolder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "holdfast-disk")
@@ -302,7 +303,7 @@ func emptyFolder(t *testing.T) string {
 	return dir
 }
 
-// lucky is luck that is the same for every run: never, always, or now and then.
+// lucky returns a luck that is the same in every run: never, always, or sometimes.
 func lucky(seed uint64, time int) func() bool {
 	if seed < 2 {
 		return func() bool { return seed == 1 }
@@ -311,7 +312,7 @@ func lucky(seed uint64, time int) func() bool {
 	return func() bool { return r.IntN(2) == 0 }
 }
 
-// around tells what was done before a time.
+// around describes what was done shortly before a time.
 func (m *memory) around(time int, root string) string {
 	var b strings.Builder
 	for _, e := range m.log {

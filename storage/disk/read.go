@@ -14,7 +14,7 @@ import (
 	"holdfast/storage"
 )
 
-// Open is storage.Store's.
+// Open implements storage.Store.
 func (s *Store) Open(
 	ctx context.Context, at file.Location, etag string, offset, length int64,
 ) (r io.ReadCloser, err error) {
@@ -28,7 +28,7 @@ func (s *Store) Open(
 	return r, nil
 }
 
-// Read is storage.Store's. Files do not break off as connections do: it is the same as Open.
+// Read implements storage.Store. It is the same as Open: files do not break off as connections do.
 func (s *Store) Read(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
 	return s.Open(ctx, at, etag, offset, length)
 }
@@ -64,15 +64,15 @@ func (s *Store) open(ctx context.Context, at file.Location, etag string, offset,
 type body struct {
 	ctx    context.Context // of the caller
 	fs     fileSystem
-	file   *os.File // stands at the next byte; nil: the next file is to be opened
-	here   int64    // bytes to be read from file
-	left   int64    // bytes to be read in all
+	file   *os.File // at the position of the next byte; nil: the next file must be opened
+	here   int64    // bytes still to be read from file
+	left   int64    // bytes still to be read in all
 	folder string
-	parts  []string // names of the files behind file
+	parts  []string // names of the files after file
 	closed bool
 }
 
-// skip opens the file that the byte at offset is in. So a file that is missing there is an error of Open.
+// skip opens the file that contains the byte at offset, so that Open fails if that file is missing.
 func (b *body) skip(offset int64) error {
 	for len(b.parts) > 0 && b.left > 0 {
 		size, err := partSize(b.parts[0])
@@ -118,7 +118,7 @@ func (b *body) next(offset int64) error {
 	return nil
 }
 
-// ready has a file with at least one byte to be read; io.EOF at the end of the range.
+// ready opens files until there is at least one byte to be read; io.EOF at the end of the range.
 func (b *body) ready() error {
 	if b.closed {
 		return fs.ErrClosed
@@ -130,7 +130,7 @@ func (b *body) ready() error {
 		return io.EOF
 	}
 	for b.here == 0 {
-		_ = b.drop() // it was only read
+		_ = b.drop() // the file was only read, so the error does not matter
 		if err := b.next(0); err != nil {
 			return err
 		}
@@ -155,8 +155,8 @@ func (b *body) Read(p []byte) (int, error) {
 // Pass writes at most the next most bytes to w and returns how many w took. If w is a socket, or has a ReadFrom that
 // uses one, the kernel sends the bytes (sendfile) and they are not copied through this process.
 //
-// A file does not keep one waiting, so the time that w takes is limited by w's own deadline. After an error the body
-// can only be closed. The error is storage.ErrWriter if w did not take the bytes.
+// Reading a file does not block for long, so only w's own deadline limits the call. After an error the body can only
+// be closed. The error is storage.ErrWriter if w did not take the bytes.
 func (b *body) Pass(w io.Writer, most int64, _ time.Duration) (n int64, err error) {
 	for most = min(most, b.left); n < most; {
 		if err := b.ready(); err != nil {
@@ -178,7 +178,7 @@ func (b *body) Pass(w io.Writer, most int64, _ time.Duration) (n int64, err erro
 	return n, nil
 }
 
-// Close ends the body.
+// Close closes the body.
 func (b *body) Close() error {
 	b.closed = true
 	return b.drop()

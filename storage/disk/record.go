@@ -12,15 +12,15 @@ import (
 	"holdfast/file"
 )
 
-// record says what an object is, or a multipart upload that was begun. It stands at the end of a file, behind the bytes
-// of the object: JSON, the length of that JSON in 8 hex digits, and endMark.
+// record describes an object, or an unfinished multipart upload. It is at the end of a file, after the bytes of the
+// object: JSON, the length of that JSON in 8 hex digits, and endMark.
 type record struct {
 	Key  string `json:"key"`
 	Type string `json:"type"` // media type
 	ETag string `json:"etag,omitempty"`
 	Size int64  `json:"size"` // bytes of the object
-	// Upload is the multipart upload that the object was made of, or that this is; Parts are the files of its parts, in
-	// their order.
+	// Upload is the id of the multipart upload that the object was made from, or that the record belongs to; Parts are
+	// the files of its parts, in order.
 	Upload string   `json:"upload,omitempty"`
 	Parts  []string `json:"parts,omitempty"`
 }
@@ -28,13 +28,13 @@ type record struct {
 const (
 	endMark = "\nholdfast\n"
 	endSize = 8 + len(endMark)
-	// usualRecord is how much is read at first from the end of a file, in bytes.
+	// usualRecord is how much is first read from the end of a file, in bytes.
 	usualRecord = 1 << 10
 )
 
 var errDamaged = fmt.Errorf("%w: this file is not one of the store's, or is damaged", file.ErrObjectChanged)
 
-// append writes the record behind the bytes of f.
+// append writes the record after the bytes of an object.
 func (r record) append(to io.Writer) error {
 	b, err := json.Marshal(r)
 	if err != nil {
@@ -44,7 +44,7 @@ func (r record) append(to io.Writer) error {
 	return err
 }
 
-// readRecord reads the record of a file, whatever its position.
+// readRecord reads the record of a file. The file's position does not matter.
 func readRecord(f *os.File) (r record, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Store) recordAt(path string) (record, error) {
 	return readRecord(f)
 }
 
-// noEOF makes an error of the end of a file that came too early.
+// noEOF replaces io.EOF, where a file ends too early, with io.ErrUnexpectedEOF.
 func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -117,10 +117,10 @@ func partSize(name string) (int64, error) {
 	return n, nil
 }
 
-// nameOf is the name of the file that a part of the caller's must be in.
+// nameOf returns the name of the file that must hold one of the caller's parts.
 func nameOf(p file.Part) string { return partName(p.Number, p.Size, p.ETag) }
 
-// quoted is an ETag as it is outside of this package, and bare as it is on the disk.
+// quoted returns an ETag as callers see it, and bare as it is in names and records.
 func quoted(etag string) string { return `"` + etag + `"` }
 
 func bare(etag string) string { return strings.Trim(etag, `"`) }

@@ -18,7 +18,7 @@ import (
 // usage is how full a file system is.
 type usage struct {
 	size, free    int64 // bytes
-	files, unused int64 // inodes; files is 0 where there is no limit
+	files, unused int64 // inodes; files is 0 if there is no limit
 }
 
 func stat(dir string) (usage, error) {
@@ -30,21 +30,21 @@ func stat(dir string) (usage, error) {
 	return usage{int64(st.Blocks) * block, int64(st.Bavail) * block, int64(st.Files), int64(st.Ffree)}, nil
 }
 
-// The default reserve.
+// The default reserve: usual bytes or, if that is less, one in fraction bytes of the disk.
 const (
 	usual    = 256 << 20 // bytes
-	fraction = 10        // or a tenth of the disk, if that is less
+	fraction = 10        // a tenth of the disk
 )
 
-// spareFiles is the number of inodes that stay unused, or a tenth of the file system's; perWrite is what one object
-// of the embedded store may take.
+// spareFiles is the number of inodes that stay unused, or a tenth of all if that is less; perWrite is the largest
+// number of inodes that one object of the embedded store needs.
 const (
 	spareFiles = 4096
 	perWrite   = 16
 )
 
-// Reserve is free space that uploads must leave. Its methods may be called from several goroutines; those of a nil
-// Reserve permit everything.
+// Reserve is free space that uploads must leave. Its methods may be called from several goroutines; a nil Reserve
+// permits everything.
 type Reserve struct {
 	dir   string
 	least int64 // bytes; negative: the default
@@ -62,8 +62,8 @@ func NewReserve(dir string, least int64) *Reserve {
 	return &Reserve{dir: dir, least: least, stat: stat}
 }
 
-// Take permits a write of n bytes; file.ErrNoSpace if it would leave less than the reserve, together with
-// everything that is being written. The caller calls give when the write has ended.
+// Take permits a write of n bytes; file.ErrNoSpace if it would leave less than the reserve, together with all writes
+// that are under way. The caller calls give when the write has ended.
 func (r *Reserve) Take(n int64) (give func(), err error) {
 	if r == nil {
 		return func() {}, nil
@@ -107,12 +107,12 @@ func (r *Reserve) bytes(u usage) int64 {
 	return r.least
 }
 
-// ballastFile has random bytes, which no file system can compress away. It is removed when the database has no
-// space left, because something else has filled the disk: then SQLite has enough to delete files.
+// ballastFile contains random bytes, which no file system can compress away. It is removed when something else has
+// filled the disk and the database has no space left: then SQLite has enough space to delete files.
 const (
 	ballastFile = "ballast"
 	ballastSize = 4 << 20
-	// full is so little space that SQLite may not even open.
+	// full is so little free space, in bytes, that SQLite may be unable to open the database.
 	full = 1 << 20
 )
 
@@ -150,7 +150,7 @@ func (r *Reserve) Prepare() error {
 	return nil
 }
 
-// LetGo removes the ballast, so that the database has space. It reports whether there was one.
+// LetGo removes the ballast, so that the database has space. It reports whether there was a ballast.
 func (r *Reserve) LetGo() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

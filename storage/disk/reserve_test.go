@@ -11,7 +11,7 @@ import (
 
 const mebi = 1 << 20
 
-// On a disk of a size the reserve is what it should be, counted with what is being written.
+// For disks of several sizes: the reserve, together with writes that are under way.
 func TestReserve(t *testing.T) {
 	large, small := usage{size: 1 << 40, free: 300 * mebi}, usage{size: 60 * mebi, free: 20 * mebi}
 	for name, c := range map[string]struct {
@@ -52,7 +52,7 @@ func TestReserve(t *testing.T) {
 		t.Errorf("beside what is being written: %v", err)
 	}
 	give()
-	give() // once counts
+	give() // counts only once
 	if _, err = r.Take(44 * mebi); err != nil {
 		t.Errorf("when it was written: %v", err)
 	}
@@ -61,7 +61,7 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// The ballast is there while there is room for it, and goes when there is none.
+// The ballast exists while there is space for it, and is removed when there is none.
 func TestBallast(t *testing.T) {
 	dir, u := t.TempDir(), usage{size: 1 << 40, free: 1 << 39}
 	open := func() *Reserve {
@@ -87,7 +87,7 @@ func TestBallast(t *testing.T) {
 		t.Error("it was made of the reserve")
 	}
 	u.free = 1 << 39
-	if err := os.WriteFile(filepath.Join(dir, ballastFile), nil, 0o600); err != nil { // by a process that was killed
+	if err := os.WriteFile(filepath.Join(dir, ballastFile), nil, 0o600); err != nil { // left by a killed process
 		t.Fatal(err)
 	}
 	if open(); !there() {
@@ -95,7 +95,7 @@ func TestBallast(t *testing.T) {
 	}
 }
 
-// A real file system says how full it is.
+// A real file system reports its usage.
 func TestStat(t *testing.T) {
 	u, err := stat(t.TempDir())
 	if err != nil || u.size <= 0 || u.free < 0 || u.free > u.size {

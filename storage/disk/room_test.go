@@ -8,7 +8,7 @@ import (
 	"holdfast/file"
 )
 
-// asked is room that notes what it is asked for.
+// asked is a room that records the requests for space.
 type asked struct {
 	n     []int64
 	given int
@@ -27,14 +27,14 @@ func (a *asked) Check() error {
 	return nil
 }
 
-// within is a store on a disk with this room.
+// within returns a store whose disk has this room.
 func within(t *testing.T, r room) *Store {
 	s := opened(t, t.TempDir(), Options{NoFlush: true})
 	s.room = r
 	return s
 }
 
-// Every call that adds bytes asks for room first, for all of them; what removes something needs none.
+// Every call that adds bytes first asks for space, for all of them; removals need none.
 func TestRoom(t *testing.T) {
 	full := false
 	room := &asked{full: func() bool { return full }}

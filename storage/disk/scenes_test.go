@@ -14,20 +14,20 @@ import (
 	"holdfast/file"
 )
 
-// play makes calls to a store and notes what each has promised. So whatever happens to the disk, one can say what must
-// be there, and what may be.
+// play makes calls to a store and records what each has promised. So after any fault of the disk a test knows what
+// must be there, and what may be there.
 type play struct {
 	ctx     context.Context
 	s       *Store
-	now     func() int // the time, which a crash is given by
-	tries   int        // of a call that fails
+	now     func() int // the current time, by which a crash is described
+	tries   int        // how often a failing call is tried
 	failed  []error
-	again   []int // when calls had succeeded that had failed before
+	again   []int // when calls succeeded that had failed before
 	changes []change
 	uploads []*begunUpload
 }
 
-// change is a call that gave an object to a key, or took it.
+// change is a call that wrote the object under a key, or deleted it.
 type change struct {
 	at           file.Location
 	content      []byte
@@ -35,12 +35,12 @@ type change struct {
 	began, ended int // ended is 0 if it did not succeed
 }
 
-// begunUpload is a multipart upload, and what is known of it.
+// begunUpload is a multipart upload, and what is known about it.
 type begunUpload struct {
 	at          file.Location
 	m           file.Multipart
 	parts       []storedPart
-	begun, ends int // when it was acknowledged, and when its end began; ends is 0 while it goes on
+	begun, ends int // when it was acknowledged, and when its end began; ends is 0 while it is open
 }
 
 type storedPart struct {
@@ -49,7 +49,7 @@ type storedPart struct {
 	ended   int
 }
 
-// call makes a call, as often as it may be tried, and returns when it began and when it had succeeded, or 0.
+// call makes a call, with retries, and returns when it began and when it succeeded, or 0.
 func (p *play) call(do func() error) (began, ended int) {
 	began = p.now()
 	for try := range max(p.tries, 1) {
@@ -130,7 +130,7 @@ func (p *play) abort(u *begunUpload) {
 	p.call(func() error { return p.s.Abort(p.ctx, u.at, u.m.ID) })
 }
 
-// before are the first n numbers' parts that were acknowledged before a time, and their bytes.
+// before returns the first n parts that were acknowledged before a time, and their bytes.
 func (u *begunUpload) before(n int, time int) (parts []file.Part, content []byte) {
 	byNumber := map[int32]storedPart{}
 	for _, p := range u.parts {
@@ -146,10 +146,10 @@ func (u *begunUpload) before(n int, time int) (parts []file.Part, content []byte
 	return parts, content
 }
 
-// location is that of an object in one of two buckets.
+// location is an object in one of two buckets.
 func location(bucket, key string) file.Location { return file.Location{Bucket: bucket, Key: key} }
 
-// everything makes every call that writes: on keys that are new, that are replaced, that were deleted.
+// everything makes every call that writes, on keys that are new, that are replaced, and that were deleted.
 func (p *play) everything() {
 	one, parted, tail := location("a-1", "one"), location("a-1", "objects/ab/1"), location("b-2", "tails/ab/1-1")
 	p.put(one, "the first")
@@ -158,7 +158,7 @@ func (p *play) everything() {
 	first := p.begin(parted)
 	p.part(first, 2, "two ")
 	p.part(first, 1, "one ")
-	p.part(first, 2, "two ") // once more
+	p.part(first, 2, "two ") // a second time
 	p.part(first, 9, "not used")
 	p.complete(first, 2)
 	p.complete(first, 2)
@@ -179,7 +179,7 @@ func (p *play) everything() {
 	p.remove(parted)
 }
 
-// may returns what an object may be after a crash at a time: its contents, and whether it may be missing.
+// may returns the contents that an object may have after a crash at a time, and whether it may be missing.
 func (p *play) may(at file.Location, time int) (contents [][]byte, missing bool) {
 	missing = true
 	for _, c := range p.changes {
@@ -196,8 +196,8 @@ func (p *play) may(at file.Location, time int) (contents [][]byte, missing bool)
 	return contents, missing
 }
 
-// check looks at a store that was opened after a crash at a time: what was promised is there, what is there is whole,
-// every upload goes on, and nothing is left that belongs to nothing.
+// check checks a store that was opened after a crash at a time: what was promised is there, every object is whole,
+// every upload can be continued, and every file belongs to something.
 func (p *play) check(t *testing.T, s *Store, time int) {
 	t.Helper()
 	p.objects(t, s, time)
@@ -218,7 +218,7 @@ func (p *play) check(t *testing.T, s *Store, time int) {
 	}
 }
 
-// objects looks at the objects that a store has after a crash at a time.
+// objects checks the objects that a store has after a crash at a time.
 func (p *play) objects(t *testing.T, s *Store, time int) {
 	t.Helper()
 	seen := map[file.Location]bool{}
@@ -238,7 +238,7 @@ func (p *play) objects(t *testing.T, s *Store, time int) {
 	}
 }
 
-// owned fails if a file belongs to no object and to no upload that goes on.
+// owned fails if a file belongs neither to an object nor to an unfinished upload.
 func owned(t *testing.T, s *Store) {
 	t.Helper()
 	owners := map[string]bool{}

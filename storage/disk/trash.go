@@ -9,10 +9,11 @@ import (
 	"holdfast/file"
 )
 
-// What is in several files is removed in three steps: its record is moved to the trash, its parts are removed, and
-// then the record. Each step is flushed before the next one. A crash leaves the record, and the next start goes on.
+// What consists of several files is removed in three steps: its record is moved to the trash, its parts are removed,
+// and then the record is removed. Each step is flushed before the next one. After a crash the record is still there,
+// and the next start continues.
 
-// note links the record at path into the trash, and returns when that was flushed; noteByRename moves it there.
+// note links the record at path into the trash, and returns once that was flushed; noteByRename moves it there.
 func (s *Store) note(ctx context.Context, bucket, path string) (noted string, err error) {
 	if noted, err = s.intoTrash(ctx, bucket, path, s.fs.Link); err == nil {
 		err = s.flush(ctx, nil, s.trash(bucket))
@@ -35,15 +36,15 @@ func (s *Store) intoTrash(
 	return noted, move(path, noted)
 }
 
-// discard removes the parts of what is noted, and the note. What fails is not the caller's affair, for whom the object
-// has gone: the next start goes on.
+// discard removes the parts listed by a record in the trash, and then the record. Errors are not returned: for the
+// caller the object is gone, and the next start continues.
 func (s *Store) discard(ctx context.Context, bucket, noted string) {
 	_ = s.removeNoted(ctx, bucket, noted)
 }
 
-// removeNoted removes the parts of what is noted, and the note. After an error the note stays.
+// removeNoted removes the parts listed by a record in the trash, and then the record. After an error the record stays.
 //
-// The parts stay if they belong to an object that is there: then the crash came before the record was replaced.
+// The parts stay if they belong to an existing object: then the crash came before the object's record was replaced.
 func (s *Store) removeNoted(ctx context.Context, bucket, noted string) error {
 	r, err := s.recordAt(noted)
 	if errors.Is(err, errDamaged) {
@@ -63,8 +64,9 @@ func (s *Store) removeNoted(ctx context.Context, bucket, noted string) error {
 	return s.removeFile(noted)
 }
 
-// removeParts removes the parts of what is in the trash, and returns when they can't come back. The record has left the
-// folder of uploads or of objects; that is flushed first, or a power cut could leave it there without its parts.
+// removeParts removes the parts of an upload whose record is in the trash, and returns once they can't reappear. The
+// record was moved out of the folder of uploads or of objects; that is flushed first, or a power cut could restore it
+// there without its parts.
 func (s *Store) removeParts(ctx context.Context, at file.Location, id string) error {
 	dir := s.parts(at.Bucket, id)
 	s.folders.Delete(dir)
@@ -78,7 +80,7 @@ func (s *Store) removeParts(ctx context.Context, at file.Location, id string) er
 	return s.flush(ctx, nil, filepath.Dir(dir))
 }
 
-// emptyTrash goes on with removals that a crash has interrupted.
+// emptyTrash continues removals that a crash has interrupted.
 func (s *Store) emptyTrash(ctx context.Context, bucket string) error {
 	names, err := s.fs.Names(s.trash(bucket))
 	for _, name := range names {
@@ -87,7 +89,7 @@ func (s *Store) emptyTrash(ctx context.Context, bucket string) error {
 	return err
 }
 
-// settleUploads goes on with uploads that a crash has interrupted when they were objects already.
+// settleUploads cleans up after uploads that had become objects when a crash interrupted them.
 func (s *Store) settleUploads(bucket string) error {
 	names, err := s.fs.Names(filepath.Dir(s.upload(bucket, "x")))
 	if err != nil {
