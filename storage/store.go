@@ -1,6 +1,6 @@
 // Package storage is the seam between Holdfast and the store that keeps its objects: the interface of every store
-// (Store), what some stores can do besides (Copier, Presigner), the nouns, the errors, and the layout of keys
-// (layout.go). storage/s3 is the client of S3 stores, storage/disk the embedded default; storage/storagetest has
+// (Store), what some stores can do besides (Copier, Presigner, PartReceiver), the nouns, the errors, and the layout of
+// keys (layout.go). storage/s3 is the client of S3 stores, storage/disk the embedded default; storage/storagetest has
 // the contract as tests.
 //
 // # Errors
@@ -11,6 +11,8 @@
 //   - file.ErrObjectMissing: the store says that there is no such object, or no such bucket.
 //   - file.ErrObjectChanged: the object is not the expected one: it has another ETag, or another size.
 //   - ErrNoUpload: the store says that there is no such multipart upload.
+//   - ErrPartChanged: a part is not the one that was listed.
+//   - ErrNoDirect: clients can't send parts to the store.
 //   - ErrHeld: nothing is removed while a backup is made.
 //   - ErrNoCopy: the store does not copy.
 //

@@ -47,7 +47,8 @@ type Client struct {
 	quirks  Quirks
 	retryer aws.Retryer
 	limits  limits
-	reader  *reader // nil: the SDK reads
+	reader  *reader      // nil: the SDK reads
+	plain   *http.Client // sends what is signed already
 	close   func()
 	buckets sync.Map // names of buckets that are known to exist
 
@@ -61,6 +62,7 @@ var _ interface {
 	storage.Store
 	storage.Copier
 	storage.Presigner
+	storage.PartReceiver
 } = (*Client)(nil)
 
 // New returns a client. It does not connect; see Ping.
@@ -85,6 +87,7 @@ func New(o Options) *Client {
 	}
 	return &Client{
 		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, Calls: calls, reader: newReader(o),
+		plain:      &http.Client{Transport: normal},
 		noPartCopy: refusal{known: q.NoPartCopy}, noObjectCopy: refusal{known: q.NoObjectCopy},
 		payload: o.Signing.option(!q.NoChecksums), soon: by(soon), patient: by(patient),
 		close: func() {

@@ -22,6 +22,8 @@ func wrap(kind error, doing string, err error) error {
 	switch c, s := code(err), status(err); {
 	case c == "NoSuchUpload":
 		kind = storage.ErrNoUpload
+	case c == "InvalidPart":
+		kind = storage.ErrPartChanged
 	case s == http.StatusInsufficientStorage || c == "XMinioStorageFull" || c == "QuotaExceeded":
 		kind = file.ErrNoSpace
 	case missing(err):

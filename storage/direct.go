@@ -1,0 +1,47 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast/file"
+)
+
+var (
+	// ErrPartChanged: a part that Complete names is not the one that the store has now. List the parts again.
+	ErrPartChanged = fmt.Errorf("a part was replaced: %w", file.ErrStorageWrite)
+	// ErrNoDirect: clients can't send parts to this store safely. The text says what it does not do.
+	ErrNoDirect = errors.New("the store can't take parts from clients")
+)
+
+// PartReceiver is a store to which clients can send the parts of a multipart upload by themselves, with URLs that
+// expire.
+type PartReceiver interface {
+	// PartSigner returns a function that makes such URLs. endpoint is the store's address as clients see it; if it is
+	// empty, the one that we use. Nothing is asked of the store, so the multipart upload need not exist.
+	PartSigner(endpoint string) func(context.Context, file.Location, PartPut) (SignedPart, error)
+	// Parts returns a page of at most 1000 parts that the store has of a multipart upload, in the order of their numbers:
+	// those with numbers above after. An empty page is the end. The offsets are 0. ErrNoUpload if there is no such
+	// multipart upload.
+	Parts(ctx context.Context, at file.Location, m file.Multipart, after int32) ([]file.Part, error)
+	// CheckDirect asks the store whether it keeps to what is signed and lists parts: ErrNoDirect if not. It begins a
+	// multipart upload at the given place for that, and aborts it.
+	CheckDirect(ctx context.Context, at file.Location) error
+}
+
+// PartPut is what a URL permits: to send one part, of exactly this size, to one multipart upload.
+type PartPut struct {
+	Multipart file.Multipart
+	Number    int32
+	Size      int64  // bytes
+	CRC32     string // of the part's bytes, in base64; empty: the client does not say
+	TTL       time.Duration
+}
+
+// SignedPart is a request that stores one part: a PUT with these headers, besides the Content-Length that was signed.
+type SignedPart struct {
+	URL    string            `json:"url"`
+	Header map[string]string `json:"headers"`
+}

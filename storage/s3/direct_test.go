@@ -1,0 +1,266 @@
+package s3
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/file"
+	"holdfast/internal/test/s3test"
+	"holdfast/storage"
+)
+
+// sendSigned sends a part to a URL, with a body that may be another than the one that was signed.
+func sendSigned(t *testing.T, method string, signed storage.SignedPart, body []byte) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, signed.URL, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range signed.Header {
+		r.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
+}
+
+// elsewhere is a signed URL with another query.
+func elsewhere(t *testing.T, signed storage.SignedPart, change func(url.Values)) storage.SignedPart {
+	t.Helper()
+	u, err := url.Parse(signed.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	change(query)
+	u.RawQuery = query.Encode()
+	return storage.SignedPart{URL: u.String(), Header: signed.Header}
+}
+
+func sumOf(b []byte) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)))
+}
+
+// A URL is good for one part, of the size and the checksum that were signed, as long as it is valid, and for nothing
+// else.
+func TestSignedPartIsExactlyThatPart(t *testing.T) {
+	c := direct(t)
+	ctx, at := t.Context(), file.Location{Bucket: "direct-1", Key: string(file.NewID())}
+	sign, whole := c.PartSigner(""), []byte("whole")
+	for _, copies := range []bool{false, true} {
+		m, err := c.BeginMultipart(ctx, at, "text/plain", copies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := storage.PartPut{Multipart: m, Number: 2, Size: 5, TTL: time.Minute}
+		if m.Sums {
+			p.CRC32 = sumOf(whole)
+		}
+		signed, err := sign(ctx, at, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, refused := range map[string]*http.Response{
+			"longer":       sendSigned(t, "PUT", signed, []byte("whole!")),
+			"shorter":      sendSigned(t, "PUT", signed, []byte("whol")),
+			"empty":        sendSigned(t, "PUT", signed, nil),
+			"DELETE":       sendSigned(t, "DELETE", signed, whole),
+			"another part": sendSigned(t, "PUT", elsewhere(t, signed, func(q url.Values) { q.Set("partNumber", "3") }), whole),
+			"the object": sendSigned(t, "PUT",
+				elsewhere(t, signed, func(q url.Values) { q.Del("partNumber"); q.Del("uploadId") }),
+				whole),
+			"for longer": sendSigned(t, "PUT", elsewhere(t, signed, func(q url.Values) { q.Set("X-Amz-Expires", "600") }),
+				whole),
+		} {
+			if refused.StatusCode < 400 || refused.StatusCode >= 500 {
+				t.Errorf("%s: %s", name, refused.Status)
+			}
+		}
+		if m.Sums {
+			if resp := sendSigned(t, "PUT", signed, []byte("WHOLE")); resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("other bytes: %s", resp.Status)
+			}
+		}
+		if parts, err := c.Parts(ctx, at, m, 0); err != nil || len(parts) != 0 {
+			t.Errorf("what was refused is there: %+v %v", parts, err)
+		}
+		resp := sendSigned(t, "PUT", signed, whole)
+		parts, err := c.Parts(ctx, at, m, 0)
+		if resp.StatusCode != http.StatusOK || err != nil || len(parts) != 1 || parts[0].Number != 2 || parts[0].Size != 5 ||
+			parts[0].ETag != resp.Header.Get("ETag") || m.Sums && parts[0].CRC32 != p.CRC32 {
+			t.Fatalf("%s %+v %v", resp.Status, parts, err)
+		}
+		if err := c.Abort(ctx, at, m.ID); err != nil {
+			t.Fatal(err)
+		}
+		if resp := sendSigned(t, "PUT", signed, whole); resp.StatusCode != http.StatusNotFound {
+			t.Errorf("after the end: %s", resp.Status)
+		}
+		if _, err := c.Parts(ctx, at, m, 0); !errors.Is(err, storage.ErrNoUpload) {
+			t.Errorf("parts after the end: %v", err)
+		}
+	}
+}
+
+func TestSignedPartExpires(t *testing.T) {
+	c := direct(t)
+	ctx, at := t.Context(), file.Location{Bucket: "direct-1", Key: string(file.NewID())}
+	m, err := c.BeginMultipart(ctx, at, "text/plain", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := c.PartSigner("")(ctx, at, storage.PartPut{Multipart: m, Number: 1, Size: 5, TTL: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A second by the store's clock, not by ours.
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if resp := sendSigned(t, "PUT", signed, []byte("whole")); resp.StatusCode == http.StatusForbidden {
+			return
+		}
+	}
+	t.Error("a URL is good for ever")
+}
+
+// Parts come in pages, in the order of their numbers.
+func TestPartsArePaged(t *testing.T) {
+	c := direct(t)
+	ctx, at := t.Context(), file.Location{Bucket: "direct-1", Key: string(file.NewID())}
+	m, err := c.BeginMultipart(ctx, at, "text/plain", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const last = 1003
+	for n := int32(1); n <= last; n++ {
+		if _, err := c.PutPart(ctx, at, m, n, strings.NewReader("x"), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := int32(0)
+	for pages := 0; ; pages++ {
+		page, err := c.Parts(ctx, at, m, seen)
+		if err != nil || len(page) > 1000 || pages > 3 {
+			t.Fatal(len(page), err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, p := range page {
+			if seen++; p.Number != seen || p.Size != 1 {
+				t.Fatalf("%+v as number %d", p, seen)
+			}
+		}
+	}
+	if seen != last {
+		t.Errorf("%d of %d parts", seen, last)
+	}
+}
+
+// A part that was replaced since it was listed is not made part of the object.
+func TestCompleteNamesWhatWasListed(t *testing.T) {
+	c := direct(t)
+	ctx, at := t.Context(), file.Location{Bucket: "direct-1", Key: string(file.NewID())}
+	m, err := c.BeginMultipart(ctx, at, "text/plain", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(body string) {
+		signed, err := c.PartSigner("")(ctx, at, storage.PartPut{Multipart: m, Number: 1, Size: 5, TTL: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp := sendSigned(t, "PUT", signed, []byte(body)); resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
+		}
+	}
+	put("first")
+	listed, err := c.Parts(ctx, at, m, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put("other")
+	if err := c.Complete(ctx, at, m, listed); !errors.Is(err, storage.ErrPartChanged) {
+		t.Errorf("completed with another part: %v", err)
+	}
+	put("first")
+	if err := c.Complete(ctx, at, m, listed); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckDirect(t *testing.T) {
+	at := file.Location{Bucket: "direct-1", Key: string(file.NewID())}
+	c := direct(t)
+	if err := c.CheckDirect(t.Context(), at); err != nil {
+		t.Error(err)
+	}
+	begun := 0
+	if err := c.Multiparts(t.Context(), at.Bucket, func(storage.Begun) error { begun++; return nil }); err != nil ||
+		begun > 0 {
+		t.Errorf("%d multipart uploads are left (%v)", begun, err)
+	}
+}
+
+// A store that does not keep to what was signed is found out.
+func TestCheckDirectFindsOut(t *testing.T) {
+	behind := s3test.Start(t)
+	to, err := url.Parse(behind.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		answer func(w http.ResponseWriter, r *http.Request) bool // false: the store answers
+		says   string
+	}{
+		{"any length", func(_ http.ResponseWriter, r *http.Request) bool {
+			return r.Method == http.MethodPut && r.URL.Query().Has("partNumber")
+		}, "longer"},
+		{"no part", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPut || !r.URL.Query().Has("partNumber") {
+				return false
+			}
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}, "refuses a part"},
+		{"no list", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodGet || !r.URL.Query().Has("uploadId") {
+				return false
+			}
+			w.WriteHeader(http.StatusNotImplemented)
+			return true
+		}, "does not list"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			proxy := httputil.NewSingleHostReverseProxy(to)
+			between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !test.answer(w, r) {
+					proxy.ServeHTTP(w, r)
+				}
+			}))
+			defer between.Close()
+			c := New(Options{Endpoint: between.URL, Region: behind.Region, AccessKey: behind.AccessKey,
+				SecretKey: behind.SecretKey, limits: shortLimits})
+			defer c.Close()
+			at := file.Location{Bucket: "direct-1", Key: string(file.NewID())}
+			err := c.CheckDirect(t.Context(), at)
+			if !errors.Is(err, storage.ErrNoDirect) || !strings.Contains(err.Error(), test.says) {
+				t.Error(err)
+			}
+		})
+	}
+}
