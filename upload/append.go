@@ -11,14 +11,13 @@ import (
 	"holdfast/upload/memory"
 )
 
-// errCut ends a body with a checksum that did not come to its end: nothing of it counts.
+// errCut ends a body that broke off before its checksum could be compared: none of its bytes are committed.
 var errCut = errors.New("the body was cut before its checksum could be compared")
 
 // appender adds the bytes of one request to an upload.
 //
-// The bytes go from the body into buf. A full part leaves as a flight, while the next one
-// fills; so does what is left at the end, as a tail. Flights land in any order and are
-// committed in the order of their bytes.
+// The bytes are read from the body into buf. A full part is sent as a flight while the next one fills; the rest at the
+// end is sent as a tail. Flights land in any order and are committed in the order of their bytes.
 type appender struct {
 	engine *Engine
 	u      *file.Upload // as committed
@@ -28,20 +27,20 @@ type appender struct {
 	fast   bool // the client filled the last Read
 
 	hash     hash.Hash     // of all bytes before hashed
-	hashed   int64         // bytes of buf that the hash has seen
+	hashed   int64         // bytes of buf that are hashed already
 	buf      memory.Buffer // read, and in no flight
 	lent     bool          // the pump reads into the last slab of buf
-	read     int64         // bytes of the file that were read: the committed ones, those in flight and buf
+	read     int64         // bytes of the file that were read: committed, in flight, or in buf
 	tails    []file.Tail
 	flights  []*flight
-	next     *flight       // prepared, and not one of flights yet
-	pending  file.Progress // of flights that landed, not committed
-	replaced []file.Tail   // tails that pending makes needless
+	next     *flight       // prepared, and not in flights yet
+	pending  file.Progress // flights that landed and are not committed
+	replaced []file.Tail   // tails that pending makes obsolete
 	written  []file.Tail   // all tails of a request with a checksum, to be removed if it is wrong
 }
 
-// append reads a body to its end and commits what it read: whole parts as they fill, and
-// what is left as a tail. See Session.Append. ctx must be the lease's.
+// append reads a body to its end and commits what it read: whole parts as they fill, and the rest as a tail. See
+// Session.Append. ctx must be the lease's.
 func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, error) {
 	if e.room != nil {
 		if err := e.room(); err != nil {
@@ -56,13 +55,13 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), hash: sum, read: u.Offset,
 		tails: u.Tails}
 	if u.Offset == 0 && u.Multipart.ID == "" && b.Length < a.limit() {
-		// A client that sends the first bytes in a chunk is likely to go on like that. The
-		// size is noted with the first part.
+		// A client that sends the first bytes in a chunk is likely to send more chunks of that size. The row gets the
+		// part size with the first part.
 		u.PartSize = ChunkedPartSize(u.PartSize, b.Length, a.limit())
 	}
 	err = a.run(ctx)
 	if errors.Is(err, errCut) {
-		err = nil // the caller knows best what happened to its body
+		err = nil // the caller knows better why its body broke off
 	}
 	if err != nil {
 		err = fmt.Errorf("append to %s at %d: %w", u.ID, u.Offset, err)
@@ -70,7 +69,7 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 	return u.Offset - start, err
 }
 
-// run reads, and leaves nothing running behind; not after a panic either.
+// run reads and commits the body. Nothing is left running when it returns, even after a panic.
 func (a *appender) run(ctx context.Context) error {
 	flying, land := context.WithCancelCause(ctx)
 	a.pump = newPump(a.body)
@@ -86,25 +85,25 @@ func (a *appender) run(ctx context.Context) error {
 	if errors.Is(err, file.ErrBusy) {
 		err = a.save(flying, err)
 	}
-	// Flights that landed before the failed one are safe. Those behind it are dropped, and
-	// their part numbers with them.
+	// Flights that landed before the failed one are committed. Those after it are dropped, and so are their part
+	// numbers.
 	land(err)
 	a.wait()
 	if a.body.Check == nil {
 		if then := a.commitLanded(ctx); then != nil {
-			err = fmt.Errorf("%w (and then: %v)", err, then) // the first decides what is answered
+			err = fmt.Errorf("%w (and then: %v)", err, then) // the first error decides the answer
 		}
 		a.discardFlights(ctx)
 	} else {
-		// Nothing was to be committed before the checksum is known to be right. Where a
-		// commit was tried nothing may be removed: it may have been done.
+		// Nothing may be committed before the checksum was compared. If a commit was attempted, nothing may be
+		// removed: it may have been executed.
 		a.engine.discard(ctx, a.u.Location.Bucket, a.written)
 		a.dropParts(ctx)
 	}
 	return err
 }
 
-// close ends what still runs, and frees what is held.
+// close ends everything that is still running, and frees its memory.
 func (a *appender) close(land context.CancelCauseFunc) {
 	land(nil)
 	a.pump.stop(a.body.Interrupt)
@@ -119,7 +118,7 @@ func (a *appender) close(land context.CancelCauseFunc) {
 	a.share.Close()
 }
 
-// limit is where the upload must end at the latest, in bytes from its start.
+// limit returns the offset, in bytes, beyond which the upload may not go.
 func (a *appender) limit() int64 {
 	if a.u.Deferred {
 		return a.engine.hooks.MaxSize()
@@ -135,7 +134,7 @@ func (a *appender) readAll(ctx context.Context) error {
 		var err error
 		switch {
 		case toEnd <= 0:
-			// Only a body that ends here may have its last bytes committed.
+			// The last bytes may be committed only if the body ends here.
 			var n int
 			if n, err = a.receive(ctx, a.pump.probe[:1]); n > 0 {
 				return a.tooLarge()
@@ -157,8 +156,8 @@ func (a *appender) readAll(ctx context.Context) error {
 	}
 }
 
-// tooLarge refuses a body that goes on behind the upload's end. What is not committed yet
-// is dropped: a client that sends more than it declared is wrong about these bytes.
+// tooLarge refuses a body that continues beyond the upload's end. Bytes that are not committed yet are dropped: a
+// client that sends more than it declared is wrong about them.
 func (a *appender) tooLarge() error {
 	if !a.u.Deferred {
 		return file.Refuse(file.ErrTooLarge, "The body has more bytes than the %d that the upload's length leaves",
@@ -167,8 +166,7 @@ func (a *appender) tooLarge() error {
 	return a.engine.hooks.Fits(a.limit() + 1)
 }
 
-// fill reads once, at most room bytes. While it waits for a client that was not fast, it
-// holds no memory.
+// fill reads once, at most room bytes. It holds no memory while it waits for a client that was slow so far.
 func (a *appender) fill(ctx context.Context, room int64) error {
 	into := a.pump.probe[:min(probeSize, room)]
 	if a.fast && a.engine.memory.Lend() {
@@ -194,8 +192,8 @@ func (a *appender) fill(ctx context.Context, room int64) error {
 	return err
 }
 
-// store copies bytes into the buffer. Each copy is counted at once: to make room for the
-// next one, what is there may be stored as a tail.
+// store copies bytes into the buffer. Each copy is counted at once: making room for the next one may store what is
+// there as a tail.
 func (a *appender) store(ctx context.Context, b []byte) error {
 	for len(b) > 0 {
 		if err := a.reserve(ctx); err != nil {
@@ -229,8 +227,8 @@ func (a *appender) reserve(ctx context.Context) error {
 	return nil
 }
 
-// receive has the pump read into b, and meanwhile does what else there is to do: hash
-// what came before, commit what landed, give memory back.
+// receive lets the pump read into b, and meanwhile does other work: hash earlier bytes, commit what landed, give
+// memory back.
 func (a *appender) receive(ctx context.Context, b []byte) (int, error) {
 	a.pump.begin(b)
 	a.absorb()
@@ -260,18 +258,18 @@ func (a *appender) receive(ctx context.Context, b []byte) (int, error) {
 	}
 }
 
-// absorb adds the bytes that came to the hash, and to the checksum.
+// absorb adds the new bytes to the hash and to the checksum.
 func (a *appender) absorb() {
 	a.buf.From(a.hashed, func(b []byte) {
 		a.hash.Write(b)
 		if a.body.Check != nil {
-			_, _ = a.body.Check.Write(b) // a sum takes all bytes
+			_, _ = a.body.Check.Write(b) // a hash returns no errors
 		}
 	})
 	a.hashed = a.buf.Size()
 }
 
-// end sends what is left of a body to the store, and commits it.
+// end sends the rest of a body to the store, and commits it.
 func (a *appender) end(ctx context.Context) error {
 	a.absorb()
 	if err := a.verify(); err != nil {
@@ -297,7 +295,7 @@ func (a *appender) end(ctx context.Context) error {
 		return err
 	}
 	a.wait()
-	if a.body.Check != nil { // or some of it might be committed
+	if a.body.Check != nil { // otherwise some of it might be committed
 		for _, f := range a.flights {
 			if f.err != nil {
 				return f.err
@@ -307,8 +305,8 @@ func (a *appender) end(ctx context.Context) error {
 	return a.commitLast(ctx, last)
 }
 
-// verify compares the body with its checksum, where it has one: before the last of it is
-// sent to the store, so that a body that comes whole and is wrong leaves nothing there.
+// verify compares the body with its checksum, if it has one. It is called before the last bytes are sent to the store,
+// so that a wrong body that comes whole leaves nothing there.
 func (a *appender) verify() error {
 	switch {
 	case a.body.Check == nil:

@@ -7,24 +7,23 @@ type Body struct {
 	io.Reader
 	// Length of the body in bytes, as the client declared it; -1 if it did not.
 	Length int64
-	// Exceeded says, once the reader has ended, whether the client had more to send than
-	// the upload's length allows; nil: it never has.
+	// Exceeded reports, once the reader has ended, whether the client had more to send than the upload's length
+	// allows; nil: never.
 	Exceeded func() bool
-	// Interrupt makes a Read that waits for the client return, with an error.
+	// Interrupt makes a Read that waits for the client fail.
 	Interrupt func()
-	// Cut says, once the reader has ended, whether the body did not: it was interrupted, or
-	// the connection broke; nil: then the reader gives an error other than io.EOF.
+	// Cut reports, once the reader has ended, whether the body broke off: it was interrupted, or the connection broke.
+	// If Cut is nil, the reader returns an error other than io.EOF in that case.
 	Cut func() bool
 	// Check is the checksum that the client sends along; nil if there is none.
 	Check Check
-	// Last says that the body has the file's last byte, wherever that is: an upload of unknown
-	// length gets its length when the body has ended.
+	// Last says that the body ends with the file's last byte: an upload of unknown length gets its length at the end
+	// of the body.
 	Last bool
-	// More says that the session goes on after the body: the last commit must not give the
-	// lease back.
+	// More says that the session continues after the body: the last commit must not release the lease.
 	More bool
-	// Committed, if any, is called after each commit with the upload's offset, in bytes: all before it is durable. The
-	// upload waits for it.
+	// Committed, if set, is called after each commit with the upload's offset, in bytes: everything before it is
+	// durable. The upload waits for the call to return.
 	Committed func(offset int64)
 }
 

@@ -12,7 +12,7 @@ import (
 	"holdfast/upload"
 )
 
-// puts counts the objects that are put.
+// puts counts PutObject calls.
 type puts struct {
 	upload.Objects
 	n *atomic.Int32
@@ -23,7 +23,7 @@ func (p puts) Put(ctx context.Context, at file.Location, ct string, body io.Read
 	return p.Objects.Put(ctx, at, ct, body, size)
 }
 
-// A client that sends chunks that are fit for it gets them as parts: nothing is stored twice.
+// If a client's chunks have a suitable size, each becomes a part: nothing is stored twice.
 func TestChunksBecomeParts(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.Planned = 8 << 20
@@ -42,7 +42,7 @@ func TestChunksBecomeParts(t *testing.T) {
 				}
 			}
 			send(0, c.chunk)
-			w.Start() // the row alone tells the next one
+			w.Start() // the next engine knows only the row
 			send(c.chunk, 2*c.chunk)
 			parts, err := w.Rows.Parts(t.Context(), uploadtest.ID(url))
 			if err != nil || len(parts) != 2*c.chunk/c.part {

@@ -8,8 +8,8 @@ import (
 	"holdfast/file"
 )
 
-// commitLanded commits the flights that have landed, up to the first that has not. With a
-// checksum the commit waits for the end of the body.
+// commitLanded commits the flights that have landed, up to the first one that has not. With a checksum the commit
+// waits for the end of the body.
 func (a *appender) commitLanded(ctx context.Context) error {
 	var fault error
 	for len(a.flights) > 0 && a.flights[0].hasLanded() {
@@ -28,7 +28,7 @@ func (a *appender) commitLanded(ctx context.Context) error {
 	return fault
 }
 
-// add adds a flight to what the next commit commits.
+// add adds a flight to the pending commit.
 func (a *appender) add(f *flight) {
 	p := &a.pending
 	p.Offset, p.HashState = f.offset, f.hash
@@ -45,13 +45,12 @@ func (a *appender) add(f *flight) {
 	}
 }
 
-// replace drops the tails from an offset on from the next commit: a part or a longer tail
-// has their bytes.
+// replace removes the tails from an offset on from the pending commit: a part or a longer tail contains their bytes.
 func (a *appender) replace(from int64) {
 	a.pending.Tails, a.replaced = cutTails(a.pending.Tails, from, a.replaced)
 }
 
-// cutTails splits tails at an offset, and adds those behind it to gone.
+// cutTails splits tails at an offset, and appends those after it to gone.
 func cutTails(tails []file.Tail, from int64, gone []file.Tail) (left, all []file.Tail) {
 	i := slices.IndexFunc(tails, func(t file.Tail) bool { return t.Offset >= from })
 	if i < 0 {
@@ -71,7 +70,7 @@ func (a *appender) commit(ctx context.Context) error {
 			a.engine.discard(ctx, a.u.Location.Bucket, p.Tails)
 		}
 		if !errors.Is(err, file.ErrUnavailable) {
-			a.pending = file.Progress{} // it was refused, and would be refused again
+			a.pending = file.Progress{} // the next attempt would be refused, too
 		}
 		return err
 	}
@@ -83,18 +82,16 @@ func (a *appender) commit(ctx context.Context) error {
 	return nil
 }
 
-// commitLast makes the last commit of a request, which gives the lease back as well where
-// nothing is left to do.
+// commitLast makes the last commit of a request, which also releases the lease if nothing is left to do.
 func (a *appender) commitLast(ctx context.Context, last bool) error {
-	a.body.Check = nil // it was right
+	a.body.Check = nil // it was compared
 	a.pending.Release = !last && !a.body.More
 	return a.commitLanded(ctx)
 }
 
-// commitProgress commits p and makes u what its row then is. Tails that are not needed
-// any more are removed from the store.
+// commitProgress commits p and updates u to match its row. It removes tails that became obsolete from the store.
 //
-// A file that was put whole is recorded in the same step.
+// A file that was sent in one PutObject is recorded by the same commit.
 func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Progress) error {
 	was := u.Fence()
 	next := *u
@@ -108,7 +105,7 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 		}
 	} else {
 		var err error
-		if p.Whole { // a partial upload, with all its bytes
+		if p.Whole { // a partial upload that has all its bytes
 			if err := e.verify(ctx, &next); err != nil {
 				return noteEnd(u, next, err)
 			}
@@ -118,7 +115,7 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 		}
 		next.Held = u.Held && !p.Release
 	}
-	if len(u.Sources) == 0 { // those of a final upload came with its parts
+	if len(u.Sources) == 0 { // the bytes of a final upload were counted with its sources
 		e.metrics.received.Add(float64(next.Offset - u.Offset))
 	}
 	var gone []file.Tail
@@ -129,7 +126,7 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 	return nil
 }
 
-// discardFlights removes the tails of flights behind a failed one: no commit names them.
+// discardFlights removes the tails of flights after a failed one: no commit names them.
 func (a *appender) discardFlights(ctx context.Context) {
 	var tails []file.Tail
 	for _, f := range a.flights {
@@ -140,8 +137,8 @@ func (a *appender) discardFlights(ctx context.Context) {
 	a.engine.discard(ctx, a.u.Location.Bucket, tails)
 }
 
-// dropParts aborts the multipart upload of a request whose checksum was wrong, if it has no
-// other parts. Otherwise what the request sent stays in the store, and counts, until the upload ends.
+// dropParts aborts the multipart upload of a request whose checksum was wrong, if it has no other parts. Otherwise the
+// parts of that request stay in the store, and count against the quota, until the upload ends.
 func (a *appender) dropParts(ctx context.Context) {
 	if a.u.Multipart.ID == "" || a.u.Offset > sizeOf(a.u.Tails) {
 		return

@@ -15,12 +15,12 @@ import (
 	"holdfast/storage"
 )
 
-// copySize is the longest piece that the store copies in one call, in bytes.
+// copySize is the longest range that the store copies in one call, in bytes.
 const copySize = 1 << 30
 
-// Concatenate makes a file of the partial uploads that c names (tus 1.0.0, Concatenation). An
-// upload that was begun with the very same sources is gone on with: its answer was lost, or
-// the service with it. ctx bounds the wait for the leases.
+// Concatenate makes a file of the partial uploads that c names (tus 1.0.0, Concatenation). If there is an upload with
+// exactly these sources already, because the answer was lost or the service crashed, it is continued. ctx limits the
+// wait for the leases.
 func (e *Engine) Concatenate(ctx context.Context, who file.Identity, c Creation) (*file.Upload, error) {
 	u, err := e.rows.Final(ctx, who, c.Sources)
 	if err == nil {
@@ -31,7 +31,7 @@ func (e *Engine) Concatenate(ctx context.Context, who file.Identity, c Creation)
 	}
 	parts, err := e.takeSources(ctx, who, c.Sources)
 	if errors.Is(err, file.ErrNotFound) {
-		// Another request with the same sources may have been faster while we waited.
+		// Another request with the same sources may have been faster.
 		if u, other := e.rows.Final(ctx, who, c.Sources); other == nil {
 			return u, e.goOn(ctx, u, c.Claim)
 		}
@@ -50,7 +50,7 @@ func (e *Engine) Concatenate(ctx context.Context, who file.Identity, c Creation)
 	return s.u, err
 }
 
-// goOn takes a final upload that is there already to its end; claim is what its client says of it now.
+// goOn finishes an existing final upload; claim is the digest that the client declares this time.
 func (e *Engine) goOn(ctx context.Context, u *file.Upload, claim []byte) error {
 	if u.Done() {
 		return Matches(u, claim)
@@ -70,12 +70,12 @@ func (e *Engine) goOn(ctx context.Context, u *file.Upload, claim []byte) error {
 	return s.Finish()
 }
 
-// sources are the sessions of the partial uploads of a final one, in the order of their
-// bytes: no other request deletes or uses them meanwhile.
+// sources are sessions on the partial uploads of a final one, in the order of their bytes. While they are held no
+// other request can delete or use them.
 type sources []*Session
 
-// takeSources takes the leases on the partial uploads of a final one, and checks that who
-// may use them: their own, partial, and with all their bytes.
+// takeSources takes the leases on the partial uploads of a final one, and checks that they are the caller's own,
+// partial, and complete.
 func (e *Engine) takeSources(ctx context.Context, who file.Identity, ids []file.ID) (_ sources, err error) {
 	all := make(sources, len(ids))
 	defer func() {
@@ -83,7 +83,7 @@ func (e *Engine) takeSources(ctx context.Context, who file.Identity, ids []file.
 			all.close()
 		}
 	}()
-	// In one order for all, or two requests could wait for each other.
+	// In the same order in every request, or two requests could wait for each other.
 	for _, id := range slices.Sorted(slices.Values(ids)) {
 		s, err := e.Take(ctx, id, nil)
 		if err != nil {
@@ -101,7 +101,7 @@ func (e *Engine) takeSources(ctx context.Context, who file.Identity, ids []file.
 		case !s.u.Complete():
 			return nil, file.Refuse(file.ErrInvalid, "Upload-Concat: %s is not finished, it is at %d", id, s.u.Offset)
 		}
-		if err := s.Finish(); err != nil { // its object may have to be put together yet
+		if err := s.Finish(); err != nil { // its object may not have been assembled yet
 			return nil, err
 		}
 	}
@@ -123,7 +123,7 @@ func (all sources) close() {
 	}
 }
 
-// size is the length of the final upload, in bytes.
+// size returns the length of the final upload, in bytes.
 func (all sources) size() (n int64) {
 	for _, s := range all {
 		n += s.u.Size
@@ -131,8 +131,7 @@ func (all sources) size() (n int64) {
 	return n
 }
 
-// concatenate makes the final upload u of its sources, and removes them once the file is
-// recorded.
+// concatenate builds the final upload u from its sources, and removes them once the file is recorded.
 func (e *Engine) concatenate(ctx context.Context, u *file.Upload, parts sources) error {
 	if err := e.join(ctx, u, parts); err != nil {
 		return fmt.Errorf("put %s together: %w", u.ID, err)
@@ -148,7 +147,7 @@ func (e *Engine) concatenate(ctx context.Context, u *file.Upload, parts sources)
 	return nil
 }
 
-// assemble is concatenate's first half for a final upload that was cut short.
+// assemble resumes concatenate for a final upload that was interrupted.
 func (e *Engine) assemble(ctx context.Context, u *file.Upload) error {
 	parts, err := e.takeSources(ctx, u.Creator, u.Sources)
 	if errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrGone) {
@@ -161,7 +160,7 @@ func (e *Engine) assemble(ctx context.Context, u *file.Upload) error {
 	return e.concatenate(ctx, u, parts)
 }
 
-// join brings the bytes of the sources into u, from where it is.
+// join adds the bytes of the sources to u, from its offset on.
 func (e *Engine) join(ctx context.Context, u *file.Upload, parts sources) error {
 	pieces, copyable := parts.pieces(u.Offset)
 	if copyable {
@@ -191,8 +190,8 @@ type piece struct {
 	offset, length int64 // bytes, within the source
 }
 
-// pieces are what follows the first skip bytes of the sources. They can be copied by the
-// store if each but the last is long enough for a part.
+// pieces returns the ranges after the first skip bytes of the sources. copyable reports whether the store can copy
+// them: each but the last must be long enough for a part.
 func (all sources) pieces(skip int64) (pieces []piece, copyable bool) {
 	for _, s := range all {
 		u := s.u
@@ -216,7 +215,7 @@ func (all sources) pieces(skip int64) (pieces []piece, copyable bool) {
 	return pieces, copyable
 }
 
-// copyPieces has the store copy the pieces, each as a part, and reads them for the hash.
+// copyPieces lets the store copy the pieces, each as a part, and reads them for the hash.
 func (e *Engine) copyPieces(ctx context.Context, u *file.Upload, pieces []piece) error {
 	sum, err := resumeHash(u.HashState)
 	if err != nil {
@@ -258,7 +257,7 @@ func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum has
 	return e.commitProgress(ctx, u, file.Progress{Offset: u.Offset + p.length, HashState: state, Parts: []file.Part{part}})
 }
 
-// unavailable is err, and unavailable in place of missing: the client asks for a final upload, and that is there.
+// unavailable returns err, but unavailable instead of missing: the final upload, which the client asks for, exists.
 func unavailable(err error) error {
 	if errors.Is(err, file.ErrObjectMissing) {
 		return fmt.Errorf("%w: a source: %s", file.ErrStorageRead, err.Error())
@@ -266,8 +265,7 @@ func unavailable(err error) error {
 	return err
 }
 
-// pieceReader reads pieces one after the other. A source that has changed, or ends too early,
-// is an error.
+// pieceReader reads pieces one after the other. A source that has changed, or is too short, is an error.
 type pieceReader struct {
 	ctx     context.Context
 	objects Objects

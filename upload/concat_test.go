@@ -15,8 +15,8 @@ import (
 	"holdfast/upload"
 )
 
-// mixtures are the ways in which a final upload is made: by the store, which copies
-// whole partials as parts, and by reading and sending, where they are too short for that.
+// mixtures are the ways to make a final upload: the store copies whole partial uploads as parts, or they are read and
+// sent if they are too short for that.
 var mixtures = map[string][][]byte{
 	"copied": {uploadtest.Content(storage.MinCopy), uploadtest.Content(storage.MinCopy + 1),
 		uploadtest.Content(10)},
@@ -64,7 +64,7 @@ func TestConcatenation(t *testing.T) {
 	})
 }
 
-// noCopy is a store that can't copy parts, as Google's S3 API.
+// noCopy is a store that can't copy parts, like Google Cloud Storage.
 type noCopy struct{ upload.Objects }
 
 func (noCopy) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart,
@@ -85,7 +85,7 @@ func TestConcatenationWithoutCopy(t *testing.T) {
 	})
 }
 
-// lostSource is a store that has lost the objects that are to be copied.
+// lostSource is a store that has lost the objects that should be copied.
 type lostSource struct{ upload.Objects }
 
 func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart,
@@ -93,7 +93,7 @@ func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64,
 	return file.Part{}, fmt.Errorf("copy: %w", file.ErrObjectMissing)
 }
 
-// A source that the store has lost is no 404: the client asks for a final upload, and would take it to be gone.
+// A source that the store has lost is not answered with 404: the client would believe that its final upload is gone.
 func TestConcatenationOfALostSource(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.Objects = lostSource{uploadtest.Store()}
@@ -105,8 +105,8 @@ func TestConcatenationOfALostSource(t *testing.T) {
 	})
 }
 
-// TestFaultAtEveryCallOfAConcatenation makes final uploads with a fault at each call to
-// SQL and S3. The client asks again until it has its file, which is the only one.
+// TestFaultAtEveryCallOfAConcatenation makes final uploads with a fault at each call to SQL and S3. The client repeats
+// the request until it has its file, and there is only one.
 func TestFaultAtEveryCallOfAConcatenation(t *testing.T) {
 	worlds(t, func(w *world) {
 		for name, bodies := range map[string][][]byte{"copied": {uploadtest.Content(storage.MinCopy), uploadtest.Content(10)},
@@ -115,7 +115,7 @@ func TestFaultAtEveryCallOfAConcatenation(t *testing.T) {
 				w.Sub(fmt.Sprintf("%s/%s", name, f), func() {
 					first, step := 1, 1
 					if race && name == "copied" {
-						first, step = 1+int(f), 9 // `make faults` goes through all of them
+						first, step = 1+int(f), 9 // `make faults` tries every call
 					}
 					for k := first; w.concatScene(bodies, f, k); k += step {
 						if k > 500 {
@@ -141,7 +141,7 @@ func (w *world) concatScene(bodies [][]byte, f uploadtest.Fault, k int) (hit boo
 		if try > 50 {
 			w.T.Fatalf("%s %d: the final upload never comes", f, k)
 		}
-		// Variables of this request only: an earlier one that was left may still answer.
+		// New variables for each request: an earlier one that the client left may still write to its own.
 		status, h := new(int), new(http.Header)
 		stuck := p.OrLeave(func() { *status, *h, _ = w.Final(urls) })
 		if stuck != nil {

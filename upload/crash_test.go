@@ -17,13 +17,13 @@ import (
 	"holdfast/upload"
 )
 
-// scenario is an upload in chunks of these sizes. Faults strike from chunk armed on.
+// scenario is an upload in chunks of these sizes. Faults occur from chunk armed on.
 type scenario struct {
 	name    string
 	chunks  []int
 	armed   int
 	planned int64 // part size; 0: the smallest
-	checked bool  // each chunk comes with its checksum, so it counts whole or not at all
+	checked bool  // each chunk has a checksum, so it is committed as a whole or not at all
 }
 
 var scenarios = []scenario{
@@ -47,10 +47,9 @@ func (s scenario) size() (n int) {
 var faults = []uploadtest.Fault{uploadtest.FailBefore, uploadtest.FailAfter, uploadtest.FailThrice, uploadtest.Late,
 	uploadtest.CrashBefore, uploadtest.CrashAfter, uploadtest.Stall}
 
-// TestFaultAtEveryCall runs each scenario with a fault at the first call to SQL or S3,
-// then at the second, and so on, for each kind of fault. Whatever happens: an offset
-// that was answered never goes back, the file is seen only when it is whole, and in the
-// end it is what was sent.
+// TestFaultAtEveryCall runs each scenario with a fault at the first call to SQL or S3, then at the second, and so on,
+// for each kind of fault. Whatever happens: an offset that was answered never goes back, the file is visible only when
+// it is complete, and in the end it has the bytes that were sent.
 func TestFaultAtEveryCall(t *testing.T) {
 	worlds(t, func(w *world) {
 		for _, s := range scenarios {
@@ -58,7 +57,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 				w.Sub(fmt.Sprintf("%s/%s", s.name, f), func() {
 					first, step := 1, 1
 					if race && (s.size() > 1<<20 || len(s.chunks) > upload.MaxTails) {
-						first, step = 1+int(f), 9 // `make faults` goes through all of them
+						first, step = 1+int(f), 9 // `make faults` tries every call
 					}
 					for k := first; w.scene(s, f, k); k += step {
 						if k > 500 {
@@ -71,7 +70,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 	})
 }
 
-// scene runs s with fault f at call k. It returns false when s needs fewer calls.
+// scene runs s with fault f at call k. It returns false if s makes fewer calls.
 func (w *world) scene(s scenario, f uploadtest.Fault, k int) (hit bool) {
 	w.T.Helper()
 	w.Planned = cmp.Or(s.planned, uploadtest.PartSize)
@@ -81,7 +80,7 @@ func (w *world) scene(s scenario, f uploadtest.Fault, k int) (hit bool) {
 		r.plan.Disarm()
 	}
 	r.engines = append(r.engines, w.Start())
-	r.url = w.Create(s.size()) // creation is the hooks', tested there
+	r.url = w.Create(s.size()) // creation is tested in package hooks
 	r.engines = append(r.engines, w.StartUnder(r.plan))
 
 	r.sendChunks()
@@ -116,7 +115,7 @@ type crashRun struct {
 	sent     int   // the offset from which the next chunk is sent
 }
 
-// sendChunks sends the chunks as a client does: after each it asks for the offset, and sends again what is missing.
+// sendChunks sends the chunks like a client: after each it asks for the offset, and sends again what is missing.
 func (r *crashRun) sendChunks() {
 	r.T.Helper()
 	chunks := slices.Clone(r.chunks)
@@ -126,7 +125,7 @@ func (r *crashRun) sendChunks() {
 		}
 		end := r.sent + chunks[i]
 		r.sendChunk(r.sent, end)
-		early := r.visible(r.url) // before the offset is requested: the upload may finish in between
+		early := r.visible(r.url) // read before the offset: the upload may finish in between
 		now := r.checkedOffset(r.offset(), end, early)
 		r.answered = now
 		if now < int64(end) { // the same chunk again, or the rest of it
@@ -154,11 +153,11 @@ func (r *crashRun) sendChunk(from, end int) {
 	r.leave(stuck)
 }
 
-// offset asks for the offset, again if the engine dies or hangs meanwhile.
+// offset asks for the offset, and asks again if the engine dies or hangs meanwhile.
 func (r *crashRun) offset() int64 {
 	r.T.Helper()
 	for {
-		offset := new(int64) // of this request alone: one that the client left may still write its own
+		offset := new(int64) // a new variable for each request: one that the client left may still write to its own
 		stuck := r.plan.OrLeave(func() { *offset = r.Head(r.url) })
 		if !r.leave(stuck) {
 			return *offset
@@ -166,7 +165,7 @@ func (r *crashRun) offset() int64 {
 	}
 }
 
-// leave starts a fresh engine, once, if the present one died or its request hangs (stuck).
+// leave starts a new engine, once, if the present one died or its request hangs (stuck).
 func (r *crashRun) leave(stuck func()) bool {
 	_, _, dead := r.plan.Seen()
 	if stuck != nil {
@@ -180,8 +179,8 @@ func (r *crashRun) leave(stuck func()) bool {
 	return true
 }
 
-// checkedOffset checks the offset now after a chunk up to end, and returns the last one it saw; early says whether the
-// file was visible before now was requested.
+// checkedOffset checks the offset now after a chunk up to end, and returns the last offset that it read. early says
+// whether the file was visible before now was read.
 func (r *crashRun) checkedOffset(now int64, end int, early bool) int64 {
 	r.T.Helper()
 	whole := int64(r.size())
@@ -195,8 +194,8 @@ func (r *crashRun) checkedOffset(now int64, end int, early bool) int64 {
 	case now < whole && early:
 		r.T.Fatalf("%s: visible before it was whole, at %d of %d bytes", r.at, now, whole)
 	case now < whole && r.visible(r.url):
-		// The call that hangs may run beside the request that the client left, such as the removal of old tails:
-		// that request ends meanwhile, and then the file is whole.
+		// The hanging call may run in the background of the request that the client left, such as the removal of old
+		// tails: then that request ends meanwhile, and the file is complete.
 		if before := now; len(r.waiting) > 0 {
 			now = r.Head(r.url)
 			r.T.Logf("%s: at %d a moment ago, now at %d", r.at, before, now)
@@ -208,7 +207,7 @@ func (r *crashRun) checkedOffset(now int64, end int, early bool) int64 {
 	return now
 }
 
-// endLeftRequests lets the requests that the client left continue: they act on an old state and must change nothing.
+// endLeftRequests lets the requests that the client left continue: they have an old state and must change nothing.
 func (r *crashRun) endLeftRequests() {
 	r.plan.End()
 	for _, wait := range r.waiting {
@@ -219,7 +218,7 @@ func (r *crashRun) endLeftRequests() {
 	}
 }
 
-// visible tells whether the upload is a file already.
+// visible reports whether the upload is a file already.
 func (w *world) visible(url string) bool {
 	w.T.Helper()
 	_, err := w.Rows.File(w.T.Context(), uploadtest.ID(url))

@@ -1,23 +1,22 @@
-// Package upload is the upload engine: it takes the bytes of uploads into the object store,
-// keeps their state in SQL, and makes files of them. It knows nothing of HTTP or of any
-// protocol for uploads.
+// Package upload is the upload engine: it stores the bytes of uploads in the object store, keeps their state in SQL,
+// and makes files of them. It knows neither HTTP nor any upload protocol.
 //
-// Whoever changes an upload does so in a Session, which holds the lease on it: see
-// Engine.Create and Engine.Take. Everything else is a handful of methods of the Engine.
+// An upload is changed through a Session, which holds the lease on it: see Engine.Create and Engine.Take. The Engine
+// has only a few other methods.
 //
-// What always holds:
+// Invariants:
 //
 //  1. An offset that was answered never goes back: its bytes are durable in the store and
 //     committed in SQL.
-//  2. Committed parts are a gapless prefix; a tail begins where the parts end.
-//  3. A part number is given out once, from the row, and never again.
+//  2. Committed parts are a prefix without gaps; a tail begins where the parts end.
+//  3. A part number comes from the row and is used only once.
 //  4. Every commit is fenced by lease epoch and offset: a writer that lost its lease
-//     changes nothing, whatever it believes.
-//  5. A file can be seen if and only if its record is committed, and that happens only
+//     changes nothing, even if it does not know that.
+//  5. A file is visible if and only if its record is committed, and that happens only
 //     after the object is complete and its size was checked.
-//  6. Nothing is deleted before what replaces it is committed.
-//  7. Whatever lies in the store can be traced to a row by its key.
-//  8. A write that arrives late lands beside what is recorded, never on it: see place.
+//  6. Nothing is deleted before its replacement is committed.
+//  7. The key of everything in the store leads to a row.
+//  8. A write that arrives late never overwrites a recorded object: see place.
 package upload
 
 import (
@@ -34,7 +33,7 @@ import (
 	"holdfast/upload/memory"
 )
 
-// Rows is the state of uploads in SQL. Package db says what each method does.
+// Rows is the state of uploads in SQL. Package db documents each method.
 type Rows interface {
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	TakePart(ctx context.Context, f file.Fence, size int64) (int32, error)
@@ -57,18 +56,17 @@ type Rows interface {
 	LeaseRows
 }
 
-// Objects is the object store. If it does not copy, CopyPart is storage.ErrNoCopy.
+// Objects is the object store. If it can't copy, CopyPart returns storage.ErrNoCopy.
 type Objects interface {
 	storage.Store
 	storage.Copier
 }
 
-// Hooks are called at the two ends of an upload. Package hooks has them.
+// Hooks are called at the beginning and at the end of an upload. Package hooks implements them.
 type Hooks interface {
 	// PreCreate checks an upload that ctx's identity wants to begin, and writes its row.
 	PreCreate(ctx context.Context, c Creation) (file.Upload, error)
-	// PostFinish makes u, whose object is complete, a file, if its row is still as was says.
-	// It can be repeated.
+	// PostFinish makes u, whose object is complete, a file, if its row still matches was. It can be repeated.
 	PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error
 	// Fits refuses a size over the cap, in bytes.
 	Fits(size int64) error
@@ -78,13 +76,13 @@ type Hooks interface {
 
 // Settings of an engine. The zero value of each is its default.
 type Settings struct {
-	// LeaseTTL is how long an upload stays locked after the process that held it died;
-	// DefaultLeaseTTL if it is 0.
+	// LeaseTTL is how long an upload stays locked after the process that held its lease died; DefaultLeaseTTL if it is
+	// 0.
 	LeaseTTL time.Duration
-	// Memory is what all requests together may hold of their clients' bytes, in bytes;
-	// DefaultMemory if it is 0. It must have room for two parts: see MemoryFor.
+	// Memory is the budget for bytes of all requests together, in bytes; DefaultMemory if it is 0. It must have room
+	// for two parts: see MemoryFor.
 	Memory int64
-	// Room refuses bytes while there is no room for the rows that name them; nil: there always is.
+	// Room returns an error while there is no space for the rows of further bytes; nil: there always is.
 	Room func() error
 	// MemoryWait is the longest that a request waits for memory; memory.DefaultWait if it is 0.
 	MemoryWait time.Duration
@@ -93,11 +91,11 @@ type Settings struct {
 // DefaultMemory is 256 MiB.
 const DefaultMemory = 256 << 20
 
-// MemoryFor is the least memory with which parts of a size can be sent, in bytes.
+// MemoryFor returns the least Memory with which parts of a size can be sent, in bytes.
 func MemoryFor(partSize int64) int64 { return 2*partSize + 16*memory.LargeSlab }
 
-// Engine moves the bytes of uploads. Its methods may be called from several goroutines;
-// for one upload the lease keeps them apart.
+// Engine moves the bytes of uploads. Its methods may be called from several goroutines; the lease serializes those on
+// one upload.
 type Engine struct {
 	rows    Rows
 	objects Objects
@@ -108,7 +106,7 @@ type Engine struct {
 	room    func() error
 	log     *slog.Logger
 
-	// Since when uploads could not be finished, as the sweep before and the one that runs saw it.
+	// Since when uploads could not be finished, according to the previous sweep and the running one.
 	failing, stillFailing map[file.ID]time.Time
 
 	background sync.WaitGroup // removals that no request waits for
@@ -129,14 +127,13 @@ func (e *Engine) MaxSize() int64 { return e.hooks.MaxSize() }
 // Fits refuses a size over the cap, in bytes: file.ErrTooLarge.
 func (e *Engine) Fits(size int64) error { return e.hooks.Fits(size) }
 
-// Row returns an upload as it is now, whoever holds the lease on it; file.ErrNotFound if
-// there is none.
+// Row returns an upload as it is now, whether or not its lease is held; file.ErrNotFound if there is none.
 func (e *Engine) Row(ctx context.Context, id file.ID) (*file.Upload, error) {
 	return e.rows.UploadRow(ctx, id)
 }
 
-// Run listens for requests of other replicas to let uploads go, and sweeps: now, and
-// then every interval, unless another replica did so meanwhile. It returns when ctx ends.
+// Run listens for other replicas' requests to release uploads, and sweeps: now, and then every interval, unless
+// another replica has just done so. It returns when ctx ends.
 func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -153,24 +150,24 @@ func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	wg.Wait()
 }
 
-// LetGo asks all running uploads that can go on elsewhere to commit what they have and to
-// end: the service stops. Uploads that come whole in one request are left their time.
+// LetGo asks all running uploads that can be continued elsewhere to commit what they have and to end, because the
+// service stops. Uploads that come whole in one request may go on.
 func (e *Engine) LetGo() { e.leases.stop() }
 
 // Stopping reports whether LetGo was called.
 func (e *Engine) Stopping() bool { return e.leases.isStopping() }
 
-// Wait returns when everything that goes on in the background is done.
+// Wait waits for everything that runs in the background.
 func (e *Engine) Wait() { e.background.Wait() }
 
 // Moving returns file.ErrBusy if requests wait for memory and none of them gets any.
 func (e *Engine) Moving(context.Context) error { return e.memory.Moving() }
 
-// Memory is how the memory for clients' bytes is used at this moment.
+// Memory returns how the memory for clients' bytes is used at this moment.
 func (e *Engine) Memory() memory.Stats { return e.memory.Stats() }
 
-// discard removes tails whose bytes are committed elsewhere. No request waits for it: what
-// it fails to remove is found by its key.
+// discard removes tails whose bytes are committed elsewhere. No request waits for it: tails that it fails to remove
+// are found by their keys later.
 func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) {
 	if len(tails) == 0 {
 		return

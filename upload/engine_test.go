@@ -25,7 +25,7 @@ import (
 	"holdfast/upload/memory"
 )
 
-// losesPart is a store that leaves a part out and says that all is well.
+// losesPart is a store that leaves out a part and reports success.
 type losesPart struct{ upload.Objects }
 
 func (s losesPart) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
@@ -38,7 +38,7 @@ func TestAnObjectOfTheWrongSizeIsNoFile(t *testing.T) {
 		w.Start()
 		body := uploadtest.Content(2*uploadtest.PartSize + 10)
 		url := w.Create(len(body))
-		for range 2 { // nor when it is tried again
+		for range 2 { // nor in the second attempt
 			status, h, err := w.Patch(t.Context(), url, 0, body)
 			if err != nil || status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
 				t.Fatal(status, h, err)
@@ -53,7 +53,7 @@ func TestAnObjectOfTheWrongSizeIsNoFile(t *testing.T) {
 	})
 }
 
-// A file that is not what its client said it would be ends, and is never seen.
+// A file whose declared digest is wrong is removed, and is never visible.
 func TestDeclaredDigest(t *testing.T) {
 	worlds(t, func(w *world) {
 		for _, size := range []int{0, 1000, uploadtest.PartSize + 10} {
@@ -81,7 +81,7 @@ func TestDeclaredDigest(t *testing.T) {
 				w.Sub(fmt.Sprintf("%d/%s", size, c.name), func() {
 					status, h, err := w.Send(w.T.Context(), "POST", w.URL+"/files/tus/", nil, append(c.create, "Upload-Length",
 						strconv.Itoa(size))...)
-					if size == 0 { // it is finished with its creation
+					if size == 0 { // it is finished when it is created
 						if c.send == nil && status != map[int]int{204: 201, 422: 422}[c.status] {
 							w.T.Fatal(status, h, err)
 						}
@@ -101,7 +101,7 @@ func TestDeclaredDigest(t *testing.T) {
 					}
 					want := http.StatusNotFound
 					if c.status == http.StatusBadRequest {
-						want = http.StatusOK // it can still be sent
+						want = http.StatusOK // it can still be appended to
 					}
 					if status, _, _ := w.Send(w.T.Context(), "HEAD", url, nil); status != want {
 						w.T.Errorf("HEAD: %d", status)
@@ -112,7 +112,7 @@ func TestDeclaredDigest(t *testing.T) {
 	})
 }
 
-// halting is a body that stands still after its first bytes until it may go on.
+// halting is a body that pauses after its first bytes until the test lets it continue.
 type halting struct {
 	io.Reader
 	first int
@@ -129,7 +129,7 @@ func (r *halting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watched is a body that looks at the memory whenever a piece of it is sent.
+// watched is a body that reads the memory's statistics whenever a piece is sent.
 type watched struct {
 	io.Reader
 	m    *memory.Budget
@@ -143,19 +143,19 @@ func (r watched) Read(p []byte) (int, error) {
 	return r.Reader.Read(p[:min(len(p), 16<<10)])
 }
 
-// With memory for two parts, ten clients send more than twice as much at once. Half of them stand
-// still in the middle until all others have come to their end: who waits, for the client or for memory,
-// holds none that another one needs. And all together never hold more than there is.
+// With memory for two parts, ten clients send more than twice as much at once. Half of them pause in the middle until
+// all others have come to their end: a request that waits, for its client or for memory, holds none that another one
+// needs. All together never hold more than the budget.
 func TestLittleMemory(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.Memory = upload.MemoryFor(uploadtest.PartSize)
-		w.MemoryWait, w.LeaseTTL = time.Hour, time.Hour // however slow the machine is
+		w.MemoryWait, w.LeaseTTL = time.Hour, time.Hour // longer than the slowest machine needs
 		e := w.Start()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // or a client that waits forever would be waited for
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // otherwise a failure would hang the test
 		defer cancel()
 		var most atomic.Int64
 		send := func(url string, body []byte, how func(io.Reader) io.Reader) {
-			for sent := 0; sent < len(body); { // in two requests, so that there are tails to put together
+			for sent := 0; sent < len(body); { // in two requests, so that there are tails to merge
 				end := min(sent+len(body)*2/3+1, len(body))
 				r := watched{how(bytes.NewReader(body[sent:end])), e.Budget(), &most}
 				status, h, err := w.Send(ctx, "PATCH", url, r, "Upload-Offset", strconv.Itoa(sent), "Content-Type",
@@ -194,11 +194,11 @@ func TestLittleMemory(t *testing.T) {
 	})
 }
 
-// presser is a body of which no piece comes before what the request holds was given back.
+// presser is a body that sends its next piece only after the request has given its memory back.
 type presser struct {
 	uploadtest.Trickle
 	e    *upload.Engine
-	free int64 // bytes that may be in use all the same
+	free int64 // bytes that may stay in use
 }
 
 func (r presser) Read(p []byte) (int, error) {
@@ -208,9 +208,8 @@ func (r presser) Read(p []byte) (int, error) {
 	return r.Trickle.Read(p[:len(p)/2+1])
 }
 
-// A request that is asked for its memory in the middle of a Read stores what it has, and
-// goes on: with small reads, and with such as go right into the slab of which the bytes
-// before are on their way to the store.
+// A request that is asked for its memory in the middle of a Read stores what it has, and goes on: with small reads,
+// and with reads into a slab whose earlier bytes are being sent to the store.
 func TestAskedForMemoryAtEveryRead(t *testing.T) {
 	worlds(t, func(w *world) {
 		for _, piece := range []int{700, 3000, 50000} {
@@ -226,7 +225,7 @@ func TestAskedForMemoryAtEveryRead(t *testing.T) {
 			if err := hog.Get(t.Context(), most); err != nil {
 				t.Fatal(err)
 			}
-			// A byte is left for another request: with the last one the file would be put together from its tails.
+			// One byte is left for another request: the last byte would make the file, from the tails.
 			first, last := body[:30*piece], body[30*piece:]
 			slowly := uploadtest.Trickle{Reader: bytes.NewReader(first), Piece: piece}
 			n, err := s.Append(0, upload.Body{Reader: presser{slowly, e, most + memory.LargeSlab}, Interrupt: func() {}})
@@ -254,7 +253,7 @@ func TestAskedForMemoryAtEveryRead(t *testing.T) {
 	})
 }
 
-// An upload that waited too long for bytes is gone, with what it left in the store.
+// An upload that has expired is removed, with everything that it has in the store.
 func TestExpiredUpload(t *testing.T) {
 	worlds(t, func(w *world) {
 		e := w.Start()
@@ -264,7 +263,7 @@ func TestExpiredUpload(t *testing.T) {
 		if err != nil || status != http.StatusNoContent || h.Get("Upload-Expires") == "" {
 			t.Fatal(status, h, err)
 		}
-		// Of a replica that died no row names these.
+		// These belong to a replica that died; no row names them.
 		u, err := w.Rows.UploadRow(t.Context(), uploadtest.ID(url))
 		if err != nil {
 			t.Fatal(err)

@@ -9,9 +9,9 @@ import (
 	"holdfast/internal/test/uploadtest"
 )
 
-// An upload that has all its bytes but can't be scanned is tried again by each sweep. It expires only when tries
-// have failed for some time after its own time has ended: perhaps no sweep has tried before. An upload that waits for
-// the store or the database does not expire.
+// A complete upload that can't be scanned is tried again by each sweep. It expires only when attempts have failed for
+// some time after its expiry: perhaps no sweep has run before. An upload that waits for the store or the database does
+// not expire.
 func TestUploadsThatNobodyScansRunOut(t *testing.T) {
 	worlds(t, func(w *world) {
 		s := &unscanned{world: w, body: uploadtest.Content(uploadtest.PartSize + 1000)}
@@ -83,7 +83,7 @@ func (s *unscanned) begin() (url string) {
 	return url
 }
 
-// endTime lets the time of an upload end.
+// endTime moves the expiry of an upload into the past.
 func (s *unscanned) endTime(url string) {
 	s.T.Helper()
 	_, err := s.Raw.Exec("update uploads set expires = 1, ttl = 1 where id = '" + string(uploadtest.ID(url)) + "'")

@@ -8,7 +8,7 @@ import (
 	"holdfast/upload/memory"
 )
 
-// Internals that tests look at.
+// Internals for tests.
 
 const MaxTails = maxTails
 
@@ -21,7 +21,7 @@ func (e *Engine) Budget() *memory.Budget { return e.memory }
 
 func (e *Engine) Holder() string { return e.leases.holder }
 
-// Leases says how many leases this process holds, and whether it renews them.
+// Leases returns how many leases this process holds, and whether it renews them.
 func (e *Engine) Leases() (held int, renewing bool) {
 	e.leases.mu.Lock()
 	defer e.leases.mu.Unlock()
@@ -30,7 +30,7 @@ func (e *Engine) Leases() (held int, renewing bool) {
 
 func (s *Session) Context() context.Context { return s.lease.ctx }
 
-// ReadTails reads the tails of an upload, and rest behind them, as they are sent to the store; end
+// ReadTails returns a reader of the tails of an upload, and of rest after them, as they are sent to the store; end
 // ends the call that sends them.
 func (e *Engine) ReadTails(u *file.Upload, rest memory.Buffer) (r io.ReadSeeker, again func() io.Reader,
 	end func() error) {

@@ -16,8 +16,8 @@ import (
 	"holdfast/upload"
 )
 
-// lateWrite has one engine write an object by a call that is done only after another engine has gone on and
-// recorded the file. first sends to the one, then to the other.
+// lateWrite lets one engine write an object by a call that is executed only after another engine has continued and
+// recorded the file. first sends to the first engine, then to the other.
 func (w *world) lateWrite(call string, first func(), then func() (url string, want []byte)) {
 	w.T.Helper()
 	p := uploadtest.NewPlan(uploadtest.Late, 0)
@@ -31,14 +31,14 @@ func (w *world) lateWrite(call string, first func(), then func() (url string, wa
 	other := w.Start()
 	url, want := then()
 	w.Check(url, want)
-	p.End() // what the first one has sent arrives
+	p.End() // the first engine's write arrives
 	w.Check(url, want)
 	one.Wait()
 	w.tidy(other, url)
 	w.Check(url, want)
 }
 
-// tidy lets the hour pass in which something may arrive late: only the recorded object is left.
+// tidy moves the clock past the time in which late writes may arrive: only the recorded object is left.
 func (w *world) tidy(e *upload.Engine, url string) {
 	w.T.Helper()
 	if _, err := w.Raw.Exec(`update uploads set tidy_at = 1 where tidy_at is not null`); err != nil {
@@ -58,8 +58,8 @@ func (w *world) tidy(e *upload.Engine, url string) {
 	}
 }
 
-// A PUT of a whole object that was sent by a replica which then died arrives after another replica has recorded
-// the file: with the same bytes in other parts, and with other bytes.
+// A replica sends a PUT of a whole object and dies. The PUT arrives after another replica has recorded the file: with
+// the same bytes in other parts, and with other bytes.
 func TestLatePut(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.Planned = 8 << 20
@@ -75,7 +75,7 @@ func TestLatePut(t *testing.T) {
 					w.lateWrite("Put", func() { w.Patch(context.Background(), url, 0, before) }, func() (string, []byte) {
 						half := min(5<<20, size/2)
 						if size > 5<<20 {
-							half = 5 << 20 // a part by itself, so the object is made of two
+							half = 5 << 20 // long enough for a part, so the object is made of two
 						}
 						for at, end := 0, half; at < size; at, end = end, size {
 							if status, _, err := w.Patch(w.T.Context(), url, int64(at), after[at:end]); status != http.StatusNoContent {
@@ -90,7 +90,7 @@ func TestLatePut(t *testing.T) {
 	})
 }
 
-// The store is asked to complete an object, by a replica that dies, and does so after another replica has done it.
+// A replica asks the store to complete an object and dies. The store does so after another replica has completed it.
 func TestLateComplete(t *testing.T) {
 	worlds(t, func(w *world) {
 		body := uploadtest.Content(2*uploadtest.PartSize + 100)
@@ -104,7 +104,7 @@ func TestLateComplete(t *testing.T) {
 	})
 }
 
-// The same of an empty file, which is written when it is begun, and of a final upload that is put together by us.
+// The same for an empty file, which is written at its creation, and for a final upload that this service assembles.
 func TestLatePutOfWhatComesWithoutABody(t *testing.T) {
 	worlds(t, func(w *world) {
 		var url string
@@ -139,8 +139,8 @@ func TestLatePutOfWhatComesWithoutABody(t *testing.T) {
 	})
 }
 
-// Where nothing went wrong a file lies under its id alone, as other programs expect it: sent in one request or in
-// many, and with questions and breaks in between.
+// If nothing went wrong, the key of an object is its file's id alone, as other programs expect: sent in one request or
+// in several, with HEAD requests and broken connections in between.
 func TestObjectsLieUnderTheirIDs(t *testing.T) {
 	worlds(t, func(w *world) {
 		for _, chunks := range [][]int{{100}, {100, 200, 300}, {6 << 20, 100}, {3 << 20, 3 << 20, 3 << 20}} {
@@ -177,7 +177,7 @@ func TestObjectsLieUnderTheirIDs(t *testing.T) {
 	})
 }
 
-// cutShort sends a request whose line breaks before its first byte, and waits until it has ended.
+// cutShort sends a request whose connection breaks before its first byte, and waits until it has ended.
 func (w *world) cutShort(url string, at int64) {
 	w.T.Helper()
 	ctx, cancel := context.WithCancel(w.T.Context())
@@ -194,7 +194,7 @@ func (w *world) cutShort(url string, at int64) {
 	w.until("it has given the upload back", func(u *file.Upload) bool { return !u.Held })
 }
 
-// until waits for something of the newest upload.
+// until waits for a state of the newest upload.
 func (w *world) until(what string, holds func(*file.Upload) bool) {
 	w.T.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -210,7 +210,7 @@ func (w *world) until(what string, holds func(*file.Upload) bool) {
 	w.T.Fatalf("not in a minute: %s", what)
 }
 
-// Deleting a file removes what lies beside its object, too.
+// Deleting a file also removes what is stored beside its object.
 func TestDeleteRemovesWhatLiesBeside(t *testing.T) {
 	worlds(t, func(w *world) {
 		p := uploadtest.NewPlan(uploadtest.Late, 0)

@@ -9,10 +9,9 @@ import (
 	"holdfast/storage"
 )
 
-// finish takes an upload that has all its bytes, or gets them from its sources, to its
-// record. Each step can be repeated and is committed before the next one, so that after a
-// crash the next request for the upload, or the sweep, goes on where it stopped. ctx must be
-// the lease's.
+// finish takes an upload that has all its bytes, or copies them from its sources, to its record. Each step can be
+// repeated and is committed before the next one. So after a crash the next request for the upload, or the sweep,
+// continues with the step that was interrupted. ctx must be the lease's.
 func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
 	for !u.Done() {
 		var step func(context.Context, *file.Upload) error
@@ -36,8 +35,8 @@ func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
 	return nil
 }
 
-// seal moves the bytes of tails to where they belong: into the object itself if there are no
-// parts (an empty file has neither), else into the last part.
+// seal moves the bytes of tails to their final place: the object itself if there are no parts (as for an empty file),
+// else the last part.
 func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 	if u.Multipart.ID != "" && len(u.Tails) == 0 {
 		return e.advance(ctx, u, file.Completing, "")
@@ -71,8 +70,8 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 	return e.commitProgress(ctx, u, p)
 }
 
-// complete has the store make one object of the parts, and checks its size: the store's
-// answer alone is not trusted. It may have been done before.
+// complete lets the store assemble the parts to one object, and checks its size: the store's success alone is not
+// trusted. An earlier attempt may have done so already.
 func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	if err := e.verify(ctx, u); err != nil {
 		return err
@@ -94,7 +93,7 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 		return fmt.Errorf("%w: the object has %d bytes, the upload %d: %w", file.ErrStorageWrite, object.Size, u.Size,
 			completed)
 	case completed != nil && !errors.Is(completed, storage.ErrNoUpload):
-		// An earlier attempt has made the object, and this one left its parts behind.
+		// An earlier attempt has made the object, and this attempt has left parts behind.
 		if err := e.objects.Abort(ctx, u.Location, u.Multipart.ID); err != nil {
 			e.log.WarnContext(ctx, "parts of a completed upload could not be removed", "upload", u.ID, "error", err)
 		}
@@ -111,7 +110,7 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	return nil
 }
 
-// noteEnd notes in u that the upload was ended for what is in it, which its copy next tells.
+// noteEnd marks u as ended if next, a copy of it, was ended because of its bytes.
 func noteEnd(u *file.Upload, next file.Upload, err error) error {
 	if next.State == file.Deleted {
 		u.State, u.Held = file.Deleted, false
@@ -124,8 +123,8 @@ func (e *Engine) recordStored(ctx context.Context, u *file.Upload) error {
 	return e.record(ctx, u.Fence(), u)
 }
 
-// record makes the file visible and gives the lease back, in one commit. was is the fence of
-// the row before, u the upload with its object.
+// record makes the file visible and releases the lease, in one commit. was is the fence of the row before, u the
+// upload with its object.
 func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) error {
 	if err := e.verify(ctx, u); err != nil {
 		return err
@@ -138,12 +137,12 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 		}
 		return err
 	}
-	u.State, u.Held, u.Tails = file.Recorded, false, nil // as the row is now
+	u.State, u.Held, u.Tails = file.Recorded, false, nil // as in the row
 	return nil
 }
 
-// verify compares the upload with the SHA-256 that its client declared. If they differ, the
-// upload ends here, and never becomes a file, nor a part of one.
+// verify compares the upload with the SHA-256 that its client declared. If they differ, the upload ends here: it never
+// becomes a file, nor a part of one.
 func (e *Engine) verify(ctx context.Context, u *file.Upload) error {
 	err := Matches(u, u.Claim)
 	if errors.Is(err, file.ErrDigest) {

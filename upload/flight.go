@@ -8,30 +8,30 @@ import (
 	"holdfast/storage"
 )
 
-// parallel is how many flights of one request may be in the air.
+// parallel is the largest number of flights of one request at the same time.
 const parallel = 4
 
-// maxTails is how many tails an upload may have before some are merged: each costs a read
-// when a part is made of them.
+// maxTails is the number of tails of an upload from which on some are merged: each tail costs a read when a part is
+// made.
 const maxTails = 16
 
-// hurriedTails is maxTails for a request that is asked to give memory back. Merging takes
-// longer than that should, so it is put off to the end of the request if possible.
+// hurriedTails is maxTails for a request that is asked to give memory back. Merging would take too long then, so it is
+// delayed to the end of the request if possible.
 const hurriedTails = 2 * maxTails
 
-// flight is a write to the store that is under way: of a part, a tail, or the whole file.
+// flight is a write to the store that is under way: of a part, of a tail, or of the whole file.
 type flight struct {
 	part   *file.Part
 	tail   *file.Tail
-	key    string // of the whole file, with neither
+	key    string // of the whole file; empty for a part or a tail
 	etag   string // of it
-	offset int64  // behind its bytes
-	hash   []byte // the SHA-256 state there
+	offset int64  // the offset at the end of its bytes
+	hash   []byte // the SHA-256 state at that offset
 	body   payload
 	// borrows says that the last slab is still being filled and will belong to the next flight,
 	// which must not start, and free the slab, before this one has landed.
 	borrows bool
-	landed  chan struct{} // closed when err is there
+	landed  chan struct{} // closed when err is set
 	err     error
 }
 
@@ -67,7 +67,7 @@ func (a *appender) launchPart(ctx context.Context) error {
 	})
 }
 
-// launchWhole makes the finished object of the tails and the buffer, in one call.
+// launchWhole stores the tails and the buffer as the whole object, in one call.
 func (a *appender) launchWhole(ctx context.Context) error {
 	tails, err := a.fetch(ctx, 0)
 	if err != nil {
@@ -86,8 +86,8 @@ func (a *appender) launchWhole(ctx context.Context) error {
 	})
 }
 
-// launchTail stores the buffer as a tail. If there are many tails, some are merged into it, so
-// that an upload never has more than most and a few: see mergeFrom.
+// launchTail stores the buffer as a tail. If there are most tails or more, some are merged into it, so that an upload
+// has only a few more than most: see mergeFrom.
 func (a *appender) launchTail(ctx context.Context, most int) error {
 	from := len(a.tails)
 	if from >= most {
@@ -112,17 +112,17 @@ func (a *appender) launchTail(ctx context.Context, most int) error {
 			_, err := a.engine.put(ctx, at, file.DefaultType, &f.body)
 			return err
 		}
-		if f.body.remote { // send waits for a place of the other kind
+		if f.body.remote { // send takes a place for remote bodies itself
 			return put()
 		}
 		return a.engine.memory.StoreTail(ctx, put)
 	})
 }
 
-// mergeFrom returns the index of the first tail that is merged with size more bytes: from the
-// end, each tail that is no longer than everything behind it. So each byte is rewritten only a
-// few times, however short the tails are. Each tail that is left is longer than everything
-// behind it, so there are at most as many as a part's size has binary digits.
+// mergeFrom returns the index of the first tail that is merged with size more bytes. It merges tails from the end, as
+// long as a tail is no longer than everything after it. So each byte is rewritten only a few times, however short the
+// tails are. Each tail that remains is longer than everything after it, so there are at most as many as the part size
+// has binary digits.
 func mergeFrom(tails []file.Tail, size int64) int {
 	i := len(tails)
 	for i > 0 && tails[i-1].Size <= size {
@@ -142,8 +142,8 @@ func (a *appender) giveBack(ctx context.Context) error {
 	return a.launchTail(ctx, hurriedTails)
 }
 
-// save stores what a request holds that got no more memory: if its client had to send it
-// again, all clients might send the same bytes over and over.
+// save stores the bytes of a request that got no more memory. If clients had to send them again, all might send the
+// same bytes over and over.
 func (a *appender) save(ctx context.Context, err error) error {
 	if a.body.Check != nil || a.buf.Size() == 0 {
 		return err
@@ -166,7 +166,7 @@ func (a *appender) fetch(ctx context.Context, from int) (payload, error) {
 	return a.engine.gather(a.u.Location.Bucket, a.tails[from:]), nil
 }
 
-// prepare makes a flight of the buffer, behind the bytes of begin.
+// prepare makes a flight of the buffer, after the bytes of begin.
 func (a *appender) prepare(begin payload) (*flight, error) {
 	a.absorb()
 	a.hashed = 0
@@ -183,7 +183,7 @@ func (a *appender) prepare(begin payload) (*flight, error) {
 	return f, nil
 }
 
-// launch starts a flight, when fewer than parallel are under way.
+// launch starts a flight, once fewer than parallel are under way.
 func (a *appender) launch(ctx context.Context, f *flight, fly func(context.Context) error) error {
 	for len(a.flights) >= parallel || len(a.flights) > 0 && a.flights[len(a.flights)-1].borrows {
 		select {

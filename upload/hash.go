@@ -10,7 +10,7 @@ import (
 	"holdfast/file"
 )
 
-// resumeHash returns a SHA-256 that goes on from a saved state.
+// resumeHash returns a SHA-256 that continues from a saved state.
 func resumeHash(state []byte) (hash.Hash, error) {
 	h := sha256.New()
 	if state != nil {
@@ -21,7 +21,7 @@ func resumeHash(state []byte) (hash.Hash, error) {
 	return h, nil
 }
 
-// Digest is the SHA-256 at which a saved state has arrived.
+// Digest returns the SHA-256 of everything that a saved state has hashed.
 func Digest(state []byte) ([]byte, error) {
 	h, err := resumeHash(state)
 	if err != nil {
@@ -30,7 +30,7 @@ func Digest(state []byte) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-// saveHash returns the state of a SHA-256 from which resumeHash goes on.
+// saveHash returns the state of a SHA-256, for resumeHash.
 func saveHash(h hash.Hash) ([]byte, error) {
 	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
@@ -39,8 +39,8 @@ func saveHash(h hash.Hash) ([]byte, error) {
 	return state, nil
 }
 
-// Matches compares an upload that has all its bytes with the SHA-256 that its client says
-// it has; nil: it says nothing. file.ErrDigest if they differ.
+// Matches compares an upload that has all its bytes with the SHA-256 that its client declared; nil: none.
+// file.ErrDigest if they differ.
 func Matches(u *file.Upload, claim []byte) error {
 	if claim == nil {
 		return nil

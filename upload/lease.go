@@ -15,7 +15,7 @@ import (
 	"holdfast/file"
 )
 
-// DefaultLeaseTTL is how long an upload stays locked after the process that held it died.
+// DefaultLeaseTTL is how long an upload stays locked after the process that held its lease died.
 const DefaultLeaseTTL = 15 * time.Second
 
 // LeaseRows keeps leases in SQL, by the database's clock.
@@ -27,17 +27,17 @@ type LeaseRows interface {
 	Listen(ctx context.Context, asked func(file.ID), trouble func(error))
 }
 
-// leases keeps two requests for one upload apart, in this process and in others.
+// leases ensures that only one request at a time changes an upload, in this process and in others.
 type leases struct {
 	rows    LeaseRows
 	ttl     time.Duration
 	log     *slog.Logger
 	metrics *metrics
-	holder  string // names this process, for whoever looks at the rows
+	holder  string // identifies this process in the rows
 
 	mu       sync.Mutex
 	held     map[file.ID]*lease
-	renewing bool // a goroutine renews them, as long as there are any
+	renewing bool // a goroutine renews the leases while there are any
 	stopping bool
 }
 
@@ -49,34 +49,33 @@ func newLeases(rows LeaseRows, ttl time.Duration, log *slog.Logger, m *metrics) 
 type lease struct {
 	id    file.ID
 	epoch int64
-	// ctx ends when the lease is lost or given back, and not when the client goes away.
+	// ctx ends when the lease is lost or released, and not when the client goes away.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	of     *leases
-	// letGo asks the holder to commit what it has and to give the lease back; nil if
-	// the holder is quick anyway.
+	// letGo asks the holder to commit what it has and to release the lease; nil if the holder is quick anyway.
 	letGo func()
-	// whole says that all of the upload comes in this request. No other request could go on with
-	// it, so it is not asked to let go when the process stops, but has the time of the drain.
+	// whole says that the whole upload comes in this request. No other request could continue it, so when the process
+	// stops it is not asked to let go, but may use the time of the drain.
 	whole bool
-	// over says that the last commit gave the lease back in the row.
+	// over says that the last commit released the lease in the row.
 	over atomic.Bool
-	// wrote says that a write to the object's key was begun under this lease. Unless its result was
-	// committed, it may still be under way when the lease is given back.
+	// wrote says that a write to the object's key was begun under this lease. Unless its result was committed, it may
+	// still be under way when the lease is released.
 	wrote    atomic.Bool
-	given    chan struct{} // closed when the lease is given back
+	given    chan struct{} // closed when the lease is released
 	giveOnce sync.Once
-	since    time.Time // when the last renewal that went well was sent; of leases.mu
-	missed   bool      // the last renewal did not find it; of leases.mu
+	since    time.Time // when the last successful renewal was sent; guarded by leases.mu
+	missed   bool      // the last renewal did not find it; guarded by leases.mu
 }
 
-// take waits until ctx ends for the lease on an upload, asking whoever holds it to let
-// go, and returns the upload as it is under the lease. The error is file.ErrLocked if
-// the holder does not let go in time.
+// take waits until ctx ends for the lease on an upload, asks its holder to let go, and returns the upload under the
+// lease. The error is file.ErrLocked if the holder does not let go in time.
 func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *file.Upload, error) {
 	const firstPause, longestPause = 25 * time.Millisecond, 500 * time.Millisecond
 	began, held := time.Now(), false
-	// More than a retry: a lease given back in this process ends the pause, and the caller's context the wait.
+	// Not a plain retry loop: a lease that is released in this process ends the pause, and the caller's context the
+	// wait.
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		asked := time.Now()
 		u, err := ls.rows.TakeLease(ctx, id, ls.holder, ls.ttl)
@@ -84,7 +83,7 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 			ls.metrics.leaseWaits.Observe(time.Since(began).Seconds())
 			return ls.hold(ctx, &lease{id: id, epoch: u.Epoch, since: asked, letGo: letGo}), u, nil
 		}
-		// If the wait ends while SQL does not answer, it is not known that anybody holds the lease.
+		// If the wait ends while SQL does not answer, it is unknown whether the lease is held.
 		if err != nil && (ctx.Err() == nil || !held || time.Since(asked) > longestPause) {
 			return nil, nil, err
 		}
@@ -105,7 +104,7 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 	}
 }
 
-// hold begins to keep a lease that was taken: id, epoch, since and letGo are given.
+// hold registers a lease that was taken, and keeps it renewed. id, epoch, since and letGo are set.
 func (ls *leases) hold(ctx context.Context, l *lease) *lease {
 	l.of, l.given = ls, make(chan struct{})
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -123,9 +122,8 @@ func (ls *leases) hold(ctx context.Context, l *lease) *lease {
 	return l
 }
 
-// renew renews all leases while there are any: with one statement, since a process may hold
-// thousands. A lease counts from when its last successful renewal was sent: the database can't
-// have begun to count before that.
+// renew renews all leases while there are any, with one statement: a process may hold thousands. A lease's time starts
+// when its last successful renewal was sent: the database can't have started it earlier.
 func (ls *leases) renew() {
 	every := time.NewTicker(ls.ttl / 3)
 	defer every.Stop()
@@ -159,9 +157,9 @@ func (ls *leases) renew() {
 	}
 }
 
-// giveStrays gives back leases that this process holds by the rows and does not know of: the
-// answer to taking or giving them was lost. Renewed with the others they would never end. One
-// that is seen for the first time may be one that is just being taken.
+// giveStrays releases leases that belong to this process in the rows, but that it does not know: the answer to taking
+// or releasing them was lost. Renewed together with the others they would never end. A lease that is seen for the
+// first time is left alone: it may just be being taken.
 func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int64 {
 	strays := make(map[file.ID]int64)
 	for id, epoch := range renewed {
@@ -179,7 +177,7 @@ func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int6
 	return strays
 }
 
-// giveRow gives a lease back in its row. settled says that it has no write to the object's key under way.
+// giveRow releases a lease in its row. settled says that no write to the object's key is under way.
 func (ls *leases) giveRow(id file.ID, epoch int64, settled bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -188,9 +186,8 @@ func (ls *leases) giveRow(id file.ID, epoch int64, settled bool) {
 	}
 }
 
-// isLost notes the result of a renewal. A lease that was not found is lost if the next renewal
-// does not find it either: it may just have been given back, by a commit that has not
-// returned yet.
+// isLost processes the result of a renewal. A lease that was not found is lost only if the next renewal does not find
+// it either: it may just have been released, by a commit that has not returned yet.
 func (l *lease) isLost(sent time.Time, renewed map[file.ID]int64, err error) bool {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
@@ -209,14 +206,14 @@ func (l *lease) isLost(sent time.Time, renewed map[file.ID]int64, err error) boo
 	return lost
 }
 
-// all lists the leases that this process holds.
+// all returns the leases that this process holds.
 func (ls *leases) all() []*lease {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return slices.Collect(maps.Values(ls.held))
 }
 
-// give gives the lease back. It may be called more than once.
+// give releases the lease. It may be called more than once.
 func (l *lease) give() {
 	l.giveOnce.Do(func() {
 		l.cancel(nil)
@@ -243,7 +240,7 @@ func (l *lease) ask() {
 	}
 }
 
-// writing notes that a write of the object begins under this process's lease.
+// writing records that a write of the object begins under this process's lease.
 func (ls *leases) writing(id file.ID) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -262,8 +259,8 @@ func (ls *leases) ask(id file.ID) {
 	}
 }
 
-// givenBack is closed when the holder in this process gives its lease back; nil, which
-// is never closed, if there is none.
+// givenBack returns a channel that is closed when the holder in this process releases its lease; nil, which is never
+// closed, if there is none.
 func (ls *leases) givenBack(id file.ID) <-chan struct{} {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -273,8 +270,8 @@ func (ls *leases) givenBack(id file.ID) <-chan struct{} {
 	return nil
 }
 
-// stop asks the holders in this process to let go, now and whenever one comes: all whose
-// upload can go on elsewhere.
+// stop asks all holders in this process whose upload can be continued elsewhere to let go. Later ones are asked at
+// once.
 func (ls *leases) stop() {
 	ls.mu.Lock()
 	ls.stopping = true

@@ -11,7 +11,7 @@ import (
 	"holdfast/internal/test/uploadtest"
 )
 
-// until waits until it is so.
+// until waits for a condition.
 func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
@@ -33,7 +33,7 @@ func TestLeases(t *testing.T) {
 			return u.Epoch, u.Held
 		}
 
-		// Somebody takes it away: the holder learns it, and is asked to end.
+		// Another process takes the lease away: the holder notices, and is asked to end.
 		asked := make(chan struct{}, 10)
 		id := uploadtest.ID(w.Create(10))
 		s, err := e.Take(t.Context(), id, func() { asked <- struct{}{} })
@@ -54,12 +54,12 @@ func TestLeases(t *testing.T) {
 			t.Error("the loser gave the winner's lease away")
 		}
 
-		// Held for many times its time to live, by renewal.
+		// A lease is held for many times its TTL, by renewals.
 		id = uploadtest.ID(w.Create(10))
 		if s, err = e.Take(t.Context(), id, nil); err != nil {
 			t.Fatal(err)
 		}
-		// One whose taking we never heard of is not renewed for ever with it.
+		// A lease whose taking was never answered is not renewed forever together with the others.
 		stray := uploadtest.ID(w.Create(10))
 		if u, err := w.Rows.TakeLease(t.Context(), stray, e.Holder(), w.LeaseTTL); u == nil || err != nil {
 			t.Fatal(u, err)
@@ -79,7 +79,7 @@ func TestLeases(t *testing.T) {
 	})
 }
 
-// The database does not answer because another process has locked it: that is neither a lock on the upload nor a
+// If the database does not answer because another process has locked it, that is neither a locked upload nor a
 // conflict.
 func TestLeasesOfALockedDatabase(t *testing.T) {
 	worlds(t, func(w *world) {
@@ -107,7 +107,7 @@ func TestLeasesOfALockedDatabase(t *testing.T) {
 	})
 }
 
-// lockDatabase keeps others from writing.
+// lockDatabase prevents others from writing.
 func (w *world) lockDatabase() (unlock func()) {
 	w.T.Helper()
 	conn, err := w.Raw.Conn(w.T.Context())

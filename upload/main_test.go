@@ -9,10 +9,10 @@ import (
 
 func TestMain(m *testing.M) { uploadtest.Main(m) }
 
-// world is uploadtest's, with what this package's tests do in it.
+// world extends uploadtest's with what this package's tests do.
 type world struct{ *uploadtest.World }
 
-// inUse is how much memory is held, in bytes, without the tails that are only kept.
+// inUse returns how much memory is held, in bytes, without the tails that are only kept for reuse.
 func inUse(e *upload.Engine) int64 {
 	s := e.Budget().Stats()
 	return s.Used - s.Kept

@@ -8,7 +8,7 @@ import (
 	"holdfast/upload/memory"
 )
 
-// metrics count what becomes of uploads, and what requests wait for.
+// metrics count the results of uploads, and the waits of requests.
 type metrics struct {
 	received prometheus.Counter
 	expired  prometheus.Counter
@@ -20,7 +20,7 @@ type metrics struct {
 
 	memoryWaits prometheus.Histogram
 
-	sweeps    *prometheus.CounterVec // by how they ended
+	sweeps    *prometheus.CounterVec // by result
 	lastSweep prometheus.Gauge
 	mended    *prometheus.CounterVec // by what became of the upload
 }
@@ -51,7 +51,7 @@ func newMetrics() *metrics {
 			Help: "Uploads that the sweeper handled, by outcome: finished, expired, cleaned (leftovers of a deleted " +
 				"upload removed), failed."}, []string{"outcome"}),
 	}
-	for _, result := range []string{"ok", "failed"} { // so that they are there before something happens
+	for _, result := range []string{"ok", "failed"} { // so that the series exist from the start
 		m.sweeps.WithLabelValues(result)
 	}
 	for _, outcome := range []string{"finished", "expired", "cleaned", "failed"} {
@@ -60,7 +60,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// Register has r show what was counted, and how the memory is used.
+// Register adds the metrics to r, and those of the memory.
 func (e *Engine) Register(r prometheus.Registerer) {
 	m := e.metrics
 	r.MustRegister(m.received, m.expired, m.removed, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits, m.sweeps,
@@ -80,7 +80,7 @@ func (e *Engine) Register(r prometheus.Registerer) {
 		func(s memory.Stats) float64 { return float64(s.Waiting) })
 }
 
-// swept takes note of a round of the sweeper. One that the service's end cut short is none.
+// swept counts a run of the sweep. A run that was cut short by the end of the service does not count.
 func (m *metrics) swept(ctx context.Context, err error) {
 	switch {
 	case err == nil:

@@ -13,7 +13,7 @@ import (
 	"holdfast/upload"
 )
 
-// shown is a metric's value in a registry, or how often it was observed.
+// shown returns a metric's value in a registry, or how often it was observed.
 func shown(t *testing.T, r *prometheus.Registry, name string) (n float64) {
 	t.Helper()
 	families, err := r.Gather()
@@ -51,7 +51,7 @@ func TestWaitsAreCounted(t *testing.T) {
 	})
 }
 
-// requestWaitsForMemory has a request wait while another one holds the whole budget.
+// requestWaitsForMemory makes a request wait while another one holds the whole budget.
 func requestWaitsForMemory(w *world, e *upload.Engine, r *prometheus.Registry, expect func(string, float64)) {
 	w.T.Helper()
 	t := w.T
@@ -75,7 +75,7 @@ func requestWaitsForMemory(w *world, e *upload.Engine, r *prometheus.Registry, e
 	expect("holdfast_memory_wait_seconds", 1)
 }
 
-// requestWaitsForLease has a request give up because another one holds the lease of the upload.
+// requestWaitsForLease makes a request give up because another one holds the lease of the upload.
 func requestWaitsForLease(w *world, e *upload.Engine, expect func(string, float64)) {
 	w.T.Helper()
 	t := w.T

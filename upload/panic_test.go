@@ -12,8 +12,8 @@ import (
 	"holdfast/upload"
 )
 
-// Whatever panics, in a request or beside it: the next request goes on at once with the same
-// upload, nothing is held any more, and the process lives.
+// After a panic anywhere, in a request or in the background: the next request can use the same upload at once, nothing
+// stays held, and the process survives.
 func TestPanicGivesEverythingBack(t *testing.T) {
 	worlds(t, func(w *world) {
 		body := uploadtest.Content(8<<20 + 1000) // a part, and a little more
@@ -59,7 +59,7 @@ func TestPanicGivesEverythingBack(t *testing.T) {
 	})
 }
 
-// another finds the one upload that is not known, and makes it known.
+// another returns the one upload that is not in known, and adds it.
 func (w *world) another(known map[file.ID]bool) file.ID {
 	w.T.Helper()
 	rows, err := w.Raw.Query("select id from uploads")

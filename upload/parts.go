@@ -12,25 +12,24 @@ import (
 const (
 	mebibyte    = 1 << 20
 	minPartSize = 8 * mebibyte
-	// maxPlannedParts leaves numbers for parts that fail: a number is used once only.
+	// maxPlannedParts leaves numbers for parts that fail: a number is used only once.
 	maxPlannedParts = 9000
 )
 
-// PartSize is the size of all parts but the last, in bytes: whole mebibytes, so that a
-// file of the given length needs no more than maxPlannedParts of them.
+// PartSize returns the size of all parts but the last, in bytes: whole mebibytes, so that a file of the given length
+// needs at most maxPlannedParts.
 func PartSize(longest int64) int64 {
 	size := (longest + maxPlannedParts - 1) / maxPlannedParts
 	size = (size + mebibyte - 1) / mebibyte * mebibyte
 	return max(size, minPartSize)
 }
 
-// ChunkedPartSize is the size of parts, in bytes, for a client that sends chunk bytes of an
-// upload with each request: an even share of them, if there is one that the store takes,
-// that is no longer than planned, and that gets by with maxPlannedParts for longest bytes.
-// Then no bytes are left over when a request ends, which would be stored twice: as a tail,
-// and again as the beginning of a part.
+// ChunkedPartSize returns the part size, in bytes, for a client that sends chunk bytes of an upload with each request:
+// an even share of the chunk, if there is one that the store accepts, that is not longer than planned, and with which
+// longest bytes need at most maxPlannedParts. Then no bytes are left over at the end of a request, which would be
+// stored twice: as a tail, and again at the start of a part.
 func ChunkedPartSize(planned, chunk, longest int64) int64 {
-	const most = 64 // parts; in longer requests one tail more matters little
+	const most = 64 // parts; in longer requests one more tail matters little
 	if chunk < storage.MinPart || chunk > most*planned {
 		return planned
 	}
@@ -42,11 +41,10 @@ func ChunkedPartSize(planned, chunk, longest int64) int64 {
 	return planned
 }
 
-// place is where the holder of the lease writes the object of an upload: under the layout's key
-// if no other write can still arrive there, else under a key that only this lease writes to.
-// The commit that makes the object count names the key in the row. Every write of a new object
-// asks here. Once a multipart upload is noted its key is the row's, and every replica that
-// completes it makes the same object.
+// place returns where the holder of the lease writes the object of an upload: under the layout's key if no other write
+// can still arrive there, else under a key that only this lease writes to. The commit that makes the object valid also
+// writes that key to the row. Every write of a new object must use place. Once a row has a multipart upload, its key
+// is the row's, and every replica that completes it makes the same object.
 func (e *Engine) place(u *file.Upload) file.Location {
 	e.leases.writing(u.ID)
 	at := u.Location
@@ -56,8 +54,7 @@ func (e *Engine) place(u *file.Upload) file.Location {
 	return at
 }
 
-// nextPart returns the number for one more part, and begins the multipart upload with the
-// first.
+// nextPart returns the number for the next part. Before the first part it begins the multipart upload.
 func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int32, error) {
 	number, err := e.rows.TakePart(ctx, u.Fence(), size)
 	if err != nil {
@@ -73,7 +70,7 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 			return 0, err
 		}
 		if err := e.rows.SetMultipart(ctx, u.Fence(), at.Key, m, u.PartSize); err != nil {
-			// It may have been noted all the same, unless another request has the lease now.
+			// It may have been committed nevertheless, unless another request has the lease now.
 			if errors.Is(err, file.ErrConflict) {
 				err = errors.Join(err, e.objects.Abort(ctx, at, m.ID))
 			}
@@ -84,8 +81,8 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 	return number, nil
 }
 
-// putPart stores a part, and tries once more if the store failed: under the same number, which
-// holds the same bytes whichever attempt arrives first.
+// putPart stores a part, and retries once if the store failed. It uses the same number: it holds the same bytes
+// whichever attempt arrives last.
 func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart, number int32,
 	body *payload) (part file.Part, err error) {
 	for try := 1; try <= 2; try++ {
@@ -97,13 +94,13 @@ func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart
 			break
 		}
 	}
-	if errors.Is(err, storage.ErrNoUpload) { // a lifecycle rule of the bucket, or an operator, has ended it
+	if errors.Is(err, storage.ErrNoUpload) { // ended by a lifecycle rule of the bucket, or by an operator
 		return part, file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
 	}
 	return part, err
 }
 
-// put stores an object whole.
+// put stores a whole object.
 func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *payload) (etag string,
 	err error) {
 	err = e.send(ctx, body, func(r io.ReadSeeker) (err error) {
@@ -113,8 +110,8 @@ func (e *Engine) put(ctx context.Context, at file.Location, contentType string, 
 	return etag, err
 }
 
-// send calls put with a reader of the payload. If the store could not be read for a tail, that
-// is the error: the write failed because of it.
+// send calls put with a reader of the payload. If a tail could not be read from the store, it returns that error: the
+// write failed because of it.
 func (e *Engine) send(ctx context.Context, body *payload, put func(io.ReadSeeker) error) error {
 	once := func() error {
 		r := e.reader(ctx, body)

@@ -12,14 +12,14 @@ func TestChunkedPartSize(t *testing.T) {
 		{8 * mib, 10 * mib, 100 * mib, 5 * mib},
 		{8 * mib, 16 * mib, 100 * mib, 8 * mib},
 		{8 * mib, 50 * mib, 100 * mib, 50 * mib / 8},
-		{8 * mib, 5*mib - 1, 100 * mib, 8 * mib},           // S3 would not take it
-		{8 * mib, 9 * mib, 100 * mib, 8 * mib},             // nor half of it
+		{8 * mib, 5*mib - 1, 100 * mib, 8 * mib},           // too small for S3
+		{8 * mib, 9 * mib, 100 * mib, 8 * mib},             // half of it, too
 		{8 * mib, 10*mib + 1, 100 * mib, 8 * mib},          // no even share
 		{8 * mib, 5 * mib, 9000 * 5 * mib, 5 * mib},        // just enough parts
 		{8 * mib, 5 * mib, 9000*5*mib + 1, 8 * mib},        // too many
 		{583 * mib, 5 * mib, 5 << 40, 583 * mib},           // far too many
 		{583 * mib, 600 * mib, 100 << 30, 300 * mib},       // of large parts, too
-		{8 * mib, 1<<40 + 1, 5 << 40, 8 * mib},             // not looked for for long
+		{8 * mib, 1<<40 + 1, 5 << 40, 8 * mib},             // the search is limited
 		{8 * mib, 0, 100 * mib, 8 * mib},                   // no bytes
 		{8 * mib, -1, 100 * mib, 8 * mib},                  // not declared
 		{8 * mib, 1<<63 - 1, 1<<63 - 1, 8 * mib},           // no overflow

@@ -11,16 +11,15 @@ import (
 	"holdfast/upload/memory"
 )
 
-// payload is what one object or part is made of: the bytes of tails, and behind them
-// those that were read since. Tails that are still in memory are taken from there; the
-// others are read from the store while the payload is sent. So tails can be put together
-// without any of the memory that uploads share, however many and however long they are.
+// payload is the content of one object or part: the bytes of tails, and after them those that were read since. Tails
+// that are still in memory are used from there; others are read from the store while the payload is sent. So tails can
+// be merged without any of the memory that uploads share, however many and however long they are.
 type payload struct {
 	stretches []stretch
 	bucket    string
 	size      int64 // bytes
 	held      int64 // bytes of memory
-	remote    bool  // some stretch is only in the store
+	remote    bool  // some stretch must be read from the store
 }
 
 // stretch is a tail in the store, or bytes in memory.
@@ -36,7 +35,7 @@ func (s stretch) size() int64 {
 	return s.tail.Size
 }
 
-// gather begins a payload with the bytes of tails, in their order.
+// gather starts a payload with the bytes of tails, in order.
 func (e *Engine) gather(bucket string, tails []file.Tail) payload {
 	c := payload{bucket: bucket}
 	for _, t := range tails {
@@ -51,14 +50,14 @@ func (e *Engine) gather(bucket string, tails []file.Tail) payload {
 	return c
 }
 
-// add puts bytes in memory behind the others.
+// add appends bytes in memory.
 func (c *payload) add(b memory.Buffer) {
 	c.stretches = append(c.stretches, stretch{buf: &b})
 	c.size += b.Size()
 	c.held += b.Held()
 }
 
-// takeAll moves a payload that is all in memory into one buffer.
+// takeAll moves a payload that is entirely in memory into one buffer.
 func (c *payload) takeAll() (all memory.Buffer) {
 	for _, s := range c.stretches {
 		all.Add(*s.buf)
@@ -67,7 +66,7 @@ func (c *payload) takeAll() (all memory.Buffer) {
 	return all
 }
 
-// recycle gives back the slabs. The payload must not be read any more.
+// recycle frees the slabs. The payload must not be read any more.
 func (c *payload) recycle() {
 	for _, s := range c.stretches {
 		if s.buf != nil {
@@ -77,14 +76,14 @@ func (c *payload) recycle() {
 	*c = payload{}
 }
 
-// payloadReader reads a payload from its beginning; byte pos is at of stretch i.
+// payloadReader reads a payload from its beginning; position pos is at byte at of stretch i.
 //
-// An HTTP client may go on reading a body after the call that sends it has failed. Once end has
-// returned it gets nothing any more: the slabs may belong to another request.
+// An HTTP client may read a body after the call that sends it has failed. Once end has returned such a read fails: the
+// slabs may belong to another request.
 type payloadReader struct {
 	objects Objects
 	c       *payload
-	ctx     context.Context // of what is read from the store
+	ctx     context.Context // for reading from the store
 	cancel  context.CancelFunc
 
 	mu    sync.Mutex
@@ -92,19 +91,19 @@ type payloadReader struct {
 	pos   int64
 	i     int
 	at    int64
-	bytes io.Reader // of stretch i from at on; nil: to be opened
+	bytes io.Reader // of stretch i from at on; nil: not open
 	err   error     // why the store could not be read
 }
 
 var errCallOver = errors.New("the call that sent these bytes is over")
 
-// reader reads c. End it before c is recycled.
+// reader returns a reader of c. It must be ended before c is recycled.
 func (e *Engine) reader(ctx context.Context, c *payload) *payloadReader {
 	ctx, cancel := context.WithCancel(ctx)
 	return &payloadReader{objects: e.objects, c: c, ctx: ctx, cancel: cancel}
 }
 
-// end ends the reading, and returns why the store could not be read, if so.
+// end ends the reading, and returns the error with which the store could not be read, if any.
 func (r *payloadReader) end() error {
 	r.cancel() // a Read that waits for the store ends
 	r.mu.Lock()
@@ -114,7 +113,7 @@ func (r *payloadReader) end() error {
 	return r.err
 }
 
-// leave ends the reading of a stretch.
+// leave closes the stretch that is being read.
 func (r *payloadReader) leave() {
 	if c, ok := r.bytes.(io.Closer); ok {
 		c.Close()
@@ -156,7 +155,7 @@ func (r *payloadReader) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// open begins to read stretch i where at is.
+// open opens stretch i at byte at.
 func (r *payloadReader) open() error {
 	s := r.c.stretches[r.i]
 	if s.buf != nil {
@@ -165,7 +164,7 @@ func (r *payloadReader) open() error {
 	}
 	b, err := r.objects.Open(r.ctx, file.Location{Bucket: r.c.bucket, Key: s.tail.Key}, "", r.at, s.tail.Size-r.at)
 	if errors.Is(err, file.ErrObjectMissing) {
-		err = fmt.Errorf("%w: a committed tail: %s", file.ErrStorageRead, err.Error()) // no 404 for the client
+		err = fmt.Errorf("%w: a committed tail: %s", file.ErrStorageRead, err.Error()) // not a 404 for the client
 	}
 	if err == nil {
 		r.bytes = b

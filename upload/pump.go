@@ -6,12 +6,11 @@ import (
 	"runtime/debug"
 )
 
-// probeSize is how many bytes are read at once of a client that may be slow, so that its
-// request holds no slab while it waits. A client that fills such a read is fast.
+// probeSize is how many bytes are read at once from a client that may be slow, so that its request holds no slab while
+// it waits. A client that fills such a read is fast.
 const probeSize = 2 << 10
 
-// pump reads a body in a goroutine of its own, one Read at a time, so that its owner can do
-// other work while the client sends nothing.
+// pump reads a body in a goroutine of its own, one Read at a time, so that its owner can do other work meanwhile.
 type pump struct {
 	src     io.Reader
 	into    chan []byte
@@ -38,7 +37,7 @@ func newPump(src io.Reader) *pump {
 	return p
 }
 
-// begin starts a Read into b. Its result comes from out; call got then.
+// begin starts a Read into b. Its result comes from out and must be passed to got.
 func (p *pump) begin(b []byte) {
 	p.busy = true
 	p.into <- b
@@ -46,8 +45,8 @@ func (p *pump) begin(b []byte) {
 
 func (p *pump) got() { p.busy = false }
 
-// stop ends the pump, after a Read that is still waiting was interrupted: nothing is
-// written to its slab any more. It may be called again.
+// stop ends the pump: it interrupts a Read that is still waiting, after which nothing is written to its slab any more.
+// It may be called again.
 func (p *pump) stop(interrupt func()) {
 	if p.stopped {
 		return
@@ -60,8 +59,8 @@ func (p *pump) stop(interrupt func()) {
 	}
 }
 
-// recovered calls f and turns a panic into an error: in a goroutine of its own a panic would end
-// the process, and all uploads with it.
+// recovered calls f and turns a panic into an error. A panic in a goroutine of its own would end the process, and all
+// its uploads.
 func recovered(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

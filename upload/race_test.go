@@ -2,5 +2,5 @@
 
 package upload_test
 
-// race says that the race detector watches, which makes megabytes slow.
+// race says that the race detector is on, which makes megabytes slow.
 const race = true

@@ -8,15 +8,14 @@ import (
 	"holdfast/file"
 )
 
-// dropTimeout is how long it may take to say in SQL that an upload is dropped.
+// dropTimeout limits the transaction that drops an upload.
 const dropTimeout = 10 * time.Second
 
-// Receive takes a file that comes whole in this one request, and makes a record of it. body
-// ends with io.EOF where the file ends and nowhere else, and interrupt has a Read of it
-// that waits for the client, and every later one, fail.
+// Receive receives a file that comes whole in this one request, and records it. body must return io.EOF at the end of
+// the file and nowhere else. interrupt makes a Read that waits for the client fail, and every later one.
 //
-// c.Size is 0 where the length is known only at EOF; the size cap is enforced while reading. After an error
-// nothing is left of the file, or will be after the next sweep: neither a row nor an object.
+// c.Size is 0 where the length is known only at EOF; the size cap is enforced while reading. After an error nothing is
+// left of the file, neither a row nor an object, at the latest after the next sweep.
 func (e *Engine) Receive(ctx context.Context, c Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
 	length := int64(-1)
 	if c.Once, c.Deferred = true, c.Size == 0; !c.Deferred {
@@ -37,9 +36,8 @@ func (e *Engine) Receive(ctx context.Context, c Creation, body io.Reader, interr
 	return s.u, err
 }
 
-// drop removes an upload that failed. If it became a file all the same, because the answer
-// to its last commit was lost, that is removed too: its client hears that it failed. It
-// goes on without the lease, which may have been lost.
+// drop removes an upload that failed. If it became a file nevertheless, because the answer to its last commit was
+// lost, the file is removed too: its client gets an error. drop works without the lease, which may be lost.
 func (s *Session) drop(ctx context.Context) {
 	if s.u.State == file.Deleted {
 		return

@@ -14,13 +14,13 @@ import (
 	"holdfast/upload"
 )
 
-// receive sends a file that comes whole. The last bytes come with the end.
+// receive sends a file that comes whole. The last bytes come together with io.EOF.
 func (w *world) receive(e *upload.Engine, body io.Reader) (*file.Upload, error) {
 	return e.Receive(auth.NewContext(context.Background(), uploadtest.Alice), upload.Creation{Name: "a"}, body, func() {})
 }
 
-// A file that comes whole meets a fault at every call to SQL and S3: either there is a file
-// and its sender heard of it, or there is nothing.
+// A file that comes whole meets a fault at every call to SQL and S3: either there is a file and its sender was told
+// so, or nothing is left.
 func TestReceiveWithAFaultAtEveryCall(t *testing.T) {
 	worlds(t, func(w *world) {
 		for _, size := range []int{0, 1000, uploadtest.PartSize, uploadtest.PartSize + 1, 2*uploadtest.PartSize + 1000} {
@@ -36,7 +36,7 @@ func TestReceiveWithAFaultAtEveryCall(t *testing.T) {
 	})
 }
 
-// receiveUnder does it with the fault at call k, and returns false if there are fewer.
+// receiveUnder runs the scene with the fault at call k, and returns false if there are fewer calls.
 func (w *world) receiveUnder(f uploadtest.Fault, k int, body []byte) bool {
 	w.T.Helper()
 	p := uploadtest.NewPlan(f, k)
@@ -72,7 +72,7 @@ func (w *world) receiveUnder(f uploadtest.Fault, k int, body []byte) bool {
 	return calls >= k
 }
 
-// A file that breaks off or is too long leaves nothing either, and can't be read in the meantime.
+// A file that breaks off or is too long leaves nothing either, and is never visible.
 func TestReceiveOfWhatIsNoFile(t *testing.T) {
 	broken := errors.New("the line broke")
 	worlds(t, func(w *world) {

@@ -9,24 +9,22 @@ import (
 	"holdfast/file"
 )
 
-// Session is the right to change one upload, and the upload as it is under that right: the
-// lease and the row. It must be closed.
+// Session is the right to change one upload: its lease, and its row as read and changed under that lease. It must be
+// closed.
 //
-// Its methods go on when the client has gone away: what came is kept. They end when the
-// lease is lost, and then change nothing any more. They must not be called at the same
-// time. Where the last commit has given the lease back (the upload is a file, or was
-// ended), Close knows that.
+// Its methods go on when the client goes away: bytes that arrived are kept. They end when the lease is lost, and then
+// change nothing any more. They must not be called concurrently. If the last commit has released the lease (the upload
+// became a file, or was ended), Close knows.
 type Session struct {
 	engine *Engine
 	lease  *lease
 	u      *file.Upload
 }
 
-// Take waits until ctx ends for the lease on an upload, asking whoever holds it to let go.
-// letGo is called when others ask: it should have the session closed soon, after what came
-// was committed; nil if the session is short anyway. It may be called from another
-// goroutine, and more than once. The error is file.ErrLocked if the holder does not let go
-// in time, and file.ErrNotFound if there is no such upload.
+// Take waits until ctx ends for the lease on an upload, and asks its holder to let go. letGo is called when others ask
+// for this session's lease: it should cause the session to commit what it has and to close; nil if the session is
+// short anyway. It may be called from another goroutine, and more than once. The error is file.ErrLocked if the holder
+// does not let go in time, and file.ErrNotFound if there is no such upload.
 func (e *Engine) Take(ctx context.Context, id file.ID, letGo func()) (*Session, error) {
 	l, u, err := e.leases.take(ctx, id, letGo)
 	if err != nil {
@@ -35,10 +33,10 @@ func (e *Engine) Take(ctx context.Context, id file.ID, letGo func()) (*Session, 
 	return &Session{engine: e, lease: l, u: u}, nil
 }
 
-// Upload is the upload as this session has last committed it. It changes with the session.
+// Upload returns the upload as this session has last committed it. It changes with the session.
 func (s *Session) Upload() *file.Upload { return s.u }
 
-// Lost is why the lease was lost; nil while it is held.
+// Lost returns why the lease was lost; nil while it is held.
 func (s *Session) Lost() error {
 	if s.lease.ctx.Err() == nil {
 		return nil
@@ -46,14 +44,12 @@ func (s *Session) Lost() error {
 	return context.Cause(s.lease.ctx)
 }
 
-// Append adds the bytes of a body to the upload, which must be at offset. It returns how
-// many were committed, also with an error: those are safe, whatever went wrong after them.
-// With a checksum that is all of them or none.
+// Append adds the bytes of a body to the upload, which must be at offset. It returns how many were committed, also
+// with an error: those are durable, whatever went wrong after them. With a checksum that is all of them or none.
 //
-// The errors are file.ErrConflict for another offset, file.ErrTooLarge for more bytes than
-// the upload's length or the cap allows, file.ErrChecksum, file.ErrBusy for want of memory,
-// file.ErrNoSpace, file.ErrQuota, file.ErrUnavailable for a store or a database that does
-// not answer, and those with which the body was read.
+// The errors are file.ErrConflict for another offset, file.ErrTooLarge for more bytes than the upload's length or the
+// cap allows, file.ErrChecksum, file.ErrBusy for want of memory, file.ErrNoSpace, file.ErrQuota, file.ErrUnavailable
+// for a store or a database that does not answer, and those with which the body was read.
 func (s *Session) Append(offset int64, b Body) (n int64, err error) {
 	if s.u.Offset != offset || s.u.State != file.Open {
 		return 0, fmt.Errorf("upload %s is %s at %d, not at %d: %w", s.u.ID, s.u.State, s.u.Offset, offset, file.ErrConflict)
@@ -68,15 +64,14 @@ func (s *Session) Declare(length int64) error {
 	return s.do(func(ctx context.Context) error { return s.engine.declare(ctx, s.u, length) })
 }
 
-// Claim notes the SHA-256 that the client says the whole file has; nil: it says nothing.
-// file.ErrInvalid if it said something else before.
+// Claim stores the SHA-256 that the client declares for the whole file; nil: none. file.ErrInvalid if it declared
+// another one before.
 func (s *Session) Claim(sum []byte) error {
 	return s.do(func(ctx context.Context) error { return s.engine.noteClaim(ctx, s.u, sum) })
 }
 
-// Finish takes an upload that has all its bytes, or will have them from its sources, the
-// rest of the way to its record. After an error it can be called again, also by another
-// session.
+// Finish takes an upload that has all its bytes, or will get them from its sources, to its record. After an error it
+// can be called again, also by another session.
 func (s *Session) Finish() error {
 	return s.do(func(ctx context.Context) error { return s.engine.finish(ctx, s.u) })
 }
@@ -90,27 +85,26 @@ func (s *Session) Terminate() error {
 	return err
 }
 
-// end is Terminate where no client asked for it.
+// end is Terminate without a request of a client.
 func (s *Session) end() error {
 	return s.do(func(ctx context.Context) error { return s.engine.terminate(ctx, s.u) })
 }
 
-// Close gives the lease back. It may be called more than once.
+// Close releases the lease. It may be called more than once.
 func (s *Session) Close() { s.lease.give() }
 
-// do has f change the upload under the lease, and notes whether its last commit has given
-// the lease back.
+// do changes the upload by f under the lease, and finds out whether f's last commit has released the lease.
 func (s *Session) do(f func(context.Context) error) error {
 	defer func() { s.lease.over.Store(!s.u.Held) }()
 	return f(s.lease.ctx)
 }
 
-// Expired is the refusal of a request for an upload that is gone: a file.ErrGone.
+// Expired returns the error for an upload that has expired: a file.ErrGone.
 func Expired(u *file.Upload) error {
 	return file.Refuse(file.ErrGone, "This upload expired at %s, begin a new one", u.Expires.Format(time.RFC3339))
 }
 
-// noteClaim notes what its client says of a whole file that is not there yet.
+// noteClaim stores the declared digest of an upload that is not complete yet.
 func (e *Engine) noteClaim(ctx context.Context, u *file.Upload, sum []byte) error {
 	switch {
 	case sum == nil || bytes.Equal(sum, u.Claim):

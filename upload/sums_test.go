@@ -7,8 +7,8 @@ import (
 	"holdfast/internal/test/uploadtest"
 )
 
-// An upload that the version before has begun, whose rows have its checksums behind ids and tags, goes on; and so does
-// one to which a replica of that version has added a part without a checksum.
+// An upload of the version before, whose rows have checksums appended to ids and tags, can be continued; so can one to
+// which a replica of that version has added a part without a checksum.
 func TestUploadOfTheVersionBeforeGoesOn(t *testing.T) {
 	for name, steps := range map[string][]string{
 		"its rows": {
@@ -33,7 +33,7 @@ func TestUploadOfTheVersionBeforeGoesOn(t *testing.T) {
 						w.T.Fatalf("no row was changed: %s", step)
 					}
 				}
-				w.Start() // nothing is known from memory
+				w.Start() // with nothing in memory
 				if status, _, err := w.Patch(w.T.Context(), url, int64(half), body[half:]); err != nil ||
 					status != http.StatusNoContent {
 					w.T.Fatal(status, err)

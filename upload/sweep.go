@@ -10,8 +10,7 @@ import (
 	"holdfast/storage"
 )
 
-// terminate ends an upload, finished or not: first for clients, then in the store.
-// ctx must be the lease's.
+// terminate ends an upload, finished or not: first for clients, then in the store. ctx must be the lease's.
 func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
 	if err := e.rows.DeleteUpload(ctx, u.Fence()); err != nil {
 		return err
@@ -21,8 +20,8 @@ func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
 	return nil
 }
 
-// Remove removes the objects of a deleted upload from the store. For clients it is gone already,
-// so a failure is only logged: the sweep tries again, also after a backup that held it.
+// Remove removes the objects of a deleted upload from the store. For clients it is gone already, so a failure is only
+// logged: the sweep retries, also after a backup that prevented it.
 func (e *Engine) Remove(ctx context.Context, id file.ID) {
 	if err := e.remove(context.WithoutCancel(ctx), id); err != nil && !errors.Is(err, storage.ErrHeld) {
 		e.log.WarnContext(ctx, "objects of a deleted file could not be removed yet", "file", id, "error", err)
@@ -40,8 +39,8 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	for _, t := range u.Tails {
 		e.memory.Drop(t.Key)
 	}
-	// The rows don't name everything: a replica may have died between a write and its commit, or
-	// between a commit and the removal of what it made needless.
+	// The rows don't name everything: a replica may have died between a write and its commit, or between a commit and
+	// the removal of obsolete tails.
 	left, err := e.objects.Leftovers(ctx, u.Location.Bucket, id)
 	if err != nil {
 		return err
@@ -50,7 +49,7 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	for _, t := range u.Tails {
 		left.Keys = append(left.Keys, t.Key)
 	}
-	if u.Multipart.ID != "" { // which may be among those, under another name
+	if u.Multipart.ID != "" { // may be among the leftovers, under another name
 		left.Multiparts = append(left.Multiparts, storage.Begun{Key: u.Location.Key, ID: u.Multipart.ID})
 	}
 	if err := e.clear(ctx, u.Location.Bucket, left); err != nil {
@@ -59,7 +58,7 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 	return e.rows.ForgetUpload(ctx, id)
 }
 
-// clear removes what was found of an upload in a bucket.
+// clear removes the leftovers of an upload from a bucket.
 func (e *Engine) clear(ctx context.Context, bucket string, left storage.Left) (err error) {
 	for _, m := range left.Multiparts {
 		err = errors.Join(err, e.objects.Abort(ctx, file.Location{Bucket: bucket, Key: m.Key}, m.ID))
@@ -71,8 +70,8 @@ func (e *Engine) clear(ctx context.Context, bucket string, left storage.Left) (e
 	return err
 }
 
-// tidy removes what is stored beside the object of a file, by writers that died or lost their
-// lease. The recorded object stays, and is never written to again.
+// tidy removes what writers that died or lost their lease have stored beside the object of a file. The recorded object
+// stays, and is never written to again.
 func (e *Engine) tidy(ctx context.Context, id file.ID) error {
 	u, err := e.rows.UploadRow(ctx, id)
 	if err != nil || u.State != file.Recorded {
@@ -90,7 +89,7 @@ func (e *Engine) tidy(ctx context.Context, id file.ID) error {
 	return e.rows.Tidied(ctx, id)
 }
 
-// Sweep finishes uploads that a crash or an outage cut short, and removes those that have expired.
+// Sweep finishes uploads that a crash or an outage has interrupted, and removes those that have expired.
 func (e *Engine) Sweep(ctx context.Context) error {
 	if err := e.rows.DropOldKeys(ctx); err != nil {
 		return err
@@ -117,7 +116,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	})
 }
 
-// eachPage calls each for all ids that list gives, a page at a time.
+// eachPage calls each for all ids that list returns, a page at a time.
 func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID, limit int) ([]file.ID, error),
 	each func(file.ID)) error {
 	const page = 100
@@ -139,13 +138,13 @@ func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID,
 	}
 }
 
-// finishPatience is how long this replica tries to finish an upload before it may expire. The
-// upload may have had all its bytes for days, while no replica was running.
+// finishPatience is how long this replica tries to finish an upload before the upload may expire. It may have had all
+// its bytes for days, while no replica was running.
 const finishPatience = 15 * time.Minute
 
-// givesUp reports whether an upload that has all its bytes has expired because it can't become a
-// file: there is no scanner, or no room for its parts and the object. Failures of the store and
-// of the database are waited for.
+// givesUp reports whether an upload that has all its bytes has expired because it can't become a file: there is no
+// scanner, or no space for its parts and the object. It does not give up because of failures of the store or of the
+// database.
 func (e *Engine) givesUp(u *file.Upload, err error) bool {
 	if !errors.Is(err, file.ErrScanner) && !errors.Is(err, file.ErrNoSpace) {
 		return false
@@ -158,7 +157,7 @@ func (e *Engine) givesUp(u *file.Upload, err error) bool {
 	return seen && u.Expired && time.Since(first) >= min(u.TTL, finishPatience)
 }
 
-// mend finishes or removes one upload. outcome is a word for the metric; empty: nothing was done.
+// mend finishes or removes one upload. outcome is a label for the metric; empty: nothing was done.
 func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err error) {
 	row, err := e.rows.UploadRow(ctx, id)
 	if err != nil {
@@ -167,7 +166,7 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 	if row.State == file.Deleted {
 		return "cleaned", e.remove(ctx, id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second) // a request that holds it finishes it
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // a request that holds the lease finishes the upload itself
 	defer cancel()
 	s, err := e.Take(ctx, id, nil)
 	if err != nil {
@@ -190,7 +189,7 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 			}
 			outcome = "expired"
 		}
-	default: // another request went on with it
+	default: // another request has continued it
 	}
 	return outcome, err
 }

@@ -18,8 +18,8 @@ import (
 	"holdfast/upload/memory"
 )
 
-// scatter stores body as an open upload of tails of n bytes each, as an older version, or a
-// crowd, could leave it.
+// scatter stores body as an open upload of tails of n bytes each, as an older version, or many slow requests, could
+// leave it.
 func (w *world) scatter(e *upload.Engine, url string, body []byte, n int) {
 	w.T.Helper()
 	s, err := e.Take(w.T.Context(), uploadtest.ID(url), nil)
@@ -50,7 +50,7 @@ func (w *world) scatter(e *upload.Engine, url string, body []byte, n int) {
 	}
 }
 
-// full leaves no memory to anybody until free is called.
+// full takes all memory until free is called.
 func (w *world) full(e *upload.Engine) (free func()) {
 	w.T.Helper()
 	hog := e.Budget().Join()
@@ -60,8 +60,8 @@ func (w *world) full(e *upload.Engine) (free func()) {
 	return hog.Close
 }
 
-// An upload with more tails than there are slabs in the memory is finished, by the sweeper
-// and by its client, though there is no memory at all: they are read from the store into it.
+// An upload with more tails than there are slabs in the memory is finished, by the sweep and by its client, though no
+// memory is free: the tails are read from the store while they are sent to it.
 func TestMoreTailsThanMemory(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.Memory = 4 * memory.LargeSlab
@@ -85,15 +85,14 @@ func TestMoreTailsThanMemory(t *testing.T) {
 	})
 }
 
-// However small its requests are, and however little memory there is, an upload has few
-// tails at all times.
+// However small its requests are, and however little memory there is, an upload always has few tails.
 func TestFewTails(t *testing.T) {
 	worlds(t, func(w *world) {
 		e := w.Start()
 		body := uploadtest.Content(120)
 		url := w.Create(len(body))
 		for i := range body {
-			w.full(e)() // the memory was needed elsewhere: no tail is kept
+			w.full(e)() // all memory was used elsewhere: no tail is kept in it
 			if status, _, err := w.Patch(t.Context(), url, int64(i), body[i:i+1]); status != http.StatusNoContent {
 				t.Fatal(status, err)
 			}
@@ -109,8 +108,8 @@ func TestFewTails(t *testing.T) {
 	})
 }
 
-// An upload that was begun when there was more memory has parts that are longer than all
-// there is now. It goes on, and others do.
+// An upload that was begun when there was more memory has parts that are larger than all memory now. It can be
+// continued, and so can others.
 func TestPartsLargerThanMemory(t *testing.T) {
 	worlds(t, func(w *world) {
 		body := uploadtest.Content(uploadtest.PartSize + uploadtest.PartSize/2)
@@ -142,7 +141,7 @@ func TestNoMemoryInTime(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.MemoryWait = 1 // nanosecond
 		e := w.Start()
-		// Long, since the store may be fast enough to give a slab back in time, now and then.
+		// Large, since the store may be fast enough to give a slab back in time, now and then.
 		body := uploadtest.Content(100 * memory.SmallSlab)
 		url := w.Create(len(body))
 		free := w.full(e)
@@ -176,7 +175,7 @@ func TestNoMemoryInTime(t *testing.T) {
 	})
 }
 
-// filler is a body that takes all the memory that is left once some of it was read.
+// filler is a body that takes all remaining memory once some of it was read.
 type filler struct {
 	io.Reader
 	b     *memory.Budget
@@ -197,8 +196,8 @@ func (r *filler) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A payload is read again from any byte, from memory and from the store; and not at all any
-// more once the call that sent it is over.
+// A payload can be read again from any byte, from memory and from the store; and not at all after the call that sent
+// it.
 func TestPayloadReader(t *testing.T) {
 	worlds(t, func(w *world) {
 		e := w.Start()

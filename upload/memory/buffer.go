@@ -5,24 +5,23 @@ import (
 	"sync"
 )
 
-// Bytes are held in slabs of these sizes, in bytes. The first ones of a buffer are small,
-// so that what is held is never much more than what has come.
+// Bytes are held in slabs of these sizes, in bytes. The first slabs of a buffer are small, so that a buffer never
+// holds much more memory than it has bytes.
 const (
 	SmallSlab  = 4 << 10
 	MiddleSlab = 16 << 10
 	LargeSlab  = 64 << 10
 )
 
-// slabs are the ones that are not in use, by size. A sync.Pool would give them to the
-// garbage collector at every turn, and the next request would make new ones: with
-// thousands of clients that is most of the collector's work.
+// slabs are the unused slabs, by size. A sync.Pool would lose them at every garbage collection, and the next requests
+// would allocate new ones: with thousands of clients that is most of the collector's work.
 type slabs struct {
 	mu    sync.Mutex
 	lists map[int][][]byte
 	bytes int
 }
 
-// maxFree is how much of them is kept, in bytes: little, as it comes on top of the budget.
+// maxFree is how many bytes of unused slabs are kept: few, as they come on top of the budget.
 const maxFree = 8 << 20
 
 func (f *slabs) get(size int) []byte {
@@ -48,15 +47,15 @@ func (f *slabs) put(b []byte) {
 	}
 }
 
-// slab holds bytes from one index to another. What is behind them is free.
+// slab holds bytes from one index to another. The space after them is free.
 type slab struct {
 	mem      []byte
 	from, to int
-	borrowed bool // another buffer's, which recycles it
+	borrowed bool // it belongs to another buffer, which recycles it
 }
 
-// Buffer holds the bytes of one part or tail in slabs. One that slabs are added to comes
-// from Budget.NewBuffer; the zero value is empty.
+// Buffer holds the bytes of one part or tail in slabs. Slabs can be added only to a buffer from Budget.NewBuffer; the
+// zero value is empty.
 type Buffer struct {
 	pool  *slabs
 	slabs []slab
@@ -67,13 +66,13 @@ type Buffer struct {
 // NewBuffer returns an empty buffer.
 func (b *Budget) NewBuffer() Buffer { return Buffer{pool: &b.slabs} }
 
-// Size is how many bytes are in the buffer.
+// Size returns how many bytes are in the buffer.
 func (b *Buffer) Size() int64 { return b.size }
 
-// Held is how many bytes of memory the buffer holds.
+// Held returns how many bytes of memory the buffer holds.
 func (b *Buffer) Held() int64 { return b.held }
 
-// Next is how large the next slab should be, in bytes.
+// Next returns how large the next slab should be, in bytes.
 func (b *Buffer) Next() int {
 	switch {
 	case b.size < MiddleSlab:
@@ -85,7 +84,7 @@ func (b *Buffer) Next() int {
 	}
 }
 
-// Grow adds a slab of one of the sizes. The caller's share has got the memory.
+// Grow adds a slab of one of the sizes. The caller's share must have got the memory.
 func (b *Buffer) Grow(size int) {
 	b.slabs = append(b.slabs, slab{mem: b.pool.get(size)})
 	b.held += int64(size)
@@ -108,9 +107,8 @@ func (b *Buffer) Extend(n int) {
 	}
 }
 
-// Split takes the bytes out of b. With lent, a read into the space of the last slab is still
-// under way: the slab stays with b, and what was taken borrows its bytes. Neither touches the
-// other's.
+// Split takes the bytes out of b. With lent, a read into the space of the last slab is still under way: the slab stays
+// with b, and the result borrows its bytes. Neither writes to the other's.
 func (b *Buffer) Split(lent bool) Buffer {
 	taken := *b
 	*b = Buffer{pool: b.pool}
@@ -125,7 +123,7 @@ func (b *Buffer) Split(lent bool) Buffer {
 	return taken
 }
 
-// Add moves the bytes of other behind those of b.
+// Add moves the bytes of other to the end of b.
 func (b *Buffer) Add(other Buffer) {
 	if b.pool == nil {
 		b.pool = other.pool
@@ -148,8 +146,7 @@ func (b *Buffer) From(pos int64, each func([]byte)) {
 	}
 }
 
-// Recycle empties the buffer and gives its slabs back to the pool. They must not be read any
-// more.
+// Recycle empties the buffer and returns its slabs to the pool. They must not be read any more.
 func (b *Buffer) Recycle() {
 	for _, s := range b.slabs {
 		if !s.borrowed {

@@ -2,15 +2,15 @@ package memory
 
 import "container/list"
 
-// keptTail is a tail that is stored, and still in memory.
+// keptTail is a tail that is stored and still in memory.
 type keptTail struct {
 	key  string
 	body Buffer
 }
 
-// Keep keeps the bytes of a stored tail, which were leaving, until they are needed or their
-// memory is: the next request will often make a part of them. The key of a tail is never
-// used for other bytes, so what is kept can't be out of date.
+// Keep keeps the bytes of a stored tail until they are recalled or their memory is needed: the next request will often
+// make a part of them. The key of a tail is never used for other bytes, so kept bytes can't be out of date. The bytes
+// were counted as leaving.
 func (b *Budget) Keep(key string, body Buffer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -19,8 +19,7 @@ func (b *Budget) Keep(key string, body Buffer) {
 	b.wake()
 }
 
-// Recall takes the bytes of a tail out of those kept, if they are there. They are leaving
-// again.
+// Recall removes the bytes of a tail from those kept and returns them, if they are there. They count as leaving again.
 func (b *Budget) Recall(key string) (Buffer, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

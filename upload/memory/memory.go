@@ -1,13 +1,12 @@
-// Package memory is the budget for the bytes of clients that are held in memory: how much
-// all requests together may hold, which ones wait for more, and which are asked to give some back.
+// Package memory is the budget for the bytes of clients that are held in memory: how much all requests together may
+// hold, which ones wait for more, and which are asked to give some back.
 //
-// No request waits forever, and a slow client must not hold what a fast one needs. So a
-// part of the budget is always being freed: when more than three quarters of it are
-// held by requests that are not about to give anything back, those that have held bytes
-// longest are asked to store them as tails. That takes no memory, so it never waits for
-// any, and neither does putting tails together. No request ever asks for more than one
-// slab: all asks are about as large, and are served in the order in which they came.
-// If the store accepts nothing, each ask ends after the budget's patience.
+// No request waits forever, and a slow client must not hold what a fast one needs. So a part of the budget is always
+// being freed: when more than three quarters of it are held by requests that are not about to give anything back,
+// those that have held bytes longest are asked to store them as tails. That needs no memory, so it never waits for
+// any, and neither does merging tails. No request ever asks for more than one slab: all requests for memory are about
+// as large, and are granted in the order in which they came. If the store accepts nothing, each wait ends after the
+// budget's patience.
 package memory
 
 import (
@@ -32,26 +31,25 @@ var ErrAsked = errors.New("asked to give memory back")
 // goroutines.
 type Budget struct {
 	limit    int64
-	patience time.Duration // the longest that anybody waits
+	patience time.Duration // the longest wait of a request
 	observe  func(waited time.Duration)
 
 	mu      sync.Mutex
 	used    int64
 	leaving int64     // of used: being sent to the store, or asked for
 	waiting list.List // of *wait, first come, first served
-	granted time.Time // when a request that waited was last given some
+	granted time.Time // when a waiting request was last granted some
 	filling list.List // of *Share that hold bytes and were not asked, oldest first
 	kept    map[string]*list.Element
 	keeping list.List // of *keptTail, oldest first
 
 	slabs slabs
 	lent  atomic.Int64  // slabs into which clients are being read
-	away  chan struct{} // has room for those that store a tail
-	moves chan struct{} // has room for those that send what they read from the store
+	away  chan struct{} // places for requests that store a tail
+	moves chan struct{} // places for requests that send what they read from the store
 }
 
-// New returns a budget of limit bytes. A request waits for as long as patience; observe
-// is told how long each one waited that had to.
+// New returns a budget of limit bytes. A request waits at most patience; observe is called with each wait.
 func New(limit int64, patience time.Duration, observe func(waited time.Duration)) *Budget {
 	return &Budget{limit: limit, patience: patience, observe: observe, kept: make(map[string]*list.Element),
 		slabs: slabs{lists: make(map[int][][]byte)}, away: make(chan struct{}, maxAway), moves: make(chan struct{}, maxMoves)}
@@ -64,10 +62,10 @@ type Stats struct {
 	Kept    int64         // bytes of tails that are stored already and kept for the next request
 	Waiting int           // requests that wait
 	Longest time.Duration // how long the first in line has waited
-	Stuck   time.Duration // how long none of those that wait was given anything
+	Stuck   time.Duration // how long no waiting request was granted anything
 }
 
-// Stats returns the figures of now.
+// Stats returns the current figures.
 func (b *Budget) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,8 +80,8 @@ func (b *Budget) Stats() Stats {
 	return s
 }
 
-// Moving returns file.ErrBusy if requests wait, and none of them was given anything for half
-// of the time that they may wait: the store takes nothing, or too little.
+// Moving returns file.ErrBusy if requests wait, and none of them was granted anything for half of the patience: the
+// store accepts nothing, or too little.
 func (b *Budget) Moving() error {
 	if stuck := b.Stats().Stuck; stuck >= b.patience/2 {
 		return fmt.Errorf("uploads have waited for memory for %s: %w", stuck.Round(time.Second), file.ErrBusy)
@@ -91,15 +89,15 @@ func (b *Budget) Moving() error {
 	return nil
 }
 
-// Share is what one request holds. Its fields belong to Budget.mu.
+// Share is what one request holds. Its fields are guarded by Budget.mu.
 type Share struct {
 	b     *Budget
 	held  int64
 	place *list.Element // in filling
 	ask   bool          // asked, and has stored nothing since
 	asked chan struct{} // has room for one: the request should store what it holds
-	// listed says that the share is, or was, among those that can be asked. Only the
-	// request itself ends that, so it may look without the lock: after every Read.
+	// listed says that the share is, or was, among those that can be asked. Only the request itself resets it, so it
+	// may be read without the lock: after every Read.
 	listed atomic.Bool
 }
 
@@ -117,9 +115,9 @@ func (b *Budget) Join() *Share { return &Share{b: b, asked: make(chan struct{}, 
 // Asked receives when the request should give back what it holds.
 func (s *Share) Asked() <-chan struct{} { return s.asked }
 
-// Get waits until n more bytes may be held. The error is ErrAsked if this very request
-// should give back what it holds, the cause of ctx if that ends, and file.ErrBusy after
-// the patience, or at once if there never will be as much.
+// Get waits until n more bytes may be held. The error is ErrAsked if this request itself should give back what it
+// holds, the cause of ctx if that ends, and file.ErrBusy after the patience, or at once if the budget is smaller than
+// n.
 func (s *Share) Get(ctx context.Context, n int64) error {
 	if err := s.b.acquire(ctx, n, s.asked); err != nil {
 		return err
@@ -133,7 +131,7 @@ func (s *Share) Get(ctx context.Context, n int64) error {
 	return nil
 }
 
-// Filled says that the request holds bytes of its client's, which can be stored as a tail.
+// Filled says that the request holds bytes of its client, which can be stored as a tail.
 func (s *Share) Filled() {
 	if s.listed.Load() {
 		return
@@ -145,8 +143,7 @@ func (s *Share) Filled() {
 	s.b.relieve()
 }
 
-// Leave says that n of the bytes held are being sent to the store. The sender gives them back
-// with Budget.Free.
+// Leave says that n of the held bytes are being sent to the store. The sender frees them with Budget.Free.
 func (s *Share) Leave(n int64) {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
@@ -155,7 +152,7 @@ func (s *Share) Leave(n int64) {
 	s.b.leaving += n
 }
 
-// Close gives back what is still held.
+// Close frees what is still held.
 func (s *Share) Close() {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
@@ -182,7 +179,7 @@ func (s *Share) unlist() {
 	}
 }
 
-// Free gives back n bytes that were leaving.
+// Free frees n bytes that were leaving.
 func (b *Budget) Free(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -240,7 +237,7 @@ func (b *Budget) fits(n int64) bool {
 	return b.used+n <= b.limit
 }
 
-// wake grants what the first in line wait for, as far as there is room.
+// wake grants the requests of the first in line, as far as there is room.
 func (b *Budget) wake() {
 	for b.waiting.Len() > 0 {
 		first := b.waiting.Front()
@@ -256,7 +253,7 @@ func (b *Budget) wake() {
 	b.relieve()
 }
 
-// relieve asks the oldest to give back, as long as too little is leaving.
+// relieve asks the oldest shares to give memory back, while too little is leaving.
 func (b *Budget) relieve() {
 	next := int64(0)
 	if b.waiting.Len() > 0 {

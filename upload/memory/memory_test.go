@@ -9,7 +9,7 @@ import (
 	"holdfast/file"
 )
 
-// waits says that n requests wait for memory.
+// waits waits until n requests wait for memory.
 func (b *Budget) waits(t *testing.T, n int) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
@@ -44,7 +44,7 @@ func (b *Budget) take(ctx context.Context, n int64) error {
 	return err
 }
 
-// isAsked looks whether a request was asked to give back what it holds.
+// isAsked reports whether a request was asked to give back what it holds.
 func isAsked(s *Share) bool { return len(s.asked) == 1 }
 
 func TestAsksTheOldestFirst(t *testing.T) {
@@ -58,7 +58,7 @@ func TestAsksTheOldestFirst(t *testing.T) {
 		t.Fatal("somebody was asked while there was enough")
 	}
 	third := b.Join()
-	got(t, third.Get(t.Context(), 20)) // 80 of 100: more than three quarters, and nothing on its way out
+	got(t, third.Get(t.Context(), 20)) // 80 of 100: more than three quarters, and none of them leaving
 	if !isAsked(old) || isAsked(young) {
 		t.Fatal("not the oldest was asked, or not only he")
 	}
@@ -66,7 +66,7 @@ func TestAsksTheOldestFirst(t *testing.T) {
 	if isAsked(old) {
 		t.Error("asked for what is on its way already")
 	}
-	old.Filled() // with nothing: it has its turn behind the others
+	old.Filled() // it holds nothing: its turn comes after the others
 	b.Free(30)
 	if b.used != 50 || b.leaving != 0 {
 		t.Errorf("%d used, %d leaving", b.used, b.leaving)
@@ -104,7 +104,7 @@ func TestWaitersComeInTurn(t *testing.T) {
 func TestWaiterIsAskedHimself(t *testing.T) {
 	b := New(100, time.Hour, ignore)
 	s := b.Join()
-	got(t, s.Get(t.Context(), 90)) // not filled yet: can't be asked
+	got(t, s.Get(t.Context(), 90)) // not filled yet, so it can't be asked
 	done := make(chan error)
 	go func() { done <- s.Get(context.Background(), 20) }()
 	b.waits(t, 1)
@@ -172,7 +172,7 @@ func TestKeepsTailsUntilItIsNeeded(t *testing.T) {
 	}
 }
 
-// A tail waits for a place to be stored from, at most as long as its upload's lease lasts.
+// A tail waits for a place from which it is stored, at most as long as its upload's lease lasts.
 func TestFewTailsAreStoredAtOnce(t *testing.T) {
 	b := New(100, time.Hour, ignore)
 	hold, in := make(chan struct{}), make(chan struct{}, 2*maxAway)
@@ -200,21 +200,21 @@ func TestFewTailsAreStoredAtOnce(t *testing.T) {
 	}
 }
 
-// What can never be had is refused at once, and keeps no request waiting behind it.
+// A request for more than the budget is refused at once, and blocks no request behind it.
 func TestRefusesWhatCanNeverBe(t *testing.T) {
 	b := New(100, time.Hour, ignore)
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // whoever waits does not for long
+	cancel() // a request that waits does not wait for long
 	if err := b.take(ctx, 101); !errors.Is(err, file.ErrBusy) {
 		t.Error(err)
 	}
 	got(t, b.take(t.Context(), 100))
 }
 
-// Every wait ends, for memory and for a place; and those that wait behind it are served.
+// Every wait ends, for memory and for a place; and requests that wait behind it are served.
 func TestWaitEnds(t *testing.T) {
 	b := New(100, time.Millisecond, ignore)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a wait that would not
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // ends a wait that would never end
 	defer cancel()
 	got(t, b.take(ctx, 100))
 	if err := b.take(ctx, 1); !errors.Is(err, file.ErrBusy) {
@@ -255,7 +255,7 @@ func TestLendsHalf(t *testing.T) {
 	}
 }
 
-// Uploads that do not move are seen: none of those that wait was given anything for half the patience.
+// Moving notices that uploads do not move: no waiting request was granted anything for half the patience.
 func TestMoving(t *testing.T) {
 	b := New(100, time.Hour, ignore)
 	got(t, b.take(t.Context(), 100))

@@ -8,23 +8,21 @@ import (
 	"holdfast/file"
 )
 
-// maxAway is how many tails go to the store at the same time. Each takes a connection and
-// its buffers: thousands at once, when a crowd is asked or leaves, would need more memory
-// than they give back. Only bytes that are in memory hold a place, and never a client
-// that is waited for.
+// maxAway is how many tails are sent to the store at the same time. Each takes a connection and its buffers: if
+// thousands were sent at once, because many requests are asked or end, they would need more memory than they give
+// back. Only bytes that are in memory take a place, and never a request that waits for its client.
 const maxAway = 32
 
-// maxMoves is maxAway for payloads that are read from the store in part. They have places
-// of their own: they may take long, and a request that was asked for memory should not
-// wait for them.
+// maxMoves is maxAway for payloads that are partly read from the store. They have places of their own: they may take
+// long, and a request that was asked for memory should not wait for them.
 const maxMoves = 16
 
-// StoreTail calls put when there is a place for a tail.
+// StoreTail calls put once there is a place for a tail.
 func (b *Budget) StoreTail(ctx context.Context, put func() error) error {
 	return b.in(ctx, b.away, put)
 }
 
-// Move calls put when there is a place for a payload that is read from the store in part.
+// Move calls put once there is a place for a payload that is partly read from the store.
 func (b *Budget) Move(ctx context.Context, put func() error) error { return b.in(ctx, b.moves, put) }
 
 // in calls put while it has one of the places.
@@ -53,10 +51,9 @@ func (b *Budget) waitForPlace(ctx context.Context, places chan struct{}) error {
 	}
 }
 
-// Lend reports whether a client may be read straight into a slab. Until the client sends
-// something that slab is of no use to anybody else, so that all of them together are at
-// most half of the memory; the others are read into a few bytes of their own first. After
-// true, call Unlend when the read is over.
+// Lend reports whether a client may be read straight into a slab. Until the client sends something that slab is of no
+// use to other requests, so all of them together are at most half of the memory; other clients are first read into a
+// few bytes of their own. After true, call Unlend when the read has ended.
 func (b *Budget) Lend() bool {
 	if b.lent.Add(1)*LargeSlab <= b.limit/2 {
 		return true
