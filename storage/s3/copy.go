@@ -18,9 +18,8 @@ import (
 	"holdfast/storage"
 )
 
-// CopyPart has the store make a part of an object. A refusal is ErrNoCopy, whatever the store's
-// words for it are; one that does not seem to be about this part is believed for refusalTTL, and the store is not asked
-// again until then.
+// CopyPart implements storage.Copier. A refusal is ErrNoCopy, in whatever form the store refuses. If it does not seem
+// to be about this part only, the store is not asked again before refusalTTL.
 func (c *Client) CopyPart(
 	ctx context.Context, from file.Location, fromETag string, offset, length int64,
 	to file.Location, m file.Multipart, number int32,
@@ -37,7 +36,7 @@ func (c *Client) CopyPart(
 		case err != nil:
 			return err
 		case out.CopyPartResult == nil:
-			// A store that knows nothing of copies takes the request for a part without bytes.
+			// A store that does not know copies takes the request for a part without bytes.
 			return errNoResult
 		}
 		part.ETag, err = given("tag", out.CopyPartResult.ETag)
@@ -46,7 +45,7 @@ func (c *Client) CopyPart(
 	return part, err
 }
 
-// Copy has the store copy a whole object. Refusals are as for CopyPart.
+// Copy implements storage.Copier. Refusals are as for CopyPart.
 func (c *Client) Copy(
 	ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string,
 ) error {
@@ -61,7 +60,7 @@ func (c *Client) Copy(
 	})
 }
 
-// errNoResult is the answer to a copy of a store that did not copy.
+// errNoResult is the error for a copy that was answered with success, but without a result.
 var errNoResult = errors.New("an answer without a result")
 
 // copy makes one call that copies, unless the store has refused such calls.
@@ -85,9 +84,9 @@ func (c *Client) copy(ctx context.Context, doing, bucket string, no *refusal, ca
 	})
 }
 
-// refusesCopy tells a store that does not copy from one that failed, or lacks the source. Stores have many words for
-// it: 501, 405, 411 (they want the bytes), 400 with a code of their own, 200 for a part without bytes. always says
-// that it will not copy the next one either: it was not about this source, its range or the right to read it.
+// refusesCopy distinguishes a store that does not copy from one that failed, or lacks the source. Stores refuse in
+// many ways: 501, 405, 411 (they want the bytes), 400 with a code of their own, 200 for a part without bytes. always
+// says that it will refuse every copy: the refusal was not about this source, its range or the right to read it.
 func (c *Client) refusesCopy(err error) (refused, always bool) {
 	if errors.Is(err, errNoResult) {
 		return true, true
@@ -113,8 +112,8 @@ func (c *Client) refusesCopy(err error) (refused, always bool) {
 	return true, true
 }
 
-// refusal is that a store does not do something. A refusal that was heard is forgotten after refusalTTL: the
-// store may have been replaced by a newer one, or something before it was to blame.
+// refusal remembers that a store does not support an operation. A refusal that was seen expires after refusalTTL: the
+// store may have been replaced by a newer one, or a proxy may have been the cause.
 type refusal struct {
 	known bool         // it never does
 	until atomic.Int64 // Unix seconds
@@ -126,8 +125,8 @@ func (r *refusal) stands() bool { return r.known || time.Now().Unix() < r.until.
 
 func (r *refusal) note() { r.until.Store(time.Now().Add(refusalTTL).Unix()) }
 
-// copySource is an object as a header names it: all but unreserved characters (RFC 3986, 2.3) and
-// slashes are escaped. Some stores take a "+" there for a space.
+// copySource returns an object as a header names it: everything but unreserved characters (RFC 3986, 2.3) and slashes
+// is escaped. Some stores read a "+" there as a space.
 func copySource(at file.Location) *string {
 	escape := strings.NewReplacer("+", "%20", "%2F", "/")
 	return aws.String(escape.Replace(url.QueryEscape(at.Bucket)) + "/" + escape.Replace(url.QueryEscape(at.Key)))

@@ -11,8 +11,8 @@ import (
 	"holdfast/storage"
 )
 
-// A store that does not copy has many words for it. Whatever it says, the bytes are read and written in the copy's
-// place, and it is not asked again where the refusal was not about this one part.
+// Stores that do not copy refuse in many ways. In each case the bytes are read and written instead, and the store is
+// not asked again if the refusal was not about this one part.
 func TestNoCopy(t *testing.T) {
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false)
@@ -72,7 +72,7 @@ func TestNoCopy(t *testing.T) {
 	}
 }
 
-// A refusal is forgotten after a while: the store may be another one by then.
+// A refusal expires: the store may have been replaced by then.
 func TestRefusalIsForgotten(t *testing.T) {
 	var r refusal
 	if r.stands() {

@@ -14,7 +14,7 @@ import (
 	"holdfast/storage"
 )
 
-// wrap says what was being done and of which kind the error is; kind is that of errors that are not told apart.
+// wrap adds what was being done and the kind of the error; kind is for errors that have no kind of their own.
 func wrap(kind error, doing string, err error) error {
 	if err == nil {
 		return nil
@@ -35,8 +35,8 @@ func wrap(kind error, doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, kind, err)
 }
 
-// missing reports whether the store says that an object is not there, or its bucket. The status 404 alone does not say
-// so: every web server has it, and a client that hears of it believes that its upload is gone.
+// missing reports whether the store says that there is no such object or bucket. The status 404 alone does not: any
+// web server answers 404, and a client that gets one believes that its upload is gone.
 func missing(err error) bool {
 	switch code(err) {
 	case "NoSuchKey", "NoSuchBucket":
@@ -45,14 +45,14 @@ func missing(err error) bool {
 	return false
 }
 
-// answered reports whether an error is S3's own answer, with a code in its body. Without one the SDK makes a
-// code of the status: 404 without a body is "NotFound". Answers to HEAD have no body.
+// answered reports whether an error is S3's own answer, with a code in its body. Without a body the SDK derives a code
+// from the status: 404 becomes "NotFound". Answers to HEAD have no body.
 func answered(err error) bool {
 	c := code(err)
 	return c != "" && c != "UnknownError" && c != strings.ReplaceAll(http.StatusText(status(err)), " ", "")
 }
 
-// refusesKeys reports whether the store knows neither us nor our signature: then it refuses everything.
+// refusesKeys reports whether the store refuses the access key or the signature: then it refuses everything.
 func refusesKeys(err error) bool {
 	switch code(err) {
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed",
@@ -62,7 +62,8 @@ func refusesKeys(err error) bool {
 	return false
 }
 
-// given refuses a success without what a store never leaves out: something else answered.
+// given returns a value that every S3 store sends with a success; if it is missing, the answer came from something
+// else.
 func given(what string, s *string) (string, error) {
 	if aws.ToString(s) == "" {
 		return "", fmt.Errorf("an answer without %s: not the store's", what)

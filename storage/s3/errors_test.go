@@ -11,7 +11,7 @@ import (
 	"holdfast/storage"
 )
 
-// everything answers all requests alike, as a server does that is no store.
+// everything answers all requests alike, like a server that is not a store.
 func everything(status int, body string) fault {
 	return func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
@@ -21,8 +21,8 @@ func everything(status int, body string) fault {
 	}
 }
 
-// A server that is no store is found out, and what it says about objects and uploads is not believed: nothing is
-// gone because a web server has no such page.
+// A server that is not a store is detected, and its answers about objects and uploads are not believed: its 404 does
+// not mean that an object is gone.
 func TestAServerThatIsNoStore(t *testing.T) {
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false)
@@ -81,7 +81,7 @@ func TestAServerThatIsNoStore(t *testing.T) {
 	}
 }
 
-// noAnswers are questions to which a server that is no store has no answer.
+// noAnswers checks the calls for which a server that is not a store has no answer.
 func noAnswers(t *testing.T, c *Client, at file.Location, name string) {
 	t.Helper()
 	if _, err := c.Stat(t.Context(), at); !errors.Is(err, file.ErrStorageRead) || errors.Is(err, file.ErrNotFound) {
@@ -97,7 +97,7 @@ func noAnswers(t *testing.T, c *Client, at file.Location, name string) {
 
 func second[T any](_ T, err error) error { return err }
 
-// Keys that the store does not know, or whose signature it refuses, open nothing; that is seen before any upload.
+// An unknown access key, or a refused signature, is noticed by Ping, before any upload.
 func TestPingSeesWrongKeys(t *testing.T) {
 	s := s3test.Start(t)
 	for name, change := range map[string]func(*Options){

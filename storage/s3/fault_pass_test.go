@@ -17,7 +17,7 @@ import (
 	"holdfast/storage"
 )
 
-// upload makes a multipart object of body, in two parts, with c.
+// upload stores body as a multipart object of two parts.
 func upload(ctx context.Context, c *Client, at file.Location, body []byte) error {
 	m, err := c.BeginMultipart(ctx, at, "video/mp4", false)
 	if err != nil {
@@ -44,7 +44,7 @@ func upload(ctx context.Context, c *Client, at file.Location, body []byte) error
 	return err
 }
 
-// faulty makes each call to a store over a proxy that injects faults, and looks at the result without the proxy.
+// faulty makes each call to a store through a proxy that injects faults, and checks the result without the proxy.
 type faulty struct {
 	proxy   *faultyProxy
 	client  *Client // over the proxy

@@ -13,7 +13,7 @@ import (
 	"holdfast/storage"
 )
 
-// Leftovers is storage.Store's.
+// Leftovers implements storage.Store.
 func (c *Client) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
 	defer cancel()

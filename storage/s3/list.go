@@ -12,7 +12,7 @@ import (
 	"holdfast/storage"
 )
 
-// List is storage.Store's.
+// List implements storage.Store.
 func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.patient)
 	defer cancel()
@@ -41,7 +41,7 @@ func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]stor
 	return nil, nil
 }
 
-// Multiparts is storage.Store's.
+// Multiparts implements storage.Store.
 func (c *Client) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
 	for pages := s3.NewListMultipartUploadsPaginator(c.s3,
 		&s3.ListMultipartUploadsInput{Bucket: &bucket}); pages.HasMorePages(); {
@@ -60,7 +60,7 @@ func (c *Client) Multiparts(ctx context.Context, bucket string, each func(storag
 	return nil
 }
 
-// Buckets is storage.Store's.
+// Buckets implements storage.Store.
 func (c *Client) Buckets(ctx context.Context, prefix string) (names []string, err error) {
 	for pages := s3.NewListBucketsPaginator(c.s3, &s3.ListBucketsInput{}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx, c.soon)

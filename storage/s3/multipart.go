@@ -69,9 +69,9 @@ func (c *Client) Complete(ctx context.Context, at file.Location, m file.Multipar
 	})
 }
 
-// completed lists parts for the store, with the sums of all of them or of none. Where some are not known the store is
-// asked: a replica of the version before sends parts and knows nothing of sums that a newer one has asked for. A store
-// that does not know them either did not listen when it was told about sums.
+// completed lists parts for the store, with the checksums of all of them or of none. If some are not known the store
+// is asked: a replica of the previous version sends parts without keeping their checksums. If the store does not know
+// them either, it has ignored that the upload has checksums.
 func (c *Client) completed(
 	ctx context.Context, at file.Location, m file.Multipart, parts []file.Part,
 ) ([]types.CompletedPart, error) {
@@ -106,13 +106,13 @@ func (c *Client) completed(
 	return list, nil
 }
 
-// part is a part by what the store and we know of it.
+// part identifies a part by what both the store and we know of it.
 type part struct {
 	number int32
 	etag   string
 }
 
-// sums are the CRC32 that the store keeps of the parts of a multipart upload; none where it lists no parts.
+// sums returns the CRC32s that the store keeps of the parts of a multipart upload; none if it lists no parts.
 func (c *Client) sums(ctx context.Context, at file.Location, m file.Multipart) (map[part]string, error) {
 	found := map[part]string{}
 	pages := s3.NewListPartsPaginator(c.s3, &s3.ListPartsInput{Bucket: &at.Bucket, Key: &at.Key, UploadId: &m.ID})

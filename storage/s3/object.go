@@ -59,8 +59,8 @@ func (c *Client) Stat(ctx context.Context, at file.Location) (storage.Object, er
 		Type: aws.ToString(out.ContentType), Modified: aws.ToTime(out.LastModified)}, nil
 }
 
-// confirmMissing asks with GET what HEAD has answered with 404: HEAD's answers have no body in which S3 would say that
-// the object is not there, and any web server has the same.
+// confirmMissing repeats with GET a request that HEAD has answered with 404: an answer to HEAD has no body in which S3
+// would say that the object is missing, so any web server's 404 looks the same.
 func (c *Client) confirmMissing(ctx context.Context, at file.Location, head error) error {
 	first := "bytes=0-0"
 	out, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &at.Bucket, Key: &at.Key, Range: &first}, c.soon)

@@ -16,7 +16,7 @@ import (
 	"holdfast/file"
 )
 
-// Open is storage.Store's.
+// Open implements storage.Store.
 func (c *Client) Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
 	b := &body{client: c, ctx: ctx, at: at, etag: etag, offset: offset, left: length}
 	if err := b.open(); err != nil {

@@ -34,7 +34,7 @@ func sockets(t *testing.T) (here, there *net.TCPConn) {
 	return a.(*net.TCPConn), b.(*net.TCPConn)
 }
 
-// passed is an object that is handed on to sockets and writers.
+// passed is an object that is passed to sockets and writers.
 type passed struct {
 	*Client
 	at      file.Location
@@ -62,7 +62,7 @@ func (p *passed) open(t *testing.T, offset, length int64) *rangeBody {
 	return r.(*rangeBody)
 }
 
-// idle is how many connections wait for another request.
+// idle returns the number of idle connections.
 func (p *passed) idle() int {
 	p.reader.wires.mu.Lock()
 	defer p.reader.wires.mu.Unlock()
@@ -126,7 +126,7 @@ func TestPass(t *testing.T) {
 	})
 }
 
-// A connection is used again after a body that was read to its end, and only then.
+// A connection is reused after a body that was read to its end, and only then.
 func TestPassKeepsConnections(t *testing.T) {
 	p := newPassed(t)
 	for range 20 {
@@ -159,7 +159,7 @@ func TestPassKeepsConnections(t *testing.T) {
 	if n := p.idle(); n != before-1 {
 		t.Errorf("%d connections wait, %d did before", n, before)
 	}
-	r.Close() // not read to its end: it can't be used again
+	r.Close() // not read to its end: the connection can't be reused
 	if n := p.idle(); n != before-1 {
 		t.Errorf("%d connections wait, after one was dropped of %d", n, before)
 	}

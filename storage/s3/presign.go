@@ -13,7 +13,7 @@ import (
 	"holdfast/storage"
 )
 
-// Presigner is storage.Presigner's.
+// Presigner implements storage.Presigner.
 func (c *Client) Presigner(endpoint string) func(context.Context, file.Location, storage.Presigned) (string, error) {
 	signer := s3.NewPresignClient(c.s3, s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
 		o.APIOptions = nil // they record calls, and presigning makes none

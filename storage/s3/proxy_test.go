@@ -24,14 +24,13 @@ var shortLimits = limits{
 	backoff: time.Millisecond, maxBackoff: 30 * time.Millisecond,
 }
 
-// faultyProxy stands before a real S3 server. The next requests that are of a kind meet a
-// fault; all others pass.
+// faultyProxy is a proxy before a real S3 server. The next requests of a given kind meet a fault; all others pass.
 type faultyProxy struct {
 	*httptest.Server
 	pass http.Handler
 
 	mu     sync.Mutex
-	method string // and part of the request's URI, of those that are harmed
+	method string // of the requests that meet the fault, and part of their URI
 	part   string
 	times  int
 	all    bool // requests of every kind are harmed
@@ -86,14 +85,14 @@ func (p *faultyProxy) client(t testing.TB, s *s3test.Server, change ...func(*Opt
 	return c
 }
 
-// harm lets the next requests of this kind meet f.
+// harm makes the next requests of this kind meet f.
 func (p *faultyProxy) harm(method, part string, times int, f fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.method, p.part, p.times, p.fault, p.seen = method, part, times, f, nil
 }
 
-// harmAll lets requests of every kind meet the fault, or only those that harm has named.
+// harmAll makes requests of every kind meet the fault, or only those named by harm.
 func (p *faultyProxy) harmAll(all bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,7 +121,7 @@ func (p *faultyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.pass.ServeHTTP(w, r)
 }
 
-// answers is the answer of a server that has an internal problem.
+// answers returns an error answer, as of a server with an internal problem.
 func answers(status int, code string) fault {
 	return func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -140,10 +139,10 @@ func resets(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
 	hangUp(w, nil, 0)
 }
 
-// cuts has the request done, and resets the connection in the middle of the answer.
+// cuts executes the request, and resets the connection in the middle of the answer.
 func cuts(p *faultyProxy, w http.ResponseWriter, r *http.Request) { half(p, w, r, 0) }
 
-// ends is like cuts, but the connection is closed in good order.
+// ends is like cuts, but closes the connection regularly.
 func ends(p *faultyProxy, w http.ResponseWriter, r *http.Request) { half(p, w, r, -1) }
 
 func half(p *faultyProxy, w http.ResponseWriter, r *http.Request, linger int) {
@@ -153,7 +152,7 @@ func half(p *faultyProxy, w http.ResponseWriter, r *http.Request, linger int) {
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(answer.Code) + " x\r\n")
 	length := answer.Body.Len()
 	if length == 0 {
-		length = 1 // or half of nothing would be all of it
+		length = 1 // half of nothing would be the whole body
 	}
 	answer.Header().Set("Content-Length", strconv.Itoa(length))
 	answer.Header().Write(&b)
@@ -182,13 +181,13 @@ func hangUp(w http.ResponseWriter, last []byte, linger int) {
 	conn.Close()
 }
 
-// hangs takes the request and says nothing, until the client has gone.
+// hangs reads the request and does not answer until the client has gone.
 func hangs(_ *faultyProxy, _ http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 }
 
-// stops reads half of the request and leaves the rest where it is.
+// stops reads half of the request and then nothing more.
 func stops(_ *faultyProxy, _ http.ResponseWriter, r *http.Request) {
 	io.CopyN(io.Discard, r.Body, r.ContentLength/2)
 	select {
@@ -197,7 +196,7 @@ func stops(_ *faultyProxy, _ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stallsAnswering sends half of the answer and no more.
+// stallsAnswering sends half of the answer and then nothing more.
 func stallsAnswering(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
 	answer := httptest.NewRecorder()
 	p.pass.ServeHTTP(answer, r)
@@ -211,7 +210,7 @@ func stallsAnswering(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// slowReader gives some bytes each time, after a while.
+// slowReader returns a few bytes at a time, with a pause before each.
 type slowReader struct {
 	io.ReadCloser
 	most int
@@ -223,7 +222,7 @@ func (s slowReader) Read(b []byte) (int, error) {
 	return s.ReadCloser.Read(b[:min(s.most, len(b))])
 }
 
-// slowly passes the request on, whose body is taken a little at a time.
+// slowly passes the request on, reading its body a little at a time.
 func slowly(most int, wait time.Duration) fault {
 	return func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
 		r.Body = slowReader{r.Body, most, wait}

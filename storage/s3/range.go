@@ -68,7 +68,7 @@ func newReader(o Options) *reader {
 		wires:  wires{dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) }}}
 }
 
-// Read is storage.Store's.
+// Read implements storage.Store.
 func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
 	if c.reader == nil || length == 0 {
 		b := &body{client: c, ctx: ctx, at: at, etag: etag, offset: offset, left: length}

@@ -50,7 +50,7 @@ func brokenConnection(err error) aws.Ternary {
 			return aws.TrueTernary
 		}
 	}
-	var cut *xml.SyntaxError // an answer that was cut: the decoder hides the reason
+	var cut *xml.SyntaxError // an answer that was cut: the decoder hides the cause
 	if status(err) < 300 && errors.As(err, &cut) {
 		return aws.TrueTernary
 	}

@@ -16,10 +16,10 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// sent is what a request that puts bytes says about them.
+// sent is how a request that puts bytes is signed and summed.
 type sent struct{ hash, crc, trailer string }
 
-// A real server checks what arrives there under each setting.
+// A real server verifies requests under each setting.
 func TestSigning(t *testing.T) {
 	s := s3test.Start(t)
 	body := random(t, 1<<20)
@@ -58,7 +58,7 @@ func TestSigning(t *testing.T) {
 	}
 }
 
-// putAllWays puts body as an object and as a part, each at once and in a second try, which has to be signed alike.
+// putAllWays puts body as an object and as a part, each once and again as a retry, which has to be signed alike.
 func putAllWays(t *testing.T, p *faultyProxy, client *Client, body []byte, want sent) {
 	t.Helper()
 	at := file.Location{Bucket: "signing-1", Key: string(file.NewID())}
@@ -120,7 +120,7 @@ func BenchmarkPutPart(b *testing.B) {
 	}
 }
 
-// cpu is the processor time of this process, without the server.
+// cpu returns the processor time of this process, without the server's.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -16,8 +16,8 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// A store that takes bytes slowly is waited for, however long it takes in all: longer here
-// than a stall may last. Small socket buffers make it felt at once.
+// A slow store is waited for, however long it takes in all: here longer than a stall may last. Small socket buffers
+// make the slowness visible at once.
 func TestSlowIsNotStalled(t *testing.T) {
 	const stall = 3 * time.Second // nothing happens for so long on no busy machine
 	s := s3test.Start(t)
@@ -51,7 +51,7 @@ func TestSlowIsNotStalled(t *testing.T) {
 	if n := len(p.requests()); n != 1 || time.Since(since) < stall {
 		t.Errorf("%d tries in %s", n, time.Since(since))
 	}
-	// And so is a reader that is slow itself.
+	// So is a slow reader.
 	r, err := c.Open(t.Context(), at, "", 0, 1<<20)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func stallConnStalls(t *testing.T) {
 	defer far.Close()
 	far.SetDeadline(time.Now().Add(10 * time.Second))
 	c := &stallConn{Conn: near, read: 100 * time.Millisecond, write: 100 * time.Millisecond}
-	for range 2 { // once is not for ever
+	for range 2 { // more than once
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("read: %v", err)
 		}

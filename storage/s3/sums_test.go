@@ -48,8 +48,7 @@ func TestTheStoreComparesPartsInTheEnd(t *testing.T) {
 	}
 }
 
-// Stores that know nothing of checksums are asked again without, and may not keep the sums that they have taken
-// note of.
+// A store that refuses checksums is asked again without them, and may not keep the ones that it has accepted.
 func TestAStoreWithoutChecksums(t *testing.T) {
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false)
@@ -68,7 +67,7 @@ func TestAStoreWithoutChecksums(t *testing.T) {
 		if err != nil || part.CRC32 != "" {
 			t.Fatal(name, part, err)
 		}
-		m.Sums = sums // what the service believes
+		m.Sums = sums // what the service assumes
 		if err := c.Complete(t.Context(), at, m, []file.Part{part}); err != nil {
 			t.Fatal(name, err)
 		}

@@ -11,12 +11,12 @@ import (
 // limits are the time limits of calls.
 type limits struct {
 	// Of a call, including its retries.
-	ask     time.Duration // a question, and the time to an object's first byte
-	write   time.Duration // a write without its bytes: see writing
+	ask     time.Duration // a call without a body, and the time to an object's first byte
+	write   time.Duration // a write, besides the time for its bytes: see writing
 	patient time.Duration // completing and copying, which take long on some stores
 
 	// Of one attempt.
-	answer     time.Duration // until a question is answered
+	answer     time.Duration // until a request without a body is answered
 	stallRead  time.Duration // a read without progress
 	stallWrite time.Duration // a write without progress
 

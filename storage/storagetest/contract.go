@@ -1,4 +1,4 @@
-// Package storagetest is the contract of storage.Store as a suite, which every store has to pass.
+// Package storagetest tests the contract of storage.Store. Every store has to pass.
 package storagetest
 
 import (
@@ -11,13 +11,13 @@ import (
 	"holdfast/storage"
 )
 
-// Quirk is something that a store does otherwise, and the contract permits it to.
+// Quirk is a deviation that the contract allows.
 type Quirk int
 
 const (
-	// PlainKeys: the store refuses or changes keys that are no clean paths, or longer than a file's name may be.
+	// PlainKeys: the store refuses or changes keys that are not clean paths, or longer than a file name may be.
 	PlainKeys Quirk = iota + 1
-	// CompletesUnknown: where an object is, the store answers Complete with success, whatever the upload's id.
+	// CompletesUnknown: if there is an object under the key, Complete of an unknown upload succeeds.
 	CompletesUnknown
 )
 
@@ -27,7 +27,7 @@ type Copier interface {
 	storage.Copier
 }
 
-// suite is a store that is tested.
+// suite is a store under test.
 type suite struct {
 	storage.Store
 	quirks map[Quirk]bool

@@ -9,7 +9,7 @@ import (
 	"holdfast/storage"
 )
 
-// CopyWhole is what a store has to do that copies objects by itself: no other ones than it was told.
+// CopyWhole tests a store that copies objects by itself: it copies exactly the objects that it is told to.
 func CopyWhole(t *testing.T, c Copier) {
 	ctx := t.Context()
 	layout := storage.Layout{BucketPrefix: "copy-" + string(file.NewID())[:8]}
@@ -32,7 +32,7 @@ func CopyWhole(t *testing.T, c Copier) {
 	}
 }
 
-// CopyParts is what a store has to do that copies parts by itself.
+// CopyParts tests a store that copies parts by itself.
 func CopyParts(t *testing.T, c Copier) {
 	ctx := t.Context()
 	layout := storage.Layout{BucketPrefix: "copy-" + string(file.NewID())[:8]}
@@ -42,7 +42,7 @@ func CopyParts(t *testing.T, c Copier) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Keys with all that means something in a URL, or in a header, and another bucket.
+	// Keys with every character that has a meaning in a URL or a header, and another bucket.
 	var parts []file.Part
 	var want []byte
 	for i, key := range []string{string(file.NewID()), "tails/a b+c%20d/ü?x=1&y#z:@!$'()*,;=~", "last"} {

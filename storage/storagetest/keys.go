@@ -24,7 +24,7 @@ func oddKeys() []string {
 		strings.Repeat("d/", 511) + "de"}
 }
 
-// keys: every key is a name of its own, is listed as it was written, and is deleted alone.
+// keys: every key is different from all others, is listed as it was written, and is deleted alone.
 func (s suite) keys(t *testing.T) {
 	bucket := fresh("keys").Object(1, "").Bucket
 	content := map[string][]byte{}
@@ -78,7 +78,7 @@ func (s suite) listed(t *testing.T, bucket string, content map[string][]byte) {
 	if slices.Sort(want); !slices.Equal(got, want) {
 		t.Errorf("listed: %.2000q\nwant: %.2000q", got, want)
 	}
-	// Each key, as the one after which a page begins.
+	// With each key as the one after which a page begins.
 	for i, key := range want {
 		if page, err := s.List(t.Context(), bucket, "", key); err != nil || len(page) != len(want)-i-1 ||
 			len(page) > 0 && page[0].Key != want[i+1] {

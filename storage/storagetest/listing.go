@@ -15,7 +15,7 @@ import (
 	"holdfast/storage"
 )
 
-// listing: what is there is listed, by pages, in the order of the keys' bytes, also while it changes.
+// listing: objects are listed in pages, in the order of the keys' bytes, also while they change.
 func (s suite) listing(t *testing.T) {
 	cases(t, testing.InternalTest{Name: "order", F: s.listsInOrder}, testing.InternalTest{Name: "pages", F: s.pages},
 		testing.InternalTest{Name: "begun", F: s.listsBegun}, testing.InternalTest{Name: "leftovers", F: s.leftovers},
@@ -77,7 +77,7 @@ func (s suite) listsInOrder(t *testing.T) {
 	}
 }
 
-// listsBegun: what was begun is listed, until it is completed or aborted.
+// listsBegun: an unfinished upload is listed until it is completed or aborted.
 func (s suite) listsBegun(t *testing.T) {
 	ctx, layout := t.Context(), fresh("begun")
 	want := map[string]string{} // keys by upload id
@@ -120,7 +120,7 @@ func (s suite) listsBegun(t *testing.T) {
 	look()
 }
 
-// leftovers: everything that belongs to one upload is found, and nothing of others.
+// leftovers: everything that belongs to one upload is found, and nothing that belongs to others.
 func (s suite) leftovers(t *testing.T) {
 	ctx, layout := t.Context(), fresh("left")
 	bucket := layout.Object(1, "").Bucket
@@ -158,7 +158,7 @@ func (s suite) leftovers(t *testing.T) {
 	}
 }
 
-// pages: each is full but the last, and each object is on one.
+// pages: every page but the last is full, and each object is on one page.
 func (s suite) pages(t *testing.T) {
 	bucket := fresh("pages").Object(1, "").Bucket
 	const all = 1005
@@ -192,7 +192,7 @@ func (s suite) pages(t *testing.T) {
 	}
 }
 
-// listsBesideChanges: what is there all the time is listed, whatever comes and goes meanwhile.
+// listsBesideChanges: objects that exist all the time are listed, whatever is added and deleted meanwhile.
 func (s suite) listsBesideChanges(t *testing.T) {
 	bucket := fresh("changes").Object(1, "").Bucket
 	var stay []string

@@ -13,7 +13,7 @@ import (
 	"holdfast/storage"
 )
 
-// objects: what is put is there whole, from the moment that Put returns, until it is deleted.
+// objects: an object is there as a whole, from the moment that Put returns until it is deleted.
 func (s suite) objects(t *testing.T) {
 	cases(t, testing.InternalTest{Name: "put", F: s.putAndDelete}, testing.InternalTest{Name: "missing", F: s.missing},
 		testing.InternalTest{Name: "repeated", F: s.repeated}, testing.InternalTest{Name: "at once", F: s.atOnce},
@@ -33,7 +33,7 @@ func (s suite) putAndDelete(t *testing.T) {
 		}
 		holds(t, s, at, content)
 	}
-	for range 2 { // what is not there can be deleted, too
+	for range 2 { // a missing object can be deleted, too
 		if err := s.Delete(ctx, at); err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func (s suite) repeated(t *testing.T) {
 	holds(t, s, at, []byte("two"))
 }
 
-// atOnce: of writes to one key at the same time one is there in the end, whole; others' keys are not concerned.
+// atOnce: after concurrent writes to one key the object is one of them, whole; other keys are unaffected.
 func (s suite) atOnce(t *testing.T) {
 	layout := fresh("once")
 	shared := layout.Object(1, "shared")
@@ -109,7 +109,7 @@ func (s suite) atOnce(t *testing.T) {
 	holds(t, s, shared, contents[last[0]])
 }
 
-// ended: a call whose context has ended fails, and takes nothing along.
+// ended: a call whose context has ended fails, and destroys nothing.
 func (s suite) ended(t *testing.T) {
 	at := fresh("ended").Object(1, file.NewID())
 	content := random(t, 2*storage.MinPart)
@@ -144,7 +144,7 @@ func (s suite) ping(t *testing.T) {
 	}
 }
 
-// sizes: a body that has fewer or more bytes than it should is an error, and nothing is visible of it.
+// sizes: a body with fewer or more bytes than declared is an error, and nothing of it becomes visible.
 func (s suite) sizes(t *testing.T) {
 	ctx, at := t.Context(), fresh("sizes").Object(1, file.NewID())
 	put(t, s, at, []byte("whole"))

@@ -40,8 +40,8 @@ func (s suite) multiparts(t *testing.T) {
 		testing.InternalTest{Name: "two", F: s.twoUploads}, testing.InternalTest{Name: "race", F: s.completeAtOnce})
 }
 
-// order: parts come in any order, at once and again, with gaps between their numbers; those that are not named are
-// gone in the end. Nothing is seen of them before.
+// order: parts may be stored in any order, concurrently, again, and with gaps between their numbers. Parts that
+// Complete does not name are removed. Nothing is visible before.
 func (s suite) order(t *testing.T) {
 	ctx, at := t.Context(), fresh("order").Object(1, file.NewID())
 	m := begin(t, s, at)
@@ -90,7 +90,7 @@ func (s suite) order(t *testing.T) {
 	}
 }
 
-// empty: the last part may have any size, also none.
+// empty: the last part may have any size, even 0.
 func (s suite) empty(t *testing.T) {
 	at := fresh("empty").Object(1, file.NewID())
 	for _, last := range [][]byte{nil, []byte("1")} {
@@ -102,7 +102,7 @@ func (s suite) empty(t *testing.T) {
 	}
 }
 
-// late: what comes after Complete changes nothing.
+// late: calls after Complete change nothing.
 func (s suite) late(t *testing.T) {
 	ctx, at := t.Context(), fresh("late").Object(1, file.NewID())
 	m := begin(t, s, at)
@@ -149,7 +149,7 @@ func (s suite) late(t *testing.T) {
 	}
 }
 
-// abort: an upload that was aborted is gone with its parts, and nothing comes of it any more.
+// abort: an aborted upload is gone with its parts, and can't be continued.
 func (s suite) abort(t *testing.T) {
 	ctx, at := t.Context(), fresh("abort").Object(2, file.NewID())
 	put(t, s, at, []byte("was there before"))
@@ -189,7 +189,7 @@ func (s suite) abort(t *testing.T) {
 	holds(t, s, at, []byte("was there before"))
 }
 
-// twoUploads: uploads for one key are apart, and so are their parts.
+// twoUploads: several uploads for one key are independent, and so are their parts.
 func (s suite) twoUploads(t *testing.T) {
 	ctx, at := t.Context(), fresh("two").Object(1, file.NewID())
 	one, two := begin(t, s, at), begin(t, s, at)
@@ -211,7 +211,7 @@ func (s suite) twoUploads(t *testing.T) {
 	holds(t, s, at, []byte("the second"))
 }
 
-// completeAtOnce: several that complete one upload make one object.
+// completeAtOnce: concurrent calls of Complete for one upload make one object.
 func (s suite) completeAtOnce(t *testing.T) {
 	ctx, at := t.Context(), fresh("race").Object(1, file.NewID())
 	m := begin(t, s, at)

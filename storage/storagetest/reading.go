@@ -23,7 +23,7 @@ func (s suite) reading(t *testing.T) {
 		testing.InternalTest{Name: "replaced", F: s.replaced}, testing.InternalTest{Name: "closed", F: s.closed})
 }
 
-// ranges: at all edges, of an object in one piece and of one that was made of parts.
+// ranges: ranges at all edges are read, of an object in one piece and of one made of parts.
 func (s suite) ranges(t *testing.T) {
 	layout := fresh("ranges")
 	content := random(t, storage.MinPart+1000)
@@ -90,7 +90,7 @@ func (s suite) conditional(t *testing.T) {
 	}
 }
 
-// replaced: an object that is replaced, or deleted, while it is read is read as it was, or reading it fails.
+// replaced: if an object is replaced or deleted while it is read, the read returns the old bytes or fails.
 func (s suite) replaced(t *testing.T) {
 	layout := fresh("replaced")
 	one, two := random(t, 2*storage.MinPart), random(t, 2*storage.MinPart)
@@ -133,7 +133,7 @@ func (s suite) replaced(t *testing.T) {
 	}
 }
 
-// closed: a body that is not read to its end can be closed, and not read any more; what it held is free again.
+// closed: a body can be closed before its end, and not read any more; its resources are free again.
 func (s suite) closed(t *testing.T) {
 	at := fresh("closed").Object(1, file.NewID())
 	content := random(t, 1<<20)

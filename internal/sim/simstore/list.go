@@ -14,7 +14,7 @@ import (
 // pageSize is the most that a listing returns at a time.
 const pageSize = 1000
 
-// List is storage.Store's.
+// List implements storage.Store.
 func (s *Store) List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error) {
 	c := Call{Op: "List", At: file.Location{Bucket: bucket, Key: prefix}}
 	fate := s.fates(ctx, c)
@@ -58,7 +58,7 @@ func (s *Store) multiparts(bucket string) (all []storage.Begun) {
 	return all
 }
 
-// Multiparts is storage.Store's.
+// Multiparts implements storage.Store.
 func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
 	all, err := read(ctx, s, Call{Op: "Multiparts", At: file.Location{Bucket: bucket}},
 		func() ([]storage.Begun, error) { return s.multiparts(bucket), nil })
@@ -70,7 +70,7 @@ func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage
 	return err
 }
 
-// Buckets is storage.Store's.
+// Buckets implements storage.Store.
 func (s *Store) Buckets(ctx context.Context, prefix string) ([]string, error) {
 	return read(ctx, s, Call{Op: "Buckets"}, func() (names []string, err error) {
 		for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
@@ -82,7 +82,7 @@ func (s *Store) Buckets(ctx context.Context, prefix string) ([]string, error) {
 	})
 }
 
-// Leftovers is storage.Store's.
+// Leftovers implements storage.Store.
 func (s *Store) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error) {
 	c := Call{Op: "Leftovers", At: file.Location{Bucket: bucket, Key: string(id)}}
 	return read(ctx, s, c, func() (left storage.Left, err error) {
@@ -96,7 +96,7 @@ func (s *Store) Leftovers(ctx context.Context, bucket string, id file.ID) (stora
 	})
 }
 
-// Ping is storage.Store's.
+// Ping implements storage.Store.
 func (s *Store) Ping(ctx context.Context, bucket string) error {
 	_, err := read(ctx, s, Call{Op: "Ping", At: file.Location{Bucket: bucket}},
 		func() (struct{}, error) { return struct{}{}, nil })

@@ -21,7 +21,7 @@ type multipart struct {
 	parts map[int32]*object
 }
 
-// BeginMultipart is storage.Store's.
+// BeginMultipart implements storage.Store.
 func (s *Store) BeginMultipart(ctx context.Context, at file.Location, contentType string,
 	_ bool) (file.Multipart, error) {
 	return write(ctx, s, Call{Op: "BeginMultipart", At: at}, func() (file.Multipart, error) {
@@ -41,7 +41,7 @@ func (s *Store) get(at file.Location, id string) (*multipart, error) {
 	return m, nil
 }
 
-// PutPart is storage.Store's.
+// PutPart implements storage.Store.
 func (s *Store) PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker,
 	size int64) (file.Part, error) {
 	b, err := receive(body, size)
@@ -53,7 +53,7 @@ func (s *Store) PutPart(ctx context.Context, at file.Location, m file.Multipart,
 	})
 }
 
-// CopyPart is storage.Copier's.
+// CopyPart implements storage.Copier.
 func (s *Store) CopyPart(ctx context.Context, from file.Location, fromETag string, offset, length int64,
 	to file.Location, m file.Multipart, number int32) (file.Part, error) {
 	return write(ctx, s, Call{Op: "CopyPart", At: to, Number: number}, func() (file.Part, error) {
@@ -83,7 +83,7 @@ func crc(b []byte) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)))
 }
 
-// Complete is storage.Store's.
+// Complete implements storage.Store.
 func (s *Store) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
 	_, err := write(ctx, s, Call{Op: "Complete", At: at}, func() (struct{}, error) {
 		return struct{}{}, s.complete(at, m.ID, parts)
@@ -119,7 +119,7 @@ func (s *Store) complete(at file.Location, id string, parts []file.Part) error {
 	return nil
 }
 
-// Abort is storage.Store's.
+// Abort implements storage.Store.
 func (s *Store) Abort(ctx context.Context, at file.Location, uploadID string) error {
 	_, err := write(ctx, s, Call{Op: "Abort", At: at}, func() (struct{}, error) {
 		if _, err := s.get(at, uploadID); err == nil {

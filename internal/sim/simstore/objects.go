@@ -24,7 +24,7 @@ func receive(body io.Reader, size int64) ([]byte, error) {
 
 var errSize = errors.New("the body has another size")
 
-// Put is storage.Store's.
+// Put implements storage.Store.
 func (s *Store) Put(ctx context.Context, at file.Location, contentType string, body io.ReadSeeker,
 	size int64) (string, error) {
 	b, err := receive(body, size)
@@ -58,7 +58,7 @@ func (s *Store) find(at file.Location, etag string) (*object, error) {
 	return o, nil
 }
 
-// Stat is storage.Store's.
+// Stat implements storage.Store.
 func (s *Store) Stat(ctx context.Context, at file.Location) (storage.Object, error) {
 	return read(ctx, s, Call{Op: "Stat", At: at}, func() (storage.Object, error) {
 		o, err := s.find(at, "")
@@ -69,12 +69,12 @@ func (s *Store) Stat(ctx context.Context, at file.Location) (storage.Object, err
 	})
 }
 
-// Open is storage.Store's.
+// Open implements storage.Store.
 func (s *Store) Open(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
 	return s.open(ctx, "Open", at, etag, offset, length)
 }
 
-// Read is storage.Store's.
+// Read implements storage.Store.
 func (s *Store) Read(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
 	return s.open(ctx, "Read", at, etag, offset, length)
 }
@@ -130,7 +130,7 @@ func (c *content) Read(p []byte) (int, error) {
 
 func (c *content) Close() error { return nil }
 
-// Delete is storage.Store's.
+// Delete implements storage.Store.
 func (s *Store) Delete(ctx context.Context, at file.Location) error {
 	_, err := write(ctx, s, Call{Op: "Delete", At: at}, func() (struct{}, error) {
 		delete(s.buckets[at.Bucket], at.Key)
@@ -139,7 +139,7 @@ func (s *Store) Delete(ctx context.Context, at file.Location) error {
 	return err
 }
 
-// Copy is storage.Copier's.
+// Copy implements storage.Copier.
 func (s *Store) Copy(ctx context.Context, from file.Location, fromETag string, to file.Location,
 	contentType string) error {
 	_, err := write(ctx, s, Call{Op: "Copy", At: to}, func() (struct{}, error) {
