@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// Check is something that must be seen in an answer.
+// Check is a requirement on an answer.
 type Check struct {
-	Says string                       // what must be seen
-	See  func(r *run, a Answer) error // nil if it is
+	Says string                       // the requirement, in words
+	See  func(r *run, a Answer) error // nil if the answer meets it
 }
 
 func check(see func(r *run, a Answer) error, says string, args ...any) Check {
 	return Check{fmt.Sprintf(says, args...), see}
 }
 
-// status wants one of some status codes.
+// status requires one of some status codes.
 func status(want ...int) Check {
 	return check(func(_ *run, a Answer) error {
 		if !slices.Contains(want, a.Status) {
@@ -29,7 +29,7 @@ func status(want ...int) Check {
 	}, "status %s", join(want))
 }
 
-// class wants a status code of one of some classes: 2 for 2xx.
+// class requires a status code of one of some classes: 2 for 2xx.
 func class(want ...int) Check {
 	return check(func(_ *run, a Answer) error {
 		if !slices.Contains(want, a.Status/100) {
@@ -47,7 +47,7 @@ func join(numbers []int) string {
 	return strings.Join(words, " or ")
 }
 
-// field wants a header field with a value, in which names are replaced as in a request's.
+// field requires a header field with a value, in which names are replaced as in a request's.
 func field(name, value string) Check {
 	return check(func(r *run, a Answer) error {
 		if got, want := a.Header.Get(name), r.expand(value); got != want {
@@ -57,7 +57,7 @@ func field(name, value string) Check {
 	}, "%s: %s", name, value)
 }
 
-// has wants a header field with any value.
+// has requires a header field with any value.
 func has(name string) Check {
 	return check(func(_ *run, a Answer) error {
 		if a.Header.Get(name) == "" {
@@ -67,7 +67,7 @@ func has(name string) Check {
 	}, "a field %s", name)
 }
 
-// hasNot wants no such header field.
+// hasNot requires that a header field is missing.
 func hasNot(name string) Check {
 	return check(func(_ *run, a Answer) error {
 		if v := a.Header.Get(name); v != "" {
@@ -77,7 +77,7 @@ func hasNot(name string) Check {
 	}, "no field %s", name)
 }
 
-// lists wants a word in a header field that is a comma list.
+// lists requires a word in a comma-separated header field.
 func lists(name, word string) Check {
 	return check(func(_ *run, a Answer) error {
 		for v := range strings.SplitSeq(strings.Join(a.Header.Values(name), ","), ",") {
@@ -89,7 +89,7 @@ func lists(name, word string) Check {
 	}, "%s among %s", word, name)
 }
 
-// date wants a header field that is a date of HTTP.
+// date requires a header field that is an HTTP date.
 func date(name string) Check {
 	return check(func(_ *run, a Answer) error {
 		if _, err := http.ParseTime(a.Header.Get(name)); err != nil {
@@ -99,7 +99,7 @@ func date(name string) Check {
 	}, "%s is a date", name)
 }
 
-// offset wants an Upload-Offset between two numbers.
+// offset requires an Upload-Offset between two numbers.
 func offset(least, most int) Check {
 	says := fmt.Sprintf("Upload-Offset is %d", least)
 	if least != most {
@@ -114,7 +114,7 @@ func offset(least, most int) Check {
 	}, "%s", says)
 }
 
-// complete wants the answer to say whether the upload is complete, with the field of the version.
+// complete requires that the answer says whether the upload is complete, with the field of the version.
 func complete(want bool) Check {
 	return check(func(r *run, a Answer) error {
 		name, value := split(ends(r.version, want))
@@ -135,7 +135,7 @@ func notRedirected() Check {
 	}, "neither 301, 302 nor 303")
 }
 
-// interim wants an interim answer 104 with a field.
+// interim requires an interim answer 104 with a field.
 func interim(name string) Check {
 	return check(func(_ *run, a Answer) error {
 		for _, i := range a.Interim {
@@ -147,7 +147,7 @@ func interim(name string) Check {
 	}, "104 with %s", name)
 }
 
-// eachInterim wants something of all answers 104.
+// eachInterim applies a check to every answer 104.
 func eachInterim(want Check) Check {
 	return check(func(r *run, a Answer) error {
 		for _, i := range a.Interim {
@@ -174,7 +174,7 @@ func noInterim() Check {
 	}, "no 104")
 }
 
-// oneLocation wants the same Location in all messages that answer a request.
+// oneLocation requires the same Location in all messages that answer a request.
 func oneLocation() Check {
 	return check(func(_ *run, a Answer) error {
 		last := a.Header.Get("Location")
@@ -191,7 +191,7 @@ func oneLocation() Check {
 	}, "one Location in all messages")
 }
 
-// problem wants a body of problem details (RFC 9457) of a registered type, with some members.
+// problem requires a body of problem details (RFC 9457) of a registered type, with some members.
 func problem(kind string, members ...string) Check {
 	want := "https://iana.org/assignments/http-problem-types#" + kind
 	return check(func(_ *run, a Answer) error {

@@ -2,7 +2,7 @@ package main
 
 // Steps of the IETF's protocol that many cases share.
 
-// draftCreate begins an upload; complete says that the body is all of it.
+// draftCreate creates an upload; complete says that the body is the whole file.
 func draftCreate(complete bool, body Body, more ...string) Step {
 	return Step{Method: "POST", Header: append([]string{says(complete)}, more...), Body: body, Save: "a"}
 }
@@ -19,18 +19,18 @@ func (s Step) want(checks ...Check) Step {
 	return s
 }
 
-// retry repeats the last n steps for a while, until all is seen.
+// retry repeats the last n steps for a while, until all checks pass.
 func (s Step) retry(n int) Step { s.Retry = n; return s }
 
 func (s Step) needs(field string) Step { s.Needs = field; return s }
 
-// draftAppendTo goes on with the upload.
+// draftAppendTo appends to the upload.
 func draftAppendTo(offset string, complete bool, body Body, more ...string) Step {
 	h := append([]string{"Content-Type: application/partial-upload", "Upload-Offset: " + offset, says(complete)}, more...)
 	return Step{Method: "PATCH", At: "a", Header: h, Body: body}
 }
 
-// begun is an upload of which the first five bytes were sent.
+// begun creates an upload with its first five bytes.
 func begun(more ...string) Step {
 	return draftCreate(false, Body{To: 5}, more...).want(class(2), has("Location"))
 }

@@ -4,7 +4,7 @@ import "errors"
 
 var errSaysComplete = errors.New("the answer says that the target has answered")
 
-// eachLocated wants something of all answers 104 that have a Location.
+// eachLocated applies a check to every answer 104 that has a Location.
 func eachLocated(want Check) Check {
 	return eachInterim(check(func(r *run, a Answer) error {
 		if a.Header.Get("Location") == "" {

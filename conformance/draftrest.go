@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// holds wants the first bytes of the content that all uploads are made of, and no more.
+// holds requires exactly the first bytes of the content that all uploads consist of.
 func holds(length int) Check {
 	return check(func(_ *run, a Answer) error {
 		if !bytes.Equal(a.Body, content()[:length]) {
@@ -17,7 +17,7 @@ func holds(length int) Check {
 	}, "the %d bytes that were sent", length)
 }
 
-// interimStatus wants an interim answer with this status.
+// interimStatus requires an interim answer with this status.
 func interimStatus(want int) Check {
 	return check(func(_ *run, a Answer) error {
 		for _, i := range a.Interim {
@@ -29,16 +29,16 @@ func interimStatus(want int) Check {
 	}, "an interim answer %d", want)
 }
 
-// digestOf is the value of a digest field for a range of the content.
+// digestOf returns the value of a digest field for a range of the content.
 func digestOf(from, to int) string {
 	sum := sha256.Sum256(content()[from:to])
 	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
 }
 
-// named keeps the URL of the file that the answer names.
+// named saves the URL of the file that the answer names.
 func (s Step) named() Step { s.File = "file"; return s.needs("Content-Location") }
 
-// draftFiles are about the file that an upload becomes, where a server names it.
+// draftFiles are cases about the file that an upload becomes, if the server names it.
 func draftFiles() []Case {
 	const section = "4.4 Upload Append"
 	get := func(length int) Step {
@@ -56,7 +56,7 @@ func draftFiles() []Case {
 	}
 }
 
-// draftLimits are about what is told with a refusal.
+// draftLimits are cases about the fields of a refusal.
 func draftLimits() []Case {
 	const section = "4.1.4 Upload-Limit"
 	over := func(complete bool) Step {
@@ -70,7 +70,7 @@ func draftLimits() []Case {
 	}
 }
 
-// draftDigests are about digests, which the protocol leaves to RFC 9530.
+// draftDigests are cases about digests, which the protocol leaves to RFC 9530.
 func draftDigests() []Case {
 	const section = "RFC 9530"
 	middle := func(digest string) Step {
@@ -91,7 +91,7 @@ func draftDigests() []Case {
 	}
 }
 
-// draftContinue are about 100 (Continue), which 104 does not replace.
+// draftContinue are cases about 100 (Continue), which 104 does not replace.
 func draftContinue() []Case {
 	const section, expect = "5 Status Code 104", "Expect: 100-continue"
 	return []Case{

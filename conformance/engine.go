@@ -23,30 +23,30 @@ const (
 	NotOffered Outcome = "not offered"
 )
 
-// Result is what a server did in a case, in one version.
+// Result is the outcome of a case in one version.
 type Result struct {
 	Case    Case
 	Version string
 	Outcome Outcome
-	Why     string // of a failure, or of what is not offered
+	Why     string // of a failure, or why the case does not apply
 }
 
-// Protocol names the standard and version.
+// Protocol returns the name of the standard and version.
 func (r Result) Protocol() string { return protocol(r.Version) }
 
-// suite runs cases on a server.
+// suite runs cases against a server.
 type suite struct {
 	endpoint *url.URL
 	header   []string // sent with each request, "Name: value"
 	wire     wire
-	max      int // the largest body that is sent, in bytes
+	max      int // the largest body that may be sent, in bytes
 	tries    int // how often steps are repeated, see Step.Retry
 
-	extensions []string          // of tus 1.0.0, that the server offers
-	refused    map[string]string // why a version is not offered
+	extensions []string          // the server's extensions of tus 1.0.0
+	refused    map[string]string // why a version is not supported
 }
 
-// content is what all uploads are made of.
+// content returns the bytes that all uploads consist of.
 func content() []byte {
 	b := make([]byte, 64<<10)
 	for i := range b {
@@ -58,15 +58,15 @@ func content() []byte {
 // retryAfter is how long a step waits before it is repeated.
 const retryAfter = 250 * time.Millisecond
 
-// errNotOffered is that a server does not offer what a case asks about.
+// errNotOffered says that the server does not support what a case tests.
 var errNotOffered = errors.New("not offered")
 
-// run is one case on its way.
+// run is a running case.
 type run struct {
 	*suite
 	version string
-	names   map[string]string // what stands for {name} in a header
-	made    []string          // names of the uploads, to be deleted
+	names   map[string]string // the values of {name} in headers
+	made    []string          // names of the created uploads, to be deleted
 	held    []net.Conn
 }
 
@@ -76,7 +76,7 @@ func (s *suite) begin(version string) *run {
 	return &run{suite: s, version: version, names: map[string]string{"true": yes, "false": no, "offset": "0"}}
 }
 
-// probe finds out what the server offers of some versions. An error is that it can't be told.
+// probe finds out what the server supports of some versions. It returns an error if that is impossible.
 func (s *suite) probe(ctx context.Context, asked []string) error {
 	s.refused = map[string]string{}
 	for _, version := range asked {
@@ -139,7 +139,7 @@ func (s *suite) run(ctx context.Context, c Case, version string) Result {
 	return result
 }
 
-// missing says what the server does not offer of what a case needs.
+// missing returns what the case needs and the server does not support.
 func (s *suite) missing(c Case, version string) string {
 	if why := s.refused[version]; why != "" {
 		return why
@@ -161,7 +161,7 @@ func (s *suite) missing(c Case, version string) string {
 
 func (s Step) name() string { return strings.TrimSpace(s.Method + " " + s.At) }
 
-// step sends one request and looks at the answer.
+// step sends one request and checks the answer.
 func (r *run) step(ctx context.Context, step Step) error {
 	if r.names["above"] == "" && strings.Contains(strings.Join(step.Header, "\n"), "{above}") {
 		return fmt.Errorf("%w: no max-size was told", errNotOffered)
@@ -181,7 +181,7 @@ func (r *run) step(ctx context.Context, step Step) error {
 	return nil
 }
 
-// first is a field of the final answer, or of the first interim answer that has it.
+// first returns a field of the final answer, or else of the first interim answer that has it.
 func (a Answer) first(field string) string {
 	if v := a.Header.Get(field); v != "" {
 		return v
@@ -194,8 +194,8 @@ func (a Answer) first(field string) string {
 	return ""
 }
 
-// location is the upload's URL: that of an interim answer, or else of the final one, unless that is the target's own
-// (draft -12, 4.2.2: with Upload-Complete: ?1 its Location need not be the upload's).
+// location returns the upload's URL: from an interim answer, or else from the final one, unless that is the target's
+// own answer (draft -12, 4.2.2: with Upload-Complete: ?1 its Location need not be the upload's).
 func (a Answer) location() string {
 	for _, i := range a.Interim {
 		if at := i.Header.Get("Location"); at != "" {
@@ -235,7 +235,7 @@ func (r *run) send(ctx context.Context, step Step) (Answer, error) {
 	return a, errors.Join(err, r.note(step, to, a))
 }
 
-// note keeps what an answer tells for the steps to come.
+// note keeps values of an answer for later steps.
 func (r *run) note(step Step, to *url.URL, a Answer) error {
 	if at := a.Header.Get("Content-Location"); step.File != "" && at != "" {
 		full, err := to.Parse(at)
@@ -257,7 +257,7 @@ func (r *run) note(step Step, to *url.URL, a Answer) error {
 	return nil
 }
 
-// url is where a step's request goes.
+// url returns the URL of a step's request.
 func (r *run) url(at string) (*url.URL, error) {
 	if at == "" {
 		return r.endpoint, nil
@@ -269,13 +269,13 @@ func (r *run) url(at string) (*url.URL, error) {
 	}
 	to, err := url.Parse(saved + more)
 	if err == nil && to.Host != r.endpoint.Host {
-		// Nothing that one server says makes the suite send its credentials to another.
+		// The suite sends its credentials to no other host, whatever the server answers.
 		return nil, fmt.Errorf("the upload's URL is on another host: %s", to)
 	}
 	return to, err
 }
 
-// headers are a step's header lines: those of all requests, of the version, and its own, which replace others.
+// headers returns a step's header lines: those of all requests, of the version, and its own, which replace others.
 func (r *run) headers(step Step) []string {
 	var lines []string
 	add := func(line string) {
@@ -304,7 +304,7 @@ func (r *run) expand(text string) string {
 	return text
 }
 
-// clean deletes what the case made, where the server can, and closes what is open.
+// clean deletes the uploads of the case, if the server can, and closes open connections.
 func (r *run) clean(ctx context.Context) {
 	for _, c := range r.held {
 		c.Close()

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// reply is what a hand-made server says to everything.
+// reply is the answer of a test's server to everything.
 type reply struct {
 	status int
 	header http.Header
@@ -32,7 +32,7 @@ func (a reply) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 const mismatch = `{"type":"https://iana.org/assignments/http-problem-types#mismatching-upload-offset",` +
 	`"expected-offset":5}`
 
-// Each kind of check passes on a server that does right, and fails on one that does wrong.
+// Each kind of check passes on a correct server, and fails on a wrong one.
 func TestChecks(t *testing.T) {
 	h := func(name, value string) http.Header { return http.Header{name: {value}} }
 	for name, c := range map[string]struct {
@@ -66,7 +66,7 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// try runs steps on a server.
+// try runs steps against a server.
 func try(t *testing.T, server http.Handler, version string, steps ...Step) Result {
 	t.Helper()
 	s := httptest.NewServer(server)
@@ -78,8 +78,7 @@ func try(t *testing.T, server http.Handler, version string, steps ...Step) Resul
 	return set.run(t.Context(), Case{Steps: steps}, version)
 }
 
-// Interim answers are seen, also while the body waits for one, and each check of them fails on a server that does
-// wrong.
+// Interim answers are seen, also while the body waits for one, and each check of them fails on a wrong server.
 func TestInterimAnswers(t *testing.T) {
 	silent := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201) })
 	speaks := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -118,7 +117,7 @@ func speaks2(field string) http.Handler {
 	})
 }
 
-// What a server does not offer is told apart from what it does wrong, and counted apart.
+// A missing feature is reported and counted separately from a wrong answer.
 func TestCommand(t *testing.T) {
 	tus := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Tus-Version", "1.0.0")
@@ -162,7 +161,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// What was made is deleted, and credentials go to no other host.
+// Created uploads are deleted, and credentials are sent to no other host.
 func TestBounds(t *testing.T) {
 	deleted := make(chan string, 9)
 	elsewhere := ""
@@ -199,7 +198,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// A step that may take its time is repeated, but not for ever; one that must hold at once is not.
+// A step with retries is repeated, but not forever; one without is not.
 func TestRetry(t *testing.T) {
 	for retry, want := range map[int]Outcome{0: Failed, 1: Passed} {
 		asked := 0
@@ -217,7 +216,7 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// A body that is cut reaches the server up to there, and one that is held keeps its connection until the case ends.
+// A cut body reaches the server up to the cut, and a held connection stays open until the case ends.
 func TestCutAndHold(t *testing.T) {
 	for _, hold := range []bool{false, true} {
 		got := make(chan int, 1)
@@ -243,7 +242,7 @@ func TestCutAndHold(t *testing.T) {
 	}
 }
 
-// A server that never answers is not waited for without end, and one whose answer is no HTTP is told.
+// The wait for a silent server ends, and an answer that is not HTTP is reported.
 func TestSilentServer(t *testing.T) {
 	over := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over }))
@@ -268,7 +267,7 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
-// In JUnit's form a MUST that is not kept is a failure, and a SHOULD is not.
+// In the JUnit report a violated MUST is a failure, and a violated SHOULD is not.
 func TestReportOfFailures(t *testing.T) {
 	rep := report{Results: []Result{
 		{Case{ID: "m", Level: Must}, "tus", Failed, "why <m>"}, {Case{ID: "s", Level: Should}, "tus", Failed, "why s"},
@@ -292,7 +291,7 @@ func TestReportOfFailures(t *testing.T) {
 	}
 }
 
-// Every case has what a report needs, and names are given once.
+// Every case has what a report needs, and names are unique.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range cases() {

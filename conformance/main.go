@@ -1,11 +1,10 @@
-// Command conformance asks a server of resumable uploads whether it keeps its standards: tus 1.0.0 with its extensions,
-// and the IETF's Resumable Uploads for HTTP in its interop versions. Each requirement is a case in a table; what the
-// server
-// does not offer is counted apart.
+// Command conformance tests whether a server of resumable uploads conforms to its standards: tus 1.0.0 with its
+// extensions, and the IETF's Resumable Uploads for HTTP in its interop versions. Each requirement is a case in a
+// table. Cases that need something that the server does not support are counted separately.
 //
 // Usage: go run ./conformance [options] URL
 //
-// The exit status is 0 if no MUST failed, 1 if one did or the server could not be asked, 2 for wrong usage.
+// The exit status is 0 if no MUST failed, 1 if one did or the server could not be tested, 2 for wrong usage.
 package main
 
 import (
@@ -33,7 +32,7 @@ type repeated []string
 func (r *repeated) String() string     { return strings.Join(*r, ", ") }
 func (r *repeated) Set(v string) error { *r = append(*r, v); return nil }
 
-// settings are what the command line says.
+// settings are the options of the command line.
 type settings struct {
 	suite
 	versions    []string
@@ -115,7 +114,7 @@ func parse(args []string, complaints io.Writer) (*settings, error) {
 	return set, nil
 }
 
-// save writes a report to a file, if one is asked for.
+// save writes a report to a file, if the file's name is not empty.
 func save(path string, write func(io.Writer) error) error {
 	if path == "" {
 		return nil

@@ -7,13 +7,13 @@ import (
 	"io"
 )
 
-// report is what a run has found.
+// report is the result of a run.
 type report struct {
 	URL, Date string
 	Results   []Result
 }
 
-// Count is how the cases of one version ended.
+// Count counts the outcomes of one version.
 type Count struct {
 	Protocol                                                string
 	Passed, FailedMust, FailedShould, FailedMay, NotOffered int
@@ -29,7 +29,7 @@ func (rep report) broken() bool {
 	return false
 }
 
-// Counts are by version, in the order of the run.
+// Counts returns the counts of all versions, in the order of the run.
 func (rep report) Counts() (all []Count) {
 	for _, r := range rep.Results {
 		if len(all) == 0 || all[len(all)-1].Protocol != r.Protocol() {
@@ -76,9 +76,8 @@ func (rep report) print(to io.Writer, verbose bool) {
 	}
 }
 
-// junit writes the report in the form of JUnit, as build servers read it. Only a MUST counts as a failure there; what
-// else
-// was not as asked is told in the case's output.
+// junit writes the report in the JUnit format, as CI servers read it. Only a violated MUST counts as a failure there;
+// other deviations are in the case's output.
 func (rep report) junit(to io.Writer) error {
 	type message struct {
 		Text string `xml:"message,attr"`
@@ -121,7 +120,7 @@ func (rep report) junit(to io.Writer) error {
 	return e.Encode(s)
 }
 
-// html writes the report as one page that needs nothing else.
+// html writes the report as one self-contained page.
 func (rep report) html(to io.Writer) error {
 	t, err := template.New("page").Parse(page)
 	if err != nil {

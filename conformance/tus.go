@@ -21,7 +21,7 @@ func tusCase(id, section string, level Level, asks string, steps ...Step) Case {
 	return Case{ID: "tus." + id, Versions: []string{"tus"}, Section: section, Level: level, Asks: asks, Steps: steps}
 }
 
-// needing names the extensions that all of some cases need.
+// needing adds an extension to all cases of a list.
 func needing(extension string, list ...Case) []Case {
 	for i := range list {
 		list[i].Extensions = append(list[i].Extensions, extension)
@@ -29,7 +29,7 @@ func needing(extension string, list ...Case) []Case {
 	return list
 }
 
-// tusCore is the core protocol.
+// tusCore tests the core protocol.
 func tusCore() []Case {
 	const core, headers = "Core Protocol: Requests", "Core Protocol: Headers"
 	return []Case{
@@ -77,7 +77,7 @@ func tusCore() []Case {
 	}
 }
 
-// tusCreation is the creation of uploads: the extensions creation, creation-with-upload and creation-defer-length.
+// tusCreation tests the extensions creation, creation-with-upload and creation-defer-length.
 func tusCreation() []Case {
 	const section = "Extension: Creation"
 	list := []Case{

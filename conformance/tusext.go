@@ -5,13 +5,13 @@ import (
 	"encoding/base64"
 )
 
-// sum is an Upload-Checksum of bytes of the content.
+// sum returns an Upload-Checksum of bytes of the content.
 func sum(from, to int) string {
 	s := sha1.Sum(content()[from:to])
 	return "Upload-Checksum: sha1 " + base64.StdEncoding.EncodeToString(s[:])
 }
 
-// tusExtensions are expiration, the checksums and termination.
+// tusExtensions tests expiration, checksums and termination.
 func tusExtensions() []Case {
 	const expires = "Extension: Expiration"
 	list := needing("expiration",
@@ -57,7 +57,7 @@ func tusTermination() []Case {
 			head(status(404, 410)), tusPatch("a", Body{To: 4}, at("0"), status(404, 410))))
 }
 
-// tusConcatenation is the extension by which uploads become one.
+// tusConcatenation tests the concatenation of uploads.
 func tusConcatenation() []Case {
 	const section = "Extension: Concatenation"
 	part := func(name string, from, to int) []Step {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Answer is all that a server sent for one request.
+// Answer is everything that a server sent for one request.
 type Answer struct {
 	Interim []Interim // in order
 	Status  int       // 0 if the connection ended before the final answer
@@ -33,15 +33,15 @@ type Interim struct {
 // largestBody is how much of an answer's body is kept, in bytes.
 const largestBody = 64 << 10
 
-// wire sends requests over connections of its own, HTTP/1.1, one each: so all interim answers are seen, in order, and a
-// request can be cut at any byte.
+// wire sends HTTP/1.1 requests, each over a connection of its own: so it sees all interim answers, in order, and can
+// cut a request at any byte.
 type wire struct {
 	patience time.Duration // the longest that a request may take
-	pause    time.Duration // how long an interim answer is waited for, and the end of a connection that was cut
-	settle   time.Duration // how long a request that is left hanging has to reach the server's handler
+	pause    time.Duration // the longest wait for an interim answer, and for the end of a connection that was cut
+	settle   time.Duration // the time that a held request has to reach the server's handler
 }
 
-// message is a request as it goes over the wire.
+// message is a request as it is sent.
 type message struct {
 	method string
 	to     *url.URL
@@ -50,8 +50,7 @@ type message struct {
 	how    Body
 }
 
-// send sends a request and reads what is answered. held is the connection, if it is to be kept open; the caller closes
-// it.
+// send sends a request and reads the answers. held is the connection, if it is to be kept open; the caller closes it.
 func (w wire) send(ctx context.Context, m message) (a Answer, held net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.patience)
 	defer cancel()
@@ -85,9 +84,9 @@ func (w wire) send(ctx context.Context, m message) (a Answer, held net.Conn, err
 			return r.answer, conn, nil
 		}
 		w.cut(conn)
-		return r.answer, nil, nil // what the server says to that is of no use
+		return r.answer, nil, nil // the answer to a cut request does not matter
 	}
-	// A server may answer before it has read all: an error in sending shows in what is read.
+	// A server may answer before it has read everything: then only reading tells why sending failed.
 	sent := m.send(conn)
 	if err := r.finish(); err != nil {
 		return r.answer, nil, errors.Join(err, sent)
@@ -95,9 +94,8 @@ func (w wire) send(ctx context.Context, m message) (a Answer, held net.Conn, err
 	return r.answer, nil, nil
 }
 
-// cut ends a connection from our side and reads what is still in it: closed with bytes unread, it would be reset, and
-// what
-// the server has not read yet would be lost to it.
+// cut closes our side of a connection and reads what is still in it: if it were closed with bytes unread it would be
+// reset, and the server would lose what it has not read yet.
 func (w wire) cut(conn net.Conn) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		conn.SetReadDeadline(time.Now().Add(w.pause))
@@ -121,7 +119,7 @@ func dial(ctx context.Context, to *url.URL) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", net.JoinHostPort(to.Hostname(), port))
 }
 
-// head is the request's line and header.
+// head returns the request line and the header.
 func (m message) head() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", m.method, m.to.RequestURI(), m.to.Host)
@@ -163,7 +161,7 @@ func (m message) send(to io.Writer) error {
 	return err
 }
 
-// errSilent is that no answer came while one was waited for.
+// errSilent says that no answer came in time.
 var errSilent = errors.New("nothing was answered")
 
 // reader reads a server's answers to one request.
@@ -173,7 +171,7 @@ type reader struct {
 	answer Answer
 }
 
-// await waits until something is answered, and reads it if it is an interim answer.
+// await waits for an answer, and reads it if it is an interim one.
 func (r *reader) await() error {
 	line, err := r.from.Peek(len("HTTP/1.1 104"))
 	if err != nil {
@@ -184,7 +182,7 @@ func (r *reader) await() error {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if line[9] != '1' {
-		return nil // the final answer: finish reads it
+		return nil // the final answer is read by finish
 	}
 	return r.next()
 }

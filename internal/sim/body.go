@@ -17,34 +17,34 @@ import (
 // readTimeout is how long a server waits for a client's next byte.
 const readTimeout = 45 * time.Second
 
-// body is what a client sends with a request. It comes in pieces, and may be cut.
+// body is the body of a request. It comes in pieces, and may break off.
 type body struct {
 	key      uint64
 	pos, end int64
 	step     Step
-	hard     bool // that the client left is an error, and no end
+	hard     bool // when the client leaves, the body ends with an error instead of io.EOF
 	dice     *rand.Rand
-	died     <-chan struct{} // the server has died
+	died     <-chan struct{} // closed when the server dies
 	stop     chan struct{}   // closed when it is interrupted
 	left     chan struct{}   // closed when the client leaves
 	stopOnce sync.Once
 	leave    sync.Once
 	sent     int64
 	cut      atomic.Bool
-	over     atomic.Int64 // when its last byte had come, in nanoseconds since the world began
+	over     atomic.Int64 // when its last byte had come, in nanoseconds since the simulation began
 	began    time.Time
 }
 
-// newBody is a body of size bytes, from a position on.
+// newBody returns a body of size bytes, from a position on.
 func (w *World) newBody(name string, key uint64, pos, size int64, s Step) *body {
 	return &body{key: key, pos: pos, end: pos + size, step: s, dice: w.roll("body " + name), stop: make(chan struct{}),
 		left: make(chan struct{}), began: w.start}
 }
 
-// interrupt has a Read that waits end.
+// interrupt ends a Read that waits.
 func (b *body) interrupt() { b.stopOnce.Do(func() { close(b.stop) }) }
 
-// broken ends the body before its time.
+// broken makes the body break off.
 func (b *body) broken() (int, error) {
 	b.cut.Store(true)
 	b.over.Store(int64(time.Since(b.began)))
@@ -88,7 +88,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// sleep waits, and reports whether nothing has ended the body meanwhile.
+// sleep waits, and reports whether the body is still open afterwards.
 func (b *body) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -101,18 +101,18 @@ func (b *body) sleep(d time.Duration) bool {
 	return false
 }
 
-// upload is the body as the engine gets it.
+// upload returns the body in the engine's form.
 func (b *body) upload(check upload.Check) upload.Body {
 	return upload.Body{Reader: b, Length: b.end - b.pos, Interrupt: b.interrupt, Cut: b.cut.Load, Check: check}
 }
 
-// check is the SHA-256 that a client says its body has.
+// check compares a body with the SHA-256 that its client declares.
 type check struct {
 	hash.Hash
 	want []byte
 }
 
-// newCheck is the checksum of bytes with a key.
+// newCheck returns the check for bytes with a key.
 func newCheck(key uint64, pos, size int64) *check {
 	b := make([]byte, size)
 	fill(b, key, pos)

@@ -10,11 +10,11 @@ import (
 	"holdfast/reconcile"
 )
 
-// The longest that somebody may wait for what is free.
+// The longest that a request may wait for something that is free.
 const (
 	freeLease = 5 * time.Second
-	// answered is the longest that a request takes after its body has come. It may wait 18 s for a lease, a minute for
-	// memory, and a few times for calls that are slow.
+	// answered is the longest that a request may take after the end of its body. It may wait 18 s for a lease, a
+	// minute for memory, and a few times for slow calls.
 	answered = 6 * time.Minute
 )
 
@@ -26,7 +26,7 @@ type waiter struct {
 	epoch int64
 }
 
-// wait notes a waiter, until it is called with false.
+// wait registers a waiter, until it is called with false.
 func (w *World) wait(x *waiter, waits bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -37,7 +37,7 @@ func (w *World) wait(x *waiter, waits bool) {
 	}
 }
 
-// watch looks all the time whether somebody waits for what is free, until ctx ends.
+// watch checks all the time, until ctx ends, that no request waits for something that is free.
 func (w *World) watch(ctx context.Context) {
 	for turn := 0; pause(ctx, 500*time.Millisecond); turn++ {
 		synctest.Wait()
@@ -51,7 +51,7 @@ func (w *World) watch(ctx context.Context) {
 	}
 }
 
-// checkMemory checks that nobody waits for memory that is free. Everybody else has stopped.
+// checkMemory checks that no request waits for memory that is free. It is called when everything else stands still.
 func (w *World) checkMemory() {
 	w.mu.Lock()
 	procs := append([]*proc(nil), w.procs...)
@@ -60,7 +60,7 @@ func (w *World) checkMemory() {
 		if p == nil {
 			continue
 		}
-		const slab = 64 << 10 // nobody waits for more
+		const slab = 64 << 10 // the largest piece that a request waits for
 		if s := p.engine.Memory(); s.Waiting > 0 && s.Used-s.Kept+slab <= s.Limit {
 			w.failf("engine %d: %d requests wait for memory, and of %d bytes only %d are used", p.index, s.Waiting, s.Limit,
 				s.Used-s.Kept)
@@ -68,7 +68,7 @@ func (w *World) checkMemory() {
 	}
 }
 
-// checkLeases checks that nobody waits for a lease that is free.
+// checkLeases checks that no request waits for a lease that is free.
 func (w *World) checkLeases() {
 	w.mu.Lock()
 	var all []*waiter
@@ -105,7 +105,7 @@ func (w *World) checkUsage() {
 	}
 }
 
-// checkRow checks that what is committed of an upload has no gap.
+// checkRow checks that the committed bytes of an upload have no gap.
 func (w *World) checkRow(id file.ID) {
 	ctx := context.Background()
 	u, err := w.rows.UploadRow(ctx, id)
@@ -136,14 +136,14 @@ func (w *World) checkRow(id file.ID) {
 	}
 }
 
-// checkEnd checks what is left when everything has expired and was swept: the files, and nothing else.
+// checkEnd checks what is left after everything has expired and was swept: the files, and nothing else.
 func (w *World) checkEnd() {
 	ctx := context.Background()
 	c := &reconcile.Checker{Rows: w.rows, Objects: w.store, Layout: layout,
 		Options: reconcile.Options{Fix: true, Now: time.Now},
 		Report: func(f reconcile.Finding) error {
 			switch f.Kind {
-			case reconcile.LeftTail, reconcile.LeftParts: // what could not be removed at once is removed now
+			case reconcile.LeftTail, reconcile.LeftParts: // what could not be removed earlier is removed now
 			default:
 				w.failf("%s: the comparison of database and store finds %s: %s", w.name(f.ID), f.Kind, f.Detail)
 			}

@@ -13,21 +13,21 @@ import (
 	"holdfast/upload"
 )
 
-// client plays a Client, and knows what it was told.
+// client plays a Client, and keeps what the server has answered.
 type client struct {
 	Client
 	w         *World
 	partial   bool
-	id        file.ID // empty: it has begun no upload yet, or does not know of it
-	at        int64   // the offset that it was told last
-	acked     int64   // the highest that it was told
+	id        file.ID // empty: it has created no upload yet, or did not get the answer
+	at        int64   // the offset in the last answer
+	acked     int64   // the highest offset in any answer
 	version   int     // of the bytes
 	requests  int
-	told      time.Time // when it was last told that bytes of it had arrived
-	done      bool      // it was told that the upload is finished
-	ended     bool      // it was told that it is deleted
-	uncertain bool      // it has asked to delete it, or has it concatenated
-	over      bool      // it was told that it can't go on
+	told      time.Time // when an answer last said that bytes had arrived
+	done      bool      // an answer said that the upload is finished
+	ended     bool      // an answer said that it is deleted
+	uncertain bool      // it has asked for its deletion or concatenation
+	over      bool      // an answer said that it can't continue
 }
 
 var (
@@ -38,7 +38,7 @@ var (
 // lockTimeout is as in package tus.
 const lockTimeout = 18 * time.Second
 
-// do makes a request, and returns what the client gets to hear of it.
+// do makes a request, and returns the error that the client sees.
 func (c *client) do(engine int, req request, b *body, serve func(context.Context, *proc) error) error {
 	p := c.w.proc(engine)
 	if p == nil {
@@ -46,7 +46,7 @@ func (c *client) do(engine int, req request, b *body, serve func(context.Context
 		return errDown
 	}
 	left, cold := make(<-chan struct{}), p.cold
-	if p.frozen() { // and goes on again
+	if p.frozen() { // a process is frozen only once
 		cold = nil
 	}
 	if b != nil {
@@ -122,7 +122,7 @@ func (c *client) begin(engine int) error {
 	return nil
 }
 
-// claim is the SHA-256 of the file, if the client knows it.
+// claim returns the SHA-256 of the file, if the client declares it.
 func (c *client) claim() []byte {
 	if !c.Claim {
 		return nil
@@ -138,7 +138,7 @@ func (c *client) claim() []byte {
 	return sum[:]
 }
 
-// take takes the lease as a request for an upload that is there does.
+// take takes the lease like a request for an existing upload.
 func (c *client) take(ctx context.Context, p *proc, letGo func()) (*upload.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
@@ -153,7 +153,7 @@ func (c *client) take(ctx context.Context, p *proc, letGo func()) (*upload.Sessi
 	return s, err
 }
 
-// row reads the upload as a request does before it does anything.
+// row reads the upload like a request before it does anything else.
 func (c *client) row(ctx context.Context, p *proc) (*file.Upload, error) {
 	u, err := p.engine.Row(ctx, c.id)
 	switch {
@@ -195,7 +195,7 @@ func (c *client) head(engine int) error {
 	return err
 }
 
-// hear takes note of what the client is told.
+// hear keeps what an answer says.
 func (c *client) hear(offset int64, done bool) {
 	switch {
 	case offset < c.acked:
@@ -212,7 +212,7 @@ func (c *client) hear(offset int64, done bool) {
 	c.at, c.acked, c.done, c.told = offset, offset, c.done || done, time.Now()
 }
 
-// judge takes note of an error, and checks that there was reason for it.
+// judge fails if the server had no reason for an error, and ends the client after a refusal.
 func (c *client) judge(err error, what string) {
 	switch {
 	case err == nil, errors.Is(err, errDied), errors.Is(err, errLeft), errors.Is(err, errDown),
@@ -232,7 +232,7 @@ func (c *client) judge(err error, what string) {
 	}
 }
 
-// send sends bytes from where the client believes the upload to be.
+// send sends bytes from the offset that the client knows.
 func (c *client) send(s Step) error {
 	size := min(s.Bytes, c.Size-c.at)
 	if s.Edit && size > 0 {
@@ -269,7 +269,7 @@ func (c *client) sendVersion(s Step, version int, size int64) error {
 	return err
 }
 
-// patch is what the server does with a PATCH.
+// patch does what the server does for a PATCH.
 func (c *client) patch(ctx context.Context, p *proc, at int64, b *body, sum upload.Check) (file.Upload, error) {
 	row, err := c.row(ctx, p)
 	if err != nil || row.Done() {
@@ -302,8 +302,8 @@ func (c *client) patch(ctx context.Context, p *proc, at int64, b *body, sum uplo
 	return *u, err
 }
 
-// twice sends the same bytes to two engines, the second time with an edit: the client believes that the first request
-// has gone.
+// twice sends the same range to two engines, the second time with an edit: the client believes that the first request
+// has ended.
 func (c *client) twice(s Step) {
 	size := min(s.Bytes, c.Size-c.at)
 	first := *c

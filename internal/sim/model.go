@@ -12,7 +12,7 @@ import (
 	"holdfast/file"
 )
 
-// known is what the simulation knows of an upload, from the commits that were done.
+// known is what the simulation knows about an upload from the executed commits.
 type known struct {
 	name    string
 	size    int64
@@ -24,22 +24,22 @@ type known struct {
 	deleted bool
 }
 
-// span is a run of bytes that came with one request: it ends where until says.
+// span is a range of bytes that came with one request; until is its end.
 type span struct {
 	until int64
 	key   uint64 // of its bytes: see fill
 }
 
-// request is what the context of a client's request carries.
+// request is in the context of a client's request.
 type request struct {
 	name  string
 	key   uint64 // of the body's bytes
-	wrong bool   // they have another checksum than was declared
+	wrong bool   // they have another checksum than declared
 }
 
 type requestKey struct{}
 
-// contentKey is the key of the bytes of a client's file, in one of its versions.
+// contentKey returns the key of the bytes of a client's file, in one of its versions.
 func contentKey(name string, version int) uint64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, name, " ", version)
@@ -59,7 +59,7 @@ func fill(b []byte, key uint64, pos int64) {
 	}
 }
 
-// name names an upload alike in every run of a seed.
+// name returns a name for an upload that is the same in every run of a seed.
 func (w *World) name(id file.ID) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -69,7 +69,7 @@ func (w *World) name(id file.ID) string {
 	return ""
 }
 
-// content is what the committed bytes of an upload must be.
+// content returns the expected committed bytes of an upload.
 func (w *World) content(id file.ID, from, size int64) []byte {
 	w.mu.Lock()
 	k := w.known[id]
@@ -94,12 +94,12 @@ func (w *World) content(id file.ID, from, size int64) []byte {
 	return b[:pos-from]
 }
 
-// CreateUpload names the upload after its client.
+// CreateUpload also names the upload after its client.
 func (r rows) CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error {
 	w, req := r.p.world, ctx.Value(requestKey{}).(*request)
 	name := req.name
 	if n := w.count("create " + name); n > 1 {
-		name = fmt.Sprint(name, "+", n-1) // the client has begun again
+		name = fmt.Sprint(name, "+", n-1) // the client has started again
 	}
 	k := &known{name: name, size: u.Size, sources: u.Sources, numbers: map[int32]bool{}, epoch: u.Epoch}
 	w.mu.Lock()
@@ -110,7 +110,7 @@ func (r rows) CreateUpload(ctx context.Context, u file.Upload, holder string, le
 		func(ctx context.Context) error { return r.DB.CreateUpload(ctx, u, holder, lease) })
 }
 
-// TakeLease checks that epochs go up.
+// TakeLease also checks that epochs increase.
 func (r rows) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error) {
 	return ask(ctx, r, "TakeLease", id, func(ctx context.Context) (*file.Upload, error) {
 		u, err := r.DB.TakeLease(ctx, id, holder, ttl)
@@ -127,7 +127,7 @@ func (r rows) TakeLease(ctx context.Context, id file.ID, holder string, ttl time
 	})
 }
 
-// TakePart checks that no number is given out twice.
+// TakePart also checks that no number is used twice.
 func (r rows) TakePart(ctx context.Context, f file.Fence, size int64) (int32, error) {
 	return ask(ctx, r, "TakePart", f.ID, func(ctx context.Context) (int32, error) {
 		n, err := r.DB.TakePart(ctx, f, size)
@@ -144,7 +144,7 @@ func (r rows) TakePart(ctx context.Context, f file.Fence, size int64) (int32, er
 	})
 }
 
-// Commit checks what was committed.
+// Commit also checks what was committed.
 func (r rows) Commit(ctx context.Context, f file.Fence, p file.Progress) (time.Time, error) {
 	return ask(ctx, r, "Commit", f.ID, func(ctx context.Context) (time.Time, error) {
 		expires, err := r.DB.Commit(ctx, f, p)
@@ -157,7 +157,7 @@ func (r rows) Commit(ctx context.Context, f file.Fence, p file.Progress) (time.T
 	})
 }
 
-// Advance checks the row.
+// Advance also checks the row.
 func (r rows) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
 	return tell(ctx, r, "Advance", f.ID, func(ctx context.Context) error {
 		err := r.DB.Advance(ctx, f, to, etag)
@@ -168,7 +168,7 @@ func (r rows) Advance(ctx context.Context, f file.Fence, to file.State, etag str
 	})
 }
 
-// Record checks that the file is what its clients sent.
+// Record also checks that the file has the bytes that its clients sent.
 func (r rows) Record(ctx context.Context, f file.Fence, u *file.Upload, rec file.Record) error {
 	return tell(ctx, r, "Record", f.ID, func(ctx context.Context) error {
 		err := r.DB.Record(ctx, f, u, rec)
@@ -180,7 +180,7 @@ func (r rows) Record(ctx context.Context, f file.Fence, u *file.Upload, rec file
 	})
 }
 
-// DeleteUpload notes that the upload is gone for clients.
+// DeleteUpload also notes that the upload is gone for clients.
 func (r rows) DeleteUpload(ctx context.Context, f file.Fence) error {
 	return tell(ctx, r, "DeleteUpload", f.ID, func(ctx context.Context) error {
 		err := r.DB.DeleteUpload(ctx, f)
@@ -191,7 +191,7 @@ func (r rows) DeleteUpload(ctx context.Context, f file.Fence) error {
 	})
 }
 
-// change changes what is known of an upload. What f returns is a failure.
+// change changes what is known about an upload. The result of f is a failure, or empty.
 func (w *World) change(id file.ID, f func(*known) string) {
 	w.mu.Lock()
 	k := w.known[id]
@@ -202,7 +202,7 @@ func (w *World) change(id file.ID, f func(*known) string) {
 	}
 }
 
-// grown notes that a commit was done up to an offset, and that it was one of the newest lease.
+// grown notes that a commit up to an offset was executed, and checks that it belongs to the newest lease.
 func (w *World) grown(ctx context.Context, f file.Fence, offset int64) {
 	req, _ := ctx.Value(requestKey{}).(*request)
 	w.change(f.ID, func(k *known) string {
@@ -229,7 +229,7 @@ func (w *World) grown(ctx context.Context, f file.Fence, offset int64) {
 	})
 }
 
-// checkProgress checks that what was committed is in the store.
+// checkProgress checks that the committed bytes are in the store.
 func (w *World) checkProgress(id file.ID, p file.Progress) {
 	u, err := w.rows.UploadRow(context.Background(), id)
 	if err != nil {
@@ -259,7 +259,7 @@ func (w *World) compare(id file.ID, what string, got, want []byte) {
 	}
 }
 
-// checkFile checks that a file is there and has the bytes that were sent.
+// checkFile checks that a file exists and has the bytes that were sent.
 func (w *World) checkFile(id file.ID, when string) {
 	r, err := w.rows.File(context.Background(), id)
 	if err != nil {

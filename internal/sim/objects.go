@@ -12,7 +12,7 @@ import (
 	"holdfast/storage"
 )
 
-// fate decides what happens to a call of the store.
+// fate decides what happens to a call to the store.
 func (w *World) fate(_ context.Context, c simstore.Call) (f simstore.Fate) {
 	id, tail, err := storage.Owner(c.At.Key)
 	if err != nil {
@@ -57,14 +57,14 @@ func (w *World) fate(_ context.Context, c simstore.Call) (f simstore.Fate) {
 	return f
 }
 
-// objects is the store as one process sees it: it is gone when the process has died. A write that was under way then
-// may be done all the same.
+// objects is the store as one process sees it: its calls fail once the process has died. A write that was under way
+// then may still be executed.
 type objects struct {
 	*simstore.Store
 	p *proc
 }
 
-// Put is the store's, and so are all that follow.
+// Put and all methods below call the store's.
 func (o objects) Put(ctx context.Context, at file.Location, kind string, body io.ReadSeeker, size int64) (string,
 	error) {
 	ctx, cancel := o.p.join(o.p.thaw(ctx))
@@ -88,7 +88,7 @@ func (o objects) Open(ctx context.Context, at file.Location, etag string, offset
 	return closing{body, cancel}, nil
 }
 
-// closing is a body whose context ends with it.
+// closing is a body that ends its context when it is closed.
 type closing struct {
 	io.ReadCloser
 	cancel context.CancelFunc

@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// Plan is all that a run is made of.
+// Plan determines a run.
 type Plan struct {
 	Seed    uint64
 	Engines int
 	Memory  int64   // of each engine, in bytes
 	Part    int64   // bytes
-	Rate    float64 // of faults: what part of the calls meets one
+	Rate    float64 // the fraction of calls that meet a fault
 	NoCopy  bool    // the store does not copy
 	Quota   int64   // of each account, in bytes; 0: none
-	Drift   float64 // how much faster than time the database's clock goes
+	Drift   float64 // how much faster the database's clock runs
 	JumpAt  time.Duration
-	Jump    time.Duration // by which the database's clock is set
+	Jump    time.Duration // by which the database's clock is set, once
 	Deaths  []Death
 	Clients []Client
-	Spared  map[string]bool // faults that do not happen
+	Spared  map[string]bool // faults that are left out
 }
 
-// Death is the end of a process, and the beginning of another one in its place.
+// Death is the end of a process, and the start of another one in its place.
 type Death struct {
 	Engine     int
 	At, Down   time.Duration
 	Gracefully bool
-	Freezes    bool // it only stands still, and goes on
+	Freezes    bool // it only stops for a while, and continues
 }
 
 // Client is what a client does, in this order.
@@ -39,10 +39,10 @@ type Client struct {
 	Start   time.Duration
 	Size    int64 // bytes
 	Later   bool  // the length is declared with the last bytes
-	Form    bool  // all comes in one request, whose length nobody declares
-	Claim   bool  // it says the SHA-256 of the file
+	Form    bool  // everything comes in one request of undeclared length
+	Claim   bool  // it declares the SHA-256 of the file
 	Steps   []Step
-	Insists bool     // it goes on until it has a file; otherwise what is not finished expires
+	Insists bool     // it continues until it has a file; otherwise the unfinished upload expires
 	Parts   []Client // to be concatenated
 }
 
@@ -64,10 +64,10 @@ type Step struct {
 	Engine int
 	Pause  time.Duration // before it
 	Bytes  int64         // of the body, at most
-	Cut    int64         // after that many bytes the client leaves; -1: it stays
-	Hangs  bool          // nobody tells the server that the client has left
+	Cut    int64         // after that many bytes the client leaves; -1: never
+	Hangs  bool          // the server does not notice that the client has left
 	Slow   time.Duration // the longest pause between two pieces of the body
-	Edit   bool          // the bytes from here on are other ones than those that it sent before
+	Edit   bool          // the file's bytes from here on have changed since they were sent
 }
 
 // NewPlan makes the plan of a seed.
@@ -147,7 +147,7 @@ func newStep(r *rand.Rand, size int64, whole bool) Step {
 	return s
 }
 
-// String is the plan, as somebody would read it who wants to know what happens.
+// String describes the plan for a reader who wants to know what happens.
 func (p Plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %d engines with %d KiB of memory, parts of %d KiB, quota %d, faults %g, copies %t, "+

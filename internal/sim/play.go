@@ -10,10 +10,10 @@ import (
 	"holdfast/upload"
 )
 
-// tries is how often a client that insists tries again.
+// tries is how often a client that insists tries.
 const tries = 12
 
-// play does what the plan says, and goes on until the client has what it wants, or is refused.
+// play follows the plan, and goes on until the client has its file, or is refused.
 func (c *client) play() {
 	time.Sleep(c.Start)
 	switch {
@@ -51,7 +51,7 @@ func (c *client) play() {
 	}
 }
 
-// insist sends what is left, until the upload is finished.
+// insist sends the rest, until the upload is finished.
 func (c *client) insist(tries int) {
 	for n := 0; n < tries && c.id != "" && !c.done && !c.over && !c.ended; n++ {
 		if c.head(n) != nil || c.done {
@@ -62,7 +62,7 @@ func (c *client) insist(tries int) {
 	}
 }
 
-// form sends the file in one request, and begins again if that fails.
+// form sends the file in one request, and starts again if that fails.
 func (c *client) form() {
 	for n, s := range append(c.Steps, Step{Cut: -1}) {
 		c.version = n

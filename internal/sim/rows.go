@@ -10,7 +10,7 @@ import (
 	"holdfast/file"
 )
 
-// rows is the database as one process sees it: slow, sometimes failing, and gone when the process has died.
+// rows is the database as one process sees it: slow, sometimes failing, and gone once the process has died.
 type rows struct {
 	*db.DB
 	p *proc
@@ -18,10 +18,10 @@ type rows struct {
 
 var errDied = errors.New("the process has died")
 
-// short is how long a call takes to arrive, and its answer to come back.
+// short returns the time that a call, or its answer, is on its way.
 func short(n int64) time.Duration { return 200*time.Microsecond + time.Duration(n) }
 
-// ask makes a call to the database. What it does is done in no time, so that it is never cut in two.
+// ask makes a call to the database. The call itself takes no virtual time, so that a transaction is never interrupted.
 func ask[T any](ctx context.Context, r rows, what string, id file.ID, do func(context.Context) (T, error)) (T, error) {
 	var none T
 	w := r.p.world
@@ -66,14 +66,14 @@ func tell(ctx context.Context, r rows, what string, id file.ID, do func(context.
 	return err
 }
 
-// join returns ctx, which also ends with the process.
+// join returns a context that also ends with the process.
 func (p *proc) join(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(p.ctx, func() { cancel(errDied) })
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// AskLetGo plays NOTIFY: every process hears it, some time, or does not.
+// AskLetGo simulates NOTIFY: every process gets it after some time, or never.
 func (r rows) AskLetGo(ctx context.Context, id file.ID) error {
 	w := r.p.world
 	return tell(ctx, r, "AskLetGo", id, func(context.Context) error {
@@ -93,7 +93,7 @@ func (r rows) AskLetGo(ctx context.Context, id file.ID) error {
 	})
 }
 
-// Listen plays LISTEN.
+// Listen simulates LISTEN.
 func (r rows) Listen(ctx context.Context, asked func(file.ID), _ func(error)) {
 	w := r.p.world
 	w.mu.Lock()
@@ -102,7 +102,7 @@ func (r rows) Listen(ctx context.Context, asked func(file.ID), _ func(error)) {
 	<-ctx.Done()
 }
 
-// UploadRow is db.DB's, and so are all that follow.
+// UploadRow and all methods below call db.DB's.
 func (r rows) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
 	return ask(ctx, r, "UploadRow", id, func(ctx context.Context) (*file.Upload, error) { return r.DB.UploadRow(ctx, id) })
 }

@@ -15,16 +15,16 @@ import (
 	"holdfast/internal/sim/simstore"
 )
 
-// Result is what came of a run.
+// Result is the result of a run.
 type Result struct {
 	Failures []string
 	Faults   []string // that have happened
-	Files    int      // that there are in the end
+	Files    int      // at the end
 	Deleted  int      // uploads that were deleted, or have expired
 	Took     time.Duration
 }
 
-// Run runs a plan. Only one runs at a time in a process: the ids of uploads are the seed's too.
+// Run runs a plan. Only one run is possible at a time in a process: the ids of uploads come from the seed, too.
 func Run(t *testing.T, template *db.Template, plan Plan) (r Result) {
 	t.Run(fmt.Sprint("seed ", plan.Seed), func(t *testing.T) {
 		cryptotest.SetGlobalRandom(t, plan.Seed)
@@ -60,7 +60,7 @@ func newWorld(template *db.Template, plan Plan) (*World, error) {
 	return w, nil
 }
 
-// live lets everything happen.
+// live runs the whole plan.
 func (w *World) live() {
 	defer w.rows.Close()
 	watching, stop := context.WithCancel(context.Background())
@@ -95,12 +95,12 @@ func (w *World) live() {
 	}
 }
 
-// settle ends the faults: now every client that insists has to get what it wants.
+// settle ends the faults: now every client that insists must get its file.
 func (w *World) settle(all []*client) {
 	w.mu.Lock()
 	w.calm = true
 	w.mu.Unlock()
-	time.Sleep(time.Minute) // leases of the dead run out, and what is under way is finished
+	time.Sleep(time.Minute) // leases of dead processes expire, and running requests end
 	for _, c := range all {
 		if !c.Insists || len(c.Parts) > 0 || c.Form {
 			continue
@@ -111,7 +111,7 @@ func (w *World) settle(all []*client) {
 	}
 }
 
-// expire lets everything expire that was not finished, and sweeps.
+// expire lets all unfinished uploads expire, and sweeps.
 func (w *World) expire() {
 	for i := range w.plan.Engines {
 		w.stop(i, false)
@@ -123,5 +123,5 @@ func (w *World) expire() {
 	time.Sleep(reconcileAge)
 }
 
-// reconcileAge is the age at which what is left in the store may be removed.
+// reconcileAge is the age from which on leftovers in the store may be removed.
 const reconcileAge = 49 * time.Hour

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// mostRuns is how often a plan is run at most, to shrink it.
+// mostRuns is the largest number of runs for shrinking a plan.
 const mostRuns = 200
 
-// Shrink returns the shortest plan that it finds and that still fails, and what came of it: it leaves out clients,
-// deaths, faults, steps and cuts, one after the other, as long as fails reports a failure.
+// Shrink returns the shortest plan that it finds and that still fails, and its result: it leaves out clients, deaths,
+// faults, steps and cuts, one after the other, as long as fails reports a failure.
 func Shrink(p Plan, r Result, fails func(Plan) Result) (Plan, Result) {
 	for runs := 0; runs < mostRuns; {
 		shorter := false
@@ -31,7 +31,7 @@ func Shrink(p Plan, r Result, fails func(Plan) Result) (Plan, Result) {
 	return p, r
 }
 
-// shorten returns plans that are a little shorter than p, those that are shortest first.
+// shorten returns plans that are a little shorter than p, the shortest first.
 func shorten(p Plan, r Result) (all []Plan) {
 	for i := range p.Clients {
 		q := p
@@ -61,7 +61,7 @@ func shorten(p Plan, r Result) (all []Plan) {
 	return all
 }
 
-// spare is p without some faults.
+// spare returns p without some faults.
 func (p Plan) spare(names []string) Plan {
 	spared := map[string]bool{}
 	for name := range p.Spared {
@@ -74,7 +74,7 @@ func (p Plan) spare(names []string) Plan {
 	return p
 }
 
-// when is the time at which a fault has happened.
+// when matches the time of a fault.
 var when = regexp.MustCompile(`^ *\S+  `)
 
 func faultNames(r Result) (names []string) {
@@ -84,7 +84,7 @@ func faultNames(r Result) (names []string) {
 	return names
 }
 
-// Report is what somebody reads whose change has broken something.
+// Report describes a failure to a developer whose change has caused it.
 func Report(p Plan, r Result) string {
 	return fmt.Sprintf("%s  faults:\n    %s\n  so that:\n    %s\n", p, strings.Join(r.Faults, "\n    "),
 		strings.Join(r.Failures, "\n    "))

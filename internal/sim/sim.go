@@ -1,21 +1,21 @@
-// Package sim runs upload engines in a world of its own, in one process and in virtual time (testing/synctest): two or
-// three engines over one SQLite database in memory and one store (simstore), with clients that do everything that
-// clients do, while calls are slow, fail and lose their answers, writes land late, and engines die and start again.
-// Everything is decided by one seed. So it tries, in seconds, schedules of days that nobody thinks of.
+// Package sim simulates upload engines, in one process and in virtual time (testing/synctest): two or three engines
+// over one SQLite database in memory and one store (simstore). Clients do everything that clients do, while calls are
+// slow, fail and lose their answers, writes arrive late, and engines die and restart. One seed decides everything. So
+// it tries in seconds schedules of days that nobody would think of.
 //
-// At every step, and at the end, it checks what must always hold (see check.go and model.go). A run that fails
-// gives the seed, and the shortest schedule that still fails.
+// At every step, and at the end, it checks the engine's invariants (see check.go and model.go). A run that fails
+// prints its seed, and the shortest schedule that still fails.
 //
 // # What is not simulated
 //
-//   - HTTP and tus: clients call the engine as package tus does. Package internal/e2e has the rest.
-//   - PostgreSQL. All statements wait for each other on one connection. They are slow or fail as a whole: a transaction
-//     is never cut in two. LISTEN and NOTIFY are played by rows.
-//   - The processes' own clocks go alike. The database's clock is faster or slower and is set forwards and backwards
-//     once, and the engines' calendars differ by seconds.
-//   - A store that breaks its contract, and power cuts. A write lands at most twenty minutes late.
-//   - Goroutines that run at the same instant: which of them comes first is up to the Go scheduler. So a seed almost
-//     always does the same again, but not quite always.
+//   - HTTP and tus: clients call the engine as package tus does. Package internal/e2e tests the rest.
+//   - PostgreSQL. All statements run one after the other on one connection. They are slow or fail as a whole: a
+//     transaction is never interrupted. rows simulates LISTEN and NOTIFY.
+//   - Different speeds of the processes' clocks. The database's clock is faster or slower, and is set forwards and
+//     backwards once; the engines' calendars differ by seconds.
+//   - A store that breaks its contract, and power cuts. A write arrives at most twenty minutes late.
+//   - Goroutines that run at the same instant: the Go scheduler decides their order. So a seed almost always, but not
+//     quite always, does the same again.
 package sim
 
 import (
@@ -39,7 +39,7 @@ import (
 const (
 	uploadTTL  = 30 * time.Minute
 	sweepEvery = 20 * time.Second // while clients are busy
-	latest     = 20 * time.Minute // that a write lands
+	latest     = 20 * time.Minute // that a write arrives
 	maxSize    = 4 << 20          // bytes
 )
 
@@ -51,36 +51,36 @@ type World struct {
 	store *simstore.Store
 	log   *slog.Logger
 
-	mu       sync.Mutex // never held while anything is waited for
+	mu       sync.Mutex // never held during a wait
 	procs    []*proc    // nil: it is down
-	calm     bool       // no faults any more
+	calm     bool       // no more faults
 	calls    map[string]int
 	known    map[file.ID]*known
 	waiting  map[*waiter]bool
-	faults   []string // that have happened, by their names
+	faults   []string // that have happened, by name
 	failures []string
 }
 
-// proc is one life of a process with an engine.
+// proc is a process with an engine, from its start to its death.
 type proc struct {
 	world  *World
 	index  int
 	ctx    context.Context // ends when it dies
 	die    context.CancelFunc
 	engine *upload.Engine
-	asked  func(file.ID) // by NOTIFY
-	cold   chan struct{} // closed when it stands still
-	warm   chan struct{} // closed when it goes on
+	asked  func(file.ID) // called by NOTIFY
+	cold   chan struct{} // closed when it is frozen
+	warm   chan struct{} // closed when it continues
 }
 
-// roll returns random numbers that depend on nothing but the seed and a name.
+// roll returns a random source that depends only on the seed and a name.
 func (w *World) roll(name string) *rand.Rand {
 	h := fnv.New64a()
-	h.Write([]byte(name)) // a hash takes everything
+	h.Write([]byte(name)) // a hash returns no errors
 	return rand.New(rand.NewPCG(w.plan.Seed, h.Sum64()))
 }
 
-// count returns how often it was called with a name.
+// count returns how often it was called with this name.
 func (w *World) count(name string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,7 +88,7 @@ func (w *World) count(name string) int {
 	return w.calls[name]
 }
 
-// failf notes that something does not hold. It ends the run: all processes die.
+// failf records that an invariant does not hold. It ends the run: all processes die.
 func (w *World) failf(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -106,7 +106,7 @@ func (w *World) failf(format string, args ...any) {
 		fmt.Sprintf(format, args...))
 }
 
-// fault reports whether a fault of that name happens, and notes it.
+// fault reports whether a fault of that name happens now, and records it.
 func (w *World) fault(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +119,7 @@ func (w *World) fault(name string) bool {
 
 func (w *World) isCalm() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.calm }
 
-// clock is the database's.
+// clock returns the time of the database's clock.
 func (w *World) clock() time.Time {
 	since := time.Since(w.start)
 	now := w.start.Add(since + time.Duration(float64(since)*w.plan.Drift))
@@ -154,7 +154,7 @@ var layout = storage.Layout{BucketPrefix: "sim"}
 // dead reports whether the process has died.
 func (p *proc) dead() bool { return p.ctx.Err() != nil }
 
-// stop ends a process: at once or, if it is asked to, as SIGTERM does. It reports whether there was one.
+// stop ends a process: at once, or gracefully as after SIGTERM. It reports whether there was a process.
 func (w *World) stop(index int, gracefully bool) bool {
 	w.mu.Lock()
 	p := w.procs[index]
@@ -176,7 +176,7 @@ func (w *World) stop(index int, gracefully bool) bool {
 	return true
 }
 
-// freeze has a process stand still, once in its life: none of its calls goes on.
+// freeze stops a process for a while, once in its life: none of its calls continues.
 func (w *World) freeze(index int, d time.Duration) {
 	w.mu.Lock()
 	p := w.procs[index]
@@ -188,7 +188,7 @@ func (w *World) freeze(index int, d time.Duration) {
 	}
 }
 
-// frozen reports whether the process stands still, or did.
+// frozen reports whether the process is frozen, or was.
 func (p *proc) frozen() bool {
 	select {
 	case <-p.cold:
@@ -198,7 +198,7 @@ func (p *proc) frozen() bool {
 	}
 }
 
-// standsStill reports whether it does so now.
+// standsStill reports whether the process is frozen now.
 func (p *proc) standsStill() bool {
 	select {
 	case <-p.warm:
@@ -208,8 +208,8 @@ func (p *proc) standsStill() bool {
 	}
 }
 
-// thaw waits as long as the process stands still. What it would have done meanwhile it does then: so a deadline that
-// has passed does not count.
+// thaw waits until the process is not frozen. Everything that it would have done meanwhile it does afterwards: a
+// deadline that has passed in between does not count.
 func (p *proc) thaw(ctx context.Context) context.Context {
 	if !p.standsStill() {
 		return ctx
@@ -221,7 +221,7 @@ func (p *proc) thaw(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
-// proc returns the process with that index or, if it is down, another one; nil: all are down.
+// proc returns the process with that index or, if it is down, another one; nil if all are down.
 func (w *World) proc(index int) *proc {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -233,7 +233,7 @@ func (w *World) proc(index int) *proc {
 	return nil
 }
 
-// pause sleeps, and reports whether ctx did not end before.
+// pause sleeps, and reports whether ctx is still alive afterwards.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -25,7 +25,7 @@ func template(t *testing.T) *db.Template {
 	return made
 }
 
-// number is a number in the environment.
+// number returns a number from the environment.
 func number(t *testing.T, name string, otherwise int) int {
 	s := os.Getenv(name)
 	if s == "" {
@@ -38,7 +38,7 @@ func number(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// TestSeeds runs 2,000 seeds, or as many as SEEDS says, from FIRST on. It ends with the first that fails.
+// TestSeeds runs 2,000 seeds, or SEEDS of them, from FIRST on. It stops at the first failure.
 func TestSeeds(t *testing.T) {
 	made := template(t)
 	first, seeds := number(t, "FIRST", 0), number(t, "SEEDS", 2000)
@@ -56,7 +56,7 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// TestSeedsDoSomething: the world is not so quiet that nothing could go wrong.
+// TestSeedsDoSomething checks that enough happens in the simulation for something to go wrong.
 func TestSeedsDoSomething(t *testing.T) {
 	made := template(t)
 	var all Result
@@ -75,7 +75,7 @@ func TestSeedsDoSomething(t *testing.T) {
 	}
 }
 
-// TestSeedRepeats: what a seed does it does again.
+// TestSeedRepeats checks that a seed does the same again.
 func TestSeedRepeats(t *testing.T) {
 	made := template(t)
 	same := 0
@@ -86,12 +86,12 @@ func TestSeedRepeats(t *testing.T) {
 			same++
 		}
 	}
-	if same < 15 { // the Go scheduler decides what is first at the same instant
+	if same < 15 { // the Go scheduler decides the order within an instant
 		t.Errorf("only %d of 20 seeds did the same again", same)
 	}
 }
 
-// TestShrink: of a plan only what matters is left.
+// TestShrink checks that Shrink leaves only the essential parts of a plan.
 func TestShrink(t *testing.T) {
 	p := NewPlan(3)
 	p.Clients = append(p.Clients, Client{Name: "culprit", Steps: []Step{{Kind: Head}, {Kind: Delete}}})

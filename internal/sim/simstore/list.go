@@ -11,7 +11,7 @@ import (
 	"holdfast/storage"
 )
 
-// pageSize is the most that a listing returns at a time.
+// pageSize is the largest page of a listing.
 const pageSize = 1000
 
 // List implements storage.Store.
@@ -28,13 +28,13 @@ func (s *Store) List(ctx context.Context, bucket, prefix, after string) ([]stora
 		}
 		return all, nil
 	})
-	if fate.Short && len(page) > 1 { // S3 may return fewer than it was asked for, but not none
+	if fate.Short && len(page) > 1 { // S3 may return fewer keys than requested, but at least one
 		page = page[:(len(page)+1)/2]
 	}
 	return page, err
 }
 
-// keys lists the keys of a bucket in the order of their bytes. The caller has the lock.
+// keys lists the keys of a bucket in the order of their bytes. The caller holds the lock.
 func (s *Store) keys(bucket, prefix string) (keys []string) {
 	for key := range s.buckets[bucket] {
 		if strings.HasPrefix(key, prefix) {
@@ -45,7 +45,7 @@ func (s *Store) keys(bucket, prefix string) (keys []string) {
 	return keys
 }
 
-// multiparts lists the multipart uploads of a bucket, in the order of their keys. The caller has the lock.
+// multiparts lists the multipart uploads of a bucket, in the order of their keys. The caller holds the lock.
 func (s *Store) multiparts(bucket string) (all []storage.Begun) {
 	for id, m := range s.begun {
 		if m.at.Bucket == bucket {

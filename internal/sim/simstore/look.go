@@ -8,7 +8,7 @@ import (
 	"holdfast/storage"
 )
 
-// Object returns the bytes and the tag of an object, whatever the fates; false if there is none. The bytes must not be
+// Object returns the bytes and the ETag of an object, without faults; false if there is none. The bytes must not be
 // changed.
 func (s *Store) Object(at file.Location) (data []byte, etag string, there bool) {
 	s.mu.Lock()
@@ -20,7 +20,7 @@ func (s *Store) Object(at file.Location) (data []byte, etag string, there bool) 
 	return o.data, o.etag, true
 }
 
-// Part returns the bytes and the tag of a part of a multipart upload that was begun.
+// Part returns the bytes and the ETag of a part of an unfinished multipart upload.
 func (s *Store) Part(id string, number int32) (data []byte, etag string, there bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,14 +30,14 @@ func (s *Store) Part(id string, number int32) (data []byte, etag string, there b
 	return nil, "", false
 }
 
-// Begun reports whether a multipart upload was begun and is neither completed nor aborted.
+// Begun reports whether there is such an unfinished multipart upload.
 func (s *Store) Begun(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.begun[id] != nil
 }
 
-// All is everything in the store, in order.
+// All returns everything in the store, sorted.
 func (s *Store) All() (objects []file.Location, multiparts []storage.Begun) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"holdfast/storage"
 )
 
-// multipart is a multipart upload that was begun.
+// multipart is an unfinished multipart upload.
 type multipart struct {
 	at    file.Location
 	kind  string
@@ -32,7 +32,7 @@ func (s *Store) BeginMultipart(ctx context.Context, at file.Location, contentTyp
 	})
 }
 
-// get finds a multipart upload that was begun. The caller has the lock.
+// get returns an unfinished multipart upload. The caller holds the lock.
 func (s *Store) get(at file.Location, id string) (*multipart, error) {
 	m := s.begun[id]
 	if m == nil || m.at != at {
@@ -78,7 +78,7 @@ func (s *Store) setPart(at file.Location, id string, number int32, b []byte) (fi
 	return file.Part{Number: number, Size: int64(len(b)), ETag: o.etag, CRC32: crc(b)}, nil
 }
 
-// crc is the CRC32 of a part as S3 gives it.
+// crc returns the CRC32 of a part in S3's encoding.
 func crc(b []byte) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)))
 }

@@ -38,7 +38,7 @@ func (s *Store) Put(ctx context.Context, at file.Location, contentType string, b
 	})
 }
 
-// set stores an object. The caller has the lock.
+// set stores an object. The caller holds the lock.
 func (s *Store) set(at file.Location, o *object) {
 	if s.buckets[at.Bucket] == nil {
 		s.buckets[at.Bucket] = map[string]*object{}
@@ -46,7 +46,7 @@ func (s *Store) set(at file.Location, o *object) {
 	s.buckets[at.Bucket][at.Key] = o
 }
 
-// find returns an object, which must have etag if that is not empty. The caller has the lock.
+// find returns an object, which must have etag if that is not empty. The caller holds the lock.
 func (s *Store) find(at file.Location, etag string) (*object, error) {
 	o := s.buckets[at.Bucket][at.Key]
 	switch {
@@ -109,7 +109,7 @@ type content struct {
 	ctx    context.Context
 	left   []byte
 	pause  time.Duration // before the first byte
-	breaks bool          // before its end
+	breaks bool          // it breaks off before its end
 }
 
 func (c *content) Read(p []byte) (int, error) {
@@ -152,7 +152,7 @@ func (s *Store) Copy(ctx context.Context, from file.Location, fromETag string, t
 	return err
 }
 
-// source finds an object that is to be copied.
+// source returns an object that is to be copied.
 func (s *Store) source(from file.Location, etag string) (*object, error) {
 	if s.NoCopy {
 		return nil, storage.ErrNoCopy

@@ -1,8 +1,8 @@
-// Package simstore is a storage.Store in memory that can do everything to its callers that the contract allows: answer
-// late, or in another order than it was asked, fail, lose an answer after the work was done, and do a write long after
-// its caller got an error or died. When it does so is decided by its Fates.
+// Package simstore is a storage.Store in memory that does to its callers everything that the contract allows: it
+// answers late, or out of order, fails, loses an answer after the work was done, and executes a write long after its
+// caller got an error or died. Its Fates decide when it does so.
 //
-// Time is the time of package time: in a synctest bubble it is virtual.
+// All times are those of package time: in a synctest bubble they are virtual.
 package simstore
 
 import (
@@ -29,10 +29,10 @@ const (
 
 // Fate is what happens to a call.
 type Fate struct {
-	Before, After time.Duration // before the store does it, and from then until the caller has the answer
+	Before, After time.Duration // before the store executes the call, and from then until the caller has the answer
 	Failure       Failure
-	// Late is how long after the caller got an error a write is done: with Failure Late, and also if the caller's context
-	// ends before the store has done it; 0: then it is never done.
+	// Late is the time from the caller's error to the execution of a write: with Failure Late, and also if the
+	// caller's context ends before the store has executed it; 0: then it is never executed.
 	Late  time.Duration
 	Short bool // a listing ends early, or the body of an object breaks off half way
 }
@@ -51,13 +51,13 @@ type Fates func(ctx context.Context, c Call) Fate
 type Store struct {
 	// MinPart is the least size of a part that is not the last one, in bytes.
 	MinPart int64
-	// NoCopy says that the store does not copy.
+	// NoCopy says that the store can't copy.
 	NoCopy bool
 	fates  Fates
 
-	mu      sync.Mutex // never held while anything is waited for
+	mu      sync.Mutex // never held during a wait
 	buckets map[string]map[string]*object
-	begun   map[string]*multipart // by their ids
+	begun   map[string]*multipart // by id
 	ids     int
 }
 
@@ -66,7 +66,7 @@ var (
 	_ storage.Copier = (*Store)(nil)
 )
 
-// New returns an empty store. With nil nothing ever fails, and takes no time.
+// New returns an empty store. If fates is nil, no call fails or takes time.
 func New(fates Fates) *Store {
 	if fates == nil {
 		fates = func(context.Context, Call) Fate { return Fate{} }
@@ -97,7 +97,7 @@ func read[T any](ctx context.Context, s *Store, c Call, act func() (T, error)) (
 	return run(ctx, s, c, f, file.ErrStorageRead, act)
 }
 
-// write makes a call that changes something; it may do that after it has returned.
+// write makes a call that changes something, maybe after it has returned.
 func write[T any](ctx context.Context, s *Store, c Call, act func() (T, error)) (T, error) {
 	return run(ctx, s, c, s.fates(ctx, c), file.ErrStorageWrite, act)
 }
@@ -113,7 +113,7 @@ func run[T any](ctx context.Context, s *Store, c Call, f Fate, kind error, act f
 				time.Sleep(f.Late)
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				_, _ = act() // nobody hears of it
+				_, _ = act() // the caller has its error already
 			}()
 		}
 		if ended == nil {
@@ -139,7 +139,7 @@ func run[T any](ctx context.Context, s *Store, c Call, f Fate, kind error, act f
 	return result, err
 }
 
-// sleep waits for d; the error is why ctx ended before.
+// sleep waits for d; the error is why ctx ended earlier.
 func sleep(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -14,14 +14,14 @@ import (
 
 func TestContract(t *testing.T) { storagetest.Run(t, New(nil)) }
 
-// TestFates: what fails is done at once, later or never, as its fate says.
+// TestFates checks that a failing call is executed at once, later or never, according to its fate.
 func TestFates(t *testing.T) {
 	at := file.Location{Bucket: "b-1", Key: "k"}
 	for _, c := range []struct {
 		name        string
 		fate        Fate
 		patience    time.Duration
-		now, behind bool // whether the object is there when the call has failed, and in the end
+		now, behind bool // whether the object exists when the call has failed, and in the end
 	}{
 		{"refused", Fate{Failure: Refused, Late: time.Hour}, time.Hour, false, false},
 		{"lost answer", Fate{Failure: Lost}, time.Hour, true, true},
