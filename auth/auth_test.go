@@ -43,7 +43,7 @@ func locals() tokens {
 	}
 }
 
-// request has headers as "Name: value".
+// request returns a request with these headers ("Name: value").
 func request(method string, headers ...string) *http.Request {
 	r := httptest.NewRequest(method, "/", nil)
 	for _, h := range headers {

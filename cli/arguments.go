@@ -8,8 +8,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// rawArguments has kong pass arguments on as the bytes that they are: names of files need not be UTF-8. Kong's own
-// decoders pass them through JSON, which replaces what is not UTF-8.
+// rawArguments makes kong pass arguments on as raw bytes: names of files need not be UTF-8. Kong's own decoders pass
+// them through JSON, which replaces bytes that are not UTF-8.
 func rawArguments() []kong.Option {
 	existing := func(what string, fits func(os.FileInfo) bool) kong.MapperFunc {
 		return func(ctx *kong.DecodeContext, target reflect.Value) error {

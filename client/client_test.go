@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// internal/e2e tests services that follow the protocol. These don't.
+// internal/e2e tests with services that follow the protocol. These servers don't.
 
 func service(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()

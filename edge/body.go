@@ -13,15 +13,14 @@ import (
 	"holdfast/problem"
 )
 
-// smallRest is how much of a body may be missing, in bytes, for it to be waited for before the answer, for
-// restPatience:
-// it mostly came with the headers, and then the connection can be kept.
+// smallRest is the largest missing rest of a body, in bytes, that is waited for before the answer, for restPatience:
+// most of such a body came with the headers, and then the connection can be kept.
 const smallRest = 4 << 10
 
 const restPatience = 100 * time.Millisecond
 
-// linger is how long a client whose body was not wanted is listened to after its answer. A connection that is closed
-// while bytes arrive is reset, and with that the client may lose the answer.
+// linger is how long the connection of a client is still read after an answer that came before the end of the body. A
+// connection that is closed while bytes arrive is reset, and then the client may lose the answer.
 const linger = time.Second
 
 // withEarlyAnswers sends an answer that doesn't need the rest of the body at once, and closes the connection. net/http
@@ -87,8 +86,8 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isHere reports whether all of the body has come. Of one that is nearly all there it reads the rest. A client that
-// waits for "100 Continue" has sent nothing, and a Read would ask for it.
+// isHere reports whether the whole body has arrived. If only a little is missing, it reads that. A client that waits
+// for "100 Continue" has sent nothing, and a Read would ask it to send.
 func (b *countedBody) isHere(w http.ResponseWriter, r *http.Request) bool {
 	rest := b.missing()
 	if rest > 0 && rest <= smallRest && (b.n.Load() > 0 || r.Header.Get("Expect") == "") {
@@ -100,7 +99,7 @@ func (b *countedBody) isHere(w http.ResponseWriter, r *http.Request) bool {
 	return rest == 0
 }
 
-// missing is how many bytes of the body were not read, as far as that is known.
+// missing returns how many bytes of the body were not read, as far as that is known.
 func (b *countedBody) missing() int64 {
 	switch {
 	case b.ended.Load():

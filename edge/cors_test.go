@@ -9,7 +9,7 @@ import (
 	"holdfast/config"
 )
 
-// Pages send their origin as browsers write it, however the settings were written.
+// Origins are recognized as browsers write them, however the setting was written.
 func TestOrigins(t *testing.T) {
 	for _, c := range []struct {
 		allowed, base, page string

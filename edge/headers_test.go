@@ -29,7 +29,7 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 }
 
-// A page of another origin can neither read answers nor change anything, where no origin is named either.
+// A page of another origin can neither read answers nor change anything, even if no origins are configured.
 func TestForeignOrigins(t *testing.T) {
 	for _, allowed := range [][]string{nil, {"https://app.example.org"}} {
 		for _, base := range []string{"", "https://files.example.org/files"} {

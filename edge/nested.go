@@ -12,7 +12,7 @@ import (
 	"holdfast/file"
 )
 
-// redirectSlash redirects a path of the Python service's with a slash behind it to the path without, as that service
+// redirectSlash redirects a path of the Python service that ends with a slash to the path without it, as that service
 // does (307). path is the path below the base; "{id}" in it is replaced.
 func (o Options) redirectSlash(path string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -36,8 +36,8 @@ func (o Options) redirectSlash(path string) http.HandlerFunc {
 	}
 }
 
-// notFound answers paths that no route matches: with a file whose old key the path is, slashes included, and else with
-// 404. A proxy such as nginx decodes the %2F of a link to such a key.
+// notFound answers paths that match no route: with the file whose old key the path is, slashes included, or else with
+// 404. A proxy such as nginx decodes the %2F in a link to such a key.
 func (o Options) notFound(w http.ResponseWriter, r *http.Request) {
 	rec, err := o.findNested(r)
 	if err != nil {

@@ -47,9 +47,9 @@ type Options struct {
 // Uploads are the resumable uploads.
 type Uploads interface {
 	http.Handler // the upload endpoint; it expects paths with the prefix cut
-	// Create takes a file that comes to another address, under a name that may be empty.
+	// Create handles a file that is sent to an address other than the upload endpoint; name may be empty.
 	Create(w http.ResponseWriter, r *http.Request, name string)
-	// Discover answers OPTIONS of an address at which Create takes files.
+	// Discover answers OPTIONS at an address where Create accepts files.
 	Discover(w http.ResponseWriter, r *http.Request)
 }
 
@@ -138,7 +138,7 @@ func (o Options) tus(w http.ResponseWriter, r *http.Request) {
 	o.Uploads.ServeHTTP(w, r)
 }
 
-// upload takes a form, or a body that is the file itself.
+// upload handles a form, or a body that is the file itself.
 func (o Options) upload(w http.ResponseWriter, r *http.Request) {
 	if !form.Is(r) {
 		o.Uploads.Create(w, r, "")
@@ -147,7 +147,7 @@ func (o Options) upload(w http.ResponseWriter, r *http.Request) {
 	o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Forms.Serve(w, r) })(w, r)
 }
 
-// put takes a file whose name is the path's last segment. It gets an address of its own.
+// put handles a file whose name is the path's last segment. The file gets a URL of its own.
 func (o Options) put(w http.ResponseWriter, r *http.Request) {
 	name, err := url.PathUnescape(mux.Vars(r)["id"])
 	if err != nil {

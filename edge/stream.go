@@ -25,11 +25,11 @@ func withStreamLimit(connections *limit.Connections, respond problem.Responder, 
 	})
 }
 
-// withStreams gives a request of HTTP/2 the deadlines that a connection of HTTP/1.1 has, for which all handlers are
-// written: a deadline ends a read or a write that waits when it passes, or that begins later. net/http ends the stream
-// when it passes, even if nobody waits for the client: an upload that waits for memory, or a download that waits for
-// the store, would end for no fault of the client's. And what net/http says of a body that broke off is said in the
-// words of HTTP/1.1.
+// withStreams gives a request of HTTP/2 the deadlines of an HTTP/1.1 connection, which all handlers expect: a deadline
+// ends a read or a write that is waiting when it passes, or that begins later. net/http's own deadline ends the whole
+// stream when it passes, even if nothing waits for the client: an upload that waits for memory, or a download that
+// waits for the store, would end through no fault of the client's. withStreams also translates the errors of a body
+// that broke off to those of HTTP/1.1.
 func withStreams(write time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor < 2 {
@@ -64,7 +64,7 @@ func (s *stream) SetReadDeadline(t time.Time) error { s.read.set(t); return nil 
 // SetWriteDeadline limits writes of the answer.
 func (s *stream) SetWriteDeadline(t time.Time) error { s.write.set(t); return nil }
 
-// EnableFullDuplex does nothing: streams are.
+// EnableFullDuplex does nothing: streams are full duplex.
 func (s *stream) EnableFullDuplex() error { return nil }
 
 func (s *stream) Write(b []byte) (n int, err error) {
@@ -75,11 +75,11 @@ func (s *stream) Write(b []byte) (n int, err error) {
 // FlushError sends what was written.
 func (s *stream) FlushError() error { return s.inTime(s.control.Flush) }
 
-// Flush is FlushError for those who do not ask.
+// Flush implements http.Flusher.
 func (s *stream) Flush() { _ = s.FlushError() }
 
-// inTime writes within the deadline. A late write ends the stream, so that the client does not take what came for
-// the whole.
+// inTime calls write within the deadline. A late write ends the stream, so that the client does not take the bytes
+// that it got for the whole answer.
 func (s *stream) inTime(write func() error) error {
 	if !s.write.begin() {
 		return os.ErrDeadlineExceeded
@@ -91,7 +91,7 @@ func (s *stream) inTime(write func() error) error {
 	return err
 }
 
-// close ends the deadlines: the stream does not outlive its handler. What net/http still has to send has its time.
+// close ends the deadlines, as the stream ends with its handler. net/http gets the usual time for sending the rest.
 func (s *stream) close(write time.Duration) {
 	s.read.close()
 	s.write.close()
@@ -177,7 +177,7 @@ func (d *deadline) end() bool {
 	return d.expired
 }
 
-// close ends all that was begun: the stream must not be touched any more.
+// close ends all waits: the stream must not be used any more.
 func (d *deadline) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -203,7 +203,7 @@ func (d *deadline) disarm() {
 	}
 }
 
-// pass runs when the time has passed, if nothing has changed since.
+// pass runs when the deadline has passed, if it was not changed since.
 func (d *deadline) pass() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

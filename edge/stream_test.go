@@ -19,11 +19,11 @@ func serveStreams(t *testing.T, h http.HandlerFunc) func(io.Reader) (*http.Respo
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	client := server.Client()
-	client.Timeout = time.Minute // for a wait without an end
+	client.Timeout = time.Minute // so that a failing test ends
 	return func(body io.Reader) (*http.Response, error) { return client.Post(server.URL, "text/plain", body) }
 }
 
-// A deadline that passes while nobody waits for the client ends nothing, as with HTTP/1.1.
+// A deadline that passes while nothing waits for the client ends nothing, as with HTTP/1.1.
 func TestDeadlineWhileNobodyWaits(t *testing.T) {
 	post := serveStreams(t, func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
@@ -76,7 +76,7 @@ func TestReadDeadlineOfAStream(t *testing.T) {
 	}
 }
 
-// A client that does not take its answer ends the write, and gets no answer that looks whole.
+// If a client does not read its answer, the write ends, and the answer does not look complete.
 func TestWriteDeadlineOfAStream(t *testing.T) {
 	wrote := make(chan error, 1)
 	post := serveStreams(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -116,7 +116,8 @@ func TestLateWriteOfAStream(t *testing.T) {
 	}
 }
 
-// A body that breaks off is told like one of HTTP/1.1, and a deadline of a request that has ended touches nothing.
+// A body that breaks off has the same error as with HTTP/1.1, and a deadline of a request that has ended has no
+// effect.
 func TestBodyOfAStreamBreaksOff(t *testing.T) {
 	var control *http.ResponseController
 	ended := make(chan error, 1)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Build is what the program says about how it was built.
+// Build describes how the program was built.
 type Build struct {
 	Version  string `json:"version"`  // of Holdfast, such as 0.2.0
 	Commit   string `json:"commit"`   // of Git
@@ -14,7 +14,7 @@ type Build struct {
 	Platform string `json:"platform"` // such as linux/amd64
 }
 
-// Version returns what the build recorded; a text is "unknown" if it recorded none.
+// Version returns the program's Build; a field is "unknown" if the build did not record it.
 func Version() Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -23,7 +23,7 @@ func Version() Build {
 	return buildOf(info)
 }
 
-// buildOf reads a build's own description. Go writes a version's tag with a v in front.
+// buildOf converts Go's build information. Go writes a version's tag with a v in front.
 func buildOf(info *debug.BuildInfo) Build {
 	settings := map[string]string{}
 	for _, s := range info.Settings {

@@ -1,11 +1,11 @@
-// Package form answers POST of a multipart form (RFC 7578) with one file in it, as clients of the Python file service
+// Package form handles POST of a multipart form (RFC 7578) with one file in it, as clients of the Python file service
 // send it. The file streams through the same hooks and the same engine as every upload: it is never in a temporary
 // file, and takes no more memory than other uploads.
 //
 // # Errors
 //
 // file.ErrMissingField for a form without a file, file.ErrSize for an empty file, file.ErrTooLarge, file.ErrMediaType
-// for a body that is no form, file.ErrInvalid for a broken form, file.ErrSlow for a client that stops sending,
+// for a body that is not a form, file.ErrInvalid for a broken form, file.ErrSlow for a client that stops sending,
 // file.ErrInFlight and file.ErrKeyReused for an Idempotency-Key. After an error the connection (HTTP/2: the stream) is
 // closed, and the rest of the body is not read.
 package form
@@ -34,16 +34,16 @@ type Keys interface {
 
 // Options of the endpoint.
 type Options struct {
-	// Receive makes a file of the bytes of body, until io.EOF, or stores nothing. interrupt ends a body that the
-	// service can't wait for. See upload.Engine.
+	// Receive makes a file of body, up to io.EOF, or stores nothing. interrupt ends a body that the service can't wait
+	// for. See upload.Engine.
 	Receive func(ctx context.Context, c upload.Creation, body io.Reader, interrupt func()) (*file.Upload, error)
 	// Fits refuses a size over the cap.
 	Fits func(size int64) error
-	// Limit refuses an upload that an identity begins too soon after others; nil: never.
+	// Limit refuses an upload if the identity has begun too many recently; nil: never.
 	Limit   func(*http.Request, file.Identity) error
 	Keys    Keys
 	Respond problem.Responder
-	// Base is the URL under which the request's client sees files, without a trailing slash.
+	// Base returns the URL under which the request's client sees files, without a trailing slash.
 	Base func(*http.Request) string
 	// ReadTimeout ends a request that sends no byte for this long.
 	ReadTimeout time.Duration

@@ -20,8 +20,8 @@ import (
 	"holdfast/upload"
 )
 
-// FuzzForm sends any body under any Content-Type. It becomes a file or is refused; no more is read beside the file
-// than is allowed; and the file is the one that the standard library, reading everything at once, finds in the form.
+// FuzzForm sends any body under any Content-Type. It becomes a file or is refused; no more than is allowed is read
+// besides the file; and the file is the one that the standard library finds in the form.
 func FuzzForm(f *testing.F) {
 	const form = "multipart/form-data; boundary=b"
 	part := func(headers, content string) string { return "--b\r\n" + headers + "\r\n\r\n" + content + "\r\n" }
@@ -68,7 +68,7 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
-// stdlib is the field "file" as mime/multipart reads it when it has everything.
+// stdlib returns the field "file" as mime/multipart reads it from the whole body.
 func stdlib(t *testing.T, contentType string, body []byte) (content []byte, there bool) {
 	_, params, err := parseParameters(contentType)
 	if err != nil {
@@ -120,8 +120,7 @@ func TestInterrupt(t *testing.T) {
 	<-interrupted
 }
 
-// The service interrupts a form that was answered long ago, as an engine that ends late may do. The next request on the
-// same connection does not notice.
+// The engine interrupts a form that was answered long ago. The next request on the same connection is not affected.
 func TestLateInterrupt(t *testing.T) {
 	var interrupt func()
 	read := make(chan bool)
@@ -152,7 +151,7 @@ func TestLateInterrupt(t *testing.T) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
 	for _, c := range []struct{ before, after string }{
-		// The file's end is read, the body's is not.
+		// The end of the file is read, but not the end of the body.
 		{"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n", "."},
 		{"", "second"},
 	} {

@@ -14,9 +14,9 @@ import (
 // field is the name of the field with the file.
 const field = "file"
 
-// Is reports whether a request to the endpoint of forms has one, or ought to have one: it says nothing of a body, or is
-// sent as a browser sends a form without a file. Any other body is a file. So is one of a client that can resume it, by
-// the header fields of resumable uploads.
+// Is reports whether a request to the endpoint of forms has a form, or should have one: it has neither a Content-Type
+// nor a body, or is sent as a browser sends a form without a file. Any other body is the file itself. So is the body of
+// a client that can resume, which the header fields of resumable uploads show.
 func Is(r *http.Request) bool {
 	mediaType, _, _ := parseParameters(r.Header.Get("Content-Type"))
 	resumes := r.Header.Get("Upload-Complete") != "" || r.Header.Get("Upload-Incomplete") != ""
@@ -45,7 +45,7 @@ func parseContentType(header string) (boundary string, err error) {
 	return params["boundary"], nil
 }
 
-// parseParameters is like mime.ParseMediaType, but also accepts values that lack the quotes they need: boundaries of
+// parseParameters is like mime.ParseMediaType, but also accepts values that lack the required quotes: boundaries of
 // JavaMail and of WebViews, names with spaces. Such a value ends at the next semicolon.
 func parseParameters(header string) (value string, params map[string]string, err error) {
 	value, params, err = mime.ParseMediaType(header)
@@ -86,10 +86,10 @@ type part struct {
 	stream *stream
 	parts  *multipart.Reader
 	body   io.Reader
-	ended  error // what ended the file
+	ended  error // the error at the end of the file
 }
 
-// findFile reads the form until its file begins.
+// findFile reads the form up to the beginning of its file.
 func findFile(s *stream, boundary string) (*part, error) {
 	p := &part{stream: s, parts: multipart.NewReader(s, boundary)}
 	return p, p.next()
@@ -137,7 +137,7 @@ func isFile(params map[string]string, mediaType string) bool {
 	return name != "" || !named && mediaType != ""
 }
 
-// unescape undoes what browsers do to a name (HTML, multipart/form-data encoding).
+// unescape reverses what browsers do to a name (HTML, multipart/form-data encoding).
 var unescape = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n")
 
 // decodeName returns a file's name as its user knows it. Mail libraries, and some of .NET and Java, encode a name as
@@ -163,7 +163,7 @@ func withoutFolders(name string) string {
 	return name
 }
 
-// readError returns why the form could not be read on.
+// readError returns why reading the form has failed.
 func (p *part) readError() error {
 	if p.stream.err != nil {
 		return p.stream.err

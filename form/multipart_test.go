@@ -17,7 +17,7 @@ import (
 	"holdfast/upload"
 )
 
-// answered is the answer to a form, and the file that was made of it.
+// answered is the answer to a form, and the file that it became.
 type answered struct {
 	status       int
 	code, reason string
@@ -97,7 +97,7 @@ func TestFieldsWithoutAName(t *testing.T) {
 	}
 }
 
-// A file that was encoded on the way would be served without saying so.
+// A file with a Content-Transfer-Encoding is stored as it was sent, still encoded.
 func TestEncodedFields(t *testing.T) {
 	for encoding, want := range map[string]int{"gzip": 415, "GZIP": 415, "identity, gzip": 415, "Identity": 200, "": 200} {
 		body := "--b\r\nContent-Disposition: form-data; name=file; filename=a\r\ncontent-encoding: " + encoding +
@@ -108,7 +108,7 @@ func TestEncodedFields(t *testing.T) {
 	}
 }
 
-// Boundaries that need quotes and lack them.
+// Boundaries without the quotes that they need.
 func TestBoundaries(t *testing.T) {
 	for contentType, want := range map[string]string{
 		`multipart/form-data; boundary="a b"`:                             "a b",
@@ -129,7 +129,7 @@ func TestBoundaries(t *testing.T) {
 	}
 }
 
-// Digests are compared: those of the part with the file, those of the request with the whole form.
+// Digests are compared: a part's with the file, the request's with the whole form.
 func TestDigestsOfForms(t *testing.T) {
 	of := func(s string) string {
 		sum := sha256.Sum256([]byte(s))

@@ -14,11 +14,11 @@ import (
 	"holdfast/reqbody"
 )
 
-// maxOverhead is how much of a form may be something else than its file, in bytes: other fields, and the headers of
-// all parts. mime/multipart alone would keep 10 MB of headers.
+// maxOverhead is how many bytes of a form may not belong to its file: other fields, and the headers of all parts.
+// mime/multipart alone would keep 10 MB of headers.
 const maxOverhead = 64 << 10
 
-// stream is the body of a request. It limits the bytes that are not the file's.
+// stream is the body of a request. It limits the bytes that do not belong to the file.
 type stream struct {
 	body         *reqbody.Body
 	hashed       io.Reader // body, which is hashed if there is a claim

@@ -1,11 +1,11 @@
-// Package hooks is the life of an upload at its two ends: PreCreate says whether it
-// may begin, under which name, and where it goes; PostFinish makes it a file.
+// Package hooks decides at the beginning and at the end of an upload: PreCreate decides whether it may begin, under
+// which name, and where it is stored; PostFinish makes it a file.
 //
 // # Errors
 //
-// file.ErrUnauthenticated, file.ErrTooLarge, file.ErrInvalid, file.ErrForbidden and
-// file.ErrInfected and file.ErrUnscannable refuse an upload, with a reason for the client; file.ErrUnavailable says
-// that SQL, PRE_CREATE_URL or the scanner did not answer.
+// file.ErrUnauthenticated, file.ErrTooLarge, file.ErrInvalid, file.ErrForbidden, file.ErrInfected and
+// file.ErrUnscannable refuse an upload, with a reason for the client; file.ErrUnavailable says that SQL,
+// PRE_CREATE_URL or the scanner did not answer.
 package hooks
 
 import (
@@ -22,7 +22,7 @@ import (
 	"holdfast/upload"
 )
 
-// Store is what the hooks need of SQL.
+// Store is what the hooks use of the database.
 type Store interface {
 	CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error
 	CreateKeyedUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration, key string,
@@ -38,27 +38,27 @@ type Settings struct {
 	TTL     time.Duration // how long an unfinished upload is kept after its last byte
 	Now     func() time.Time
 
-	// Room refuses uploads while there is no room for them; nil: there always is.
+	// Room refuses uploads while there is no space for them; nil: there always is.
 	Room func() error
-	// Ask asks PRE_CREATE_URL whether an upload may begin, and under which name and type (empty: as
-	// the client says); nil: it is not asked.
+	// Ask asks PRE_CREATE_URL whether an upload may begin, and under which name and type (empty: the client's); nil:
+	// it is not asked.
 	Ask func(ctx context.Context, who file.Identity, c upload.Creation) (name, contentType string, err error)
-	// Scan looks into a complete object before it becomes a file: file.ErrInfected if it must
-	// not, file.ErrUnscannable if not all of it could be looked at; nil: nothing is looked at.
+	// Scan scans a complete object before it becomes a file: file.ErrInfected if it must not become one,
+	// file.ErrUnscannable if it could not be scanned completely; nil: nothing is scanned.
 	Scan func(ctx context.Context, u *file.Upload) error
 }
 
-// Hooks decide with these settings.
+// Hooks implements upload.Hooks with these settings.
 type Hooks struct {
 	store   Store
 	metrics metrics
 	Settings
 }
 
-// New returns hooks that write to store.
+// New returns Hooks that write to store.
 func New(store Store, s Settings) *Hooks { return &Hooks{store, newMetrics(), s} }
 
-// PreCreate checks an upload that ctx's identity wants to begin, and writes its row.
+// PreCreate checks whether ctx's identity may begin an upload, and writes its row.
 func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, error) {
 	who, _ := auth.FromContext(ctx)
 	if err := access.Create(who); err != nil {
@@ -76,7 +76,7 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 			return file.Upload{}, err
 		}
 	}
-	if h.Ask != nil { // of partial uploads too: what they bring stays until they expire
+	if h.Ask != nil { // for partial uploads, too: their bytes are kept until they expire
 		name, contentType, err := h.Ask(ctx, who, c)
 		if err != nil {
 			return file.Upload{}, err
@@ -111,11 +111,10 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 	return u, nil
 }
 
-// KeyTTL is how long an idempotency key stands for an upload.
+// KeyTTL is how long an idempotency key stays assigned to an upload.
 const KeyTTL = 24 * time.Hour
 
-// Fits refuses a size over the cap. Every length that anybody declares, and every
-// byte beyond one, is checked here.
+// Fits refuses a size over the cap. Every declared length, and every byte beyond one, is checked here.
 func (h *Hooks) Fits(size int64) error {
 	if size > h.Settings.MaxSize {
 		return file.Refuse(file.ErrTooLarge, "File size %d bytes exceeds limit %d bytes", size, h.Settings.MaxSize)
@@ -126,8 +125,8 @@ func (h *Hooks) Fits(size int64) error {
 // MaxSize is the cap, in bytes.
 func (h *Hooks) MaxSize() int64 { return h.Settings.MaxSize }
 
-// PostFinish writes the record of an upload whose object is complete, if its row is
-// still as was says. It may be called again after a failure; what was done stays.
+// PostFinish writes the record of an upload whose object is complete, if its row still matches was. It can be repeated
+// after a failure; completed steps are kept.
 func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
 	sum, err := upload.Digest(u.HashState)
 	if err != nil {
@@ -141,7 +140,7 @@ func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) 
 	err = h.store.Record(ctx, was, u, file.Record{
 		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID,
 		Uploader:  u.Creator.Fingerprint,
-		CreatedAt: h.Now().UTC().Truncate(time.Microsecond), // as precise as PostgreSQL keeps it
+		CreatedAt: h.Now().UTC().Truncate(time.Microsecond), // PostgreSQL's precision
 		Location:  u.Location, ETag: u.ETag, SHA256: sum,
 	})
 	if err == nil {
@@ -150,7 +149,7 @@ func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) 
 	return err
 }
 
-// scan looks into the object of an upload, and has it told if it must not become a file.
+// scan scans the object of an upload, and stores an event if it must not become a file.
 func (h *Hooks) scan(ctx context.Context, u *file.Upload) error {
 	err := h.Scan(ctx, u)
 	kind := file.EventInfected

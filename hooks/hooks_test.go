@@ -14,7 +14,7 @@ import (
 	"holdfast/upload"
 )
 
-// rows keeps what the hooks write; the suite over real databases is in db and tus.
+// rows stores what the hooks write; packages db and tus test with real databases.
 type rows struct {
 	uploads []file.Upload
 	records []file.Record
@@ -64,7 +64,7 @@ func TestPreCreate(t *testing.T) {
 	}
 
 	u, err = h.PreCreate(as(user), upload.Creation{Deferred: true})
-	if u.PartSize != upload.PartSize(100<<20) { // it may become as long as the cap
+	if u.PartSize != upload.PartSize(100<<20) { // its length may reach the cap
 		t.Errorf("parts of %d bytes", u.PartSize)
 	}
 	if err != nil || u.Name != file.DefaultName || u.Type != file.DefaultType {
@@ -93,7 +93,7 @@ func TestPreCreateOfWhatComesAtOnce(t *testing.T) {
 	}
 }
 
-// Whoever is asked is asked about every upload.
+// PRE_CREATE_URL is asked about every upload, partial ones, too.
 func TestAskedAboutPartialUploads(t *testing.T) {
 	h, r := newHooks(100)
 	var asked []upload.Creation

@@ -2,8 +2,7 @@ package hooks
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics count uploads at their two ends. Partial uploads are not counted: of what is put
-// together, the final one is.
+// metrics count created and finished uploads. Partial uploads are not counted; their final upload is.
 type metrics struct{ created, finished prometheus.Counter }
 
 func newMetrics() metrics {
@@ -15,7 +14,7 @@ func newMetrics() metrics {
 	}
 }
 
-// Register has r show what was counted.
+// Register registers the metrics with r.
 func (h *Hooks) Register(r prometheus.Registerer) {
 	r.MustRegister(h.metrics.created, h.metrics.finished)
 }

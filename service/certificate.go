@@ -17,16 +17,16 @@ import (
 // their times, which a symbolic link or a mounted secret may keep.
 const reloadInterval = 5 * time.Second
 
-// certificate is the service's certificate. It follows its files.
+// certificate is the service's certificate, reloaded when its files change.
 type certificate struct {
 	files   config.TLS
 	log     *slog.Logger
 	current atomic.Pointer[tls.Certificate]
 	certificateMetrics
 
-	// Of the last look at the files:
+	// From the last time that the files were read:
 	cert, key []byte
-	failure   string // why they were no certificate; empty: they were
+	failure   string // why they were not a valid certificate; empty: they were
 	told      bool   // the failure was logged
 }
 
@@ -47,12 +47,12 @@ func openCertificate(files config.TLS, log *slog.Logger) (*certificate, error) {
 	return c, nil
 }
 
-// get is for tls.Config.GetCertificate.
+// get implements tls.Config.GetCertificate.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }
 
-// read returns what is in the files.
+// read returns the contents of the files.
 func (c *certificate) read() (cert, key []byte, err error) {
 	cert, err = os.ReadFile(c.files.Cert)
 	if err != nil {
@@ -74,8 +74,8 @@ func (c *certificate) parse(cert, key []byte) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// use takes a certificate for all handshakes from now on. One that is not valid now may be better than none: clients
-// decide.
+// use uses a certificate for all handshakes from now on. One that is not valid at the moment may be better than none:
+// clients decide.
 func (c *certificate) use(pair *tls.Certificate) {
 	c.current.Store(pair)
 	leaf, now := pair.Leaf, time.Now()
@@ -87,7 +87,7 @@ func (c *certificate) use(pair *tls.Certificate) {
 	}
 }
 
-// watch follows the files until ctx ends.
+// watch reloads the files when they change, until ctx ends.
 func (c *certificate) watch(ctx context.Context) {
 	tick := time.NewTicker(reloadInterval)
 	defer tick.Stop()
@@ -101,8 +101,8 @@ func (c *certificate) watch(ctx context.Context) {
 	}
 }
 
-// reload takes a certificate that has changed. After a fault the one before stays in use. A fault counts only when it
-// is there at the next look, too: the two files can't change at the same moment.
+// reload uses a certificate that has changed. After a fault the previous one stays in use. A fault counts only if the
+// next reload finds it, too: the two files can't be replaced at the same moment.
 func (c *certificate) reload() {
 	cert, key, err := c.read()
 	if err == nil && c.failure == "" && bytes.Equal(cert, c.cert) && bytes.Equal(key, c.key) {
@@ -125,7 +125,7 @@ func (c *certificate) reload() {
 	c.refuse(err)
 }
 
-// refuse notes a fault, and logs it once.
+// refuse handles a fault, and logs it once.
 func (c *certificate) refuse(err error) {
 	if err.Error() != c.failure {
 		c.failure, c.told = err.Error(), false

@@ -25,7 +25,7 @@ func issue(t *testing.T, until time.Time) (*tlstest.Authority, config.TLS) {
 	return a, config.TLS{Cert: cert, Key: key}
 }
 
-// What is no certificate and its key is refused, with the file's name.
+// Files that are not a certificate and its key are refused, with the file's name.
 func TestWrongCertificate(t *testing.T) {
 	_, good := issue(t, time.Now().Add(time.Hour))
 	_, other := issue(t, time.Now().Add(time.Hour))
@@ -74,8 +74,8 @@ func TestExpiredCertificate(t *testing.T) {
 	}
 }
 
-// The certificate follows its files. While they are no pair the one before stays, and the log says it once, and not for
-// the moment between two writes.
+// The certificate is reloaded when its files change. While they do not match, the previous one stays in use, and the
+// log says so once, but not for the moment between two writes.
 func TestReload(t *testing.T) {
 	authority, files := issue(t, time.Now().Add(time.Hour))
 	var said bytes.Buffer

@@ -15,8 +15,8 @@ type drain struct {
 	begun          atomic.Bool
 }
 
-// closeConnections has clients open another connection for their next request once the service stops: a connection
-// that they keep would soon be closed under a request that can't be retried.
+// closeConnections makes clients open another connection for their next request once the service stops: a connection
+// that they keep would soon be closed during a request that can't be retried.
 func (d *drain) closeConnections(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.begun.Load() {

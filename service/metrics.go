@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// certificateMetrics tell when the certificate expires, and whether changes of its files were taken.
+// certificateMetrics show when the certificate expires, and whether reloads succeeded.
 type certificateMetrics struct {
 	expiry  prometheus.GaugeFunc
 	reloads *prometheus.CounterVec
@@ -31,7 +31,7 @@ func newCertificateMetrics(current *atomic.Pointer[tls.Certificate]) certificate
 // Register adds the metrics to r.
 func (m certificateMetrics) Register(r prometheus.Registerer) { r.MustRegister(m.expiry, m.reloads) }
 
-// handshakeMetrics count connections that never spoke HTTP.
+// handshakeMetrics count connections whose handshake, of TLS or HTTP/2, failed.
 type handshakeMetrics struct{ failed prometheus.Counter }
 
 func newHandshakeMetrics() handshakeMetrics {

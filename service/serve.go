@@ -112,7 +112,7 @@ func (s *server) checkMemory(context.Context) error {
 	return nil
 }
 
-// limitHeap has the garbage collector work harder before the heap grows much beyond what the clients' bytes may take.
+// limitHeap makes the garbage collector work harder before the heap grows much beyond the memory for clients' bytes.
 // By default garbage may grow in proportion to the heap, which is large when the budget is used up. The rest is for
 // connections: some 50 KiB for each of thousands.
 func limitHeap(budget int64) {
@@ -221,7 +221,7 @@ func (s *server) wire(ctx context.Context) error {
 	return nil
 }
 
-// uploadHandler is the endpoint of both protocols for resumable uploads, and takes plain ones.
+// uploadHandler returns the endpoint of both protocols for resumable uploads. It also accepts plain uploads.
 func (s *server) uploadHandler(respond problem.Responder, identify func(*http.Request) (file.Identity, error),
 	files *download.Handler, rates *limit.Limits) (*resumable.Handler, error) {
 	c, interim := s.config, limit.Interim(s.config.InterimThroughProxy)

@@ -36,7 +36,7 @@ func (s *server) openTLS(context.Context) (err error) {
 	return err
 }
 
-// watchCertificate follows the files of the certificate.
+// watchCertificate reloads the certificate when its files change.
 func (s *server) watchCertificate(ctx context.Context) {
 	if s.certificate == nil {
 		return
@@ -47,8 +47,9 @@ func (s *server) watchCertificate(ctx context.Context) {
 	s.onClose(func() error { cancel(); <-done; return nil })
 }
 
-// mostHTTP2 is how many connections may speak HTTP/2. What waits in their windows is memory of this process beside
-// MEMORY_BUDGET, and may take as much again. Further clients get HTTP/1.1, for which the kernel keeps what waits.
+// mostHTTP2 returns how many connections may speak HTTP/2. Bytes that wait in their windows are memory of this process
+// in addition to MEMORY_BUDGET, and may take as much again. Further clients get HTTP/1.1, whose waiting bytes are the
+// kernel's.
 func mostHTTP2(memory int64) int { return int(max(1, memory/connectionWindow)) }
 
 // tlsConfig returns the settings of TLS, and those for connections that must speak HTTP/1.1.
@@ -72,7 +73,7 @@ func (s *server) http2Config() *http.HTTP2Config {
 		MaxReceiveBufferPerStream:     streamWindow,
 		MaxReceiveBufferPerConnection: connectionWindow,
 		MaxReadFrameSize:              readFrame,
-		// A client that reads nothing at all, not even the frames that end its requests.
+		// For a client that reads nothing at all, not even the frames that end its requests.
 		WriteByteTimeout: s.config.WriteTimeout,
 	}
 }
@@ -89,7 +90,7 @@ func (s *server) serve() error {
 // handshakeLogInterval is how often failed handshakes are logged at most: each scanner causes some.
 const handshakeLogInterval = time.Minute
 
-// handshakeLog is what net/http logs, without a line for each failed handshake. Those are counted.
+// handshakeLog filters net/http's log: failed handshakes are counted instead of logged one by one.
 type handshakeLog struct {
 	log *slog.Logger
 	handshakeMetrics
@@ -103,10 +104,10 @@ func newHandshakeLog(l *slog.Logger) *handshakeLog {
 	return &handshakeLog{log: l, handshakeMetrics: newHandshakeMetrics()}
 }
 
-// logger is for http.Server.ErrorLog.
+// logger returns the logger for http.Server.ErrorLog.
 func (h *handshakeLog) logger() *log.Logger { return log.New(h, "", 0) }
 
-// Write gets one line.
+// Write implements io.Writer; each call is one line of the log.
 func (h *handshakeLog) Write(line []byte) (int, error) {
 	text := string(bytes.TrimSpace(line))
 	if !bytes.HasPrefix(line, []byte("http: TLS handshake error")) &&
