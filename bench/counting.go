@@ -9,8 +9,7 @@ import (
 	"holdfast/bench/server"
 )
 
-// counted does each row once more, with little load, over a proxy that counts the calls to
-// the store.
+// counted runs each row once more, with little load, through a proxy that counts the calls to the store.
 func (l *lab) counted(ctx context.Context, chosen []row, result *report.Report) (err error) {
 	calls, err := server.CountCalls(l.gateway.Endpoint)
 	if err != nil {
@@ -32,7 +31,7 @@ func (l *lab) counted(ctx context.Context, chosen []row, result *report.Report) 
 			p := c.peer(name)
 			p.around = func(begin bool) error {
 				if !begin {
-					// What a server does after its answer belongs to the row too.
+					// Calls that a server makes after its answer belong to the row, too.
 					time.Sleep(300 * time.Millisecond)
 				}
 				counts = calls.Take()

@@ -19,13 +19,13 @@ const (
 	docsFront = "README.md"
 )
 
-// part is what stands between two marks of a document.
+// part is a text between two marks of a document.
 type part struct {
 	path, name string
 	write      func(io.Writer) error
 }
 
-// documents writes the report and what follows from it into the repository below root.
+// documents writes the report, and the parts of documents that depend on it, into the repository below root.
 func documents(root string, r *report.Report) error {
 	if err := os.MkdirAll(filepath.Join(root, filepath.Dir(docsJSON)), 0o755); err != nil {
 		return err
@@ -42,7 +42,7 @@ func documents(root string, r *report.Report) error {
 	return nil
 }
 
-// rendered is every file that shows the report, as it has to be.
+// rendered returns every file that shows the report, as it must be.
 func rendered(root string, r *report.Report) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for path, write := range map[string]func(io.Writer) error{
@@ -83,7 +83,7 @@ func rendered(root string, r *report.Report) (map[string][]byte, error) {
 
 var errNoMarks = errors.New("the marks are missing")
 
-// between is the text with something else between its marks of that name.
+// between replaces the text between the marks of that name.
 func between(text, name, content string) (string, error) {
 	begin, end := "<!-- bench: "+name+" -->\n", "<!-- /bench: "+name+" -->"
 	before, rest, found := strings.Cut(text, begin)
@@ -94,7 +94,7 @@ func between(text, name, content string) (string, error) {
 	return before + begin + content + end + after, nil
 }
 
-// redraw writes the documents again, from the numbers that they have.
+// redraw writes the documents again from the report that they contain.
 func redraw(root string) error {
 	r, err := measured(root)
 	if err != nil {
@@ -104,7 +104,7 @@ func redraw(root string) error {
 	return documents(root, r)
 }
 
-// measured is the report that the documents show.
+// measured returns the report that the documents show.
 func measured(root string) (_ *report.Report, err error) {
 	f, err := os.Open(filepath.Join(root, docsJSON))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The documents show the numbers of docs/bench/bench.json, those of a whole run, and no others.
+// The documents show the numbers of docs/bench/bench.json, which are those of a complete run.
 func TestDocuments(t *testing.T) {
 	r, err := measured("..")
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// rangeLength is how many bytes of a file are asked for at random places.
+	// rangeLength is the length of the ranges that are requested, in bytes.
 	rangeLength = 64 << 10
-	// fetchBuffer is what a client reads into.
+	// fetchBuffer is the size of a client's buffer, in bytes.
 	fetchBuffer = 256 << 10
 )
 
-// fetcher downloads a section of what was stored; every byte is compared.
+// fetcher downloads a section of what was stored, and compares every byte.
 type fetcher func(i int, want *tus.Section, whole bool, buf []byte) error
 
-// stored puts length bytes where the peer has them, and returns what fetches them over n
-// connections: the direct peer's own client, or the server's.
+// stored puts length bytes where the peer serves them, and returns a function that fetches them over n connections:
+// with the SDK for the direct peer, from the server for others.
 func (p *peer) stored(ctx context.Context, l load, length int64, n int) (fetch fetcher, hangUp func(), err error) {
 	if p.server == nil {
 		const key = "download"
@@ -47,7 +47,7 @@ func (p *peer) stored(ctx context.Context, l load, length int64, n int) (fetch f
 	}, hangUp, err
 }
 
-// give gives the server something to serve, at the path that is returned.
+// give stores content for the server to serve, and returns its path.
 func (p *peer) give(ctx context.Context, c *tus.Conn, body *tus.Section) (path string, err error) {
 	if key := p.server.Object; key != "" {
 		return "/" + key, p.store.Put(ctx, p.bucket, key, body)
@@ -72,7 +72,7 @@ func downloadWhole(ctx context.Context, l load, p *peer) (report.Measured, error
 	return m, err
 }
 
-// downloadRanges asks for pieces of a file at random places.
+// downloadRanges requests ranges of a file at random positions.
 func downloadRanges(ctx context.Context, l load, p *peer) (report.Measured, error) {
 	fetch, hangUp, err := p.stored(ctx, l, l.file, l.connections)
 	if hangUp != nil {

@@ -15,19 +15,19 @@ import (
 	"holdfast/bench/store"
 )
 
-// lab is where it is measured: the built programs, a folder on the RAM disk, the store.
+// lab is the environment of a measurement: the built programs, a folder on the RAM disk, the store.
 type lab struct {
 	log                       io.Writer
 	ram                       *proc.Folder
 	versitygw, tusd, holdfast server.Program
-	nginx, permission         server.Program // only where a row has nginx in it
+	nginx, permission         server.Program // only if a row includes nginx
 	gateway                   *server.Gateway
 	load                      load
 	casts                     int
 }
 
-// need is what must be free on the RAM disk: a long upload lies there in parts, as an
-// object that is being joined from them, and in tusd's temporary files.
+// need is the space that must be free on the RAM disk, in bytes: a long upload is there as parts, as an object that is
+// being assembled from them, and in tusd's temporary files.
 const need = 6 << 30
 
 func openLab(ctx context.Context, o options, chosen []row, log io.Writer) (_ *lab, err error) {
@@ -74,13 +74,13 @@ func (l *lab) close() error {
 
 func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, format+"\n", args...) }
 
-// cast are peers that are running.
+// cast are the running peers.
 type cast struct {
 	peers []*peer
-	store *store.Store // at the gateway itself
+	store *store.Store // directly, without the proxy
 }
 
-// peer is the peer of that name; nil if it is not there.
+// peer returns the peer of that name; nil if there is none.
 func (c *cast) peer(name string) *peer {
 	for _, p := range c.peers {
 		if p.name == name {
@@ -90,7 +90,7 @@ func (c *cast) peer(name string) *peer {
 	return nil
 }
 
-// start starts the peers of that names, over the store at endpoint.
+// start starts the peers with these names, over the store at endpoint.
 func (l *lab) start(ctx context.Context, holdfast server.Program, endpoint string, names []string,
 	env ...string) (_ *cast, err error) {
 	l.casts++
@@ -140,11 +140,11 @@ func (c *cast) stop() (err error) {
 	return err
 }
 
-// once has a peer do a row, and makes room again.
+// once runs a row for one peer, and frees the space again.
 func (c *cast) once(ctx context.Context, r row, l load, p *peer) (report.Measured, error) {
 	m, err := r.do(ctx, l, p)
 	if err != nil {
-		// A cut connection is what one sees of a run that was ended.
+		// If the run was ended, the error is only a broken connection.
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}

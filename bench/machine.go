@@ -12,7 +12,7 @@ import (
 	"holdfast/bench/report"
 )
 
-// machine describes where it is measured; what can't be found out stays empty.
+// machine describes the machine; what can't be found out stays empty.
 func machine() report.Machine {
 	m := report.Machine{Cores: runtime.NumCPU()}
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -31,7 +31,7 @@ func machine() report.Machine {
 	return m
 }
 
-// ownVersion is the version of a module in this program.
+// ownVersion returns the version of a module in this program.
 func ownVersion(module string) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {

@@ -1,33 +1,28 @@
-// Bench measures Holdfast beside stock tusd, beside the AWS SDK that puts the same bytes
-// into the same store with no server between, and, where files are downloaded, beside
-// nginx, which asks a permission service (auth_request) and passes the object on from the
-// store. All of them run on this machine, on loopback, over one versitygw whose folder is
-// on a RAM disk, in turn and in one run.
+// Bench compares Holdfast with stock tusd, with the AWS SDK that puts the same bytes directly into the same store, and,
+// for downloads, with nginx, which asks a permission service (auth_request) and proxies the object from the store. All
+// of them run on this machine, on loopback, over one versitygw whose folder is on a RAM disk, in turn and in one run.
 //
 //	cd bench && go run . [-rounds 3] [-only stream,head] [-short] [-json FILE] [-plot FILE.svg]
-//	cd bench && go run . -docs       the same, and its numbers into the documents
-//	cd bench && go run . -redraw     the documents again, from the numbers that they have
+//	cd bench && go run . -docs       the same, and writes the numbers into the documents
+//	cd bench && go run . -redraw     writes the documents again, from the numbers that they contain
 //
-// It takes some minutes and up to 6 GiB of the RAM disk, ends by itself, and leaves
-// nothing behind. nginx must be installed, unless -only names rows without it. It is a
-// module of its own, so that what it needs stays out of the service.
+// It takes some minutes and up to 6 GiB of the RAM disk, ends by itself, and leaves nothing behind. nginx must be
+// installed, unless -only names rows without it. The benchmark is a module of its own, so that its dependencies stay
+// out of the service.
 //
 // # How to read the numbers
 //
-// Client, server and store share the processor: who spends less of it is faster, and no
-// number says what a server would do alone on a machine. A round goes through all rows,
-// and the peers take turns in each; every second round they do so in the opposite order.
-// What is counted at the store is counted in a pass of its own, through a proxy.
+// Client, server and store share the processors: the one that uses less of them is faster, and no number says what a
+// server would do alone on a machine. A round goes through all rows, and the peers take turns in each; in every second
+// round in the opposite order. Calls to the store are counted in a separate pass, through a proxy.
 //
-// The CPU of nginx is that of its master and its workers. The permission service's is told
-// beside it and is part of the sums, but not of the server's: an application has that
-// service anyway, and another one than ours.
+// nginx's CPU is that of its master and its workers. The permission service's CPU is shown beside it and is part of the
+// sums, but not of the server's: an application has such a service anyway, and not this one.
 //
-// # Where is what
+// # Files
 //
-// rows.go has the table of rows; a new one is a line there and a function like those in
-// uploads.go and requests.go. rounds.go goes through them, lab.go starts and stops what
-// they need.
+// rows.go has the table of rows; a new one is a line there and a function like those in uploads.go and requests.go.
+// rounds.go goes through them, lab.go starts and stops what they need.
 package main
 
 import (
@@ -45,7 +40,7 @@ import (
 	"holdfast/bench/report"
 )
 
-// root is the repository, seen from where the bench is run.
+// root is the repository, relative to the folder in which the benchmark runs.
 const root = ".."
 
 // options are the flags.
@@ -103,7 +98,7 @@ func parse(args []string, stderr io.Writer) (o options, chosen []row, err error)
 	return o, chosen, err
 }
 
-// limit is the longest that a run may take: it must not hang on a server that does.
+// limit returns the longest time of a run: it must end even if a server hangs.
 func (o options) limit() time.Duration { return time.Duration(o.rounds+3) * 10 * time.Minute }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -127,7 +122,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}()
 
 	result := lab.begin(o, chosen)
-	// What was measured before something broke is shown all the same.
+	// Results from before an error are shown nevertheless.
 	broken := lab.measure(ctx, o, chosen, result)
 	result.Finish(targets)
 	if err := result.WriteTable(stdout); err != nil {
@@ -148,7 +143,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// write writes a file, unless it has no name.
+// write writes a file; it does nothing if name is empty.
 func write(name string, what func(io.Writer) error) (err error) {
 	if name == "" {
 		return nil

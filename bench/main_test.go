@@ -33,8 +33,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// Every row has a name of its own and says what it does; Holdfast takes part; every
-// target is one of a row.
+// Every row has a name of its own and a description; Holdfast takes part in it; every target belongs to a row.
 func TestRows(t *testing.T) {
 	full := fullLoad()
 	seen := map[string]bool{}

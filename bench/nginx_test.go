@@ -14,7 +14,7 @@ import (
 	"holdfast/bench/server"
 )
 
-// nginxLab has a real store, and all that nginx needs, in a folder of the test.
+// nginxLab returns a lab with a real store, and everything that nginx needs, in a folder of the test.
 func nginxLab(t *testing.T) *lab {
 	t.Helper()
 	folder := t.TempDir()
@@ -36,8 +36,8 @@ func nginxLab(t *testing.T) *lab {
 	return l
 }
 
-// nginx takes part in its rows as the others do: every byte is compared, a GET is one call
-// to the store, nothing goes to temporary files, and a request without a token gets nothing.
+// nginx is measured like the others: every byte is compared, a GET is one call to the store, no temporary files are
+// written, and a request without a token gets nothing.
 func TestNginx(t *testing.T) {
 	l := nginxLab(t)
 	calls, err := server.CountCalls(l.gateway.Endpoint)
@@ -73,7 +73,7 @@ func TestNginx(t *testing.T) {
 	})
 }
 
-// stopped stops the servers, and no process of them is left.
+// stopped stops the servers, and fails if one of their processes is left.
 func stopped(t *testing.T, stop func() error, pids []int) {
 	t.Helper()
 	if err := stop(); err != nil {
@@ -86,7 +86,7 @@ func stopped(t *testing.T, stop func() error, pids []int) {
 	}
 }
 
-// rowsOf runs every row that p takes part in, once.
+// rowsOf runs every row of p once.
 func rowsOf(t *testing.T, c *cast, l load, p *peer, calls *server.Calls) {
 	t.Helper()
 	took := 0
@@ -113,7 +113,7 @@ func rowsOf(t *testing.T, c *cast, l load, p *peer, calls *server.Calls) {
 	}
 }
 
-// ask asks nginx with this configuration for its object.
+// ask requests the object from an nginx with this configuration.
 func ask(t *testing.T, conf, token string) (status int) {
 	t.Helper()
 	text, err := os.ReadFile(conf)

@@ -15,7 +15,7 @@ import (
 	"holdfast/bench/tus"
 )
 
-// peer is one of those who are compared.
+// peer is one of the programs that are compared.
 type peer struct {
 	name   string
 	server *server.Server // nil for the direct one
@@ -23,14 +23,14 @@ type peer struct {
 	bucket string
 	// gateway is the process of the store.
 	gateway *server.Gateway
-	// hash has the next finished upload downloaded and its SHA-256 compared: once for each
-	// row in a run, since it takes as long as the upload.
+	// hash says that the next finished upload is downloaded and its SHA-256 compared: once for each row in a run,
+	// since that takes as long as the upload.
 	hash bool
-	// around, if it is there, is called before and after what is timed.
+	// around, if set, is called before and after the timed part.
 	around func(begin bool) error
 }
 
-// errWrong says that what lies in the store is not what was sent.
+// errWrong says that the stored bytes are not the ones that were sent.
 var errWrong = errors.New("wrong content")
 
 // dial opens connections to the server.
@@ -51,7 +51,7 @@ func (p *peer) dial(ctx context.Context, n int) (conns []*tus.Conn, hangUp func(
 	return conns, hangUp, nil
 }
 
-// time does something and tells how long it took and what it took of whom.
+// time measures the duration of do, and the resources that each process used.
 func (p *peer) time(do func() error) (m report.Measured, err error) {
 	if p.around != nil {
 		if err := p.around(true); err != nil {
@@ -85,7 +85,7 @@ func (p *peer) time(do func() error) (m report.Measured, err error) {
 	if p.server == nil {
 		return m, nil
 	}
-	// Of several processes it is the sum, which counts what they share for each.
+	// For several processes this is the sum, which counts shared memory for each of them.
 	for _, pid := range p.server.Pids() {
 		peak, err := proc.PeakRSS(pid)
 		if err != nil {
@@ -98,7 +98,7 @@ func (p *peer) time(do func() error) (m report.Measured, err error) {
 	return m, err
 }
 
-// usage is the processor time that everybody has used so far.
+// usage returns the processor time that each process has used so far.
 func (p *peer) usage() (u report.Usage, err error) {
 	read := func(pids ...int) (sum float64) {
 		for _, pid := range pids {
@@ -117,7 +117,7 @@ func (p *peer) usage() (u report.Usage, err error) {
 	return u, errors.Join(err, failure)
 }
 
-// check looks at a finished upload: the server's word, the object, and perhaps its bytes.
+// check checks a finished upload: the server's answer, the object, and perhaps its bytes.
 func (p *peer) check(ctx context.Context, c *tus.Conn, l load, path string, length int64) error {
 	if err := p.server.Head(c, path, length); err != nil {
 		return err

@@ -17,14 +17,12 @@ import (
 	"holdfast/bench/server"
 )
 
-// profilerSource is compiled into the Holdfast that is profiled, and only there: the
-// service itself offers no profiles.
+// profilerSource is compiled into the Holdfast that is profiled, and nowhere else.
 //
 //go:embed profiler/profiler.go.txt
 var profilerSource []byte
 
-// profiled does each row once more with a Holdfast under its CPU profiler. These rounds
-// are not reported.
+// profiled runs each row once more with a Holdfast under its CPU profiler. These rounds are not reported.
 func (l *lab) profiled(ctx context.Context, o options, chosen []row) (err error) {
 	if info, err := os.Stat(o.holdfast); err != nil || !info.IsDir() {
 		l.say("no profiles: for those -holdfast must be a source folder")
@@ -69,8 +67,7 @@ func (l *lab) profiled(ctx context.Context, o options, chosen []row) (err error)
 	return nil
 }
 
-// withProfiler builds Holdfast with one more file, by the compiler's overlay: its folder
-// stays as it is.
+// withProfiler builds Holdfast with one more file, by the compiler's overlay: the source folder does not change.
 func (l *lab) withProfiler(ctx context.Context, source string) (server.Program, error) {
 	fail := func(err error) (server.Program, error) {
 		return server.Program{}, fmt.Errorf("build Holdfast with a profiler: %w", err)
@@ -99,7 +96,7 @@ func (l *lab) withProfiler(ctx context.Context, source string) (server.Program, 
 	return program, nil
 }
 
-// fetch asks the profiler, and keeps what it answers in a file, if that has a name.
+// fetch sends a request to the profiler, and writes the answer to a file, unless its name is empty.
 func fetch(ctx context.Context, url, name string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
 	if err != nil {

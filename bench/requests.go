@@ -24,7 +24,7 @@ func createSmall(ctx context.Context, l load, p *peer) (report.Measured, error) 
 		return err
 	})
 	m.Bytes = l.small * int64(m.Operations)
-	// Each answer's offset was compared; of the objects, one for each connection is.
+	// Every answer's offset was compared; of the objects, one for each connection is compared.
 	for i := 0; i < len(last) && err == nil; i++ {
 		if last[i] != "" {
 			err = p.check(ctx, conns[i], l, last[i], l.small)
@@ -33,8 +33,8 @@ func createSmall(ctx context.Context, l load, p *peer) (report.Measured, error) 
 	return m, err
 }
 
-// askUnfinished asks for the offset of an upload of which a first mebibyte came. Each
-// connection has an upload of its own: nobody shall wait for another's lock.
+// askUnfinished requests the offset of an upload of which the first mebibyte was sent. Each connection has an upload
+// of its own, so that none waits for another's lock.
 func askUnfinished(ctx context.Context, l load, p *peer) (report.Measured, error) {
 	conns, hangUp, err := p.dial(ctx, l.connections)
 	if err != nil {
@@ -54,7 +54,7 @@ func askUnfinished(ctx context.Context, l load, p *peer) (report.Measured, error
 	return p.repeat(l, conns, func(i int, c *tus.Conn) error { return p.server.Head(c, paths[i], first) })
 }
 
-// repeat has each connection do requests, one after the other, as long as the load says.
+// repeat makes each connection send requests, one after the other, for as long as the load says.
 func (p *peer) repeat(l load, conns []*tus.Conn, request func(i int, c *tus.Conn) error) (report.Measured, error) {
 	var done atomic.Int64
 	m, err := p.time(func() error {

@@ -11,7 +11,7 @@ import (
 	"holdfast/bench/report"
 )
 
-// begin is the report before anything is measured.
+// begin returns the report without results.
 func (l *lab) begin(o options, chosen []row) *report.Report {
 	r := &report.Report{Date: time.Now().UTC().Format("2006-01-02"), Machine: machine(), Rounds: o.rounds, Short: o.short,
 		Versions: map[string]string{
@@ -49,7 +49,7 @@ func (l *lab) begin(o options, chosen []row) *report.Report {
 	return r
 }
 
-// measure fills the report: the timed rounds, the counted pass, the profiles.
+// measure runs the timed rounds, the counted pass and the profiles, and fills in the report.
 func (l *lab) measure(ctx context.Context, o options, chosen []row, result *report.Report) error {
 	if err := l.timed(ctx, o.rounds, chosen, result); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (l *lab) measure(ctx context.Context, o options, chosen []row, result *repo
 	return l.profiled(ctx, o, chosen)
 }
 
-// allPeers are those of all rows.
+// allPeers returns the names of the peers of all rows.
 func allPeers(chosen []row) (names []string) {
 	for _, r := range chosen {
 		for _, name := range r.peers {
@@ -106,7 +106,7 @@ func (l *lab) timed(ctx context.Context, rounds int, chosen []row, result *repor
 	return nil
 }
 
-// warmUp has connections, buckets and heaps there before the first round.
+// warmUp creates connections, buckets and heaps before the first round.
 func (c *cast) warmUp(ctx context.Context, l load) error {
 	l.stream = 32 << 20
 	for _, p := range c.peers {

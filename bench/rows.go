@@ -11,16 +11,16 @@ import (
 	"holdfast/bench/tus"
 )
 
-// load says how much is done.
+// load is the amount of work.
 type load struct {
 	content     tus.Content
 	stream      int64         // bytes of the one long upload
-	file        int64         // bytes of each of several, and of the one that comes in pieces
-	files       int           // how many at once
+	file        int64         // bytes of each of several files, and of the one that is sent in pieces
+	files       int           // concurrent uploads
 	small       int64         // bytes of a small file
 	connections int           // for requests
-	lasting     time.Duration // of a row of requests
-	requests    int           // the most for each connection; 0: as many as there is time for
+	lasting     time.Duration // the duration of a row of requests
+	requests    int           // at most, for each connection; 0: as many as there is time for
 }
 
 func fullLoad() load {
@@ -28,14 +28,13 @@ func fullLoad() load {
 		lasting: 5 * time.Second}
 }
 
-// tenth is for a look at whether all works.
+// tenth returns a smaller load, for a quick check that everything works.
 func (l load) tenth() load {
 	l.stream, l.file, l.lasting = l.stream/10, l.file/10, l.lasting/10
 	return l
 }
 
-// counted is for the pass in which calls to the store are counted: few operations, one
-// after the other.
+// counted returns the load of the pass in which calls to the store are counted: few operations, one after the other.
 func (l load) counted() load {
 	l.stream, l.file = min(l.stream, 100<<20), min(l.file, 50<<20)
 	l.files, l.connections, l.requests = 2, 1, 20
@@ -47,11 +46,10 @@ func (l load) counted() load {
 type row struct {
 	name      string
 	title     func(load) string
-	operation func(load) string // for which calls are counted
+	operation func(load) string // the unit for which calls are counted
 	unit      report.Unit
 	peers     []string
-	// do does it once for one peer: it prepares, has the peer time the rest, and checks
-	// what came out.
+	// do runs the row once for one peer: it prepares, lets the peer time the rest, and checks the result.
 	do func(context.Context, load, *peer) (report.Measured, error)
 }
 
@@ -60,7 +58,7 @@ var (
 	downloaders = []string{report.Holdfast, report.Tusd, report.Direct, report.Nginx}
 )
 
-// rows are all that is measured.
+// rows are all measurements.
 var rows = []row{
 	{"stream", say("%s in one stream", stream), say("upload of %s", stream), report.Megabytes,
 		[]string{report.Holdfast, report.Tusd, report.Direct}, uploadStream},
@@ -74,7 +72,7 @@ var rows = []row{
 	{"ranges", at("64 KiB at random places", nil), fixed("GET of 64 KiB"), report.Requests, downloaders, downloadRanges},
 }
 
-// targets are what Holdfast shall reach.
+// targets are the results that Holdfast should reach.
 var targets = []report.Target{
 	{Row: "stream", Metric: report.Speed, Beside: report.Tusd, Value: 1.2},
 	{Row: "stream", Metric: report.Speed, Beside: report.Direct, Value: 0.9},
@@ -101,7 +99,7 @@ func names(rows []row) (all []string) {
 	return all
 }
 
-// choose picks rows by their names, in the order of the table; all for an empty list.
+// choose returns the rows with these names, in the order of the table; all for an empty list.
 func choose(list string) (chosen []row, err error) {
 	if list == "" {
 		return rows, nil
@@ -120,7 +118,7 @@ func choose(list string) (chosen []row, err error) {
 	return chosen, nil
 }
 
-// The texts follow from the load, so that a short run doesn't claim more than it did.
+// The texts depend on the load, so that a short run does not claim more than it did.
 func stream(l load) int64 { return l.stream }
 func file(l load) int64   { return l.file }
 func small(l load) int64  { return l.small }
@@ -141,7 +139,7 @@ func at(format string, of func(load) int64) func(load) string {
 	}
 }
 
-// size is a number of bytes in the largest unit that leaves it whole, or with one decimal.
+// size writes a number of bytes in the largest unit in which it is whole, or with one decimal.
 func size(bytes int64) string {
 	unit, name := int64(1), "B"
 	for _, u := range []struct {

@@ -9,7 +9,7 @@ import (
 	"holdfast/bench/report"
 )
 
-// uploadStream is one upload in one PATCH; the direct peer puts it as one object.
+// uploadStream sends one file in one PATCH; the direct peer puts it as one object.
 func uploadStream(ctx context.Context, l load, p *peer) (report.Measured, error) {
 	if p.server == nil {
 		const key = "stream"
@@ -39,7 +39,7 @@ func uploadStream(ctx context.Context, l load, p *peer) (report.Measured, error)
 	return m, p.check(ctx, c, l, path, l.stream)
 }
 
-// uploadSeveral is several uploads at once, each in one PATCH on a connection of its own.
+// uploadSeveral sends several files at once, each in one PATCH on a connection of its own.
 func uploadSeveral(ctx context.Context, l load, p *peer) (report.Measured, error) {
 	conns, hangUp, err := p.dial(ctx, l.files)
 	if err != nil {
@@ -66,8 +66,8 @@ func uploadSeveral(ctx context.Context, l load, p *peer) (report.Measured, error
 	return m, err
 }
 
-// uploadIn is one upload in PATCHes of so many bytes, as clients do whose way is through a
-// proxy that limits the length of a request.
+// uploadIn sends one file in PATCHes of this many bytes, as clients do behind a proxy that limits the length of a
+// request.
 func uploadIn(piece int64) func(context.Context, load, *peer) (report.Measured, error) {
 	return func(ctx context.Context, l load, p *peer) (report.Measured, error) {
 		c, err := p.server.Dial(ctx)

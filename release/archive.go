@@ -18,11 +18,11 @@ import (
 type entry struct {
 	name string // with slashes
 	mode fs.FileMode
-	path string // of the file here; empty: a folder
+	path string // where to read the file; empty: a folder
 	user int    // and group
 }
 
-// entriesBelow lists a folder's files, in order, with a prefix before their names. All files may be read by everyone.
+// entriesBelow lists a folder's files, in order, with a prefix before their names. Everyone may read all of them.
 func entriesBelow(folder, prefix string) (entries []entry, err error) {
 	err = filepath.WalkDir(folder, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -90,7 +90,7 @@ func writeTarGz(w io.Writer, entries []entry, at time.Time) error {
 	return z.Close()
 }
 
-// writeTar writes nothing of this machine: the same entries are the same bytes.
+// writeTar writes a tar that does not depend on this machine: the same entries give the same bytes.
 func writeTar(w io.Writer, entries []entry, at time.Time) error {
 	t := tar.NewWriter(w)
 	for _, e := range entries {

@@ -14,7 +14,7 @@ type platform struct{ os, arch string }
 
 func (p platform) String() string { return p.os + "/" + p.arch }
 
-// name is the part of a file's name.
+// name returns the platform as it appears in names of files.
 func (p platform) name() string { return p.os + "_" + p.arch }
 
 // platforms are those that a release has programs for. Packages and images are for Linux. Windows is not among them:
@@ -24,7 +24,7 @@ func platforms() []platform {
 	return []platform{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}}
 }
 
-// linux are the chosen ones that packages and images are made for.
+// linux returns the chosen platforms for which packages and images are made.
 func (r *release) linux() (chosen []platform) {
 	for _, p := range r.platforms {
 		if p.os == "linux" {
@@ -36,13 +36,13 @@ func (r *release) linux() (chosen []platform) {
 
 func host() platform { return platform{runtime.GOOS, runtime.GOARCH} }
 
-// binary is the path of the program that was built.
+// binary returns the path of the built program.
 func (r *release) binary(p platform) string {
 	return filepath.Join(r.work, "bin", p.name(), "holdfast")
 }
 
-// buildPrograms builds the program for every platform: static, without debug information, and without the paths of this
-// machine. Go's flags are all given here, so that those of the environment change nothing.
+// buildPrograms builds the program for every platform: static, without debug information, and without the paths of
+// this machine. All of Go's flags are given here, so that those of the environment change nothing.
 func (r *release) buildPrograms(ctx context.Context) error {
 	for _, p := range r.platforms {
 		if err := r.build(ctx, p); err != nil {
@@ -63,7 +63,7 @@ func (r *release) build(ctx context.Context, p platform) error {
 	return err
 }
 
-// checkVersion asks the program of this platform, if it is among those that were built.
+// checkVersion runs the program for this platform, if it was built, and compares its version.
 func (r *release) checkVersion(ctx context.Context) error {
 	path := r.binary(host())
 	if _, err := os.Stat(path); err != nil {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// writeSBOMs lists what the programs and the page are made of, in CycloneDX's format: the modules that Go recorded in
+// writeSBOMs lists the contents of the programs and the page in CycloneDX's format: the modules that Go recorded in
 // each program, and the npm packages that are bundled into the page.
 func (r *release) writeSBOMs(ctx context.Context) error {
 	for _, p := range r.platforms {
@@ -31,7 +31,7 @@ func (r *release) writeSBOMs(ctx context.Context) error {
 	return r.toFile("page.cdx.json", func(w io.Writer) error { return writeWithoutTime(w, text) })
 }
 
-// writeWithoutTime writes a CycloneDX document without what differs each time.
+// writeWithoutTime writes a CycloneDX document without the fields that differ each time.
 func writeWithoutTime(w io.Writer, text string) error {
 	var document map[string]any
 	if err := json.Unmarshal([]byte(text), &document); err != nil {
@@ -46,7 +46,7 @@ func writeWithoutTime(w io.Writer, text string) error {
 	return e.Encode(document)
 }
 
-// writeChart packs the Helm chart, with this version as its own and the image's.
+// writeChart packs the Helm chart. Its own version and the image's are this one.
 func (r *release) writeChart(context.Context) error {
 	chart := filepath.Join(r.work, "chart", "holdfast")
 	if err := os.CopyFS(chart, os.DirFS(filepath.Join(r.source, "deploy", "helm", "holdfast"))); err != nil {

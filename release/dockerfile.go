@@ -14,8 +14,8 @@ import (
 // instruction is one of a Dockerfile; continued lines are joined.
 type instruction struct{ name, args string }
 
-// lastStage returns the instructions from the last FROM on. It reads what our Dockerfile is written in, not all that
-// Docker knows.
+// lastStage returns the instructions from the last FROM on. It understands what our Dockerfile uses, not all of
+// Docker's syntax.
 func lastStage(dockerfile string) (stage []instruction) {
 	text := regexp.MustCompile(`(?m)^\s*#.*\n`).ReplaceAllString(dockerfile, "")
 	text = strings.ReplaceAll(text, "\\\n", " ")
@@ -31,8 +31,8 @@ func lastStage(dockerfile string) (stage []instruction) {
 	return stage
 }
 
-// imageConfig reads what a container is started with from the Dockerfile's last stage, so that it is written once.
-// values are those of the ARGs.
+// imageConfig derives the image's configuration from the Dockerfile's last stage, so that it has one source. values
+// are those of the ARGs.
 func imageConfig(stage []instruction, values map[string]string) (c v1.Config, err error) {
 	c.ExposedPorts, c.Volumes, c.Labels = map[string]struct{}{}, map[string]struct{}{}, map[string]string{}
 	for _, i := range stage {

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// imageUser is the number of the user in the Dockerfile's last stage: a volume takes over the owner of /data.
+// imageUser is the number of the user in the Dockerfile's last stage: a volume inherits the owner of /data.
 const imageUser = 65532
 
 // writeImages makes an image for each architecture of Linux, for `docker load`, and all of them as an OCI layout, for a
@@ -66,7 +66,7 @@ func (r *release) writeImages(context.Context) error {
 	return r.toFile("image_oci.tar", func(w io.Writer) error { return writeTar(w, entries[1:], r.time) })
 }
 
-// image is what the Dockerfile builds, for one architecture.
+// image returns the image that the Dockerfile would build, for one architecture.
 func (r *release) image(p platform) (v1.Image, error) {
 	dockerfile, err := r.read("Dockerfile")
 	if err != nil {
@@ -107,7 +107,7 @@ func (r *release) image(p platform) (v1.Image, error) {
 	return image, nil
 }
 
-// imageLayers are the image's files: what stays from version to version comes first.
+// imageLayers returns the image's files. Layers that rarely change between versions come first.
 func (r *release) imageLayers(p platform, stage []instruction) ([][]entry, error) {
 	certificates := filepath.Join(r.work, "ca-certificates.crt")
 	if err := writeCertificates(certificates); err != nil {

@@ -1,5 +1,5 @@
-// Release makes what can be installed of a version: programs, packages, images, the Helm chart, the lists of what is in
-// them, and SHA256SUMS. It builds what is committed, in a clone of its own, so that two runs anywhere give the same
+// Release makes everything that can be installed of a version: programs, packages, images, the Helm chart, SBOMs, and
+// SHA256SUMS. It builds the commit that is checked out, in a clone of its own, so that two runs anywhere give the same
 // bytes.
 package main
 
@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// run makes a release of the repository around the working directory.
+// run makes a release of the repository that contains the working directory.
 func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	version := flags.String("version", "", "the version, such as 0.2.0")
@@ -65,15 +65,15 @@ func run(ctx context.Context, args []string) (err error) {
 	return replace(target, r.out)
 }
 
-// isVersion reports whether text is a version by Semantic Versioning, without a leading v. Build metadata has no place
-// in the version of a Debian package.
+// isVersion reports whether text is a version by Semantic Versioning, without a leading v. Build metadata is not
+// allowed, since Debian's versions have none.
 func isVersion(text string) bool {
 	const number, name = `(0|[1-9]\d*)`, `[0-9A-Za-z]+`
 	version := regexp.MustCompile(`^` + number + `\.` + number + `\.` + number + `(-` + name + `(\.` + name + `)*)?$`)
 	return version.MatchString(text)
 }
 
-// release is a version that is being made.
+// release is a version that is being built.
 type release struct {
 	version   string
 	platforms []platform
@@ -82,11 +82,11 @@ type release struct {
 	fresh     bool
 
 	source string    // clone of the repository
-	commit string    // that it has checked out
-	time   time.Time // of that commit: the time of every file
+	commit string    // the commit that is checked out there
+	time   time.Time // of that commit: the modification time of every file
 }
 
-// make runs all steps, and says how long each took.
+// make runs all steps, and prints the duration of each.
 func (r *release) make(ctx context.Context) error {
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (r *release) name(rest string) string {
 	return filepath.Join(r.out, "holdfast_"+r.version+"_"+rest)
 }
 
-// replace puts the finished folder into the target's place and lists what is in it.
+// replace replaces the target with the finished folder and lists its contents.
 func replace(target, finished string) error {
 	entries, err := os.ReadDir(finished)
 	if err != nil {
@@ -142,7 +142,7 @@ func replace(target, finished string) error {
 	return nil
 }
 
-// choose reads the list of platforms; without one it is all.
+// choose parses the list of platforms; an empty list means all.
 func choose(list string) (chosen []platform, err error) {
 	if list == "" {
 		return platforms(), nil

@@ -40,7 +40,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// The packages' unit is that of deploy/ but for the program's path and the user.
+// The packages' unit is that of deploy/, except for the program's path and the user.
 func TestPackageUnit(t *testing.T) {
 	deployed := source(t, "deploy", "holdfast.service")
 	unit, err := packageUnit(deployed)
@@ -81,7 +81,7 @@ func TestSettingsOf(t *testing.T) {
 	}
 }
 
-// What is started, and as whom, is read from the Dockerfile.
+// The image's command and user are read from the Dockerfile.
 func TestImageConfig(t *testing.T) {
 	stage := lastStage(source(t, "Dockerfile"))
 	c, err := imageConfig(stage, map[string]string{"VERSION": "0.2.0", "REVISION": "fcba767"})

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// command prepares a program in a folder. What it prints is shown if it fails.
+// command prepares a program in a folder. Its output is shown if it fails.
 func command(ctx context.Context, folder, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = folder
 	return cmd
 }
 
-// output runs a command and returns its standard output without the last line's end.
+// output runs a command and returns its standard output without the final newline.
 func output(cmd *exec.Cmd) (string, error) {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -31,8 +31,8 @@ func output(cmd *exec.Cmd) (string, error) {
 	return strings.TrimSuffix(string(out), "\n"), nil
 }
 
-// cloneSource clones what is committed and tags it there, so that Go records the version by itself. The repository
-// gets no tag.
+// cloneSource clones the commit that is checked out and tags it in the clone, so that Go records the version by
+// itself. The repository itself gets no tag.
 func (r *release) cloneSource(ctx context.Context) error {
 	root, err := output(command(ctx, "", "git", "rev-parse", "--show-toplevel"))
 	if err != nil {
@@ -52,7 +52,7 @@ func (r *release) cloneSource(ctx context.Context) error {
 		return err
 	}
 	if _, err := output(command(ctx, r.source, "git", "tag", tag)); err != nil {
-		// The version has been tagged before: it must be this commit.
+		// The version was tagged before: the tag must be this commit.
 		tagged, err := output(command(ctx, r.source, "git", "rev-parse", tag+"^{commit}"))
 		if err != nil {
 			return err
@@ -79,7 +79,7 @@ func (r *release) buildPage(ctx context.Context) error {
 	return err
 }
 
-// page is the folder of the built page.
+// page returns the folder of the built page.
 func (r *release) page() string { return filepath.Join(r.source, "web-example", "dist") }
 
 // read returns a file of the source.

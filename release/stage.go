@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// stage is the folder with the files of a Linux package.
+// stage returns the folder with the files of a Linux package.
 func (r *release) stage(p platform) string { return filepath.Join(r.work, "stage", p.name()) }
 
-// stageAll lays out what packages and archives bring besides the program.
+// stageAll collects the files that packages and archives contain besides the program.
 func (r *release) stageAll(ctx context.Context) error {
 	docs := filepath.Join(r.work, "doc")
 	if err := r.stageDocs(docs); err != nil {
@@ -34,7 +34,7 @@ func (r *release) stageAll(ctx context.Context) error {
 	return nil
 }
 
-// stageDocs copies what people read: its folders are those of the source, so that links between them stay good.
+// stageDocs copies the documents. They keep their folders, so that links between them work.
 func (r *release) stageDocs(folder string) error {
 	for _, pattern := range []string{"README.md", "CHANGELOG.md", "LICENSE", "docs/*.md", "docs/pictures/*",
 		"docs/bench/*.svg"} {
@@ -91,8 +91,8 @@ func (r *release) stageService(ctx context.Context, p platform) error {
 	return nil
 }
 
-// packageUnit makes the packages' unit of the one in deploy/, which is for copying by hand: the program is in /usr/bin,
-// and the user is one that the package makes, so that commands can be run as it.
+// packageUnit derives the packages' unit from the one in deploy/, which is for manual installation: the program is in
+// /usr/bin, and the user is one that the package creates, so that commands can be run as that user.
 func packageUnit(unit string) (string, error) {
 	_, unit, found := strings.Cut(unit, "[Unit]\n")
 	if !found {
@@ -114,9 +114,9 @@ func packageUnit(unit string) (string, error) {
 
 var environment = regexp.MustCompile(`(?m)^Environment=(.*)$`)
 
-// settings is the settings file. Where the unit sets something, that is the default which the file shows.
+// settings returns the settings file. If the unit sets a variable, the file shows that value as the default.
 func (r *release) settings(ctx context.Context, unit string) (string, error) {
-	// The program of this machine says it, or is run for it.
+	// The program for this machine prints it, or is run with go run.
 	cmd := command(ctx, r.source, r.binary(host()), "settings", "--env-file")
 	if _, err := os.Stat(r.binary(host())); err != nil {
 		cmd = command(ctx, r.source, "go", "run", ".", "settings", "--env-file")

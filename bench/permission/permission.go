@@ -1,6 +1,6 @@
-// Permission is the service that nginx asks for each download (auth_request): it compares
-// a token and answers 204 or 401. It stands for what any application would have there, and
-// does as little as can be. TOKEN is the token; where it listens is its only output.
+// Permission is the service that nginx asks for each download (auth_request): it compares a token and answers 204 or
+// 401. It stands for the service of an application, and does as little as possible. TOKEN is the token; its only
+// output is the address on which it listens.
 package main
 
 import (

@@ -1,12 +1,11 @@
-// Package proc starts the programs that are measured, reads what the kernel counts of
-// them, and leaves nothing of them behind, however the benchmark ends: by itself, by
-// Ctrl-C, by a panic or by kill -9.
+// Package proc starts the programs that are measured, reads the kernel's statistics about them, and leaves nothing of
+// them behind, however the benchmark ends: by itself, by Ctrl-C, by a panic or by kill -9.
 //
 //   - A child gets SIGKILL from the kernel when this process dies.
 //   - A folder on the RAM disk has a janitor, a shell that waits for the end of this
-//     process, ends what still logs into the folder, and then removes it.
+//     process, ends processes that still write logs into the folder, and then removes it.
 //
-// Linux only, as everything that is read from /proc.
+// It works on Linux only, since it reads /proc.
 package proc
 
 import (
@@ -38,14 +37,13 @@ func Start(cmd *exec.Cmd, log string) (*Child, error) {
 	}
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
-	// A group of its own: Ctrl-C at the terminal is for the benchmark, which ends its
-	// children in order.
+	// A process group of its own: Ctrl-C at the terminal is for the benchmark, which ends its children in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	c := &Child{cmd: cmd, log: log, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
-		// The kernel looks at the thread that started the child, not at the process:
-		// this thread must live as long as the child.
+		// The kernel watches the thread that started the child, not the process: this thread must live as long as the
+		// child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -64,8 +62,7 @@ func Start(cmd *exec.Cmd, log string) (*Child, error) {
 // Pid is the process id.
 func (c *Child) Pid() int { return c.cmd.Process.Pid }
 
-// Stop asks the program to end, and kills it if it has not after some seconds. It is
-// fine to stop twice.
+// Stop asks the program to end, and kills it if it has not after some seconds. It may be called twice.
 func (c *Child) Stop() {
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -76,7 +73,7 @@ func (c *Child) Stop() {
 	}
 }
 
-// Await waits until ready says yes. The error tells the end of the program's output.
+// Await waits until ready returns true. The error contains the end of the program's output.
 func (c *Child) Await(ctx context.Context, ready func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -93,8 +90,7 @@ func (c *Child) Await(ctx context.Context, ready func() bool) error {
 	return nil
 }
 
-// AwaitLine waits until the program printed what pattern matches, and returns what the
-// pattern's group matched.
+// AwaitLine waits until the program has printed a match of pattern, and returns the match of the pattern's group.
 func (c *Child) AwaitLine(ctx context.Context, pattern string) (string, error) {
 	expression, err := regexp.Compile(pattern)
 	if err != nil {
@@ -125,8 +121,8 @@ func (c *Child) logTail() string {
 	return string(text[max(0, len(text)-most):])
 }
 
-// FreeAddress is an address on loopback that nobody listens on. Somebody may take it
-// before it is used: whoever starts a server there tries again.
+// FreeAddress returns an unused address on loopback. Another process may take it before it is used: the caller must
+// then try again with another one.
 func FreeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,10 +21,9 @@ type Folder struct {
 	janitor  *exec.Cmd
 }
 
-// sweep reads until nobody holds the other end any more. It ends who still logs into
-// the folder, since the kernel ends our children and not theirs, such as nginx's workers;
-// somebody's shell that looks around in there stays. It tries several times since a server
-// may still be writing while it dies.
+// sweep reads until the other end is closed. It then ends processes that still write logs into the folder, since the
+// kernel ends our children, but not theirs, such as nginx's workers. A shell that is merely in the folder stays. It
+// tries several times, since a server may still be writing while it dies.
 const sweep = `cat >/dev/null
 for try in 1 2 3 4 5 6 7 8 9 10; do
 	for p in /proc/[0-9]*; do
@@ -34,8 +33,8 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
 	sleep 0.3
 done`
 
-// RAMFolder makes a folder in disk, which must be in memory and have so many bytes free:
-// on a real disk the benchmark would measure that disk.
+// RAMFolder makes a folder in disk, which must be in memory and have that many bytes free: on a real disk the
+// benchmark would measure the disk.
 func RAMFolder(disk string, bytes uint64) (*Folder, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(disk, &s); err != nil {
@@ -67,7 +66,7 @@ func watch(path string) (*Folder, error) {
 	janitor := exec.Command("sh", "-c", sweep, "janitor", path)
 	janitor.Dir = "/"
 	janitor.Stdin = read
-	// A group of its own: Ctrl-C ends the benchmark and must not end the cleaning.
+	// A process group of its own: Ctrl-C ends the benchmark and must not end the janitor.
 	janitor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := janitor.Start(); err != nil {
 		write.Close()
@@ -76,7 +75,7 @@ func watch(path string) (*Folder, error) {
 	return &Folder{Path: path, lifeline: write, janitor: janitor}, nil
 }
 
-// Remove removes the folder now and lets the janitor go.
+// Remove removes the folder now and ends the janitor.
 func (f *Folder) Remove() error {
 	err := os.RemoveAll(f.Path)
 	return errors.Join(err, f.lifeline.Close(), f.janitor.Wait())

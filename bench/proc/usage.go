@@ -9,12 +9,10 @@ import (
 	"time"
 )
 
-// tick is the unit of the times in /proc/PID/stat: the kernel tells them to programs in
-// hundredths of a second, whatever its own clock.
+// tick is the unit of the times in /proc/PID/stat: the kernel reports hundredths of a second, whatever its own clock.
 const tick = 10 * time.Millisecond
 
-// CPU is the processor time a process has used so far, in its own code and in the
-// kernel for it.
+// CPU returns the processor time that a process has used so far, in its own code and in the kernel for it.
 func CPU(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -23,8 +21,8 @@ func CPU(pid int) (time.Duration, error) {
 	return cpuTime(stat)
 }
 
-// cpuTime reads utime and stime, fields 14 and 15 of proc_pid_stat(5). The second field
-// is the program's name in brackets, which may hold anything, brackets too.
+// cpuTime reads utime and stime, fields 14 and 15 of proc_pid_stat(5). The second field is the program's name in
+// brackets, which may contain anything, even brackets.
 func cpuTime(stat []byte) (time.Duration, error) {
 	rest := afterLast(stat, []byte(") "))
 	fields := bytes.Fields(rest)
@@ -42,8 +40,8 @@ func cpuTime(stat []byte) (time.Duration, error) {
 	return sum, nil
 }
 
-// Children are the processes that a process started. The list in /proc/PID/task is not in
-// every kernel, so all processes are asked for their parent.
+// Children returns the processes that a process started. Not every kernel has the list in /proc/PID/task, so the
+// parent of every process is read.
 func Children(pid int) (all []int, err error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -79,7 +77,7 @@ func family(stat []byte) (pid, parent int, err error) {
 	return pid, parent, nil
 }
 
-// Busy is the time that all processors together have worked so far, for whomever.
+// Busy returns the time that all processors together have worked so far, for all processes.
 func Busy() (time.Duration, error) {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -88,8 +86,8 @@ func Busy() (time.Duration, error) {
 	return busyTime(stat)
 }
 
-// busyTime reads the first line of proc_stat(5): user, nice, system, idle, iowait, irq,
-// softirq, and steal, which is what other virtual machines took.
+// busyTime reads the first line of proc_stat(5): user, nice, system, idle, iowait, irq, softirq, and steal, which is
+// the time of other virtual machines.
 func busyTime(stat []byte) (time.Duration, error) {
 	line, _, _ := bytes.Cut(stat, []byte("\n"))
 	fields := bytes.Fields(line)
@@ -102,14 +100,14 @@ func busyTime(stat []byte) (time.Duration, error) {
 		if err != nil {
 			return 0, fmt.Errorf("read the processors' time: %w", err)
 		}
-		if i != 3 && i != 4 { // idle, and waiting for a disk
+		if i != 3 && i != 4 { // idle and iowait
 			sum += time.Duration(n) * tick
 		}
 	}
 	return sum, nil
 }
 
-// afterLast is what comes after the last sep; nothing, if there is none.
+// afterLast returns what follows the last sep; nil if there is none.
 func afterLast(s, sep []byte) []byte {
 	if i := bytes.LastIndex(s, sep); i >= 0 {
 		return s[i+len(sep):]
@@ -117,11 +115,11 @@ func afterLast(s, sep []byte) []byte {
 	return nil
 }
 
-// ForgetPeak makes PeakRSS begin again at what is resident now. Where the kernel does not
-// let us, the peak stays that of the whole life, and PeakRSS is an upper bound.
+// ForgetPeak resets PeakRSS to the memory that is resident now. If the kernel does not allow that, the peak stays that
+// of the whole life, and PeakRSS is an upper bound.
 func ForgetPeak(pid int) { _ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) }
 
-// PeakRSS is the largest resident memory, in bytes.
+// PeakRSS returns the largest resident memory, in bytes.
 func PeakRSS(pid int) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -90,8 +90,8 @@ func TestChildren(t *testing.T) {
 	}
 }
 
-// When the benchmark is gone, so is who logs into its folder, though no child of it, and
-// not who only looks around in there.
+// After the end of the benchmark the janitor ends processes that write logs into its folder, even if they are not its
+// children, but not a process that is merely in the folder.
 func TestJanitorEndsWhoIsLeft(t *testing.T) {
 	f, err := RAMFolder("/dev/shm", 0)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestJanitorEndsWhoIsLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The janitor sees of a killed benchmark that the other end is closed.
+	// A killed benchmark looks the same to the janitor: the other end is closed.
 	if err := errors.Join(f.lifeline.Close(), f.janitor.Wait()); err != nil {
 		t.Error(err)
 	}

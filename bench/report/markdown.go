@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// WriteMarkdown writes the report as docs/BENCHMARKS.md shows it: what was measured where,
-// a table for each kind of number, and what falls short.
+// WriteMarkdown writes the report in the form of docs/BENCHMARKS.md: the machine, a table for each metric, and the
+// missed targets.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d cores of %s, %d GiB of memory, Linux %s. Medians of %d round(s); %s.\n",
@@ -36,7 +36,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	}
 	b.WriteString("\n**Calls to the store for one operation** (counted apart)\n\n| | Holdfast | tusd |\n|---|--:|--:|\n")
 	for _, row := range r.Rows {
-		// No calls at all are left out of the JSON; that they were counted shows by the other.
+		// The JSON has no entry for zero calls; the other peer's calls show that they were counted.
 		if ours, tusd := row.Peer(Holdfast), row.Peer(Tusd); ours != nil && tusd != nil &&
 			len(ours.Calls)+len(tusd.Calls) > 0 {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", row.Operation, sumOf(ours.Calls), sumOf(tusd.Calls))
@@ -50,8 +50,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-// markdown is the table of one metric: a column for each peer, then what Holdfast has of
-// each other's.
+// markdown writes the table of one metric: a column for each peer, then Holdfast's ratio to each other peer.
 func (r *Report) markdown(b *strings.Builder, m Metric, peers []string) {
 	head, rule := "| | |", "|---|---|"
 	for _, name := range peers {
@@ -72,7 +71,7 @@ func (r *Report) markdown(b *strings.Builder, m Metric, peers []string) {
 		fmt.Fprintf(b, "| %s | %s |", row.Title, unit)
 		for _, name := range peers {
 			text := row.shown(name, m)
-			if seen, _, missed := strings.Cut(text, " ("); missed { // files that were gone before they were looked at
+			if seen, _, missed := strings.Cut(text, " ("); missed { // files that were gone before they could be counted
 				text = seen + " or more"
 			}
 			fmt.Fprintf(b, " %s |", text)
@@ -88,7 +87,7 @@ func (r *Report) markdown(b *strings.Builder, m Metric, peers []string) {
 	}
 }
 
-// WriteSummary writes the few lines for those who only want to know whether it is fast.
+// WriteSummary writes a few lines for readers who only want to know whether Holdfast is fast.
 func (r *Report) WriteSummary(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| | Holdfast | tusd | | direct to the store | |\n|---|--:|--:|--:|--:|--:|\n")
@@ -103,7 +102,7 @@ func (r *Report) WriteSummary(w io.Writer) error {
 	return err
 }
 
-// Behind are the names of the rows in which somebody is faster, or a target is missed.
+// Behind returns the names of the rows in which another peer is faster, or a target is missed.
 func (r *Report) Behind() (names []string) {
 	for _, row := range r.Rows {
 		behind := slices.ContainsFunc(r.Targets, func(o Outcome) bool { return o.Row == row.Name && !o.Reached })
@@ -118,7 +117,7 @@ func (r *Report) Behind() (names []string) {
 	return names
 }
 
-// WriteBehind writes where somebody is faster, or a target is missed.
+// WriteBehind writes in which rows another peer is faster, or a target is missed.
 func (r *Report) WriteBehind(w io.Writer) error {
 	var b strings.Builder
 	for _, row := range r.Rows {
@@ -140,7 +139,7 @@ func (r *Report) WriteBehind(w io.Writer) error {
 	return err
 }
 
-// sumOf is how many calls there were, of all kinds.
+// sumOf returns the number of calls of all kinds.
 func sumOf(calls map[string]float64) string {
 	sum := 0.0
 	for _, n := range calls {
@@ -149,7 +148,7 @@ func sumOf(calls map[string]float64) string {
 	return short(sum)
 }
 
-// others says how busy the machine was with something else.
+// others says how busy the machine was with other processes.
 func (r *Report) others() string {
 	return fmt.Sprintf("other programs had %.0f %% of the processors meanwhile", 100*r.Others())
 }

@@ -13,11 +13,11 @@ import (
 type bar struct {
 	label  string
 	ratio  float64
-	target *Outcome // nil: nothing is asked of it
-	fewer  bool     // is better
+	target *Outcome // nil: it has no target
+	fewer  bool     // fewer is better
 }
 
-// bars are all ratios of speed, then those of CPU that have a target, and nginx's.
+// bars returns all ratios of speed, and those of CPU that have a target or are nginx's.
 func (r *Report) bars() (speed, cpu []bar) {
 	for _, row := range r.Rows {
 		for _, p := range row.Peers {
@@ -44,19 +44,18 @@ func (r *Report) outcome(row string, m Metric, beside string) *Outcome {
 
 var errNoRatios = errors.New("there is no ratio to draw")
 
-// Theme is the paper that is drawn on, as colours of CSS.
+// Theme is a set of colours, in CSS.
 type Theme struct{ Paper, Ink, Faint, Good, Bad string }
 
-// Light and Dark are for pages of both kinds. Each brings its own ground, since nobody
-// knows what stands behind a picture.
+// Light and Dark are for pages of both kinds. Each has a background of its own, since the page's is unknown.
 func Light() Theme { return Theme{"#ffffff", "#1f2328", "#d1d9e0", "#2f8f5b", "#c4533d"} }
 func Dark() Theme  { return Theme{"#0d1117", "#e6edf3", "#3d444d", "#3fa66d", "#d9694f"} }
 
-// Where things stand, in pixels.
+// Positions, in pixels.
 const (
 	plotWidth = 920
-	labelsEnd = 390 // labels end there, and the bars' side begins
-	barsEnd   = 840 // numbers need the rest
+	labelsEnd = 390 // labels end here, and the bars begin
+	barsEnd   = 840 // the rest is for numbers
 	lineHigh  = 24
 )
 
@@ -82,8 +81,8 @@ type plotBar struct {
 	Mark          float64 // 0: none
 }
 
-// WritePlot draws the ratios as an SVG: bars from 1 on, to the right where Holdfast has
-// more. The scale is logarithmic, so that twice as much is as long as half as much.
+// WritePlot draws the ratios as an SVG: bars start at 1 and go to the right where Holdfast has more. The scale is
+// logarithmic, so that double and half have bars of the same length.
 func (r *Report) WritePlot(w io.Writer, theme Theme) error {
 	speed, cpu := r.bars()
 	if len(speed)+len(cpu) == 0 {
@@ -132,7 +131,7 @@ func (r *Report) WritePlot(w io.Writer, theme Theme) error {
 	return nil
 }
 
-// mark is where the target is, in powers of two; 0 without one.
+// mark returns the position of the target, in powers of two; 0 without one.
 func (b bar) mark() float64 {
 	if b.target == nil {
 		return 0
@@ -154,7 +153,7 @@ func (b bar) draw(at func(float64) float64, y float64, theme Theme) plotBar {
 	return d
 }
 
-// times is a power of two as a multiple.
+// times writes a power of two as a multiple.
 func times(log float64) string {
 	if log < 0 {
 		return fmt.Sprintf("1/%gx", math.Exp2(-log))
@@ -162,8 +161,8 @@ func times(log float64) string {
 	return fmt.Sprintf("%gx", math.Exp2(log))
 }
 
-// Numbers are cut to a tenth of a pixel. Texts say where they end, since the reader's font
-// may be wider than ours.
+// Numbers are rounded to a tenth of a pixel. Texts are anchored at their ends, since the reader's font may be wider
+// than ours.
 var plotTemplate = template.Must(template.New("plot").Funcs(template.FuncMap{
 	"n": func(v float64) string { return fmt.Sprintf("%.1f", v) },
 }).Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{n .Width}} {{n .Height}}" ` +

@@ -1,7 +1,6 @@
-// Package report says what was measured: as a table, as JSON and as a plot.
+// Package report shows results as a table, as JSON and as a plot.
 //
-// Every number of every round is kept. What is shown is the median of the rounds, and a
-// ratio is that of two medians.
+// It keeps every number of every round. It shows the median of the rounds; a ratio is that of two medians.
 package report
 
 import (
@@ -18,11 +17,11 @@ import (
 const (
 	Holdfast = "Holdfast"
 	Tusd     = "tusd"
-	Direct   = "direct" // the SDK at the store, with no server between
-	Nginx    = "nginx"  // before the store, and it asks who may read; it has no uploads
+	Direct   = "direct" // the SDK, directly with the store
+	Nginx    = "nginx"  // in front of the store, with a permission service; it has no uploads
 )
 
-// Unit is how the speed of a row is told.
+// Unit is the unit of a row's speed.
 type Unit string
 
 const (
@@ -30,7 +29,7 @@ const (
 	Requests  Unit = "req/s"
 )
 
-// Measured is one peer in one round.
+// Measured is the result of one peer in one round.
 type Measured struct {
 	Seconds    float64         `json:"seconds"`
 	Bytes      int64           `json:"bytes"`      // of content
@@ -40,8 +39,8 @@ type Measured struct {
 	Temp       tempbytes.Count `json:"temporary_files"`
 }
 
-// Usage is processor time in seconds: of the server, of the permission service that it
-// asks, of the store behind it, of the client that sends, and of all else on the machine.
+// Usage is processor time in seconds: of the server, of the permission service that it asks, of the store behind it,
+// of the client that sends, and of everything else on the machine.
 type Usage struct {
 	Server     float64 `json:"server"`
 	Permission float64 `json:"permission,omitempty"`
@@ -50,15 +49,15 @@ type Usage struct {
 	Others     float64 `json:"others"`
 }
 
-// Sub is what was used since an earlier reading.
+// Sub returns what was used since an earlier reading.
 func (u Usage) Sub(earlier Usage) Usage {
-	// The kernel counts in hundredths; what a float adds to that is noise.
+	// The kernel counts in hundredths; further digits are rounding errors.
 	minus := func(a, b float64) float64 { return math.Round((a-b)*100) / 100 }
 	return Usage{minus(u.Server, earlier.Server), minus(u.Permission, earlier.Permission), minus(u.Store, earlier.Store),
 		minus(u.Client, earlier.Client), minus(u.Others, earlier.Others)}
 }
 
-// Metric is what can be told of a measurement.
+// Metric is a property of a measurement.
 type Metric string
 
 const (
@@ -71,7 +70,7 @@ const (
 	TempBytes     Metric = "temporary bytes" // MiB
 )
 
-// Metric is one number of the measurement, in the unit that Metric names.
+// Metric returns one number of the measurement, in the unit that the Metric names.
 func (m Measured) Metric(of Metric, unit Unit) float64 {
 	switch of {
 	case Speed:
@@ -94,7 +93,7 @@ func (m Measured) Metric(of Metric, unit Unit) float64 {
 	}
 }
 
-// each is the share of one GiB, or, in milliseconds, of one request.
+// each returns the share of one GiB, or, in milliseconds, of one request.
 func (m Measured) each(seconds float64, unit Unit) float64 {
 	if unit == Megabytes {
 		return per(seconds, float64(m.Bytes)/(1<<30))
@@ -109,26 +108,26 @@ func per(a, b float64) float64 {
 	return a / b
 }
 
-// Peer is one of those who are compared in a row.
+// Peer is the result of one peer in a row.
 type Peer struct {
 	Name   string     `json:"name"`
 	Rounds []Measured `json:"rounds"`
 	// Median is derived from Rounds by Finish.
 	Median map[Metric]float64 `json:"median"`
-	// Calls are the calls to the store for one operation, by their names in the S3 API.
+	// Calls are the calls to the store for one operation, by S3's names.
 	Calls map[string]float64 `json:"s3_calls_per_operation,omitempty"`
 }
 
-// Row is one thing that was done by several peers.
+// Row is one task that several peers did.
 type Row struct {
 	Name      string  `json:"name"`
 	Title     string  `json:"title"`
 	Unit      Unit    `json:"unit"`
-	Operation string  `json:"operation"` // what calls are counted for
+	Operation string  `json:"operation"` // the unit for which calls are counted
 	Peers     []*Peer `json:"peers"`
 }
 
-// Peer is the peer of that name; nil if it took no part.
+// Peer returns the peer of that name; nil if it took no part.
 func (r *Row) Peer(name string) *Peer {
 	for _, p := range r.Peers {
 		if p.Name == name {
@@ -138,7 +137,7 @@ func (r *Row) Peer(name string) *Peer {
 	return nil
 }
 
-// Ratio is the median of Holdfast by that of another; false where one is missing or zero.
+// Ratio returns Holdfast's median divided by another peer's; false if one is missing or zero.
 func (r *Row) Ratio(of Metric, beside string) (float64, bool) {
 	ours, other := r.Peer(Holdfast), r.Peer(beside)
 	if ours == nil || other == nil || len(ours.Rounds) == 0 || len(other.Rounds) == 0 || other.Median[of] == 0 {
@@ -147,7 +146,7 @@ func (r *Row) Ratio(of Metric, beside string) (float64, bool) {
 	return ours.Median[of] / other.Median[of], true
 }
 
-// Machine is where it was measured.
+// Machine describes the machine of the measurement.
 type Machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
@@ -189,7 +188,7 @@ func (r *Report) Finish(targets []Target) {
 	}
 }
 
-// Others is the share of the processors that others had while something was measured.
+// Others returns the share of the processors that other processes had during the measurement.
 func (r *Report) Others() float64 {
 	var used, all float64
 	for _, row := range r.Rows {
@@ -200,10 +199,10 @@ func (r *Report) Others() float64 {
 			}
 		}
 	}
-	return max(0, per(used, all)) // the system counts in ticks: a share of nothing may come out below it
+	return max(0, per(used, all)) // because of ticks the difference may be below 0
 }
 
-// Median is the middle one, or the mean of the middle two; 0 of none.
+// Median returns the middle value, or the mean of the middle two; 0 if there are none.
 func Median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -213,7 +212,7 @@ func Median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// WriteJSON writes all of the report.
+// WriteJSON writes the whole report.
 func (r *Report) WriteJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -223,7 +222,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	return nil
 }
 
-// ReadJSON reads what WriteJSON wrote.
+// ReadJSON reads the output of WriteJSON.
 func ReadJSON(from io.Reader) (*Report, error) {
 	var r Report
 	if err := json.NewDecoder(from).Decode(&r); err != nil {

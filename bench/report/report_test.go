@@ -14,8 +14,8 @@ import (
 	"holdfast/bench/tempbytes"
 )
 
-// sample is a run of two rounds: Holdfast streams twice as fast as tusd for a quarter of
-// the CPU, and asks as fast.
+// sample is a run of two rounds: Holdfast streams twice as fast as tusd with a quarter of the CPU, and answers HEAD as
+// fast.
 func sample() *report.Report {
 	stream := func(seconds, cpu float64, temp int64) report.Measured {
 		return report.Measured{Seconds: seconds, Bytes: 1 << 30, Operations: 1, CPU: report.Usage{Server: cpu, Store: 3,
@@ -166,8 +166,8 @@ Targets
 	}
 }
 
-// nginx has ratios of speed and CPU, too. The CPU of the service that it asks is in
-// brackets; it counts in the sum, and not as the server's.
+// nginx has ratios of speed and CPU, too. The CPU of the permission service is in brackets: it is part of the sum, but
+// not of the server's.
 func TestNginxInTableAndPlot(t *testing.T) {
 	r := sample()
 	ask := func(server, permission float64) []report.Measured {
@@ -214,7 +214,7 @@ func trimLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// A run that broke early has rows without numbers.
+// A run that ended early has rows without numbers.
 func TestTableOfNothing(t *testing.T) {
 	r := sample()
 	for _, row := range r.Rows {
@@ -275,7 +275,7 @@ func TestPlot(t *testing.T) {
 	}
 }
 
-// The page has all numbers, marks those that are behind, and reports files that were missed.
+// The page has all numbers, marks the rows that are behind, and reports files that were missed.
 func TestMarkdown(t *testing.T) {
 	r := sample()
 	r.Rows[0].Peer(report.Tusd).Rounds[0].Temp.Missed = 1

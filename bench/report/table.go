@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// WriteTable writes the report for people.
+// WriteTable writes the report as text.
 func (r *Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
 	r.head(&b)
@@ -46,7 +46,7 @@ func (r *Report) head(b *strings.Builder) {
 	fmt.Fprintln(b)
 }
 
-// versions are names with their versions.
+// versions returns names with versions.
 func (r *Report) versions() (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
 		all = append(all, name+" "+r.Versions[name])
@@ -54,7 +54,7 @@ func (r *Report) versions() (all []string) {
 	return all
 }
 
-// peers are all that took part, Holdfast first.
+// peers returns all peers, Holdfast first.
 func (r *Report) peers() (names []string) {
 	for _, row := range r.Rows {
 		for _, p := range row.Peers {
@@ -74,12 +74,12 @@ func (r *Report) speeds(w io.Writer, peers []string) {
 	}
 }
 
-// heading is the line over a part of the table; ratio names a column for each other peer.
+// heading writes the line over a part of the table; ratio names a column for each other peer.
 func heading(w io.Writer, title string, peers []string, ratio func(peer string) string) {
 	line(w, title, "", peers, func(peer string) string { return peer }, ratio)
 }
 
-// line has a column for each peer, and then one for each but Holdfast.
+// line writes a column for each peer, and then one for each but Holdfast.
 func line(w io.Writer, title, unit string, peers []string, shown, ratio func(peer string) string) {
 	fmt.Fprintf(w, "%s\t%s", title, unit)
 	for _, name := range peers {
@@ -93,10 +93,10 @@ func line(w io.Writer, title, unit string, peers []string, shown, ratio func(pee
 	fmt.Fprintln(w)
 }
 
-// costs are what was used.
+// costs writes the CPU table.
 func (r *Report) costs(w io.Writer, peers []string) {
-	// The last columns are what the ratios of speed are when nothing but the processors is
-	// waited for; unlike the speed, they are much the same while others are at work too.
+	// The last columns are the ratios of speed on a machine where only the processors are the limit. Unlike the speed
+	// they hardly change if other processes are busy, too.
 	heading(w, "\nCPU: server + store + client", peers, func(name string) string {
 		return "sum of " + name + "/" +
 			Holdfast
@@ -125,7 +125,7 @@ func (r *Report) costs(w io.Writer, peers []string) {
 	}
 }
 
-// perUnit is the unit of the row's CPU.
+// perUnit returns the unit of the row's CPU.
 func (r *Row) perUnit() string {
 	if r.Unit == Megabytes {
 		return "s/GiB"
@@ -133,8 +133,8 @@ func (r *Row) perUnit() string {
 	return "ms/request"
 }
 
-// allCPU shows where the processors' time went. The direct put has no server; what the
-// permission service took stands in brackets beside the server that asks it.
+// allCPU shows how the processor time is divided. The direct put has no server; the permission service's time is in
+// brackets beside the server that asks it.
 func (r *Row) allCPU(name string) string {
 	p := r.Peer(name)
 	if p == nil || len(p.Rounds) == 0 {
@@ -191,7 +191,7 @@ func (r *Row) ratio(m Metric, beside string) string {
 	return "-"
 }
 
-// number shows three digits or more.
+// number writes three digits or more.
 func number(v float64) string {
 	switch {
 	case v == 0:
@@ -204,7 +204,7 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'f', 0, 64)
 }
 
-// calls has a line for each peer: their kinds are too many for columns.
+// calls writes a line for each peer: there are too many kinds for columns.
 func (r *Report) calls(b *strings.Builder) {
 	first := true
 	for _, row := range r.Rows {
@@ -221,7 +221,7 @@ func (r *Report) calls(b *strings.Builder) {
 	}
 }
 
-// callList is the sum and then each kind, the most frequent first.
+// callList writes the sum and then each kind, the most frequent first.
 func callList(calls map[string]float64) string {
 	kinds := slices.SortedFunc(maps.Keys(calls), func(a, b string) int {
 		if calls[a] != calls[b] {
@@ -244,7 +244,7 @@ func callList(calls map[string]float64) string {
 	return short(sum) + ": " + strings.Join(parts, ", ")
 }
 
-// short has no more decimals than are needed, two at most.
+// short writes a number with the decimals that it needs, two at most.
 func short(v float64) string {
 	return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(v, 'f', 2, 64), "0"), ".")
 }

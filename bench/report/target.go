@@ -2,16 +2,16 @@ package report
 
 import "fmt"
 
-// Target is what Holdfast shall reach in a row.
+// Target is a result that Holdfast should reach in a row.
 type Target struct {
 	Row    string  `json:"row"`
 	Metric Metric  `json:"metric"`
-	Beside string  `json:"beside"` // the peer whose number is 1; empty: the number itself
+	Beside string  `json:"beside"` // the peer that it is compared with; empty: the number itself
 	AtMost bool    `json:"at_most"`
 	Value  float64 `json:"value"`
 }
 
-// Outcome is a target and what came out.
+// Outcome is a target and the result.
 type Outcome struct {
 	Target
 	Title   string  `json:"title"`
@@ -19,7 +19,7 @@ type Outcome struct {
 	Reached bool    `json:"reached"`
 }
 
-// judge is false where the target was not measured.
+// judge compares a target with the result; false if the target was not measured.
 func (r *Report) judge(t Target) (Outcome, bool) {
 	for _, row := range r.Rows {
 		if row.Name != t.Row {
@@ -37,7 +37,7 @@ func (r *Report) judge(t Target) (Outcome, bool) {
 			o.Reached = o.Got <= t.Value
 		}
 		if t.Metric == TempBytes {
-			// A file that was missed may have held anything, and the median might hide one.
+			// A missed file may have had any length, and the median might hide one.
 			for _, m := range row.Peer(Holdfast).Rounds {
 				o.Reached = o.Reached && m.Temp.Bytes == 0 && m.Temp.Missed == 0
 			}
@@ -47,7 +47,7 @@ func (r *Report) judge(t Target) (Outcome, bool) {
 	return Outcome{}, false
 }
 
-// String is the outcome in one line.
+// String describes the outcome in one line.
 func (o Outcome) String() string {
 	word := "NOT REACHED"
 	if o.Reached {
@@ -56,7 +56,7 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("%-11s  %s, %s", word, o.Title, o.asked())
 }
 
-// asked is what came out, and in brackets what shall.
+// asked writes the result and, in brackets, the target.
 func (o Outcome) asked() string {
 	sign, times := ">=", ""
 	if o.AtMost {

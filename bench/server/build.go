@@ -1,5 +1,5 @@
-// Package server builds and starts what is measured and what it is measured on:
-// versitygw, tusd and Holdfast, each as it comes, and nginx, on loopback.
+// Package server builds and starts the servers of the benchmark and their store, on loopback: versitygw, tusd and
+// Holdfast with their default settings, and nginx.
 package server
 
 import (
@@ -30,15 +30,15 @@ func Versitygw(ctx context.Context) (Program, error) {
 	return tool(ctx, module, module+"/cmd/versitygw", "go.mod")
 }
 
-// Tusd builds tusd. It has a go.mod of its own, tusd.mod, since in the benchmark's it
-// would get newer libraries than it was released with, and would not be stock.
+// Tusd builds tusd. It has a go.mod of its own, tusd.mod: with the benchmark's it would get newer libraries than it
+// was released with.
 func Tusd(ctx context.Context) (Program, error) {
 	const module = "github.com/tus/tusd/v2"
 	return tool(ctx, module, module+"/cmd/tusd", "tusd.mod")
 }
 
-// Holdfast builds the service into folder from the source in what, unless what is a built
-// program already. overlay may name a file for the compiler's -overlay.
+// Holdfast builds the service into folder from the source in what, unless what is a program. overlay may name a file
+// for the compiler's -overlay.
 func Holdfast(ctx context.Context, what, folder, overlay string) (Program, error) {
 	info, err := os.Stat(what)
 	if err != nil {
@@ -62,11 +62,11 @@ func Holdfast(ctx context.Context, what, folder, overlay string) (Program, error
 	return inspect(path, "", commit(ctx, what))
 }
 
-// commit names the source, if git knows it.
+// commit returns the commit of the source, if there is one.
 func commit(ctx context.Context, dir string) string {
 	cmd := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty")
 	cmd.Dir = dir
-	// Somebody may be at work in the same folder: git shall not touch its index.
+	// git must not touch the index: somebody may be working in the same folder.
 	cmd.Env = append(os.Environ(), "GIT_OPTIONAL_LOCKS=0")
 	out, err := cmd.Output()
 	if err != nil {
@@ -75,8 +75,8 @@ func commit(ctx context.Context, dir string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// tool builds a command of a module in the version that a mod file here pins, and keeps it
-// in the user's cache folder: it takes a minute or two.
+// tool builds a command of a module in the version that a mod file here pins, and keeps it in the user's cache folder,
+// since it takes a minute or two.
 func tool(ctx context.Context, module, command, modfile string) (Program, error) {
 	name := filepath.Base(command)
 	fail := func(err error) (Program, error) { return Program{}, fmt.Errorf("build %s: %w", name, err) }
@@ -92,8 +92,8 @@ func tool(ctx context.Context, module, command, modfile string) (Program, error)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fail(err)
 	}
-	// Two benchmarks at once: one builds, the other waits. The kernel frees the lock of
-	// a process that dies.
+	// If two benchmarks run at once, one builds and the other waits. The kernel releases the lock of a process that
+	// dies.
 	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return fail(err)
@@ -105,7 +105,7 @@ func tool(ctx context.Context, module, command, modfile string) (Program, error)
 	path := filepath.Join(folder, name+"-"+key)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(os.Stderr, "building %s: this takes a minute or two, the first time\n", name)
-		// Renamed when it is whole: a build that was killed leaves no half program.
+		// Renamed only when it is complete: a build that is killed leaves no incomplete program.
 		half := path + ".half"
 		if err := compile(ctx, ".", "build", "-modfile", modfile, "-o", half, command); err != nil {
 			return fail(err)
@@ -117,7 +117,7 @@ func tool(ctx context.Context, module, command, modfile string) (Program, error)
 	return inspect(path, module, "")
 }
 
-// fingerprint changes with whatever may make another program of it.
+// fingerprint returns a hash of everything that may change the program.
 func fingerprint(modfile string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.Version(), noCgo)
@@ -133,7 +133,7 @@ func fingerprint(modfile string) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8]), nil
 }
 
-// inspect reads from a program which versions are in it.
+// inspect reads the versions in a program.
 func inspect(path, module, version string) (Program, error) {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
@@ -151,7 +151,7 @@ func inspect(path, module, version string) (Program, error) {
 	return p, nil
 }
 
-// noCgo makes programs as they are released, without C.
+// noCgo builds programs without C, as they are released.
 const noCgo = "CGO_ENABLED=0"
 
 func compile(ctx context.Context, dir string, args ...string) error {

@@ -13,8 +13,7 @@ import (
 	"sync"
 )
 
-// Calls is a proxy before an S3 store that counts what is asked of the store. It costs
-// time, so it is not there while something is timed.
+// Calls is a proxy in front of an S3 store that counts the calls to it. It takes time, so timed rows run without it.
 type Calls struct {
 	URL string
 
@@ -35,7 +34,7 @@ func CountCalls(endpoint string) (*Calls, error) {
 	}
 	c := &Calls{URL: "http://" + listener.Addr().String(), counts: map[string]int{}}
 	proxy := &httputil.ReverseProxy{
-		// The Host header stays: the signature covers it.
+		// The Host header must not change: the signature covers it.
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host
 		},
@@ -52,7 +51,7 @@ func CountCalls(endpoint string) (*Calls, error) {
 	return c, nil
 }
 
-// Take returns the counts since the last Take, by the names of the S3 API.
+// Take returns the counts since the last Take, by S3's names.
 func (c *Calls) Take() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,7 +63,7 @@ func (c *Calls) Take() map[string]int {
 // Stop ends the proxy.
 func (c *Calls) Stop() error { return c.server.Close() }
 
-// kind names a call, path-style, as the S3 API does.
+// kind returns S3's name of a call with a path-style address.
 func kind(r *http.Request) string {
 	q := r.URL.Query()
 	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")

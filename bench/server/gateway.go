@@ -33,11 +33,11 @@ func StartGateway(ctx context.Context, p Program, dir string) (*Gateway, error) 
 
 func (g *Gateway) launch(ctx context.Context, p Program, dir, address string) (err error) {
 	g.Endpoint = "http://" + address
-	// A path of its own: whoever else took the port won't answer it.
+	// A random path: another process that has taken the port does not answer it.
 	healthy := "/" + strings.ToLower(rand.Text())
-	// The sidecar keeps metadata in files of its own: not every tmpfs has extended
-	// attributes. Connections are kept open, as every S3 service does: versitygw by itself
-	// closes them after each answer, which is unfair to whoever has much to ask.
+	// Metadata goes to files of its own (sidecar): not every tmpfs has extended attributes. Connections are kept open,
+	// as by every S3 service: versitygw's default of closing them after each answer would be unfair to servers that
+	// make many calls.
 	cmd := exec.Command(p.Path, "--port", address, "--region", g.Region, "--health", healthy, "--quiet", "--keep-alive",
 		"posix", "--sidecar", filepath.Join(dir, "metadata"), filepath.Join(dir, "objects"))
 	cmd.Dir = filepath.Join(dir, "run")
@@ -57,8 +57,8 @@ func (g *Gateway) Pid() int { return g.child.Pid() }
 // Stop ends the store.
 func (g *Gateway) Stop() { g.child.Stop() }
 
-// onFreeAddress starts a server that must be told where to listen. The port that was free
-// may be taken a moment later, so one failure says little.
+// onFreeAddress starts a server that needs an address to listen on. A free port may be taken a moment later, so one
+// failure proves little.
 func onFreeAddress(ctx context.Context, launch func(address string) error) (err error) {
 	for range 5 {
 		var address string
@@ -72,7 +72,7 @@ func onFreeAddress(ctx context.Context, launch func(address string) error) (err 
 	return err
 }
 
-// answers says whether what is asked for at url is there.
+// answers returns a function that reports whether url answers 200.
 func answers(url string) func() bool {
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: (&net.Dialer{}).DialContext}}
@@ -86,12 +86,12 @@ func answers(url string) func() bool {
 	}
 }
 
-// environment is all that a program gets: variables of the developer would change it.
+// environment returns the whole environment of a program: a developer's variables would change it.
 func environment(temp string, more ...string) []string {
 	return append([]string{"HOME=" + temp, "TMPDIR=" + temp, "PATH=" + os.Getenv("PATH")}, more...)
 }
 
-// subfolders makes dir/name and folders in it, and returns the former.
+// subfolders makes dir/name and folders in it, and returns dir/name.
 func subfolders(dir, name string, below ...string) (string, error) {
 	dir = filepath.Join(dir, name)
 	for _, b := range below {

@@ -20,12 +20,12 @@ import (
 	"holdfast/bench/tus"
 )
 
-// Nginx finds the nginx that is installed.
+// Nginx finds the installed nginx.
 func Nginx(ctx context.Context) (Program, error) {
-	return nginxOr(ctx, "/usr/sbin/nginx") // where Debian keeps it, out of a user's PATH
+	return nginxOr(ctx, "/usr/sbin/nginx") // Debian's path, which is not in a user's PATH
 }
 
-// nginxOr finds nginx in PATH, or else there.
+// nginxOr finds nginx in PATH, or else at there.
 func nginxOr(ctx context.Context, there string) (Program, error) {
 	path, err := exec.LookPath("nginx")
 	if err != nil {
@@ -45,7 +45,7 @@ func nginxOr(ctx context.Context, there string) (Program, error) {
 	return Program{Path: path, Version: string(m[1])}, nil
 }
 
-// Permission builds the service that nginx asks into folder.
+// Permission builds nginx's permission service into folder.
 func Permission(ctx context.Context, folder string) (Program, error) {
 	path := filepath.Join(folder, "permission")
 	if err := compile(ctx, ".", "build", "-o", path, "holdfast/bench/permission"); err != nil {
@@ -59,7 +59,7 @@ func Permission(ctx context.Context, folder string) (Program, error) {
 //go:embed nginx.conf
 var nginxConf string
 
-// nginxSettings are what nginxConf needs: addresses without a scheme, and paths.
+// nginxSettings are the values in nginxConf: addresses without a scheme, and paths.
 type nginxSettings struct {
 	Workers                                  int
 	Listen, Ready, Store, Permission, Object string
@@ -68,10 +68,9 @@ type nginxSettings struct {
 // signedFor is longer than any run may take.
 const signedFor = 24 * time.Hour
 
-// StartNginx starts nginx over the store at, and the permission service that it asks. It
-// has no uploads: it serves the object named Object of its bucket, whoever puts it there.
-// nginx can't sign what it asks of the store, so the configuration has an address that is
-// signed already, for the whole run.
+// StartNginx starts nginx in front of the store at, and the permission service that it asks. It has no uploads: it
+// serves the object named Object of its bucket, which others put there. nginx can't sign requests to the store, so its
+// configuration contains a presigned URL, which is valid for the whole run.
 func StartNginx(ctx context.Context, nginx, permission Program, at store.Access, dir string) (s *Server, err error) {
 	dir, err = subfolders(dir, "nginx", "run/tmp", "permission")
 	if err != nil {
@@ -99,7 +98,7 @@ func StartNginx(ctx context.Context, nginx, permission Program, at store.Access,
 	if err != nil {
 		return s, err
 	}
-	// A path of its own: whoever else took the port won't answer it.
+	// A random path: another process that has taken the port does not answer it.
 	settings := nginxSettings{Workers: 2, Ready: "/" + strings.ToLower(rand.Text()),
 		Store: signed.Host, Permission: asked, Object: signed.RequestURI()}
 	err = onFreeAddress(ctx, func(address string) error {

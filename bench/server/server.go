@@ -21,21 +21,21 @@ type Server struct {
 	tus.Endpoint
 	// Bucket is where its objects are.
 	Bucket string
-	// Object is the key of the one object that a server without uploads serves, and its path
-	// there; it is put into the bucket by others. Empty: the server takes uploads.
+	// Object is the key of the one object that a server without uploads serves, and its path there; others put it into
+	// the bucket. Empty: the server has uploads.
 	Object string
 	// Temp counts what it writes to temporary files.
 	Temp *tempbytes.Counter
 
 	child      *proc.Child
-	workers    []int       // its further processes
-	permission *proc.Child // whom it asks; nil: it decides by itself
+	workers    []int       // its other processes
+	permission *proc.Child // its permission service; nil: it has none
 }
 
-// Pids are the server's processes.
+// Pids returns the server's processes.
 func (s *Server) Pids() []int { return append([]int{s.child.Pid()}, s.workers...) }
 
-// PermissionPids is the process of the permission service that the server asks, if any.
+// PermissionPids returns the process of the server's permission service, if any.
 func (s *Server) PermissionPids() []int {
 	if s.permission == nil {
 		return nil
@@ -43,8 +43,8 @@ func (s *Server) PermissionPids() []int {
 	return []int{s.permission.Pid()}
 }
 
-// Key is the key of the finished object of an upload. tusd joins the multipart upload's id
-// to it by a plus.
+// Key returns the key of the finished object of an upload. tusd appends a plus and the id of the multipart upload to
+// it.
 func (s *Server) Key(upload string) string {
 	key, _, _ := strings.Cut(path.Base(upload), "+")
 	return key
@@ -60,7 +60,7 @@ func (s *Server) Stop() error {
 	return s.Temp.Close()
 }
 
-// start starts a tus server whose output tells, by pattern, where to create uploads.
+// start starts a tus server whose output contains, matched by pattern, the URL at which uploads are created.
 func start(ctx context.Context, cmd *exec.Cmd, dir, temp, pattern, bucket string) (s *Server, address string,
 	err error) {
 	counter, err := tempbytes.Watch(temp)
@@ -79,15 +79,15 @@ func start(ctx context.Context, cmd *exec.Cmd, dir, temp, pattern, bucket string
 	return s, address, nil
 }
 
-// StartTusd starts tusd with its s3store over the store at. Where it listens and where the
-// bytes go is said by flags; all else is as it comes.
+// StartTusd starts tusd with its s3store over the store at. Only its address and its bucket are set; everything else
+// is the default.
 func StartTusd(ctx context.Context, p Program, at store.Access, dir string) (*Server, error) {
 	dir, err := subfolders(dir, "tusd", "run", "tmp")
 	if err != nil {
 		return nil, err
 	}
 	const bucket = "tusd"
-	if err := store.New(at).CreateBucket(ctx, bucket); err != nil { // it does not do that itself
+	if err := store.New(at).CreateBucket(ctx, bucket); err != nil { // tusd creates no bucket
 		return nil, err
 	}
 	temp := filepath.Join(dir, "tmp")
@@ -105,16 +105,16 @@ func StartTusd(ctx context.Context, p Program, at store.Access, dir string) (*Se
 	return s, nil
 }
 
-// HoldfastOptions are what a run may change of Holdfast's settings.
+// HoldfastOptions are the settings of Holdfast that a run may change.
 type HoldfastOptions struct {
 	MaxFileSize int64
 	Env         []string // further variables
 }
 
-// account is whose files the benchmark's are; Holdfast has a bucket for each account.
+// account is the account of the benchmark's files; Holdfast has a bucket for each account.
 const account = 1
 
-// StartHoldfast starts Holdfast over the store at. Its database is in dir too.
+// StartHoldfast starts Holdfast over the store at. Its database is in dir, too.
 func StartHoldfast(ctx context.Context, p Program, at store.Access, dir string, o HoldfastOptions) (*Server, error) {
 	dir, err := subfolders(dir, "holdfast", "run", "tmp", "data")
 	if err != nil {
@@ -143,7 +143,7 @@ func StartHoldfast(ctx context.Context, p Program, at store.Access, dir string, 
 	return s, nil
 }
 
-// createToken runs the program again, beside itself and with the same settings.
+// createToken runs the program a second time, beside the service and with the same settings.
 func createToken(ctx context.Context, service *exec.Cmd) (string, error) {
 	cmd := exec.CommandContext(ctx, service.Path, "token", "create", "--user", "1", "--account", strconv.Itoa(account))
 	cmd.Dir, cmd.Env = service.Dir, service.Env

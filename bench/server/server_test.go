@@ -39,7 +39,7 @@ func TestKind(t *testing.T) {
 	}
 }
 
-// The proxy passes everything on, the host that was signed too, and counts it once.
+// The proxy forwards everything, including the signed Host, and counts it once.
 func TestCalls(t *testing.T) {
 	var host string
 	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

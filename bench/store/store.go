@@ -1,6 +1,5 @@
-// Package store is the S3 store behind the servers, as the benchmark itself uses it: it
-// puts objects directly, for comparison, looks after what the servers left there, and
-// makes room.
+// Package store is the benchmark's own client of the S3 store: it puts objects directly, for comparison, checks what
+// the servers stored, and frees space.
 package store
 
 import (
@@ -21,7 +20,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// Access is what a client of the store must know.
+// Access is the address and the credentials of the store.
 type Access struct {
 	Endpoint, Region, AccessKey, SecretKey string
 }
@@ -39,15 +38,15 @@ func New(a Access) *Store {
 		Credentials: credentials.NewStaticCredentialsProvider(a.AccessKey, a.SecretKey, ""),
 		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, WriteBufferSize: 64 << 10,
 			ReadBufferSize: 64 << 10}},
-		// A SHA-256 of each part for its signature costs both ends time. The direct put shall
-		// be a peer that is hard to reach; the SDK's CRC32 it keeps.
+		// Signing the SHA-256 of each part would take time at both ends. The direct put should be as fast as possible;
+		// the SDK's CRC32 stays.
 		APIOptions: []func(*middleware.Stack) error{unsignedPayload},
 	})
 	return &Store{client: client, upload: transfermanager.New(client)}
 }
 
-// unsignedPayload says so before the SDK's own steps: over plain HTTP its checksum hashes
-// the body along, and what was hashed is signed, whatever a later step asks for.
+// unsignedPayload comes before the SDK's own steps: over plain HTTP its checksum step also computes the SHA-256, which
+// is then signed, whatever a later step asks for.
 func unsignedPayload(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("unsignedPayload",
 		func(ctx context.Context, in middleware.InitializeInput,
@@ -76,12 +75,12 @@ func (s *Store) Get(ctx context.Context, bucket, key string, offset, length int6
 	return out.Body, nil
 }
 
-// Presign returns the address at which whoever has it may read an object, or a range of
-// it, for so long. The object need not be there yet.
+// Presign returns a URL with which anybody may read an object, or a range of it, for that long. The object need not
+// exist yet.
 func (s *Store) Presign(ctx context.Context, bucket, key string, lasting time.Duration) (*url.URL, error) {
 	presign := s3.NewPresignClient(s.client, s3.WithPresignExpires(lasting),
 		s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
-			// Else the SDK signs that it asks for checksums, in a header that all would have to send.
+			// Otherwise the SDK signs a header that asks for checksums, which every client would have to send.
 			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		}))
 	r, err := presign.PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
@@ -95,7 +94,7 @@ func (s *Store) Presign(ctx context.Context, bucket, key string, lasting time.Du
 	return u, nil
 }
 
-// Size is the length of an object.
+// Size returns the length of an object, in bytes.
 func (s *Store) Size(ctx context.Context, bucket, key string) (int64, error) {
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
@@ -104,7 +103,7 @@ func (s *Store) Size(ctx context.Context, bucket, key string) (int64, error) {
 	return aws.ToInt64(out.ContentLength), nil
 }
 
-// CreateBucket creates a bucket; one that is there already is fine.
+// CreateBucket creates a bucket, if it does not exist.
 func (s *Store) CreateBucket(ctx context.Context, bucket string) error {
 	_, err := s.client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket})
 	var owned *types.BucketAlreadyOwnedByYou
@@ -115,8 +114,8 @@ func (s *Store) CreateBucket(ctx context.Context, bucket string) error {
 	return nil
 }
 
-// Empty removes all objects and unfinished multipart uploads of a bucket, since the RAM
-// disk is small. A bucket that is not there is empty.
+// Empty removes all objects and unfinished multipart uploads of a bucket, since the RAM disk is small. It is no error
+// if the bucket does not exist.
 func (s *Store) Empty(ctx context.Context, bucket string) error {
 	uploads := s3.NewListMultipartUploadsPaginator(s.client, &s3.ListMultipartUploadsInput{Bucket: &bucket})
 	for uploads.HasMorePages() {

@@ -12,8 +12,8 @@ import (
 	"holdfast/bench/tus"
 )
 
-// The direct put goes in parts, each with a checksum and none hashed for its signature:
-// the SDK would do so in spite of being asked not to.
+// The direct put is sent in parts, each with a checksum and without a SHA-256 for its signature, which the SDK would
+// compute by default.
 func TestPutIsUnsigned(t *testing.T) {
 	var mu sync.Mutex
 	parts, got := 0, int64(0)
@@ -45,7 +45,7 @@ func TestPutIsUnsigned(t *testing.T) {
 	}
 }
 
-// What isn't there is empty.
+// A bucket that does not exist is empty.
 func TestEmptyOfNoBucket(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// read takes events until the counter is closed or something breaks.
+// read reads events until the counter is closed or an error occurs.
 func (c *Counter) read() {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -36,7 +36,7 @@ func (c *Counter) read() {
 	}
 }
 
-// take reads the events of inotify(7): watch, mask, cookie, length of the name, name.
+// take parses the events of inotify(7): watch, mask, cookie, length of the name, name.
 func (c *Counter) take(b []byte) error {
 	for len(b) >= unix.SizeofInotifyEvent {
 		watch := int32(binary.NativeEndian.Uint32(b))
@@ -73,15 +73,15 @@ func (c *Counter) add(dir string) error {
 	return nil
 }
 
-// enter watches a new folder. What was made in it before it was watched is looked for; a
-// file that is also reported is known by its inode.
+// enter watches a new folder. It lists files that were made before the watch; a file that is also reported as an event
+// is recognized by its inode.
 func (c *Counter) enter(dir string) {
 	if err := c.add(dir); err != nil {
-		c.done.Missed++ // it is gone already, whatever was in it
+		c.done.Missed++ // it is gone already, and its files are unknown
 		c.done.Files++
 		return
 	}
-	entries, _ := os.ReadDir(dir) // of a folder that is gone: nothing more will come
+	entries, _ := os.ReadDir(dir) // if the folder is gone there is nothing to list
 	for _, e := range entries {
 		if path := filepath.Join(dir, e.Name()); e.IsDir() {
 			c.enter(path)
@@ -91,7 +91,7 @@ func (c *Counter) enter(dir string) {
 	}
 }
 
-// hold takes hold of a file while it has a name.
+// hold opens a file while it has a name.
 func (c *Counter) hold(path string) {
 	if strings.HasPrefix(filepath.Base(path), markPrefix) {
 		if arrived := c.seen[path]; arrived != nil {
@@ -100,8 +100,7 @@ func (c *Counter) hold(path string) {
 		}
 		return
 	}
-	// O_PATH waits for nothing, needs no permission, and lets fstat tell the size of a
-	// file without a name.
+	// O_PATH never blocks, needs no permission, and lets fstat report the size of a file without a name.
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		c.done.Missed++
@@ -118,7 +117,7 @@ func (c *Counter) hold(path string) {
 	c.held[path] = fd
 }
 
-// settle counts a file that was removed and lets go of it.
+// settle counts a file that was removed, and closes it.
 func (c *Counter) settle(path string) {
 	fd, known := c.held[path]
 	if !known {

@@ -1,15 +1,13 @@
-// Package tempbytes counts the bytes that a program writes to files in a folder, such as
-// the TMPDIR it was given, although it removes the files itself a moment later.
+// Package tempbytes counts the bytes that a program writes to files in a folder, such as its TMPDIR, even if the
+// program removes the files a moment later.
 //
-// The kernel's own counter of written bytes (wchar in /proc/PID/io) can't tell a file
-// from a socket. So inotify reports every file that is created, the counter takes hold of
-// it by a descriptor that opens nothing (O_PATH), and with that it can ask for the size
-// after the file was removed too.
+// The kernel's own counter of written bytes (wchar in /proc/PID/io) does not distinguish files from sockets. So
+// inotify reports every file that is created, and the counter holds it by a descriptor that does not open it (O_PATH).
+// With that it can read the file's size after the file was removed.
 //
-// Bytes that overwrite others count once, a file without a name (O_TMPFILE) is not seen,
-// and of a name that is used again at once two files may be taken for one another. A file
-// that is gone before the counter comes to it is counted as missed: zero bytes are proven
-// only by zero files.
+// Bytes that overwrite others count once, a file without a name (O_TMPFILE) is not seen, and if a name is used again
+// at once, two files may be counted as one. A file that is gone before the counter can hold it is counted as missed:
+// only a count of zero files proves zero bytes.
 package tempbytes
 
 import (
@@ -22,19 +20,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Count is what was written.
+// Count counts files and their bytes.
 type Count struct {
 	Bytes  int64 `json:"bytes"`
 	Files  int64 `json:"files"`
-	Missed int64 `json:"missed"` // of Files: those whose bytes are not known
+	Missed int64 `json:"missed"` // those of Files whose size is unknown
 }
 
-// Sub is what came after an earlier count.
+// Sub returns what was added since an earlier count.
 func (c Count) Sub(earlier Count) Count {
 	return Count{c.Bytes - earlier.Bytes, c.Files - earlier.Files, c.Missed - earlier.Missed}
 }
 
-// Counter watches a folder and those below.
+// Counter watches a folder and the folders in it.
 type Counter struct {
 	dir    string
 	fd     int // of events; File.Fd would make it block
@@ -43,16 +41,16 @@ type Counter struct {
 	mu      sync.Mutex
 	folders map[int32]string // by watch
 	held    map[string]int   // descriptors of files that still have a name
-	done    Count            // of files that are gone
+	done    Count            // of files that were removed
 	err     error
 	marks   int
-	seen    map[string]chan struct{} // marks of Count that are on their way
+	seen    map[string]chan struct{} // marks of Count that have not been reported yet
 }
 
-// markPrefix begins the names of the counter's own files.
+// markPrefix is the prefix of the counter's own files.
 const markPrefix = ".holdfast-bench-mark-"
 
-// Watch begins to count. Files that are there already don't count.
+// Watch starts to count. Files that exist already don't count.
 func Watch(dir string) (*Counter, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -79,8 +77,8 @@ func (c *Counter) Close() error {
 	return err
 }
 
-// Count is what was written until now. Events come in order: when that of a file made
-// here has come, all earlier ones have.
+// Count returns what was written so far. Events come in order: once the event of a file made here has come, all earlier
+// ones have.
 func (c *Counter) Count() (Count, error) {
 	c.mu.Lock()
 	c.marks++
@@ -95,7 +93,7 @@ func (c *Counter) Count() (Count, error) {
 	if err := os.WriteFile(mark, nil, 0o600); err != nil {
 		return Count{}, fmt.Errorf("count temporary bytes: %w", err)
 	}
-	<-arrived // or the reader ended, which c.err tells
+	<-arrived // or the reader has ended: then c.err says why
 	if err := os.Remove(mark); err != nil {
 		return Count{}, fmt.Errorf("count temporary bytes: %w", err)
 	}

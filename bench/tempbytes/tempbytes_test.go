@@ -101,8 +101,7 @@ func TestFoldersBelow(t *testing.T) {
 	}
 }
 
-// Each file is counted once, even if it was gone before the counter came to it; those it
-// missed it tells.
+// Each file is counted once, even if it was gone before the counter could hold it; those are counted as missed.
 func TestGoneAtOnce(t *testing.T) {
 	dir, count := watch(t)
 	const files = 200

@@ -15,9 +15,9 @@ import (
 // patience is how long one request may take.
 const patience = 5 * time.Minute
 
-// Conn is one connection. net/http's own client hands each request through two more
-// goroutines and copies its body; this one writes the bytes where they lie, and leaves
-// the processor to those who are measured. It is for one goroutine.
+// Conn is one connection. net/http's own client passes each request through two more goroutines and copies its body;
+// this one writes the bytes directly, and leaves the processor to the servers that are measured. It is for one
+// goroutine.
 type Conn struct {
 	net     net.Conn
 	answers *bufio.Reader
@@ -41,8 +41,7 @@ func (c *Conn) Close() error {
 	return c.net.Close()
 }
 
-// errEarly says that the server answered before it had the whole body: the connection
-// can't be used further.
+// errEarly says that the server answered before it had read the whole body: the connection can't be reused.
 var errEarly = errors.New("the server did not take the whole body")
 
 // do sends a request and reads the answer, whose body is read and closed. header comes in
@@ -63,7 +62,7 @@ func (c *Conn) do(method, host, path string, body *Section, want int, header ...
 	}
 	b = append(b, "\r\n"...)
 	c.request = b
-	// A small request goes out in one write, as from any client.
+	// A small request is sent in one write, as by any client.
 	if body != nil && body.Len() <= 32<<10 {
 		for body.Len() > 0 {
 			piece := body.next()
@@ -76,7 +75,7 @@ func (c *Conn) do(method, host, path string, body *Section, want int, header ...
 	if sendErr == nil && body != nil {
 		_, sendErr = body.WriteTo(c.net)
 	}
-	// A server that refuses says why, perhaps before it closes on what is still coming.
+	// A server that refuses says why, perhaps before it closes the connection while bytes still come.
 	resp, err := http.ReadResponse(c.answers, &http.Request{Method: method})
 	if err != nil {
 		return nil, errors.Join(sendErr, fmt.Errorf("read the answer: %w", err))

@@ -8,12 +8,12 @@ import (
 	"io"
 )
 
-// blockLength is odd, and prime to all part sizes: two parts that changed places, or one
-// that came twice, make other bytes.
+// blockLength is odd, and coprime to all part sizes: if two parts changed places, or one came twice, the bytes would
+// differ.
 const blockLength = 1<<20 + 7
 
-// Content is endless: a random block again and again, so that a gigabyte takes a
-// mebibyte of memory and no time to make.
+// Content is endless: a random block again and again, so that a gigabyte needs a mebibyte of memory and no time to
+// make.
 type Content struct{ block []byte }
 
 // NewContent returns new random content.
@@ -23,33 +23,33 @@ func NewContent() Content {
 	return c
 }
 
-// Section is length bytes from offset on.
+// Section returns length bytes from offset on.
 func (c Content) Section(offset, length int64) *Section {
 	return &Section{content: c, pos: offset, end: offset + length}
 }
 
-// SHA256 is the hash of the first length bytes, in hex.
+// SHA256 returns the hash of the first length bytes, in hex.
 func (c Content) SHA256(length int64) string {
 	h := sha256.New()
-	_, _ = c.Section(0, length).WriteTo(h) // a hash fails never
+	_, _ = c.Section(0, length).WriteTo(h) // a hash returns no errors
 	return sum(h)
 }
 
 func sum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
-// Section is a part of a Content. Who writes it by WriteTo copies nothing.
+// Section is a part of a Content. WriteTo copies nothing.
 type Section struct {
 	content  Content
 	pos, end int64
 }
 
-// Len is how much is left.
+// Len returns how many bytes are left.
 func (s *Section) Len() int64 { return s.end - s.pos }
 
-// Pos is where it begins.
+// Pos returns the current position in the Content.
 func (s *Section) Pos() int64 { return s.pos }
 
-// next is what lies at the position in one piece.
+// next returns the next contiguous bytes.
 func (s *Section) next() []byte {
 	piece := s.content.block[s.pos%blockLength:]
 	return piece[:min(int64(len(piece)), s.Len())]

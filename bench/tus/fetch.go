@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Fetch downloads what a finished upload holds in the place of want, which is compared
-// as it comes; whole says that it is all, so that no range is asked for.
+// Fetch downloads a range of a finished upload and compares it with want; whole says that want is the whole file, so
+// that no range is requested.
 func (e Endpoint) Fetch(c *Conn, path string, want *Section, whole bool, buf []byte) error {
 	if err := c.net.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
@@ -40,8 +40,7 @@ func (e Endpoint) Fetch(c *Conn, path string, want *Section, whole bool, buf []b
 	return want.Compare(resp.Body, buf)
 }
 
-// Compare reads all of r into buf, again and again, and fails unless it is what the
-// section holds.
+// Compare reads all of r into buf, piece by piece, and fails unless the bytes are those of the section.
 func (s *Section) Compare(r io.Reader, buf []byte) error {
 	for {
 		n, err := r.Read(buf)

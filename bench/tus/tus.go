@@ -1,5 +1,5 @@
-// Package tus is a client for the tus protocol (tus 1.0.0) that costs as little as can
-// be: it shares the machine with the servers it measures. It checks every answer.
+// Package tus is a client for the tus protocol (tus 1.0.0) that uses as little processor time as possible, since it
+// shares the machine with the servers that it measures. It checks every answer.
 package tus
 
 import (
@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-// ErrWrong says that a server did not do what it answered.
+// ErrWrong says that a server did not do what its answer says.
 var ErrWrong = errors.New("wrong")
 
 // Endpoint is where uploads are created.
@@ -22,7 +22,7 @@ type Endpoint struct {
 	token string
 }
 
-// NewEndpoint takes the URL of the collection; token may be empty.
+// NewEndpoint returns the Endpoint with this URL; token may be empty.
 func NewEndpoint(address, token string) (Endpoint, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -54,7 +54,7 @@ func (e Endpoint) do(c *Conn, method, path string, body *Section, want int, head
 // metadata names the file bench.bin.
 const metadata = "filename YmVuY2guYmlu"
 
-// Create begins an upload of length bytes and returns its path on the server.
+// Create creates an upload of length bytes and returns its path on the server.
 func (e Endpoint) Create(c *Conn, length int64) (path string, err error) {
 	h, err := e.do(c, http.MethodPost, e.url.Path, nil, http.StatusCreated,
 		"Upload-Length", strconv.FormatInt(length, 10), "Upload-Metadata", metadata)
@@ -64,8 +64,7 @@ func (e Endpoint) Create(c *Conn, length int64) (path string, err error) {
 	return location(h)
 }
 
-// CreateWith begins an upload and sends all of it in the same request (the protocol's
-// creation-with-upload).
+// CreateWith creates an upload and sends all of it in the same request (creation-with-upload).
 func (e Endpoint) CreateWith(c *Conn, body *Section) (path string, err error) {
 	length := body.Len()
 	h, err := e.do(c, http.MethodPost, e.url.Path, body, http.StatusCreated,
@@ -89,7 +88,7 @@ func (e Endpoint) Append(c *Conn, path string, offset int64, body *Section) erro
 	return expect(h, "Upload-Offset", end)
 }
 
-// Head asks for an upload, which must stand at offset.
+// Head requests the offset of an upload, which must be this one.
 func (e Endpoint) Head(c *Conn, path string, offset int64) error {
 	h, err := e.do(c, http.MethodHead, path, nil, http.StatusOK)
 	if err != nil {
@@ -125,8 +124,7 @@ func (e Endpoint) Get(ctx context.Context, path string) (hash string, length int
 	return sum(h), length, nil
 }
 
-// location is the path of the upload that was created. A server may name it by a whole
-// URL or by a path.
+// location returns the path of the upload that was created. A server may send a whole URL or a path.
 func location(h http.Header) (string, error) {
 	u, err := url.Parse(h.Get("Location"))
 	if err != nil || u.EscapedPath() == "" {

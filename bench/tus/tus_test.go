@@ -16,7 +16,7 @@ import (
 	"holdfast/bench/tus"
 )
 
-// memory is as much of a tus server as is needed: one upload, in memory.
+// memory is a minimal tus server: one upload, in memory.
 type memory struct {
 	mu      sync.Mutex
 	content []byte
@@ -73,7 +73,7 @@ func serve(t *testing.T, h http.Handler, token string) (tus.Endpoint, *tus.Conn)
 	return e, c
 }
 
-// An upload in two pieces, longer than the random block, asked for and got back.
+// An upload in two pieces, longer than the random block, is sent, requested and downloaded.
 func TestUpload(t *testing.T) {
 	m := &memory{}
 	e, c := serve(t, m, "secret")
@@ -97,7 +97,7 @@ func TestUpload(t *testing.T) {
 	}
 }
 
-// Small requests go through the other way of sending.
+// Small requests are sent in another way.
 func TestCreateWith(t *testing.T) {
 	m := &memory{}
 	e, c := serve(t, m, "secret")
@@ -140,8 +140,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A section is the same whichever way it is read, and no two parts of 8 MiB are alike:
-// a server that mixes them up must not go unseen.
+// A section is the same however it is read, and no two parts of 8 MiB are alike: a server that mixes them up is
+// noticed.
 func TestContent(t *testing.T) {
 	content := tus.NewContent()
 	var written bytes.Buffer

@@ -21,7 +21,7 @@ import (
 
 var chartFolder = filepath.Join("..", "helm", "holdfast")
 
-// required are the values without a default, for the service of the manifests in deploy/kubernetes.
+// required are values for the ones without a default, matching the manifests in deploy/kubernetes.
 const required = `
 publicURL: https://files.example.org/files
 postgres: {host: postgres, secret: {name: holdfast-postgres}}
@@ -37,8 +37,8 @@ func loadChart(t *testing.T) *chart.Chart {
 	return c
 }
 
-// render gives the templates' objects for values in YAML, later ones over earlier ones, as helm template does: by
-// "Kind/name".
+// render returns the objects of the templates, by "Kind/name", for values in YAML, later ones over earlier ones, as
+// helm template does.
 func render(c *chart.Chart, values ...string) (map[string]map[string]any, string, error) {
 	set := map[string]any{}
 	for _, text := range values {
@@ -86,7 +86,7 @@ func mustRender(t *testing.T, values ...string) (map[string]map[string]any, stri
 	return objects, text
 }
 
-// at reads below an object: at(o, "spec", "ports", 0, "port").
+// at returns a value in an object: at(o, "spec", "ports", 0, "port").
 func at(value any, path ...any) any {
 	for _, step := range path {
 		switch step := step.(type) {
@@ -104,7 +104,7 @@ func at(value any, path ...any) any {
 	return value
 }
 
-// everything turns on what is off by default.
+// everything enables what is off by default.
 const everything = `
 ingress: {enabled: true, tlsSecret: holdfast-tls}
 serviceMonitor: {enabled: true, labels: {release: prometheus}}
@@ -132,7 +132,7 @@ func TestChartLint(t *testing.T) {
 	}
 }
 
-// What the chart makes is what Kubernetes knows; of the Prometheus operator's kind, see TestServiceMonitor.
+// The chart's objects match Kubernetes's schemas; for the Prometheus operator's kind see TestServiceMonitor.
 func TestChartObjects(t *testing.T) {
 	c := newCluster(t)
 	for what, values := range map[string]string{"by default": "{}", "with everything": everything} {

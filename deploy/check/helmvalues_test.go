@@ -14,12 +14,12 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// container and pod are where a Deployment has them.
+// container and pod return paths in a Deployment.
 func container(more ...any) []any { return pod(append([]any{"containers", 0}, more...)...) }
 func pod(more ...any) []any       { return append([]any{"spec", "template", "spec"}, more...) }
 func setting(name string) []any   { return []any{"data", name} }
 
-// valueCase is a value, and where an object then has what.
+// valueCase is a value of the chart, and the field of an object that it sets.
 type valueCase struct {
 	values, object string
 	path           []any
@@ -82,7 +82,7 @@ func objectCases() []valueCase {
 	}
 }
 
-// Each value changes what it is said to change.
+// Each value sets the field that it describes.
 func TestChartValues(t *testing.T) {
 	const name = "files-holdfast"
 	for _, c := range valueCases() {
@@ -99,7 +99,7 @@ func TestChartValues(t *testing.T) {
 	}
 }
 
-// A pod has the time that the service needs to stop: DRAIN_DELAY, DRAIN_TIMEOUT, and ten seconds.
+// A pod has enough time to stop: DRAIN_DELAY, DRAIN_TIMEOUT, and ten seconds.
 func TestChartDrain(t *testing.T) {
 	objects, _ := mustRender(t, `drain: {delay: 15, timeout: 120}`)
 	data := at(objects["ConfigMap/files-holdfast"], "data")
@@ -113,7 +113,7 @@ func TestChartDrain(t *testing.T) {
 	}
 }
 
-// A change of the settings restarts the pods, one of the number of pods does not.
+// A change of the settings restarts the pods; a change of their number does not.
 func TestChartSettingsRestart(t *testing.T) {
 	template := func(values string) string {
 		objects, _ := mustRender(t, values)
@@ -131,9 +131,8 @@ func TestChartSettingsRestart(t *testing.T) {
 	}
 }
 
-// The chart's pods are those of the manifests, which are for clusters without Helm: what only one of them has was
-// forgotten
-// in the other.
+// The chart's pods are equal to those of the manifests, which are for clusters without Helm: a field that only one of
+// them has was forgotten in the other.
 func TestChartIsLikeManifests(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join("..", "kubernetes", "deployment.yaml"))
 	if err != nil {
@@ -164,7 +163,7 @@ func TestChartIsLikeManifests(t *testing.T) {
 	}
 }
 
-// The Prometheus operator knows every field of its kind, and the Service that it selects is that of the metrics.
+// The Prometheus operator knows every field of the ServiceMonitor, which selects the Service of the metrics.
 func TestServiceMonitor(t *testing.T) {
 	objects, _ := mustRender(t, everything)
 	b, err := json.Marshal(objects["ServiceMonitor/files-holdfast"])

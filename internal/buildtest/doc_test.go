@@ -1,3 +1,3 @@
-// Package buildtest keeps the Makefile and the scripts below it true: what they do when something fails, hangs
-// or is missing, and that what they ask for fits what the project needs.
+// Package buildtest tests the Makefile and the scripts that it calls: what they do when something fails, hangs or is
+// missing, and that the tool versions they require fit the project.
 package buildtest

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// pageLock is a lock file of no packages.
+// pageLock is a lock file without packages.
 const pageLock = `{"name": "page", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {"name": "page"}}}`
 
-// pages makes a folder with the scripts that build the page, and a page and a library whose builds are short. put
-// writes a file there; all files have the same time.
+// pages makes a folder with the scripts that build the page, and a page and a library that build quickly. put writes a
+// file there; all files have the same time.
 func pages(t *testing.T) (folder string, put func(name, text string)) {
 	t.Helper()
 	folder = t.TempDir()
@@ -50,8 +50,8 @@ func pages(t *testing.T) (folder string, put func(name, text string)) {
 	return folder, put
 }
 
-// The page is built again when a source or the list of its packages has changed, and only then. What time a file has
-// does not matter: a checkout gives many files the same.
+// The page is built again when a source or its package list has changed, and only then. Modification times don't
+// matter: after a checkout many files have the same one.
 func TestPageIsBuiltAgain(t *testing.T) {
 	folder, put := pages(t)
 	get := func(name string) string {

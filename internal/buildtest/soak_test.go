@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// soak is scripts/soak.sh in a folder with these tests.
+// soak returns a command that runs scripts/soak.sh in a folder with these tests.
 func soak(t *testing.T, tests string, arguments ...string) (cmd *exec.Cmd, said *bytes.Buffer) {
 	t.Helper()
 	folder := t.TempDir()
@@ -35,7 +35,7 @@ func soak(t *testing.T, tests string, arguments ...string) (cmd *exec.Cmd, said 
 	return cmd, said
 }
 
-// All runs are made, and those that failed are named.
+// All runs are executed, and the failed ones are listed.
 func TestSoak(t *testing.T) {
 	cmd, said := soak(t, "#!/bin/sh\necho >>runs; test $(wc -l <runs) != 2 || { echo '--- FAIL: TestOne'; exit 1; }\n",
 		"3", "2")
@@ -52,7 +52,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// Who ends it is told what came of the runs before, and nothing goes on behind.
+// When it is interrupted it reports the runs so far, and leaves no process running.
 func TestSoakInterrupted(t *testing.T) {
 	cmd, said := soak(t, "#!/bin/sh\necho >>runs; test $(wc -l <runs) != 2 || { touch second; sleep 1000; }\n", "5", "1")
 	if err := cmd.Start(); err != nil {

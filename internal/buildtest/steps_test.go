@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// root is the project's folder.
+// root returns the project's folder.
 func root(t *testing.T) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", ".."))
@@ -47,7 +47,7 @@ two:
 	@touch two; echo two begins; until [ -e one -a -e said ]; do sleep 0.1; done; echo two ends; exit 1
 `
 
-// stepped runs steps.sh in a folder with that Makefile.
+// stepped returns a command that runs steps.sh in a folder with that Makefile.
 func stepped(t *testing.T, env []string, steps ...string) *exec.Cmd {
 	t.Helper()
 	folder := t.TempDir()
@@ -57,10 +57,10 @@ func stepped(t *testing.T, env []string, steps ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, filepath.Join(root(t), "scripts", "steps.sh"), steps...)
-	// Nothing of the make that runs this test.
+	// Without the variables of the make that runs this test.
 	cmd.Dir, cmd.Env = folder, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder}, env...)
-	cmd.WaitDelay = time.Second // what is left behind holds the pipe
-	t.Cleanup(func() {          // what a step left behind
+	cmd.WaitDelay = time.Second // a process that is left running holds the pipe
+	t.Cleanup(func() {          // end a process that a step has left running
 		for _, pid := range at(folder) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -68,7 +68,7 @@ func stepped(t *testing.T, env []string, steps ...string) *exec.Cmd {
 	return cmd
 }
 
-// at finds the processes whose working folder it is.
+// at returns the processes whose working directory is folder.
 func at(folder string) (pids []int) {
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, link := range links {
@@ -82,7 +82,7 @@ func at(folder string) (pids []int) {
 	return pids
 }
 
-// closing are the lines of the table, without times; and the whole output.
+// closing returns the lines of the table, without times; and the whole output.
 func closing(t *testing.T, cmd *exec.Cmd) (table []string, said string, status int) {
 	t.Helper()
 	out, err := cmd.CombinedOutput()
@@ -107,7 +107,7 @@ func sameLines(t *testing.T, said string, got []string, want ...string) {
 	}
 }
 
-// A failed step is named with what it said, those that need it are not run, all others are.
+// A failed step is reported with its output, the steps that need it are skipped, and all others run.
 func TestStepsGoOn(t *testing.T) {
 	table, said, status := closing(t, stepped(t, nil, "good", "bad", "plain:bad", "leaves:plain,good", "also:good"))
 	sameLines(t, said, table, "good passed", "bad failed", "--- FAIL: TestSomething",
@@ -128,8 +128,8 @@ func TestStepsGoOn(t *testing.T) {
 	}
 }
 
-// Steps with a + run side by side: each of these waits for the other. What each says is together, and each has its
-// own result.
+// Steps with a + run concurrently: each of these waits for the other. The output of each is not mixed with others',
+// and each has its own result.
 func TestStepsBesideEachOther(t *testing.T) {
 	table, said, status := closing(t, stepped(t, nil, "one+two+plain:none", "good:two", "also:one"))
 	for _, row := range []string{"one passed", "two failed", "plain not run without none", "good not run without two",
@@ -148,7 +148,7 @@ func TestStepsBesideEachOther(t *testing.T) {
 	}
 }
 
-// A target that does not exist is a failure, and so is one that can't be made because make is missing.
+// A missing target is a failure, and so is a target that can't be made because make is missing.
 func TestStepsThatAreNot(t *testing.T) {
 	table, said, status := closing(t, stepped(t, nil, "none"))
 	if status != 1 || table[0] != "none failed" || !strings.Contains(said, "No rule to make target") {
@@ -169,7 +169,7 @@ func TestStepsThatHang(t *testing.T) {
 	}
 }
 
-// When it is interrupted it reports how far it came, and no process stays behind.
+// When it is interrupted it reports the results so far, and leaves no process running.
 func TestStepsInterrupted(t *testing.T) {
 	cmd := stepped(t, nil, "good", "endless", "plain")
 	var said bytes.Buffer

@@ -22,7 +22,7 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// needed is the version that scripts/tools.sh asks for, of "go" or "node".
+// needed returns the version that scripts/tools.sh requires, of "go" or "node".
 func needed(t *testing.T, tool string) string {
 	t.Helper()
 	m := regexp.MustCompile(`(?m)^need_` + tool + `=([\d.]+)$`).FindStringSubmatch(read(t, "scripts/tools.sh"))
@@ -76,8 +76,8 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// Every package of the page takes the oldest Node that tools.sh lets pass: npm warns about others, and
-// they may not work.
+// Every package of the page accepts the oldest Node that tools.sh allows: npm warns about others, and they may not
+// work.
 func TestPackagesFitNode(t *testing.T) {
 	for _, folder := range []string{"clients/js", "web-example"} {
 		var lock struct {
@@ -105,7 +105,7 @@ func TestPackagesFitNode(t *testing.T) {
 	}
 }
 
-// README and go.mod name the versions that tools.sh asks for.
+// README and go.mod name the versions that tools.sh requires.
 func TestVersionsAreTold(t *testing.T) {
 	goVersion, node := needed(t, "go"), needed(t, "node")
 	for _, module := range []string{"", "bench/", "deploy/check/", "release/", "internal/test/s3server/"} {
@@ -118,7 +118,7 @@ func TestVersionsAreTold(t *testing.T) {
 	}
 }
 
-// open makes a folder that other users may look into.
+// open makes a folder that other users may read.
 func open(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "holdfast-build")
@@ -132,7 +132,7 @@ func open(t *testing.T) string {
 	return folder
 }
 
-// A machine has these programs and no others, beside those that are given with what they print.
+// machine returns a PATH with these programs only, and with fake ones that print the given texts.
 func machine(t *testing.T, printed map[string]string) string {
 	t.Helper()
 	folder := open(t)
@@ -153,7 +153,7 @@ func machine(t *testing.T, printed map[string]string) string {
 	return folder
 }
 
-// asks runs a script on such a machine; if root runs the test, as another user.
+// asks runs a script with that PATH; as another user if root runs the test.
 func asks(t *testing.T, bin string, script ...string) (said string, status int) {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
@@ -227,7 +227,7 @@ func TestToolsAreMissing(t *testing.T) {
 	}
 }
 
-// The steps of `make test` are targets, each after those that it needs.
+// The steps of `make test` are targets, each listed after those that it needs.
 func TestStepsAreTargets(t *testing.T) {
 	text := strings.ReplaceAll(read(t, "Makefile"), "\\\n", " ")
 	m := regexp.MustCompile(`(?m)^STEPS := (.*)$`).FindStringSubmatch(text)
@@ -257,7 +257,7 @@ func TestStepsAreTargets(t *testing.T) {
 			seen[name] = true
 		}
 	}
-	// What only groups others, or is too short for it.
+	// These only group others, or are too short.
 	left := []string{"test-page", "test-fast"}
 	for _, m := range regexp.MustCompile(`(?m)^(test-[a-z]+):`).FindAllStringSubmatch(text, -1) {
 		if !seen[m[1]] && !slices.Contains(left, m[1]) {

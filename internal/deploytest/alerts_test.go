@@ -15,7 +15,7 @@ import (
 type alertRules struct {
 	rules, tests string
 	names        []string // of all alerts
-	quiet, loud  []string // those that are tried when they should be silent, and when they should fire
+	quiet, loud  []string // alerts that the tests expect to be silent, and to fire
 }
 
 func readAlerts(t *testing.T) alertRules {
@@ -74,8 +74,8 @@ func (a alertRules) promtool(t *testing.T) (output string, err error) {
 	return string(out), err
 }
 
-// Each alert fires when it should and keeps quiet when it should: deploy/prometheus/alerts_test.yml
-// says when, and Prometheus' own tool runs it.
+// Each alert fires when it should and is silent otherwise, according to deploy/prometheus/alerts_test.yml, which
+// Prometheus's own tool runs.
 func TestAlerts(t *testing.T) {
 	if _, err := exec.LookPath("promtool"); err != nil {
 		t.Fatal("promtool is not installed: run `make deps` (Debian: apt-get install prometheus)")
@@ -88,7 +88,7 @@ func TestAlerts(t *testing.T) {
 		t.Errorf("the alerts are %q; tried are %q for silence and %q for noise", a.names, a.quiet, a.loud)
 	}
 
-	// A tool that took everything would show nothing: it notices an alert that fires too early.
+	// The tool must be able to fail: it reports an alert that fires too early.
 	const bound = "> 0.02"
 	if !strings.Contains(a.rules, bound) {
 		t.Fatalf("no bound %q", bound)

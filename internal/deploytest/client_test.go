@@ -15,7 +15,7 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// client speaks tus 1.0.0 with net/http alone. One without a token is anonymous.
+// client speaks tus 1.0.0 with net/http only. Without a token it is anonymous.
 type client struct{ base, token string }
 
 type header map[string]string
@@ -62,9 +62,8 @@ func (c client) patch(t *testing.T, location string, offset int, body []byte) *h
 	return res
 }
 
-// cutLine announces a chunk, sends half of it and goes away without a word. It gives the
-// offset to go on from, which must be beyond the one it began at: had nginx collected the
-// body before passing it on, nothing of it would have arrived.
+// cutLine announces a chunk, sends half of it and closes the connection. It returns the offset at which the client can
+// continue, which must be higher than before: if nginx had buffered the body, nothing would have arrived.
 func (c client) cutLine(t *testing.T, location string, offset int, chunk []byte) int {
 	t.Helper()
 	u, err := url.Parse(location)
@@ -85,9 +84,9 @@ func (c client) cutLine(t *testing.T, location string, offset int, chunk []byte)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// nginx has to read it, before it hears of the end
+	// nginx must read it before it notices the end
 	for mine := line.LocalAddr().(*net.TCPAddr).Port; testproc.Unread(t, front, mine) > 0; {
-		time.Sleep(10 * time.Millisecond) // until it has
+		time.Sleep(10 * time.Millisecond) // until it has read it
 	}
 	line.Close()
 

@@ -49,7 +49,7 @@ func TestComposeServices(t *testing.T) {
 			if !version.MatchString(s.Image) {
 				t.Errorf("%s: the image %q has no pinned version", s.Name, s.Image)
 			}
-			// holdfast's own is in the Dockerfile.
+			// holdfast's own health check is in the Dockerfile.
 			if s.HealthCheck == nil || len(s.HealthCheck.Test) < 2 || s.HealthCheck.Disable {
 				t.Errorf("%s has no health check", s.Name)
 			}
@@ -70,8 +70,8 @@ func TestComposeServices(t *testing.T) {
 	}
 }
 
-// Every file that is mounted is there; a missing one would become an empty folder.
-// What must survive lies in a named volume.
+// Every mounted file exists; Docker would create an empty folder for a missing one. Data that must survive is in a
+// named volume.
 func TestComposeVolumes(t *testing.T) {
 	p := project(t)
 	kept := map[string]string{"postgres": "/var/lib/postgresql/data", "redis": "/data", "seaweedfs": "/data",
@@ -112,7 +112,7 @@ func TestComposePorts(t *testing.T) {
 	}
 }
 
-// known are the settings that Holdfast reads: the Python service's and its own.
+// known are the settings that Holdfast reads: those of the Python service, and its own.
 var known = strings.Fields(`CONFIG HOST PORT DEBUG DATA_DIR PUBLIC_URL FASTAPI_BASE_URL EXAMPLE_DIR TRUSTED_PROXIES
 	FRONTEND_URL FORMS_URL ALLOWED_ORIGINS POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB POSTGRES_HOST POSTGRES_PORT
 	STORAGE_TYPE SEAWEEDFS_S3_ENDPOINT SEAWEEDFS_S3_ACCESS_KEY SEAWEEDFS_S3_SECRET_KEY SEAWEEDFS_S3_REGION
@@ -146,7 +146,7 @@ func TestComposeEnvironment(t *testing.T) {
 	}
 }
 
-// Holdfast's keys open SeaweedFS.
+// Holdfast's keys are valid in SeaweedFS.
 func TestSeaweedIdentity(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root, "deploy", "seaweedfs-s3.json"))
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// instruction is one of a Dockerfile: continued lines are joined, comments left out.
+// instruction is an instruction of a Dockerfile: continued lines are joined, comments are dropped.
 type instruction struct{ name, args string }
 
-// stages are the Dockerfile's instructions by build stage; each begins with its FROM.
+// stages returns the Dockerfile's instructions by build stage; each begins with its FROM.
 func stages(t *testing.T) (all [][]instruction) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
@@ -37,7 +37,7 @@ func stages(t *testing.T) (all [][]instruction) {
 	return all
 }
 
-// find gives the arguments of the instructions of this name.
+// find returns the arguments of the instructions of this name.
 func find(stage []instruction, name string) (args []string) {
 	for _, i := range stage {
 		if i.name == name {
@@ -65,7 +65,7 @@ func TestDockerfileStages(t *testing.T) {
 	}
 }
 
-// The last stage is the image: not root, checked, and with what a static program lacks.
+// The last stage is the image: it does not run as root, has a health check, and the files that a static program lacks.
 func TestDockerfileImage(t *testing.T) {
 	all := stages(t)
 	image := all[len(all)-1]
@@ -95,7 +95,7 @@ func TestDockerfileImage(t *testing.T) {
 	}
 }
 
-// What the Dockerfile copies from the folder must exist and must reach the builder.
+// Files that the Dockerfile copies must exist and must not be excluded from the build context.
 func TestDockerfileSources(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"holdfast/config"
 )
 
-// manifest decodes the fields of a file in deploy/kubernetes that a test looks at. deploy/check compares the whole
-// file with Kubernetes' schemas.
+// manifest decodes the fields of a file in deploy/kubernetes that a test uses. deploy/check compares the whole file
+// with Kubernetes's schemas.
 func manifest[T any](t *testing.T, name string) (m T) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(root, "deploy", "kubernetes", name))
@@ -27,7 +27,7 @@ func manifest[T any](t *testing.T, name string) (m T) {
 	return m
 }
 
-// isSetting says whether the service reads a variable of this name.
+// isSetting reports whether the service reads a variable of this name.
 func isSetting(name string) bool {
 	for _, s := range config.Settings() {
 		if s.Name == name {
@@ -37,7 +37,7 @@ func isSetting(name string) bool {
 	return false
 }
 
-// clusterSettings are what the manifests set, as the service reads it.
+// clusterSettings returns the settings of the manifests, as the service reads them.
 func clusterSettings(t *testing.T) config.Config {
 	t.Helper()
 	set := manifest[struct{ Data map[string]string }](t, "configmap.yaml").Data
@@ -119,7 +119,7 @@ func TestClusterDeployment(t *testing.T) {
 	for _, p := range container.Ports {
 		ports[p.Name] = p.Port
 	}
-	// The image says PORT=8000, see the test of the Dockerfile.
+	// The image sets PORT=8000, see the test of the Dockerfile.
 	if ports["http"] != c.Port || !strings.HasSuffix(c.Admin.Addr, ":"+strconv.Itoa(ports["metrics"])) {
 		t.Errorf("ports %v, PORT is %d, ADMIN_ADDR %s", ports, c.Port, c.Admin.Addr)
 	}

@@ -19,8 +19,8 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// The command that compose files give the Python service is compose's to read; the container gets
-// it as arguments, and serves.
+// The command in compose files of the Python service is parsed by compose; the container gets it as arguments, and
+// starts the service.
 func TestTheCommandOfThePythonService(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs", "MIGRATING.md"))
 	if err != nil {

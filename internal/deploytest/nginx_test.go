@@ -17,8 +17,8 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// A file goes up in chunks through nginx, with the line cut in the middle of one, and
-// comes back whole and in ranges. nginx keeps nothing of it for itself.
+// A file is uploaded in chunks through nginx, with the connection cut in the middle of one, and downloaded whole and
+// in ranges. nginx stores none of it.
 func TestUploadAndDownloadThroughNginx(t *testing.T) {
 	c, nginxLog := throughNginx(t)
 	body := make([]byte, 20<<20+123)
@@ -45,7 +45,7 @@ func TestUploadAndDownloadThroughNginx(t *testing.T) {
 	}
 }
 
-// uploadWithACut uploads body in chunks of 8 MiB. The line breaks in the second one.
+// uploadWithACut uploads body in chunks of 8 MiB. The connection breaks in the second one.
 func (c client) uploadWithACut(t *testing.T, body []byte) (location string) {
 	t.Helper()
 	const chunk = 8 << 20
@@ -76,7 +76,7 @@ func (c client) uploadWithACut(t *testing.T, body []byte) (location string) {
 	return location
 }
 
-// downloads reads a file whole, in its middle, and its end under If-Range.
+// downloads reads a file whole, a range of it, and its end with If-Range.
 func (c client) downloads(t *testing.T, file string, body []byte) {
 	t.Helper()
 	res, got := c.do(t, "GET", file, nil, nil)
@@ -105,7 +105,7 @@ func TestRefusalsComeThroughNginx(t *testing.T) {
 		!strings.Contains(string(body), "AUTH_001") {
 		t.Errorf("a wrong token: %s %s", res.Status, body)
 	}
-	// As a browser asks, without a token: with one the same address is the list of files.
+	// Like a browser, without a token: with a token this URL is the list of files.
 	page := strings.TrimSuffix(c.base, "/files") + "/"
 	if res, body := (client{}).do(t, "GET", page, nil, nil); res.StatusCode != http.StatusOK ||
 		!strings.Contains(string(body), "the page") {
@@ -113,8 +113,7 @@ func TestRefusalsComeThroughNginx(t *testing.T) {
 	}
 }
 
-// throughNginx starts the program with deploy/nginx.conf in front of it. The string is
-// the path of what nginx logs.
+// throughNginx starts the program behind nginx with deploy/nginx.conf. The string is the path of nginx's log.
 func throughNginx(t *testing.T) (client, string) {
 	t.Helper()
 	binary := holdfasttest.Plain(t)
@@ -127,7 +126,7 @@ func throughNginx(t *testing.T) (client, string) {
 	return client{base: public, token: h.token}, nginxtest.Start(t, port, h.port)
 }
 
-// fill makes bytes that no part of the way could compress or guess.
+// fill writes bytes that can't be compressed or guessed.
 func fill(b []byte) {
 	seed := [32]byte{1}
 	_, _ = io.ReadFull(rand.NewChaCha8(seed), b)

@@ -18,14 +18,14 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// holdfast is the program, running.
+// holdfast is the running program.
 type holdfast struct {
 	port  int
 	token string // of user 1, account 1
 	env   []string
 }
 
-// startHoldfast starts the program on the embedded default. Clients reach it at publicURL.
+// startHoldfast starts the program with the embedded store. Clients reach it at publicURL.
 func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
 	t.Helper()
 	folder := testproc.TempFolder(t, "holdfast-deploy")
@@ -49,7 +49,7 @@ func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nothing of the developer's own settings.
+	// Without the developer's own settings.
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "HOST=127.0.0.1", "PORT=" + strconv.Itoa(port),
 		"DATA_DIR=" + data, "EXAMPLE_DIR=" + page, "PUBLIC_URL=" + publicURL}
 	cmd := exec.Command(binary, "serve")
@@ -75,8 +75,8 @@ func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
 	return holdfast{port: port, token: strings.TrimSpace(string(token)), env: env}
 }
 
-// What docker-compose.yml sets is understood: wrong settings would be exit code 2. Here
-// its PostgreSQL does not exist, so the program gives up waiting for it: exit code 1.
+// The settings in docker-compose.yml are valid: wrong ones would be exit code 2. Here its PostgreSQL does not exist,
+// so the program stops waiting for it: exit code 1.
 func TestComposeEnvironmentIsAccepted(t *testing.T) {
 	binary := holdfasttest.Plain(t)
 	folder := testproc.TempFolder(t, "holdfast-deploy")
@@ -91,7 +91,7 @@ func TestComposeEnvironmentIsAccepted(t *testing.T) {
 		}
 	}
 	cmd.Env = append(cmd.Env, "HOST=127.0.0.1", "PORT=0", "DATA_DIR="+folder, "START_TIMEOUT=1s",
-		// Names in .invalid never resolve (RFC 6761), so no other server is asked.
+		// Names in .invalid never resolve (RFC 6761), so no other server is contacted.
 		"POSTGRES_HOST=postgres.invalid", "SEAWEEDFS_S3_ENDPOINT=http://seaweedfs.invalid:8333")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError

@@ -12,7 +12,7 @@ import (
 	"holdfast/config"
 )
 
-// systemd understands the unit, and rates it as well protected. Nothing is started.
+// systemd accepts the unit, and rates it as well protected. Nothing is started.
 func TestSystemdUnit(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root, "deploy", "holdfast.service"))
 	if err != nil {
@@ -21,7 +21,7 @@ func TestSystemdUnit(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Fatal("systemd-analyze is not installed: run `make deps` (Debian: apt-get install systemd)")
 	}
-	// The program need not be installed here: another one takes its place.
+	// The program is not installed here: another one takes its place.
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestSystemdUnit(t *testing.T) {
 		"verify"); !strings.Contains(out, "ProtectSystems") {
 		t.Errorf("verify does not see a wrong name: %s", out)
 	}
-	// In tenths: 2.0 of 10 is "OK", where a unit without a word has 9.6.
+	// In tenths: 2.0 of 10 is "OK"; a unit without any protection has 9.6.
 	if out, err := analyze(unit, "security", "--offline=true", "--threshold=20", "--no-pager"); err != nil {
 		t.Errorf("security: %v\n%s", err, out)
 	}

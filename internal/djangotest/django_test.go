@@ -52,7 +52,7 @@ func run(t *testing.T, dir string, env []string, command ...string) string {
 	return string(out)
 }
 
-// The package's own tests, with the newest libraries that it allows, and with the oldest.
+// The package's own tests pass with the newest libraries that it allows, and with the oldest.
 func TestPackage(t *testing.T) {
 	const postgres = "PostgreSQL"
 	for _, c := range []struct{ list, database string }{
@@ -76,7 +76,7 @@ func TestPackage(t *testing.T) {
 	}
 }
 
-// Its types are complete, its migrations are those of its models, and it is formatted.
+// Its types are complete, its migrations match its models, and it is formatted.
 func TestSources(t *testing.T) {
 	t.Parallel()
 	interpreter, dir := python(t, "requirements-test.txt"), filepath.Join(root(t), "clients", "django")
@@ -93,7 +93,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// The README's walk-through is run as it stands, in one shell.
+// The README's walk-through runs as it is written, in one shell.
 func TestWalkThrough(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root(t), "clients", "django", "README.md"))
@@ -123,7 +123,7 @@ func TestWalkThrough(t *testing.T) {
 		}
 		env = append(env, fmt.Sprintf("%s=%d", name, port))
 	}
-	// What it started ends with it, also if a command fails.
+	// Processes that it starts end with it, even if a command fails.
 	script = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + script
 	said := run(t, t.TempDir(), env, "timeout", "300", "bash", "-c", script)
 	for _, line := range []string{"all is well\n", "403\n", "200\n"} {

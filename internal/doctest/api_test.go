@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// apiPaths are the paths of openapi.yaml, with the description of each method.
+// apiPaths returns the paths of openapi.yaml, with the description of each method.
 func apiPaths(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	var d struct {
@@ -36,8 +36,7 @@ func TestRoutesAreDescribed(t *testing.T) {
 	}
 }
 
-// The calls that the page of the API shows are run as they stand, each with a file and an
-// upload of its own.
+// The calls on the API page run as they are written, each with a file and an upload of its own.
 func TestCallsOfTheAPI(t *testing.T) {
 	const before = `
 ID=$(printf 0123456789 | curl -fsS -F 'file=@-;filename=a.txt' "$URL/upload" -H "Authorization: Bearer $TOKEN" |

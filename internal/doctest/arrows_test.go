@@ -38,8 +38,8 @@ func packages(t *testing.T) (all []goPackage) {
 	}
 }
 
-// arrows are the packages of the house that each package may import. A new arrow is
-// drawn here, and in docs/ARCHITECTURE.md, first.
+// arrows are the packages of this module that each package may import. A new import is added here and in
+// docs/ARCHITECTURE.md first.
 var arrows = map[string]string{
 	"file":          "",
 	"config":        "",
@@ -77,10 +77,10 @@ var arrows = map[string]string{
 	"storage/storagetest": "file storage",
 }
 
-// shared are the packages in internal/ that the program is made of; the others are test support.
+// shared are the packages in internal/ that belong to the program; the others are test support.
 var shared = []string{"internal/cache", "internal/chore", "internal/filelock"}
 
-// owners are the packages that alone may import what begins so.
+// owners are the only packages that may import libraries with this prefix.
 var owners = map[string][]string{
 	"github.com/tus/tusd":         {"tus"},
 	"github.com/jackc/pgx":        {"db"},
@@ -123,8 +123,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// observers are the libraries by which the service is seen into. A package names one in a
-// file of its own, so that what it does can be read without.
+// observers are the libraries of metrics and traces. A package imports them in a file of its own, so that the rest of
+// it can be read without them.
 var observers = map[string][]string{
 	"github.com/prometheus/":                {"metrics.go", "admin.go"},
 	"go.opentelemetry.io/":                  {"trace.go", "traces.go"},
@@ -166,7 +166,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// The arrows that docs/ARCHITECTURE.md draws are those of this test, all of them.
+// docs/ARCHITECTURE.md shows exactly the arrows of this test.
 func TestArrowsAreDrawn(t *testing.T) {
 	text := read(t, "docs/ARCHITECTURE.md")
 	_, table, _ := strings.Cut(text, "\n| package | may import |\n|---|---|\n")
@@ -202,7 +202,7 @@ func TestArrowsAreDrawn(t *testing.T) {
 	}
 }
 
-// named are packages by names that can be seen.
+// named returns packages by the names that the page uses.
 func named(packages []string) (all []string) {
 	for _, p := range packages {
 		if p == "" {
@@ -230,8 +230,8 @@ func TestEveryPackageHasArrows(t *testing.T) {
 	}
 }
 
-// The tree in docs/ARCHITECTURE.md has every folder and every file of package main, and no
-// others. All other paths that the page names exist.
+// The tree in docs/ARCHITECTURE.md has every folder and every file of package main, and no others. All other paths
+// that the page names exist.
 func TestArchitecture(t *testing.T) {
 	text := read(t, "docs/ARCHITECTURE.md")
 	root := filepath.Join("..", "..")
@@ -259,7 +259,7 @@ func TestArchitecture(t *testing.T) {
 	paths := regexp.MustCompile(`[\w.-]+(?:/[\w.-]+)*\.(?:go|ts|mjs|md|html|yml|conf)\b`)
 	for _, path := range paths.FindAllString(text, -1) {
 		if !strings.Contains(path, "/") {
-			continue // of package main, or said in a sentence about its folder
+			continue // of package main, or in a sentence about its folder
 		}
 		exists(t, root, path)
 	}
@@ -286,7 +286,7 @@ func TestArchitecture(t *testing.T) {
 
 func exists(t *testing.T, root, path string) {
 	t.Helper()
-	// The pages' library is spoken of from its own folder.
+	// Sentences about the pages' library use paths in its own folder.
 	for _, from := range []string{"", "docs", "web-example"} {
 		if _, err := os.Stat(filepath.Join(root, from, path)); err == nil {
 			return

@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// most is how many bytes a connection carries, and film how many have to be carried: every
-// client of docs/CLIENTS.md has to go on a few times. web-example/test/clients.test.mjs
-// does the same to those that live in a browser.
+// most is how many bytes a connection carries, and film is the length of the file, in bytes: every client of
+// docs/CLIENTS.md has to resume several times. web-example/test/clients.test.mjs does the same to those that run in a
+// browser.
 const (
 	most = 4_000_000
 	film = 20_000_000
 )
 
-// client runs the snippet of that name in a folder with film.mp4 and photo.jpg. Those that only download are given
-// the address of a file; the others return that of the film they uploaded.
+// client runs the snippet of that name in a folder with film.mp4 and photo.jpg. Snippets that only download get the
+// URL of a file; the others return the URL of the film that they uploaded.
 type client struct {
 	name string
 	run  func(t *testing.T, s service, dir, file string) string
@@ -38,12 +38,12 @@ func downloaders() []client { return []client{{"wget", inShell("wget")}, {"aria2
 func TestClients(t *testing.T) {
 	s := startBehindBadLine(t, most)
 	content := randomContent(film)
-	python(t) // installs it once, for all who run it
+	python(t) // install it once, for all tests
 	stored := make(chan string, len(uploaders()))
 	t.Run("upload", func(t *testing.T) {
 		for _, c := range uploaders() {
 			t.Run(c.name, func(t *testing.T) {
-				t.Parallel() // clients wait before they try again
+				t.Parallel() // clients wait before they retry
 				dir := folder(t, content)
 				stored <- c.run(t, s, dir, "")
 				same(t, dir, content)
@@ -66,7 +66,7 @@ func TestClients(t *testing.T) {
 		t.Parallel()
 		dir := folder(t, content)
 		first := inPython(t, s, dir, "")
-		// What is there is neither sent nor fetched again.
+		// A second run neither sends nor fetches the file again.
 		if second := inPython(t, s, dir, ""); second != first {
 			t.Errorf("the second time it was %s, not %s", second, first)
 		}
@@ -90,7 +90,8 @@ func TestClients(t *testing.T) {
 	})
 }
 
-// curl sends a file by the IETF's protocol over a line that is cut again and again, and a small one as it is.
+// curl sends a file by the IETF's protocol over a connection that is cut again and again, and a small one as a plain
+// upload.
 func TestClientsWithoutTus(t *testing.T) {
 	s := startBehindBadLine(t, most)
 	content := randomContent(film)
@@ -109,7 +110,7 @@ func randomContent(size int) []byte {
 	return b
 }
 
-// folder has film.mp4 with that content and photo.jpg with its first 1000 bytes.
+// folder returns a folder with film.mp4 with that content and photo.jpg with its first 1000 bytes.
 func folder(t *testing.T, content []byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -121,7 +122,7 @@ func folder(t *testing.T, content []byte) string {
 	return dir
 }
 
-// same holds copy.mp4 against what it should be.
+// same compares copy.mp4 with the expected content.
 func same(t *testing.T, dir string, content []byte) {
 	t.Helper()
 	if got, err := os.ReadFile(filepath.Join(dir, "copy.mp4")); err != nil || !bytes.Equal(got, content) {
@@ -171,7 +172,7 @@ func inGo(t *testing.T, s service, dir, _ string) string {
 	return strings.TrimSpace(s.run(t, dir, []string{"HOME=" + home}, "go", "run", "transfer.go", "film.mp4", "copy.mp4"))
 }
 
-// inGoPackage runs a program of another module, which imports our package.
+// inGoPackage runs a program of another module that imports package client.
 func inGoPackage(t *testing.T, s service, dir, _ string) string {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -187,7 +188,7 @@ func inGoPackage(t *testing.T, s service, dir, _ string) string {
 	return strings.TrimSpace(s.run(t, dir, []string{"HOME=" + home}, "go", "run", ".", "film.mp4", "copy.mp4"))
 }
 
-// Every snippet is run by a test, and each one that the rate limit can refuse is also run where it does.
+// Every snippet is run by a test, and each one that the rate limit can refuse is also run under the limit.
 func TestClientsAreAllRun(t *testing.T) {
 	text := read(t, "docs/CLIENTS.md")
 	ours, browsers := read(t, "internal/doctest/clients_test.go"), read(t, "web-example/test/clients.test.mjs")
@@ -198,7 +199,7 @@ func TestClientsAreAllRun(t *testing.T) {
 		switch {
 		case marked && !strings.Contains(ours, `"`+name+`"`) && !strings.Contains(browsers, `'`+name+`'`):
 			t.Errorf("no test runs %q", name)
-		case !marked && !strings.HasPrefix(b[2], "export URL="): // which the tests set themselves
+		case !marked && !strings.HasPrefix(b[2], "export URL="): // the tests set these themselves
 			t.Errorf("a block has no mark: %s ...", b[2])
 		}
 	}
@@ -213,7 +214,7 @@ func TestClientsAreAllRun(t *testing.T) {
 	}
 }
 
-// The versions that docs/CLIENTS.md tells to install are those that are tested.
+// The versions that docs/CLIENTS.md tells readers to install are the tested ones.
 func TestClientVersions(t *testing.T) {
 	text := read(t, "docs/CLIENTS.md")
 	npm, pip := read(t, "web-example/package.json"), strings.Fields(read(t, "internal/doctest/testdata/python.txt"))
@@ -240,7 +241,7 @@ func write(t *testing.T, dir, name, text string) {
 	}
 }
 
-// python is an interpreter with the libraries of testdata/python.txt.
+// python returns an interpreter with the libraries of testdata/python.txt.
 func python(t *testing.T) string {
 	t.Helper()
 	var complaint bytes.Buffer

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// sleeps are the files whose tests sleep, and why no condition can be waited for there. A test waits for a row,
-// a line of a log, a metric, an answer, or has a clock of its own (testing/synctest): a machine that is busy
-// makes it slower, never red. A sleep that is left is a least time, and nothing has to have happened after it.
+// sleeps are the files whose tests sleep, and why they can't wait for a condition. Tests wait for a row, a line of a
+// log, a metric or an answer, or have a virtual clock (testing/synctest): a busy machine makes them slower, but they
+// don't fail. Each sleep that is left is a minimum time, after which nothing must have happened.
 var sleeps = map[string]string{
 	"db/idempotency_test.go":               "the database's clock, which counts milliseconds, has to go on",
 	"internal/e2e/events_test.go":          "between two tries",
@@ -26,7 +26,7 @@ var sleeps = map[string]string{
 	"storage/s3/proxy_test.go":             "a store that is slow",
 }
 
-// sleeping finds what sleeps, but for the pauses between two looks at a condition.
+// sleeping counts sleeps, except for the pauses between two checks of a condition.
 func sleeping(source []byte) (n int) {
 	if bytes.Contains(source, []byte(`"testing/synctest"`)) {
 		return 0
@@ -39,7 +39,7 @@ func sleeping(source []byte) (n int) {
 	return n
 }
 
-// poll is `for end := ...; !done(); time.Sleep(pause) {`, or a line of its own that says so.
+// poll matches `for end := ...; !done(); time.Sleep(pause) {`, or a line with a comment that says so.
 var poll = regexp.MustCompile(`^\s*for .*;.*; time\.Sleep\(.*\{|time\.Sleep\(.*// until `)
 
 func TestSleeps(t *testing.T) {
@@ -76,8 +76,8 @@ func TestSleepsAreFound(t *testing.T) {
 	}
 }
 
-// What scripts/test-go.sh leaves without the race detector starts no goroutines in the test's own process: it has
-// none, or is a program that is started.
+// The packages that scripts/test-go.sh tests without the race detector start no goroutines in the test's process, or
+// are tested as a started program.
 func TestWithoutRaceDetector(t *testing.T) {
 	script := read(t, "scripts/test-go.sh")
 	m := regexp.MustCompile(`(?m)^plain='(.*)'$`).FindStringSubmatch(script)
@@ -86,7 +86,7 @@ func TestWithoutRaceDetector(t *testing.T) {
 	}
 	out := regexp.MustCompile(`^holdfast/(` + m[1] + `)$`)
 	starts := regexp.MustCompile(`(?m)^\s*go [\w(]|\.Go\(`)
-	// mutants is a program; of sim some seeds are run once more, with the race detector.
+	// mutants is a program; some seeds of sim run once more, with the race detector.
 	programs := []string{"holdfast/internal/mutants", "holdfast/internal/sim"}
 	if !regexp.MustCompile(`go test "\$\{race\[@\]\}" .*-run 'TestSeeds\$' \./internal/sim `).MatchString(script) {
 		t.Error("no seed of internal/sim is run with the race detector")

@@ -19,14 +19,13 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// The snippets of docs/CLIENTS.md with CONFIG=Production, for a user who may begin nothing just now: each has to be
-// refused, to wait, and to come through. web-example/test/limits.test.mjs does the same to those that live in a
-// browser.
+// The snippets of docs/CLIENTS.md run with CONFIG=Production, for a user who has reached the rate limit: each must be
+// refused, wait, and succeed. web-example/test/limits.test.mjs does the same to those that run in a browser.
 func TestClientsWaitForTheRateLimit(t *testing.T) {
 	refused := &refusals{methods: map[string][]string{}}
 	s := startInProduction(t, refused)
 	content := randomContent(1_000_000)
-	var oneWay []client // they fetch nothing back
+	var oneWay []client // they download nothing
 	for _, name := range []string{"form", "plain", "draft"} {
 		oneWay = append(oneWay, client{name, func(t *testing.T, s service, dir, _ string) string {
 			return shell(t, s, dir,
@@ -35,9 +34,9 @@ func TestClientsWaitForTheRateLimit(t *testing.T) {
 	}
 	for i, c := range slices.Concat(uploaders(), downloaders(), oneWay) {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel() // each waits for its own user's turn
+			t.Parallel() // each waits for its own user's limit
 			if c.name == "python" {
-				python(t) // the first time it is installed, which takes longer than the limit lasts
+				python(t) // the first installation takes longer than the limit lasts
 			}
 			s := s
 			s.token = s.tokenFor(t, 100+i)
@@ -51,7 +50,7 @@ func TestClientsWaitForTheRateLimit(t *testing.T) {
 				want = []string{"PUT"}
 			}
 			film, empty := s.create(t, content), s.create(t, nil)
-			// On a busy machine a client may come so late that there is room again.
+			// On a busy machine a client may start so late that the limit has passed.
 			for range 5 {
 				dir := folder(t, content)
 				for s.ask(t, "POST", s.url+"/tus/", nil).StatusCode != http.StatusTooManyRequests {
@@ -72,8 +71,8 @@ func TestClientsWaitForTheRateLimit(t *testing.T) {
 	}
 }
 
-// startInProduction runs the service behind a proxy that counts what was refused. Uploads
-// are refused for at most ten seconds and downloads for twenty: a client that uploads, and then downloads, meets both.
+// startInProduction runs the service behind a proxy that records refusals. Uploads are refused for at most ten seconds
+// and downloads for twenty: a client that uploads, and then downloads, meets both.
 func startInProduction(t *testing.T, refused *refusals) service {
 	t.Helper()
 	port, err := testproc.FreePort()
@@ -89,7 +88,7 @@ func startInProduction(t *testing.T, refused *refusals) service {
 		"RATE_LIMIT_DOWNLOAD_REQUESTS=1", "RATE_LIMIT_DOWNLOAD_WINDOW=20s")
 }
 
-// create uploads a file, as soon as the limit allows it, and returns its address.
+// create uploads a file, as soon as the limit allows it, and returns its URL.
 func (s service) create(t *testing.T, content []byte) string {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -108,7 +107,7 @@ func (s service) create(t *testing.T, content []byte) string {
 	return ""
 }
 
-// ask sends a request with a tus client's headers, and reads the answer away.
+// ask sends a request with a tus client's headers, and reads the answer.
 func (s service) ask(t *testing.T, method, url string, content []byte) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(content))
@@ -130,7 +129,7 @@ func (s service) ask(t *testing.T, method, url string, content []byte) *http.Res
 	return res
 }
 
-// refusals has, by token, the methods that were answered with 429.
+// refusals are, by token, the methods that were answered with 429.
 type refusals struct {
 	mu      sync.Mutex
 	methods map[string][]string
@@ -152,7 +151,7 @@ func (r *refusals) forget(token string) {
 	delete(r.methods, token)
 }
 
-// all says whether each of these methods was refused.
+// all reports whether each of these methods was refused.
 func (r *refusals) all(token string, methods []string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Every relative link of every document leads to a file that is there, and to a heading
-// that is in it. Addresses elsewhere are not asked.
+// Every relative link of every document leads to an existing file, and to a heading in it. External links are not
+// checked.
 func TestLinks(t *testing.T) {
 	seen := 0
 	eachSource(t, ".md", func(path, text string) {
@@ -41,13 +41,13 @@ var (
 	codeSpan = regexp.MustCompile("`[^`\n]*`")
 )
 
-// links are the addresses that a document links to or shows, outside of code.
+// links returns the addresses that a document links to or shows, outside of code.
 func links(text string) (all []string) {
 	text = fence.ReplaceAllString(text, "")
 	for _, m := range regexp.MustCompile(`(?:src|srcset|href)="([^"{]+)"`).FindAllStringSubmatch(text, -1) {
 		all = append(all, m[1])
 	}
-	// A label may have code in it: only what stands for itself is taken away.
+	// A label may contain code: only code outside of labels is removed.
 	for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(codeSpan.ReplaceAllString(text, "code"),
 		-1) {
 		all = append(all, m[1])
@@ -55,7 +55,7 @@ func links(text string) (all []string) {
 	return all
 }
 
-// anchors are the names of a document's headings, as GitHub makes them.
+// anchors returns the anchors of a document's headings, as GitHub makes them.
 func anchors(text string) map[string]bool {
 	all := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {

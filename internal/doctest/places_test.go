@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// places are the rules of "exactly one place" that can be read from the code: what is written where. A pattern says
-// how it would look anywhere else.
+// places are the rules of "exactly one place" that can be checked in the code. A pattern matches code that belongs
+// only into these files or folders.
 var places = []struct {
 	rule    string
 	pattern string

@@ -1,4 +1,4 @@
-// Package doctest keeps what the documents say true.
+// Package doctest tests the documents: that their statements are true and their examples work.
 package doctest
 
 import (
@@ -11,7 +11,7 @@ import (
 	"holdfast/config"
 )
 
-// The README's tour is run as it stands, in one shell.
+// The README's tour runs as it is written, in one shell.
 func TestTour(t *testing.T) {
 	blocks := snippets(t, "README.md", "tour")
 	if len(blocks) < 6 {
@@ -20,8 +20,7 @@ func TestTour(t *testing.T) {
 	start(t, 0, "").run(t, t.TempDir(), nil, "bash", "-euo", "pipefail", "-c", strings.Join(blocks, ""))
 }
 
-// The README's short table names settings that exist. All of them are in docs/OPERATIONS.md;
-// package config sees to that.
+// The settings in the README's short table exist. docs/OPERATIONS.md has all settings, which package config tests.
 func TestSettings(t *testing.T) {
 	known := map[string]bool{}
 	for _, s := range config.Settings() {
@@ -43,7 +42,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// Every make target that a document names is there, and every path of the repository.
+// Every make target and every path of the repository in a document exists.
 func TestTargetsAndPaths(t *testing.T) {
 	makefile := read(t, "Makefile")
 	root := filepath.Join("..", "..")
@@ -68,7 +67,7 @@ func TestTargetsAndPaths(t *testing.T) {
 			folder, rest, _ := strings.Cut(name, "/")
 			_, err := os.Stat(filepath.Join(root, folder))
 			if err != nil || folder == "data" || strings.Contains(rest, ".Test") {
-				continue // no folder of ours, or a test (see TestSecurity)
+				continue // not a folder of this repository, or a test (see TestSecurity)
 			}
 			if paths++; !there(root, name) {
 				t.Errorf("%s: there is no %s", path, name)
@@ -80,7 +79,7 @@ func TestTargetsAndPaths(t *testing.T) {
 	}
 }
 
-// there says whether a path is in the repository, or is made in it.
+// there reports whether a path is in the repository, or is made in it.
 func there(root, path string) bool {
 	_, err := os.Stat(filepath.Join(root, path))
 	return err == nil || path == "web-example/dist"

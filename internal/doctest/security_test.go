@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Every promise of docs/SECURITY.md names tests, and each of them is there.
+// Every promise in docs/SECURITY.md names tests, and each of them exists.
 func TestSecurity(t *testing.T) {
 	rows := 0
 	for line := range strings.Lines(read(t, "docs/SECURITY.md")) {
@@ -41,7 +41,7 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
-// hasTest says whether a folder's tests have a function of this name.
+// hasTest reports whether a folder's tests have a function of this name.
 func hasTest(t *testing.T, folder, name string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", folder, "*_test.go"))
@@ -60,8 +60,8 @@ func hasTest(t *testing.T, folder, name string) bool {
 	return false
 }
 
-// A comparison that ends at the first wrong byte tells an attacker how far it came. No
-// source of auth/ compares signatures, hashes or keys with == or bytes.Equal.
+// A comparison that ends at the first wrong byte shows an attacker how many bytes were right. No source of auth/
+// compares signatures, hashes or keys with == or bytes.Equal.
 func TestSecretsAreComparedInConstantTime(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "auth", "*.go"))
 	if err != nil || len(files) == 0 {
@@ -123,7 +123,7 @@ func packagesAreFixed(t *testing.T, folder string) {
 	}
 }
 
-// Every version is fixed, and has a hash where its kind knows one.
+// Every version is pinned, and has a hash where the package manager supports one.
 func TestDependenciesAreFixed(t *testing.T) {
 	for _, folder := range []string{"clients/js", "web-example"} {
 		packagesAreFixed(t, folder)

@@ -26,7 +26,7 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// snippets are the blocks of code of a document that are marked with this name.
+// snippets returns the code blocks of a document that are marked with this name.
 func snippets(t *testing.T, path, name string) []string {
 	t.Helper()
 	marked := regexp.MustCompile("(?s)<!-- test: " + regexp.QuoteMeta(name) + " -->\n```[a-z]+\n(.*?)```")
@@ -40,14 +40,14 @@ func snippets(t *testing.T, path, name string) []string {
 	return all
 }
 
-// service is the real program on a folder of its own.
+// service is the real program with a folder of its own.
 type service struct {
 	url, token, binary string
 	env                []string // with which it was started
 }
 
-// start runs it on a port, with further settings. If public is not empty, it is the address that clients are given.
-// `make check` (-short) skips the tests that need it.
+// start runs it on a port, with further settings. If public is not empty, it is the URL for clients. `make check`
+// (-short) skips the tests that need it.
 func start(t *testing.T, port int, public string, settings ...string) service {
 	t.Helper()
 	if testing.Short() {
@@ -98,7 +98,7 @@ func start(t *testing.T, port int, public string, settings ...string) service {
 	return s
 }
 
-// tokenFor makes a token of a user, which a service in production does not have ready.
+// tokenFor creates a token for a user; a service in production has none at first.
 func (s service) tokenFor(t *testing.T, user int) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), s.binary, "token", "create", "--user", strconv.Itoa(user), "--account", "1")
@@ -110,8 +110,7 @@ func (s service) tokenFor(t *testing.T, user int) string {
 	return strings.TrimSpace(string(out))
 }
 
-// startBehindBadLine runs it behind a line on which no connection carries more bytes than
-// that in either direction.
+// startBehindBadLine runs it behind a line on which a connection ends after that many bytes in either direction.
 func startBehindBadLine(t *testing.T, most int) service {
 	t.Helper()
 	port, err := testproc.FreePort()
@@ -123,7 +122,7 @@ func startBehindBadLine(t *testing.T, most int) service {
 	return start(t, port, "http://"+line.Addr()+"/files")
 }
 
-// run runs a command in a folder, with the service's address and token in its environment.
+// run runs a command in a folder, with the service's URL and token in its environment.
 func (s service) run(t *testing.T, dir string, env []string, command ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)

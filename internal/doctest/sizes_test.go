@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// What a reader takes in at once: a line, a function that fits a screen, a file that fits one reading. Tests too.
+// A line fits the screen's width, a function its height, and a file can be read at once. Tests too.
 const (
 	longestLine     = 120 // characters
 	longestFunction = 60  // lines
@@ -30,7 +30,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// tooLong says what of a source is longer than it may be, each with its line.
+// tooLong lists what is too long in a source, each with its line.
 func tooLong(t *testing.T, source string) (faults []string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(source, "\n"), "\n")

@@ -17,12 +17,11 @@ import (
 )
 
 // states are the package-level variables that change while the program runs, each with the reason why it is not a
-// field of something that is passed on. There should be none: two services in one process share them, and a test
-// that runs beside another changes what that one sees.
+// field. There should be none: two services in one process would share them, and so would tests that run in parallel.
 var states = map[string]string{}
 
-// No package of the program has a variable that changes: package-level variables are a table, an error or a
-// pattern, and stays as it is.
+// No package of the program has a variable that changes: a package-level variable is a table, an error or a pattern,
+// and stays as it is.
 func TestNoPackageLevelState(t *testing.T) {
 	left := map[string]bool{}
 	for name := range states {
@@ -54,11 +53,11 @@ func TestNoPackageLevelState(t *testing.T) {
 	}
 }
 
-// stateful are the types of variables that are there to be changed.
+// stateful matches the types of variables that are meant to change.
 var stateful = regexp.MustCompile(`\b(sync|atomic)\.[A-Z]|\bchan\b|\bbytes\.Buffer\b|\bhttp\.(Client|Transport)\b`)
 
-// changing finds the package-level variables that change, and says how. sources stand for the files' contents, in
-// tests of this test.
+// changing finds the package-level variables that change, and says how. sources replace the files' contents in tests
+// of this test.
 func changing(fset *token.FileSet, files []string, sources map[string]string) (map[string]string, error) {
 	vars, found := map[string]*ast.ValueSpec{}, map[string]string{}
 	var parsed []*ast.File
@@ -106,7 +105,8 @@ func changing(fset *token.FileSet, files []string, sources map[string]string) (m
 	return found, nil
 }
 
-// declared is a variable's type, or its first value where none is written. What a function literal does is its own.
+// declared returns a variable's type, or its first value if no type is written. The bodies of function literals don't
+// count.
 func declared(fset *token.FileSet, s *ast.ValueSpec, i int) string {
 	node := ast.Node(s.Type)
 	if s.Type == nil {
@@ -131,7 +131,7 @@ func declared(fset *token.FileSet, s *ast.ValueSpec, i int) string {
 	return first
 }
 
-// changes are what a file does to variables.
+// changes collects what a file does to variables.
 type changes struct {
 	fset    *token.FileSet
 	vars    map[string]*ast.ValueSpec
@@ -173,7 +173,7 @@ func (c changes) inspect(n ast.Node) bool {
 	return true
 }
 
-// change notes the variable that an expression is, or is a part of.
+// change records the variable that an expression is, or is a part of.
 func (c changes) change(e ast.Expr, how string) {
 	for {
 		switch x := e.(type) {
@@ -192,7 +192,7 @@ func (c changes) change(e ast.Expr, how string) {
 			}
 			e = x.X
 		case *ast.Ident:
-			// Where the parser found no declaration in the file it is the package's, like one of its own file.
+			// If the parser found no declaration in the file, the name is the package's.
 			spec, isVar := c.vars[x.Name]
 			if isVar && (x.Obj == nil || x.Obj.Decl == spec) {
 				c.note(x.Name, how, x)

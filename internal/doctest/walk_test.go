@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// eachSource calls visit with the path and the text of every file of the project whose name has this ending. The path
+// eachSource calls visit with the path and the text of every file of the project whose name has this suffix. The path
 // is relative to the project. Hidden folders, and those that a run or npm makes, are left out.
 func eachSource(t *testing.T, ending string, visit func(path, text string)) {
 	t.Helper()

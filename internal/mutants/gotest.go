@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// compiling is how long a compiler may take, apart from the tests' own time.
+// compiling is how long a compiler may take, in addition to the tests' own time.
 const compiling = 10 * time.Minute
 
-// check has the compiler's front end look at packages and their tests; what it says is for a reader.
+// check type-checks packages and their tests, and returns the errors as text.
 func check(ctx context.Context, t *tree, packages []string) (string, error) {
 	if len(packages) == 0 {
 		return "", nil
 	}
-	// go vet type-checks without writing or linking anything; of its own checks one that finds nothing here.
+	// go vet type-checks without writing or linking anything; of its own checks, only one that finds nothing here is
+	// enabled.
 	return command(ctx, t, compiling, "go", append([]string{"vet", "-stdversion"}, packages...)...)
 }
 
-// command runs a command in the tree, ends it with all its children when its time is up, and
-// returns what it wrote.
+// command runs a command in the tree, ends it with all its children after the time limit, and returns its output.
 func command(ctx context.Context, t *tree, limit time.Duration, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -43,8 +43,8 @@ type event struct {
 	Action, Test, Output, FailedBuild string
 }
 
-// runGoTests runs some tests of a package. What each ends with is told by go test itself, never by its
-// exit code, which is the same for a test that failed, one that isn't there and a compiler's error.
+// runGoTests runs some tests of a package. The results come from the output of go test, not from its exit code, which
+// is the same for a failed test, a missing test and a compiler error.
 func runGoTests(ctx context.Context, t *tree, where string, names []string, limit time.Duration) map[test]outcome {
 	out, _ := command(ctx, t, limit+compiling, "go", "test", "-json", "-count=1", "-timeout", limit.String(),
 		"-run", "^("+strings.Join(names, "|")+")$", where)
@@ -63,8 +63,8 @@ func runGoTests(ctx context.Context, t *tree, where string, names []string, limi
 	return all
 }
 
-// readEvents reads what `go test -json` writes: how each test ended, and all text. The package itself
-// has no name; it is broken if something did not compile.
+// readEvents parses the output of `go test -json`: how each test ended, and all text. The package itself has an empty
+// name; its state is broken if something did not compile.
 func readEvents(out string) (states map[string]state, text string) {
 	states = map[string]state{}
 	running := map[string]bool{}
@@ -91,7 +91,7 @@ func readEvents(out string) (states map[string]state, text string) {
 			return states, b.String()
 		}
 	}
-	// A test that began and has no end took its process with it: by a panic, or when its time was up.
+	// A test that began and did not end has ended its process: by a panic, or by the time limit.
 	for name := range running {
 		states[name] = timedOut
 		if states[""] == failed && !strings.Contains(b.String(), "panic: test timed out after") {
@@ -101,7 +101,7 @@ func readEvents(out string) (states map[string]state, text string) {
 	return states, b.String()
 }
 
-// tail is the end of a text: what a reader needs first.
+// tail returns the end of a text, which a reader needs first.
 func tail(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-25):], "\n")

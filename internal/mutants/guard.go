@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// folder has the patches, from the module's root.
+// folder is the folder of the patches, relative to the module's root.
 const folder = "internal/mutants/guards"
 
-// guard is one patch: what it takes out, and who must notice.
+// guard is one patch: the check that it removes, and the tests that must notice.
 type guard struct {
 	name  string // of the file, without .patch
 	what  string // one sentence: what is guarded
@@ -33,10 +33,10 @@ func (t test) String() string {
 	return strings.TrimPrefix(t.where, "./") + "." + t.name
 }
 
-// page says whether it is one of the tests of the pages, which node runs.
+// page reports whether it is one of the tests of the pages, which node runs.
 func (t test) page() bool { return strings.HasSuffix(t.where, ".mjs") }
 
-// readGuards reads the patches whose names match, in the order of their names.
+// readGuards reads the patches whose names match, sorted by name.
 func readGuards(dir string, wanted *regexp.Regexp) ([]guard, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.patch"))
 	if err != nil {
@@ -98,7 +98,7 @@ func parseGuard(text string) (guard, error) {
 	return g, nil
 }
 
-// packages are the folders of Go packages whose files the patch changes.
+// packages returns the folders of the Go packages that the patch changes.
 func (g guard) packages() (all []string) {
 	seen := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^\+\+\+ b/(\S+)\.go$`).FindAllStringSubmatch(g.patch, -1) {

@@ -1,13 +1,13 @@
-// Command mutants takes the guards of docs/SECURITY.md out, one by one, and expects tests to notice.
+// Command mutants removes the guards of docs/SECURITY.md from the code, one by one, and expects tests to notice.
 //
-// A guard is a small patch in guards/ that removes one check from the code and names the tests that
-// must fail without it. Each patch is applied to a copy of the tree, never to the tree itself.
+// A guard is a small patch in guards/ that removes one check from the code and names the tests that must fail without
+// it. Each patch is applied to a copy of the tree, never to the tree itself.
 //
 //	go run ./internal/mutants                 # all guards
 //	go run ./internal/mutants -run 'lease'    # those whose names match
 //
-// It ends with exit code 0 if every guard was killed: each test it names passes as the tree is, and fails
-// with the patch. A patch that does not apply or compile, or a test that does not run, is not a kill.
+// The exit code is 0 if every guard was killed: each test that it names passes without the patch, and fails with it. A
+// patch that does not apply or compile, or a test that does not run, is not a kill.
 package main
 
 import (
@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// run tries all guards whose names match, and says whether all of them were killed.
+// run tries all guards whose names match, and reports whether all of them were killed.
 func run(ctx context.Context, pattern string, limit time.Duration, jobs int) (bool, error) {
 	wanted, err := regexp.Compile(pattern)
 	if err != nil {
@@ -83,7 +83,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// tryAll gives every guard to the next tree that is free. The verdicts have the guards' order.
+// tryAll gives each guard to the next free tree. The verdicts are in the order of the guards.
 func tryAll(ctx context.Context, trees []*tree, guards []guard, before map[test]outcome,
 	limit time.Duration) []verdict {
 	verdicts := make([]verdict, len(guards))
@@ -111,7 +111,7 @@ func tryAll(ctx context.Context, trees []*tree, guards []guard, before map[test]
 	return verdicts
 }
 
-// report prints the table, with what was wrong below it, and says whether all were killed.
+// report prints the table, and details of failures below it, and reports whether all guards were killed.
 func report(verdicts []verdict) bool {
 	fmt.Println()
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)

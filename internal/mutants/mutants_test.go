@@ -22,7 +22,7 @@ func theGuards(t *testing.T) []guard {
 	return guards
 }
 
-// Every patch applies to the code as it is, so that a change that moves guarded code mends its patch.
+// Every patch applies to the current code, so that a change that moves guarded code must update its patch.
 func TestGuardsApply(t *testing.T) {
 	dir, err := filepath.Abs(root)
 	if err != nil {
@@ -40,7 +40,7 @@ func TestGuardsApply(t *testing.T) {
 	}
 }
 
-// Each test that a guard names is there.
+// Each test that a guard names exists.
 func TestGuardsNameTests(t *testing.T) {
 	for _, g := range theGuards(t) {
 		for _, x := range g.tests {

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// runScenes runs some scenes of the pages' tests: node, and mostly a browser, against the built program
-// and the built pages.
+// runScenes runs some scenes of the pages' tests: node, and usually a browser, with the built program and pages.
 func runScenes(ctx context.Context, t *tree, where string, names []string, limit time.Duration) map[test]outcome {
 	all := map[test]outcome{}
 	for _, step := range [][]string{
@@ -28,7 +27,7 @@ func runScenes(ctx context.Context, t *tree, where string, names []string, limit
 	for i, name := range names {
 		pattern[i] = regexp.QuoteMeta(name)
 	}
-	// env, since a command has the environment of this process; node's own runner reports in TAP.
+	// With env, since commands have the environment of this process; node's own runner reports in TAP.
 	out, _ := command(ctx, t, limit, "env", "HOLDFAST_BIN="+filepath.Join(t.dir, "holdfast"), "node", "--test",
 		"--test-reporter=tap", "--test-name-pattern=^("+strings.Join(pattern, "|")+")$", where)
 	for _, name := range names {
@@ -41,7 +40,7 @@ func runScenes(ctx context.Context, t *tree, where string, names []string, limit
 	return all
 }
 
-// scene finds how a scene ended in TAP: "ok 3 - its name" or "not ok 3 - its name".
+// scene finds a scene's result in TAP: "ok 3 - its name" or "not ok 3 - its name".
 func scene(tap, name string) state {
 	line := regexp.MustCompile(`(?m)^\s*(not )?ok \d+ - ` + regexp.QuoteMeta(name) + `(?: # (SKIP|TODO).*)?$`)
 	m := line.FindStringSubmatch(tap)

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// tree is a copy of the project's files, as they are in the working tree, committed or not.
+// tree is a copy of the project's working tree, committed or not.
 type tree struct{ dir string }
 
-// copyTree copies what git tracks or would track, with the times of its files, by which Go's
-// cache knows them. The pages' packages are too many to copy: they are shared.
+// copyTree copies the files that git tracks or would track, with their times, which Go's cache uses. The pages' npm
+// packages are too many to copy: they are shared.
 func copyTree(ctx context.Context, root string) (*tree, error) {
 	cmd := exec.CommandContext(ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	cmd.Dir = root
@@ -30,7 +30,7 @@ func copyTree(ctx context.Context, root string) (*tree, error) {
 	t := &tree{dir: dir}
 	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
 		err := copyFile(filepath.Join(root, name), filepath.Join(dir, name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is deleted, and git doesn't know yet
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a deleted file that git still tracks
 			t.remove()
 			return nil, fmt.Errorf("copy %s: %w", name, err)
 		}
@@ -44,8 +44,8 @@ func copyTree(ctx context.Context, root string) (*tree, error) {
 	return t, nil
 }
 
-// linkEntries makes a folder of links to what is in another, if that is there. @holdfast is left out: the tree builds
-// it from its own sources.
+// linkEntries makes a folder of links to the entries of another, if that exists. @holdfast is left out: the tree
+// builds it from its own sources.
 func linkEntries(from, to string) error {
 	entries, err := os.ReadDir(from)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,11 +89,11 @@ func copyFile(from, to string) error {
 
 func (t *tree) remove() { _ = os.RemoveAll(t.dir) }
 
-// apply applies a patch, or with -R takes it back.
+// apply applies a patch, or with -R reverts it.
 func (t *tree) apply(patch string, args ...string) error { return gitApply(t.dir, patch, args...) }
 
-// gitApply applies a patch to the files below dir, whether that is a repository or lies in one. One line
-// around each change has to be the same: more would make patches of whatever changes near by.
+// gitApply applies a patch to the files below dir, which may be in a repository or be one. One line around each change
+// has to match: with more, patches would break with any change nearby.
 func gitApply(dir, patch string, args ...string) error {
 	cmd := exec.Command("git", append([]string{"apply", "--whitespace=nowarn", "-C1"}, args...)...)
 	cmd.Dir = dir

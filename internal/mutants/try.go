@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What became of a guard.
+// The results of a guard.
 const (
 	killed       = "killed"
 	survived     = "SURVIVED"
@@ -22,7 +22,7 @@ const (
 	wasCancelled = "cancelled"
 )
 
-// verdict is what became of one guard. Its detail says which tests, or what git or the compiler said.
+// verdict is the result of one guard. Its detail names tests, or is the output of git or the compiler.
 type verdict struct {
 	guard, result, detail string
 	tests                 []string
@@ -32,7 +32,7 @@ type verdict struct {
 // outcome is how a test ended.
 type outcome struct {
 	state  state
-	output string // the last lines, where it did not pass
+	output string // the last lines, if it did not pass
 }
 
 type state int
@@ -42,7 +42,7 @@ const (
 	broken                // its package did not compile
 	passed                //
 	failed                //
-	timedOut              // it was still running when its time was up
+	timedOut              // it was still running at the time limit
 )
 
 // runTests runs tests in a tree, those of one package (or file of scenes) together.
@@ -64,7 +64,7 @@ func runTests(ctx context.Context, t *tree, tests []test, limit time.Duration) m
 	return all
 }
 
-// baseline runs all tests once as the tree is: a test that fails already shows nothing.
+// baseline runs all tests once without a patch: a test that fails already proves nothing.
 func baseline(ctx context.Context, t *tree, guards []guard, limit time.Duration) map[test]outcome {
 	var tests []test
 	for _, g := range guards {
@@ -81,7 +81,7 @@ func baseline(ctx context.Context, t *tree, guards []guard, limit time.Duration)
 	return outcomes
 }
 
-// try takes one guard out, runs its tests, and puts it back.
+// try applies one guard's patch, runs its tests, and reverts it.
 func try(ctx context.Context, t *tree, g guard, before map[test]outcome, limit time.Duration) verdict {
 	for _, x := range g.tests {
 		switch o := before[x]; o.state {
@@ -107,7 +107,7 @@ func try(ctx context.Context, t *tree, g guard, before map[test]outcome, limit t
 	return v
 }
 
-// decide runs the tests of a guard that was taken out. The least of them decides: all must fail.
+// decide runs the tests of a guard whose patch is applied. All must fail: the weakest result decides.
 func decide(ctx context.Context, t *tree, g guard, limit time.Duration) verdict {
 	if out, err := check(ctx, t, g.packages()); err != nil {
 		return verdict{result: notCompiled, detail: out}

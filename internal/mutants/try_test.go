@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A module with one guard, and tests that notice it in every way there is.
+// A module with one guard, and tests that notice it in every possible way.
 const (
 	guarded = "package door\n\nfunc Open(key string) bool {\n\tif key != \"right\" {\n\t\treturn false\n\t}\n\treturn " +
 		"true\n}\n"
@@ -58,7 +58,7 @@ func TestSkipsAlways(t *testing.T) { t.Skip("always") }
 		"-\tif key != \"right\" {\n-\t\treturn false\n-\t}\n \treturn true\n }\n"
 )
 
-// Killed is only what a test noticed that ran, failed, and passes otherwise.
+// A guard is killed only by a test that ran, failed, and passes otherwise.
 func TestVerdicts(t *testing.T) {
 	tr := &tree{dir: t.TempDir()}
 	for name, text := range map[string]string{"go.mod": "module door\n\ngo 1.26\n", "door.go": guarded,
@@ -106,7 +106,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// What node's runner says of a scene.
+// The output of node's runner for a scene.
 func TestScene(t *testing.T) {
 	const tap = "TAP version 13\n# Subtest: a file (1.5 MB)\nok 1 - a file (1.5 MB)\n  ---\n  ...\n" +
 		"not ok 2 - another file\nok 3 - a third file # SKIP\n"

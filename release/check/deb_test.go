@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A package is installed, configured, upgraded, removed and purged, as apt does it.
+// A package is installed, configured, upgraded, removed and purged, as by apt.
 func TestDeb(t *testing.T) {
 	s := bareDebian(t)
 	before := s.files()
@@ -35,7 +35,7 @@ func TestDeb(t *testing.T) {
 	upload := begin(t, port, token)
 	stop()
 
-	// Without these options dpkg asks which settings file to keep. Ours is kept; the new one lies beside it.
+	// Without these options dpkg asks which settings file to keep. Ours is kept; the new one is stored beside it.
 	s.run("dpkg", "--force-confdef", "--force-confold", "-i", "/new.deb")
 	s.run("test", "-e", "/etc/holdfast.env.dpkg-dist")
 	if said := s.run("dpkg-query", "-W", "-f", "${Version} ${Status}",
@@ -58,7 +58,7 @@ func TestDeb(t *testing.T) {
 	s.nothingLeft(before)
 }
 
-// A data folder that is a link to another disk is not the package's to remove.
+// If the data folder is a link to another disk, the package does not remove it.
 func TestDebDataIsLink(t *testing.T) {
 	s := bareDebian(t)
 	s.copyIn(one(t, "holdfast_*_amd64.deb"), "/new.deb")
@@ -73,7 +73,7 @@ func TestDebDataIsLink(t *testing.T) {
 	s.run("test", "-e", "/srv/disk/file")
 }
 
-// The unit is what systemd understands. Its program is there, if not where this machine's systemd looks.
+// systemd accepts the unit. The program exists, though not where this machine's systemd looks.
 func TestUnit(t *testing.T) {
 	s := bareDebian(t)
 	s.copyIn(one(t, "holdfast_*_amd64.deb"), "/new.deb")
@@ -102,7 +102,7 @@ func (s system) copyIn(from, to string) {
 	noErr(s.t, os.WriteFile(s.path(to), b, 0o644))
 }
 
-// lowerVersion makes the package of a version before this one, whose settings file was another.
+// lowerVersion makes a package of an earlier version, with another settings file.
 func (s system) lowerVersion(from, to string) {
 	s.t.Helper()
 	s.run("dpkg-deb", "-R", from, "/unpacked")
@@ -113,7 +113,7 @@ func (s system) lowerVersion(from, to string) {
 	s.run("rm", "-r", "/unpacked")
 }
 
-// setting sets one as an administrator does: the comment sign of its line is removed, and its value changed.
+// setting changes a setting as an administrator does: it uncomments the line and changes the value.
 func (s system) setting(line string) {
 	s.t.Helper()
 	name, _, _ := strings.Cut(line, "=")
@@ -140,8 +140,8 @@ func (s system) unit() map[string]string {
 	return unit
 }
 
-// underUnit prepares the service as the unit has it, as far as that goes without systemd: user, environment, folder,
-// umask, no privileges; and only its state folder and /tmp can be written to.
+// underUnit prepares the service as the unit describes it, as far as that is possible without systemd: user,
+// environment, folder, umask, no privileges; and it can write only to its state folder and /tmp.
 func (s system) underUnit(unit map[string]string) *exec.Cmd {
 	s.t.Helper()
 	var env []string
@@ -164,7 +164,7 @@ func (s system) underUnit(unit map[string]string) *exec.Cmd {
 	return s.command(append(args, strings.Fields(unit["ExecStart"])...)...)
 }
 
-// files lists what is in the system, but for what every package changes.
+// files lists the files of the system, except for those that every package changes.
 func (s system) files() map[string]bool {
 	s.t.Helper()
 	all := map[string]bool{}
@@ -178,10 +178,10 @@ func (s system) files() map[string]bool {
 	return all
 }
 
-// nothingLeft compares the system with what it was before the package came.
+// nothingLeft compares the system with its state before the package was installed.
 func (s system) nothingLeft(before map[string]bool) {
 	s.t.Helper()
-	// The package manager's own notes, and the copies that useradd and userdel make.
+	// The package manager's own records, and the copies that useradd and userdel make.
 	allowed := regexp.MustCompile(`^/var/(lib/dpkg|log)/|^/etc/(passwd|group|shadow|gshadow|subuid|subgid)-$` +
 		`|^/etc/\.pwd\.lock$|^/var/lib/systemd/deb-systemd-helper-(enabled|masked)$` +
 		`|^/etc/systemd/system(/multi-user\.target\.wants)?$`)

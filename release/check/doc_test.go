@@ -1,6 +1,5 @@
-// Package check installs, upgrades, runs and removes what `make release` has made, in a bare Debian and in the image's
-// own
-// root. scripts/release-check.sh runs it as root, with a mount namespace of its own: what is mounted here ends with it.
+// Package check installs, upgrades, runs and removes the artifacts of `make release`, in a bare Debian and in the
+// image's root. scripts/release-check.sh runs it as root, in a mount namespace of its own: its mounts end with it.
 package check
 
 import (
@@ -10,7 +9,7 @@ import (
 	"testing"
 )
 
-// dist is the folder of the release; the tests here are skipped where there is none to check.
+// dist returns the folder of the release; without one the test is skipped.
 func dist(t *testing.T) string {
 	t.Helper()
 	folder := os.Getenv("RELEASE_DIST")
@@ -20,7 +19,7 @@ func dist(t *testing.T) string {
 	return folder
 }
 
-// one is the only file of the release whose name has this pattern.
+// one returns the only file of the release whose name matches.
 func one(t *testing.T, pattern string) string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dist(t), pattern))
@@ -30,7 +29,7 @@ func one(t *testing.T, pattern string) string {
 	return paths[0]
 }
 
-// version is the release's, from the names of its files.
+// version returns the release's version, from the names of its files.
 func version(t *testing.T) string {
 	t.Helper()
 	name := filepath.Base(one(t, "holdfast_*_page.cdx.json"))

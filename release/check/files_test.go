@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// Every file is in SHA256SUMS, and has that sum. A second release, made in another folder, has the same.
+// Every file is in SHA256SUMS with its sum. A second release, made in another folder, has the same sums.
 func TestSums(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", "cd \"$1\" && sha256sum --strict --check SHA256SUMS", "sh",
 		dist(t)).CombinedOutput()
@@ -49,7 +49,7 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-// programs unpacks the program of every archive; the paths by platform.
+// programs unpacks the program of every archive, and returns the paths by platform.
 func programs(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -87,7 +87,7 @@ func fromTar(archive, name, path string) error {
 	}
 }
 
-// The programs are of the right system, of the version and the commit; for Linux they are static and stripped.
+// The programs have the right platform, version and commit; those for Linux are static and stripped.
 func TestPrograms(t *testing.T) {
 	commits := map[string]bool{}
 	for platform, path := range programs(t) {
@@ -128,7 +128,7 @@ func isStatic(t *testing.T, path string) {
 	}
 }
 
-// What the program says about itself.
+// The output of `holdfast version`.
 func TestVersion(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), programs(t)["linux_amd64"], "version", "--json").Output()
 	noErr(t, err)
@@ -143,7 +143,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// Each list of contents names every module that Go linked into its program, and Go's own library.
+// Each SBOM names every module that Go linked into its program, and the standard library.
 func TestSBOM(t *testing.T) {
 	for platform, path := range programs(t) {
 		info, err := buildinfo.ReadFile(path)
@@ -173,7 +173,7 @@ func TestSBOM(t *testing.T) {
 	}
 }
 
-// components are the names and versions in a CycloneDX document.
+// components returns the names and versions in a CycloneDX document.
 func components(t *testing.T, path string) map[string]bool {
 	t.Helper()
 	f, err := os.Open(path)

@@ -22,7 +22,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// The image runs as its user, on a root that can't be written to: a file comes and goes, and the health check is good.
+// The image runs as its user on a read-only root: a file is uploaded, downloaded and deleted, and the health check
+// succeeds.
 func TestImageServes(t *testing.T) {
 	image := loaded(t, "amd64")
 	config, err := image.ConfigFile()
@@ -55,7 +56,7 @@ func TestImageServes(t *testing.T) {
 	}
 }
 
-// The image of a Dockerfile has what the image of Docker's own builder has.
+// The image has the configuration that Docker's own builder would give it.
 func TestImageConfig(t *testing.T) {
 	config, err := loaded(t, "amd64").ConfigFile()
 	noErr(t, err)
@@ -81,7 +82,7 @@ func TestImageConfig(t *testing.T) {
 	}
 }
 
-// The layout for registries is whole, and has the same images.
+// The OCI layout is complete, and has the same images.
 func TestImageLayout(t *testing.T) {
 	folder := t.TempDir()
 	f, err := os.Open(one(t, "holdfast_*_image_oci.tar"))
@@ -119,7 +120,7 @@ func TestImageLayout(t *testing.T) {
 	}
 }
 
-// loaded is the image that `docker load` reads.
+// loaded returns the image as `docker load` reads it.
 func loaded(t *testing.T, arch string) v1.Image {
 	t.Helper()
 	tag, err := name.NewTag("holdfast:" + version(t))
@@ -129,7 +130,7 @@ func loaded(t *testing.T, arch string) v1.Image {
 	return image
 }
 
-// unpacked is the image's root, read-only but for /data and /tmp.
+// unpacked returns the image's root, read-only except for /data and /tmp.
 func unpacked(t *testing.T, image v1.Image) system {
 	t.Helper()
 	files := filepath.Join(t.TempDir(), "files")
@@ -142,7 +143,7 @@ func unpacked(t *testing.T, image v1.Image) system {
 	noErr(t, os.Mkdir(s.root, 0o755))
 	s.mount(files, s.root, "", syscall.MS_BIND, "")
 	noErr(t, syscall.Mount("", s.root, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
-	s.mount("proc", s.path("proc"), "proc", 0, "") // as every runtime does
+	s.mount("proc", s.path("proc"), "proc", 0, "") // as in every container runtime
 	for _, folder := range []string{"data", "tmp"} {
 		s.mount(filepath.Join(files, folder), s.path(folder), "", syscall.MS_BIND, "")
 	}
@@ -152,7 +153,7 @@ func unpacked(t *testing.T, image v1.Image) system {
 	return s
 }
 
-// unpack writes what a tar contains, with the owners it names.
+// unpack extracts a tar, with its owners.
 func unpack(r io.Reader, folder string) error {
 	for t := tar.NewReader(r); ; {
 		h, err := t.Next()
@@ -186,7 +187,7 @@ func writeFile(path string, r io.Reader, mode os.FileMode) (err error) {
 	return err
 }
 
-// credential reads the numbers of USER.
+// credential parses the numbers in USER.
 func credential(t *testing.T, user string) *syscall.Credential {
 	t.Helper()
 	var c syscall.Credential

@@ -9,7 +9,7 @@ import (
 	"github.com/sassoftware/go-rpmutils"
 )
 
-// The .rpm has the files of the .deb, with their modes, and the scripts that make user and folder.
+// The .rpm has the files of the .deb, with their modes, and the scripts that create user and folder.
 func TestRPM(t *testing.T) {
 	for file, arch := range map[string]string{"holdfast-*.x86_64.rpm": "x86_64", "holdfast-*.aarch64.rpm": "aarch64"} {
 		f, err := os.Open(one(t, file))

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// system is a root folder in which programs run, by chroot.
+// system is a root folder in which programs run with chroot.
 type system struct {
 	t    *testing.T
 	root string
 }
 
-// bareDebian is a Debian as debootstrap leaves it (minbase), which forgets what is done to it.
+// bareDebian returns a minimal Debian, as debootstrap makes it (minbase). Changes to it are dropped at the end.
 func bareDebian(t *testing.T) system {
 	t.Helper()
 	base := os.Getenv("RELEASE_DEBIAN")
@@ -53,7 +53,7 @@ func (s system) mount(source, target, kind string, flags uintptr, options string
 
 func (s system) path(p string) string { return filepath.Join(s.root, p) }
 
-// command prepares a program of the system. It sees no variable of this machine.
+// command prepares a program of the system. It gets no variables of this machine.
 func (s system) command(args ...string) *exec.Cmd {
 	// Not LookPath: the program is the system's, not this one's.
 	cmd := &exec.Cmd{Path: args[0], Args: args, Dir: "/", SysProcAttr: &syscall.SysProcAttr{Chroot: s.root}}
@@ -65,7 +65,7 @@ func (s system) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a program that has to succeed and returns what it prints.
+// run runs a program that must succeed, and returns its output.
 func (s system) run(args ...string) string {
 	s.t.Helper()
 	var out, errs bytes.Buffer
@@ -79,7 +79,7 @@ func (s system) run(args ...string) string {
 
 func (s system) fails(args ...string) bool { return s.command(args...).Run() != nil }
 
-// start starts a service that listens on a port of loopback, and waits until it is ready. stop ends it with SIGTERM.
+// start starts a service on a port of loopback, and waits until it is ready. stop ends it with SIGTERM.
 func (s system) start(cmd *exec.Cmd, port int) (stop func()) {
 	s.t.Helper()
 	var log bytes.Buffer

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// ask sends a request of tus and returns its answer, whose body is read.
+// ask sends a tus request and returns its answer, whose body is read.
 func ask(t *testing.T, method, url, token string, header map[string]string, body []byte) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
@@ -29,7 +29,7 @@ func ask(t *testing.T, method, url, token string, header map[string]string, body
 	return resp, b
 }
 
-// get returns the status of a GET; 0 if nobody answers.
+// get returns the status of a GET; 0 if there is no answer.
 func get(t *testing.T, url, token string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -45,7 +45,7 @@ func get(t *testing.T, url, token string) int {
 	return resp.StatusCode
 }
 
-// upload is a file on its way to a service.
+// upload is an unfinished upload of a file.
 type upload struct {
 	t          *testing.T
 	token, url string
@@ -79,7 +79,7 @@ func (u *upload) send(from, to int) *http.Response {
 	return resp
 }
 
-// finish sends what the service has not got, and compares the file with what was sent.
+// finish sends the missing bytes, and compares the file with what was sent.
 func (u *upload) finish() {
 	u.t.Helper()
 	resp, _ := ask(u.t, "HEAD", u.url, u.token, nil, nil)

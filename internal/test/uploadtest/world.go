@@ -98,7 +98,7 @@ type World struct {
 	MaxSize    int64
 	LeaseTTL   time.Duration
 	Scan       func(context.Context, *file.Upload) error // nil: nothing is scanned
-	Identify   atomic.Pointer[error]                     // if set, nobody is known: this is the error
+	Identify   atomic.Pointer[error]                     // if set, every caller is unknown: this is the error
 	who        atomic.Pointer[file.Identity]
 	serve      atomic.Pointer[http.Handler]
 }
