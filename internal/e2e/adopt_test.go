@@ -29,7 +29,7 @@ create index ix_files_user_id on files (user_id);`
 // old is a file of the Python service.
 type old struct {
 	id, name string
-	size     int // as its row says
+	size     int // as in its row
 	content  []byte
 }
 
@@ -68,8 +68,8 @@ func (p adopted) insert(t *testing.T, f old) {
 	}
 }
 
-// Holdfast takes the place of the Python service: on its database as it is, with the rows that Django's migration
-// wrote, and those that Django goes on to write.
+// Holdfast replaces the Python service: it uses its database unchanged, with the rows that Django's migration wrote,
+// and those that Django still writes.
 func TestAdoptingThePythonServicesData(t *testing.T) {
 	t.Parallel()
 	p := startAdopted(t)
@@ -96,7 +96,7 @@ func TestAdoptingThePythonServicesData(t *testing.T) {
 	}
 	s.opensNested(t, files[5].id)
 
-	// The Python service could read the row that Holdfast writes, should it come back.
+	// If the Python service came back, it could read the row that Holdfast writes.
 	url, _ := s.upload(t, content)
 	id := url[strings.LastIndexByte(url, '/')+1:]
 	if n := p.number(t, `select count(*) from files where file_id = $1 and size = 300000 and user_id = 1 and account_id = 1

@@ -13,14 +13,14 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// operation is one of the document, with a request that it would take.
+// operation is an operation of the document, with a valid request.
 type operation struct {
 	id, method, path string // {file} and {open} in the path
 	headers          []string
 	body             any
 }
 
-// operations are all that need a token.
+// operations returns all operations that need a token.
 func (c *contract) operations(t *testing.T) (all []operation) {
 	t.Helper()
 	form, multipart := formOf(t, "a.txt", "", []byte("x"))
@@ -52,7 +52,7 @@ func (c *contract) operations(t *testing.T) (all []operation) {
 	return all
 }
 
-// all sends each of them, and expects this status of each.
+// all sends each operation's request, and expects this status.
 func (s *server) all(t *testing.T, want int, who string, names ...string) {
 	t.Helper()
 	replace := strings.NewReplacer(names...)
@@ -90,7 +90,7 @@ func TestEveryOperationWithoutRedis(t *testing.T) {
 	}
 }
 
-// The backend fails or does not answer: each way to a file says so to callers whom the backend decides about.
+// If the backend fails or does not answer, every route to a file says so to callers whose access the backend decides.
 func TestEveryWayToAFileWithoutTheBackend(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -188,7 +188,7 @@ func TestExpiredForEveryVerb(t *testing.T) {
 	}
 }
 
-// If a form stops coming, its client gets an answer that says so, if it still reads.
+// If a client stops sending its form, it gets an error that says so.
 func TestFormThatStallsIsTold(t *testing.T) {
 	t.Parallel()
 	s := start(t, "READ_TIMEOUT=1s")
@@ -203,8 +203,8 @@ func TestFormThatStallsIsTold(t *testing.T) {
 	}
 }
 
-// A request holds an upload and can't let go of it, because the store does not accept bytes: the next requests wait
-// for a while, and get 423.
+// A request holds an upload and can't release it, because the store does not accept bytes: later requests wait for a
+// while, and get 423.
 func TestLockedForEveryVerb(t *testing.T) {
 	t.Parallel()
 	s3 := s3test.Start(t)

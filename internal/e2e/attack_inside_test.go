@@ -20,8 +20,8 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// Pieces of SQL in everything that a client may say: none is a query, none is an error of
-// the service, and all that was there is there.
+// Every input of a client contains pieces of SQL: none is executed, none is an error of the service, and no data
+// changes.
 func TestAttackWithSQL(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string]func() []string{
@@ -58,7 +58,7 @@ func TestAttackWithSQL(t *testing.T) {
 						t.Errorf("%s %s [%s]: %v", c.method, c.path, c.headers, a)
 					}
 				}
-				// What may be said freely is kept, or refused, as a text.
+				// Free texts are stored unchanged, or refused.
 				for _, body := range []string{`{"access": "restricted", "groups": [` + quoted(evil) + `]}`, `{"access": ` +
 					quoted(evil) + `}`} {
 					if a := s.do(t, "PUT", file+"/grants", body); a.status >= 500 {
@@ -108,7 +108,7 @@ func TestAttackOnTheDataFolder(t *testing.T) {
 		}
 		found = found || entry.Name() == id
 		switch {
-		case closed != "" && strings.HasPrefix(name, closed): // nobody comes so far
+		case closed != "" && strings.HasPrefix(name, closed): // no other user gets that far
 		case info.Mode().Perm()&0o077 == 0 && entry.IsDir():
 			closed = name + "/"
 		case info.Mode().Perm()&0o077 != 0 && entry.Name() != "lock": // it is empty
@@ -128,8 +128,8 @@ func TestAttackOnTheDataFolder(t *testing.T) {
 	}
 }
 
-// A program that the service asks, or tells, sends it on to another address inside: it does
-// not go there, neither with what it has to tell nor with a token.
+// A program that the service calls redirects it to another internal address: the service does not follow, neither with
+// an event nor with a token.
 func TestAttackByRedirects(t *testing.T) {
 	t.Parallel()
 	var reached, asked atomic.Int64
@@ -172,7 +172,8 @@ func TestAttackByRedirects(t *testing.T) {
 	}
 }
 
-// A page in an operator's browser asks for metrics: under a name of its own that leads here, or as what it is.
+// A page in an operator's browser requests the metrics, under a host name of its own that resolves to this address, or
+// from its own origin.
 func TestAttackOnMetricsByRebinding(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ADMIN_HOSTS=holdfast,Metrics.Example.org", "ADMIN_PROFILES=on")
@@ -220,7 +221,7 @@ func TestAttackOnMetricsByRebinding(t *testing.T) {
 	}
 }
 
-// An address for metrics that is set must be free. The default one need not be.
+// If ADMIN_ADDR is set, the address must be free. The default one need not be.
 func TestAdminAddrIsTaken(t *testing.T) {
 	t.Parallel()
 	other, err := net.Listen("tcp", "127.0.0.1:0")
@@ -234,8 +235,8 @@ func TestAdminAddrIsTaken(t *testing.T) {
 	}
 }
 
-// A client asks for metrics and profiles in every way it can think of. They are at ADMIN_ADDR, where operators
-// find them, and that is of this machine alone.
+// A client requests metrics and profiles in every possible way. They are only at ADMIN_ADDR, which only this machine
+// can reach.
 func TestAttackOnMetrics(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ADMIN_PROFILES=on")
@@ -249,7 +250,7 @@ func TestAttackOnMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Where they are, they are seen: or what follows would show nothing.
+	// They are visible at ADMIN_ADDR: otherwise the test would prove nothing.
 	if n := s.scrape(t).sum("go_goroutines"); n < 1 {
 		t.Fatalf("%s has %v goroutines", admin, n)
 	}
@@ -277,7 +278,7 @@ func TestAttackOnMetrics(t *testing.T) {
 			}
 		}
 	}
-	// As a proxy would be asked, and by the name that the admin's address has.
+	// In the form for a proxy, and with the host name of ADMIN_ADDR.
 	for _, request := range []string{"GET /metrics HTTP/1.1\r\nHost: " + admin.Host, "GET " + admin.String() +
 		"/metrics HTTP/1.1\r\nHost: " + admin.Host,
 		"CONNECT " + admin.Host + " HTTP/1.1\r\nHost: " + admin.Host} {

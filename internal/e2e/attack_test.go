@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A foreign page makes a browser that is signed in send something.
+// A page of another origin makes a signed-in browser send requests.
 func TestAttackFromAForeignPage(t *testing.T) {
 	t.Parallel()
 	s := start(t, "FRONTEND_URL=https://app.example.org", "ALLOWED_ORIGINS=https://forms.example.org")
@@ -38,7 +38,7 @@ func TestAttackFromAForeignPage(t *testing.T) {
 		{"DELETE", file, "Origin: https://evil.example.org|Authorization: -|" + cookie, nil, 403, foreign},
 		{"DELETE", file, "Sec-Fetch-Site: same-site|Authorization: -|" + cookie, nil, 403, foreign}, // a neighbour's page
 		{"PATCH", "/files/tus/x", "Origin: https://evil.example.org|" + cookie, nil, 403, foreign},  // with the token too
-		// A cookie alone changes nothing, from wherever.
+		// A cookie alone changes nothing, whatever the origin.
 		{"DELETE", file, "Origin: https://app.example.org|Authorization: -|" + cookie, nil, 401,
 			`{"code":"AUTH_001","message":"Authentication failed"}`},
 		{"DELETE", file, "Authorization: -|" + cookie, nil, 401, `{"code":"AUTH_001","message":"Authentication failed"}`},
@@ -57,7 +57,7 @@ func TestAttackFromAForeignPage(t *testing.T) {
 	}
 }
 
-// A client that claims another address with every try is counted by its own.
+// A client that claims another address with every request is still counted by its own.
 func TestAttackWithAForgedAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h",
@@ -71,8 +71,9 @@ func TestAttackWithAForgedAddress(t *testing.T) {
 	}
 }
 
-// A thousand different wrong tokens come, eight at a time, in every header and cookie. A hundred are looked up. After
-// that no new token from there is, not even a right one; from another address it is accepted.
+// A thousand different wrong tokens arrive, eight at a time, in every header and cookie. A hundred are looked up.
+// After that no new token from that address is looked up, not even a valid one; a valid token from another address is
+// accepted.
 func TestAttackWithAThousandWrongTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_WINDOW=24h", "TRUSTED_PROXIES=127.0.0.1")

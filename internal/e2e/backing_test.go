@@ -25,10 +25,10 @@ func startBacking(t *testing.T) backing {
 	return backing{pgtest.Start(t), s3test.Start(t)}
 }
 
-// bucket is where the program puts the files of account 1.
+// bucket is the bucket of account 1.
 const bucket = "pneumatic-dev-test-1"
 
-// number runs a query that gives a number.
+// number runs a query that returns a number.
 func (b backing) number(t *testing.T, query string, args ...any) (n int) {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), b.pg.DSN())
@@ -47,7 +47,7 @@ func (b backing) store() *s3.Client {
 		Credentials: credentials.NewStaticCredentialsProvider(b.s3.AccessKey, b.s3.SecretKey, "")})
 }
 
-// objects are all that the bucket holds.
+// objects lists the objects in the bucket.
 func (b backing) objects(t *testing.T) (all []types.Object) {
 	t.Helper()
 	for pages := s3.NewListObjectsV2Paginator(b.store(),
@@ -61,7 +61,7 @@ func (b backing) objects(t *testing.T) (all []types.Object) {
 	return all
 }
 
-// multiparts are the multipart uploads that were begun and neither completed nor aborted.
+// multiparts lists the unfinished multipart uploads.
 func (b backing) multiparts(t *testing.T) (all []types.MultipartUpload) {
 	t.Helper()
 	out, err := b.store().ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})

@@ -13,9 +13,9 @@ import (
 	"holdfast/storage/disk"
 )
 
-// While a backup is made, files can be deleted and uploads go on, but every object that the copied database
-// may name stays in the store: the deleted object, and the parts of an upload that has all its
-// bytes, whose client waits until they were copied. After the backup the upload is completed and the object removed.
+// During a backup, files can be deleted and uploads continue, but every object that the copied database may name stays
+// in the store: the deleted object, and the parts of an upload that has all its bytes, whose client waits until they
+// were copied. After the backup the upload is completed and the object removed.
 func TestNothingIsRemovedDuringABackup(t *testing.T) {
 	s := start(t)
 	content := random(9 * mebi)
@@ -45,7 +45,7 @@ func TestNothingIsRemovedDuringABackup(t *testing.T) {
 		u, err := rows.UploadRow(t.Context(), file.ID(path.Base(at)))
 		return err == nil && u.State == file.Completing
 	})
-	for range 10 { // so much goes on beside, and could have gone on there as well
+	for range 10 { // work that continues during the backup
 		if a := s.do(t, "POST", "/files/tus/", random(1000), octets, "Upload-Length: 1000"); a.status != 201 {
 			t.Errorf("an upload beside: %v", a)
 		}
@@ -62,7 +62,7 @@ func TestNothingIsRemovedDuringABackup(t *testing.T) {
 		t.Errorf("the parts of the object and of the upload: %v %v", found, err)
 	}
 	hold.ReleaseParts()
-	if a := <-ended; a.status != 204 && a.status != 503 { // it does not wait for ever
+	if a := <-ended; a.status != 204 && a.status != 503 { // it does not wait forever
 		t.Errorf("its client: %v", a)
 	}
 	s.eventually("the upload is a file",

@@ -15,7 +15,7 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// documented runs a block of docs/OPERATIONS.md, with the server's settings.
+// documented runs a code block of docs/OPERATIONS.md, with the server's settings.
 func (s *server) documented(t *testing.T, name string, env ...string) {
 	t.Helper()
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", snippet(t, "OPERATIONS.md", name, "sh"))
@@ -31,8 +31,8 @@ func (s *server) documented(t *testing.T, name string, env ...string) {
 	}
 }
 
-// A backup of the embedded default is made while files come and go. Restored elsewhere, it
-// has every file that was there before, and an unfinished upload goes on.
+// A backup of the embedded store is made while files are uploaded and deleted. Restored elsewhere, it has every file
+// that existed before, and an unfinished upload can be continued.
 func TestBackupOfTheDefault(t *testing.T) {
 	s := start(t)
 	kept := s.keepsFiles(t)
@@ -64,7 +64,7 @@ func TestBackupOfTheDefault(t *testing.T) {
 	busy.Wait()
 	s.stop()
 
-	// The old one is gone for good.
+	// The old data is lost.
 	if err := os.RemoveAll(s.data); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func (s *server) opens(t *testing.T, kept map[string]string) {
 	}
 }
 
-// The backup command refuses where it could do only half of the work.
+// The backup command refuses if it could only copy a part of the data.
 func TestBackupRefuses(t *testing.T) {
 	s := start(t)
 	if status, out := s.attempt(t, "", "backup", s.data); status != 2 || !strings.Contains(out, "is there already") {
@@ -134,8 +134,8 @@ func TestBackupOfServers(t *testing.T) {
 	s.patch(t, tail, 0, unfinished[:3*mebi])
 	s.patch(t, parts, 0, unfinished[:9*mebi])
 
-	// The service runs on. Files that come after the first copy are in the second, and a file that is deleted after
-	// the dump is in the dump and in the copy.
+	// The service keeps running. Files that are uploaded after the first copy are in the second, and a file that is
+	// deleted after the dump is in the dump and in the copy.
 	copyBuckets := func() { s.documented(t, "copy", remotes(old, fresh)...) }
 	copyBuckets()
 	content := random(9 * mebi)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Without PUBLIC_URL, clients are sent to the name by which they asked; with it, to that.
+// Without PUBLIC_URL, clients get URLs with the host name that they used; with it, URLs under it.
 func TestURLsFollowTheRequest(t *testing.T) {
 	t.Parallel()
 	for public, want := range map[string]string{"": "http://files.lan:8123/files/",
@@ -62,7 +62,7 @@ func TestURLsFollowTheRequest(t *testing.T) {
 	}
 }
 
-// A digest of a form's file that is not its own leaves nothing behind.
+// A form whose digest does not match its file leaves nothing behind.
 func TestFormWithAWrongDigest(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -17,7 +17,7 @@ import (
 	"holdfast/storage/s3"
 )
 
-// behind puts a line that can be spoiled before an S3 server, whose Endpoint it changes.
+// behind puts a line with faults before an S3 server, whose Endpoint it changes.
 func behind(t *testing.T, s3 *s3test.Server) *badline.Line {
 	t.Helper()
 	line := badline.New(t, strings.TrimPrefix(s3.Endpoint, "http://"))
@@ -50,8 +50,7 @@ func (s *server) metric(name string) float64 {
 	return 0
 }
 
-// fetch downloads url, and lets something happen once at bytes have come. The error is
-// the one of reading the body.
+// fetch downloads url, and calls happen once at bytes have come. The error is that of reading the body.
 func (s *server) fetch(t *testing.T, url string, at int64, happen func(), headers ...string) (answer, error) {
 	t.Helper()
 	r, err := http.NewRequest("GET", url, nil)
@@ -81,8 +80,7 @@ func (s *server) fetch(t *testing.T, url string, at int64, happen func(), header
 
 const hundredMB = 100_000_000
 
-// The store breaks off in the middle of 100 MB: the answer is whole and right, or
-// visibly broken.
+// The store breaks off in the middle of 100 MB: the answer is complete and correct, or visibly broken.
 func TestStoreBreaksOff(t *testing.T) {
 	server := s3test.Start(t)
 	direct := *server
@@ -117,7 +115,7 @@ func TestStoreBreaksOff(t *testing.T) {
 	d.objectChanges(t, &direct)
 }
 
-// interrupted is a download of 100 MB over a line to the store that can be spoiled.
+// interrupted is a download of 100 MB over a line to the store that can have faults.
 type interrupted struct {
 	*server
 	line    *badline.Line
@@ -131,11 +129,11 @@ const early = 20_000_000
 type interruption struct {
 	name          string
 	always, later *badline.Fault // from the beginning, and from 20 MB on
-	whole         bool           // the file comes whole
+	whole         bool           // the file is complete
 	resumes       float64        // how many requests to the store are resumed, at least
 }
 
-// meets downloads during an interruption. The file comes whole, or is visibly cut off.
+// meets downloads during an interruption. The file is complete, or is visibly cut off.
 func (d interrupted) meets(t *testing.T, c interruption) {
 	t.Helper()
 	defer d.line.Mend()

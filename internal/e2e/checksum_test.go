@@ -63,7 +63,7 @@ func (s *server) patchTrailing(t *testing.T, location string, body []byte, heade
 	return a
 }
 
-// A body whose checksum is wrong changes nothing, and the right one is accepted after it.
+// A body with a wrong checksum changes nothing, and the right one is accepted afterwards.
 func TestChecksum(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -121,7 +121,7 @@ func (s *server) checksInHeader(t *testing.T, algorithm string, content []byte) 
 	s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 }
 
-// checksInTrailer sends a wrong and then the right checksum behind the body.
+// checksInTrailer sends a wrong and then the right checksum after the body.
 func (s *server) checksInTrailer(t *testing.T, algorithm string, content []byte) {
 	t.Helper()
 	at := s.create(t, len(content))
@@ -153,8 +153,8 @@ func (s *server) checksAtCreation(t *testing.T, algorithm string, content []byte
 	}
 }
 
-// A body of several parts has most of them in the store before its checksum is known.
-// None of them counts until then: not if the checksum is wrong, and not if the line is cut.
+// A body of several parts has most of them in the store before its checksum is known. None of them is committed until
+// then: neither if the checksum is wrong, nor if the connection is cut.
 func TestChecksumOfParts(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -181,8 +181,8 @@ func TestChecksumOfParts(t *testing.T) {
 	s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 }
 
-// A chunked body comes byte by byte, and its checksum as a trailer: the bytes that arrived before the
-// trailer are not taken for the whole.
+// A chunked body comes byte by byte, and its checksum as a trailer: the bytes before the trailer are not taken for the
+// whole request.
 func TestChecksumTrailerByHand(t *testing.T) {
 	t.Parallel()
 	s := start(t)

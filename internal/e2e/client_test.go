@@ -30,9 +30,8 @@ func (a answer) String() string {
 	return fmt.Sprintf("%d %v %.300q", a.status, a.header, a.body)
 }
 
-// ask sends a request. Headers are "Name: value"; the token and Tus-Resumable are added
-// where they are not given, and "Name: -" leaves one of them out. A body that is not a
-// string or []byte goes out chunked.
+// ask sends a request. Headers are "Name: value"; the token and Tus-Resumable are added if they are not given, and
+// "Name: -" leaves a header out. A body that is neither a string nor a []byte is sent chunked.
 func (s *server) ask(method, path string, body any, headers ...string) (answer, error) {
 	var reader io.Reader
 	switch b := body.(type) {
@@ -75,7 +74,7 @@ func (s *server) ask(method, path string, body any, headers ...string) (answer, 
 	return a, err
 }
 
-// sized has room for a body, which need not be copied to a larger one again and again.
+// sized returns a buffer with enough capacity for a body, which need not be copied as it grows.
 func sized(res *http.Response) *bytes.Buffer {
 	var b bytes.Buffer
 	if res.Request.Method != http.MethodHead && res.ContentLength > 0 {
@@ -90,7 +89,7 @@ var client = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// do is ask where the request itself must succeed.
+// do is ask for a request that must get an answer.
 func (s *server) do(t *testing.T, method, path string, body any, headers ...string) answer {
 	t.Helper()
 	a, err := s.ask(method, path, body, headers...)
@@ -118,7 +117,7 @@ func (s *server) patch(t *testing.T, location string, offset int, body any, head
 		headers...)...)
 }
 
-// offset is where HEAD says the upload is.
+// offset returns the upload's offset by HEAD.
 func (s *server) offset(t *testing.T, location string) int {
 	t.Helper()
 	a := s.do(t, "HEAD", location, nil)
@@ -140,7 +139,7 @@ func (s *server) upload(t *testing.T, content []byte, headers ...string) (url, l
 	return a.header.Get("Content-Location"), location
 }
 
-// holds checks what a file's URL gives.
+// holds checks the content of a file's URL.
 func (s *server) holds(t *testing.T, url string, want []byte) {
 	t.Helper()
 	if a := s.do(t, "GET", url, nil); a.status != http.StatusOK || !bytes.Equal(a.body, want) {

@@ -30,8 +30,8 @@ func (s *server) final(t *testing.T, partials ...string) answer {
 		"Upload-Metadata: filename YS5iaW4=")
 }
 
-// Files of several partial uploads: large ones, whose bytes the store copies, small ones, empty ones and one of a
-// byte. They are made in another order than they are put together.
+// Files made of several partial uploads: large ones, whose bytes the store copies, small ones, empty ones and ones of
+// a single byte. They are uploaded in another order than they are concatenated.
 func TestConcatenation(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -61,7 +61,7 @@ func TestConcatenation(t *testing.T) {
 	}
 }
 
-// isPartial checks a partial upload that has all its bytes: it is no file, and can't be read.
+// isPartial checks a complete partial upload: it is not a file, and can't be downloaded.
 func (s *server) isPartial(t *testing.T, at string, size int) {
 	t.Helper()
 	if a := s.do(t, "HEAD", at, nil); a.status != 200 || a.header.Get("Upload-Concat") != "partial" ||
@@ -75,7 +75,7 @@ func (s *server) isPartial(t *testing.T, at string, size int) {
 	}
 }
 
-// putsTogether makes one file of partial uploads, asks for it again as after a lost answer, and deletes it.
+// putsTogether makes one file of partial uploads, repeats the request as after a lost answer, and deletes the file.
 func (s *server) putsTogether(t *testing.T, urls []string, all []byte) {
 	t.Helper()
 	before := len(s.list(t))
@@ -134,7 +134,7 @@ func TestConcatenationByPath(t *testing.T) {
 	s.holds(t, a.header.Get("Content-Location"), []byte("one,two,three"))
 }
 
-// hidesUsedPart checks that a part that was put together is not found by another caller, whatever the method.
+// hidesUsedPart checks that a partial upload that was concatenated is 404 for another caller, whatever the method.
 func (s *server) hidesUsedPart(t *testing.T, part, stranger string) {
 	t.Helper()
 	for _, method := range []string{"HEAD", "PATCH", "DELETE"} {
@@ -205,7 +205,7 @@ func TestConcatenationRefused(t *testing.T) {
 		{"POST", tus, concat(p.small) + "|" + octets, "abc", 403, "PERM_001", ""},
 		{"POST", tus, "Upload-Length: 1001|Upload-Concat: partial", "", 413, "FILE_003", ""},
 		{"POST", tus, "Upload-Length: 3|Upload-Concat: Partial", "", 400, "VAL_003", "Upload-Concat"},
-		// Another user's: refused, and nothing is said about it.
+		// Another user's: refused, without telling anything about it.
 		{"POST", tus, concat(p.foreign), "", 403, "FILE_002", ""},
 		{"POST", tus, concat(p.small, p.foreign), "", 403, "FILE_002", ""},
 		{"POST", tus, concat(p.small, p.half) + "|" + stranger, "", 403, "FILE_002", ""},
@@ -218,7 +218,7 @@ func TestConcatenationRefused(t *testing.T) {
 	s.canStillBeUsed(t, p, stranger)
 }
 
-// canStillBeUsed finishes all pieces and puts them together.
+// canStillBeUsed completes all pieces and concatenates them.
 func (s *server) canStillBeUsed(t *testing.T, p pieces, stranger string) {
 	t.Helper()
 	if a := s.patch(t, p.unfinished, 5, "56789"); a.status != 204 {
@@ -242,7 +242,7 @@ func (s *server) canStillBeUsed(t *testing.T, p pieces, stranger string) {
 	s.holds(t, a.header.Get("Content-Location"), []byte("secret"))
 }
 
-// A client lost the answer and asks both replicas, at the same time: it gets one file.
+// A client lost the answer and repeats the request at both replicas, at the same time: it gets one file.
 func TestConcatenationAtBothReplicas(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)
@@ -254,7 +254,7 @@ func TestConcatenationAtBothReplicas(t *testing.T) {
 		for i := range answers {
 			wg.Go(func() {
 				s := []*server{p.a, p.b}[i%2]
-				for { // in use by the other one: a client tries again
+				for { // in use by the other replica: the client retries
 					var err error
 					answers[i], err = s.ask("POST", "/files/tus/", nil, "Upload-Concat: final;"+strings.Join(urls, " "))
 					if err != nil {

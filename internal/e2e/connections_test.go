@@ -17,7 +17,7 @@ func (s *server) host() string {
 	return strings.TrimSuffix(address, "/files")
 }
 
-// dial opens a connection that the test keeps, and sends text on it.
+// dial opens a connection, and sends text on it.
 func (s *server) dial(t *testing.T, text string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", s.host())
@@ -30,16 +30,15 @@ func (s *server) dial(t *testing.T, text string) net.Conn {
 	return c
 }
 
-// allClosed closes our idle connections, and waits until the server knows that none is open: it learns a moment later
-// that a client closed one.
+// allClosed closes our idle connections, and waits until the server has noticed.
 func (s *server) allClosed(t *testing.T) {
 	t.Helper()
 	s.lines.CloseIdleConnections()
 	s.eventually("all connections are closed", func() bool { return s.scrape(t).sum("holdfast_connections") == 0 })
 }
 
-// More clients connect than the process has descriptors for, and say nothing, or half a header, or wait
-// after one request: everybody else goes on uploading and downloading, and descriptors never run out.
+// More clients connect than the process has descriptors for, and send nothing, or half a header, or wait after one
+// request: all others can still upload and download, and descriptors never run out.
 func TestAttackWithSilentConnections(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -52,7 +51,7 @@ func TestAttackWithSilentConnections(t *testing.T) {
 			s := newServer(t)
 			s.within = []string{"sh", "-c", `ulimit -n 256; exec "$0"`}
 			s.launch()
-			s.lines.DisableKeepAlives = true // each request is a client that comes anew
+			s.lines.DisableKeepAlives = true // each request is a new client
 			content := random(9 * mebi)
 			for range 4 {
 				for range 100 {
@@ -73,7 +72,7 @@ func TestAttackWithSilentConnections(t *testing.T) {
 	}
 }
 
-// refused opens a connection and expects that it is answered before it has asked anything.
+// refused opens a connection and expects an answer before it has sent anything.
 func (s *server) refused(t *testing.T, status int, body string) {
 	t.Helper()
 	c := s.dial(t, "")
@@ -88,7 +87,7 @@ func (s *server) refused(t *testing.T, status int, body string) {
 	}
 }
 
-// All connections are serving requests, so none can be closed for another one: that gets 503.
+// If all connections are serving requests, none can be closed for a new one, which gets 503.
 func TestAllConnectionsAreBusy(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_CONNECTIONS=2")

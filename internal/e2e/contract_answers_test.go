@@ -36,7 +36,7 @@ func conforms(input *openapi3filter.RequestValidationInput, res *http.Response, 
 	if err := bodyFits(res, want); err != nil {
 		return err
 	}
-	// What was found right once is not looked at again: the library compiles a schema each time.
+	// A value that was checked once is not checked again: the library compiles a schema each time.
 	fresh := &openapi3.Response{Description: want.Description, Headers: openapi3.Headers{}}
 	var keys []judged
 	for name, h := range want.Headers {
@@ -54,7 +54,7 @@ func conforms(input *openapi3filter.RequestValidationInput, res *http.Response, 
 		res.Body.Close()
 		res.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
 		if err != nil {
-			return nil // the line was cut: the test's own business
+			return nil // the connection was cut by the test
 		}
 		if key := (judged{want, "", res.Header.Get("Content-Type") + "\n" + string(body)}); !promised.holds(key) {
 			fresh.Content = want.Content
@@ -76,15 +76,14 @@ func conforms(input *openapi3filter.RequestValidationInput, res *http.Response, 
 	return nil
 }
 
-// judged is a part of an answer: the description that it was held against, the name of the
-// header (none: the body), and what it was.
+// judged is a checked part of an answer: its description, the name of the header (empty: the body), and its value.
 type judged struct {
 	by         *openapi3.Response
 	name, what string
 }
 
-// matches knows a value that is new each time, such as a request's id, by the pattern alone,
-// where a description has nothing else.
+// matches checks values that differ each time, such as a request's id, by the pattern alone, if the description has
+// nothing else.
 func matches(description *openapi3.SchemaRef, value string) bool {
 	d := description.Value
 	if d.Pattern == "" || !reflect.DeepEqual(d, &openapi3.Schema{Type: &openapi3.Types{"string"}, Pattern: d.Pattern,
@@ -110,13 +109,13 @@ func (c *contract) keep(all []judged) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, j := range all {
-		if len(j.what) < 4096 { // so that they do not pile up
+		if len(j.what) < 4096 { // to limit the memory
 			c.right[j] = true
 		}
 	}
 }
 
-// failing ends a body as the true one ended.
+// failing ends a body with the same error as the real one.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) {
@@ -126,7 +125,7 @@ func (f failing) Read([]byte) (int, error) {
 	return 0, f.err
 }
 
-// bodied says whether an answer may have a body at all. An override to HEAD has one for net/http.
+// bodied reports whether an answer may have a body at all. With an override to HEAD it has one for net/http.
 func bodied(res *http.Response) bool {
 	return res.Request.Method != http.MethodHead && !strings.EqualFold(res.Request.Header.Get("X-HTTP-Method-Override"),
 		"HEAD") &&

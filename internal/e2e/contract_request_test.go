@@ -13,14 +13,14 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// anywhere are headers that a request may have wherever it goes, and that change nothing in an answer but who
-// may read it. Tus-Resumable is one because these tests send it everywhere.
+// anywhere are headers that any request may have, and that change nothing in an answer except who may read it.
+// Tus-Resumable is one because these tests send it everywhere.
 var anywhere = []string{"Accept", "Accept-Encoding", "User-Agent", "Referer", "Content-Type", "Content-Length",
 	"Connection", "Origin", "Sec-Fetch-Site", "Cookie",
 	"Authorization", "X-Guest-Authorization", "X-Public-Authorization", "X-Real-Ip", "X-Forwarded-For", "Forwarded", "Via",
 	"Traceparent", "Tracestate", "Tus-Resumable", "X-Http-Method-Override"}
 
-// accepted expects that a request which succeeded is one that is described.
+// accepted checks that a request which succeeded is described.
 func accepted(input *openapi3filter.RequestValidationInput) error {
 	r, route := input.Request, input.Route
 	described := map[string]bool{}
@@ -80,8 +80,8 @@ func sentFits(r *http.Request, want *openapi3.RequestBodyRef) error {
 	return nil
 }
 
-// presented says whether a request has a token where this scheme has it; whether it is good is not
-// our business.
+// presented reports whether a request has a token where this scheme expects it; whether the token is valid does not
+// matter here.
 func presented(_ context.Context, in *openapi3filter.AuthenticationInput) error {
 	r, has := in.RequestValidationInput.Request, false
 	switch s := in.SecurityScheme; {

@@ -19,17 +19,16 @@ import (
 	"holdfast/openapi"
 )
 
-// contract sits between the tests and the program. It fails the test if an answer does not match
-// openapi/openapi.yaml. A request that succeeds must be described there, too; one that is refused
-// need not be.
+// contract is the http.RoundTripper of the tests. It fails the test if an answer does not match openapi/openapi.yaml.
+// A request that succeeds must be described there, too; one that is refused need not be.
 type contract struct {
 	doc *openapi3.T
 
 	mu      sync.Mutex
 	servers map[string]*server // by host and port
 	seen    map[string]bool    // operations and statuses, "getFile 200"
-	told    map[string]bool    // findings, each of which a test tells once
-	right   map[judged]bool    // parts of answers that are as described
+	told    map[string]bool    // reported findings: each is reported once
+	right   map[judged]bool    // parts of answers that match their description
 }
 
 var elsewhere = newLines()
@@ -47,7 +46,7 @@ func (c *contract) load() error {
 	return err
 }
 
-// binds holds what this address answers to the contract, while the test of s runs.
+// binds checks the answers of this address while the test of s runs.
 func (c *contract) binds(host string, s *server) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,7 +80,7 @@ func (c *contract) news(finding string) bool {
 	return !before
 }
 
-// prefix is the path that clients see before those of the document.
+// prefix returns the path that precedes the document's paths for clients.
 func (s *server) prefix() string {
 	for _, setting := range s.env {
 		if base, ok := strings.CutPrefix(setting, "PUBLIC_URL="); ok {
@@ -132,7 +131,7 @@ func (c *contract) check(prefix string, r *http.Request, res *http.Response) err
 		return fmt.Errorf("%s has no answer %d", o.OperationID, res.StatusCode)
 	}
 	bare := r.Clone(context.Background())
-	bare.Body = http.NoBody // or the library would read it, to let a token in it be found
+	bare.Body = http.NoBody // otherwise the library would read it to find a token in it
 	input := &openapi3filter.RequestValidationInput{Request: bare, PathParams: params, QueryParams: r.URL.Query(),
 		Route:   &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: o},
 		Options: &openapi3filter.Options{AuthenticationFunc: presented, SkipSettingDefaults: true, ExcludeRequestBody: true}}
@@ -140,7 +139,7 @@ func (c *contract) check(prefix string, r *http.Request, res *http.Response) err
 		return err
 	}
 	if res.StatusCode >= 300 && res.StatusCode != http.StatusNotModified || method == http.MethodOptions {
-		return nil // OPTIONS asks what can be done, whatever comes with it
+		return nil // OPTIONS is allowed with any headers
 	}
 	if err := accepted(input); err != nil {
 		return err
@@ -148,8 +147,8 @@ func (c *contract) check(prefix string, r *http.Request, res *http.Response) err
 	return sentFits(r, o.RequestBody)
 }
 
-// find looks for the path of the document that is meant, and for what stands in its place of
-// {id}. A path that is written out comes before one with a place.
+// find returns the document's path for a request's, and the values of its parameters. A literal path takes precedence
+// over one with parameters.
 func (c *contract) find(prefix, escaped string) (path string, params map[string]string) {
 	if rest, under := strings.CutPrefix(escaped, prefix+"/"); under {
 		escaped = "/" + rest
@@ -177,7 +176,7 @@ func (c *contract) find(prefix, escaped string) (path string, params map[string]
 	return "", nil
 }
 
-// refused expects one of the document's errors, by name, where no operation is meant.
+// refused expects one of the document's errors, by name, for a request that matches no operation.
 func (c *contract) refused(res *http.Response, names ...string) error {
 	for _, name := range names {
 		input := &openapi3filter.RequestValidationInput{Request: res.Request, Route: &routers.Route{Spec: c.doc,
@@ -191,11 +190,11 @@ func (c *contract) refused(res *http.Response, names ...string) error {
 	return fmt.Errorf("no such path or method: one of %v was to be expected", names)
 }
 
-// allows expects that a 405 names the methods of the document.
+// allows checks that a 405 names the methods of the document.
 func allows(res *http.Response, item *openapi3.PathItem, path string) error {
 	var want []string
 	for method := range item.Operations() {
-		if path != "/tus/{id}" || method != http.MethodPost { // POST is only there in place of another
+		if path != "/tus/{id}" || method != http.MethodPost { // POST is only for overridden methods
 			want = append(want, method)
 		}
 	}
@@ -208,7 +207,7 @@ func allows(res *http.Response, item *openapi3.PathItem, path string) error {
 	return nil
 }
 
-// ofAll are headers that net/http sets, and that no description has.
+// ofAll are headers that net/http sets, and that are not described.
 var ofAll = []string{"Date", "Content-Type", "Content-Length", "Connection", "Transfer-Encoding"}
 
 // The service serves the description that the tests use, and pages of every origin may read it.

@@ -5,8 +5,7 @@ import (
 	"slices"
 )
 
-// excused are described answers that no test here gets, and why. An operation "*" stands for
-// all of them.
+// excused are described answers that no test here gets, and why. The operation "*" stands for all operations.
 var excused = map[string]string{
 	"* 500":              "nothing is known to cause it, but a file that was changed in the store",
 	"createUpload 423":   "somebody would have to hold a part that has all its bytes",
@@ -21,7 +20,7 @@ var excused = map[string]string{
 	"getUpload 422":      "the same, and content that is not what was declared",
 }
 
-// unmet are answers of the document that no test has got.
+// unmet returns the described answers that no test has got.
 func (c *contract) unmet() (all []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Files that texts of another account link to are listed, with the service's records in either database.
+// Files that texts of another account link to are listed, with either database.
 func TestFilesThatOtherAccountsUse(t *testing.T) {
 	t.Parallel()
 	for name, usePostgres := range map[string]bool{"sqlite": false, "postgres": true} {

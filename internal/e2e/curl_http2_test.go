@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// curl by HTTP/2: a creation with all content, a plain form, a refusal in the midst of a body, a download, and one that
-// goes on where it was cut.
+// curl with HTTP/2: a creation with all bytes, a plain form, a refusal in the middle of a body, a download, and a
+// resumed download.
 func TestCurlByHTTP2(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t)
@@ -56,7 +56,7 @@ func TestCurlByHTTP2(t *testing.T) {
 	}
 }
 
-// holdfast upload and holdfast download trust what SSL_CERT_FILE has, and speak TLS as well.
+// holdfast upload and holdfast download trust the certificates in SSL_CERT_FILE, and speak TLS, too.
 func TestCommandsByTLS(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t)
@@ -78,7 +78,7 @@ func TestCommandsByTLS(t *testing.T) {
 	}
 }
 
-// stdout is what a command prints.
+// stdout returns the output of a command.
 func (s *server) stdout(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := s.command(args...).Output()

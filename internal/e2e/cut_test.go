@@ -12,8 +12,7 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// stall begins a PATCH of 1000 bytes more than it sends, and returns when the server
-// has read those.
+// stall begins a PATCH of 1000 bytes more than it sends, and returns when the server has read the bytes.
 func (s *server) stall(t *testing.T, location string, body []byte, headers ...string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	return s.stallAt(t, location, 0, body, headers...)
@@ -33,7 +32,7 @@ func (s *server) stallAt(t *testing.T, location string, offset int, body []byte,
 		strings.TrimPrefix(location, strings.TrimSuffix(s.base, "/files")), s.token, offset,
 		strings.Join(append(headers, octets), "\r\n"), len(body)+1000)
 	in := bufio.NewReader(conn)
-	// This is said when the body is read for the first time.
+	// The server sends it when the body is read for the first time.
 	if said, err := in.ReadString('\n'); err != nil || !strings.Contains(said, "100 Continue") {
 		t.Fatalf("%q %v", said, err)
 	}

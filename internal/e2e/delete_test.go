@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Every caller may delete exactly the files and uploads that the table in docs/ACCESS.md says.
+// Every caller may delete exactly the files and uploads that the table in docs/ACCESS.md allows.
 func TestWhoMayDelete(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -19,7 +19,7 @@ func TestWhoMayDelete(t *testing.T) {
 	service := func(account string) string {
 		return "Authorization: Bearer " + s.run("token", "create", "--service", "--account", account)
 	}
-	// The caller who tries, and the caller who has uploaded.
+	// The caller that tries to delete, and the caller that has uploaded.
 	callers := map[string][2]caller{
 		"the same user, by any token": {s.as("local", "Authorization: Bearer "+s.run("token", "create", "--user", "11",
 			"--account", "1")), user},
@@ -53,7 +53,7 @@ func TestWhoMayDelete(t *testing.T) {
 				t.Errorf("%s: DELETE %s: %v, want %s", who, path, a, want[i])
 			}
 		}
-		// What was deleted by one address is gone by the other, and the rest is there.
+		// A deleted file is gone at both of its addresses; any other is still there.
 		gone := map[string]int{"204": 404}
 		for path, i := range map[string]int{"/files/tus/" + file: 2,
 			"/files/" + upload[strings.LastIndex(upload, "/")+1:]: 1} {
@@ -71,7 +71,7 @@ func TestWhoMayDelete(t *testing.T) {
 	}
 }
 
-// tableOf reads a table of a document: the cells of each row behind its first one.
+// tableOf reads a table of a document: the cells of each row by its first cell.
 func tableOf(t *testing.T, document, begin string) map[string][]string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "docs", document))

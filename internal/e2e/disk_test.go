@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onDisk has a server keep its data on a disk of a size, such as "48m", and returns where that is
-// seen from here.
+// onDisk prepares a server whose data is on a disk of a given size, such as "48m", and returns the path at which the
+// test sees that disk.
 func onDisk(t *testing.T, size string, env ...string) (s *server, seen string) {
 	t.Helper()
 	s = newServer(t, env...)
@@ -20,7 +20,7 @@ func onDisk(t *testing.T, size string, env ...string) (s *server, seen string) {
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// In a namespace of its own: the mount ends with the process, however that ends.
+	// In a mount namespace of its own: the mount ends with the process, however that ends.
 	flags := "-m"
 	if os.Geteuid() != 0 {
 		flags = "-rm"
@@ -32,8 +32,8 @@ func onDisk(t *testing.T, size string, env ...string) (s *server, seen string) {
 	return s, fmt.Sprintf("/proc/%d/root%s", s.process.Pid(), disk)
 }
 
-// Clients can't fill the disk of the embedded default: uploads end while there is room to delete.
-// Where something else has filled it, files can be deleted all the same.
+// Clients can't fill the disk of the embedded store: uploads are refused while there is still space for deletions. If
+// something else has filled the disk, files can be deleted nevertheless.
 func TestUploadsEndBeforeTheDisk(t *testing.T) {
 	t.Parallel()
 	s, seen := onDisk(t, "48m")
@@ -58,16 +58,16 @@ func TestUploadsEndBeforeTheDisk(t *testing.T) {
 		t.Errorf("%d bytes are free, the reserve is %d", n, reserve)
 	}
 	s.holds(t, kept, content)
-	// The last bytes of what is left, in ever smaller files.
+	// Fill the last bytes, with smaller and smaller files.
 	for size := 4 * mebi; size >= 1<<10; size /= 2 {
 		for s.do(t, "POST", "/files/tus/", random(size), "Upload-Length: "+strconv.Itoa(size), octets).status == 201 {
 		}
 	}
-	if n := free(); n < reserve-64<<10 { // rows and metadata
+	if n := free(); n < reserve-64<<10 { // the rest is for rows and metadata
 		t.Errorf("%d bytes are free, the reserve is %d", n, reserve)
 	}
 
-	// Something else takes the rest.
+	// Something else fills the rest.
 	f, err := os.Create(filepath.Join(seen, "other"))
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestUploadsEndBeforeTheDisk(t *testing.T) {
 	s.stop()
 }
 
-// says checks what /readyz says, for people and for programs.
+// says checks the answer of /readyz, as text and as JSON.
 func (s *server) says(t *testing.T, text, json string) {
 	t.Helper()
 	s.eventually("/readyz says "+text, func() bool {
@@ -105,7 +105,7 @@ func (s *server) says(t *testing.T, text, json string) {
 	}
 }
 
-// refusesUploads checks that nothing can be uploaded for want of space, and that all else goes on.
+// refusesUploads checks that uploads are refused for want of space, and that everything else works.
 func (s *server) refusesUploads(t *testing.T) {
 	t.Helper()
 	body, header := formOf(t, "a.txt", "text/plain", []byte("abc"))
@@ -133,8 +133,7 @@ func (s *server) refusesUploads(t *testing.T) {
 	}
 }
 
-// What lies in DATA_DIR has a reserve there: the database, the objects, or both. Where neither
-// does there is none.
+// There is a reserve for what is stored in DATA_DIR: the database, the objects, or both. If neither is, there is none.
 func TestMinFreeSpace(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)

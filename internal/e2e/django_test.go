@@ -22,8 +22,7 @@ import (
 
 const djangoSecret = "django_secret_django_secret_django_secret"
 
-// django stands for Django: the tokens that it keeps in a real Redis, and
-// a backend that answers as its contract says.
+// django simulates Django: it keeps tokens in a real Redis, and answers as the backend according to the contract.
 type django struct {
 	t      *testing.T
 	redis  *redistest.Server
@@ -43,14 +42,14 @@ func startDjango(t *testing.T) *django {
 	return d
 }
 
-// tokens are the settings for its tokens, all for its permissions too.
+// tokens returns the settings for its tokens, all those for its permissions, too.
 func (d *django) tokens() []string {
 	return []string{"AUTH_REDIS_URL=" + d.redis.URL(), "DJANGO_SECRET_KEY=" + djangoSecret}
 }
 
 func (d *django) all() []string { return append(d.tokens(), "BACKEND_PRIVATE_URL="+d.backend.URL+"/") }
 
-// user signs a user in, and returns the header that says so.
+// user signs a user in, and returns the header with the token.
 func (d *django) user(token string, user, account int) string {
 	key, err := pbkdf2.Key(sha256.New, token, []byte(djangoSecret), 1, 32)
 	if err != nil {
@@ -73,7 +72,7 @@ func (d *django) put(key string, value []byte) {
 	}
 }
 
-// guest invites a guest.
+// guest creates a guest's token and returns its header.
 func (d *django) guest(user, account int) string {
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"token_type": "Guest",
 		"exp":     time.Now().Add(time.Hour).Unix(),
@@ -84,7 +83,7 @@ func (d *django) guest(user, account int) string {
 	return "X-Guest-Authorization: " + token
 }
 
-// pickle is Python's for a dict of names and numbers (protocol 2).
+// pickle returns Python's pickle of a dict of names and numbers (protocol 2).
 func pickle(pairs ...any) []byte {
 	b := []byte("\x80\x02}(")
 	for _, v := range pairs {
@@ -161,7 +160,7 @@ func (b *backend) allow(header, id string) {
 	}
 }
 
-// answer has every answer be this one, late by so much.
+// answer makes every answer this one, after a delay.
 func (b *backend) answer(status int, delay time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -178,7 +177,7 @@ func (b *backend) questions() int {
 type caller struct {
 	*server
 	name   string
-	header string // that says who it is; empty: nobody
+	header string // with the token; empty: anonymous
 }
 
 func (s *server) as(name, header string) caller { return caller{s, name, header} }
@@ -221,7 +220,7 @@ func (c caller) brings(content string) (id string) {
 	return location[len(c.base+"/tus/"):]
 }
 
-// sees checks what GET of a file gives.
+// sees checks the answer to GET of a file.
 func (c caller) sees(id string, want string) {
 	c.t.Helper()
 	if a := c.do("GET", "/files/"+id, nil); a.status != http.StatusOK || string(a.body) != want {
@@ -229,7 +228,7 @@ func (c caller) sees(id string, want string) {
 	}
 }
 
-// gets checks status and body, to the byte.
+// gets checks status and body, byte by byte.
 func (c caller) gets(method, path string, status int, body string, headers ...string) {
 	c.t.Helper()
 	a := c.do(method, path, nil, headers...)

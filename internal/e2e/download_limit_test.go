@@ -33,7 +33,7 @@ func TestWhatCountsAsADownload(t *testing.T) {
 			asked := append(strings.Split(c.headers, "|"), user)
 			got := map[int]int{}
 			for range 8 {
-				// None of these has a byte of it.
+				// None of these sends a byte of it.
 				tag := s.do(t, "HEAD", file, nil, asked...).header.Get("ETag")
 				if a := s.do(t, "GET", file, nil, user, "If-None-Match: "+tag); a.status != 304 {
 					t.Errorf("%s: %v", c.name, a)
@@ -50,8 +50,8 @@ func TestWhatCountsAsADownload(t *testing.T) {
 	})
 }
 
-// A caller who requests files of others again and again is refused without asking the backend. Other callers, and
-// the caller's own files, are not affected.
+// A caller that is denied others' files again and again is refused without asking the backend. Other callers, and the
+// caller's own files, are not affected.
 func TestDeniedDownloadsAreLimited(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -77,7 +77,7 @@ func TestDeniedDownloadsAreLimited(t *testing.T) {
 		t.Errorf("a link: %v", a)
 	}
 	owner.sees(id, "the owner's")
-	// One's own files are not limited by that.
+	// The caller's own files are not limited.
 	mine := other.brings("the other's own")
 	other.sees(mine, "the other's own")
 	if a := other.do("POST", "/files/"+mine+"/links", nil); a.status != 201 {
@@ -85,7 +85,7 @@ func TestDeniedDownloadsAreLimited(t *testing.T) {
 	}
 }
 
-// Many fill in one form, whose token is one identity: each is counted from where they are.
+// All visitors of a form share one token, which is one identity: they are counted by their addresses.
 func TestVisitorsOfAForm(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)

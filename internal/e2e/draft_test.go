@@ -24,7 +24,7 @@ type draft struct {
 	version string
 }
 
-// headers are those of a request that has, or has not, the upload's last bytes.
+// headers returns the headers of a request; complete says that it has the upload's last bytes.
 func (d draft) headers(complete bool, more ...string) []string {
 	h := append(more, "Tus-Resumable: -", "Upload-Draft-Interop-Version: "+d.version)
 	switch {
@@ -39,7 +39,7 @@ func (d draft) headers(complete bool, more ...string) []string {
 	}
 }
 
-// says reads from an answer whether the upload is complete.
+// says reads whether the upload is complete from an answer.
 func (d draft) says(a answer) string {
 	if d.version != "3" {
 		return a.header.Get("Upload-Complete")
@@ -125,7 +125,7 @@ func (d draft) inOneRequest(t *testing.T, content []byte) {
 	}
 }
 
-// inThreeRequests uploads a file whose length is not known before the last request.
+// inThreeRequests uploads a file whose length is known only in the last request.
 func (d draft) inThreeRequests(t *testing.T, content []byte) {
 	a := d.post(t, false, content[:100])
 	at := a.header.Get("Location")
@@ -149,8 +149,8 @@ func (d draft) inThreeRequests(t *testing.T, content []byte) {
 	d.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 }
 
-// The line is cut in the middle of the creation. The client knows the URL from the
-// interim answer, and goes on there.
+// The connection is cut in the middle of the creation. The client knows the URL from the interim answer, and continues
+// there.
 func TestDraftCut(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -206,7 +206,7 @@ func TestDraftCut(t *testing.T) {
 	})
 }
 
-// The drafts' uploads have the same size limit, and the same owners.
+// Uploads of the drafts have the same size limit and the same access rules.
 func TestDraftRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000")
@@ -280,8 +280,8 @@ func (d draft) refusesOtherLengths(t *testing.T) {
 	}
 }
 
-// nginx 1.22 takes the interim answer (104) for the answer, and what follows for its body:
-// the next request on the same connection gets none. Behind a proxy there must be no 104.
+// nginx 1.22 takes the interim answer (104) for the final one, and what follows for its body: the next request on the
+// same connection gets no answer. So no 104 may be sent through a proxy.
 func TestDraftThroughNginx(t *testing.T) {
 	t.Parallel()
 	port, err := testproc.FreePort()

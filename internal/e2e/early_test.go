@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// sendHead sends a request's head, without its end, and the first bytes of its body.
+// sendHead sends the head of a request and the first bytes of its body.
 func (s *server) sendHead(t *testing.T, head []string, sent string) *bufio.Reader {
 	t.Helper()
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
@@ -25,7 +25,7 @@ func (s *server) sendHead(t *testing.T, head []string, sent string) *bufio.Reade
 	return bufio.NewReader(conn)
 }
 
-// What can be answered without the rest of the body is answered at once, to a client that sends no more of it.
+// An answer that does not need the rest of the body is sent at once, to a client that sends no more of it.
 func TestAnswersThatNeedNoBody(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000000")
@@ -60,7 +60,7 @@ func TestAnswersThatNeedNoBody(t *testing.T) {
 		}
 	}
 
-	// A request that another one takes the upload from.
+	// A request whose upload another request takes over.
 	in := s.sendHead(t, []string{"PATCH " + path, "Tus-Resumable: 1.0.0", octets, "Upload-Offset: 0", token,
 		"Content-Length: 1000000", "Expect: 100-continue"}, "")
 	if said, err := in.ReadString('\n'); err != nil || !strings.Contains(said, "100 Continue") { // the body is being read
@@ -75,8 +75,8 @@ func TestAnswersThatNeedNoBody(t *testing.T) {
 	}
 }
 
-// What the service can't use is said, not lost: bytes for an upload that has all of its own, encoded ones, and a
-// version of the draft that is not known here.
+// Bytes that the service can't use are refused, not dropped: for a complete upload, with a Content-Encoding, and in an
+// unknown version of the draft.
 func TestWhatAnUploadDoesNotTake(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -137,7 +137,7 @@ func TestInterimAnswers(t *testing.T) {
 	}
 }
 
-// Each answer to a creation says where the upload is.
+// Each answer to a creation contains the upload's URL.
 func TestOffsetOfACreation(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -155,7 +155,7 @@ func TestOffsetOfACreation(t *testing.T) {
 	}
 }
 
-// A client that gives up ends all that it knows of: the parts that are a file by now, too.
+// A client that gives up terminates every upload that it knows, including partial ones that have become a file.
 func TestEndOfPartsThatWereUsed(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -185,7 +185,7 @@ func TestEndOfPartsThatWereUsed(t *testing.T) {
 	}
 }
 
-// DELETE of an upload's address has conditions, as that of its file has.
+// Conditions apply to DELETE of an upload's URL as to DELETE of its file's.
 func TestDeleteOfAnUploadUnderConditions(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -209,7 +209,7 @@ func TestDeleteOfAnUploadUnderConditions(t *testing.T) {
 	}
 }
 
-// A final upload and its parts are one upload for the rate limit, and parts have a limit of their own.
+// For the rate limit a final upload and its parts are one upload, and parts have a limit of their own.
 func TestRateLimitOfParts(t *testing.T) {
 	t.Parallel()
 	s := start(t, "RATE_LIMIT_ENABLED=on", "RATE_LIMIT_UPLOAD_REQUESTS=2", "RATE_LIMIT_UPLOAD_WINDOW=3h")
@@ -237,8 +237,8 @@ func TestRateLimitOfParts(t *testing.T) {
 	}
 }
 
-// A length that is declared late counts with the body that it comes with: a body that is longer declares nothing, and a
-// request with a wrong checksum can be sent again as it was.
+// If a late length is shorter than the body that comes with it, neither is accepted; and a request with a wrong
+// checksum can be repeated unchanged.
 func TestLengthDeclaredWithABadBody(t *testing.T) {
 	t.Parallel()
 	s := start(t)

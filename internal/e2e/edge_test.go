@@ -15,8 +15,8 @@ import (
 
 const jsonPolicy = "default-src 'none'; frame-ancestors 'none'"
 
-// securityHeaders are those that every answer has in production. An answer that is a file may be shown by other
-// pages of the site.
+// securityHeaders are the headers of every answer in production. Pages of the same site may show an answer that is a
+// file.
 func securityHeaders(policy string, isFile bool) map[string]string {
 	return map[string]string{
 		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Content-Security-Policy": policy,
@@ -28,8 +28,8 @@ func securityHeaders(policy string, isFile bool) map[string]string {
 	}
 }
 
-// Every answer, also to a wrong request, has the headers that protect browsers, and those that let the front end
-// read it.
+// Every answer, even to a wrong request, has the headers that protect browsers, and those that let the front end read
+// it.
 func TestHeadersOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	s := start(t, "CONFIG=Production", "FRONTEND_URL=https://app.example.org/", "MAX_FILE_SIZE=1000",
@@ -109,8 +109,8 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// Somebody opens a URL in a browser. Without a session the browser is redirected to sign in; any other error
-// redirects to a page that people can read.
+// A person opens a URL in a browser. Without a session the browser is redirected to sign in; any other error redirects
+// to a page for people.
 func TestBrowsersAreRedirected(t *testing.T) {
 	t.Parallel()
 	s := start(t, "FRONTEND_URL=https://app.example.org/")
@@ -133,7 +133,7 @@ func TestBrowsersAreRedirected(t *testing.T) {
 		{"GET", "/files/some-id", browser, "https://app.example.org/error/"}, // 404
 		{"GET", "/files/a/b/c/d", browser, "https://app.example.org/error/"},
 		{"GET", "/files/some-id?signature=x", browser, "https://app.example.org/error/"},
-		// These are no navigation, or go right.
+		// These are not navigations, or succeed.
 		{"GET", "/files/some-id", "Accept: */*|Authorization: -", ""},
 		{"GET", "/files/some-id", "Authorization: -", ""},
 		{"HEAD", "/files/some-id", browser + "|Authorization: -", ""},
@@ -158,7 +158,7 @@ func TestBrowsersAreRedirected(t *testing.T) {
 	}
 }
 
-// A request keeps the id that it comes with, if the id is harmless in a log.
+// A request keeps the id that it comes with, if the id is safe in a log.
 func TestRequestIDs(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -269,7 +269,7 @@ func (s *server) sendHidden(t *testing.T) (secrets []string) {
 	return secrets
 }
 
-// onlyTrace is the trace that the log says a request belongs to.
+// onlyTrace returns the trace that the log names for a request.
 func onlyTrace(t *testing.T, log []byte, request string) string {
 	t.Helper()
 	m := regexp.MustCompile(` request_id=` + request + ` trace_id=([0-9a-f]{32})`).FindSubmatch(log)

@@ -99,8 +99,7 @@ func (r *receiver) has(events ...string) bool {
 	return true
 }
 
-// Events are delivered, in order for each file, also when the receiver fails for a while
-// and the service is killed.
+// Events are delivered, in order for each file, even if the receiver fails for a while and the service is killed.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
@@ -181,8 +180,8 @@ func (s *server) eventsAfterKill(t *testing.T, r *receiver) (expiring, ended str
 	return expiring, ended
 }
 
-// An event that the receiver refuses for three days is given up and listed. When an operator says so it is sent
-// again, by one of two replicas.
+// An event that the receiver refuses for three days is given up and listed. An operator can have it sent again, by one
+// of two replicas.
 func TestDeadEvents(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
@@ -220,7 +219,7 @@ func TestDeadEvents(t *testing.T) {
 	}
 }
 
-// policy is a server that is asked whether an upload may begin, and answers as it is told.
+// policy is a server that is asked whether an upload may begin, and gives a configured answer.
 type policy struct {
 	*httptest.Server
 	status int

@@ -29,7 +29,7 @@ func random(size int) []byte {
 	return b
 }
 
-// breaking is a body during which something happens: once at bytes were read.
+// breaking is a body that calls a function once at bytes were read.
 type breaking struct {
 	io.Reader
 	at     int
@@ -102,7 +102,7 @@ func unavailable(t *testing.T, what string, a answer) {
 	}
 }
 
-// goesOn finishes an upload, as soon as that is possible, and reads the file.
+// goesOn finishes an upload, as soon as that is possible, and downloads the file.
 func (s *server) goesOn(t *testing.T, at string, least int, content []byte) {
 	t.Helper()
 	s.eventually("the upload goes on", func() bool {
@@ -119,7 +119,7 @@ func (s *server) goesOn(t *testing.T, at string, least int, content []byte) {
 	s.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 }
 
-// ends waits for the end of a server that should not live, and gives its status.
+// ends waits for the end of a server that should not start, and returns its status.
 func (s *server) ends() (status int, log string) {
 	s.t.Helper()
 	s.begin()
@@ -164,8 +164,8 @@ func TestStartWithout(t *testing.T) {
 	}
 }
 
-// START_TIMEOUT is for a database that does not answer. A migration may take
-// longer, here because another replica migrates.
+// START_TIMEOUT limits the wait for a database that does not answer. A migration may take longer, here because another
+// replica migrates.
 func TestStartWaitsForMigrations(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.Start(t)
@@ -206,7 +206,7 @@ func TestStartWaitsForMigrations(t *testing.T) {
 	s.stop()
 }
 
-// Files whose parts would not fit into the memory are refused at start, not when one comes.
+// If MEMORY_BUDGET is too small for the parts of the largest file, the service does not start.
 func TestTooLittleMemory(t *testing.T) {
 	s := newServer(t, "MAX_FILE_SIZE=1099511627776", "MEMORY_BUDGET=200000000")
 	status, log := s.ends()
@@ -216,8 +216,8 @@ func TestTooLittleMemory(t *testing.T) {
 	}
 }
 
-// Uploads that were begun with longer parts go on when there is less memory than one of
-// those parts, and other uploads do not wait for them: not now, and not after the next start.
+// Uploads that were begun with longer parts can be continued when the memory is smaller than one of those parts, and
+// other uploads do not wait for them: neither now, nor after the next start.
 func TestLoweredMemory(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1099511627776")

@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// What is acknowledged survives a power cut, which no kill -9 shows: the kernel keeps what a killed
-// process wrote. So the system calls of the real program are looked at. Before an answer leaves, the file
-// system is flushed after the last write to the store, then the row is written, then its log is flushed.
+// What was acknowledged survives a power cut. kill -9 can't show that, since the kernel keeps what a killed process
+// wrote. So this test reads the system calls of the real program. Before an answer is sent, the file system is flushed
+// after the last write to the store, then the row is written, then the database's log is flushed.
 func TestFlushBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{"on", "off"} {
@@ -32,7 +32,7 @@ func TestFlushBeforeTheAnswer(t *testing.T) {
 			for _, a := range said {
 				err := all.durable(s.data, a)
 				var want error
-				if setting == "off" && a.stored { // then this test sees that nothing is flushed
+				if setting == "off" && a.stored { // then the test notices that nothing is flushed
 					want = errNoFlush
 				}
 				if !errors.Is(err, want) {
@@ -43,14 +43,14 @@ func TestFlushBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// acknowledgement is an answer by which a client may forget something.
+// acknowledgement is an answer after which a client may forget bytes.
 type acknowledgement struct {
 	what   string
 	id     string // of its request
 	stored bool   // the request had bytes for the store
 }
 
-// acknowledged sends files in every way there is.
+// acknowledged sends files in every possible way.
 func (s *server) acknowledged(t *testing.T) (all []acknowledgement) {
 	t.Helper()
 	keep := func(what string, a answer, want int, stored bool) answer {
@@ -88,20 +88,20 @@ func (s *server) acknowledged(t *testing.T) (all []acknowledgement) {
 	return all
 }
 
-// trace has the program run under strace, which notes what it writes to files and sockets, and when it flushes.
+// trace runs the program under strace, which records its writes to files and sockets, and its flushes.
 func (s *server) trace() {
 	s.t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		s.t.Fatalf("%v: scripts/deps.sh installs it", err)
 	}
-	// -D: the process that we start, and stop, is the program itself.
+	// -D: the process that the test starts and stops is the program itself.
 	s.within = []string{strace, "-D", "-f", "-y", "-s", "1500", "--seccomp-bpf", "-o", filepath.Join(s.folder, "trace"),
 		"-e", "trace=fsync,fdatasync,syncfs,write,pwrite64,writev,pwritev,copy_file_range," +
 			"sendfile,splice,rename,renameat,renameat2,link,linkat"}
 }
 
-// systemCall is one call, from the line of the trace at which it began to that at which it had returned.
+// systemCall is one call, from the line of the trace at which it began to the line at which it had returned.
 type systemCall struct {
 	name, text string
 	begin, end int
@@ -111,15 +111,15 @@ type systemCalls []systemCall
 
 var traceLine = regexp.MustCompile(`^(\d+) +(<\.\.\. )?(\w+)(?:\(| resumed>)(.*)$`)
 
-// calls reads the trace. strace notes a call before it is made and after it has returned, in one line if
-// nothing else was noted between; so of two calls whose lines don't overlap the first was over before the second.
+// calls parses the trace. strace prints a call before it is made and after it has returned, in one line if nothing
+// else was printed in between; so if the lines of two calls don't overlap, the first ended before the second began.
 func (s *server) calls(t *testing.T) (all systemCalls) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(s.folder, "trace"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := map[string]int{} // by thread, where in all the call is that has not returned
+	open := map[string]int{} // by thread: the index in all of the call that has not returned
 	for i, line := range strings.Split(string(b), "\n") {
 		m := traceLine.FindStringSubmatch(line)
 		if m == nil {
@@ -142,8 +142,7 @@ func (s *server) calls(t *testing.T) (all systemCalls) {
 
 func (c systemCall) succeeded() bool { return strings.HasSuffix(c.text, "= 0") }
 
-// answers are the writes that begin the service's answers. The embedded store's, on its socket, name their ids
-// otherwise.
+// answers returns the writes that begin the service's answers.
 func (all systemCalls) answers() (found systemCalls) {
 	for _, c := range all {
 		if strings.HasPrefix(c.name, "write") && strings.Contains(c.text, `"HTTP/1.1 `) &&
@@ -154,14 +153,14 @@ func (all systemCalls) answers() (found systemCalls) {
 	return found
 }
 
-// What an answer can lack.
+// The steps that may be missing before an answer.
 var (
 	errNoFlush = errors.New("what the store wrote was not flushed before the row was written, or the answer")
 	errNoRow   = errors.New("the row was not flushed before the answer")
 )
 
-// durable looks for the order that makes an answer true: the store's last write, a flush of its file
-// system, a row, a flush of the database's log, the answer. Each begins when the one before is over.
+// durable checks the order that makes an answer true: the store's last write, a flush of its file system, a row, a
+// flush of the database's log, the answer. Each begins after the previous one has ended.
 func (all systemCalls) durable(data string, a acknowledgement) error {
 	answers := all.answers()
 	at := slices.IndexFunc(answers, func(c systemCall) bool {

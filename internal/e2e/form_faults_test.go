@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// The store goes away in the middle of a form. Its client hears of it, and when the store
-// is back nothing of the file is there, in SQL or in the store.
+// The store goes away in the middle of a form. The client gets an error, and when the store is back nothing of the
+// file is there, neither in SQL nor in the store.
 func TestFormWhileTheStoreGoesAway(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
@@ -51,8 +51,8 @@ func TestFormWhileTheStoreGoesAway(t *testing.T) {
 	})
 }
 
-// The same form with the same key comes to two replicas, many times at once: there is one
-// file, and whoever is not told to wait hears of that one.
+// The same form with the same key is sent to two replicas, many times at once: there is one file, and every client
+// that is not told to wait gets it.
 func TestIdempotencyKeyAcrossReplicas(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// formOf is a form with one file in it, and its Content-Type header.
+// formOf returns a form with one file, and its Content-Type header.
 func formOf(t *testing.T, name, mediaType string, content []byte) (body []byte, header string) {
 	t.Helper()
 	var b bytes.Buffer
@@ -34,7 +34,7 @@ func formOf(t *testing.T, name, mediaType string, content []byte) (body []byte, 
 	return b.Bytes(), "Content-Type: " + w.FormDataContentType()
 }
 
-// sent is the answer of a form.
+// sent is the answer to a form.
 type sent struct {
 	URL string `json:"public_url"`
 	ID  string `json:"file_id"`
@@ -56,7 +56,7 @@ func (s *server) sendForm(t *testing.T, name, mediaType string, content []byte, 
 	return got, a
 }
 
-// files lists what the server has, by the names.
+// names lists the server's files by name.
 func (s *server) names(t *testing.T) (names []string) {
 	t.Helper()
 	var list struct {
@@ -72,8 +72,8 @@ func (s *server) names(t *testing.T) (names []string) {
 	return names
 }
 
-// Somebody with the Python service's client sends a form, and gets the file back: small,
-// of exactly a part, of several, and of exactly the cap.
+// A client of the Python service sends a form, and downloads the file: small, of exactly one part, of several, and of
+// exactly the cap.
 func TestForm(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=20971520")
@@ -98,7 +98,7 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// Each wrong form has its answer, and leaves nothing.
+// Each kind of wrong form has its own answer, and leaves nothing behind.
 func TestWrongForms(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000000")
@@ -152,7 +152,7 @@ func TestWrongForms(t *testing.T) {
 	}
 	s.nothingStored(t)
 
-	// What goes on beside the file does no harm, as long as it is little.
+	// Other fields do no harm, as long as they are small.
 	s.check(t, []line{{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="x"`, "y") + file +
 		part(`Content-Disposition: form-data; name="z"; filename="z"`, "y") + "--b--\r\nthe end", 200, "", ""}})
 }
@@ -172,8 +172,7 @@ func (s *server) nothingStored(t *testing.T) {
 	})
 }
 
-// A form that is too large is refused without its body being read, and one of unknown
-// length when it gets there.
+// A form that is too large is refused without reading its body, or, if its length is unknown, once the cap is reached.
 func TestFormOverTheCapIsNotTakenIn(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=1000000", "READ_TIMEOUT=2s") // after which the connection ends, at the latest
@@ -203,7 +202,7 @@ func TestFormOverTheCapIsNotTakenIn(t *testing.T) {
 	s.nothingStored(t)
 }
 
-// A client that goes away in the middle leaves nothing, whatever was stored of its file.
+// A client that goes away in the middle leaves nothing, however much of its file was stored.
 func TestFormCutOffLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -224,7 +223,7 @@ func TestFormCutOffLeavesNothing(t *testing.T) {
 	}
 }
 
-// A client that stops sending is sent away, and leaves nothing.
+// A client that stops sending gets an error, and leaves nothing.
 func TestFormThatStallsIsEnded(t *testing.T) {
 	t.Parallel()
 	s := start(t, "READ_TIMEOUT=1s")
@@ -245,8 +244,8 @@ func TestFormThatStallsIsEnded(t *testing.T) {
 	s.nothingStored(t)
 }
 
-// The same request again, with an Idempotency-Key, has the same answer and makes no second
-// file; of several at once one goes through.
+// The same request with an Idempotency-Key has the same answer and makes no second file; of several at once, one
+// succeeds.
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -276,7 +275,7 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("another key is another file: %v", a)
 	}
 
-	// A first try that breaks off does not stand in the way of the second.
+	// A first attempt that breaks off does not block the second.
 	if _, a := s.sendForm(t, "a.txt", "", nil, "Idempotency-Key: k 3"); a.status != 422 {
 		t.Errorf("%v", a)
 	}
@@ -288,7 +287,7 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("%v", a)
 	}
 
-	// Deleted is deleted: the key is free.
+	// After the file is deleted, the key is free.
 	s.do(t, "DELETE", first.URL, nil)
 	if again, a := s.sendForm(t, "a.txt", "", content, "Idempotency-Key: k 1"); a.status != 200 || again == first {
 		t.Errorf("%v", a)
@@ -308,7 +307,7 @@ func TestIdempotencyKeyInFlight(t *testing.T) {
 		first, failed = s.ask("POST", s.base+"/upload", in, header, "Idempotency-Key: k")
 	})
 	out.Write(body[:10_000])
-	s.eventually("the first is seen", func() bool { // by somebody who could not take its place
+	s.eventually("the first is seen", func() bool { // by a client whose request did not replace it
 		_, a := s.sendForm(t, "a.txt", "", nil, "Idempotency-Key: k")
 		return a.status == 409
 	})

@@ -22,7 +22,7 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// watcher is a proxy between the service and its store, which counts requests and bytes.
+// watcher is a proxy between the service and its store that counts requests and bytes.
 type watcher struct {
 	mu    sync.Mutex
 	calls []string // "GET bytes=0-4"
@@ -72,8 +72,8 @@ func (w *watcher) take() (calls []string, n int64) {
 	return calls, n
 }
 
-// A range of a file in use costs one call to the store, for exactly that range, and
-// nothing else: the database is not even there.
+// A range of a recently read file costs one call to the store, for exactly that range, and nothing else: the database
+// is stopped.
 func TestHotRange(t *testing.T) {
 	s3, pg := s3test.Start(t), pgtest.Start(t)
 	w := watch(t, s3)
@@ -109,7 +109,7 @@ func TestHotRange(t *testing.T) {
 	pg.Restart(t)
 }
 
-// rss is the resident memory of a process, in bytes.
+// rss returns the resident memory of a process, in bytes.
 func rss(t *testing.T, pid int) (n int64) {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -147,7 +147,7 @@ func TestSlowReaders(t *testing.T) {
 		most    = 1 << 20
 	)
 	s := newServer(t, objectStore(s3test.Start(t))...)
-	s.binary = holdfasttest.Plain(t) // not the race detector's memory is of interest
+	s.binary = holdfasttest.Plain(t) // without the race detector's memory
 	s.launch()
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	content := random(32 * mebi)
@@ -196,18 +196,18 @@ func TestSlowReaders(t *testing.T) {
 	})
 }
 
-// readSlowly reads a file at so many bytes a second until stop. It says began after five seconds' worth.
+// readSlowly reads a file at that many bytes a second until stop. It calls began after five seconds' worth.
 func (s *server) readSlowly(file string, speed int, began func(), stop <-chan struct{}) error {
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	// Small, so that the server is slowed down and not a buffer filled.
+	// Small, so that the server is slowed down instead of a buffer being filled.
 	if err := conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
 		return err
 	}
-	conn.SetDeadline(time.Now().Add(5 * patience)) // hundreds of them share a processor
+	conn.SetDeadline(time.Now().Add(5 * patience)) // hundreds of clients share a processor
 	u, err := url.Parse(file)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 )
 
 // With TLS, too, a connection over the limit gets an answer; clients that connect and stay silent, before or after
-// their handshake, lock out nobody.
+// their handshake, do not lock out others.
 func TestConnectionLimitsWithTLS(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t, "MAX_CONNECTIONS=2")
@@ -64,7 +64,7 @@ func (s secure) onlyHTTP1(t *testing.T, at string) net.Conn {
 	return c
 }
 
-// The requests that share a connection count like connections: one client can't have any number of them.
+// Requests that share a connection count like connections: one client can't have any number of them.
 func TestStreamsCountAsConnections(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -101,7 +101,7 @@ func TestStreamsCountAsConnections(t *testing.T) {
 	}
 }
 
-// More connections than there is memory for their windows speak HTTP/1.1.
+// Connections beyond the memory for HTTP/2's windows speak HTTP/1.1.
 func TestConnectionsBeyondTheWindowsMemory(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t, "MEMORY_BUDGET=17825792") // four windows
@@ -133,8 +133,8 @@ func TestConnectionsBeyondTheWindowsMemory(t *testing.T) {
 	})
 }
 
-// A client that takes no more of its download is ended: one that opens no window, and one whose connection stands. Its
-// other requests, and other clients, go on.
+// A client that stops reading its download is cut off: one that opens no window, and one whose connection hangs. Other
+// requests of the first one, and other clients, are not affected.
 func TestReadersThatStandByHTTP2(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t, "WRITE_TIMEOUT=2s")
@@ -171,7 +171,7 @@ func TestReadersThatStandByHTTP2(t *testing.T) {
 	})
 }
 
-// When the service stops, uploads by HTTP/2 are kept and told, and connections end.
+// When the service stops, the bytes of uploads by HTTP/2 are kept and their offsets answered, and connections end.
 func TestStopByHTTP2(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t)

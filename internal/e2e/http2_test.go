@@ -46,7 +46,7 @@ func (s secure) open(t *testing.T, method, url string, body []byte, headers ...s
 	t.Cleanup(func() { cancel(); write.Close() })
 	go func() {
 		defer close(st.answered)
-		defer read.Close() // whoever still sends is not heard
+		defer read.Close() // a request that is still sending gets an error
 		res, err := s.lines.RoundTrip(r)
 		if err != nil {
 			return
@@ -70,7 +70,7 @@ func (s secure) patching(t *testing.T, at string, length int, body []byte) strea
 		"Content-Length: "+strconv.Itoa(length))
 }
 
-// The whole way of a file by HTTP/2: creation, chunks, ranges, a link, a form, the list, the end.
+// The life of a file by HTTP/2: creation, chunks, ranges, a link, a form, the list, the deletion.
 func TestFileByHTTP2(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t)
@@ -113,7 +113,7 @@ func TestFileByHTTP2(t *testing.T) {
 	}
 }
 
-// Interim answers arrive before the body was sent: where the upload is, and then offsets that are kept.
+// Interim answers arrive before the body was sent: first the upload's URL, and then offsets that are durable.
 func TestInterimAnswersByHTTP2(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t)
@@ -166,7 +166,7 @@ func TestInterimAnswersByHTTP2(t *testing.T) {
 	s.holds(t, res.Header.Get("Content-Location"), content)
 }
 
-// A stream that its client resets, and a connection that breaks, cost nothing of what came.
+// After a stream that its client resets, or a connection that breaks, no bytes that arrived are lost.
 func TestCutByHTTP2(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t)
@@ -198,7 +198,7 @@ func TestCutByHTTP2(t *testing.T) {
 	}
 }
 
-// A stream whose client is silent ends by READ_TIMEOUT; the others of its connection go on, during that and after it.
+// A silent stream ends by READ_TIMEOUT; the others of its connection go on, during that time and after it.
 func TestSilentStreamBesideOthers(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t, "READ_TIMEOUT=2s")
@@ -218,7 +218,7 @@ func TestSilentStreamBesideOthers(t *testing.T) {
 	s.holds(t, file, content)
 }
 
-// Refusals that need no body come at once, and the connection stays for others.
+// Refusals that need no body are sent at once, and the connection stays open for other requests.
 func TestEarlyAnswersByHTTP2(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t, "MAX_FILE_SIZE=1000000", "READ_TIMEOUT=1h")

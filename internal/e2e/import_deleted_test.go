@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A file that was imported and deleted since stays deleted, and both commands say so; it comes
-// back, under its id, where that is asked for.
+// A file that was imported and deleted since stays deleted, and both commands say so; it is imported again, under its
+// id, only if that is requested.
 func TestImportOfADeletedFile(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
@@ -60,7 +60,7 @@ func TestImportOfADeletedFile(t *testing.T) {
 			s.importing(t, 0, "already there: 1", "--manifest", manifest, "--again")
 			s.stop()
 			token := s.token
-			s.restart() // sweeps: nothing of the first life ends the second one
+			s.restart() // sweeps: nothing that is left of the first import removes the second one
 			s.eventually("there was a sweep", func() bool { return s.metric(`holdfast_sweeps_total{result="ok"}`) > 0 })
 			s.token = token
 			s.holds(t, s.base+"/one", []byte("content"))

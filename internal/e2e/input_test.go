@@ -127,7 +127,7 @@ func TestWrongRequests(t *testing.T) {
 		{"GET", "/files/?limit=1001", "", "", 400, "VAL_003", "limit"},
 		{"GET", "/files/?limit=x", "", "", 400, "VAL_003", "limit"},
 		{"GET", "/files/?after=%00", "", "", 400, "VAL_003", "after"},
-		{"HEAD", open, "", "", 200, "", "Upload-Offset: 5"}, // nothing of all that changed it
+		{"HEAD", open, "", "", 200, "", "Upload-Offset: 5"}, // none of these requests changed it
 	}, names...)
 }
 
@@ -173,7 +173,7 @@ func TestTooMuch(t *testing.T) {
 	}
 }
 
-// Requests without a right token get 401, and those of another user 403. Files and uploads that were deleted are 404.
+// Requests without a valid token get 401, and those of another user 403. Deleted files and uploads are 404.
 func TestWho(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -216,7 +216,7 @@ func unauthenticated(header string) []line {
 	}
 }
 
-// onlyReads are requests with a cookie, which is good for reading only.
+// onlyReads are requests with a cookie, which is only valid for reading.
 func onlyReads(cookie string) []line {
 	return []line{
 		{"POST", "/files/tus/", cookie + "|Upload-Length: 1", "", 401, "AUTH_001", ""},

@@ -33,8 +33,8 @@ func TestKill9OnServers(t *testing.T) {
 	t.Parallel()
 	s := start(t, servers(pgtest.Start(t), s3test.Start(t))...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
-	// The leases of a dead process last for some seconds, since another replica could
-	// hold them: clients go on with other files, and with the old ones at the end.
+	// The leases of a dead process last for some seconds, since another replica could hold them: clients continue with
+	// other files, and with the old ones at the end.
 	crash{server: s, kills: 10, longest: 1500 * time.Millisecond, later: true}.run(t)
 }
 
@@ -117,7 +117,7 @@ func (s *server) keeps(t *testing.T, files map[string]string) (unknown int) {
 	return len(listed)
 }
 
-// list gives the ETags of all own files by URL.
+// list returns the ETags of all own files by URL.
 func (s *server) list(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -158,7 +158,7 @@ func (s *server) sum(t *testing.T, url string) string {
 
 func digest(b []byte) string { sum := sha256.Sum256(b); return hex.EncodeToString(sum[:]) }
 
-// uploader is one client. Its errors go to t, and it ends at the first.
+// uploader is one client. It reports errors to t, and ends at the first.
 type uploader struct {
 	s      *server
 	t      *testing.T
@@ -167,7 +167,7 @@ type uploader struct {
 	later  bool
 	rough  bool // the lease of a request can be left behind, or lost: 409 and 423 mean "ask for the offset"
 	merges int
-	failed int               // chunks that were not taken
+	failed int               // refused chunks
 	files  map[string]string // URL -> SHA-256 of the finished and not deleted ones
 }
 
@@ -177,9 +177,9 @@ type sending struct {
 	content  []byte
 	chunk    int
 	answered int // the highest offset ever answered
-	sent     int // no byte behind this was ever given to the network
+	sent     int // no byte after this offset was ever sent
 	url      string
-	unsure   bool // an answer was lost, and the offset not asked for since
+	unsure   bool // an answer was lost, and the offset was not requested since
 
 	during func() // what happens in the middle of the next chunk
 }
@@ -208,7 +208,7 @@ func (u *uploader) run() {
 	}
 }
 
-// insist repeats a request until it gets an answer that is not "try again".
+// insist repeats a request until it gets an answer other than "try again".
 func (u *uploader) insist(method, url string, headers ...string) (a answer) {
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
@@ -235,7 +235,7 @@ func (u *uploader) begin() *sending {
 	return u.create(u.rand.IntN(k.size+1), k.chunk)
 }
 
-// create begins an upload of so many bytes; nil if that is refused.
+// create creates an upload of that many bytes; nil if that is refused.
 func (u *uploader) create(size, chunk int) *sending {
 	f := &sending{content: make([]byte, size), chunk: chunk}
 	if size/chunk > 16 {
@@ -251,8 +251,7 @@ func (u *uploader) create(size, chunk int) *sending {
 	return f
 }
 
-// step sends a chunk, and when that fails asks where the upload is; it returns whether
-// the chunk was taken.
+// step sends a chunk, and requests the offset if that fails; it reports whether the chunk was accepted.
 func (u *uploader) step(f *sending) bool {
 	end := min(f.answered+f.chunk, len(f.content))
 	if !f.unsure && f.answered < len(f.content) {
@@ -295,7 +294,7 @@ func (u *uploader) step(f *sending) bool {
 	return false
 }
 
-// finished reads the file back, and deletes some.
+// finished downloads the file, and deletes some files.
 func (u *uploader) finished(f *sending) {
 	want := digest(f.content)
 	a := u.insist("GET", f.url)
@@ -316,7 +315,7 @@ func (u *uploader) finished(f *sending) {
 	}
 }
 
-// counted counts what the network took of a body.
+// counted counts how much of a body was sent.
 type counted struct {
 	r io.Reader
 	n atomic.Int64

@@ -20,12 +20,12 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// heldStore is a proxy in front of a real S3 server. It reads the first request that hold picks to its end, and sends
-// it on only when let is closed, also if the sender has died meanwhile.
+// heldStore is a proxy in front of a real S3 server. It reads the first request for which hold returns true to its
+// end, and forwards it only when let is closed, even if the sender has died meanwhile.
 type heldStore struct {
 	hold  func(*http.Request) bool
 	taken chan struct{} // closed when it has the request
-	let   chan struct{} // closed to let it go
+	let   chan struct{} // closed to forward it
 	done  chan int      // gets the server's status
 	once  sync.Once
 }
@@ -141,7 +141,7 @@ func (c lateWrite) upload(t *testing.T, p *pair, held *heldStore, at string) (co
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		// It ends with an error, as the replica is killed.
+		// It ends with an error, because the replica is killed.
 		p.a.ask("PATCH", at, sent, "Tus-Resumable: 1.0.0", "Upload-Offset: 0",
 			"Content-Type: application/offset+octet-stream")
 	}()

@@ -96,9 +96,9 @@ func TestBadLineToDatabase(t *testing.T) {
 	}
 }
 
-// uploadsDuring has three clients upload, who ask for the offset when something fails, as
-// tus clients do. The bad hour begins in the middle of a chunk of the first one; the second
-// sends parts; the third begins during it. All of them finish.
+// uploadsDuring runs three clients that upload, and request the offset when something fails, as tus clients do. The
+// fault begins in the middle of a chunk of the first one; the second sends parts; the third begins during it. All of
+// them finish.
 func (s *server) uploadsDuring(t *testing.T, line *badline.Line, h badHour) {
 	clients := make([]*uploader, 3)
 	for i := range clients {
@@ -132,12 +132,12 @@ func (s *server) uploadsDuring(t *testing.T, line *badline.Line, h badHour) {
 	s.stop()
 }
 
-// finish goes on with an upload until it is one file, and reads that.
+// finish continues an upload until it is a file, and downloads that.
 func (u *uploader) finish(f *sending) {
 	for f.url == "" && !u.t.Failed() {
 		if !u.step(f) {
 			u.failed++
-			time.Sleep(100 * time.Millisecond) // a client that came back at once, again and again, would be none
+			time.Sleep(100 * time.Millisecond) // real clients pause between attempts
 		}
 	}
 	if !u.t.Failed() {

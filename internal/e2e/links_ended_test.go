@@ -75,7 +75,7 @@ func opens(address string, status int) line {
 	return line{"GET", address, anonymous, "", status, code, ""}
 }
 
-// A link opens what its maker may read at that moment, and can be ended.
+// A link opens a file only while its maker may read it, and can be ended.
 func TestLinksAreEnded(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string][]string{"SQLite": nil, "PostgreSQL": postgres(pgtest.Start(t))} {
@@ -114,13 +114,13 @@ func TestLinksAreEnded(t *testing.T) {
 	}
 }
 
-// All links of one maker end at once, to whichever files, and no other maker's.
+// All links of one maker, to any files, end at once, and no other maker's.
 func TestLinksOfAMakerAreEnded(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string][]string{"SQLite": nil, "PostgreSQL": postgres(pgtest.Start(t))} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// Links are cached: the process that ends one must not open the file for it any longer.
+			// Links are cached, but the process that ends a link must not open the file for it any longer.
 			s := start(t, append(env, "PERMISSION_CACHE_TTL=1h")...)
 			testLinksOfAMaker(t, s)
 		})

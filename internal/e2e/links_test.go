@@ -56,7 +56,7 @@ func TestLinks(t *testing.T) {
 		{"GET", plain, other, "", 200, "", "0123456789"},
 		{"GET", short, anonymous, "", 410, "LINK_002", ""},
 		{"HEAD", short, anonymous, "", 410, "", ""},
-		{"GET", short, "", "", 410, "LINK_002", ""}, // a link decides, also if a token is sent with it
+		{"GET", short, "", "", 410, "LINK_002", ""}, // the link is used, even if a token is sent with it
 		{"GET", changed(plain, "disposition", "inline"), anonymous, "", 403, "LINK_001", ""},
 		{"GET", changed(plain, "expires", "99999999999"), anonymous, "", 403, "LINK_001", ""},
 		{"GET", changed(short, "expires", "99999999999"), anonymous, "", 403, "LINK_001", ""},
@@ -79,7 +79,7 @@ func TestLinks(t *testing.T) {
 	})
 }
 
-// changed is a link with another value of a parameter.
+// changed returns a link with another value of a parameter.
 func changed(link, name, value string) string {
 	u, _ := url.Parse(link)
 	q := u.Query()
@@ -88,7 +88,7 @@ func changed(link, name, value string) string {
 	return u.String()
 }
 
-// Only somebody who may read a file can make a link to it, and only within the bounds.
+// Only callers that may read a file can make a link to it, and only within the limits.
 func TestMakingLinks(t *testing.T) {
 	t.Parallel()
 	s := start(t, "LINK_MAX_TTL=2h")
@@ -168,8 +168,8 @@ func TestInline(t *testing.T) {
 	}
 }
 
-// A file is gone at once at the replica that deleted it. At others its bytes are
-// gone at once, too; its cached record and decisions expire a moment later.
+// A deleted file is gone at once at the replica that deleted it. At others its bytes are gone at once, too; its cached
+// record and decisions expire a moment later.
 func TestDeletedInOneReplica(t *testing.T) {
 	t.Parallel()
 	env := append(objectStore(s3test.Start(t)), postgres(pgtest.Start(t))...)
@@ -196,7 +196,7 @@ func TestDeletedInOneReplica(t *testing.T) {
 		gone := []line{{"GET", file, "", "", 404, "FILE_001", ""}, {"HEAD", file, "", "", 404, "", ""},
 			{"GET", link, anonymous, "", 404, "FILE_001", ""}}
 		a.check(t, gone[:2])
-		// No alarm is raised for an object that is missing since its file was deleted.
+		// A missing object raises no alarm if its file was deleted.
 		b.check(t, []line{{"GET", there(file), "", "", 404, "FILE_001", ""}, gone[2]})
 		b.eventually("HEAD forgets "+what, func() bool { return b.do(t, "HEAD", there(file), nil).status == 404 })
 	}
@@ -205,8 +205,8 @@ func TestDeletedInOneReplica(t *testing.T) {
 	}
 }
 
-// A token that was revoked changes nothing from then on, and reads for a while only: how long exactly,
-// auth/remember_test.go looks at, where the clock is the test's.
+// A revoked token changes nothing from then on, and reads only for a while: auth/cache_test.go tests for how long,
+// with a clock of its own.
 func TestRevokedTokenInUse(t *testing.T) {
 	t.Parallel()
 	s := start(t, "AUTH_CACHE_TTL=2s")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// page is a page of the list: the ids on it, and what leads to the next one.
+// page requests a page of the list: the ids on it, and the cursor of the next one.
 func (s *server) page(t *testing.T, limit, after string) (ids []string, next string) {
 	t.Helper()
 	a := s.do(t, "GET", "/files/?limit="+limit+"&after="+url.QueryEscape(after), nil)
@@ -29,8 +29,8 @@ func (s *server) page(t *testing.T, limit, after string) (ids []string, next str
 	return ids, next
 }
 
-// A program clears an account page by page: what it was shown is deleted, at the same replica or at another
-// one, when it asks for the next page, also of a replica that has the deleted files in its cache.
+// A program clears an account page by page: when it requests the next page, the files of the previous one are deleted,
+// at the same replica or at another one, which has the deleted files in its cache.
 func TestAnAccountIsClearedPageByPage(t *testing.T) {
 	t.Parallel()
 	one := start(t)
@@ -111,7 +111,7 @@ func TestDeleteUnderConditions(t *testing.T) {
 		}
 		s.holds(t, file, []byte("precious"))
 	}
-	// First who may, and whether there is such a file at all.
+	// Access and existence are decided first.
 	for headers, status := range map[string]int{`If-Match: "x"|Authorization: -`: 401} {
 		if a := s.do(t, "DELETE", file, nil, strings.Split(headers, "|")...); a.status != status {
 			t.Errorf("%s: %v", headers, a)

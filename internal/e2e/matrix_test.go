@@ -5,10 +5,9 @@ import (
 	"testing"
 )
 
-// The callers of the matrix, in the order of its columns. Whose the file is, is said by the
-// row.
+// The callers of the matrix, in the order of its columns. The row says whose the file is.
 //
-//	n  nobody
+//	n  anonymous
 //	o  the user who uploads
 //	c  a colleague: another user of the account, of the group "staff"
 //	e  a user of another account with the owner's number
@@ -19,7 +18,7 @@ import (
 //	v  a service of the account
 const columns = "nocesgpqv"
 
-// matrix is who may do what. The statuses are 2 for success, else 401, 403, 404, 409.
+// matrix says which caller may do what. The statuses are 2 for success, else 401, 403, 404, 409.
 const matrix = `
 file    grant    verbs                             n o c e s g p q v
 user    private  GET HEAD                          1 2 3 3 3 3 3 3 2
@@ -111,7 +110,7 @@ func newWorld(t *testing.T, d *django, backend bool) world {
 	return w
 }
 
-// subject makes a file or an upload of the owner's ("user") or of the form's ("public").
+// subject creates a file or an upload of the owner ("user") or of the form ("public").
 func (w world) subject(t *testing.T, of, grant string) (id string) {
 	t.Helper()
 	owner := w.callers[map[string]byte{"user": 'o', "public": 'p'}[of]]
@@ -127,7 +126,7 @@ func (w world) subject(t *testing.T, of, grant string) (id string) {
 	return id
 }
 
-// do does one thing as c.
+// try makes one request as c.
 func (w world) try(c caller, verb, id, grant string) answer {
 	file, upload := "/files/"+id, "/files/tus/"+id
 	switch verb {

@@ -16,9 +16,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// silent are metrics that a scrape need not have: a counter vector has no series before it has counted, and these
-// count only when something is wrong. The metrics of the disk exist with the embedded store or SQLite only, those of
-// TLS with a certificate.
+// silent are metrics that a scrape may lack: a counter vector has no series before it has counted, and these count
+// only faults. The metrics of the disk exist with the embedded store or SQLite only, those of TLS with a certificate.
 var silent = []string{"holdfast_s3_errors_total", "holdfast_s3_retries_total", "holdfast_sql_errors_total",
 	"holdfast_disk_free_bytes", "holdfast_disk_reserve_bytes", "holdfast_disk_uploads_stopped",
 	"holdfast_tls_certificate_expiry_timestamp_seconds", "holdfast_tls_handshake_failures_total",
@@ -26,7 +25,7 @@ var silent = []string{"holdfast_s3_errors_total", "holdfast_s3_retries_total", "
 
 var metricName = regexp.MustCompile(`\b(?:holdfast|go|process|promhttp)_[a-z0-9_]+`)
 
-// served are the names of all metrics that a service can have, and those of its own families.
+// served returns the names of all metrics that a service can have, and those of its own families.
 func served(t *testing.T) (names map[string]bool, ours []string) {
 	t.Helper()
 	s, _ := everything(t)
@@ -49,7 +48,7 @@ func served(t *testing.T) (names map[string]bool, ours []string) {
 	return names, ours
 }
 
-// Every metric is documented; documents, dashboard and alerts name no other.
+// Every metric is documented; documents, dashboard and alerts name no others.
 func TestMetricNames(t *testing.T) {
 	t.Parallel()
 	names, ours := served(t)

@@ -13,7 +13,7 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// impostor stands before an S3 server and answers in its place what answer answers: true if it did.
+// impostor is a proxy in front of an S3 server that answers requests itself if answer returns true.
 type impostor struct {
 	mu     sync.Mutex
 	answer func(w http.ResponseWriter, r *http.Request) bool
@@ -51,7 +51,7 @@ func isPartCopy(r *http.Request) bool {
 	return r.Header.Get("X-Amz-Copy-Source") != "" && strings.Contains(r.URL.RawQuery, "partNumber")
 }
 
-// answers lets f answer from now on; nil: the store does.
+// answers sets f as the source of answers; nil: the store answers.
 func (i *impostor) answers(f func(w http.ResponseWriter, r *http.Request) bool) (copies int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -59,8 +59,8 @@ func (i *impostor) answers(f func(w http.ResponseWriter, r *http.Request) bool) 
 	return copies
 }
 
-// A web server in the store's place has none of the pages that it is asked for. The service is not ready, and
-// its clients hear that it is unavailable: to them 404 and 410 would say that their uploads are gone.
+// A web server in place of the store has none of the requested pages. The service is not ready, and its clients get
+// errors that say it is unavailable: 404 and 410 would tell them that their uploads are gone.
 func TestAWebServerInPlaceOfTheStore(t *testing.T) {
 	t.Parallel()
 	server := s3test.Start(t)
@@ -114,7 +114,7 @@ func TestAWebServerInPlaceOfTheStore(t *testing.T) {
 	}
 }
 
-// Stores that do not copy parts say so in many ways. A final upload is then read and written, and the store is not
+// Stores that do not copy parts refuse in many ways. A final upload is then read and written, and the store is not
 // asked for copies again.
 func TestConcatenationWithoutCopies(t *testing.T) {
 	t.Parallel()

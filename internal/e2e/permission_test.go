@@ -9,7 +9,7 @@ import (
 	"holdfast/internal/test/pgtest"
 )
 
-// The backend's word opens a file, by every kind of token, for those of its account.
+// The backend's permission opens a file, for every kind of token of its account.
 func TestPermissionByTheBackend(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -25,7 +25,7 @@ func TestPermissionByTheBackend(t *testing.T) {
 		d.allow(c.header, id)
 		c.sees(id, "the owner's")
 		c.gets("HEAD", "/files/"+id, 200, "")
-		c.gets("DELETE", "/files/"+id, 403, noAccess(c.shown, id)) // to read it is all that is given
+		c.gets("DELETE", "/files/"+id, 403, noAccess(c.shown, id)) // it grants only reading
 		if a := c.do("PUT", "/files/"+id+"/grants", `{"access": "public"}`); a.status != 403 {
 			t.Errorf("%s grants: %v", c.name, a)
 		}
@@ -43,7 +43,7 @@ func TestPermissionByTheBackend(t *testing.T) {
 	s.as("nobody", "").gets("GET", "/files/no-such-file", 401, unauthorized)
 	s.as("wrong", "Authorization: Bearer wrong").gets("GET", "/files/"+id, 401, unauthorized)
 	local := s.as("local", "Authorization: Bearer "+s.run("token", "create", "--user", "14", "--account", "1"))
-	local.gets("GET", "/files/"+id, 403, noAccess("14", id)) // the backend does not know it, and is not told it
+	local.gets("GET", "/files/"+id, 403, noAccess("14", id)) // the backend does not know the token, and is not sent it
 	if n := d.questions(); n != before {
 		t.Errorf("the backend was asked %d times about what needs no question", n-before)
 	}
@@ -94,7 +94,7 @@ func TestAnotherAccountsFileThatTheBackendGrants(t *testing.T) {
 	}
 }
 
-// The backend's yes is cached, its no is not.
+// Allowed reads are cached, refusals are not.
 func TestPermissionIsRemembered(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -235,7 +235,7 @@ func (g *granted) toEverybody() {
 	g.denied(g.staff, "14")
 }
 
-// endWithTheFile deletes the file: its grants are gone with it.
+// endWithTheFile deletes the file: its grants are deleted with it.
 func (g *granted) endWithTheFile() {
 	g.T.Helper()
 	g.put(g.owner, `{"access": "public"}`, `{"access":"public","users":[],"groups":[],"tokens":[]}`)
@@ -285,7 +285,7 @@ func TestGrantsThatAreNone(t *testing.T) {
 	}
 }
 
-// Which tokens the command makes, and which it doesn't.
+// The tokens that the command creates and refuses.
 func TestServiceAndGroupTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -307,7 +307,7 @@ func TestServiceAndGroupTokens(t *testing.T) {
 			t.Errorf("token create %q: %v\n%s", args, err, out)
 		}
 	}
-	// A service lists what its account has, and goes on behind anybody's file.
+	// A service lists all files of its account, and pages continue after any user's file.
 	user := s.as("user", "Authorization: Bearer "+s.token)
 	mine := s.as("service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account", "1"))
 	theirs := s.as("another account's service", "Authorization: Bearer "+s.run("token", "create", "--service", "--account",

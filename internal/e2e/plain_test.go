@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A client that knows nothing of resumable uploads sends a file as it is, and gets it back under its name.
+// A client that does not know resumable uploads sends a file as the body, and downloads it under its name.
 func TestPlainUploads(t *testing.T) {
 	t.Parallel()
 	s := start(t, "MAX_FILE_SIZE=20971520", "READ_TIMEOUT=2s")
@@ -48,7 +48,7 @@ func TestPlainUploads(t *testing.T) {
 	}
 }
 
-// checkPlain checks what of plain uploads is refused, and what is said about them.
+// checkPlain checks which plain uploads are refused, and what is answered about others.
 func (s *server) checkPlain(t *testing.T) {
 	t.Helper()
 	const a, wrong = "/files/a.txt", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"
@@ -76,7 +76,7 @@ func (s *server) checkPlain(t *testing.T) {
 	})
 }
 
-// Clients of the IETF's protocol begin uploads where they would send a file without it, in each version.
+// Clients of the IETF's protocol create uploads at the addresses of plain uploads, in each version.
 func TestResumableUploadsElsewhere(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -29,8 +29,8 @@ func refused(t *testing.T, a answer, quota string) {
 	}
 }
 
-// A quota is reserved when an upload begins, or as its bytes come. It is given back when the upload ends
-// without a file, and when the file is deleted.
+// The quota is reserved when an upload begins, or as its bytes come. It is released when the upload ends without a
+// file, and when the file is deleted.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
@@ -110,8 +110,8 @@ func (s *server) needsNoRoomForFinal(t *testing.T) {
 	refused(t, s.do(t, "POST", "/files/tus/", "x", "Upload-Length: 1", octets), "10485760 bytes")
 }
 
-// givesBack begins uploads of 6 MiB beside 4 MiB: one that is deleted, and one that expires. allowSweep lets the
-// next process sweep, even if another one did a moment ago.
+// givesBack begins uploads of 6 MiB beside 4 MiB: one that is deleted, and one that expires. allowSweep lets the next
+// process sweep, even if another one has just done so.
 func (s *server) givesBack(t *testing.T, allowSweep func()) {
 	t.Helper()
 	unfinished := s.create(t, 6*mebi)

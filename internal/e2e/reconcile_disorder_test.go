@@ -18,12 +18,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// disorder is a service whose database and store do not match, in every way that is known.
+// disorder is a service whose database and store differ in every known way.
 type disorder struct {
 	*server
 	backing
 	kept map[string][]byte // files that are in order, by id
-	want map[string]string // the findings, and what a run is to do about each
+	want map[string]string // the findings, and what a run should do about each
 
 	good                                         string // a file in order, with objects beside it
 	missing, short, replaced, rotten, unrecorded string // files whose object or record is wrong
@@ -144,7 +144,7 @@ func (d *disorder) findings() map[string]string {
 	return found
 }
 
-// finds runs reconcile, which should find what is wanted.
+// finds runs reconcile and compares the findings.
 func (d *disorder) finds(t *testing.T, args ...string) {
 	t.Helper()
 	found, clean := d.reconcile(t, args...)
@@ -153,7 +153,7 @@ func (d *disorder) finds(t *testing.T, args ...string) {
 	}
 }
 
-// repairs runs reconcile, which should do something about these findings. Afterwards they are gone.
+// repairs runs reconcile, which should repair these findings. Afterwards they are gone.
 func (d *disorder) repairs(t *testing.T, done map[string]string, args ...string) {
 	t.Helper()
 	maps.Copy(d.want, done)
@@ -163,9 +163,8 @@ func (d *disorder) repairs(t *testing.T, done map[string]string, args ...string)
 	}
 }
 
-// Everything that can go wrong between database and store is planted once. reconcile finds each of
-// them and nothing else, and repairs what is safe. It removes unknown objects only if it is
-// told to, and never young ones.
+// Every difference between database and store is created once. reconcile finds each of them and nothing else, and
+// repairs what is safe. It removes unknown objects only if it is told to, and never young ones.
 func TestReconcile(t *testing.T) {
 	t.Parallel()
 	d := newDisorder(t)

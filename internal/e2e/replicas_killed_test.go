@@ -135,7 +135,7 @@ func startClients(t *testing.T, front *server, seed uint64, uploads int) (*testp
 	return process, said
 }
 
-// arrived gives the SHA-256 of each file that the clients say arrived, by URL.
+// arrived returns the SHA-256 of each file that the clients report as uploaded, by URL.
 func arrived(t *testing.T, said string) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile(said)
@@ -156,9 +156,8 @@ func arrived(t *testing.T, said string) map[string]string {
 	return files
 }
 
-// settles checks that no upload is left with all its bytes and without a record. A client
-// that lost the answer may have begun another upload and never come back: then the sweep
-// finishes the first one, as soon as the lease of the replica that died has expired.
+// settles waits until no upload has all its bytes and no record. A client that lost the answer may have begun another
+// upload and never come back: then the sweep finishes the first one, once the lease of the dead replica has expired.
 func (p *pair) settles(t *testing.T) {
 	t.Helper()
 	const complete = `select count(*) from uploads where state in ('open', 'completing', 'stored')

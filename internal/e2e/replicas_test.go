@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// pair is two replicas: programs that share a PostgreSQL and an S3 server, and nothing else.
+// pair is two replicas: programs that share only a PostgreSQL and an S3 server.
 type pair struct {
 	backing
 	a, b *server
@@ -25,13 +25,13 @@ func startPair(t *testing.T, env ...string) *pair {
 	return p
 }
 
-// begin begins an upload at a. What comes back is its path, the same at both replicas.
+// begin creates an upload at a, and returns its path, which is the same at both replicas.
 func (p *pair) begin(t *testing.T, size int) string {
 	t.Helper()
 	return strings.TrimPrefix(p.a.create(t, size), strings.TrimSuffix(p.a.base, "/files"))
 }
 
-// takenOver checks what the client of a request saw that another request pushed aside.
+// takenOver checks the answer to a request whose upload another request took over.
 func takenOver(t *testing.T, in *bufio.Reader) {
 	t.Helper()
 	res, err := http.ReadResponse(in, nil)
@@ -71,9 +71,8 @@ func TestReplicasInTurn(t *testing.T) {
 	}
 }
 
-// A slow PATCH runs at one replica, and the client continues at the other one. The first replica
-// is alive and renews its lease, so the second gets the upload only because it asked the
-// first one, which let go.
+// A slow PATCH runs at one replica, and the client continues at the other one. The first replica is alive and renews
+// its lease, so the second gets the upload only because it asked the first one to release it.
 func TestReplicaAsksTheOther(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)
@@ -88,8 +87,7 @@ func TestReplicaAsksTheOther(t *testing.T) {
 	}
 	takenOver(t, slow)
 
-	// A PATCH takes over as well. It starts where the client last knew the upload to be,
-	// and that is too early by now.
+	// A PATCH takes over as well. It starts at the last offset that the client knows, which is too low by now.
 	_, slow = p.b.stallAt(t, at, 2*mebi, content[2*mebi:11*mebi])
 	if a := p.a.patch(t, at, 2*mebi, content[2*mebi:3*mebi]); a.status != 409 || a.code() != "UPLOAD_001" {
 		t.Errorf("PATCH at the other replica: %v, want 409", a)
@@ -111,8 +109,8 @@ func TestReplicaAsksTheOther(t *testing.T) {
 	}
 }
 
-// A replica dies in the middle of a PATCH, with the lease. The other one waits until that
-// has run out, and goes on with all that was ever answered.
+// A replica dies in the middle of a PATCH, with the lease. The other one waits until the lease has expired, and
+// continues with everything that was ever answered.
 func TestReplicaDies(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)
@@ -128,8 +126,8 @@ func TestReplicaDies(t *testing.T) {
 	p.a.holds(t, strings.Replace(at, "/tus/", "/", 1), content)
 }
 
-// A replica stands still in the middle of a PATCH, for longer than its lease lasts, and
-// then goes on as if nothing had been: what it still believes to own changes nothing.
+// A replica freezes in the middle of a PATCH, for longer than its lease lasts, and then continues: it has lost the
+// lease without knowing it, and changes nothing.
 func TestReplicaStandsStill(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)

@@ -45,7 +45,7 @@ func TestResumableUploads(t *testing.T) {
 	}
 }
 
-// cancels begins an upload, which another caller can't end, and its own can.
+// cancels creates an upload that another caller can't cancel, and its own can.
 func (d draft) cancels(t *testing.T) {
 	t.Helper()
 	at := d.post(t, false, "x").header.Get("Location")

@@ -20,9 +20,9 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// Two replicas stand behind nginx, and are restarted one after the other, twice each, while
-// clients send and fetch files. No transfer fails, each replica ends without an error, and all
-// that a client notices is that now and then a request has to be made again.
+// Two replicas behind nginx are restarted one after the other, twice each, while clients upload and download. No
+// transfer fails, each replica ends without an error, and clients only notice that a request has to be repeated now
+// and then.
 func TestRollingRestart(t *testing.T) {
 	const restarts = 4
 	port, err := testproc.FreePort()
@@ -96,7 +96,7 @@ func startTraffic(t *testing.T, front *server, files *filed) (traffic []*travell
 	}
 }
 
-// filed are the files that were sent: their SHA-256, by URL.
+// filed are the uploaded files: their SHA-256, by URL.
 type filed struct {
 	mu   sync.Mutex
 	sums map[string]string
@@ -108,8 +108,7 @@ func (f *filed) add(url, sum string) {
 	f.sums[url] = sum
 }
 
-// traveller is one client, on a line that is slow enough for a transfer to be interrupted.
-// Its errors go to t.
+// traveller is one client, on a line that is slow enough for a transfer to be interrupted. It reports errors to t.
 type traveller struct {
 	*sender.Client
 	t     *testing.T

@@ -23,8 +23,8 @@ import (
 // binary is the program with the race detector.
 var binary string
 
-// beside is how many tests that call t.Parallel run at the same time. They are those
-// that mostly wait, for a lease or a fault to end, so there are more than processors.
+// beside is how many tests that call t.Parallel run at the same time. They mostly wait, for a lease or a fault to end,
+// so there are more of them than processors.
 const beside = "8"
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
@@ -60,7 +60,7 @@ func buildAndRun(m *testing.M) int {
 	return code
 }
 
-// whole says whether all tests are run.
+// whole reports whether all tests are run.
 func whole() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.list"} {
 		if flag.Lookup(name).Value.String() != "" {
@@ -70,7 +70,7 @@ func whole() bool {
 	return true
 }
 
-// patience is for what must happen some time; no test hangs on how soon.
+// patience is the longest wait for something that must happen; no test depends on how soon it happens.
 const patience = 90 * time.Second
 
 // server is the program with a data folder and a port of its own, which outlive it.
@@ -114,8 +114,8 @@ func newServer(t *testing.T, env ...string) *server {
 	return s
 }
 
-// newLines is for connections of our own: net/http/httptest closes those that are idle of the
-// default one whenever one of its servers ends.
+// newLines returns a transport of our own: whenever a server of net/http/httptest ends, it closes the idle connections
+// of the default one.
 func newLines() *http.Transport { return http.DefaultTransport.(*http.Transport).Clone() }
 
 // start starts a server and waits until it serves.
@@ -139,7 +139,7 @@ func (s *server) checkLog() {
 	}
 }
 
-// command is the program with the server's settings.
+// command returns the program as a command with the server's settings.
 func (s *server) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(cmp.Or(s.binary, binary), args...)
 	cmd.Dir, cmd.Env = s.folder, s.env
@@ -172,7 +172,7 @@ func (s *server) begin() (stdout string) {
 	return stdout
 }
 
-// launch starts the process and waits until it says that it is ready, and with what token.
+// launch starts the process and waits until it prints that it is ready, and its token.
 func (s *server) launch() {
 	s.t.Helper()
 	stdout := s.begin()
@@ -228,7 +228,7 @@ func (s *server) run(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// eventually waits until done says so.
+// eventually waits until done returns true.
 func (s *server) eventually(what string, done func() bool) {
 	s.t.Helper()
 	for end := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {

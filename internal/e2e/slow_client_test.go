@@ -11,7 +11,7 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// get begins a download and takes nothing of it yet.
+// get begins a download without reading it.
 func (s *server) get(t *testing.T, file string, headers ...string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequest("GET", file, nil)
@@ -32,8 +32,8 @@ func (s *server) get(t *testing.T, file string, headers ...string) *http.Respons
 
 const cutByClient = `holdfast_download_aborted_total{by="client"}`
 
-// A client that pauses is waited for and gets all of it, also when the store's time would have been over. Here
-// a client may take an hour, so the pauses are too long for the store alone, however busy the machine is.
+// A client that pauses gets the whole file, even if the time limit for the store would have passed. Here a client may
+// take an hour, so the pauses are too long for the store alone, however busy the machine is.
 func TestPausingClient(t *testing.T) {
 	t.Parallel()
 	const storeTime = 5 * time.Second
@@ -71,7 +71,7 @@ func TestPausingClient(t *testing.T) {
 	}
 }
 
-// A client that takes nothing any more is cut off.
+// A client that stops reading is cut off.
 func TestClientThatStandsStill(t *testing.T) {
 	t.Parallel()
 	s := start(t, append(objectStore(s3test.Start(t)), "WRITE_TIMEOUT=1h")...)

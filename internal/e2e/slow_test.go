@@ -19,8 +19,8 @@ import (
 const (
 	slowClients = 2000
 	slowRate    = 1000 // bytes a second of each
-	// What each of them sends at once, when it begins. All together it is more than the
-	// smaller MEMORY_BUDGET here, so that it can't be held.
+	// The bytes that each of them sends at its beginning. All together are more than the smaller MEMORY_BUDGET here,
+	// so they can't be held.
 	slowBurst = 40 << 10
 	slowSize  = 512 << 10 // bytes of each of their files; none comes to its end
 
@@ -28,10 +28,9 @@ const (
 	fastSize  = 96 * mebi
 )
 
-// 2,000 clients send 1 KB/s each, and beside them one is fast: it loses less than a quarter
-// of its speed, and the program's memory stays within its budget and 200 MiB. Both are
-// judged by `make crowd`, which runs this test alone; beside others it sees only that all
-// get through.
+// 2,000 clients send 1 KB/s each, and one beside them is fast: it loses less than a quarter of its speed, and the
+// program's memory stays within its budget and 200 MiB. Both are judged by `make crowd`, which runs this test alone;
+// beside other tests it only checks that all requests succeed.
 func TestFastBesideSlow(t *testing.T) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
@@ -114,7 +113,7 @@ func (s *server) memory(t *testing.T, name string) (n int) {
 	return n << 10
 }
 
-// fast uploads files, each in one PATCH, and gives the bytes a second.
+// fast uploads files, each in one PATCH, and returns the bytes per second.
 func (s *server) fast(t *testing.T, content []byte) float64 {
 	t.Helper()
 	begun := time.Now()
@@ -161,7 +160,7 @@ type slowClient struct {
 	sent     int
 }
 
-// crowd has them come and begin to send.
+// crowd starts the clients.
 func (s *server) crowd(t *testing.T) *crowd {
 	t.Helper()
 	c := &crowd{content: random(slowSize), clients: make([]slowClient, slowClients)}
@@ -215,15 +214,15 @@ func (c *crowd) send(t *testing.T) {
 	}
 }
 
-// leave checks that all of them were served until now, has them go, and some come back
-// to send the rest.
+// leave checks that all of them were served until now, closes their connections, and lets some come back to send the
+// rest.
 func (c *crowd) leave(t *testing.T, s *server) {
 	t.Helper()
 	c.over.Store(true)
 	c.ended.Wait()
 	for i := range c.clients {
 		conn := c.clients[i].conn
-		conn.SetReadDeadline(time.Now()) // what is there already is read all the same
+		conn.SetReadDeadline(time.Now()) // answers that have arrived are read nevertheless
 		b := make([]byte, 200)
 		if n, err := conn.Read(b); n > 0 || !os.IsTimeout(err) {
 			t.Fatalf("a slow client was answered %q %v", b[:n], err)

@@ -55,7 +55,7 @@ func (s *server) open(t *testing.T, head string) (*net.TCPConn, *bufio.Reader) {
 	return conn.(*net.TCPConn), bufio.NewReader(conn)
 }
 
-// The offset that is answered to an upload that a stop interrupts is the one after the restart.
+// After a restart the offset is the one that was answered to the upload that the stop interrupted.
 func TestStopDuringPatch(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -122,7 +122,7 @@ func TestStopAfterDelay(t *testing.T) {
 	s.ended(t)
 }
 
-// A client that is slow, but takes all of its file within the time, gets it.
+// A slow client that reads its whole file within the time limit gets it.
 func TestStopLetsDownloadsEnd(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DRAIN_TIMEOUT=5m")
@@ -140,7 +140,7 @@ func TestStopLetsDownloadsEnd(t *testing.T) {
 	s.ended(t)
 }
 
-// One that takes nothing any more is cut off, and the status is 0 all the same.
+// A client that stops reading is cut off, and the status is 0 nevertheless.
 func TestStopCutsDownloads(t *testing.T) {
 	t.Parallel()
 	s := start(t, "DRAIN_TIMEOUT=1s")
@@ -184,8 +184,8 @@ func TestStopClosesIdleConnections(t *testing.T) {
 	s.ended(t)
 }
 
-// A form comes whole or not at all, so it may come to its end; one that does not, within
-// the time, is cut off and leaves nothing.
+// A form comes whole or not at all, so it may end during the stop; one that does not end within the time limit is cut
+// off and leaves nothing.
 func TestStopDuringForm(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

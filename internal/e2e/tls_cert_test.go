@@ -16,7 +16,7 @@ import (
 	"holdfast/internal/test/tlstest"
 )
 
-// shown is the serial number of the certificate that the server shows now.
+// shown returns the serial number of the certificate that the server uses now.
 func (s secure) shown(t *testing.T) string {
 	t.Helper()
 	c, err := tls.Dial("tcp", s.host(), s.authority.Trust())
@@ -27,7 +27,7 @@ func (s secure) shown(t *testing.T) string {
 	return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
 }
 
-// A renewed certificate is used without a restart, and no request fails for it. One that is none changes nothing.
+// A renewed certificate is used without a restart, and without a failed request. An invalid one changes nothing.
 func TestRenewedCertificate(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t)
@@ -81,7 +81,7 @@ func (s *server) logged() string {
 	return string(b)
 }
 
-// With a certificate that is none the service does not start, and says which file it is.
+// With an invalid certificate the service does not start, and names the file.
 func TestStartWithAWrongCertificate(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(s secure, cert, key string){
@@ -117,7 +117,7 @@ func TestWhatThePortSpeaks(t *testing.T) {
 	s.run("healthcheck")
 }
 
-// Scanners fill no log, and are counted.
+// Scanners do not fill the log, and are counted.
 func TestScannersFillNoLog(t *testing.T) {
 	t.Parallel()
 	s := startSecure(t)

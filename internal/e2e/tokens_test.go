@@ -9,7 +9,7 @@ import (
 	"holdfast/internal/test/redistest"
 )
 
-// few is a limit of 5 wrong tokens from an address, which no test waits for the end of.
+// few is a limit of 5 wrong tokens per address, in a window that no test waits for.
 var few = []string{"RATE_LIMIT_ENABLED=on", "RATE_LIMIT_AUTH_FAILURES=5", "RATE_LIMIT_AUTH_WINDOW=5h",
 	"RATE_LIMIT_DOWNLOAD_REQUESTS=1000", "RATE_LIMIT_UPLOAD_REQUESTS=1000"}
 
@@ -29,8 +29,8 @@ func (s *server) publish(t *testing.T, address string) {
 	}
 }
 
-// Behind one address some have cookies of another application, one has a program with an old
-// token, and one tries tokens. Those with good ones work on.
+// Behind one address some clients have cookies of another application, one has a program with an old token, and one
+// guesses tokens. Those with valid tokens are not affected.
 func TestWrongTokensLockNobodyOut(t *testing.T) {
 	t.Parallel()
 	onMemoryAndRedis(t, few, func(t *testing.T, s *server) {
@@ -43,7 +43,7 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 			s.check(t, []line{
 				{"GET", public, anonymous + "|Cookie: token=of-the-shop-on-this-domain", "", 200, "", "public"},
 				{"HEAD", public, anonymous + "|Cookie: token=of-the-shop-on-this-domain", "", 200, "", ""},
-				// A cookie is no token here, also a good one.
+				// A cookie is not accepted here, not even a valid one.
 				{"DELETE", private, anonymous + "|Cookie: token=" + s.token, "", 401, "AUTH_001", ""},
 				{"DELETE", private, anonymous + "|Cookie: token=old", "", 401, "AUTH_001", ""},
 			})

@@ -12,7 +12,7 @@ import (
 	"holdfast/internal/test/badline"
 )
 
-// What people download with goes on by itself over a line that breaks again and again.
+// Common download tools resume by themselves over a line that breaks again and again.
 func TestDownloadTools(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -15,8 +15,8 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// person runs `holdfast upload` and `holdfast download` in a folder of their own, over a line
-// to the server that can be spoiled.
+// person runs `holdfast upload` and `holdfast download` in a folder of their own, over a line to the server that can
+// have faults.
 type person struct {
 	*server
 	t    *testing.T
@@ -169,7 +169,7 @@ func (p *person) notedOffset(t *testing.T) string {
 		"Tus-Resumable: 1.0.0").header.Get("Upload-Offset")
 }
 
-// After Ctrl-C in the middle, the same command goes on where it was.
+// After Ctrl-C in the middle, the same command resumes.
 func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t)
@@ -206,7 +206,7 @@ func TestCommandsGoOnAfterCtrlC(t *testing.T) {
 	}
 }
 
-// A line that breaks again and again, and a server that dies, are no more than a delay.
+// A line that breaks again and again, and a server that dies, only delay a transfer.
 func TestCommandsOverABadLine(t *testing.T) {
 	p := newPerson(t)
 	content := random(30 << 20)

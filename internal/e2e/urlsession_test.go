@@ -17,16 +17,16 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// urlSession uploads as Apple's URLSession does: all of a file in one request, that says so; when the connection is
-// lost, it asks for the offset, and sends the rest in one request again.
+// urlSession uploads like Apple's URLSession: the whole file in one request that says so; when the connection is lost,
+// it requests the offset, and sends the rest in one request again.
 type urlSession struct {
 	draft
 	t       *testing.T
 	rand    *rand.Rand
 	content []byte
 	at      string // the upload's URL; empty: none is known yet
-	acked   int    // the highest offset that an interim answer told
-	sent    int    // no byte behind this was given to the network
+	acked   int    // the highest offset in an interim answer
+	sent    int    // no byte after this offset was sent
 	cuts    int
 }
 
@@ -51,7 +51,7 @@ func (u *urlSession) run() string {
 	return ""
 }
 
-// offset asks where to go on: not before what was acknowledged, or it would be sent twice. -1 is an error.
+// offset requests the offset. It must not be below an acknowledged one, or bytes would be sent twice. -1 is an error.
 func (u *urlSession) offset() int {
 	var a answer
 	var err error
@@ -128,7 +128,7 @@ func (u *urlSession) send(offset int) (int, http.Header) {
 	}
 }
 
-// interim notes what an interim answer tells.
+// interim records the offset in an interim answer.
 func (u *urlSession) interim(h http.Header) {
 	if at := h.Get("Location"); at != "" {
 		u.at = at
@@ -144,7 +144,7 @@ func (u *urlSession) interim(h http.Header) {
 	}
 }
 
-// appleVersions are those that iOS and macOS speak, and the protocol as the RFC will have it.
+// appleVersions are the versions of iOS and macOS, and the protocol of the future RFC.
 var appleVersions = [...]string{"3", "5", "6", "8", ""}
 
 // A client like URLSession, whose connection is cut at random, ends up with whole files, and sends no byte again that
@@ -172,7 +172,7 @@ func TestURLSession(t *testing.T) {
 	}
 }
 
-// The same, while the service is killed again and again: what 104 acknowledged is there after each start.
+// The same, while the service is killed again and again: what a 104 acknowledged is there after each start.
 func TestURLSessionAndKill9(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string]func(*testing.T) []string{

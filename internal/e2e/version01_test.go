@@ -56,8 +56,8 @@ func startVersion01(t *testing.T) *server {
 	return s
 }
 
-// A data folder of version 0.1, whose embedded store was another one, opens and goes on: files are there, the
-// unfinished upload is finished, a backup has all of it, and everything is in order afterwards.
+// A data folder of version 0.1, whose embedded store was another one, can be used: files are there, the unfinished
+// upload can be finished, a backup has everything, and reconcile finds nothing afterwards.
 func TestDataFolderOfVersion01(t *testing.T) {
 	t.Parallel()
 	s := startVersion01(t)

@@ -47,8 +47,8 @@ type redisScene struct {
 	id, own                    string // the user's file, and the local token's
 }
 
-// Redis stops, starts, hangs and goes on under load. Meanwhile a caller whose token is in Redis gets the
-// contract's 503, and is never treated as anonymous; other callers are served. Afterwards all is well without help.
+// Redis stops, starts, hangs and recovers under load. Meanwhile a caller whose token is in Redis gets the contract's
+// 503, and is never treated as anonymous; other callers are served. Afterwards everything works again by itself.
 func TestRedisStopsUnderLoad(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -122,8 +122,8 @@ func (r *redisScene) fails(t *testing.T, how string, begin, end func()) {
 	r.eventually("ready again", func() bool { return ready() == 200 })
 }
 
-// The backend is late, fails, and is gone: callers get the contract's statuses, no goroutine or
-// connection stays open, and all is well again without help.
+// The backend is slow, fails, and is gone: callers get the contract's statuses, no goroutine or connection stays open,
+// and afterwards everything works again by itself.
 func TestBackendFailsUnderLoad(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -176,7 +176,7 @@ func TestBackendFailsUnderLoad(t *testing.T) {
 	s.settles(was)
 }
 
-// PostgreSQL stops and starts: 503 meanwhile, and all is well again without help.
+// PostgreSQL stops and starts: 503 meanwhile, and afterwards everything works again by itself.
 func TestDatabaseStopsUnderCallers(t *testing.T) {
 	t.Parallel()
 	d, pg := startDjango(t), pgtest.Start(t)
@@ -197,8 +197,8 @@ func TestDatabaseStopsUnderCallers(t *testing.T) {
 	})
 }
 
-// While a thousand wrong tokens of every kind come each second, right ones are accepted, and
-// nothing stays open afterwards.
+// While a thousand wrong tokens of every kind arrive each second, valid ones are accepted, and no resource stays in
+// use afterwards.
 func TestThousandsOfWrongTokens(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)

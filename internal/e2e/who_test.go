@@ -47,8 +47,8 @@ func (d *django) callers(s *server) []caller {
 	}
 }
 
-// Every kind of identity uploads, downloads what it uploaded by header and by cookie, and
-// gets no further: not into others' uploads, nor into their files.
+// Every kind of identity uploads, downloads its own files by header and by cookie, and gets no access to others'
+// uploads and files.
 func TestEveryKindUploadsAndDownloads(t *testing.T) {
 	t.Parallel()
 	d := startDjango(t)
@@ -158,7 +158,7 @@ func TestIDEncodings(t *testing.T) {
 	}
 }
 
-// What a method is overridden to is judged as that.
+// Access is decided by the overriding method.
 func TestMethodOverride(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -168,11 +168,11 @@ func TestMethodOverride(t *testing.T) {
 	for _, method := range []string{"DELETE", "delete", "PATCH", "HEAD"} {
 		stranger.gets("POST", "/files/tus/"+id, 403, noAccess("2", id), "X-HTTP-Method-Override: "+method, octets,
 			"Upload-Offset: 0")
-		if method != "HEAD" { // which a cookie may do
+		if method != "HEAD" { // a cookie is valid for HEAD
 			s.as("cookie", "Cookie: token="+s.token).gets("POST", "/files/tus/"+id, 401, unauthorized,
 				"X-HTTP-Method-Override: "+method, octets, "Upload-Offset: 0")
 		}
-		for _, c := range []caller{me, stranger} { // nothing but tus knows of it
+		for _, c := range []caller{me, stranger} { // only tus knows X-HTTP-Method-Override
 			if a := c.do("POST", "/files/"+id, nil, "X-HTTP-Method-Override: "+method); a.status != 405 {
 				t.Errorf("%s: POST for %s: %v", c.name, method, a)
 			}
