@@ -1,5 +1,5 @@
-"""What schemathesis has to be told beside openapi.json: how the bytes of an upload are sent, and where
-uploads are. It can't read an id out of Location, and without one would hear nothing but 404."""
+"""What schemathesis needs besides openapi.json: how the bytes of an upload are sent, and the ids of
+uploads. It can't read an id from Location, and without one every answer would be 404."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ turn = itertools.count()
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Every second call that is meant to be right goes to an upload that is there."""
+    """Sends every second valid call to an existing upload."""
     if case.operation.path == "/tus/{id}" and case.meta.generation.mode == GenerationMode.POSITIVE and next(turn) % 2:
         case.path_parameters["id"] = begin_upload()
         case.headers["Tus-Resumable"] = "1.0.0"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every linter over the Go modules and the page, also after one has found something. The programs are
+# Runs every linter over the Go modules and the page, even after one has found something. The programs are
 # tools of the module in scripts/lint, so that what they need stays out of the service's go.mod.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -21,8 +21,8 @@ formatted() {
 }
 check . formatted .
 
-# Errors that are not looked at. Not in tests, which fail by themselves. errcheck.txt has what may be left, with reasons;
-# so may Close (what was only read is closed: nothing is lost) and reading away what is left of an answer.
+# Errors that are ignored, except in tests, which fail by themselves. errcheck.txt lists the allowed functions, with reasons.
+# Close may be ignored, too (of what was only read: nothing is lost), and so may draining the rest of an answer.
 errors() {
   local found status=0
   found=$(go tool -modfile="$root/scripts/lint/go.mod" errcheck -ignoretests -exclude "$root/scripts/lint/errcheck.txt" ./...) || status=$?

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all Go tests several times while other processes compute: soak.sh RUNS BUSY. A test that depends on the machine's
-# speed fails in some run. It goes on after a failed run, and says in the end which runs failed, and where their output
-# is. Interrupted, it says that of the runs that have ended. The exit status is 0 if every run has passed.
+# speed fails in some run. It continues after a failed run, and reports in the end which runs failed, and where their output
+# is. If it is interrupted, it reports the runs that have ended. The exit status is 0 if every run has passed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 runs=$1 busy=$2
@@ -31,7 +31,7 @@ trap 'exit 143' TERM
 for ((i = 0; i < busy; i++)); do
   while kill -0 $$ 2>/dev/null; do for ((j = 0; j < 100000; j++)); do :; done; done &
   loops+=($!)
-  disown # its end is no news
+  disown # bash would report its end
 done
 
 set -m # the tests are a process group of their own, so that all of them can be ended

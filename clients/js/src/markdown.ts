@@ -35,7 +35,7 @@ export function markdownLink(name: string, url: string, image: boolean): string 
   return `${image ? '!' : ''}[${label}](${url})`;
 }
 
-/** The id of the file at this address; null if it is none of the service under `base`. */
+/** The id of the file at this address; null if it is not a file of the service under `base`. */
 export function fileId(href: string, base: string): string | null {
   let url: string;
   try {
@@ -53,14 +53,14 @@ const isLink = (token: Token): token is Tokens.Link | Tokens.Image => token.type
 
 const isBare = (token: Tokens.Link | Tokens.Image) => 'autolink' in token && token.autolink === true;
 
-/** A label's text: what is left of it without its marks. */
+/** A label's text without formatting. */
 function plain(token: Token): string {
   if (token.type === 'image') return marked.Lexer.lexInline(imageLabel(token.raw)).map(plain).join('');
   if ('tokens' in token && token.tokens) return token.tokens.map(plain).join('');
   return 'text' in token && typeof token.text === 'string' ? decoded(token.type, token.text) : '';
 }
 
-/** What stands in the brackets. marked drops an image's escapes before it reads its marks. */
+/** The text in the brackets. marked drops an image's escapes before it parses its formatting. */
 function imageLabel(raw: string): string {
   let depth = 1;
   for (let at = 2; at < raw.length; at++) {

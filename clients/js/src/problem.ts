@@ -1,4 +1,4 @@
-/** Errors, in words that people can act on. */
+/** Errors, and messages that say what to do. */
 
 import { DetailedError } from 'tus-js-client';
 import { fill, type Language, type Values } from './i18n.js';

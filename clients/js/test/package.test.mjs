@@ -58,7 +58,7 @@ test('the worker is where a bundler looks for it', () => {
   assert.ok(read('dist/index.js').includes('new URL("./checksum.worker.js", import.meta.url)'));
 });
 
-/** Checks a file of the project as strictly as TypeScript can. Returns what it says. */
+/** Checks a file of the project as strictly as TypeScript can. Returns the compiler's output. */
 function check(source, resolution) {
   writeFileSync(join(project, 'use.ts'), source);
   const kind = resolution === 'bundler' ? 'esnext' : resolution;

@@ -2,5 +2,5 @@
 
 - django_holdfast.storage.HoldfastStorage is a backend for STORAGES.
 - django_holdfast.tokens writes the tokens of signed-in users to the Redis that Holdfast reads.
-- django_holdfast.permission answers Holdfast's question who may read a file.
+- django_holdfast.permission answers Holdfast's requests whether a caller may read a file.
 """

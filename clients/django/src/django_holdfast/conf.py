@@ -21,7 +21,7 @@ _DEFAULTS: dict[str, Any] = {
     "TOKEN_ITERATIONS": 1,
     # Models whose rows are tokens, with `key` and `user`, such as "authtoken.Token" of Django REST framework.
     "TOKEN_MODELS": (),
-    # The path of a function (caller, file_id) -> bool, which says who may read a file.
+    # The path of a function (caller, file_id) -> bool that decides whether the caller may read the file.
     "MAY_READ": None,
 }
 
@@ -47,7 +47,7 @@ def token_models() -> list[type[Model]]:
 
 
 def account_of(user: Any) -> int:
-    """The account of a user: a number above 0, as Holdfast wants it."""
+    """Returns the account of a user: a number above 0, as Holdfast requires."""
     account = _get("ACCOUNT")
     if isinstance(account, str):
         account = import_string(account)(user)

@@ -8,7 +8,7 @@ from django.db import models
 
 
 class SessionToken(models.Model):
-    """The token that one session of a user has for Holdfast. Only its digest is stored, under which it is in Redis."""
+    """A session's token for Holdfast. Only its digest is stored, which is also the token's key in Redis."""
 
     digest = models.CharField(max_length=64, primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

@@ -1,4 +1,4 @@
-"""Holdfast's question who may read a file: POST {BACKEND_PRIVATE_URL}/attachments/check-permission.
+"""Holdfast's request whether a caller may read a file: POST {BACKEND_PRIVATE_URL}/attachments/check-permission.
 
 Holdfast asks about files of the caller's own account which the caller does not own, with exactly one credential of
 the caller. HOLDFAST["MAY_READ"] names the function that decides.
@@ -25,10 +25,10 @@ _HEADERS: dict[str, Literal["user", "guest", "public"]] = {
 
 @dataclass(frozen=True)
 class Caller:
-    """Who wants to read a file.
+    """The caller that wants to read a file.
 
-    A "user" has a token of this package, which was checked: user is set. A "guest" and a "public" form have the token
-    that the project made for them: whoever decides has to check it, since this view believes nobody.
+    A "user" has a token of this package, which this view has checked: user is set. A "guest" and a "public" form have
+    the token that the project made for them. This view does not check it: the deciding function has to.
     """
 
     kind: Literal["user", "guest", "public"]
@@ -39,7 +39,7 @@ class Caller:
 @csrf_exempt
 @require_POST
 def check_permission(request: HttpRequest) -> HttpResponse:
-    """204: may read; 403: may not; 401: the token is of no user; 400: the question is not as Holdfast asks it."""
+    """204: may read; 403: may not; 401: no user has this token; 400: not a request of Holdfast's."""
     given = [(kind, request.headers[name]) for name, kind in _HEADERS.items() if name in request.headers]
     file_ids = request.POST.getlist("file_id")
     if len(given) != 1 or len(file_ids) != 1 or not file_ids[0]:

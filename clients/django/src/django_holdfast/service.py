@@ -26,9 +26,9 @@ _RETRIED = {408, 409, 423, 429}  # and all from 500 on
 
 
 class HoldfastError(OSError):
-    """An answer of the service that another try would not change.
+    """A refusal of the service: a retry would not change it.
 
-    status is that of HTTP, code and reason are the service's own: see "Errors" of its /docs.
+    status is the HTTP status; code and reason are the service's own: see "Errors" in its /docs.
     """
 
     def __init__(self, status: int, code: str = "", message: str = "", reason: str = "") -> None:
@@ -38,12 +38,12 @@ class HoldfastError(OSError):
 
 
 class Unavailable(HoldfastError):
-    """The service could not be reached, or could not answer, until the patience was at its end."""
+    """The service could not be reached, or could not answer, for the whole patience."""
 
 
 @dataclass
 class FileInfo:
-    """What the service tells about a file."""
+    """What the service knows about a file."""
 
     size: int  # bytes
     type: str
@@ -53,7 +53,7 @@ class FileInfo:
 
 @dataclass
 class Patience:
-    """Decides whether a request is repeated: within so many seconds without progress."""
+    """Decides whether a request is retried: for at most that many seconds without progress."""
 
     seconds: float
     _since: float = field(default_factory=time.monotonic)
@@ -63,7 +63,7 @@ class Patience:
         self._since, self._tries = time.monotonic(), 0
 
     def wait(self, error: Exception, at_least: float = 0) -> None:
-        """Sleeps before the next try, or raises Unavailable if there is none."""
+        """Sleeps before the next attempt, or raises Unavailable if the patience is used up."""
         delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2**self._tries) * random.uniform(0.5, 1.5)  # noqa: S311
         self._tries += 1
         delay = max(delay, at_least)
@@ -116,17 +116,17 @@ class Service:
             # An empty file is complete when it is created.
             self._send(upload, offset, chunk, f"sha-256=:{base64.b64encode(whole.digest()).decode()}:")
         except BaseException:
-            # Nobody will go on with it, or know the file that it may have become.
+            # No caller will continue it, or know the file that it may have become.
             with contextlib.suppress(Temporary, HoldfastError):
                 self.once("DELETE", upload)
             raise
         return file_id
 
     def _send(self, url: str, start: int, chunk: bytes, digest: str = "") -> None:
-        """Sends the bytes from start on. After a failure it asks how many of them have arrived, and goes on there.
+        """Sends the bytes from start on. After a failure it asks how many of them have arrived, and continues there.
 
-        The last ones come with the digest of the whole file, without which the service would make no file of them. A
-        checksum of each chunk (Upload-Checksum) would lose what came before the connection broke.
+        The last chunk has the digest of the whole file: if the bytes differ, the service makes no file of them. A
+        checksum of each chunk (Upload-Checksum) would lose the bytes that came before the connection broke.
         """
         patience, offset, end = Patience(self.patience), start, start + len(chunk)
         while offset < end:
@@ -159,11 +159,11 @@ class Service:
         )
 
     def read_from(self, file_id: str, offset: int, etag: str) -> requests.Response:
-        """Opens the file's bytes from an offset on, once. The caller closes the response."""
+        """Opens the file's bytes from an offset on, without a retry. The caller closes the response."""
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={offset}-"}
         if etag and not etag.startswith("W/"):
             headers["If-Match"] = etag
-        # The store itself may answer (DOWNLOAD_MODE=redirect); it has other tags.
+        # The store itself may answer (DOWNLOAD_MODE=redirect); its ETags differ.
         response = self.once("GET", self.file_url(file_id), headers=headers, stream=True, allow_redirects=True)
         if response.status_code != 206 or not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
             response.close()
@@ -171,7 +171,7 @@ class Service:
         return response
 
     def link(self, file_id: str, seconds: int, disposition: str) -> tuple[str, datetime]:
-        """Creates a signed link, and returns its URL and its end."""
+        """Creates a signed link, and returns its URL and its expiry."""
         asked = {"expires_in": seconds, "disposition": disposition}
         link = self.ask("POST", f"{self.file_url(file_id)}/links", json=asked).json()
         return link["url"], datetime.fromisoformat(link["expires_at"].replace("Z", "+00:00"))
@@ -190,7 +190,7 @@ class Service:
             after = page["next"]
 
     def ask(self, method: str, url: str, **options: Any) -> requests.Response:
-        """Sends a request until it is answered for good. A refusal is a HoldfastError."""
+        """Sends a request, and retries temporary failures. A refusal is a HoldfastError."""
         patience = Patience(self.patience)
         while True:
             try:
@@ -201,7 +201,7 @@ class Service:
     def once(
         self, method: str, url: str, *, headers: dict[str, str] | None = None, **options: Any
     ) -> requests.Response:
-        """Sends a request, once. What may be repeated is raised as Temporary."""
+        """Sends a request, once. A failure that a retry may fix is raised as Temporary."""
         headers = {"Tus-Resumable": "1.0.0"} | (headers or {})
         options.setdefault("allow_redirects", False)
         try:
@@ -221,7 +221,7 @@ class Service:
 
 
 class Temporary(Exception):
-    """A failure after which another try may succeed, after so many seconds."""
+    """A failure after which a retry may succeed, after that many seconds."""
 
     def __init__(self, error: Exception, after: float = 0) -> None:
         super().__init__(str(error))

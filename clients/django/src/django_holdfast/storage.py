@@ -22,7 +22,7 @@ from django.utils import timezone as django_timezone
 from .service import FileInfo, HoldfastError, Patience, Service, Temporary, broken_off
 
 _BUFFER = 256 << 10  # bytes that are read at a time
-_MOST_LINKS = 1000  # that are kept for the next time they are asked for
+_MOST_LINKS = 1000  # in the cache
 _DISPOSITIONS = ("attachment", "inline")
 
 
@@ -31,14 +31,14 @@ _DISPOSITIONS = ("attachment", "inline")
 class HoldfastStorage(Storage):
     """Files in a Holdfast.
 
-    The name of a saved file, which Django keeps in its database, is the id that the service gave it, and never the
-    name that was asked for: that one the service keeps, and tells to those who download the file. So no name is ever
+    The name of a saved file, which Django keeps in its database, is the id that the service gave it, and not the
+    requested name. The service keeps that name, and sends it to clients that download the file. So no name is ever
     taken, and folders (upload_to) have no meaning.
 
     Errors are HoldfastError, an OSError, with the service's status and code; FileNotFoundError if there is no such
-    file. A request that fails for a moment is repeated for `patience` seconds without progress.
+    file. A request that fails temporarily is retried for `patience` seconds without progress.
 
-    Options: url, the base URL of the service's files, as this program reaches it. token, one of `holdfast token create
+    Options: url, the base URL of the service's files, as this program reaches it. token, made by `holdfast token create
     --service --account N`. link_expires_in, how long a link of url() is valid at least half of, in seconds, and
     link_disposition, "attachment" or "inline". signed_links=False for plain URLs, which open public files and those
     that a visitor's own token opens; public_url is the base for those. timeout is how many seconds a connection may be
@@ -98,7 +98,7 @@ class HoldfastStorage(Storage):
             return False
 
     def delete(self, name: str) -> None:
-        """Deletes a file for good. One that is not there is no error, as for Django's own storages."""
+        """Deletes a file permanently. A missing file is no error, as in Django's own storages."""
         if not name:
             raise ValueError("The name must be given to delete().")
         self._links.forget(name)
@@ -138,7 +138,7 @@ class HoldfastStorage(Storage):
         return name  # the service cleans names itself, and keeps the letters of all languages
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """The name as it is: what is stored is an id, which the service makes, and no two files share."""
+        """Returns the name unchanged: the stored name is an id, which the service makes unique."""
         if max_length is not None and max_length < _ID_LENGTH:
             raise SuspiciousFileOperation(f"Ids have {_ID_LENGTH} characters: the field's max_length is {max_length}.")
         return name
@@ -148,7 +148,7 @@ _ID_LENGTH = 36
 
 
 class _RemoteFile(io.RawIOBase):
-    """A file of the service that is read from wherever it is read first, and goes on after a lost connection."""
+    """A file of the service. It is requested at the first read, and resumed after a lost connection."""
 
     def __init__(self, service: Service, name: str, info: FileInfo) -> None:
         super().__init__()
@@ -217,8 +217,8 @@ class _RemoteFile(io.RawIOBase):
 
 
 class _Links:
-    """Links by the name of their file. A file has a thousand at most, so a page that shows it must not make one each
-    time."""
+    """Cached links by the name of their file. A file can have a thousand links at most, so a page that shows it must
+    not create one each time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

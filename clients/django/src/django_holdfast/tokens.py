@@ -4,8 +4,8 @@ The key of a user's token is its PBKDF2 digest (see digest), the value a dict wi
 Django's cache writes as a pickle; the key of a public form's token is the token itself. Holdfast's settings must agree:
 DJANGO_SECRET_KEY is SECRET_KEY, KEY_PREFIX_REDIS what the cache puts before its keys (":1:" by default).
 
-A token is valid as long as its row in the database: a SessionToken, or a row of one of HOLDFAST["TOKEN_MODELS"].
-Redis follows when the transaction is committed. `manage.py holdfast_tokens` writes all of them anew.
+A token is valid while its row exists in the database: a SessionToken, or a row of one of HOLDFAST["TOKEN_MODELS"].
+Redis is updated when the transaction is committed. `manage.py holdfast_tokens` writes all tokens again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def digest(token: str) -> str:
 def of_session(request: HttpRequest) -> str:
     """The token of the signed-in user's session, for `Authorization: Bearer` or the cookie `token`.
 
-    It is made at the login, and made anew where it is gone: after a change of the password, say.
+    It is made at the login, and made again if it is gone: after a change of the password, for example.
     """
     user = request.user
     if not isinstance(user, AbstractBaseUser) or not user.is_active:
@@ -47,7 +47,7 @@ def of_session(request: HttpRequest) -> str:
     if row is None or not _is_current(row, user):
         return start_session(request, user)
     lifetime = timedelta(seconds=request.session.get_expiry_age())
-    if row.expires_at < timezone.now() + lifetime / 2:  # the session's own end moves while it is used
+    if row.expires_at < timezone.now() + lifetime / 2:  # using the session extends it
         row.expires_at = timezone.now() + lifetime
         row.save(update_fields=["expires_at"])
     elif conf.cache().get(row.digest) is None:  # Redis was emptied
@@ -56,7 +56,7 @@ def of_session(request: HttpRequest) -> str:
 
 
 def start_session(request: HttpRequest, user: AbstractBaseUser) -> str:
-    """Makes a token for a session that has just begun, and ends the one that the session had."""
+    """Makes a token for a new session, and ends the one that the session had."""
     end_session(request)
     token = secrets.token_urlsafe(32)
     expires_at = timezone.now() + timedelta(seconds=request.session.get_expiry_age())
@@ -75,7 +75,7 @@ def end_session(request: HttpRequest) -> None:
 
 
 def user_of(token: str) -> AbstractBaseUser | None:
-    """The active user whose token this is."""
+    """Returns the active user with this token."""
     row = SessionToken.objects.select_related("user").filter(digest=digest(token)).first()
     if row is not None:
         return row.user if _is_current(row, row.user) else None
@@ -110,14 +110,14 @@ def write_all() -> int:
 
 
 def saved(row: Model) -> None:
-    """A row with a token was saved: Redis has it when that is committed."""
+    """A row with a token was saved: the token is written to Redis after the commit."""
     _write_when_committed(row)
 
 
 def deleted(row: Model) -> None:
-    """A row with a token was deleted. The token ends at once; if Redis can't be reached, so can't the deletion.
+    """A row with a token was deleted. The token ends at once; if Redis can't be reached, the deletion fails.
 
-    Once more after the commit: another process may have written it meanwhile, having seen the row.
+    It is removed again after the commit: another process may have seen the row and written the token meanwhile.
     """
     key = _digest_of(row)
     conf.cache().delete(key)
@@ -125,7 +125,7 @@ def deleted(row: Model) -> None:
 
 
 def user_saved(user: AbstractBaseUser) -> None:
-    """A user was saved: tokens end with the user's right to sign in, those of sessions with the password, too."""
+    """A user was saved: tokens end when the user may not sign in any more, those of sessions with the password, too."""
     for row in SessionToken.objects.filter(user_id=user.pk):
         if not _is_current(row, user):
             row.delete()

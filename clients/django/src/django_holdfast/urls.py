@@ -1,4 +1,4 @@
-"""include("django_holdfast.urls") where BACKEND_PRIVATE_URL leads. The path has no slash at its end."""
+"""include("django_holdfast.urls") at BACKEND_PRIVATE_URL. The path has no trailing slash."""
 
 from django.urls import path
 
