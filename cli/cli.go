@@ -36,7 +36,7 @@ type commands struct {
 	Download    downloadCommand    `cmd:"" help:"Download files and print their paths. Run it again to resume."`
 	Backup      backupCommand      `cmd:"" help:"Copy the data folder of the embedded default while the service runs."`
 	Import      importCommands     `cmd:"" help:"Import files from another store."`
-	Access      accessCommands     `cmd:"" help:"Who may read what."`
+	Access      accessCommands     `cmd:"" help:"Find out who may read what."`
 	Links       linksCommands      `cmd:"" help:"Revoke signed links."`
 	Reconcile   reconcileCommand   `cmd:"" help:"Compare database and object store. Exit status 1 if findings remain."`
 	Quota       quotaCommands      `cmd:"" help:"Quotas of accounts: show, list, set, clear."`

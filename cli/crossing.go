@@ -22,7 +22,7 @@ type crossingCommand struct {
 	Table   string   `required:"" help:"Table in the database of IMPORT_TEXTS_URL."`
 	Column  string   `required:"" help:"Column of that table with texts that contain links, or with links."`
 	Account string   `default:"account_id" help:"Column of that table with the account of each text."`
-	Base    []string `help:"More URLs under which files were seen; else PUBLIC_URL alone." placeholder:"URL"`
+	Base    []string `help:"Further URLs of the service's files, besides PUBLIC_URL." placeholder:"URL"`
 }
 
 // Run prints a line for each file and each other account that links to it.

@@ -10,16 +10,16 @@ import (
 
 type eventsCommands struct {
 	List   eventsListCommand   `cmd:"" help:"List events that were given up after three days."`
-	Resend eventsResendCommand `cmd:"" help:"Have events that were given up sent again."`
+	Resend eventsResendCommand `cmd:"" help:"Send events again that were given up."`
 }
 
 type eventsListCommand struct {
-	Waiting bool `help:"Those that wait for delivery, not those that were given up."`
-	Limit   int  `default:"100" help:"How many at most."`
+	Waiting bool `help:"List events that wait for delivery instead."`
+	Limit   int  `default:"100" help:"Largest number of events."`
 }
 
 type eventsResendCommand struct {
-	File string `arg:"" optional:"" help:"Id of a file; without it: of all."`
+	File string `arg:"" optional:"" help:"Only events of the file with this id."`
 }
 
 // Run prints events that were given up, or that wait, oldest first.

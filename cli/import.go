@@ -98,7 +98,7 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 	case err != nil:
 		return fmt.Errorf("import, not finished: %w", err)
 	case im.Counts[importer.Failed] > 0:
-		return fmt.Errorf("import: %d files failed; run it again when the reason is gone", im.Counts[importer.Failed])
+		return fmt.Errorf("import: %d files failed; fix the reported causes and run it again", im.Counts[importer.Failed])
 	}
 	return nil
 }

@@ -29,8 +29,8 @@ func (a account) check() error {
 
 type quotaSetCommand struct {
 	account
-	Bytes *int64 `help:"Bytes that it may use; 0: no limit. Without it: as before."`
-	Files *int64 `help:"Files that it may have; 0: no limit. Without it: as before."`
+	Bytes *int64 `help:"Bytes that the account may use; 0: no limit. Default: unchanged."`
+	Files *int64 `help:"Files that the account may have; 0: no limit. Default: unchanged."`
 }
 
 type quotaClearCommand struct{ account }
@@ -44,7 +44,7 @@ func (c *quotaSetCommand) Run(p *program) error {
 	negative := func(n *int64) bool { return n != nil && *n < 0 }
 	wrong := c.check()
 	if wrong != nil || negative(c.Bytes) || negative(c.Files) || c.Bytes == nil && c.Files == nil {
-		wrong = wrongArguments("--account must be a positive number, and --bytes or --files given, 0 or more")
+		wrong = wrongArguments("--account must be a positive number, and --bytes or --files must be given, as 0 or more")
 	}
 	return p.withDatabase(wrong, func(rows *db.DB) error { return rows.SetQuota(p.ctx, c.Account, c.Bytes, c.Files) })
 }

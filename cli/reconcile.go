@@ -19,7 +19,7 @@ type reconcileCommand struct {
 	DeleteUnknown bool  `help:"${delete_unknown_help}"`
 	Account       int64 `help:"Check this account only."`
 	Jobs          int   `default:"4" help:"Files that are read at the same time with --deep."`
-	JSON          bool  `name:"json" help:"Lines of JSON; the last one is the summary."`
+	JSON          bool  `name:"json" help:"Print lines of JSON; the last one is the summary."`
 }
 
 // Run compares database and store, and reports what differs.

@@ -19,7 +19,7 @@ func (serveCommand) Run(p *program) error {
 	}
 	log := p.log(c)
 	if p.asPython {
-		log.Info("the command is the Python service's: running serve")
+		log.Info("the arguments are those of the Python service: running serve")
 	}
 	return service.Serve(p.ctx, c, p.stdout, log)
 }

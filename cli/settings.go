@@ -10,7 +10,7 @@ import (
 )
 
 type settingsCommand struct {
-	EnvFile bool `name:"env-file" help:"As a file for EnvironmentFile or --env-file, all of it commented out."`
+	EnvFile bool `name:"env-file" help:"Print a file for EnvironmentFile or --env-file, with every setting commented out."`
 }
 
 // plainText returns Markdown as a terminal shows it: a link is its text, followed by its page if that has another name.

@@ -23,9 +23,9 @@ type tokenCreateCommand struct {
 	User    int64         `help:"Number of the user."`
 	Account int64         `required:"" help:"Number of the account."`
 	Service bool          `help:"For a program of the account: it may read, grant and delete all its files."`
-	Group   []string      `sep:"none" help:"A group of the user's, which grants may name. May be repeated."`
-	TTL     time.Duration `name:"ttl" help:"How long the token is in force, such as 24h. Without it: until it is revoked."`
-	Name    string        `help:"A name for the list."`
+	Group   []string      `sep:"none" help:"A group of the user, which grants may name. May be repeated."`
+	TTL     time.Duration `name:"ttl" help:"How long the token is valid, such as 24h. Default: until it is revoked."`
+	Name    string        `help:"A name, shown by list."`
 }
 
 type tokenListCommand struct{}
@@ -50,10 +50,10 @@ func (c *tokenCreateCommand) Run(p *program) error {
 func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
 	switch {
 	case c.Service && (c.User != 0 || len(c.Group) > 0):
-		return file.Token{}, wrongArguments("--service goes without --user and --group")
+		return file.Token{}, wrongArguments("--service can't be combined with --user or --group")
 	case !c.Service && c.User < 1 || c.Account < 1 || c.TTL < 0:
 		return file.Token{},
-			wrongArguments("--user (or --service) and --account must be given, as positive numbers, --ttl as a time")
+			wrongArguments("--account and either --user or --service are required; numbers and --ttl must be positive")
 	case slices.ContainsFunc(c.Group, func(name string) bool { return !file.ValidGroup(name) }):
 		return file.Token{}, wrongArguments("--group must be a name of 1 to %d bytes", file.MaxGroupName)
 	}

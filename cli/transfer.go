@@ -57,7 +57,7 @@ const (
 func (c *uploadCommand) Run(p *program) error {
 	streams := slices.DeleteFunc(slices.Clone(c.Files), func(name string) bool { return name != standardStream })
 	if len(streams) > 1 {
-		return wrongArguments("%s, standard input, can be sent once", standardStream)
+		return wrongArguments("%s (standard input) can be given only once", standardStream)
 	}
 	return c.transfer(p, c.Files, len(streams) == 0,
 		func(ctx context.Context, s *client.Client, path string) (string, error) {
@@ -72,7 +72,7 @@ func (c *uploadCommand) Run(p *program) error {
 func (c *downloadCommand) Run(p *program) error {
 	toStream := c.Output == standardStream
 	if info, err := os.Stat(c.Output); len(c.URLs) > 1 && c.Output != "" && (toStream || err != nil || !info.IsDir()) {
-		return wrongArguments("several files need a folder as --output")
+		return wrongArguments("--output must be a folder if there are several files")
 	}
 	for _, url := range c.URLs {
 		if err := client.CheckURL(url); err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 type versionCommand struct {
-	JSON bool `name:"json" help:"One line of JSON."`
+	JSON bool `name:"json" help:"Print one line of JSON."`
 }
 
 // Run prints the version. It reads no settings.

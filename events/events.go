@@ -155,7 +155,8 @@ func (s *Sender) deliver(ctx context.Context, rows Rows, e file.Event, log *slog
 	result := "failed"
 	if dead {
 		result = "dead"
-		log.Error("an event was given up", "file", e.File, "kind", e.Kind, "tries", e.Tries+1, "error", err)
+		log.Error("an event was given up; see `holdfast events list`", "file", e.File, "kind", e.Kind, "tries", e.Tries+1,
+			"error", err)
 	}
 	s.deliveries.WithLabelValues(result).Inc()
 	return rows.EventFailed(ctx, e, err.Error(), retryDelay(e.Tries), dead)

@@ -120,8 +120,8 @@ func (p *part) next() error {
 			return errMissingFile()
 		}
 		if e := m.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-			return file.Refuse(file.ErrMediaType, "Content-Encoding of a field is not taken: send the bytes of "+
-				"the file as they are")
+			return file.Refuse(file.ErrMediaType, "Content-Encoding of a field is not supported: send the "+
+				"bytes of the file itself")
 		}
 		p.name, p.mediaType, p.body = decodeName(params["filename"]), m.Header.Get("Content-Type"), m
 		p.stream.inFile = true
@@ -168,7 +168,7 @@ func (p *part) readError() error {
 	if p.stream.err != nil {
 		return p.stream.err
 	}
-	return file.Refuse(file.ErrInvalid, "The form is not well-formed, or broke off")
+	return file.Refuse(file.ErrInvalid, "The form is malformed, or it broke off: send it again")
 }
 
 func (p *part) Read(b []byte) (int, error) {
@@ -197,7 +197,7 @@ func (p *part) end() error {
 			return p.readError()
 		}
 		if _, params, _ := parseParameters(m.Header.Get("Content-Disposition")); params["name"] == field {
-			return file.Refuse(file.ErrInvalid, "The form has more than one field '%s'", field)
+			return file.Refuse(file.ErrInvalid, "The form has more than one field '%s': send one file with each form", field)
 		}
 	}
 }

@@ -50,7 +50,8 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	if !s.inFile {
 		if s.overheadLeft == 0 {
-			s.err = file.Refuse(file.ErrInvalid, "The form has more than %d bytes beside the file", maxOverhead)
+			s.err = file.Refuse(file.ErrInvalid,
+				"The form has more than %d bytes besides the file: send fewer or shorter fields", maxOverhead)
 			return 0, s.err
 		}
 		p = p[:min(len(p), s.overheadLeft)]
@@ -67,7 +68,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	case errors.Is(err, file.ErrInvalid): // malformed chunks
 		s.err = err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.err = file.Refuse(file.ErrSlow, "No byte came for too long")
+		s.err = file.Refuse(file.ErrSlow, "The client sent nothing for too long: send the form again")
 	default:
 		s.err = file.Refuse(file.ErrInvalid, "The body broke off")
 	}
@@ -84,8 +85,8 @@ func (s *stream) verify() error {
 		return err
 	}
 	if !bytes.Equal(s.sum.Sum(nil), s.claim) {
-		return file.Refuse(file.ErrDigest, "The digests in the request's headers are not those of its body. "+
-			"The digest of the file goes into the headers of its part")
+		return file.Refuse(file.ErrDigest, "The digest in the request's headers does not match its body. "+
+			"Send the digest of the file in the headers of its part")
 	}
 	return io.EOF
 }

@@ -43,7 +43,7 @@ func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
 	length, known := integer(x.r.Header, uploadLength)
 	if n := x.r.ContentLength; x.complete && n >= 0 {
 		if known && length != n {
-			return c, file.Refuse(file.ErrLength, "Upload-Length is %d, and the body, which is all of it, has %d bytes",
+			return c, file.Refuse(file.ErrLength, "Upload-Length is %d, but the complete body has %d bytes",
 				length, n)
 		}
 		length, known = n, true
@@ -65,7 +65,7 @@ func (x *exchange) append() error {
 	case !given:
 		return file.Refuse(file.ErrInvalid, "Upload-Offset must be a number of bytes")
 	case x.upload.Partial || len(x.upload.Sources) > 0:
-		return file.Refuse(file.ErrForbidden, "This upload has an Upload-Concat of tus 1.0.0, and only tus can go on with it")
+		return file.Refuse(file.ErrForbidden, "This upload has an Upload-Concat: continue it with tus 1.0.0")
 	}
 	check, err := readContentDigest(x.r)
 	if err != nil {
@@ -101,12 +101,12 @@ func (x *exchange) declare() error {
 	u := x.upload
 	length, known := integer(x.r.Header, uploadLength)
 	if known && length < u.Offset {
-		return file.Refuse(file.ErrLength, "Upload-Length is %d, the upload is at %d", length, u.Offset)
+		return file.Refuse(file.ErrLength, "Upload-Length is %d, but the upload has %d bytes already", length, u.Offset)
 	}
 	if n := x.r.ContentLength; x.complete && n >= 0 {
 		end := u.Offset + n
 		if known && end != length {
-			return file.Refuse(file.ErrLength, "Upload-Length is %d, the upload would be complete at %d", length, end)
+			return file.Refuse(file.ErrLength, "Upload-Length is %d, but the upload would be complete at %d bytes", length, end)
 		}
 		length, known = end, true
 	}
@@ -114,7 +114,7 @@ func (x *exchange) declare() error {
 	case !known:
 		return nil
 	case !u.Deferred && length != u.Size:
-		return file.Refuse(file.ErrLength, "The upload has a length of %d, by this request it would be %d", u.Size, length)
+		return file.Refuse(file.ErrLength, "The upload's length is %d, but by this request it would be %d", u.Size, length)
 	case u.Deferred:
 		return x.session.Declare(length)
 	}

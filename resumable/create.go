@@ -99,21 +99,23 @@ func (x *exchange) isWhole() error {
 	mediaType, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	for _, field := range []string{uploadOffset, uploadLength, "Upload-Defer-Length", "Upload-Concat"} {
 		if h.Get(field) != "" {
-			return file.Refuse(file.ErrInvalid, "%s needs Upload-Complete; by tus, uploads begin at %s/tus/", field,
+			return file.Refuse(file.ErrInvalid, "%s needs Upload-Complete here; create a tus upload at %s/tus/", field,
 				x.h.Base(x.r))
 		}
 	}
 	switch {
 	case h.Get("Content-Range") != "": // RFC 9110, 14.4
-		return file.Refuse(file.ErrInvalid, "A file can't be sent in ranges: Content-Range is not for uploads")
+		return file.Refuse(file.ErrInvalid,
+			"Content-Range is not supported for uploads: send the whole file, or a resumable upload")
 	case h.Get("Idempotency-Key") != "":
-		return file.Refuse(file.ErrInvalid, "Idempotency-Key is for forms only")
+		return file.Refuse(file.ErrInvalid, "Idempotency-Key is supported for forms only: leave it out")
 	case len(h.Values("If-Match")) > 0: // no file has this name yet: each request creates a new one
 		return file.ErrPrecondition
 	case mediaType == partial || mediaType == "application/offset+octet-stream":
-		return file.Refuse(file.ErrMediaType, "A body of type %s is a piece of a file", mediaType)
+		return file.Refuse(file.ErrMediaType,
+			"A body of type %s is a part of an upload: send it by PATCH to the upload's URL", mediaType)
 	case strings.HasPrefix(mediaType, "multipart/"):
-		return file.Refuse(file.ErrMediaType, "A form belongs to %s/upload, by POST", x.h.Base(x.r))
+		return file.Refuse(file.ErrMediaType, "Send a form by POST to %s/upload", x.h.Base(x.r))
 	}
 	return nil
 }

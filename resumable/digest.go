@@ -42,7 +42,8 @@ func (c *contentCheck) Verify() error {
 		}
 	}
 	if sum := c.Sum(nil); !bytes.Equal(sum, want) {
-		return file.Refuse(file.ErrInvalid, "Content-Digest is not that of the body, of which nothing was kept: its is %s",
+		return file.Refuse(file.ErrInvalid,
+			"Content-Digest does not match the body, whose digest is %s; nothing of it was kept",
 			digest.Format(sum))
 	}
 	return nil

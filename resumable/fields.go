@@ -96,8 +96,8 @@ func versionOf(r *http.Request) (v version, ours bool, err error) {
 				return final, false, nil
 			}
 		}
-		return final, true, file.Refuse(file.ErrVersion, "%s %d is not known here: the versions %s are, "+
-			"and Tus-Resumable 1.0.0", interopVersion, n, Versions())
+		return final, true, file.Refuse(file.ErrVersion, "%s %d is not supported: use one of %s, "+
+			"or Tus-Resumable 1.0.0", interopVersion, n, Versions())
 	case r.Header.Get(interopVersion) != "":
 		return final, true, file.Refuse(file.ErrVersion, "%s must be one of %s", interopVersion, Versions())
 	}

@@ -72,7 +72,7 @@ func (x *exchange) whyCut() error {
 	case errors.Is(x.session.Lost(), file.ErrUnavailable):
 		return x.session.Lost() // no other request took the lease: it could not be renewed
 	case x.body.IsInterrupted():
-		return file.Refuse(file.ErrConflict, "Another request took this upload over")
+		return file.Refuse(file.ErrConflict, "Another request took this upload over: ask for its offset")
 	}
 	return file.Refuse(file.ErrCutOff, "the body broke off")
 }
@@ -80,7 +80,7 @@ func (x *exchange) whyCut() error {
 // expectNothing refuses a body for an upload that has all its bytes.
 func (x *exchange) expectNothing() error {
 	if n, _ := io.ReadFull(x.body, make([]byte, 1)); n > 0 {
-		return file.Refuse(file.ErrTooLarge, "The upload has all its %d bytes, and takes no more", x.upload.Size)
+		return file.Refuse(file.ErrTooLarge, "The upload has all its %d bytes, and accepts no more", x.upload.Size)
 	}
 	return nil
 }

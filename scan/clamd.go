@@ -75,9 +75,9 @@ func (c *Clamd) Scan(ctx context.Context, r io.Reader, size int64) error {
 	case err != nil:
 		return err
 	case strings.HasPrefix(found, limitsExceeded):
-		return file.Refuse(file.ErrUnscannable, "The file goes beyond what is scanned (%s)", found)
+		return file.Refuse(file.ErrUnscannable, "The file exceeds the limits of the virus scanner (%s)", found)
 	case found != "":
-		return file.Refuse(file.ErrInfected, "The file was found to hold %s", found)
+		return file.Refuse(file.ErrInfected, "The virus scanner has found %s in the file", found)
 	case took >= c.settings.MaxTime:
 		return file.Refuse(file.ErrUnscannable, "The file takes longer than %s to scan", c.settings.MaxTime)
 	}
@@ -105,7 +105,7 @@ func (c *Clamd) scan(ctx context.Context, r io.Reader) (found string, took time.
 	case said == "OK":
 		return "", took, nil
 	case strings.HasPrefix(said, "INSTREAM size limit exceeded"):
-		return "", 0, file.Refuse(file.ErrUnscannable, "The file is longer than what is scanned")
+		return "", 0, file.Refuse(file.ErrUnscannable, "The file is longer than the virus scanner's limit")
 	}
 	return "", 0, fmt.Errorf("ask clamd: %w: it says %q", file.ErrScanner, said)
 }
@@ -140,9 +140,10 @@ func (c *Clamd) checkScanned(ctx context.Context, size int64) error {
 	case err != nil:
 		return err
 	case able:
-		return file.Refuse(file.ErrUnscannable, "The file is longer than what is scanned")
+		return file.Refuse(file.ErrUnscannable, "The file is longer than the virus scanner's limit")
 	case size > c.settings.MaxSize:
-		return file.Refuse(file.ErrUnscannable, "The file is longer than the %d bytes that are scanned", c.settings.MaxSize)
+		return file.Refuse(file.ErrUnscannable, "The file is longer than the virus scanner's limit of %d bytes",
+			c.settings.MaxSize)
 	}
 	return nil
 }

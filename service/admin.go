@@ -88,12 +88,12 @@ func rejectForeignPages(hosts []string, next http.Handler) http.Handler {
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 		w.Header().Set("X-Frame-Options", "DENY")
 		if !allowedHost(r.Host, hosts) {
-			http.Error(w, "this name is not in ADMIN_HOSTS", http.StatusMisdirectedRequest)
+			http.Error(w, "this host name is not in ADMIN_HOSTS", http.StatusMisdirectedRequest)
 			return
 		}
 		origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
 		if origin != "" && origin != "http://"+r.Host || site != "" && site != "same-origin" && site != "none" {
-			http.Error(w, "not for pages of other origins", http.StatusForbidden)
+			http.Error(w, "pages of other origins may not read this", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -68,7 +68,8 @@ func (c *certificate) read() (cert, key []byte, err error) {
 func (c *certificate) parse(cert, key []byte) (*tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("TLS_CERT (%s) and TLS_KEY (%s) are no certificate and its key: %w", c.files.Cert, c.files.Key,
+		return nil, fmt.Errorf("TLS_CERT (%s) and TLS_KEY (%s) are not a certificate and its key: %w", c.files.Cert,
+			c.files.Key,
 			err)
 	}
 	return &pair, nil
@@ -136,5 +137,5 @@ func (c *certificate) refuse(err error) {
 	}
 	c.told = true
 	c.reloads.WithLabelValues("refused").Inc()
-	c.log.Error("the changed certificate is not taken, the one before stays in use", "error", err)
+	c.log.Error("the changed certificate can't be used, the previous one stays in use", "error", err)
 }

@@ -106,7 +106,7 @@ func TestReload(t *testing.T) {
 	c.reload()
 	counted(1, 0)
 	second, _ := c.get(nil)
-	if second == first || strings.Contains(said.String(), "not taken") {
+	if second == first || strings.Contains(said.String(), "can't be used") {
 		t.Errorf("the new certificate is not used; the log: %s", said.String())
 	}
 
@@ -117,7 +117,7 @@ func TestReload(t *testing.T) {
 		c.reload()
 	}
 	counted(1, 1)
-	if got, _ := c.get(nil); got != second || strings.Count(said.String(), "not taken") != 1 ||
+	if got, _ := c.get(nil); got != second || strings.Count(said.String(), "can't be used") != 1 ||
 		!strings.Contains(said.String(), files.Key) {
 		t.Errorf("the log: %s", said.String())
 	}

@@ -27,7 +27,7 @@ const interop = "Upload-Draft-Interop-Version"
 func unknownVersion(r *http.Request) error {
 	if v := r.Header.Get(interop); v != "" {
 		return file.Refuse(file.ErrVersion,
-			"%s %s is not known here: the versions 3, 4, 5 and 6 are, and Tus-Resumable 1.0.0", interop, short(v))
+			"%s %s is not supported: use one of 3, 4, 5 and 6, or Tus-Resumable 1.0.0", interop, short(v))
 	}
 	return file.ErrVersion
 }

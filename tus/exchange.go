@@ -239,7 +239,7 @@ func (x *exchange) translate(code string) error {
 		if x.session != nil && errors.Is(x.session.Lost(), file.ErrUnavailable) {
 			return x.session.Lost() // no other request took the lease: it could not be renewed
 		}
-		return file.Refuse(file.ErrConflict, "Another request took this upload over")
+		return file.Refuse(file.ErrConflict, "Another request took this upload over: ask for its offset")
 	case "ERR_READ_TIMEOUT", "ERR_CONNECTION_RESET", "ERR_UNEXPECTED_EOF":
 		return file.Refuse(file.ErrCutOff, "%s", strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(code, "ERR_"), "_",
 			" ")))

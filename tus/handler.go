@@ -217,7 +217,8 @@ func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*fil
 	case r.Method == http.MethodDelete:
 		return u, h.precondition(r, u)
 	case r.Method == http.MethodPatch && len(u.Sources) > 0:
-		return nil, file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own") // tus 1.0.0, Concatenation
+		// tus 1.0.0, Concatenation
+		return nil, file.Refuse(file.ErrForbidden, "A final upload accepts no bytes: its content is that of its parts")
 	case r.Method == http.MethodPatch && u.Done():
 		return u, addsNothing(r, u)
 	}
@@ -255,7 +256,7 @@ func addsNothing(r *http.Request, u *file.Upload) error {
 		n = int64(some)
 	}
 	if n > 0 {
-		return file.Refuse(file.ErrTooLarge, "The upload has all its %d bytes, and takes no more", u.Size)
+		return file.Refuse(file.ErrTooLarge, "The upload has all its %d bytes, and accepts no more", u.Size)
 	}
 	return nil
 }
@@ -264,7 +265,7 @@ func addsNothing(r *http.Request, u *file.Upload) error {
 // lost the answer gets the same upload.
 func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) error {
 	if r.Header.Get("Content-Type") == octets {
-		return file.Refuse(file.ErrForbidden, "A final upload takes no bytes of its own")
+		return file.Refuse(file.ErrForbidden, "A final upload accepts no bytes: its content is that of its parts")
 	}
 	if r.Header.Get("Upload-Length") != "" || r.Header.Get("Upload-Defer-Length") != "" {
 		return file.Refuse(file.ErrInvalid,

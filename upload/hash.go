@@ -49,5 +49,6 @@ func Matches(u *file.Upload, claim []byte) error {
 	if err != nil || bytes.Equal(sum, claim) {
 		return err
 	}
-	return file.Refuse(file.ErrDigest, "The content has the SHA-256 %x, %x was declared", sum, claim)
+	return file.Refuse(file.ErrDigest, "The SHA-256 of the content is %x, but %x was declared: send the file again", sum,
+		claim)
 }

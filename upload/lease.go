@@ -182,7 +182,7 @@ func (ls *leases) giveRow(id file.ID, epoch int64, settled bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := ls.rows.GiveLease(ctx, id, epoch, settled); err != nil {
-		ls.log.Warn("a lease could not be given back, it will expire", "upload", id, "error", err)
+		ls.log.Warn("a lease could not be released; it will expire", "upload", id, "error", err)
 	}
 }
 

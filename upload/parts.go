@@ -61,7 +61,7 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 		return 0, err
 	}
 	if number > storage.MaxParts {
-		return 0, file.Refuse(file.ErrConflict, "This upload failed too often, begin a new one")
+		return 0, file.Refuse(file.ErrConflict, "This upload failed too often: begin a new one")
 	}
 	if u.Multipart.ID == "" {
 		at := e.place(u)
@@ -95,7 +95,7 @@ func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart
 		}
 	}
 	if errors.Is(err, storage.ErrNoUpload) { // ended by a lifecycle rule of the bucket, or by an operator
-		return part, file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
+		return part, file.Refuse(file.ErrGone, "The store has lost the parts of this upload: begin a new one")
 	}
 	return part, err
 }

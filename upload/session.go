@@ -101,7 +101,7 @@ func (s *Session) do(f func(context.Context) error) error {
 
 // Expired returns the error for an upload that has expired: a file.ErrGone.
 func Expired(u *file.Upload) error {
-	return file.Refuse(file.ErrGone, "This upload expired at %s, begin a new one", u.Expires.Format(time.RFC3339))
+	return file.Refuse(file.ErrGone, "This upload expired at %s: begin a new one", u.Expires.Format(time.RFC3339))
 }
 
 // noteClaim stores the declared digest of an upload that is not complete yet.

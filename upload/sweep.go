@@ -24,7 +24,8 @@ func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
 // logged: the sweep retries, also after a backup that prevented it.
 func (e *Engine) Remove(ctx context.Context, id file.ID) {
 	if err := e.remove(context.WithoutCancel(ctx), id); err != nil && !errors.Is(err, storage.ErrHeld) {
-		e.log.WarnContext(ctx, "objects of a deleted file could not be removed yet", "file", id, "error", err)
+		e.log.WarnContext(ctx, "objects of a deleted file could not be removed yet; the sweep tries again", "file", id,
+			"error", err)
 	}
 }
 
@@ -100,7 +101,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		err := recovered(func() (err error) { outcome, err = e.mend(ctx, id); return err })
 		if err != nil {
 			outcome = "failed"
-			e.log.Warn("an unfinished upload could not be swept", "upload", id, "error", err)
+			e.log.Warn("an unfinished upload could not be swept; the next sweep tries again", "upload", id, "error", err)
 		}
 		if outcome != "" {
 			e.metrics.mended.WithLabelValues(outcome).Inc()
@@ -111,7 +112,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	}
 	return eachPage(ctx, e.rows.Untidy, func(id file.ID) {
 		if err := recovered(func() error { return e.tidy(ctx, id) }); err != nil {
-			e.log.Warn("objects beside a file could not be removed yet", "file", id, "error", err)
+			e.log.Warn("objects beside a file could not be removed yet; the sweep tries again", "file", id, "error", err)
 		}
 	})
 }

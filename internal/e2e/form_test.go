@@ -129,11 +129,11 @@ func TestWrongForms(t *testing.T) {
 		{"POST", "/files/upload", b, file + file + "--b--\r\n", 400, "VAL_003", "more than one"},
 		{"POST", "/files/upload", b, "--b\r\nnot a header\r\n\r\nx\r\n--b--\r\n", 400, "VAL_003", ""},
 		{"POST", "/files/upload", b, part("X: "+strings.Repeat("x",
-			70_000)+"\r\n"+`Content-Disposition: form-data; name="file"; filename="a"`, "x"), 400, "VAL_003", "beside the file"},
+			70_000)+"\r\n"+`Content-Disposition: form-data; name="file"; filename="a"`, "x"), 400, "VAL_003", "besides"},
 		{"POST", "/files/upload", b, strings.Repeat(part(`Content-Disposition: form-data; name="x"`, "y"), 2000) + file +
-			"--b--\r\n", 400, "VAL_003", "beside the file"},
+			"--b--\r\n", 400, "VAL_003", "besides"},
 		{"POST", "/files/upload", b, part(`Content-Disposition: form-data; name="x"`, strings.Repeat("y", 70_000)) + file +
-			"--b--\r\n", 400, "VAL_003", "beside the file"},
+			"--b--\r\n", 400, "VAL_003", "besides"},
 		{"POST", "/files/upload", b + "|Idempotency-Key: " + strings.Repeat("k", 256), file + "--b--\r\n", 400, "VAL_003",
 			"Idempotency-Key"},
 		{"POST", "/files/upload", b + "|Idempotency-Key: é", file + "--b--\r\n", 400, "VAL_003", "Idempotency-Key"},

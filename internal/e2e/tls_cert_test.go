@@ -59,7 +59,7 @@ func TestRenewedCertificate(t *testing.T) {
 	s.eventually("the bad one is refused", func() bool {
 		return s.scrape(t).sum("holdfast_tls_reloads_total", "result=refused") == 1
 	})
-	if s.shown(t) != before || !strings.Contains(s.logged(), "not taken") {
+	if s.shown(t) != before || !strings.Contains(s.logged(), "can't be used") {
 		t.Errorf("after a bad certificate; the log:\n%s", s.logged())
 	}
 	s.issue(t).Write(t, s.folder)

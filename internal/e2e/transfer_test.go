@@ -262,7 +262,7 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 		{[]string{"upload", "--token", "wrong", "small"}, 3, "AUTH_001"},
 		{[]string{"upload", "large"}, 3, "File size 1001 bytes exceeds limit 1000 bytes"},
 		{[]string{"upload", "--url", "http://127.0.0.1:1/files", "--patience", "1s", "small"}, 4, "can't be reached"},
-		{[]string{"download", "-o", "x", url, url}, 2, "need a folder"},
+		{[]string{"download", "-o", "x", url, url}, 2, "must be a folder"},
 		{[]string{"download", "-o", "x", "nonsense"}, 2, "no http or https URL"},
 		{[]string{"download", "ftp://127.0.0.1/x"}, 2, "no http or https URL"},
 		{[]string{"download", url, "http://"}, 2, "no http or https URL"},

@@ -149,7 +149,7 @@ func (s *sums) etag() string { return fmt.Sprintf("%016x%08x", s.x.Sum64(), s.c)
 const copyBuffer = 256 << 10
 
 // errSize is the error for a body that does not have the declared size.
-var errSize = errors.New("the body does not have the size that was said")
+var errSize = errors.New("the body does not have the declared size")
 
 // copyExactly copies size bytes of body into f, and returns their sums. It fails if body is shorter or longer.
 func copyExactly(ctx context.Context, f io.Writer, body io.Reader, size int64) (*sums, error) {

@@ -190,7 +190,7 @@ func (b *Budget) Free(n int64) {
 
 func (b *Budget) acquire(ctx context.Context, n int64, asked <-chan struct{}) error {
 	if n > b.limit {
-		return fmt.Errorf("%d bytes of memory are more than the %d that there are: %w", n, b.limit, file.ErrBusy)
+		return fmt.Errorf("%d bytes of memory are more than the whole budget of %d: %w", n, b.limit, file.ErrBusy)
 	}
 	b.mu.Lock()
 	if b.waiting.Len() == 0 && b.fits(n) {

@@ -47,7 +47,7 @@ func (b *Budget) waitForPlace(ctx context.Context, places chan struct{}) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-patience.C:
-		return fmt.Errorf("the store takes too little: %d others send to it: %w", cap(places), file.ErrBusy)
+		return fmt.Errorf("the store is too slow: %d requests are sending to it: %w", cap(places), file.ErrBusy)
 	}
 }
 
