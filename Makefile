@@ -34,11 +34,12 @@ page:
 deps:
 	@scripts/deps.sh
 
-# Each step is a target; after the colon come the steps it depends on, and those with a + between them run side by side:
-# a browser's tests wait more than they compute. All steps run, even after a failure, and a table of results is printed
-# at the end. With FRESH=yes, set by CI, it is also checked that everything can be fetched into empty caches.
-STEPS := deps build page test-types:page test-lib:page test-tus:build,page \
-	test-browser:deps,build,page+lint$(if $(FRESH),+test-fresh) test-deploy test-release test-bench:deps test-django:deps test-go:deps,page
+# Each step is a target; after the colon come the steps it depends on. Several run side by side, the earlier ones first:
+# many tests wait more than they compute, and the longest begin before the others. All steps run, even after a failure,
+# and a table of results is printed at the end. With FRESH=yes, set by CI, it is also checked that everything can be
+# fetched into empty caches.
+STEPS := deps build page test-go:deps,page test-browser:deps,build,page lint:page $(if $(FRESH),test-fresh) \
+	test-django:deps test-tus:build,page test-lib:page test-types:page test-bench:deps test-deploy test-release
 test:
 	@MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
 

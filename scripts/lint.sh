@@ -3,16 +3,20 @@
 # tools of the module in scripts/lint, so that what they need stays out of the service's go.mod.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+. scripts/race.sh
 root=$PWD
 failed=
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
 
 check() {
   local folder=$1
   shift
-  (cd "$folder" && "$@" </dev/null) || { echo "$folder: $* found something" >&2; failed=yes; }
+  (cd "$folder" && "$@" </dev/null) || { echo "$folder: $(basename "$1") found something" >&2; failed=yes; }
 }
 
-tool() { check "$1" go tool -modfile="$root/scripts/lint/go.mod" "${@:2}"; }
+# Compiled before GOFLAGS says how our packages are compiled.
+go build -modfile=scripts/lint/go.mod -o "$tools" tool </dev/null || exit 1
 
 formatted() {
   local files
@@ -25,17 +29,24 @@ check . formatted .
 # Close may be ignored, too (of what was only read: nothing is lost), and so may draining the rest of an answer.
 errors() {
   local found status=0
-  found=$(go tool -modfile="$root/scripts/lint/go.mod" errcheck -ignoretests -exclude "$root/scripts/lint/errcheck.txt" ./...) || status=$?
+  found=$("$tools/errcheck" -ignoretests -exclude "$root/scripts/lint/errcheck.txt" "$@") || status=$?
   [[ $status -le 1 ]] || return "$status"
   ! grep -vE '\.Close\(|io\.CopyN?\(io\.Discard, ' <<<"${found:-.Close(}"
 }
 
-for module in . bench deploy/check release; do
-  check "$module" go vet ./...
-  tool "$module" staticcheck ./... # staticcheck.conf has the rules and their reasons
-  check "$module" errors
-  tool "$module" unparam ./... # a parameter that is always the same, a result that nobody reads
-done
+# lint runs the linters over packages of a module.
+lint() {
+  local folder=$1
+  shift
+  check "$folder" go vet "$@"
+  check "$folder" "$tools/staticcheck" "$@" # staticcheck.conf has the rules and their reasons
+  check "$folder" errors "$@"
+  check "$folder" "$tools/unparam" "$@" # a parameter that is always the same, a result that nobody reads
+}
+CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} ${race[*]}" lint . $(race_packages)
+lint . $(plain_packages)
+CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} -race" lint bench ./...
+for module in deploy/check release; do lint "$module" ./...; done
 
 # biome.jsonc has the rules of the pages and of their library.
 scripts/packages.sh && check web-example npm run --silent lint || failed=yes

@@ -1,82 +1,76 @@
 #!/usr/bin/env bash
-# Runs make targets one after the other, continues after a failure, and prints in the end which passed, which
+# Runs make targets, some of them side by side, continues after a failure, and prints in the end which passed, which
 # failed and which were not run:
 #
-#   steps.sh build test-tus:build test-browser:build+lint test-go
+#   steps.sh build test-tus:build test-browser:build,page test-go
 #
-# NAME:NEED,NEED is a step that depends on others: if one of those did not pass, it is not run. Steps with a + between
-# them run side by side; the output of the first is shown while it runs, and that of the others after it. STEP_LIMIT
-# (an hour by default) ends a step that hangs. The exit status is 0 if every step ran and passed.
+# NAME:NEED,NEED is a step that depends on others, which are named before it: it starts when they have passed, and is not
+# run if one of them did not. STEPS_AT_ONCE steps run at a time (3 by default), the earlier ones first. The output of a
+# step is printed as a whole when it has ended; the line that says that it begins names the file with its output so far.
+# STEP_LIMIT (an hour by default) ends a step that hangs. The exit status is 0 if every step ran and passed.
 set -uo pipefail
 
 limit=${STEP_LIMIT:-1h}
+at_once=${STEPS_AT_ONCE:-3}
 make=${MAKE:-make}
 logs=$(mktemp -d)
-names=()          # of all steps, in order
-declare -A result # passed, failed, or why it was not run
-declare -A took   # in seconds
-declare -A began   # in seconds since the start
-declare -A running # the names of the steps that run now, by process
-shown=             # the one of them whose output is shown while it runs
-copier=            # the process that shows it
+names=()           # of all steps, in order
+declare -A needs=()  # the names of the steps that each depends on
+declare -A result=() # passed, failed, or that it was not run
+declare -A took=()   # in seconds, or why it was not run
+declare -A began=()  # in seconds since the start
+declare -A running=() # the names of the steps that run now, by process
 trap 'rm -rf "$logs"' EXIT
 trap 'interrupted 130' INT
 trap 'interrupted 143' TERM
+exec {never}<> <(:) # nothing can be read from it: a pause without a process
 
-# start runs a target. Its output goes into a file, and that of the first of several to the terminal, too.
+# start runs a target, whose output goes into a file.
 start() {
-  if [[ -z $copier ]]; then
-    echo "== $1"
-    exec 3> >(exec tee "$logs/$1")
-    copier=$! shown=$1
-  else
-    echo "== $1 runs beside $shown, and is shown after it"
-    exec 3>"$logs/$1"
-  fi
+  echo "-- $1 begins: $logs/$1"
   began[$1]=$SECONDS
-  timeout --kill-after=30s "$limit" "$make" --no-print-directory "$1" </dev/null >&3 2>&1 3>&- &
+  timeout --kill-after=30s "$limit" "$make" --no-print-directory "$1" </dev/null >"$logs/$1" 2>&1 {never}>&- &
   running[$!]=$1
-  exec 3>&-
 }
 
-# await takes the results of the steps that run now, and shows what has not been shown.
-await() {
-  local process name status beside=()
-  while ((${#running[@]} > 0)); do
-    for process in "${!running[@]}"; do
-      if kill -0 "$process" 2>/dev/null; then continue; fi
-      name=${running[$process]} status=0
-      unset "running[$process]"
-      wait "$process" || status=$?
-      took[$name]="$((SECONDS - began[$name])) s"
-      if ((status == 0)); then result[$name]=passed; else result[$name]=failed; fi
-      if [[ $name == "$shown" ]]; then drain; else beside+=("$name"); fi
-      if ((status == 124 || status == 137)); then echo "$name did not end within $limit." | tee -a "$logs/$name"; fi
-    done
-    sleep 0.1
-  done
-  for name in ${beside[@]+"${beside[@]}"}; do
-    echo "== $name, which ran beside $shown"
-    cat "$logs/$name"
-  done
-  shown='' copier=''
-}
-
-# drain waits until all output of a step is shown. A process that it left running may hold the pipe open for ever,
-# so drain waits a few seconds at most.
-drain() {
-  for _ in {1..50}; do kill -0 "$copier" 2>/dev/null && sleep 0.1; done
-  kill "$copier" 2>/dev/null
-}
-
-# lacks prints the first dependency of a step that has not passed.
-lacks() {
-  local need
-  for need in ${1//,/ }; do
-    if [[ ${result[$need]-} != passed ]]; then
-      echo "$need"
-      return
+# start_ready starts the steps whose turn it is.
+start_ready() {
+  local name missing
+  for name in "${names[@]}"; do
+    if [[ -n ${result[$name]-} || -n ${began[$name]-} ]]; then continue; fi
+    missing=
+    if ! ready "$name"; then
+      if [[ -n $missing ]]; then result[$name]="not run" took[$name]="without $missing"; fi
+    elif ((${#running[@]} < at_once)); then
+      start "$name"
     fi
+  done
+}
+
+# ready says whether all steps that a step depends on have passed. If one of them never will, its name is in missing.
+ready() {
+  local need status=0
+  for need in ${needs[$1]//,/ }; do
+    if [[ ${result[$need]-} == passed ]]; then continue; fi
+    if [[ -n ${result[$need]-} || -z ${needs[$need]+named} ]]; then missing=$need; fi
+    status=1
+  done
+  return "$status"
+}
+
+# collect takes the results of the steps that have ended, and prints what they said.
+collect() {
+  local process name status
+  for process in "${!running[@]}"; do
+    if kill -0 "$process" 2>/dev/null; then continue; fi
+    name=${running[$process]} status=0
+    unset "running[$process]"
+    wait "$process" || status=$?
+    took[$name]="$((SECONDS - began[$name])) s"
+    if ((status == 0)); then result[$name]=passed; else result[$name]=failed; fi
+    if ((status == 124 || status == 137)); then echo "$name did not end within $limit." >>"$logs/$name"; fi
+    echo "== $name ${result[$name]} after ${took[$name]}"
+    cat "$logs/$name"
   done
 }
 
@@ -109,30 +103,24 @@ closing() {
 
 interrupted() {
   local process
+  for process in "${!running[@]}"; do kill "$process" 2>/dev/null; done
   for process in "${!running[@]}"; do
-    kill "$process" 2>/dev/null
-    unset "result[${running[$process]}]"
+    wait "$process"
+    echo "== ${running[$process]} was interrupted"
+    cat "$logs/${running[$process]}"
   done
-  for process in "${!running[@]}"; do wait "$process"; done
-  if [[ -n $copier ]]; then drain; fi
   closing
   exit "$1"
 }
 
-for argument; do
-  for step in ${argument//+/ }; do names+=("${step%%:*}"); done
+for step; do
+  name=${step%%:*}
+  names+=("$name")
+  needs[$name]=
+  if [[ $step == *:* ]]; then needs[$name]=${step#*:}; fi
 done
-for argument; do
-  for step in ${argument//+/ }; do
-    name=${step%%:*} needs=
-    if [[ $step == *:* ]]; then needs=${step#*:}; fi
-    missing=$(lacks "$needs")
-    if [[ -n $missing ]]; then
-      result[$name]="not run" took[$name]="without $missing"
-    else
-      start "$name"
-    fi
-  done
-  await
+while start_ready; ((${#running[@]} > 0)); do
+  read -r -t 0.2 -u "$never"
+  collect
 done
 closing

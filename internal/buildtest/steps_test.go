@@ -128,24 +128,40 @@ func TestStepsGoOn(t *testing.T) {
 	}
 }
 
-// Steps with a + run concurrently: each of these waits for the other. The output of each is not mixed with others',
-// and each has its own result.
+// Steps run concurrently: each of these waits for the other. The output of each is not mixed with others', each has its
+// own
+// result, and what depends on a step begins after that has ended.
 func TestStepsBesideEachOther(t *testing.T) {
-	table, said, status := closing(t, stepped(t, nil, "one+two+plain:none", "good:two", "also:one"))
-	for _, row := range []string{"one passed", "two failed", "plain not run without none", "good not run without two",
-		"also passed", "2 passed, 1 failed, 2 skipped"} {
-		if !slices.Contains(table, row) {
-			t.Errorf("no row %q in\n%s", row, strings.Join(table, "\n"))
-		}
-	}
+	table, said, status := closing(t, stepped(t, nil, "one", "two", "plain:none", "good:two", "also:one,good", "bad:one"))
+	sameLines(t, said, without(table, "--- FAIL: TestSomething", "two begins", "two ends",
+		"make: ***"), "one passed", "two failed",
+		"plain not run without none", "good not run without two", "also not run without good", "bad failed",
+		"1 passed, 2 failed, 3 skipped")
 	var one strings.Builder
 	for i := range 50 {
 		fmt.Fprintf(&one, "one says %d\n", i+1)
 	}
 	if status != 1 || !strings.Contains(said, one.String()) ||
-		!strings.Contains(said, "== two, which ran beside one\ntwo begins\ntwo ends\n") {
+		!regexp.MustCompile(`\n== two failed after \d+ s\ntwo begins\ntwo ends\n`).MatchString(said) ||
+		strings.Index(said, "-- bad begins") < strings.Index(said, "== one passed") {
 		t.Errorf("exit status %d\n%s", status, said)
 	}
+}
+
+// With STEPS_AT_ONCE=1 each step begins after the one before has ended.
+func TestStepsOneAtATime(t *testing.T) {
+	cmd := stepped(t, []string{"STEPS_AT_ONCE=1"}, "good", "also", "bad")
+	_, said, _ := closing(t, cmd)
+	order := regexp.MustCompile(`(?m)^(?:--|==) \w+ (?:begins|passed|failed)`).FindAllString(said, -1)
+	sameLines(t, said, order, "-- good begins", "== good passed", "-- also begins", "== also passed", "-- bad begins",
+		"== bad failed")
+}
+
+// without leaves lines out.
+func without(lines []string, out ...string) []string {
+	return slices.DeleteFunc(lines, func(line string) bool {
+		return slices.ContainsFunc(out, func(o string) bool { return strings.Contains(line, o) })
+	})
 }
 
 // A missing target is a failure, and so is a target that can't be made because make is missing.
@@ -160,18 +176,24 @@ func TestStepsThatAreNot(t *testing.T) {
 	}
 }
 
-// A step that hangs is ended with all its processes and reported, and the next one runs.
+// A step that hangs is ended with all its processes and reported. What depends on it is not run.
 func TestStepsThatHang(t *testing.T) {
-	table, said, status := closing(t, stepped(t, []string{"STEP_LIMIT=5s"}, "hang", "good"))
-	if status != 1 || table[0] != "hang failed" || table[len(table)-1] != "1 passed, 1 failed" ||
-		!strings.Contains(said, "hang did not end within 5s") {
+	cmd := stepped(t, []string{"STEP_LIMIT=1s"}, "hang", "good:hang")
+	table, said, status := closing(t, cmd)
+	if status != 1 || table[0] != "hang failed" || table[len(table)-1] != "0 passed, 1 failed, 1 skipped" ||
+		!strings.Contains(said, "hang did not end within 1s") {
 		t.Errorf("exit status %d\n%s", status, said)
+	}
+	for end := time.Now().Add(time.Minute); len(at(cmd.Dir)) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("processes %v go on", at(cmd.Dir))
+		}
 	}
 }
 
 // When it is interrupted it reports the results so far, and leaves no process running.
 func TestStepsInterrupted(t *testing.T) {
-	cmd := stepped(t, nil, "good", "endless", "plain")
+	cmd := stepped(t, nil, "good", "endless:good", "plain:endless")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {

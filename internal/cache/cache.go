@@ -5,9 +5,6 @@ package cache
 import (
 	"context"
 	"time"
-
-	"github.com/maypok86/otter/v2"
-	"github.com/maypok86/otter/v2/stats"
 )
 
 // DefaultSize is the maximum number of values in a cache; the least useful are evicted first.
@@ -26,22 +23,18 @@ type Options[V any] struct {
 
 // Cache keeps values by their keys. Its methods may be called from several goroutines.
 type Cache[K comparable, V any] struct {
-	entries *otter.Cache[K, V] // nil: nothing is cached
-	stats   *stats.Counter
+	entries store // nil: nothing is cached
 }
 
 // New returns an empty cache.
 func New[K comparable, V any](o Options[V]) *Cache[K, V] {
-	c := &Cache[K, V]{stats: stats.NewCounter()}
 	if o.TTL <= 0 {
-		return c
+		return &Cache[K, V]{}
 	}
 	if o.Size == 0 {
 		o.Size = DefaultSize
 	}
-	c.entries = otter.Must(&otter.Options[K, V]{MaximumSize: o.Size, StatsRecorder: c.stats,
-		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[K, V]) time.Duration { return o.lifetime(e.Value) })})
-	return c
+	return &Cache[K, V]{open(o.Size, func(v any) time.Duration { return o.lifetime(v.(V)) })}
 }
 
 // lifetime is how long a value that was loaded now is kept. otter does not accept 0.
@@ -62,13 +55,15 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context,
 	if c.entries == nil {
 		return load(ctx, key)
 	}
-	return c.entries.Get(ctx, key, otter.LoaderFunc[K, V](load))
+	v, err := c.entries.get(ctx, key, func(ctx context.Context, key any) (any, error) { return load(ctx, key.(K)) })
+	found, _ := v.(V) // there is none beside an error
+	return found, err
 }
 
 // Invalidate removes the value of key, including one that is being loaded.
 func (c *Cache[K, V]) Invalidate(key K) {
 	if c.entries != nil {
-		c.entries.Invalidate(key)
+		c.entries.invalidate(key)
 	}
 }
 
@@ -77,13 +72,12 @@ func (c *Cache[K, V]) Len() int {
 	if c.entries == nil {
 		return 0
 	}
-	c.entries.CleanUp()
-	return c.entries.EstimatedSize()
+	return c.entries.size()
 }
 
 // Close stops the goroutine that removes expired values.
 func (c *Cache[K, V]) Close() {
 	if c.entries != nil {
-		c.entries.StopAllGoroutines()
+		c.entries.close()
 	}
 }

@@ -37,7 +37,7 @@ var places = []struct {
 	{"work for one replica is taken by internal/chore", `\.TakeChore\(`, []string{"internal/chore/chore.go"}},
 	{"what an anonymous request may learn is decided in one place", `anonymousKey\{\}`, []string{"auth/auth.go"}},
 	{"caches are internal/cache's; two keep something else than what was looked up", `"github\.com/maypok86/otter`,
-		[]string{"internal/cache/cache.go", "auth/derive.go", "limit/memory.go"}},
+		[]string{"internal/cache/store.go", "auth/derive.go", "limit/memory.go"}},
 }
 
 func TestExactlyOnePlace(t *testing.T) {

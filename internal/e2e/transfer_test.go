@@ -42,8 +42,8 @@ type says struct {
 func (p *person) command(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = p.dir
-	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), "HOLDFAST_URL=http://" + p.line.Addr() + "/files",
-		"HOLDFAST_TOKEN=" + p.token}
+	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), endsAtOnce,
+		"HOLDFAST_URL=http://" + p.line.Addr() + "/files", "HOLDFAST_TOKEN=" + p.token}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	return cmd, &out, &errs

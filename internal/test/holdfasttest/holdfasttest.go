@@ -35,7 +35,7 @@ func Build(ctx context.Context, folder string, race bool) (path string, err erro
 	}
 	name, cgo, flags := "holdfast", "CGO_ENABLED=0", []string{}
 	if race {
-		// SQLite itself, which is translated C, goes without, as in scripts/test-go.sh: the libraries are compiled once.
+		// SQLite itself, which is translated C, goes without, as in scripts/race.sh: the libraries are compiled once.
 		name, cgo, flags = "holdfast-race", "CGO_ENABLED=1", []string{"-race"}
 		for _, library := range []string{"sqlite/lib", "libc/...", "memory"} {
 			flags = append(flags, "-gcflags=modernc.org/"+library+"=-race=false")

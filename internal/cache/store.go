@@ -1,0 +1,50 @@
+package cache
+
+import (
+	"context"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
+)
+
+// store is what all caches are made of, whatever their types. otter's cache has a thousand functions, and they were
+// compiled again for each pair of types in each package: a third of what is compiled of ours.
+type store interface {
+	get(ctx context.Context, key any, load func(context.Context, any) (any, error)) (any, error)
+	invalidate(key any)
+	size() int
+	close()
+	counts() (hits, misses uint64)
+}
+
+// entries is the one store there is.
+type entries struct {
+	*otter.Cache[any, any]
+	counter *stats.Counter
+}
+
+// open returns a store of a number of values, each for its lifetime.
+func open(size int, lifetime func(any) time.Duration) store {
+	counter := stats.NewCounter()
+	return entries{counter: counter, Cache: otter.Must(&otter.Options[any, any]{MaximumSize: size, StatsRecorder: counter,
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[any, any]) time.Duration { return lifetime(e.Value) })})}
+}
+
+func (e entries) get(ctx context.Context, key any, load func(context.Context, any) (any, error)) (any, error) {
+	return e.Get(ctx, key, otter.LoaderFunc[any, any](load))
+}
+
+func (e entries) invalidate(key any) { e.Invalidate(key) }
+
+func (e entries) size() int {
+	e.CleanUp()
+	return e.EstimatedSize()
+}
+
+func (e entries) close() { e.StopAllGoroutines() }
+
+func (e entries) counts() (hits, misses uint64) {
+	s := e.counter.Snapshot()
+	return s.Hits, s.Misses
+}

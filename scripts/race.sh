@@ -1,0 +1,17 @@
+# Which Go packages are tested with the race detector, and how they are compiled. Sourced by scripts/test-go.sh and
+# scripts/lint.sh: the linters look at what the tests compile, so nothing is compiled for them alone.
+
+# The packages of `plain` are compiled without it: they start the program (internal/e2e one that has the race detector
+# in it) or have no concurrency, and would only be slower. internal/doctest checks that.
+plain='config|digest|file|openapi|problem|internal/(buildtest|deploytest|doctest|djangotest|e2e|mutants|sim|test/holdfasttest)'
+
+# SQLite itself goes without, too: it is C, translated to Go by a program, and took a third of the time of all tests.
+# The driver, which gets our memory, has it. internal/test/holdfasttest compiles the program with the same flags.
+race=(-race)
+for library in sqlite/lib libc/... memory; do race+=("-gcflags=modernc.org/$library=-race=false"); done
+
+# Each process with the race detector waits a second before it ends, unless it is told otherwise.
+export GORACE=atexit_sleep_ms=0
+
+plain_packages() { go list ./... | grep -Ex "holdfast/($plain)"; }
+race_packages() { go list ./... | grep -Exv "holdfast/($plain)"; }
