@@ -14,7 +14,7 @@ const deleteUnknownHelp = "Remove objects that no row knows and that are older t
 	"restored from a backup, these are the files that came since: look at them first."
 
 type reconcileCommand struct {
-	Fix           bool  `help:"Repair safe findings: complete foreign records, remove leftovers of uploads."`
+	Fix           bool  `help:"Repair safe findings: complete foreign records, remove leftovers, end uploads whose bytes are lost."`
 	Deep          bool  `help:"Read all bytes and compare their SHA-256 with the record's."`
 	DeleteUnknown bool  `help:"${delete_unknown_help}"`
 	Account       int64 `help:"Check this account only."`

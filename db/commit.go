@@ -47,8 +47,8 @@ func (d *DB) Commit(ctx context.Context, f file.Fence, p file.Progress) (expires
 		}
 		for _, t := range p.Tails {
 			if _, err := exec(ctx, tx, "add tail",
-				`insert into upload_tails (upload_id, "offset", size, object_key) values ($1, $2, $3, $4)`,
-				f.ID, t.Offset, t.Size, t.Key); err != nil {
+				`insert into upload_tails (upload_id, "offset", size, object_key, crc32) values ($1, $2, $3, $4, $5)`,
+				f.ID, t.Offset, t.Size, t.Key, t.CRC32); err != nil {
 				return err
 			}
 		}

@@ -40,10 +40,11 @@ func (d *DB) UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error) {
 	return d.tails(ctx, d.sql, id)
 }
 
-// OpenUploads lists an account's open uploads after the given id that hold bytes: these are not an object yet.
-func (d *DB) OpenUploads(ctx context.Context, accountID int64, after file.ID, limit int) (ids []file.ID, err error) {
-	err = d.rows(ctx, "list open uploads", `select id from uploads
-		where account_id = $1 and state = 'open' and committed_offset > 0 and id > $2 order by id limit $3`,
+// UnfinishedUploads lists an account's uploads after the given id that hold bytes and are no file yet.
+func (d *DB) UnfinishedUploads(ctx context.Context, accountID int64, after file.ID, limit int) (ids []file.ID, err error) {
+	err = d.rows(ctx, "list unfinished uploads", `select id from uploads
+		where account_id = $1 and state in ('open', 'completing', 'stored') and committed_offset > 0 and id > $2
+		order by id limit $3`,
 		[]any{accountID, after, limit}, func(scan func(...any) error) error {
 			var id file.ID
 			err := scan(&id)

@@ -48,11 +48,11 @@ func TestInventory(t *testing.T) {
 		if diff := cmp.Diff([]int64{4, 12}, accounts); diff != "" {
 			t.Error(diff)
 		}
-		if open, err := d.OpenUploads(ctx, 4, "", 10); err != nil || len(open) != 0 {
+		if open, err := d.UnfinishedUploads(ctx, 4, "", 10); err != nil || len(open) != 0 {
 			t.Errorf("it has no bytes yet: %v %v", open, err)
 		}
 		commit(t, d, take(t, d, u.ID), file.Progress{Offset: 10, Tails: []file.Tail{{Size: 10, Key: "t"}}})
-		if open, err := d.OpenUploads(ctx, 4, "", 10); err != nil || len(open) != 1 || open[0] != u.ID {
+		if open, err := d.UnfinishedUploads(ctx, 4, "", 10); err != nil || len(open) != 1 || open[0] != u.ID {
 			t.Errorf("%v %v", open, err)
 		}
 	})

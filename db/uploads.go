@@ -53,10 +53,10 @@ func (d *DB) Final(ctx context.Context, who file.Identity, sources []file.ID) (*
 
 func (d *DB) tails(ctx context.Context, on *pool, id file.ID) (tails []file.Tail, err error) {
 	err = rows(ctx, on, "read tails",
-		`select "offset", size, object_key from upload_tails where upload_id = $1 order by "offset"`, []any{id},
+		`select "offset", size, object_key, crc32 from upload_tails where upload_id = $1 order by "offset"`, []any{id},
 		func(scan func(...any) error) error {
 			var t file.Tail
-			err := scan(&t.Offset, &t.Size, &t.Key)
+			err := scan(&t.Offset, &t.Size, &t.Key, &t.CRC32)
 			tails = append(tails, t)
 			return err
 		})

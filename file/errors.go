@@ -72,6 +72,8 @@ var (
 	ErrInFlight = fmt.Errorf("same request is running: %w", ErrConflict)
 	// ErrBusy: uploads hold all the memory that they may, and none was freed in time.
 	ErrBusy = fmt.Errorf("no memory for uploads: %w", ErrUnavailable)
+	// ErrLost: the store has lost bytes of an unfinished upload. The upload was ended.
+	ErrLost = fmt.Errorf("committed bytes were lost: %w", ErrGone)
 	// ErrStopping: the service is shutting down and releases its uploads.
 	ErrStopping = fmt.Errorf("service is stopping: %w", ErrUnavailable)
 )

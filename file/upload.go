@@ -109,6 +109,7 @@ type Tail struct {
 	Offset int64 // bytes from the start of the file
 	Size   int64
 	Key    string // in the upload's bucket
+	CRC32  string // of its bytes, in base64; empty: an older version has written it
 }
 
 // TailSize is the number of bytes in tails.

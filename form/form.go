@@ -134,7 +134,7 @@ func replay(u *file.Upload, s *stream, boundary string) error {
 	if err != nil {
 		return err
 	}
-	want, err := upload.Digest(u.HashState)
+	want, err := file.Digest(u.HashState)
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func (h *Hooks) MaxSize() int64 { return h.Settings.MaxSize }
 // PostFinish writes the record of an upload whose object is complete, if its row still matches was. It can be repeated
 // after a failure; completed steps are kept.
 func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
-	sum, err := upload.Digest(u.HashState)
+	sum, err := file.Digest(u.HashState)
 	if err != nil {
 		return fmt.Errorf("finish upload %s: %w", u.ID, err)
 	}

@@ -88,6 +88,8 @@ var table = []struct {
 	{file.ErrLocked, Problem{Status: 423, RetryAfter: 2 * time.Second, Code: "UPLOAD_002",
 		Message: "Upload is in use by another request, try again"}},
 	{file.ErrChecksum, Problem{Status: 460, Code: "UPLOAD_005", Message: "Checksum mismatch"}}, // tus 1.0.0, Checksum
+	{file.ErrLost, Problem{Status: 410, Code: "UPLOAD_014",
+		Message: "The store has lost bytes of this upload, which was ended"}},
 	{file.ErrGone, Problem{Status: 410, Code: "UPLOAD_006", Message: "Upload has expired"}},
 	{file.ErrDigest, Problem{Status: 422, Code: "UPLOAD_007",
 		Message: "Content does not match its declared digest, the upload was ended"}},

@@ -1,6 +1,6 @@
 // Package reconcile compares the database with the store, in both directions, while the service runs. It finds
-// records without objects, objects without records, sizes and contents that differ, and tails and multipart uploads
-// that are not needed.
+// records without objects, objects without records, sizes and contents that differ, tails and multipart uploads that
+// are not needed, and those that are needed and gone or damaged.
 //
 // Both sides are read in the order of their keys, a page at a time, so memory does not grow with the number of
 // files. Both change meanwhile, and a store may list in another order. So whatever has no counterpart in the other
@@ -56,6 +56,12 @@ const (
 	LostTail      Kind = "upload-without-tail"  // an upload's acknowledged bytes are gone
 	WrongUsage    Kind = "wrong-usage"          // what is counted for the account's quota is not what it adds up to
 	LostParts     Kind = "upload-without-parts" // an upload's acknowledged bytes are gone
+	LostPart      Kind = "upload-without-part"  // so are those of one part
+	DamagedTail   Kind = "damaged-tail"         // an upload's acknowledged bytes are not what was stored
+	DamagedPart   Kind = "damaged-part"         // neither are those of one part
+
+	LostPartial    Kind = "partial-without-object" // the object of a partial upload is gone
+	DamagedPartial Kind = "damaged-partial"        // the object of a partial upload is not what was stored
 )
 
 // Finding is one difference between the database and the store.
@@ -68,8 +74,9 @@ type Finding struct {
 	// Done says what was done about it; empty if nothing was.
 	Done string `json:"done,omitempty"`
 
-	multipart string // the store's id
-	young     bool   // younger than MinAge: neither removed nor reported
+	multipart string     // the store's id
+	ends      file.Fence // of the upload that can't go on; zero: that is not certain
+	young     bool       // younger than MinAge: neither removed nor reported
 }
 
 // Rows is the database. Package db documents the methods.
@@ -77,9 +84,11 @@ type Rows interface {
 	Accounts(ctx context.Context, after int64, limit int) ([]int64, error)
 	AccountFiles(ctx context.Context, accountID int64, after file.ID, limit int) ([]file.Record, error)
 	File(ctx context.Context, id file.ID) (file.Record, error)
-	OpenUploads(ctx context.Context, accountID int64, after file.ID, limit int) ([]file.ID, error)
+	UnfinishedUploads(ctx context.Context, accountID int64, after file.ID, limit int) ([]file.ID, error)
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error)
+	Parts(ctx context.Context, id file.ID) ([]file.Part, error)
+	DeleteUpload(ctx context.Context, f file.Fence) error
 	Importing(ctx context.Context, id file.ID) (bool, error)
 	HealRecord(ctx context.Context, r file.Record) error
 	SetTag(ctx context.Context, id file.ID, was, tag string) error

@@ -55,7 +55,7 @@ func (x *exchange) setDigest(u *file.Upload) {
 	if len(wish) == 0 || digest.Unwanted(wish) {
 		return
 	}
-	if sum, err := upload.Digest(u.HashState); err == nil {
+	if sum, err := file.Digest(u.HashState); err == nil {
 		x.w.Header().Set("Repr-Digest", digest.Format(sum))
 	}
 }

@@ -13,6 +13,9 @@
 //   - ErrNoUpload: the store says that there is no such multipart upload.
 //   - ErrPartChanged: a part is not the one that was listed.
 //   - ErrNoDirect: clients can't send parts to the store.
+//   - ErrNoBucket: the store says that there is no such bucket. It is a file.ErrObjectMissing.
+//   - ErrNoList: the store does not let this client list.
+//   - ErrDamaged: a part is gone, or is not what was stored.
 //   - ErrHeld: nothing is removed while a backup is made.
 //   - ErrNoCopy: the store does not copy.
 //
@@ -45,6 +48,13 @@ const (
 var (
 	// ErrNoUpload: the store does not know this multipart upload. It was completed or aborted, or never begun.
 	ErrNoUpload = errors.New("no such multipart upload")
+	// ErrNoBucket: the bucket does not exist, so nothing is known of what was in it: this may be another store.
+	ErrNoBucket = fmt.Errorf("no such bucket: %w", file.ErrObjectMissing)
+	// ErrDamaged: a part of a multipart upload is gone, or is not what was stored. Nothing can be made of the upload
+	// any more.
+	ErrDamaged = errors.New("a part is gone, or is not what was stored")
+	// ErrNoList: the store does not let this client list.
+	ErrNoList = errors.New("the store does not let this client list")
 	// ErrNoCopy: the store can't copy by itself. Read and write the bytes instead.
 	ErrNoCopy = errors.New("the store does not copy parts")
 	// ErrHeld: nothing is removed from the store at the moment, because a backup of it is being made. Try again later.
@@ -93,6 +103,13 @@ type Left struct {
 // has ended. So callers never reuse a key, or a part number, for other bytes (see FencedKey and TailKey).
 //
 // Delete and Abort need not be durable: after a power cut, what was removed may be there again.
+//
+// # Damage
+//
+// A store compares what it keeps with checksums before it gives it another form: a part that is not what was stored
+// never becomes a part of an object. S3 stores compare the CRC32 that PutPart has given them, where they keep it (see
+// file.Multipart.Sums); storage/disk reads the parts once more in Complete. What is read is not compared by every store:
+// Holdfast compares tails and the sources of final uploads by itself, and files with `holdfast reconcile --deep`.
 //
 // # Repetition
 //
@@ -143,7 +160,12 @@ type Store interface {
 	PutPart(
 		ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64,
 	) (file.Part, error)
+	// Parts returns a page of at most 1000 parts that the store has of a multipart upload, in the order of their numbers:
+	// those with numbers above after. An empty page is the end. The offsets are 0. ErrNoUpload if there is no such
+	// multipart upload, ErrNoList if this client may not ask.
+	Parts(ctx context.Context, at file.Location, m file.Multipart, after int32) ([]file.Part, error)
 	// Complete makes the parts, in the order of their numbers, one object. Parts that are not in the list are removed.
+	// ErrDamaged if the store is sure that a part is not there any more, or is another one.
 	Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error
 	// Abort ends a multipart upload and removes its parts. ErrHeld while a backup is made.
 	Abort(ctx context.Context, at file.Location, uploadID string) error
@@ -173,6 +195,13 @@ type Copier interface {
 	) (file.Part, error)
 	// Copy copies an object of at most MaxCopy bytes, which must still have fromETag.
 	Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error
+}
+
+// PartChecker is a store that can read a part before its upload is completed. The others compare the checksums of parts
+// by themselves: S3 keeps them from PutPart on.
+type PartChecker interface {
+	// CheckPart reads a part: ErrDamaged if it is gone, or is not what was stored.
+	CheckPart(ctx context.Context, at file.Location, m file.Multipart, p file.Part) error
 }
 
 // Presigner is a store from which clients can read by themselves, with a URL that expires.

@@ -48,7 +48,7 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 		}
 	}
 	start := u.Offset
-	sum, err := resumeHash(u.HashState)
+	sum, err := file.ResumeHash(u.HashState)
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", u.ID, err)
 	}

@@ -38,6 +38,9 @@ func (a *appender) add(f *flight) {
 		p.Parts = append(p.Parts, *f.part)
 	case f.tail != nil:
 		a.replace(f.tail.Offset)
+		if i := slices.IndexFunc(a.tails, func(t file.Tail) bool { return t.Key == f.tail.Key }); i >= 0 {
+			a.tails[i] = *f.tail // with its sum
+		}
 		p.Tails = append(p.Tails, *f.tail)
 	default:
 		p.Whole, p.Key, p.ETag = true, f.key, f.etag

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"holdfast/access"
 	"holdfast/file"
@@ -160,8 +156,25 @@ func (e *Engine) assemble(ctx context.Context, u *file.Upload) error {
 	return e.concatenate(ctx, u, parts)
 }
 
-// join adds the bytes of the sources to u, from its offset on.
+// join brings the bytes of the sources into u, from where it is. A source of which the store has lost bytes is ended.
 func (e *Engine) join(ctx context.Context, u *file.Upload, parts sources) error {
+	err := e.joinFrom(ctx, u, parts)
+	lost, ok := errors.AsType[*lostSource](err)
+	if !ok {
+		return err
+	}
+	for _, s := range parts {
+		if s.u.ID == lost.of {
+			err = s.do(func(context.Context) error { return err })
+		}
+	}
+	return err
+}
+
+func (e *Engine) joinFrom(ctx context.Context, u *file.Upload, parts sources) error {
+	if err := e.checkBegun(ctx, parts, u.Offset); err != nil {
+		return err
+	}
 	pieces, copyable := parts.pieces(u.Offset)
 	if copyable {
 		err := e.copyPieces(ctx, u, pieces)
@@ -175,7 +188,7 @@ func (e *Engine) join(ctx context.Context, u *file.Upload, parts sources) error 
 	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	body := &pieceReader{ctx: reading, objects: e.objects, pieces: pieces}
+	body := &pieceReader{ctx: reading, objects: e.objects, pieces: pieces, check: &sourceCheck{}}
 	defer body.Close()
 	_, err := e.append(ctx, u, Body{Reader: body, Interrupt: stop})
 	if err == nil && !u.Complete() {
@@ -213,96 +226,4 @@ func (all sources) pieces(skip int64) (pieces []piece, copyable bool) {
 		}
 	}
 	return pieces, copyable
-}
-
-// copyPieces lets the store copy the pieces, each as a part, and reads them for the hash.
-func (e *Engine) copyPieces(ctx context.Context, u *file.Upload, pieces []piece) error {
-	sum, err := resumeHash(u.HashState)
-	if err != nil {
-		return err
-	}
-	for _, p := range pieces {
-		if err := e.copyPiece(ctx, u, p, sum); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum hash.Hash) error {
-	number, err := e.nextPart(ctx, u, p.length)
-	if err != nil {
-		return err
-	}
-	var part file.Part
-	both, ctx2 := errgroup.WithContext(ctx)
-	both.Go(func() (err error) {
-		part, err = e.objects.CopyPart(ctx2, p.of.Location, p.of.ETag, p.offset, p.length, u.Location, u.Multipart, number)
-		return unavailable(err)
-	})
-	both.Go(func() error {
-		r := &pieceReader{ctx: ctx2, objects: e.objects, pieces: []piece{p}}
-		defer r.Close()
-		_, err := io.Copy(sum, r)
-		return err
-	})
-	if err := both.Wait(); err != nil {
-		return err
-	}
-	part.Offset = u.Offset
-	state, err := saveHash(sum)
-	if err != nil {
-		return err
-	}
-	return e.commitProgress(ctx, u, file.Progress{Offset: u.Offset + p.length, HashState: state, Parts: []file.Part{part}})
-}
-
-// unavailable returns err, but unavailable instead of missing: the final upload, which the client asks for, exists.
-func unavailable(err error) error {
-	if errors.Is(err, file.ErrObjectMissing) {
-		return fmt.Errorf("%w: a source: %s", file.ErrStorageRead, err.Error())
-	}
-	return err
-}
-
-// pieceReader reads pieces one after the other. A source that has changed, or is too short, is an error.
-type pieceReader struct {
-	ctx     context.Context
-	objects Objects
-	pieces  []piece
-	body    io.ReadCloser // of the first piece
-	left    int64         // bytes of it
-}
-
-func (r *pieceReader) Read(b []byte) (int, error) {
-	for r.left == 0 {
-		if r.body != nil {
-			r.body.Close()
-			r.body, r.pieces = nil, r.pieces[1:]
-		}
-		if len(r.pieces) == 0 {
-			return 0, io.EOF
-		}
-		p := r.pieces[0]
-		body, err := r.objects.Open(r.ctx, p.of.Location, p.of.ETag, p.offset, p.length)
-		if err != nil {
-			return 0, unavailable(err)
-		}
-		r.body, r.left = body, p.length
-	}
-	n, err := r.body.Read(b[:min(int64(len(b)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case errors.Is(err, io.EOF) && r.left == 0:
-		err = nil
-	case err != nil:
-		err = fmt.Errorf("read a source: %w: %w", file.ErrStorageRead, err)
-	}
-	return n, err
-}
-
-func (r *pieceReader) Close() {
-	if r.body != nil {
-		r.body.Close()
-	}
 }

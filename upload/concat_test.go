@@ -85,22 +85,28 @@ func TestConcatenationWithoutCopy(t *testing.T) {
 	})
 }
 
-// lostSource is a store that has lost the objects that should be copied.
-type lostSource struct{ upload.Objects }
-
-func (lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart,
-	int32) (file.Part, error) {
-	return file.Part{}, fmt.Errorf("copy: %w", file.ErrObjectMissing)
+// lostSource is a store that has lost the objects that are to be copied, or their bucket.
+type lostSource struct {
+	upload.Objects
+	err error
 }
 
-// A source that the store has lost is not answered with 404: the client would believe that its final upload is gone.
+func (s lostSource) CopyPart(context.Context, file.Location, string, int64, int64, file.Location, file.Multipart,
+	int32) (file.Part, error) {
+	return file.Part{}, fmt.Errorf("copy: %w", s.err)
+}
+
+// A source that the store has lost is no 404: the client asks for a final upload. The final upload is gone with it. A
+// store that has not even the bucket may be another one.
 func TestConcatenationOfALostSource(t *testing.T) {
 	worlds(t, func(w *world) {
-		w.Objects = lostSource{uploadtest.Store()}
-		w.Start()
-		if status, _, err := w.Final(w.Partials(mixtures["copied"]...)); err != nil ||
-			status != http.StatusServiceUnavailable {
-			w.T.Errorf("%d %v", status, err)
+		for fault, want := range map[error]int{file.ErrObjectMissing: http.StatusGone,
+			storage.ErrNoBucket: http.StatusServiceUnavailable} {
+			w.Objects = lostSource{uploadtest.Store(), fault}
+			w.Start()
+			if status, _, err := w.Final(w.Partials(mixtures["copied"]...)); err != nil || status != want {
+				w.T.Errorf("%v: %d %v", fault, status, err)
+			}
 		}
 	})
 }

@@ -51,7 +51,7 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 		}
 		at := e.place(u)
 		p.Whole, p.Key = true, at.Key
-		p.ETag, err = e.put(ctx, at, u.Type, &body)
+		p.ETag, _, err = e.put(ctx, at, u.Type, &body)
 	} else {
 		number, err := e.nextPart(ctx, u, body.size)
 		if err != nil {
@@ -83,6 +83,8 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	completed := e.objects.Complete(ctx, u.Location, u.Multipart, parts)
 	object, err := e.objects.Stat(ctx, u.Location)
 	switch {
+	case errors.Is(err, file.ErrObjectMissing) && e.isDamaged(ctx, u, parts, completed):
+		return fmt.Errorf("%w: %w", file.ErrLost, completed)
 	case errors.Is(err, file.ErrObjectMissing):
 		// Not a 404 for the client: the bytes are there as parts, and will become the object.
 		return fmt.Errorf("%w: the object is not there: %w", file.ErrStorageWrite,

@@ -81,7 +81,7 @@ func (a *appender) launchWhole(ctx context.Context) error {
 	at, kind := a.engine.place(a.u), a.u.Type
 	f.key = at.Key
 	return a.launch(ctx, f, func(ctx context.Context) (err error) {
-		f.etag, err = a.engine.put(ctx, at, kind, &f.body)
+		f.etag, _, err = a.engine.put(ctx, at, kind, &f.body)
 		return err
 	})
 }
@@ -108,8 +108,8 @@ func (a *appender) launchTail(ctx context.Context, most int) error {
 	}
 	at := file.Location{Bucket: a.u.Location.Bucket, Key: t.Key}
 	return a.launch(ctx, f, func(ctx context.Context) error {
-		put := func() error {
-			_, err := a.engine.put(ctx, at, file.DefaultType, &f.body)
+		put := func() (err error) {
+			_, t.CRC32, err = a.engine.put(ctx, at, file.DefaultType, &f.body)
 			return err
 		}
 		if f.body.remote { // send takes a place for remote bodies itself

@@ -13,6 +13,7 @@ type metrics struct {
 	received prometheus.Counter
 	expired  prometheus.Counter
 	removed  prometheus.Counter
+	lost     prometheus.Counter
 
 	leaseWaits    prometheus.Histogram
 	leaseTimeouts prometheus.Counter
@@ -33,6 +34,8 @@ func newMetrics() *metrics {
 			Help: "Uploads that expired after UPLOAD_TTL without a byte; partial uploads are not counted."}),
 		removed: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_uploads_removed_total",
 			Help: "Uploads, unfinished or finished, that a client terminated by DELETE."}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_uploads_lost_total",
+			Help: "Unfinished uploads that were ended because the store has lost bytes of them."}),
 		leaseWaits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "holdfast_lease_wait_seconds",
 			Help:    "How long requests waited for the lease on their upload.",
 			Buckets: []float64{.005, .025, .1, .5, 2.5, 10, 18}}),
@@ -49,12 +52,12 @@ func newMetrics() *metrics {
 			Help: "When this replica last swept without an error; 0: never. One replica sweeps for all: use the maximum."}),
 		mended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_sweep_uploads_total",
 			Help: "Uploads that the sweeper handled, by outcome: finished, expired, cleaned (leftovers of a deleted " +
-				"upload removed), failed."}, []string{"outcome"}),
+				"upload removed), lost (the store has lost bytes), failed."}, []string{"outcome"}),
 	}
 	for _, result := range []string{"ok", "failed"} { // so that the series exist from the start
 		m.sweeps.WithLabelValues(result)
 	}
-	for _, outcome := range []string{"finished", "expired", "cleaned", "failed"} {
+	for _, outcome := range []string{"finished", "expired", "cleaned", "lost", "failed"} {
 		m.mended.WithLabelValues(outcome)
 	}
 	return m
@@ -63,7 +66,7 @@ func newMetrics() *metrics {
 // Register adds the metrics to r, and those of the memory.
 func (e *Engine) Register(r prometheus.Registerer) {
 	m := e.metrics
-	r.MustRegister(m.received, m.expired, m.removed, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits, m.sweeps,
+	r.MustRegister(m.received, m.expired, m.removed, m.lost, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits, m.sweeps,
 		m.lastSweep, m.mended)
 	gauge := func(name, help string, value func(memory.Stats) float64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},

@@ -3,7 +3,7 @@ package upload
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 
 	"holdfast/file"
 	"holdfast/storage"
@@ -86,7 +86,7 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart, number int32,
 	body *payload) (part file.Part, err error) {
 	for try := 1; try <= 2; try++ {
-		err = e.send(ctx, body, func(r io.ReadSeeker) (err error) {
+		err = e.send(ctx, body, func(r *payloadReader) (err error) {
 			part, err = e.objects.PutPart(ctx, at, m, number, r, body.size)
 			return err
 		})
@@ -94,25 +94,26 @@ func (e *Engine) putPart(ctx context.Context, at file.Location, m file.Multipart
 			break
 		}
 	}
-	if errors.Is(err, storage.ErrNoUpload) { // ended by a lifecycle rule of the bucket, or by an operator
-		return part, file.Refuse(file.ErrGone, "The store has lost the parts of this upload: begin a new one")
+	if errors.Is(err, storage.ErrNoUpload) { // a lifecycle rule of the bucket, or an operator, has ended it
+		err = fmt.Errorf("%w: %w", file.ErrLost, err)
 	}
 	return part, err
 }
 
-// put stores a whole object.
-func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *payload) (etag string,
+// put stores an object whole. sum is the CRC32 of its bytes as rows have it.
+func (e *Engine) put(ctx context.Context, at file.Location, contentType string, body *payload) (etag, sum string,
 	err error) {
-	err = e.send(ctx, body, func(r io.ReadSeeker) (err error) {
+	err = e.send(ctx, body, func(r *payloadReader) (err error) {
 		etag, err = e.objects.Put(ctx, at, contentType, r, body.size)
+		sum = r.checksum()
 		return err
 	})
-	return etag, err
+	return etag, sum, err
 }
 
-// send calls put with a reader of the payload. If a tail could not be read from the store, it returns that error: the
-// write failed because of it.
-func (e *Engine) send(ctx context.Context, body *payload, put func(io.ReadSeeker) error) error {
+// send calls put with a reader of the payload. If the store could not be read for a tail, that
+// is the error: the write failed because of it.
+func (e *Engine) send(ctx context.Context, body *payload, put func(*payloadReader) error) error {
 	once := func() error {
 		r := e.reader(ctx, body)
 		err := put(r)

@@ -93,6 +93,8 @@ type payloadReader struct {
 	at    int64
 	bytes io.Reader // of stretch i from at on; nil: not open
 	err   error     // why the store could not be read
+	sum   sum       // of what was read
+	own   sum       // of what was read of stretch i
 }
 
 var errCallOver = errors.New("the call that sent these bytes is over")
@@ -121,6 +123,13 @@ func (r *payloadReader) leave() {
 	r.bytes = nil
 }
 
+// checksum is the CRC32 of the payload; empty if it was not read to its end.
+func (r *payloadReader) checksum() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sum.text(r.c.size)
+}
+
 func (r *payloadReader) Read(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,13 +145,18 @@ func (r *payloadReader) Read(p []byte) (int, error) {
 		}
 		size := r.c.stretches[r.i].size()
 		n, err := r.bytes.Read(p[:min(int64(len(p)), size-r.at)])
+		r.sum.add(r.pos, p[:n])
+		r.own.add(r.at, p[:n])
 		r.at, r.pos = r.at+int64(n), r.pos+int64(n)
 		if r.at == size {
 			r.leave()
+			if r.err = r.compare(); r.err != nil {
+				return 0, r.err
+			}
 			r.i, r.at = r.i+1, 0
 		} else if err != nil {
 			r.leave()
-			r.err = fmt.Errorf("read back %s: %w: %w", r.c.stretches[r.i].tail.Key, file.ErrStorageRead, err)
+			r.err = fmt.Errorf("read back %s: %w", r.c.stretches[r.i].tail.Key, unreadable(err))
 			return n, r.err
 		}
 		if n > 0 {
@@ -163,13 +177,20 @@ func (r *payloadReader) open() error {
 		return nil
 	}
 	b, err := r.objects.Open(r.ctx, file.Location{Bucket: r.c.bucket, Key: s.tail.Key}, "", r.at, s.tail.Size-r.at)
-	if errors.Is(err, file.ErrObjectMissing) {
-		err = fmt.Errorf("%w: a committed tail: %s", file.ErrStorageRead, err.Error()) // not a 404 for the client
+	if err != nil {
+		return fmt.Errorf("a committed tail: %w", unreadable(err))
 	}
-	if err == nil {
-		r.bytes = b
+	r.bytes = b
+	return nil
+}
+
+// compare compares a tail that was read to its end with the sum in its row.
+func (r *payloadReader) compare() error {
+	t := r.c.stretches[r.i].tail
+	if own := r.own.text(t.Size); r.c.stretches[r.i].buf == nil && t.CRC32 != "" && own != "" && own != t.CRC32 {
+		return fmt.Errorf("read back a tail: %w: %s has the CRC32 %s, not %s", file.ErrLost, t.Key, own, t.CRC32)
 	}
-	return err
+	return nil
 }
 
 func (r *payloadReader) Seek(offset int64, whence int) (int64, error) {

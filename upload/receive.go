@@ -2,6 +2,8 @@ package upload
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -29,6 +31,9 @@ func (e *Engine) Receive(ctx context.Context, c Creation, body io.Reader, interr
 	_, err = s.Append(0, Body{Reader: body, Last: true, Length: length, Interrupt: interrupt})
 	if err == nil {
 		err = s.Finish()
+	}
+	if errors.Is(err, file.ErrLost) { // there is nothing to go on with: its client sends it again
+		err = fmt.Errorf("%w: %s", file.ErrStorageRead, err.Error())
 	}
 	if err != nil {
 		s.drop(ctx)

@@ -93,10 +93,11 @@ func (s *Session) end() error {
 // Close releases the lease. It may be called more than once.
 func (s *Session) Close() { s.lease.give() }
 
-// do changes the upload by f under the lease, and finds out whether f's last commit has released the lease.
+// do has f change the upload under the lease, and notes whether its last commit has given
+// the lease back. If the store has lost bytes of the upload, it is ended.
 func (s *Session) do(f func(context.Context) error) error {
 	defer func() { s.lease.over.Store(!s.u.Held) }()
-	return f(s.lease.ctx)
+	return s.engine.endLost(s.lease.ctx, s.u, f(s.lease.ctx))
 }
 
 // Expired returns the error for an upload that has expired: a file.ErrGone.

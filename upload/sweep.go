@@ -3,6 +3,7 @@ package upload
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -150,12 +151,23 @@ func (e *Engine) givesUp(u *file.Upload, err error) bool {
 	if !errors.Is(err, file.ErrScanner) && !errors.Is(err, file.ErrNoSpace) {
 		return false
 	}
+	return e.failsLong(u) && u.Expired
+}
+
+// isGone reports whether the store has known neither the multipart upload nor its object for so long that no earlier
+// request can still be making the one of the other.
+func (e *Engine) isGone(u *file.Upload, err error) bool {
+	return errors.Is(err, storage.ErrNoUpload) && e.failsLong(u)
+}
+
+// failsLong notes that an upload could not be finished, and reports whether that is so for finishPatience.
+func (e *Engine) failsLong(u *file.Upload) bool {
 	first, seen := e.failing[u.ID]
 	if !seen {
 		first = time.Now()
 	}
 	e.stillFailing[u.ID] = first
-	return seen && u.Expired && time.Since(first) >= min(u.TTL, finishPatience)
+	return seen && time.Since(first) >= min(u.TTL, finishPatience)
 }
 
 // mend finishes or removes one upload. outcome is a label for the metric; empty: nothing was done.
@@ -183,14 +195,20 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 		outcome = "expired"
 	case s.u.Complete() || len(s.u.Sources) > 0:
 		outcome = "finished"
-		if err = s.Finish(); e.givesUp(s.u, err) {
+		switch err = s.Finish(); {
+		case e.isGone(s.u, err):
+			err = s.do(func(context.Context) error { return fmt.Errorf("%w: %w", file.ErrLost, err) })
+		case e.givesUp(s.u, err):
 			e.log.Warn("an upload has expired, since it can't become a file", "upload", id, "error", err)
 			if err = s.end(); err == nil {
 				e.metrics.expired.Inc()
 			}
 			outcome = "expired"
 		}
-	default: // another request has continued it
+		if errors.Is(err, file.ErrLost) {
+			outcome, err = "lost", nil
+		}
+	default: // another request went on with it
 	}
 	return outcome, err
 }

@@ -12,8 +12,9 @@
 //	buckets/<bucket>/parts/<id>/<part>  the parts of an upload, and of the object that was made of it
 //	buckets/<bucket>/trash/             records of what is being removed (trash.go)
 //
-// An object that was made of parts has no bytes of its own: its record lists the files of its parts. So completing an
-// upload copies nothing, however large it is.
+// An object that was made of parts has no bytes of its own: its record names the files of its parts. So nothing is
+// copied when an upload is completed, however large it is; the parts are read, and compared with the sums in their
+// names.
 //
 // # Durability
 //
@@ -163,7 +164,8 @@ func (s *Store) call(ctx context.Context, operation, doing string, kind error, d
 
 // classify turns an error into one of package storage; kind is for errors that have no kind of their own.
 func classify(kind, err error) error {
-	for _, known := range []error{file.ErrNoSpace, file.ErrUnavailable, file.ErrObjectMissing, storage.ErrNoUpload} {
+	for _, known := range []error{file.ErrNoSpace, file.ErrUnavailable, file.ErrObjectMissing, storage.ErrNoUpload,
+		storage.ErrDamaged} {
 		if errors.Is(err, known) {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"holdfast/file"
 	"holdfast/storage"
 )
@@ -156,15 +158,14 @@ func crcOf(etag string) string {
 	return base64.StdEncoding.EncodeToString(b[8:])
 }
 
-// CopyPart implements storage.Copier. The kernel copies the bytes, or lets the file system share them. They are not
-// read here, so the part's ETag is derived from the source's.
+// CopyPart implements storage.Copier. The kernel copies the bytes, or has the file system share them. The copy is then read
+// for its sums, as they are of every part.
 func (s *Store) CopyPart(
 	ctx context.Context, from file.Location, fromETag string, offset, length int64,
 	to file.Location, m file.Multipart, number int32,
 ) (part file.Part, err error) {
 	err = s.call(ctx, "UploadPartCopy", "copy part", file.ErrStorageWrite, func(ctx context.Context) error {
 		return s.write(length, func() error {
-			m.Sums = false
 			part, err = s.putPart(ctx, to, m, number, func(d *draft) (string, error) {
 				return s.copyRange(ctx, d, from, fromETag, offset, length)
 			}, length)
@@ -199,8 +200,10 @@ func (s *Store) copyRange(
 		}
 	}
 	h := newSums()
-	fmt.Fprintf(h, "%d bytes from %d on of %s", length, offset, bare(fromETag))
-	return "c" + h.etag(), nil
+	if err := s.sumFile(ctx, h, to.path, length); err != nil {
+		return "", fmt.Errorf("read the copy: %w: %s", file.ErrStorageWrite, err.Error()) // not the source's damage
+	}
+	return h.etag(), nil
 }
 
 // copyStep is the number of bytes that are copied between two checks of the context.
@@ -234,10 +237,10 @@ func (s *Store) complete(ctx context.Context, at file.Location, id string, parts
 	case done:
 		return s.flush(ctx, nil, filepath.Dir(s.object(at))) // an earlier call may have failed to flush
 	case err != nil:
-		return err
+		return fmt.Errorf("%w: %w", storage.ErrDamaged, err) // nobody else can be completing it
 	}
 	r := record{Key: at.Key, Type: was.Type, Upload: id}
-	if err := s.assemble(at.Bucket, &r, parts); err != nil {
+	if err := s.assemble(ctx, at.Bucket, &r, parts); err != nil {
 		return err
 	}
 	d, err := s.newDraft()
@@ -260,33 +263,27 @@ func (s *Store) madeOf(at file.Location, id string) (bool, error) {
 	return err == nil && isID(id) && r.Upload == id, err
 }
 
-// assemble adds the parts to a record, after it has checked that all of them exist.
-func (s *Store) assemble(bucket string, r *record, parts []file.Part) error {
+// assemble puts the parts into a record, after it has seen that all of them are what was stored.
+func (s *Store) assemble(ctx context.Context, bucket string, r *record, parts []file.Part) error {
 	if len(parts) == 0 {
 		return errors.New("no parts")
 	}
 	parts = slices.SortedFunc(slices.Values(parts), func(a, b file.Part) int { return int(a.Number) - int(b.Number) })
 	h := newSums()
 	for i, p := range parts {
-		name := nameOf(p)
 		if i > 0 && parts[i-1].Number == p.Number {
 			return fmt.Errorf("part %d is listed twice", p.Number)
 		}
-		info, err := s.fs.Lstat(filepath.Join(s.parts(bucket, r.Upload), filepath.Base(name)))
-		if err != nil {
-			return fmt.Errorf("part %d: %s", p.Number, err.Error())
-		}
-		if info.Size() != p.Size || name != filepath.Base(name) {
-			return fmt.Errorf("part %d has %d bytes, not %d", p.Number, info.Size(), p.Size)
-		}
-		if own := crcOf(bare(p.ETag)); own != "" && p.CRC32 != "" && own != p.CRC32 {
-			return fmt.Errorf("part %d has the CRC32 %s, not %s", p.Number, own, p.CRC32)
-		}
-		r.Parts, r.Size = append(r.Parts, name), r.Size+p.Size
-		fmt.Fprintln(h, name)
+		r.Parts, r.Size = append(r.Parts, nameOf(p)), r.Size+p.Size
+		fmt.Fprintln(h, nameOf(p))
 	}
 	r.ETag = fmt.Sprintf("%s-%d", h.etag(), len(parts))
-	return nil
+	check, ctx := errgroup.WithContext(ctx)
+	check.SetLimit(checkedAtOnce)
+	for _, p := range parts {
+		check.Go(func() error { return s.checkPart(ctx, bucket, r.Upload, p) })
+	}
+	return check.Wait()
 }
 
 // settle cleans up after an upload that has become an object: it removes the parts that are not in keep, and then the

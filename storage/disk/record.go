@@ -117,7 +117,20 @@ func partSize(name string) (int64, error) {
 	return n, nil
 }
 
-// nameOf returns the name of the file that must hold one of the caller's parts.
+// partOf reads the name of a part's file; false if it is none.
+func partOf(name string) (p file.Part, ok bool) {
+	number, rest, _ := strings.Cut(name, "-")
+	_, etag, _ := strings.Cut(rest, "-")
+	n, err := strconv.ParseInt(number, 10, 32)
+	if err != nil {
+		return p, false
+	}
+	p.Number, p.ETag, p.CRC32 = int32(n), quoted(etag), crcOf(etag)
+	p.Size, err = partSize(name)
+	return p, err == nil && nameOf(p) == name
+}
+
+// nameOf is the name of the file that a part of the caller's must be in.
 func nameOf(p file.Part) string { return partName(p.Number, p.Size, p.ETag) }
 
 // quoted returns an ETag as callers see it, and bare as it is in names and records.

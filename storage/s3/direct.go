@@ -54,7 +54,7 @@ func (c *Client) PartSigner(endpoint string) func(context.Context, file.Location
 	}
 }
 
-// Parts is storage.PartReceiver's.
+// Parts implements storage.Store.
 func (c *Client) Parts(
 	ctx context.Context, at file.Location, m file.Multipart, after int32,
 ) (parts []file.Part, err error) {
@@ -67,6 +67,9 @@ func (c *Client) Parts(
 	page, err := c.s3.ListParts(ctx, in, c.soon)
 	if err == nil {
 		_, err = given("the multipart upload's id", page.UploadId)
+	}
+	if cantList(err) && !missing(err) && code(err) != "NoSuchUpload" {
+		return nil, fmt.Errorf("list parts: %w: %w", storage.ErrNoList, err)
 	}
 	if err != nil {
 		return nil, wrap(file.ErrStorageRead, "list parts", err)

@@ -26,10 +26,12 @@ func wrap(kind error, doing string, err error) error {
 		kind = storage.ErrPartChanged
 	case s == http.StatusInsufficientStorage || c == "XMinioStorageFull" || c == "QuotaExceeded":
 		kind = file.ErrNoSpace
+	case c == "NoSuchBucket":
+		kind = storage.ErrNoBucket
 	case missing(err):
 		kind = file.ErrObjectMissing
 	case kind == file.ErrStorageRead && (s == http.StatusPreconditionFailed ||
-		s == http.StatusRequestedRangeNotSatisfiable):
+		s == http.StatusRequestedRangeNotSatisfiable && answered(err)):
 		kind = file.ErrObjectChanged // another tag, or shorter than the range begins
 	}
 	return fmt.Errorf("%s: %w: %w", doing, kind, err)

@@ -85,6 +85,10 @@ export const messages: Record<string, Texts> = {
     en: 'This file could not be checked for harmful content, so it was not kept. It may be too large for that; send a smaller one.',
     de: 'Diese Datei konnte nicht auf Schädliches geprüft werden; sie wurde nicht behalten. Vielleicht ist sie dafür zu groß: Senden Sie eine kleinere.',
   },
+  UPLOAD_014: {
+    en: 'The server has lost a piece of this upload, so it was ended. Begin it again.',
+    de: 'Der Server hat ein Stück dieses Uploads verloren und ihn beendet. Beginnen Sie ihn noch einmal.',
+  },
   QUOTA_001: {
     en: 'Your account has no room left for this file. Delete files you don’t need, or ask for more room.',
     de: 'Ihr Konto hat keinen Platz mehr für diese Datei. Löschen Sie, was Sie nicht brauchen, oder bitten Sie um mehr Platz.',

@@ -908,6 +908,7 @@ export interface components {
         };
         /**
          * @description - `UPLOAD_006` Upload has expired: begin anew.
+         *     - `UPLOAD_014` The store has lost bytes of this upload, which was ended: begin a new one.
          *     - `LINK_002` Link has expired.
          */
         Gone: {

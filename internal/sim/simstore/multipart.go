@@ -2,11 +2,11 @@ package simstore
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"holdfast/file"
@@ -78,9 +78,23 @@ func (s *Store) setPart(at file.Location, id string, number int32, b []byte) (fi
 	return file.Part{Number: number, Size: int64(len(b)), ETag: o.etag, CRC32: crc(b)}, nil
 }
 
-// crc returns the CRC32 of a part in S3's encoding.
-func crc(b []byte) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)))
+// crc is the CRC32 of a part as S3 gives it.
+func crc(b []byte) string { return storage.CRC32Text(crc32.ChecksumIEEE(b)) }
+
+// Parts implements storage.Store.
+func (s *Store) Parts(ctx context.Context, at file.Location, m file.Multipart, after int32) ([]file.Part, error) {
+	return read(ctx, s, Call{Op: "Parts", At: at}, func() (page []file.Part, err error) {
+		begun, err := s.get(at, m.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range slices.Sorted(maps.Keys(begun.parts)) {
+			if o := begun.parts[n]; n > after && len(page) < pageSize {
+				page = append(page, file.Part{Number: n, Size: int64(len(o.data)), ETag: o.etag, CRC32: crc(o.data)})
+			}
+		}
+		return page, nil
+	})
 }
 
 // Complete implements storage.Store.

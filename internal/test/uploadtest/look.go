@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
 	"holdfast/file"
 	"holdfast/storage"
-	"strings"
 )
 
 // Check checks everything that must hold for a finished upload.
@@ -89,6 +92,22 @@ func (w *World) InStore(id string) (n int) {
 		w.T.Fatal(err)
 	}
 	return n
+}
+
+// Files are the files that the store has of a kind ("objects", "parts", "uploads") in this world, in order.
+func (w *World) Files(kind string) (paths []string) {
+	w.T.Helper()
+	root := filepath.Join(shared.dir, "store", "buckets", w.Layout.Object(1, "").Bucket, kind)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.T.Fatal(err)
+	}
+	return paths
 }
 
 // keys lists the keys of all objects.
