@@ -175,8 +175,9 @@ func TestReconcile(t *testing.T) {
 		t.Errorf("looking has changed the store: %d objects, %d before", n, before)
 	}
 	d.repairs(t, map[string]string{"unhealed-record " + d.foreign: "healed", "left-object " + d.good: "removed",
-		"left-tail " + d.good: "removed", "left-multipart " + d.good: "removed", "wrong-usage ": "corrected"}, "--deep",
-		"--fix")
+		"left-tail " + d.good: "removed", "left-multipart " + d.good: "removed", "wrong-usage ": "corrected",
+		"upload-without-tail " + d.withoutTail: "upload ended", "upload-without-parts " + d.withoutParts: "upload ended"},
+		"--deep", "--fix")
 	d.finds(t, "--deep")
 	if n := d.number(t, `select count(*) from files where file_id = $1 and size = 700 and etag <> '' and length(sha256) =
 		32`, d.foreign); n != 1 {
