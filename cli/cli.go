@@ -92,7 +92,8 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
 		kong.Exit(func(status int) { exited = status }),
 		kong.Vars{"import_help": importHelp, "manifest_help": manifestHelp, "links_help": linksHelp, "url_help": urlHelp,
-			"token_help": tokenHelp, "backup_help": backupHelp, "delete_unknown_help": deleteUnknownHelp})...)
+			"token_help": tokenHelp, "backup_help": backupHelp, "fix_help": fixHelp,
+			"delete_unknown_help": deleteUnknownHelp})...)
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}

@@ -13,8 +13,10 @@ import (
 const deleteUnknownHelp = "Remove objects that no row knows and that are older than 48 hours. After a database was " +
 	"restored from a backup, these are the files that came since: look at them first."
 
+const fixHelp = "Repair safe findings: complete foreign records, remove leftovers, end uploads whose bytes are lost."
+
 type reconcileCommand struct {
-	Fix           bool  `help:"Repair safe findings: complete foreign records, remove leftovers, end uploads whose bytes are lost."`
+	Fix           bool  `help:"${fix_help}"`
 	Deep          bool  `help:"Read all bytes and compare their SHA-256 with the record's."`
 	DeleteUnknown bool  `help:"${delete_unknown_help}"`
 	Account       int64 `help:"Check this account only."`

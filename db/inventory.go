@@ -41,7 +41,8 @@ func (d *DB) UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error) {
 }
 
 // UnfinishedUploads lists an account's uploads after the given id that hold bytes and are no file yet.
-func (d *DB) UnfinishedUploads(ctx context.Context, accountID int64, after file.ID, limit int) (ids []file.ID, err error) {
+func (d *DB) UnfinishedUploads(ctx context.Context, accountID int64, after file.ID, limit int) (ids []file.ID,
+	err error) {
 	err = d.rows(ctx, "list unfinished uploads", `select id from uploads
 		where account_id = $1 and state in ('open', 'completing', 'stored') and committed_offset > 0 and id > $2
 		order by id limit $3`,

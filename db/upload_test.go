@@ -41,7 +41,8 @@ func commitTails(t *testing.T, d *DB, u *file.Upload) *file.Upload {
 	}
 	u = commit(t, d, u, file.Progress{Offset: 35, HashState: []byte{3},
 		Tails: []file.Tail{{Offset: 10, Size: 25, Key: "t3", CRC32: "AAAAAA=="}}})
-	if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 10, Key: "t1"}, {Offset: 10, Size: 25, Key: "t3", CRC32: "AAAAAA=="}},
+	if diff := cmp.Diff([]file.Tail{{Offset: 0, Size: 10, Key: "t1"}, {Offset: 10, Size: 25, Key: "t3",
+		CRC32: "AAAAAA=="}},
 		u.Tails); diff != "" {
 		t.Fatal(diff)
 	}

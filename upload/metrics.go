@@ -66,8 +66,8 @@ func newMetrics() *metrics {
 // Register adds the metrics to r, and those of the memory.
 func (e *Engine) Register(r prometheus.Registerer) {
 	m := e.metrics
-	r.MustRegister(m.received, m.expired, m.removed, m.lost, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits, m.sweeps,
-		m.lastSweep, m.mended)
+	r.MustRegister(m.received, m.expired, m.removed, m.lost, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits,
+		m.sweeps, m.lastSweep, m.mended)
 	gauge := func(name, help string, value func(memory.Stats) float64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
 			func() float64 { return value(e.Memory()) }))

@@ -4,9 +4,18 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"testing"
 )
+
+// stored finds a file of the embedded store.
+func (s *server) stored(t *testing.T, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(s.data, "store/buckets/*", pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatal(pattern, found, err)
+	}
+	return found[0]
+}
 
 // Unfinished uploads of which the embedded store has lost bytes: reconcile names them and ends them. Those that it has
 // not seen end with the next request of their clients, who hear why.
@@ -22,26 +31,13 @@ func TestLostUploads(t *testing.T) {
 		}
 		return path.Base(url)
 	}
-	file := func(id, kind string) string {
-		t.Helper()
-		found, err := filepath.Glob(filepath.Join(s.data, "store/buckets/*", kind))
-		if err != nil || len(found) == 0 {
-			t.Fatal(found, err)
-		}
-		for _, f := range found {
-			if strings.Contains(f, id) {
-				return f
-			}
-		}
-		return found[len(found)-1]
-	}
 	part, tail, seen := begun(), "", ""
-	if err := os.Truncate(file(part, "parts/*/*"), 50); err != nil {
+	if err := os.Truncate(s.stored(t, "parts/*/*"), 50); err != nil {
 		t.Fatal(err)
 	}
 	tail, seen = begun(), begun()
 	for _, id := range []string{tail, seen} {
-		if err := os.Remove(file(id, "objects/*/*"+id+"*")); err != nil {
+		if err := os.Remove(s.stored(t, "objects/*/*"+id+"*")); err != nil {
 			t.Fatal(err)
 		}
 	}

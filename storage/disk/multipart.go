@@ -158,8 +158,8 @@ func crcOf(etag string) string {
 	return base64.StdEncoding.EncodeToString(b[8:])
 }
 
-// CopyPart implements storage.Copier. The kernel copies the bytes, or has the file system share them. The copy is then read
-// for its sums, as they are of every part.
+// CopyPart implements storage.Copier. The kernel copies the bytes, or has the file system share them. The copy is then
+// read for its sums, which every part has.
 func (s *Store) CopyPart(
 	ctx context.Context, from file.Location, fromETag string, offset, length int64,
 	to file.Location, m file.Multipart, number int32,
