@@ -62,8 +62,8 @@ type Config struct {
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Real-IP is trusted
 	Connections    Connections
-	// InterimThroughProxy says that all proxies pass interim answers (1xx) on.
-	InterimThroughProxy bool
+	// InterimThroughProxy is how many interim answers (1xx) a request through a proxy may get at most.
+	InterimThroughProxy int
 
 	MaxFileSize   int64         // bytes
 	MemoryBudget  int64         // bytes of uploads that may be in memory at the same time
@@ -160,9 +160,7 @@ func (r *reader) load() (c Config) {
 	c.Limits = r.limits(c.Mode)
 	c.Connections = r.connections()
 	c.TrustedProxies = r.proxies(c.Backend != "")
-	c.InterimThroughProxy = r.bool("INTERIM_THROUGH_PROXY",
-		"send interim answers of resumable uploads (104) also through proxies. Set it only if all proxies in front "+
-			"support them: nginx does not, and breaks the connection", false)
+	c.InterimThroughProxy = r.interim()
 	c.Quota = r.quotas()
 	c.Events = r.events()
 	c.Import = r.imports()

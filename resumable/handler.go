@@ -34,8 +34,8 @@ type Options struct {
 	Precondition func(*http.Request, file.ID) error
 	// Limit refuses a creation if the identity has created too many uploads recently.
 	Limit func(*http.Request, file.Identity) error
-	// Interim reports whether the client of a request can receive interim (1xx) answers.
-	Interim func(*http.Request) bool
+	// Interim returns how many interim (1xx) answers a request may get at most.
+	Interim func(*http.Request) int
 	// Base returns the URL under which the client of a request sees files, without a trailing slash.
 	Base func(*http.Request) string
 	// ReadTimeout ends a request that sends no byte for that long.

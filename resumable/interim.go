@@ -10,27 +10,37 @@ import (
 // statusResumption is 104 (Upload Resumption Supported), section 5.
 const statusResumption = 104
 
-// At most one interim answer is sent in this time, or for this many bytes.
+// At most one interim answer is sent in this time, or for this many bytes. The longer a request runs, the rarer they
+// are: the time and the bytes grow with it, to one growth-th of what has passed.
 const (
 	progressEvery = time.Second
 	progressBytes = 8 << 20
+	growth        = 8
 )
+
+// mostInterim is how many interim answers a request gets at most. Clients bound them: Python's http.client takes 100,
+// and curl 300 KB of headers for all answers to a request.
+const mostInterim = 90
 
 // interim sends the interim answers of one request (section 5).
 type interim struct {
 	w       http.ResponseWriter
 	version version
 	timeout time.Duration
+	left    int       // how many may still be sent
+	begun   time.Time // when the body began to be read
+	start   int64     // the offset then
 	told    time.Time // when the last one was sent
 	offset  int64     // the offset at that time
 }
 
 // newInterim returns nil if the request must not get interim answers.
 func (x *exchange) newInterim() *interim {
-	if !x.h.Interim(x.r) {
+	left := min(x.h.Interim(x.r), mostInterim)
+	if left == 0 {
 		return nil
 	}
-	return &interim{w: x.w, version: x.version, timeout: x.h.ReadTimeout}
+	return &interim{w: x.w, version: x.version, timeout: x.h.ReadTimeout, left: left}
 }
 
 // begin sends the upload's URL and limits (section 4.2.2).
@@ -43,13 +53,20 @@ func (i *interim) begin(location, limit string) {
 // from sets the offset at which the request begins.
 func (i *interim) from(offset int64) {
 	if i != nil {
-		i.told, i.offset = time.Now(), offset
+		i.begun, i.start = time.Now(), offset
+		i.told, i.offset = i.begun, offset
 	}
 }
 
 // progress sends an offset. The caller guarantees that all bytes before it are durable (section 4.4.2).
 func (i *interim) progress(offset int64) {
-	if i == nil || time.Since(i.told) < progressEvery && offset-i.offset < progressBytes {
+	if i == nil || i.left == 0 {
+		return
+	}
+	now := time.Now()
+	every := max(progressEvery, now.Sub(i.begun)/growth)
+	bytes := max(progressBytes, (offset-i.start)/growth)
+	if now.Sub(i.told) < every && offset-i.offset < bytes {
 		return
 	}
 	i.offset = offset
@@ -59,6 +76,7 @@ func (i *interim) progress(offset int64) {
 // send sends these fields only: headers that were set for the final answer do not belong into an interim one.
 func (i *interim) send(fields map[string]string) {
 	i.told = time.Now()
+	i.left--
 	h := i.w.Header()
 	kept := maps.Clone(h)
 	clear(h)

@@ -37,6 +37,15 @@ if [[ ! -x /usr/sbin/nginx ]] && ! command -v nginx >/dev/null; then
   missing+=(nginx)
   services+=(nginx)
 fi
+# The proxies that deploy/ has a file for.
+if [[ ! -x /usr/sbin/haproxy ]] && ! command -v haproxy >/dev/null; then
+  missing+=(haproxy)
+  services+=(haproxy)
+fi
+if ! command -v caddy >/dev/null; then
+  missing+=(caddy)
+  services+=(caddy)
+fi
 if ! command -v redis-server >/dev/null; then
   missing+=(redis-server)
   services+=(redis-server)

@@ -39,7 +39,7 @@ type exchange struct {
 	err     error           // the engine's error for this request
 
 	stopping func() bool
-	interim  func(*http.Request) bool
+	interim  func(*http.Request) int
 	held     int  // the status of an error of tusd's own, until its body is known
 	replaced bool // the answer was written here; tusd's output is dropped
 }
@@ -99,7 +99,7 @@ func (x *exchange) writer() http.ResponseWriter {
 // writeHeader passes a success on, with the headers that tusd does not know, and answers an error itself. Only the
 // body of tusd's own errors tells which error it is, so those wait for write.
 func (x *exchange) writeHeader(status int) {
-	if status < 200 && !x.interim(x.r) { // the draft's interim answer (104)
+	if status < 200 && x.interim(x.r) == 0 { // the draft's interim answer (104), of which tusd sends one
 		return
 	}
 	// tusd's deadline starts at the body's last byte; finishing may have taken longer than that.

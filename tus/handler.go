@@ -35,9 +35,10 @@ type Options struct {
 	Precondition func(*http.Request, file.ID) error
 	// Limits limit how often an identity may create uploads.
 	Limits Limits
-	// Interim reports whether the client of a request can receive interim (1xx) answers, and ThroughProxy whether the
-	// request may have come through a proxy.
-	Interim, ThroughProxy func(*http.Request) bool
+	// Interim returns how many interim (1xx) answers a request may get at most.
+	Interim func(*http.Request) int
+	// ThroughProxy reports whether the request may have come through a proxy.
+	ThroughProxy func(*http.Request) bool
 	// Base returns the URL under which the client of a request sees files, without a trailing slash.
 	Base func(*http.Request) string
 	// ReadTimeout ends a request that sends no byte for that long.

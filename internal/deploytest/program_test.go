@@ -23,10 +23,11 @@ type holdfast struct {
 	port  int
 	token string // of user 1, account 1
 	env   []string
+	log   string // the path of what it logs
 }
 
-// startHoldfast starts the program with the embedded store. Clients reach it at publicURL.
-func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
+// startHoldfast starts the program with the embedded store and more settings. Clients reach it at publicURL.
+func startHoldfast(t *testing.T, binary, publicURL string, more ...string) holdfast {
 	t.Helper()
 	folder := testproc.TempFolder(t, "holdfast-deploy")
 	page := filepath.Join(folder, "page")
@@ -52,6 +53,7 @@ func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
 	// Without the developer's own settings.
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "HOST=127.0.0.1", "PORT=" + strconv.Itoa(port),
 		"DATA_DIR=" + data, "EXAMPLE_DIR=" + page, "PUBLIC_URL=" + publicURL}
+	env = append(env, more...)
 	cmd := exec.Command(binary, "serve")
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, env, log, log
 	process, err := testproc.Start(cmd, syscall.SIGKILL)
@@ -72,7 +74,7 @@ func startHoldfast(t *testing.T, binary, publicURL string) holdfast {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return holdfast{port: port, token: strings.TrimSpace(string(token)), env: env}
+	return holdfast{port: port, token: strings.TrimSpace(string(token)), env: env, log: path}
 }
 
 // The settings in docker-compose.yml are valid: wrong ones would be exit code 2. Here its PostgreSQL does not exist,

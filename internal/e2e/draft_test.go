@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/proxytest"
 	"holdfast/internal/test/testproc"
 )
 
@@ -289,7 +289,7 @@ func TestDraftThroughNginx(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := start(t, fmt.Sprintf("PUBLIC_URL=http://127.0.0.1:%d/files", port))
-	nginxtest.Start(t, port, s.port)
+	proxytest.Nginx(t, port, s.port)
 	front := &server{t: t, base: fmt.Sprintf("http://127.0.0.1:%d/files", port), token: s.token}
 	eachDraft(t, front, func(t *testing.T, d draft) {
 		content := random(300000)

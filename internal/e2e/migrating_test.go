@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/proxytest"
 	"holdfast/internal/test/redistest"
 	"holdfast/internal/test/testproc"
 )
@@ -85,7 +85,7 @@ func TestBehindThePythonServicesNginx(t *testing.T) {
 	}
 	public := fmt.Sprintf("http://127.0.0.1:%d/files", port)
 	s := start(t, "FASTAPI_BASE_URL="+public+"/", "FRONTEND_URL=https://app.example.org", "MAX_FILE_SIZE=20000000")
-	nginxLog := nginxtest.StartWith(t, snippet(t, "MIGRATING.md", "nginx", "nginx"), port, s.port)
+	nginxLog := proxytest.NginxWith(t, snippet(t, "MIGRATING.md", "nginx", "nginx"), port, s.port)
 	s.base = public
 
 	content := random(9 << 20)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/proxytest"
 	"holdfast/internal/test/testproc"
 	"holdfast/storage"
 )
@@ -42,7 +42,7 @@ func TestReplicasKilled(t *testing.T) {
 	}
 	public := fmt.Sprintf("http://127.0.0.1:%d/files", port)
 	p := startPair(t, "PUBLIC_URL="+public)
-	nginxtest.Start(t, port, p.a.port, p.b.port)
+	proxytest.Nginx(t, port, p.a.port, p.b.port)
 	front := &server{t: t, base: public, token: p.a.token}
 
 	clients, said := startClients(t, front, seed, uploads)

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	sender "holdfast/client" // beside the tests' own client
-	"holdfast/internal/test/nginxtest"
+	"holdfast/internal/test/proxytest"
 	"holdfast/internal/test/testproc"
 )
 
@@ -32,7 +32,7 @@ func TestRollingRestart(t *testing.T) {
 	public := fmt.Sprintf("http://127.0.0.1:%d/files", port)
 	// Shorter than the longest download, so that some end in time and some are cut off.
 	p := startPair(t, "PUBLIC_URL="+public, "DRAIN_TIMEOUT=1s")
-	nginxtest.Start(t, port, p.a.port, p.b.port)
+	proxytest.Nginx(t, port, p.a.port, p.b.port)
 	front := &server{t: t, base: public, token: p.a.token}
 	files := &filed{sums: map[string]string{}}
 	traffic, stop := startTraffic(t, front, files)

@@ -26,3 +26,26 @@ func Unread(t testing.TB, local, remote int) (n int) {
 	t.Fatal("no such connection")
 	return 0
 }
+
+// InFlight returns how many bytes are on their way to a port of this machine: sent and not received, or received and
+// not read. It works only on Linux.
+func InFlight(t testing.TB, port int) (n int) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := fmt.Sprintf(":%04X", port)
+	for row := range strings.Lines(string(b)) {
+		var sent, received int
+		f := strings.Fields(row)
+		_, _ = fmt.Sscanf(f[4], "%x:%x", &sent, &received) // not in the first line, which has names
+		if strings.HasSuffix(f[1], to) {
+			n += received
+		}
+		if strings.HasSuffix(f[2], to) {
+			n += sent
+		}
+	}
+	return n
+}

@@ -159,7 +159,7 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 		Download:     func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
 		Precondition: func(*http.Request, file.ID) error { return nil },
 		Limits:       (*limit.Limits)(nil),
-		Interim:      limit.Interim(false),
+		Interim:      limit.Interim(0),
 		ThroughProxy: limit.ThroughProxy,
 	})
 	if err != nil {
@@ -185,7 +185,7 @@ func (w *World) mount(engine *upload.Engine, byTus http.Handler, quiet *slog.Log
 		Download:     func(rw http.ResponseWriter, _ *http.Request, _ file.ID) { rw.WriteHeader(http.StatusTeapot) },
 		Precondition: func(*http.Request, file.ID) error { return nil },
 		Limit:        (*limit.Limits)(nil).Upload,
-		Interim:      limit.Interim(false),
+		Interim:      limit.Interim(0),
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/files/tus/", http.StripPrefix("/files/tus", h))
