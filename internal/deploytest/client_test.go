@@ -105,7 +105,7 @@ func (c client) cutLine(t *testing.T, location string, offset int, chunk []byte,
 		if time.Now().After(end) {
 			t.Fatal("the bytes are not read")
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // until they have
 	}
 	line.Close()
 }
