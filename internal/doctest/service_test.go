@@ -1,6 +1,7 @@
 package doctest
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -122,7 +123,8 @@ func startBehindBadLine(t *testing.T, most int) service {
 	return start(t, port, "http://"+line.Addr()+"/files")
 }
 
-// run runs a command in a folder, with the service's URL and token in its environment.
+// run runs a command in a folder, with the service's URL and token in its environment, and returns its standard output:
+// go, for one, writes warnings to the other.
 func (s service) run(t *testing.T, dir string, env []string, command ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
@@ -130,9 +132,11 @@ func (s service) run(t *testing.T, dir string, env []string, command ...string) 
 	cmd.Env = append(os.Environ(), "URL="+s.url, "TOKEN="+s.token, "HOME="+dir, "XDG_STATE_HOME=", "GOFLAGS=-mod=mod",
 		"PATH="+filepath.Dir(s.binary)+":"+os.Getenv("PATH"))
 	cmd.Env = append(cmd.Env, env...)
-	out, err := cmd.CombinedOutput()
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", command[0], err, out)
+		t.Fatalf("%s: %v\n%s\n%s", command[0], err, out, said.Bytes())
 	}
 	return string(out)
 }

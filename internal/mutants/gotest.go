@@ -46,7 +46,7 @@ type event struct {
 // runGoTests runs some tests of a package. The results come from the output of go test, not from its exit code, which
 // is the same for a failed test, a missing test and a compiler error.
 func runGoTests(ctx context.Context, t *tree, where string, names []string, limit time.Duration) map[test]outcome {
-	out, _ := command(ctx, t, limit+compiling, "go", "test", "-json", "-count=1", "-timeout", limit.String(),
+	out, _ := command(ctx, t, limit+compiling, "go", "test", "-json", "-count=1", "-vet=off", "-timeout", limit.String(),
 		"-run", "^("+strings.Join(names, "|")+")$", where)
 	states, text := readEvents(out)
 	all := map[test]outcome{}

@@ -130,7 +130,7 @@ func start() (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Host: "127.0.0.1", User: "holdfast", Password: rand.Text(), bin: bin}
-	if s.folder, err = testproc.NewFolder("holdfast-pg"); err != nil {
+	if s.folder, err = testproc.NewFolderIn(inMemory(), "holdfast-pg"); err != nil {
 		return nil, err
 	}
 	s.data = filepath.Join(s.folder.Path, "data")
