@@ -35,10 +35,10 @@ deps:
 	@scripts/deps.sh
 
 # Each step is a target; after the colon come the steps it depends on. Several run side by side, the earlier ones first:
-# many tests wait more than they compute, and the longest begin before the others. All steps run, even after a failure,
-# and a table of results is printed at the end. With FRESH=yes, set by CI, it is also checked that everything can be
-# fetched into empty caches.
-STEPS := deps build page test-go:deps,page test-browser:deps,build,page lint:page $(if $(FRESH),test-fresh) \
+# many tests wait more than they compute, the longest begin before the others, and the linters use what the tests
+# compiled. All steps run, even after a failure, and a table of results is printed at the end. With FRESH=yes, set by CI,
+# it is also checked that everything can be fetched into empty caches.
+STEPS := deps build page test-go:deps,page test-browser:deps,build,page $(if $(FRESH),test-fresh) lint:page \
 	test-django:deps test-tus:build,page test-lib:page test-types:page test-bench:deps test-deploy test-release
 test:
 	@MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
