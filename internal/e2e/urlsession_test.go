@@ -28,6 +28,9 @@ type urlSession struct {
 	acked   int    // the highest offset in an interim answer
 	sent    int    // no byte after this offset was sent
 	cuts    int
+	// way sends the content from an offset on, or a part of it; nil: over a plain connection.
+	way    func(u *urlSession, offset int) (status int, h http.Header)
+	protos map[string]int // how often which protocol was spoken, by way
 }
 
 // run sends a file, and returns its URL.
@@ -90,6 +93,9 @@ func (u *urlSession) head(offset int) string {
 
 // send sends everything from an offset on, or cuts the connection somewhere. The status is 0 if there was no answer.
 func (u *urlSession) send(offset int) (int, http.Header) {
+	if u.way != nil {
+		return u.way(u, offset)
+	}
 	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", u.port), patience)
 	if err != nil {
 		return 0, nil // the service is being started again
