@@ -7,14 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"holdfast/config"
-	"holdfast/edge"
-	"holdfast/service"
 )
 
 // Exit statuses.
@@ -23,25 +20,6 @@ const (
 	failed  = 1 // a dependency is missing, or something broke
 	misused = 2 // wrong settings or arguments; nothing was started
 )
-
-// commands are the commands for kong, which calls the method Run of the chosen one. The settings of the service are
-// read from the environment, by package config.
-type commands struct {
-	Serve       serveCommand       `cmd:"" default:"1" help:"Run the service (what plain holdfast does)."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Exit with status 0 if the service on HOST and PORT is ready."`
-	Version     versionCommand     `cmd:"" help:"Print the version, the commit and how it was built."`
-	Settings    settingsCommand    `cmd:"" help:"List all settings, their defaults and what they mean."`
-	Token       tokenCommands      `cmd:"" help:"Make, list and revoke local tokens."`
-	Upload      uploadCommand      `cmd:"" help:"Upload files and print their URLs. Run it again to resume."`
-	Download    downloadCommand    `cmd:"" help:"Download files and print their paths. Run it again to resume."`
-	Backup      backupCommand      `cmd:"" help:"Copy the data folder of the embedded default while the service runs."`
-	Import      importCommands     `cmd:"" help:"Import files from another store."`
-	Access      accessCommands     `cmd:"" help:"Find out who may read what."`
-	Links       linksCommands      `cmd:"" help:"Revoke signed links."`
-	Reconcile   reconcileCommand   `cmd:"" help:"Compare database and object store. Exit status 1 if findings remain."`
-	Quota       quotaCommands      `cmd:"" help:"Quotas of accounts: show, list, set, clear."`
-	Events      eventsCommands     `cmd:"" help:"Events that could not be delivered to WEBHOOK_URL."`
-}
 
 // program is the environment in which a command runs.
 type program struct {
@@ -60,8 +38,6 @@ func (p *program) settings() (config.Config, error) {
 	}
 	return c, nil
 }
-
-func (p *program) log(c config.Config) *slog.Logger { return edge.NewLog(c, p.stderr) }
 
 // usageError says that settings or arguments are wrong: the exit status is 2.
 type usageError struct{ error }
@@ -89,11 +65,9 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, append(rawArguments(), kong.Name("holdfast"), kong.Writers(stdout, stderr),
-		kong.Description("A self-hosted file service. Settings are read from the environment: holdfast settings lists them."),
+		kong.Description(description),
 		kong.Exit(func(status int) { exited = status }),
-		kong.Vars{"import_help": importHelp, "manifest_help": manifestHelp, "links_help": linksHelp, "url_help": urlHelp,
-			"token_help": tokenHelp, "backup_help": backupHelp, "fix_help": fixHelp,
-			"delete_unknown_help": deleteUnknownHelp})...)
+		longTexts(), kong.Vars{"url_help": urlHelp, "token_help": tokenHelp})...)
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
@@ -117,7 +91,7 @@ func status(err error, stderr io.Writer) int {
 		return int(s)
 	}
 	fmt.Fprintf(stderr, "holdfast: %v\n", err)
-	if _, wrong := errors.AsType[*usageError](err); wrong || errors.Is(err, service.ErrSettings) {
+	if _, wrong := errors.AsType[*usageError](err); wrong || isWrongSettings(err) {
 		return misused
 	}
 	return failed

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"holdfast/edge"
+	"holdfast/internal/version"
 )
 
 type versionCommand struct {
@@ -13,7 +13,7 @@ type versionCommand struct {
 
 // Run prints the version. It reads no settings.
 func (c versionCommand) Run(p *program) error {
-	b := edge.Version()
+	b := version.Of()
 	if c.JSON {
 		return json.NewEncoder(p.stdout).Encode(b)
 	}

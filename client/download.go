@@ -150,12 +150,14 @@ func (d *download) fetch(ctx context.Context, path string, overwrite bool, head 
 	if err := d.retry(ctx, func() (bool, bool, error) { return d.step(ctx) }); err != nil {
 		return err
 	}
+	// Closed first: Windows neither renames nor removes an open file.
+	closed := errors.Join(f.Sync(), f.Close())
 	if err := d.sum.check(head); err != nil {
 		// Nothing of it can be trusted, so there is nothing to resume.
 		return errors.Join(err, os.Remove(part), os.Remove(part+etagSuffix))
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	if closed != nil {
+		return closed
 	}
 	if err := os.Rename(part, path); err != nil {
 		return err

@@ -40,8 +40,8 @@ func (t Target) path(from string, h http.Header) (string, error) {
 		name = u.Path
 	}
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
-	if name == "" || name == "." || name == ".." || strings.ContainsRune(name, 0) {
-		return "", errors.New("the service sends no file name: give one")
+	if name == "." || !filepath.IsLocal(name) || strings.ContainsRune(name, 0) {
+		return "", errors.New("the service sends no file name that is possible here: give one")
 	}
 	return filepath.Join(t.Path, name), nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"holdfast/file"
+	"holdfast/internal/version"
 	"holdfast/problem"
 )
 
@@ -93,7 +94,7 @@ func methodLabel(method string) string {
 
 // buildInfo is a gauge with the version as labels.
 func buildInfo() prometheus.Collector {
-	b := Version()
+	b := version.Of()
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_build_info", Help: "1, with the version as labels.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Commit, "goversion": b.Go}})
 	g.Set(1)

@@ -43,7 +43,7 @@ func entriesBelow(folder, prefix string) (entries []entry, err error) {
 	return entries, err
 }
 
-// writeArchives packs each program with its documents and the page.
+// writeArchives packs each program with its documents and, where the service runs, the page.
 func (r *release) writeArchives(context.Context) error {
 	for _, p := range r.platforms {
 		top := "holdfast_" + r.version + "_" + p.name()
@@ -51,12 +51,14 @@ func (r *release) writeArchives(context.Context) error {
 		if err != nil {
 			return err
 		}
-		page, err := entriesBelow(r.page(), top+"/example")
-		if err != nil {
-			return err
+		if p.os != "windows" { // the client has no use for it
+			page, err := entriesBelow(r.page(), top+"/example")
+			if err != nil {
+				return err
+			}
+			entries = append(entries, page...)
 		}
-		entries = append(entries, page...)
-		entries = append(entries, entry{name: top + "/" + "holdfast", mode: 0o755, path: r.binary(p)})
+		entries = append(entries, entry{name: top + "/" + p.program(), mode: 0o755, path: r.binary(p)})
 		err = r.toFile(p.name()+".tar.gz", func(w io.Writer) error { return writeTarGz(w, entries, r.time) })
 		if err != nil {
 			return err

@@ -17,11 +17,19 @@ func (p platform) String() string { return p.os + "/" + p.arch }
 // name returns the platform as it appears in names of files.
 func (p platform) name() string { return p.os + "_" + p.arch }
 
-// platforms are those that a release has programs for. Packages and images are for Linux. Windows is not among them:
-// the
-// lock on the data folder and the flushes of the embedded store are Unix's.
+// platforms are those that a release has programs for. Packages and images are for Linux; the program for Windows is
+// the client alone.
 func platforms() []platform {
-	return []platform{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}}
+	return []platform{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"},
+		{"windows", "amd64"}}
+}
+
+// program returns the program's file name.
+func (p platform) program() string {
+	if p.os == "windows" {
+		return "holdfast.exe"
+	}
+	return "holdfast"
 }
 
 // linux returns the chosen platforms for which packages and images are made.
@@ -38,7 +46,7 @@ func host() platform { return platform{runtime.GOOS, runtime.GOARCH} }
 
 // binary returns the path of the built program.
 func (r *release) binary(p platform) string {
-	return filepath.Join(r.work, "bin", p.name(), "holdfast")
+	return filepath.Join(r.work, "bin", p.name(), p.program())
 }
 
 // buildPrograms builds the program for every platform: static, without debug information, and without the paths of

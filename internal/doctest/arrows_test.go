@@ -64,10 +64,10 @@ var arrows = map[string]string{
 	"importer":      "file internal/chore storage",
 	"events":        "file internal/chore",
 	"scan":          "file",
-	"edge":          "access auth config db download file form limit openapi problem",
+	"edge":          "access auth config db download file form internal/version limit openapi problem",
 	"service": "access auth config db download edge events file form hooks internal/filelock limit openapi " +
 		"problem reconcile resumable scan storage storage/disk storage/s3 tus upload",
-	"cli": "auth client config db edge file importer reconcile service storage storage/disk storage/s3",
+	"cli": "auth client config db edge file importer internal/version reconcile service storage storage/disk storage/s3",
 	"":    "cli",
 
 	"conformance": "",
@@ -78,7 +78,7 @@ var arrows = map[string]string{
 }
 
 // shared are the packages in internal/ that belong to the program; the others are test support.
-var shared = []string{"internal/cache", "internal/chore", "internal/filelock"}
+var shared = []string{"internal/cache", "internal/chore", "internal/filelock", "internal/version"}
 
 // owners are the only packages that may import libraries with this prefix.
 var owners = map[string][]string{

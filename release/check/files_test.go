@@ -54,10 +54,13 @@ func programs(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	folder := t.TempDir()
-	for _, platform := range []string{"linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64"} {
-		path := filepath.Join(folder, platform)
+	for _, platform := range []string{"linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64", "windows_amd64"} {
+		path, name := filepath.Join(folder, platform), "holdfast"
+		if strings.HasPrefix(platform, "windows") {
+			name = "holdfast.exe"
+		}
 		top := "holdfast_" + version(t) + "_" + platform
-		noErr(t, fromTar(one(t, top+".tar.gz"), top+"/holdfast", path))
+		noErr(t, fromTar(one(t, top+".tar.gz"), top+"/"+name, path))
 		found[platform] = path
 	}
 	return found

@@ -1,4 +1,5 @@
-package edge
+// Package version says how the program was built.
+package version
 
 import (
 	"runtime/debug"
@@ -14,8 +15,8 @@ type Build struct {
 	Platform string `json:"platform"` // such as linux/amd64
 }
 
-// Version returns the program's Build; a field is "unknown" if the build did not record it.
-func Version() Build {
+// Of returns this program's Build; a field is "unknown" if the build did not record it.
+func Of() Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = new(debug.BuildInfo)

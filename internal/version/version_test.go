@@ -1,4 +1,4 @@
-package edge
+package version
 
 import (
 	"runtime/debug"
