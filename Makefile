@@ -118,12 +118,12 @@ bench-docs:
 
 .PHONY: release release-check test-release
 # Builds what can be installed of what is committed, into dist/: programs, .deb, .rpm, images, the Helm chart, SBOMs, SHA256SUMS.
-#   make release VERSION=0.2.0
+#   make release VERSION=0.2.0 MAINTAINER='Jane Doe <jane@example.org>'
 release:
 	@scripts/tools.sh go
 	@scripts/tools.sh node
 	go build -C release -o ../.cache/release . </dev/null
-	@.cache/release -version "$(VERSION)" </dev/null
+	@.cache/release -version "$(VERSION)" $(if $(MAINTAINER),-maintainer "$(MAINTAINER)") </dev/null
 
 # Builds dist/ a second time and compares; then installs, upgrades, runs and removes what is in it, as root.
 release-check:

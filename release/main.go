@@ -33,6 +33,7 @@ func run(ctx context.Context, args []string) (err error) {
 	version := flags.String("version", "", "the version, such as 0.2.0")
 	out := flags.String("out", "dist", "the folder that is made; what is in it is replaced")
 	only := flags.String("platforms", "", "only these, a comma list such as linux/amd64,linux/arm64; all by default")
+	maintainer := flags.String("maintainer", "Holdfast <root@localhost>", "who answers for the packages: Name <address>")
 	fresh := flags.Bool("fresh", false, "compile "+host().String()+" with an empty build cache")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -58,7 +59,7 @@ func run(ctx context.Context, args []string) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
 
 	r := &release{version: *version, platforms: chosen, out: filepath.Join(temporary, "out"), work: temporary,
-		fresh: *fresh}
+		maintainer: *maintainer, fresh: *fresh}
 	if err := r.make(ctx); err != nil {
 		return err
 	}
@@ -75,11 +76,12 @@ func isVersion(text string) bool {
 
 // release is a version that is being built.
 type release struct {
-	version   string
-	platforms []platform
-	out       string // folder of the artifacts
-	work      string // temporary folder
-	fresh     bool
+	version    string
+	maintainer string // of the packages
+	platforms  []platform
+	out        string // folder of the artifacts
+	work       string // temporary folder
+	fresh      bool
 
 	source string    // clone of the repository
 	commit string    // the commit that is checked out there

@@ -31,8 +31,7 @@ func (r *release) pack(p platform, format string, packager nfpm.Packager) error 
 		return err
 	}
 	values := map[string]string{"STAGE": r.stage(p), "PACKAGE": filepath.Join(r.source, "release", "package"),
-		"ARCH":    p.arch,
-		"VERSION": r.version}
+		"ARCH": p.arch, "VERSION": r.version, "MAINTAINER": r.maintainer}
 	config, err := nfpm.ParseWithEnvMapping(bytes.NewReader(described), func(name string) string { return values[name] })
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ fi
 again=$(mktemp -d)
 trap 'rm -rf "$again"' EXIT
 go build -C release -o "$again/release" .
-"$again/release" -version "$version" -fresh -out "$again/dist"
+"$again/release" -version "$version" ${MAINTAINER:+-maintainer "$MAINTAINER"} -fresh -out "$again/dist"
 go test -C release -c -o "$again/check" ./check
 # A mount namespace of its own: nothing that is mounted stays, whatever happens.
 cd release/check
