@@ -29,6 +29,7 @@ type commands struct {
 	Import      importCommands     `cmd:"" help:"Import files from another store."`
 	Access      accessCommands     `cmd:"" help:"Find out who may read what."`
 	Links       linksCommands      `cmd:"" help:"Revoke signed links."`
+	Store       storeCommands      `cmd:"" help:"The embedded store: accept another one."`
 	Reconcile   reconcileCommand   `cmd:"" help:"Compare database and object store. Exit status 1 if findings remain."`
 	Quota       quotaCommands      `cmd:"" help:"Quotas of accounts: show, list, set, clear."`
 	Events      eventsCommands     `cmd:"" help:"Events that could not be delivered to WEBHOOK_URL."`
@@ -37,7 +38,7 @@ type commands struct {
 // longTexts are help texts that are too long for a tag.
 func longTexts() kong.Vars {
 	return kong.Vars{"import_help": importHelp, "manifest_help": manifestHelp, "links_help": linksHelp,
-		"backup_help": backupHelp, "fix_help": fixHelp, "delete_unknown_help": deleteUnknownHelp}
+		"backup_help": backupHelp, "fix_help": fixHelp, "delete_unknown_help": deleteUnknownHelp, "accept_help": acceptHelp}
 }
 
 func (p *program) log(c config.Config) *slog.Logger { return edge.NewLog(c, p.stderr) }

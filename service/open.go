@@ -14,7 +14,6 @@ import (
 	"holdfast/db"
 	"holdfast/edge"
 	"holdfast/file"
-	"holdfast/internal/filelock"
 	"holdfast/storage"
 	"holdfast/storage/disk"
 	"holdfast/storage/s3"
@@ -50,14 +49,10 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependenci
 		}
 	}()
 	if c.Postgres == nil || c.Storage.Type == config.Embedded {
-		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-			return nil, err
-		}
-		unlock, err := filelock.Try(filepath.Join(c.DataDir, "lock"))
-		if err != nil {
+		if err := p.lockData(c.DataDir); err != nil {
 			return nil, fmt.Errorf("data folder %s: %w", c.DataDir, err)
 		}
-		p.closers = append(p.closers, func() error { unlock(); return nil })
+		warnOfMode(c.DataDir, log)
 		p.Disk = disk.NewReserve(c.DataDir, c.MinFreeSpace)
 		if err := p.Disk.Prepare(); err != nil {
 			return nil, err
@@ -98,36 +93,29 @@ func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Depe
 			p.Close()
 		}
 	}()
-	if c.Storage.Type == config.Embedded {
-		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-			return nil, err
-		}
-		unlock, err := filelock.Try(filepath.Join(c.DataDir, "lock"))
-		if err != nil {
-			return nil, fmt.Errorf("the embedded store in %s can be opened by one process: stop the service for this "+
-				"command: %w", c.DataDir, err)
-		}
-		p.closers = append(p.closers, func() error { unlock(); return nil })
-	}
-	if p.Rows, err = OpenDatabase(ctx, c); err != nil {
+	if err := p.openData(ctx, c); err != nil {
 		return nil, err
 	}
-	p.closers = append(p.closers, p.Rows.Close)
 	return p, p.openStore(ctx, c, log)
+}
+
+// openData locks the data folder, if it has the store, and opens the database.
+func (p *Dependencies) openData(ctx context.Context, c config.Config) (err error) {
+	if c.Storage.Type == config.Embedded {
+		if err := p.lockData(c.DataDir); err != nil {
+			return fmt.Errorf("the embedded store in %s can be opened by one process: stop the service for this "+
+				"command: %w", c.DataDir, err)
+		}
+	}
+	if p.Rows, err = OpenDatabase(ctx, c); err == nil {
+		p.closers = append(p.closers, p.Rows.Close)
+	}
+	return err
 }
 
 func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog.Logger) error {
 	if c.Storage.Type == config.Embedded {
-		if p.Disk == nil { // a command's
-			p.Disk = disk.NewReserve(c.DataDir, c.MinFreeSpace)
-		}
-		embedded, err := disk.Open(ctx, c.DataDir, disk.Options{NoFlush: !c.EmbeddedSync, Reserve: p.Disk})
-		if err != nil {
-			return err
-		}
-		p.Objects = embedded
-		p.closers = append(p.closers, embedded.Close)
-		return nil
+		return p.openEmbedded(ctx, c, false)
 	}
 	quirks, known := s3.Kind(c.Storage.Kind).Quirks()
 	if !known {
@@ -156,7 +144,7 @@ func (p *Dependencies) Close() (err error) {
 }
 
 // readiness returns the Readiness that pings the dependencies, and more.
-func (p *Dependencies) readiness(layout storage.Layout, more edge.Dependency, log *slog.Logger) *edge.Readiness {
+func (p *Dependencies) readiness(layout storage.Layout, more []edge.Dependency, log *slog.Logger) *edge.Readiness {
 	needed := []edge.Dependency{
 		{Name: "database", Ping: p.Rows.Ping},
 		{Name: "store", Ping: func(ctx context.Context) error { return p.Objects.Ping(ctx, layout.Object(0, "").Bucket) }},
@@ -164,7 +152,7 @@ func (p *Dependencies) readiness(layout storage.Layout, more edge.Dependency, lo
 	if p.redis != nil {
 		needed = append(needed, edge.Dependency{Name: "redis", Ping: p.redis.Ping})
 	}
-	return edge.NewReadiness(log, append(needed, more))
+	return edge.NewReadiness(log, append(needed, more...))
 }
 
 // OpenDatabase opens the database for commands, without waiting for it.

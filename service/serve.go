@@ -242,7 +242,8 @@ func (s *server) uploadHandler(respond problem.Responder, identify func(*http.Re
 
 // ready is the check behind /readyz.
 func (s *server) ready() func(context.Context) error {
-	parts := s.deps.readiness(s.layout, edge.Dependency{Name: "uploads", Ping: s.engine.Moving}, s.log)
+	more := append(s.deps.probes(s.config), edge.Dependency{Name: "uploads", Ping: s.engine.Moving})
+	parts := s.deps.readiness(s.layout, more, s.log)
 	return func(ctx context.Context) error {
 		if s.drain.begun.Load() {
 			return file.ErrStopping

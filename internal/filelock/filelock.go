@@ -35,6 +35,21 @@ func Try(path string) (unlock func(), err error) {
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
 
+// TryFolder locks a folder itself, so that the lock does not end when somebody removes a file; the error is ErrHeld if
+// another process has it. Where the file system can't lock folders nothing is locked.
+func TryFolder(path string) (unlock func(), err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open folder: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return func() { f.Close() }, nil
+	}
+	f.Close()
+	return nil, fmt.Errorf("lock %s: %w", path, ErrHeld)
+}
+
 // Held reports whether another process holds the lock at path. To find out it takes the lock for a moment; a
 // process that has the lock is not disturbed.
 func Held(path string) (bool, error) {

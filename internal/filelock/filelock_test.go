@@ -40,3 +40,23 @@ func TestLock(t *testing.T) {
 		t.Fatalf("nobody made it: %v %v", held, err)
 	}
 }
+
+// The lock on a folder stays when files in it are removed.
+func TestLockedFolder(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := TryFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := TryFolder(dir); !errors.Is(err, ErrHeld) {
+		t.Errorf("a second holder: %v", err)
+	}
+	unlock()
+	if unlock, err = TryFolder(dir); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if _, err := TryFolder(filepath.Join(dir, "none")); err == nil || errors.Is(err, ErrHeld) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}

@@ -45,6 +45,7 @@ func CopyObjects(ctx context.Context, from, to string) error {
 		}
 		trees = append(trees, found...)
 	}
+	trees = append(trees, filepath.Join(rootOf(from), identityFile))
 	for _, tree := range append(trees, filepath.Join(from, oldObjects), filepath.Join(from, oldMetadata)) {
 		if err := copyTree(ctx, from, to, tree); err != nil {
 			return fmt.Errorf("copy the embedded store: %w", err)

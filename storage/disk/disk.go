@@ -6,6 +6,7 @@
 //
 // Below DATA_DIR/store; encode makes the file names:
 //
+//	identity                            says which store this is (identity.go)
 //	tmp/                                files that are being written; emptied at start
 //	buckets/<bucket>/objects/<start of key>/<key>  an object: its bytes and, behind them, its record (record.go)
 //	buckets/<bucket>/uploads/<id>       the record of an unfinished multipart upload
@@ -50,16 +51,18 @@ import (
 // Store keeps objects as files of a folder that only this process uses.
 type Store struct {
 	*storage.Calls
-	fs      fileSystem
-	dataDir string
-	root    string // the folder of everything below
-	old     legacy
-	room    room
-	holding holding
-	flusher *flusher // nil: nothing is flushed
-	folders sync.Map // paths of folders that exist and whose names were flushed
-	keys    locks    // by object: held while its name is given to another file, or removed
-	uploads locks    // by upload: held while it is ended, and while a part gets its name
+	fs       fileSystem
+	dataDir  string
+	root     string // the folder of everything below
+	old      legacy
+	room     room
+	holding  holding
+	identity string
+	largest  int64
+	flusher  *flusher // nil: nothing is flushed
+	folders  sync.Map // paths of folders that exist and whose names were flushed
+	keys     locks    // by object: held while its name is given to another file, or removed
+	uploads  locks    // by upload: held while it is ended, and while a part gets its name
 }
 
 var _ interface {
@@ -79,6 +82,12 @@ type Options struct {
 	NoFlush bool
 	// Reserve is the space that writes leave free; nil: none.
 	Reserve *Reserve
+	// Database is what the database knows of its store, which is compared with what is there; nil: nothing is compared.
+	Database *Database
+	// Largest is the largest file that will be written, in bytes: Writable checks that it may be.
+	Largest int64
+	// Accept takes the store that is there, or none, for the database's.
+	Accept bool
 }
 
 // completionPatience is the longest that Complete waits for a backup.
@@ -94,9 +103,13 @@ func open(ctx context.Context, files fileSystem, dataDir string, o Options) (*St
 	s := &Store{
 		Calls: storage.NewCalls("disk", reasonOf), fs: files, dataDir: dataDir, root: rootOf(dataDir),
 		old: legacy{files, dataDir}, room: o.Reserve, holding: holding{dataDir, completionPatience},
+		largest: o.Largest,
 	}
 	if !o.NoFlush {
 		s.flusher = &flusher{flush: files.Sync}
+	}
+	if err := s.identify(o); err != nil {
+		return nil, fmt.Errorf("embedded store: %w", err)
 	}
 	if err := s.recover(ctx); err != nil {
 		return nil, fmt.Errorf("embedded store: %w", err)
@@ -124,6 +137,9 @@ func (s *Store) recover(ctx context.Context) error {
 		if err := s.ensure(ctx, filepath.Join(s.root, dir)); err != nil {
 			return err
 		}
+	}
+	if err := s.keepIdentity(ctx); err != nil {
+		return err
 	}
 	// A killed process may have left names that it did not flush. From now on they are visible, so they must be
 	// durable.
@@ -153,12 +169,27 @@ func (s *Store) call(ctx context.Context, operation, doing string, kind error, d
 	ctx, end := s.Begin(ctx, operation)
 	err := ctx.Err()
 	if err == nil {
-		err = do(ctx)
+		err = s.believe(operation, kind, do(ctx))
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", doing, classify(kind, err))
 	}
 	end(err)
+	return err
+}
+
+// believe checks what a call says that something is missing, or has removed or listed nothing: that is so only if the
+// folder of the store is there. What was read shows that it is.
+func (s *Store) believe(operation string, kind, err error) error {
+	switch {
+	case err == nil && (operation == "GetObject" || operation == "HeadObject"):
+		return nil
+	case err == nil, errors.Is(err, file.ErrObjectMissing), errors.Is(err, storage.ErrNoUpload),
+		errors.Is(err, storage.ErrDamaged):
+		if gone := s.present(); gone != nil {
+			return fmt.Errorf("%w: %s", kind, gone.Error())
+		}
+	}
 	return err
 }
 
@@ -192,8 +223,7 @@ func reasonOf(err error) string {
 // Ping implements storage.Store.
 func (s *Store) Ping(ctx context.Context, _ string) error {
 	return s.call(ctx, "HeadBucket", "reach the embedded store", file.ErrStorageRead, func(context.Context) error {
-		_, err := s.fs.Lstat(filepath.Join(s.root, "tmp"))
-		return err
+		return s.present()
 	})
 }
 

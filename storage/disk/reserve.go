@@ -24,7 +24,7 @@ type usage struct {
 func stat(dir string) (usage, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return usage{}, fmt.Errorf("look at the disk of %s: %w", dir, err)
+		return usage{}, fmt.Errorf("%w: look at the disk of %s: %w", file.ErrStorageWrite, dir, err)
 	}
 	block := int64(st.Bsize)
 	return usage{int64(st.Blocks) * block, int64(st.Bavail) * block, int64(st.Files), int64(st.Ffree)}, nil

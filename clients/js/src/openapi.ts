@@ -3823,8 +3823,8 @@ export interface operations {
                     "application/json": {
                         /** @enum {unknown} */
                         status: "not ready" | "stopping";
-                        /** @description What does not answer; `uploads`: they wait for memory, and the store takes none of it. */
-                        missing?: ("database" | "store" | "redis" | "uploads")[];
+                        /** @description What does not answer; `writing to ...`: it can be read, and not written to; `uploads`: they wait for memory, and the store takes none of it. */
+                        missing?: ("database" | "store" | "redis" | "uploads" | "writing to the store" | "writing to the database")[];
                     };
                 };
             };
@@ -3899,8 +3899,8 @@ export interface operations {
                     "application/json": {
                         /** @enum {unknown} */
                         status: "not ready" | "stopping";
-                        /** @description What does not answer; `uploads`: they wait for memory, and the store takes none of it. */
-                        missing?: ("database" | "store" | "redis" | "uploads")[];
+                        /** @description What does not answer; `writing to ...`: it can be read, and not written to; `uploads`: they wait for memory, and the store takes none of it. */
+                        missing?: ("database" | "store" | "redis" | "uploads" | "writing to the store" | "writing to the database")[];
                     };
                 };
             };
