@@ -30,7 +30,7 @@ func (*acceptStoreCommand) Run(p *program) error {
 	if err := service.AcceptStore(p.ctx, c); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "the store in %s is the database's now; holdfast reconcile lists what is missing in it\n",
+	_, err = fmt.Fprintf(p.stdout, "the store in %s is the database's now; holdfast reconcile lists what it lacks\n",
 		c.DataDir)
 	return err
 }
