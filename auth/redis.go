@@ -7,14 +7,13 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"holdfast/file"
+	"holdfast/internal/redisclient"
 )
 
 const (
-	// redisTimeout is for each step: connecting, sending, receiving, and getting a connection
-	// from the pool. lookupTimeout is for all of them together.
+	// redisTimeout is for each step: see redisclient.Options. lookupTimeout is for all of them together.
 	redisTimeout = 2 * time.Second
 	// redisConnections is the maximum of concurrent lookups.
 	redisConnections = 32
@@ -37,24 +36,13 @@ type Redis struct {
 
 // OpenRedis returns a Redis, which connects on first use.
 func OpenRedis(o RedisOptions) (*Redis, error) {
-	parsed, err := redis.ParseURL(o.URL)
+	client, err := redisclient.Open(redisclient.Options{URL: o.URL, Patience: redisTimeout,
+		Connections: redisConnections, Retries: 1})
 	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err) // shows no password: config has parsed the URL
+		return nil, fmt.Errorf("redis: %w", err)
 	}
-	parsed.DialTimeout, parsed.ReadTimeout, parsed.WriteTimeout, parsed.PoolTimeout = redisTimeout, redisTimeout,
-		redisTimeout, redisTimeout
-	parsed.ContextTimeoutEnabled = true // else a Redis that hangs would be waited for beyond ctx
-	parsed.PoolSize, parsed.MaxActiveConns, parsed.MaxRetries, parsed.DialerRetries = redisConnections, redisConnections,
-		1, 1
-	parsed.DisableIdentity = true
-	parsed.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	redis.SetLogger(quiet{}) // the library would log errors that it returns, and not to our log
-	return &Redis{o, redis.NewClient(parsed), newKeys(o)}, nil
+	return &Redis{o, client, newKeys(o)}, nil
 }
-
-type quiet struct{}
-
-func (quiet) Printf(context.Context, string, ...any) {}
 
 // Ping asks whether Redis answers.
 func (r *Redis) Ping(ctx context.Context) error {

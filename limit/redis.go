@@ -2,13 +2,15 @@ package limit
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
+
+	"holdfast/internal/redisclient"
 )
 
 const (
@@ -42,13 +44,10 @@ type Redis struct {
 
 // NewRedis returns a Redis at a URL. The server may still be down.
 func NewRedis(url string, log *slog.Logger) (*Redis, error) {
-	o, err := redis.ParseURL(url)
+	client, err := redisclient.Open(redisclient.Options{URL: url, Patience: redisTimeout})
 	if err != nil {
-		return nil, errors.New("AUTH_REDIS_URL: not a Redis URL") // the error may contain the password
+		return nil, fmt.Errorf("AUTH_REDIS_URL: %w", err)
 	}
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
-	o.MaxRetries, o.ContextTimeoutEnabled = -1, true
-	client := redis.NewClient(o)
 	return &Redis{client: client, limiter: redis_rate.NewLimiter(client), memory: NewMemory(), log: log}, nil
 }
 

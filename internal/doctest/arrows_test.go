@@ -45,7 +45,7 @@ var arrows = map[string]string{
 	"config":        "",
 	"db":            "file internal/cache internal/filelock",
 	"storage":       "file",
-	"auth":          "file internal/cache",
+	"auth":          "file internal/cache internal/redisclient",
 	"access":        "file internal/cache",
 	"problem":       "file",
 	"digest":        "file",
@@ -58,7 +58,7 @@ var arrows = map[string]string{
 	"download":      "access auth digest file internal/cache problem storage",
 	"client":        "",
 	"form":          "auth digest file problem reqbody upload",
-	"limit":         "file",
+	"limit":         "file internal/redisclient",
 	"openapi":       "",
 	"reconcile":     "file internal/chore storage",
 	"importer":      "file internal/chore storage",
@@ -78,7 +78,8 @@ var arrows = map[string]string{
 }
 
 // shared are the packages in internal/ that belong to the program; the others are test support.
-var shared = []string{"internal/cache", "internal/chore", "internal/filelock", "internal/version"}
+var shared = []string{"internal/cache", "internal/chore", "internal/filelock", "internal/redisclient",
+	"internal/version"}
 
 // owners are the only packages that may import libraries with this prefix.
 var owners = map[string][]string{
@@ -87,7 +88,7 @@ var owners = map[string][]string{
 	"modernc.org/":                {"db"},
 	"database/sql":                {"db"},
 	"github.com/aws/":             {"storage/s3"},
-	"github.com/redis/":           {"auth", "limit"},
+	"github.com/redis/":           {"auth", "limit", "internal/redisclient"},
 	"github.com/pressly/goose":    {"db"},
 	"github.com/gorilla/mux":      {"edge"},
 	"github.com/alecthomas/kong":  {"cli"},

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"holdfast/internal/test/testproc"
 )
@@ -21,16 +20,10 @@ func (s *server) stall(t *testing.T, location string, body []byte, headers ...st
 func (s *server) stallAt(t *testing.T, location string, offset int, body []byte, headers ...string) (net.Conn,
 	*bufio.Reader) {
 	t.Helper()
-	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: "+
+	conn := s.dial(t, fmt.Sprintf("PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: "+
 		"1.0.0\r\nUpload-Offset: %d\r\n%s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
 		strings.TrimPrefix(location, strings.TrimSuffix(s.base, "/files")), s.token, offset,
-		strings.Join(append(headers, octets), "\r\n"), len(body)+1000)
+		strings.Join(append(headers, octets), "\r\n"), len(body)+1000))
 	in := bufio.NewReader(conn)
 	// The server sends it when the body is read for the first time.
 	if said, err := in.ReadString('\n'); err != nil || !strings.Contains(said, "100 Continue") {

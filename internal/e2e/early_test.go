@@ -5,24 +5,16 @@ import (
 	"fmt"
 	"holdfast/limit"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // sendHead sends the head of a request and the first bytes of its body.
 func (s *server) sendHead(t *testing.T, head []string, sent string) *bufio.Reader {
 	t.Helper()
-	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", head[0], strings.Join(head[1:], "\r\n"), sent)
-	return bufio.NewReader(conn)
+	return bufio.NewReader(s.dial(t, fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", head[0],
+		strings.Join(head[1:], "\r\n"), sent)))
 }
 
 // An answer that does not need the rest of the body is sent at once, to a client that sends no more of it.

@@ -45,13 +45,7 @@ func (s *server) ended(t *testing.T) {
 // open sends the head of a request on a connection of its own.
 func (s *server) open(t *testing.T, head string) (*net.TCPConn, *bufio.Reader) {
 	t.Helper()
-	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(conn, "%s\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", head, s.token)
+	conn := s.dial(t, fmt.Sprintf("%s\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", head, s.token))
 	return conn.(*net.TCPConn), bufio.NewReader(conn)
 }
 

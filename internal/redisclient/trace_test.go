@@ -1,0 +1,45 @@
+package redisclient
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"holdfast/internal/test/redistest"
+)
+
+// Spans contain no keys or values of Redis, which may be tokens; health checks make none.
+func TestSpansHaveNoKeys(t *testing.T) {
+	client, err := Open(Options{URL: redistest.Start(t).URL(), Patience: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	spans := tracetest.NewSpanRecorder()
+	provider := sdk.NewTracerProvider(sdk.WithSpanProcessor(spans))
+	if err := Trace(client, provider); err != nil {
+		t.Fatal(err)
+	}
+	ctx, request := provider.Tracer("test").Start(t.Context(), "request")
+	for _, err := range []error{client.Ping(ctx).Err(), client.Set(ctx, "secret-key", "secret-value", 0).Err(),
+		client.GetRange(ctx, "secret-key", 0, 4).Err()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	request.End()
+	provider.ForceFlush(context.Background())
+	if n := len(spans.Ended()); n != 3 {
+		t.Errorf("%d spans, want those of the request and of two commands", n)
+	}
+	for _, s := range spans.Ended() {
+		if said := fmt.Sprint(s.Name(), s.Attributes(), s.Events()); strings.Contains(said, "secret") {
+			t.Errorf("a span says %s", said)
+		}
+	}
+}
