@@ -29,7 +29,7 @@ type commands struct {
 	Import      importCommands     `cmd:"" help:"Import files from another store."`
 	Access      accessCommands     `cmd:"" help:"Find out who may read what."`
 	Links       linksCommands      `cmd:"" help:"Revoke signed links."`
-	Store       storeCommands      `cmd:"" help:"The embedded store: accept another one."`
+	Store       storeCommands      `cmd:"" help:"The store: accept another embedded one, CORS rules of an S3 store."`
 	Reconcile   reconcileCommand   `cmd:"" help:"Compare database and object store. Exit status 1 if findings remain."`
 	Quota       quotaCommands      `cmd:"" help:"Quotas of accounts: show, list, set, clear."`
 	Events      eventsCommands     `cmd:"" help:"Events that could not be delivered to WEBHOOK_URL."`

@@ -14,6 +14,7 @@ const acceptHelp = "Take the embedded store that is in DATA_DIR, or an empty one
 
 type storeCommands struct {
 	Accept acceptStoreCommand `cmd:"" help:"${accept_help}"`
+	CORS   corsCommand        `cmd:"" name:"cors" help:"Show from which pages parts may be sent to the store, or set it."`
 }
 
 type acceptStoreCommand struct{}

@@ -37,6 +37,8 @@ type uploadCommand struct {
 	remote
 	Files []string `arg:"" help:"Files to upload; - is standard input."`
 	Name  string   `default:"stdin" help:"The name of the file from standard input." placeholder:"NAME"`
+
+	Direct bool `help:"Send files to the service's store, where the service offers that (UPLOAD_DIRECT)."`
 }
 
 type downloadCommand struct {
@@ -63,6 +65,11 @@ func (c *uploadCommand) Run(p *program) error {
 		func(ctx context.Context, s *client.Client, path string) (string, error) {
 			if path == standardStream {
 				return s.UploadStream(ctx, p.stdin, c.Name)
+			}
+			if c.Direct {
+				if url, err := s.UploadDirect(ctx, path); !errors.Is(err, client.ErrNoDirect) {
+					return url, err
+				}
 			}
 			return s.Upload(ctx, path)
 		})

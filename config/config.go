@@ -78,6 +78,7 @@ type Config struct {
 	Admin        Admin
 	CacheTTL     time.Duration // of permissions and records; 0: no caching
 	WriteTimeout time.Duration // for sending 128 KiB to a downloading client
+	Direct       Direct
 	Download     Download
 	Links        Links
 
@@ -154,6 +155,9 @@ func (r *reader) load() (c Config) {
 	c.EmbeddedSync = r.bool("EMBEDDED_SYNC",
 		"flush the embedded store's file system before an offset is acknowledged. `off` is faster, and a power cut may "+
 			"lose acknowledged bytes", true)
+	if c.Direct.On && c.Storage.Type == Embedded {
+		r.fault("UPLOAD_DIRECT", "needs a store that clients can reach: another STORAGE_TYPE than embedded")
+	}
 	if c.Download.Redirect && c.Storage.Type == Embedded {
 		r.fault("DOWNLOAD_MODE", "redirect needs a store that clients can reach: another STORAGE_TYPE than embedded")
 	}
@@ -207,6 +211,7 @@ func (r *reader) uploads(c *Config) {
 		"an upload request is ended after this time without a byte; the bytes that came are kept", 60*time.Second,
 		24*time.Hour)
 	c.MinFreeSpace = r.minFreeSpace()
+	c.Direct = r.direct()
 	r.int64("CHUNK_SIZE", "a setting of the Python service that has no effect here; its value is still checked", 1048576,
 		1, 1<<40)
 }

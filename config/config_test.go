@@ -31,6 +31,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Mode: Development, Host: "127.0.0.1", Port: 8000, DataDir: data, ExampleDir: example,
 		Admin: Admin{Addr: "127.0.0.1:9464"}, CacheTTL: 10 * time.Second, WriteTimeout: 2 * time.Minute,
+		Direct: Direct{TTL: 15 * time.Minute},
 		Download: Download{RedirectAbove: 8 << 20, StoreTimeout: 30 * time.Second, CacheControl: "private, no-cache",
 			FrameOptions: "DENY", ResourcePolicy: "same-site"},
 		Links:       Links{MaxTTL: 7 * 24 * time.Hour},

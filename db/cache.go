@@ -9,8 +9,8 @@ import (
 )
 
 // CachedDB is a DB with a cache for the records of files and for links. Neither ever changes (except for a size
-// that is corrected), so only a deletion can make a cached row stale. A deletion by this process invalidates the
-// row; one by another process is noticed when the cached row expires.
+// that is corrected, and a SHA-256 that becomes known), so only a deletion can make a cached row stale. A deletion
+// by this process invalidates the row; one by another process is noticed when the cached row expires.
 type CachedDB struct {
 	*DB
 	records *cache.Cache[file.ID, file.Record]
@@ -76,6 +76,12 @@ func (c *CachedDB) Reload(ctx context.Context, id file.ID) (file.Record, error) 
 func (c *CachedDB) Heal(ctx context.Context, id file.ID, size int64) error {
 	defer c.records.Invalidate(id)
 	return c.DB.Heal(ctx, id, size)
+}
+
+// SetSum is DB's.
+func (c *CachedDB) SetSum(ctx context.Context, u *file.Upload, sum []byte) error {
+	defer c.records.Invalidate(u.ID)
+	return c.DB.SetSum(ctx, u, sum)
 }
 
 // DeleteFile is DB's. The record is invalidated even after an error: a commit whose answer was lost may have

@@ -28,13 +28,13 @@ func (d *DB) createUpload(ctx context.Context, tx *transaction, u file.Upload, h
 	_, err := exec(ctx, tx, "create upload", d.text(`
 		insert into uploads (id, creator_kind, user_id, account_id, fingerprint, bucket, object_key,
 			name, type, metadata, size, deferred, part_size, partial, sources, claim, ttl,
-			lease_holder, lease_epoch, lease_until, reserved, slots, created, expires)
+			lease_holder, lease_epoch, lease_until, reserved, slots, direct, created, expires)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, $21, $22, {now}, {now} + $17)`),
+			case when cast($19 as bigint) > 0 then {now} + $20 else 0 end, $21, $22, $23, {now}, {now} + $17)`),
 		u.ID, u.Creator.Kind, u.Creator.UserID, u.Creator.AccountID, u.Creator.Fingerprint, u.Location.Bucket, u.Location.Key,
 		u.Name, u.Type, u.Metadata, u.Size, u.Deferred, u.PartSize, u.Partial, joinIDs(u.Sources), u.Claim,
 		u.TTL.Milliseconds(),
-		holder, epoch, until, bytes, slots)
+		holder, epoch, until, bytes, slots, u.Direct)
 	return err
 }
 

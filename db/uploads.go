@@ -12,7 +12,7 @@ import (
 // uploadColumns are read by uploadRow.
 const uploadColumns = `id, creator_kind, user_id, account_id, fingerprint, bucket, object_key, name, type, metadata,
 	size, deferred, committed_offset, part_size, partial, sources, claim, multipart_id, multipart_sums, hash_state,
-	etag, state,
+	etag, state, direct,
 	lease_epoch, settled, lease_until >= {now}, ttl, expires, coalesce(expires < {now}, false)`
 
 // uploadRow runs a query that gives uploadColumns of one row.
@@ -27,7 +27,7 @@ func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args 
 			&u.Location.Key,
 			&u.Name, &u.Type, &u.Metadata, &u.Size, &u.Deferred, &u.Offset, &u.PartSize, &u.Partial, &sources, &u.Claim,
 			&u.Multipart.ID, &u.Multipart.Sums,
-			&u.HashState, &u.ETag, &u.State, &u.Epoch, &u.Settled, &u.Held, &ttl, &expires, &u.Expired)
+			&u.HashState, &u.ETag, &u.State, &u.Direct, &u.Epoch, &u.Settled, &u.Held, &ttl, &expires, &u.Expired)
 	})
 	if err != nil {
 		return nil, err

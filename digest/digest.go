@@ -9,7 +9,9 @@ package digest
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
+	"strings"
 
 	"github.com/dunglas/httpsfv"
 
@@ -40,6 +42,20 @@ func Parse(h http.Header, field string) ([]byte, error) {
 		return nil, file.Refuse(file.ErrInvalid, "%s: sha-256 must be 32 bytes in base64 between colons", field)
 	}
 	return sum, nil
+}
+
+// ParseSum reads a SHA-256 as 64 hexadecimal digits or as 32 bytes in base64; nil if it is neither.
+func ParseSum(s string) []byte {
+	if len(s) == hex.EncodedLen(Size) {
+		if sum, err := hex.DecodeString(s); err == nil {
+			return sum
+		}
+	}
+	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
+	if sum, err := base64.RawStdEncoding.Strict().DecodeString(plain); err == nil && len(sum) == Size {
+		return sum
+	}
+	return nil
 }
 
 // Format is the value of a field for a SHA-256.

@@ -9,6 +9,7 @@ import (
 	"holdfast/access"
 	"holdfast/auth"
 	"holdfast/file"
+	"holdfast/reqbody"
 )
 
 // Grants stores the grants of files.
@@ -66,7 +67,7 @@ func (h *Handler) SetGrant(w http.ResponseWriter, r *http.Request, id file.ID) {
 func (h *Handler) readGrant(w http.ResponseWriter, r *http.Request) (file.Grant, error) {
 	var asked grant
 	const example = `{"access": "restricted", "users": [7], "groups": ["staff"], "tokens": []}`
-	if err := readJSON(w, r, maxGrantRequest, &asked, false, example); err != nil {
+	if err := reqbody.ReadJSON(w, r, maxGrantRequest, &asked, false, example); err != nil {
 		return file.Grant{}, err
 	}
 	g := file.Grant{Access: asked.Access, Users: asked.Users, Groups: asked.Groups}

@@ -9,6 +9,7 @@ import (
 	"holdfast/access"
 	"holdfast/auth"
 	"holdfast/file"
+	"holdfast/reqbody"
 )
 
 const (
@@ -63,7 +64,7 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 	}
 	var asked linkRequest
 	const example = `{"expires_in": 3600, "disposition": "inline"}`
-	if err := readJSON(w, r, maxLinkRequest, &asked, true, example); err != nil {
+	if err := reqbody.ReadJSON(w, r, maxLinkRequest, &asked, true, example); err != nil {
 		return link{}, err
 	}
 	if err := h.roomForLink(r, id); err != nil {

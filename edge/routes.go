@@ -15,6 +15,7 @@ import (
 
 	"holdfast/auth"
 	"holdfast/config"
+	"holdfast/direct"
 	"holdfast/download"
 	"holdfast/file"
 	"holdfast/form"
@@ -31,6 +32,7 @@ type Options struct {
 	Uploads Uploads
 	Files   *download.Handler
 	Forms   *form.Handler
+	Direct  *direct.Handler
 	Usage   UsageRows
 	API     *openapi.Handler
 
@@ -96,6 +98,7 @@ func (o Options) route(router *mux.Router, prefix string) {
 	for _, path := range []string{"/tus", "/tus/", "/tus/{id}"} {
 		router.HandleFunc(prefix+path, o.tus)
 	}
+	o.routeDirect(router, prefix)
 	router.HandleFunc(prefix+"/", read(o.withIdentity(func(w http.ResponseWriter, r *http.Request,
 		_ file.ID) {
 		o.Files.List(w, r)
@@ -125,6 +128,16 @@ func (o Options) route(router *mux.Router, prefix string) {
 	grant := o.withIdentity(o.Files.Grant)
 	router.HandleFunc(prefix+"/{id}/grants", o.allowMethods(methods{"GET": grant, "HEAD": grant,
 		"PUT": o.withIdentity(o.Files.SetGrant)}))
+}
+
+// routeDirect adds the routes of uploads whose clients send the parts to the store.
+func (o Options) routeDirect(router *mux.Router, prefix string) {
+	create := o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Direct.Create(w, r) })
+	router.HandleFunc(prefix+"/direct/", o.allowMethods(methods{"GET": o.Direct.Offer, "POST": create}))
+	router.HandleFunc(prefix+"/direct/{id}", o.allowMethods(methods{"GET": o.withIdentity(o.Direct.Show),
+		"DELETE": o.withIdentity(o.Direct.Cancel)}))
+	router.HandleFunc(prefix+"/direct/{id}/parts", o.allowMethods(methods{"POST": o.withIdentity(o.Direct.SignParts)}))
+	router.HandleFunc(prefix+"/direct/{id}/complete", o.allowMethods(methods{"POST": o.withIdentity(o.Direct.Complete)}))
 }
 
 // tus strips the prefix from a request's path and passes it to the tus endpoint.

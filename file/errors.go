@@ -70,6 +70,8 @@ var (
 	ErrCutOff = fmt.Errorf("body cut off: %w", ErrUnavailable)
 	// ErrInFlight: a request with the same idempotency key is running.
 	ErrInFlight = fmt.Errorf("same request is running: %w", ErrConflict)
+	// ErrParts: parts of a direct upload are missing in the store, or are not as they were signed.
+	ErrParts = fmt.Errorf("parts are missing: %w", ErrConflict)
 	// ErrBusy: uploads hold all the memory that they may, and none was freed in time.
 	ErrBusy = fmt.Errorf("no memory for uploads: %w", ErrUnavailable)
 	// ErrLost: the store has lost bytes of an unfinished upload. The upload was ended.

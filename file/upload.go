@@ -46,9 +46,13 @@ type Upload struct {
 	// Claim is the SHA-256 that the client declared for the whole file; nil if it declared none.
 	Claim []byte
 
+	// Direct says that the client sends the parts to the store itself. Part n has the bytes from (n-1)*PartSize on; the
+	// store alone knows which are there, and Offset is 0 until all are.
+	Direct bool
+
 	Multipart Multipart
 	Tails     []Tail // committed bytes after the last part, gapless, in order
-	HashState []byte // the running SHA-256 over Offset bytes; nil at 0
+	HashState []byte // the running SHA-256 over Offset bytes; nil at 0, and if Direct until it was computed
 	ETag      string // the store's tag, once the object is complete
 
 	State State

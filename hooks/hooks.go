@@ -88,7 +88,7 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 		ID: id, Creator: who, Location: h.Layout.Object(who.AccountID, id),
 		Name: file.CleanName(c.Name), Type: file.CleanTextType(c.Type), Metadata: c.Metadata, Claim: c.Claim,
 		Size: size, Deferred: c.Deferred, PartSize: upload.PartSize(longest), Partial: c.Partial, Sources: c.Sources,
-		State: file.Open, TTL: h.TTL, Expires: h.Now().Add(h.TTL),
+		Direct: c.Direct, State: file.Open, TTL: h.TTL, Expires: h.Now().Add(h.TTL),
 	}
 	if c.Once {
 		u.TTL, u.Expires = 0, h.Now()
@@ -128,7 +128,7 @@ func (h *Hooks) MaxSize() int64 { return h.Settings.MaxSize }
 // PostFinish writes the record of an upload whose object is complete, if its row still matches was. It can be repeated
 // after a failure; completed steps are kept.
 func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
-	sum, err := file.Digest(u.HashState)
+	sum, err := upload.Sum(u)
 	if err != nil {
 		return fmt.Errorf("finish upload %s: %w", u.ID, err)
 	}

@@ -83,6 +83,8 @@ var table = []struct {
 	{file.ErrKeyReused, Problem{Status: 422, Code: "UPLOAD_010", Message: "Idempotency-Key belongs to another file"}},
 	{file.ErrInFlight, Problem{Status: 409, RetryAfter: time.Second, Code: "UPLOAD_009",
 		Message: "A request with this Idempotency-Key is running, try again"}},
+	{file.ErrParts, Problem{Status: 409, Code: "UPLOAD_015",
+		Message: "Parts of the upload are missing, ask which are there"}},
 	{file.ErrConflict, Problem{Status: 409, Code: "UPLOAD_001",
 		Message: "Upload is in another state, ask for its offset"}},
 	{file.ErrLocked, Problem{Status: 423, RetryAfter: 2 * time.Second, Code: "UPLOAD_002",

@@ -121,7 +121,12 @@ func (p *Dependencies) openStore(ctx context.Context, c config.Config, log *slog
 	if !known {
 		return fmt.Errorf("%w: no kind of store is called %q", ErrSettings, c.Storage.Kind)
 	}
+	var origins []string
+	if c.Direct.On {
+		origins = c.PartOrigins()
+	}
 	client := s3.New(s3.Options{
+		Origins:  origins,
 		Proxy:    c.Proxies.For,
 		Endpoint: c.Storage.Endpoint, Region: c.Storage.Region, AccessKey: c.Storage.AccessKey,
 		SecretKey: c.Storage.SecretKey,

@@ -180,8 +180,12 @@ func (s *server) wire(ctx context.Context) error {
 		return err
 	}
 	uploadHooks := hooks.New(rows, rules)
-	s.engine = upload.NewEngine(rows, p.Objects, uploadHooks, upload.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check},
-		s.log)
+	parts, err := s.partReceiver(ctx)
+	if err != nil {
+		return err
+	}
+	s.engine = upload.NewEngine(rows, p.Objects, uploadHooks, upload.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check,
+		Direct: parts != nil}, s.log)
 	limits, err := openLimits(c, p, s.traces)
 	if err != nil {
 		return err
@@ -214,6 +218,7 @@ func (s *server) wire(ctx context.Context) error {
 	s.drain.delay, s.drain.timeout = c.Drain.Delay, c.Drain.Timeout
 	s.serveHTTP(edge.New(edge.Options{
 		Config: c, Base: s.base, Uploads: uploads, Files: files, Forms: forms, Usage: p.Rows,
+		Direct:   s.directHandler(parts, respond, limits),
 		API:      openapi.New(s.base.String()),
 		Identify: identify, Links: links, Respond: respond, Ready: s.ready(), Metrics: edge.NewMetrics(s.registry),
 		Connections: s.connections, Log: s.log,

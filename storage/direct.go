@@ -22,10 +22,10 @@ type PartReceiver interface {
 	// PartSigner returns a function that makes such URLs. endpoint is the store's address as clients see it; if it is
 	// empty, the one that we use. Nothing is asked of the store, so the multipart upload need not exist.
 	PartSigner(endpoint string) func(context.Context, file.Location, PartPut) (SignedPart, error)
-	// Parts returns a page of at most 1000 parts that the store has of a multipart upload, in the order of their numbers:
-	// those with numbers above after. An empty page is the end. The offsets are 0. ErrNoUpload if there is no such
-	// multipart upload.
-	Parts(ctx context.Context, at file.Location, m file.Multipart, after int32) ([]file.Part, error)
+	// AllowOrigins lets pages of these origins, and of no others, send parts to a bucket (CORS). AllowedOrigins returns
+	// those that may.
+	AllowOrigins(ctx context.Context, bucket string, origins []string) error
+	AllowedOrigins(ctx context.Context, bucket string) ([]string, error)
 	// CheckDirect asks the store whether it keeps to what is signed and lists parts: ErrNoDirect if not. It begins a
 	// multipart upload at the given place for that, and aborts it.
 	CheckDirect(ctx context.Context, at file.Location) error

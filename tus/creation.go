@@ -3,8 +3,6 @@ package tus
 import (
 	"bytes"
 	"cmp"
-	"encoding/base64"
-	"encoding/hex"
 	"net/http"
 	"strings"
 
@@ -57,7 +55,7 @@ func readCreation(h http.Header) (upload.Creation, error) {
 func parseClaim(metadata map[string]string, h http.Header) ([]byte, error) {
 	var claim []byte
 	if v := metadata["sha256"]; v != "" {
-		if claim = parseSum(v); claim == nil {
+		if claim = digest.ParseSum(v); claim == nil {
 			return nil, file.Refuse(file.ErrInvalid,
 				"Upload-Metadata: sha256 must be 64 hexadecimal digits, or 32 bytes in base64")
 		}
@@ -70,17 +68,4 @@ func parseClaim(metadata map[string]string, h http.Header) ([]byte, error) {
 		return nil, file.Refuse(file.ErrInvalid, "Repr-Digest and the metadata's sha256 differ")
 	}
 	return sum, nil
-}
-
-func parseSum(s string) []byte {
-	if len(s) == hex.EncodedLen(digest.Size) {
-		if sum, err := hex.DecodeString(s); err == nil {
-			return sum
-		}
-	}
-	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
-	if sum, err := base64.RawStdEncoding.Strict().DecodeString(plain); err == nil && len(sum) == digest.Size {
-		return sum
-	}
-	return nil
 }

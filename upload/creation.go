@@ -16,6 +16,9 @@ type Creation struct {
 	Type     string
 	Claim    []byte // the SHA-256 of the file, if the client declares it
 
+	// Direct says that the client sends the parts to the store itself, and Sums that each comes with its CRC32.
+	Direct, Sums bool
+
 	Partial bool      // will be concatenated with others (tus 1.0.0, Concatenation)
 	Sources []file.ID // of a final upload
 

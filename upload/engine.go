@@ -52,6 +52,9 @@ type Rows interface {
 	Untidy(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
 	Tidied(ctx context.Context, id file.ID) error
 	DropOldKeys(ctx context.Context) error
+	Extend(ctx context.Context, id file.ID) (expires time.Time, err error)
+	WithoutSum(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
+	SetSum(ctx context.Context, u *file.Upload, sum []byte) error
 	chore.Rows
 	LeaseRows
 }
@@ -84,6 +87,8 @@ type Settings struct {
 	Memory int64
 	// Room returns an error while there is no space for the rows of further bytes; nil: there always is.
 	Room func() error
+	// Direct says that clients may send parts to the store themselves.
+	Direct bool
 	// MemoryWait is the longest that a request waits for memory; memory.DefaultWait if it is 0.
 	MemoryWait time.Duration
 }
@@ -104,6 +109,7 @@ type Engine struct {
 	memory  *memory.Budget
 	metrics *metrics
 	room    func() error
+	direct  *direct
 	log     *slog.Logger
 
 	// Since when uploads could not be finished, according to the previous sweep and the running one.
@@ -117,6 +123,7 @@ func NewEngine(rows Rows, objects Objects, hooks Hooks, s Settings, log *slog.Lo
 	m := newMetrics()
 	waited := func(d time.Duration) { m.memoryWaits.Observe(d.Seconds()) }
 	return &Engine{rows: rows, objects: objects, hooks: hooks, log: log, metrics: m, room: s.Room,
+		direct: newDirect(s.Direct),
 		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log, m),
 		memory: memory.New(cmp.Or(s.Memory, DefaultMemory), cmp.Or(s.MemoryWait, memory.DefaultWait), waited)}
 }
@@ -127,9 +134,19 @@ func (e *Engine) MaxSize() int64 { return e.hooks.MaxSize() }
 // Fits refuses a size over the cap, in bytes: file.ErrTooLarge.
 func (e *Engine) Fits(size int64) error { return e.hooks.Fits(size) }
 
-// Row returns an upload as it is now, whether or not its lease is held; file.ErrNotFound if there is none.
+// Row returns an upload as it is now, whether or not its lease is held; file.ErrNotFound if there is none, or if it is
+// direct: see DirectRow.
 func (e *Engine) Row(ctx context.Context, id file.ID) (*file.Upload, error) {
-	return e.rows.UploadRow(ctx, id)
+	return e.row(ctx, id, false)
+}
+
+// row returns an upload, if it is as direct as expected: no protocol takes over another's.
+func (e *Engine) row(ctx context.Context, id file.ID, direct bool) (*file.Upload, error) {
+	u, err := e.rows.UploadRow(ctx, id)
+	if err == nil && u.Direct != direct {
+		return nil, file.NotFound(id)
+	}
+	return u, err
 }
 
 // Run listens for other replicas' requests to release uploads, and sweeps: now, and then every interval, unless
@@ -142,6 +159,7 @@ func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 				"error", err)
 		})
 	})
+	wg.Go(func() { e.sumFiles(ctx, interval) })
 	chore.New(e.rows, "sweep", interval).Every(ctx, interval, func(ctx context.Context) error {
 		err := e.Sweep(ctx)
 		e.metrics.swept(ctx, err)
@@ -152,7 +170,10 @@ func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 
 // LetGo asks all running uploads that can be continued elsewhere to commit what they have and to end, because the
 // service stops. Uploads that come whole in one request may go on.
-func (e *Engine) LetGo() { e.leases.stop() }
+func (e *Engine) LetGo() {
+	e.leases.stop()
+	e.direct.stop()
+}
 
 // Stopping reports whether LetGo was called.
 func (e *Engine) Stopping() bool { return e.leases.isStopping() }

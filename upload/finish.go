@@ -16,6 +16,10 @@ func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
 	for !u.Done() {
 		var step func(context.Context, *file.Upload) error
 		switch {
+		case u.Direct && u.State == file.Open:
+			step = e.sealDirect
+		case u.Direct && u.State == file.Completing:
+			step = e.completeDirect
 		case u.State == file.Open && len(u.Sources) > 0 && !u.Complete():
 			step = e.assemble
 		case u.State == file.Open:

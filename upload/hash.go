@@ -9,6 +9,14 @@ import (
 	"holdfast/file"
 )
 
+// Sum is the SHA-256 of an upload that has all its bytes; nil: it is direct, and its bytes were not read yet.
+func Sum(u *file.Upload) ([]byte, error) {
+	if u.Direct && u.HashState == nil {
+		return nil, nil
+	}
+	return file.Digest(u.HashState)
+}
+
 // saveHash returns the state of a SHA-256 from which file.ResumeHash goes on.
 func saveHash(h hash.Hash) ([]byte, error) {
 	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
@@ -24,7 +32,7 @@ func Matches(u *file.Upload, claim []byte) error {
 	if claim == nil {
 		return nil
 	}
-	sum, err := file.Digest(u.HashState)
+	sum, err := Sum(u)
 	if err != nil || bytes.Equal(sum, claim) {
 		return err
 	}

@@ -64,21 +64,28 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 		return 0, file.Refuse(file.ErrConflict, "This upload failed too often: begin a new one")
 	}
 	if u.Multipart.ID == "" {
-		at := e.place(u)
-		m, err := e.objects.BeginMultipart(ctx, at, u.Type, len(u.Sources) > 0)
-		if err != nil {
-			return 0, err
-		}
-		if err := e.rows.SetMultipart(ctx, u.Fence(), at.Key, m, u.PartSize); err != nil {
-			// It may have been committed nevertheless, unless another request has the lease now.
-			if errors.Is(err, file.ErrConflict) {
-				err = errors.Join(err, e.objects.Abort(ctx, at, m.ID))
-			}
-			return 0, err
-		}
-		u.Location, u.Multipart = at, m
+		err = e.beginMultipart(ctx, u, len(u.Sources) > 0)
 	}
-	return number, nil
+	return number, err
+}
+
+// beginMultipart begins the multipart upload, and notes it in the row. copies says that parts will be copied, or come
+// without a checksum.
+func (e *Engine) beginMultipart(ctx context.Context, u *file.Upload, copies bool) error {
+	at := e.place(u)
+	m, err := e.objects.BeginMultipart(ctx, at, u.Type, copies)
+	if err != nil {
+		return err
+	}
+	if err := e.rows.SetMultipart(ctx, u.Fence(), at.Key, m, u.PartSize); err != nil {
+		// It may have been committed nevertheless, unless another request has the lease now.
+		if errors.Is(err, file.ErrConflict) {
+			err = errors.Join(err, e.objects.Abort(ctx, at, m.ID))
+		}
+		return err
+	}
+	u.Location, u.Multipart = at, m
+	return nil
 }
 
 // putPart stores a part, and retries once if the store failed. It uses the same number: it holds the same bytes

@@ -51,7 +51,7 @@ func (s *Session) Lost() error {
 // cap allows, file.ErrChecksum, file.ErrBusy for want of memory, file.ErrNoSpace, file.ErrQuota, file.ErrUnavailable
 // for a store or a database that does not answer, and those with which the body was read.
 func (s *Session) Append(offset int64, b Body) (n int64, err error) {
-	if s.u.Offset != offset || s.u.State != file.Open {
+	if s.u.Offset != offset || s.u.State != file.Open || s.u.Direct {
 		return 0, fmt.Errorf("upload %s is %s at %d, not at %d: %w", s.u.ID, s.u.State, s.u.Offset, offset, file.ErrConflict)
 	}
 	err = s.do(func(ctx context.Context) (err error) { n, err = s.engine.append(ctx, s.u, b); return err })

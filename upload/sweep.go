@@ -145,10 +145,10 @@ func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID,
 const finishPatience = 15 * time.Minute
 
 // givesUp reports whether an upload that has all its bytes has expired because it can't become a file: there is no
-// scanner, or no space for its parts and the object. It does not give up because of failures of the store or of the
-// database.
+// scanner, no space for its parts and the object, or a direct upload's parts are not what they were. It does not give
+// up because of failures of the store or of the database.
 func (e *Engine) givesUp(u *file.Upload, err error) bool {
-	if !errors.Is(err, file.ErrScanner) && !errors.Is(err, file.ErrNoSpace) {
+	if !errors.Is(err, file.ErrScanner) && !errors.Is(err, file.ErrNoSpace) && !errors.Is(err, file.ErrParts) {
 		return false
 	}
 	return e.failsLong(u) && u.Expired
@@ -170,6 +170,26 @@ func (e *Engine) failsLong(u *file.Upload) bool {
 	return seen && time.Since(first) >= min(u.TTL, finishPatience)
 }
 
+// finished is the outcome of an upload that was to be finished, with this result. One that can't become a file is
+// ended.
+func (e *Engine) finished(s *Session, result error) (outcome string, err error) {
+	outcome, err = "finished", result
+	switch {
+	case e.isGone(s.u, err):
+		err = s.do(func(context.Context) error { return fmt.Errorf("%w: %w", file.ErrLost, result) })
+	case e.givesUp(s.u, err):
+		e.log.Warn("an upload has expired, since it can't become a file", "upload", s.u.ID, "error", err)
+		if err = s.end(); err == nil {
+			e.metrics.expired.Inc()
+		}
+		outcome = "expired"
+	}
+	if errors.Is(err, file.ErrLost) {
+		outcome, err = "lost", nil
+	}
+	return outcome, err
+}
+
 // mend finishes or removes one upload. outcome is a label for the metric; empty: nothing was done.
 func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err error) {
 	row, err := e.rows.UploadRow(ctx, id)
@@ -178,6 +198,9 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 	}
 	if row.State == file.Deleted {
 		return "cleaned", e.remove(ctx, id)
+	}
+	if row.Direct && row.Complete() {
+		return e.mendDirect(ctx, row)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second) // a request that holds the lease finishes the upload itself
 	defer cancel()
@@ -194,20 +217,7 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 		}
 		outcome = "expired"
 	case s.u.Complete() || len(s.u.Sources) > 0:
-		outcome = "finished"
-		switch err = s.Finish(); {
-		case e.isGone(s.u, err):
-			err = s.do(func(context.Context) error { return fmt.Errorf("%w: %w", file.ErrLost, err) })
-		case e.givesUp(s.u, err):
-			e.log.Warn("an upload has expired, since it can't become a file", "upload", id, "error", err)
-			if err = s.end(); err == nil {
-				e.metrics.expired.Inc()
-			}
-			outcome = "expired"
-		}
-		if errors.Is(err, file.ErrLost) {
-			outcome, err = "lost", nil
-		}
+		return e.finished(s, s.Finish())
 	default: // another request went on with it
 	}
 	return outcome, err

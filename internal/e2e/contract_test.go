@@ -42,6 +42,7 @@ func (c *contract) load() error {
 	if err != nil {
 		return err
 	}
+	openapi3filter.RegisterBodyDecoder("application/xml", openapi3filter.FileBodyDecoder)
 	c.doc, err = openapi3.NewLoader().LoadFromData(raw)
 	return err
 }

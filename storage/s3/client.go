@@ -30,6 +30,8 @@ type Options struct {
 	Region, AccessKey, SecretKey string
 	Signing                      Signing
 	Quirks                       Quirks
+	// Origins are those whose pages may send parts to buckets, where these have no CORS rules yet.
+	Origins []string
 	// Dial connects to the store; nil: by the address of Endpoint.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -49,6 +51,7 @@ type Client struct {
 	limits  limits
 	reader  *reader      // nil: the SDK reads
 	plain   *http.Client // sends what is signed already
+	origins []string
 	close   func()
 	buckets sync.Map // names of buckets that are known to exist
 
@@ -87,7 +90,7 @@ func New(o Options) *Client {
 	}
 	return &Client{
 		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, Calls: calls, reader: newReader(o),
-		plain:      &http.Client{Transport: normal},
+		plain: &http.Client{Transport: normal}, origins: o.Origins,
 		noPartCopy: refusal{known: q.NoPartCopy}, noObjectCopy: refusal{known: q.NoObjectCopy},
 		payload: o.Signing.option(!q.NoChecksums), soon: by(soon), patient: by(patient),
 		close: func() {

@@ -51,7 +51,7 @@ func (c *Client) ensureBucket(ctx context.Context, bucket string) error {
 	case http.StatusForbidden, http.StatusMovedPermanently: // it exists; the access key may not look at it, but may write
 		err = nil
 	}
-	if err == nil {
+	if err == nil && c.hasRules(ctx, bucket) {
 		c.buckets.Store(bucket, true)
 	}
 	return err

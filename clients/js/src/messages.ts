@@ -45,6 +45,10 @@ export const messages: Record<string, Texts> = {
     en: 'Another window is sending this file too. Wait for it, or try again.',
     de: 'Ein anderes Fenster sendet diese Datei auch. Warten Sie darauf, oder versuchen Sie es noch einmal.',
   },
+  UPLOAD_015: {
+    en: 'Not everything has arrived. Try again: what is there is not sent again.',
+    de: 'Es ist nicht alles angekommen. Versuchen Sie es noch einmal: Was da ist, wird nicht noch einmal gesendet.',
+  },
   UPLOAD_002: {
     en: 'The file is in use. Try again in a moment.',
     de: 'Die Datei wird gerade benutzt. Versuchen Sie es gleich noch einmal.',

@@ -72,6 +72,109 @@ export interface paths {
         patch: operations["appendUpload"];
         trace?: never;
     };
+    "/direct/": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether parts may be sent to the store, and how */
+        get: operations["offerDirect"];
+        put?: never;
+        /**
+         * Begin an upload whose parts go to the store
+         * @description The same is checked as for other uploads. Clients that speak S3 send `name`, `type` and `size` in the query, no body, and
+         *     `Accept: application/xml`, and get S3's answers.
+         */
+        post: operations["createDirect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/direct/{id}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path: {
+                /** @description The upload's id. */
+                id: components["parameters"]["upload"];
+            };
+            cookie?: never;
+        };
+        /** Which parts the store has */
+        get: operations["getDirect"];
+        put?: never;
+        post?: never;
+        /** Give an upload up */
+        delete: operations["endDirect"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/direct/{id}/parts": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path: {
+                /** @description The upload's id. */
+                id: components["parameters"]["upload"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * URLs for parts
+         * @description Each is good for a `PUT` of that part to the store, with exactly that many bytes and with these headers, for `url_ttl` seconds.
+         *     A part that is sent again replaces the one before. Asking extends the time after which the upload expires.
+         */
+        post: operations["signParts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/direct/{id}/complete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path: {
+                /** @description The upload's id. */
+                id: components["parameters"]["upload"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the parts a file
+         * @description All parts must be there. Parts that are named must have these tags; none need be. A SHA-256 that was declared is compared with the
+         *     content first; without one it is computed soon after. The same request again is answered the same.
+         */
+        post: operations["completeDirect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/upload": {
         parameters: {
             query?: never;
@@ -574,6 +677,127 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
         };
+        DirectOffer: {
+            /**
+             * Format: int64
+             * @description The longest file, in bytes.
+             */
+            max_size: number;
+            /** @description For how many parts URLs are signed at once. */
+            max_batch: number;
+            /**
+             * Format: int64
+             * @description Seconds that a URL is valid.
+             */
+            url_ttl: number;
+        };
+        DirectCreation: {
+            /** @description The file's name. It is cleaned. */
+            name?: string;
+            /** @description Its media type. */
+            type?: string;
+            /**
+             * Format: int64
+             * @description Its size, in bytes, at least 1.
+             */
+            size?: number;
+            /** @description Its SHA-256, hexadecimal or base64, if known. A file with another content never becomes one. */
+            sha256?: string;
+            /** @description `crc32`: each part will come with its CRC32, and the store compares. */
+            checksum?: string;
+        };
+        DirectBegun: {
+            id: string;
+            /**
+             * Format: int64
+             * @description Bytes of every part but the last.
+             */
+            part_size: number;
+            /**
+             * Format: int64
+             * @description How many parts there are, with the numbers from 1 on.
+             */
+            parts: number;
+            /** Format: date-time */
+            expires: string;
+            /** @description With this one each part must come. Absent if the store has none. */
+            checksum?: string;
+        };
+        PartBatch: {
+            parts: {
+                /** Format: int64 */
+                number: number;
+                /** @description Of the part's bytes, in base64. */
+                crc32?: string;
+            }[];
+        };
+        SignedBatch: {
+            /**
+             * Format: date-time
+             * @description When the upload expires.
+             */
+            expires: string;
+            parts: {
+                /** Format: int64 */
+                number: number;
+                /**
+                 * Format: int64
+                 * @description Bytes that must be sent.
+                 */
+                size: number;
+                /**
+                 * Format: uri
+                 * @description Where to `PUT` them. It is as good as a token for this part.
+                 */
+                url: string;
+                /** @description To be sent with them. */
+                headers: {
+                    [key: string]: string;
+                };
+            }[];
+        };
+        DirectState: {
+            id: string;
+            /** @enum {string} */
+            state: "open" | "completing" | "done";
+            name: string;
+            type: string;
+            /** Format: int64 */
+            size: number;
+            /** Format: int64 */
+            part_size: number;
+            /** Format: int64 */
+            parts: number;
+            /** @description The parts that the store has; empty once the upload is completed. */
+            sent: {
+                /** Format: int64 */
+                number: number;
+                /** Format: int64 */
+                size: number;
+                etag: string;
+                crc32?: string;
+            }[];
+            /** Format: date-time */
+            expires: string;
+            checksum?: string;
+            /**
+             * Format: uri
+             * @description The file's URL, once it is one.
+             */
+            public_url?: string;
+        };
+        DirectCompleting: {
+            id: string;
+            /** @constant */
+            state: "completing";
+        };
+        NamedParts: {
+            parts?: {
+                /** Format: int64 */
+                number?: number;
+                etag?: string;
+            }[];
+        };
         /** @description Names a link to end it. It opens nothing. */
         LinkID: string;
         LinkList: {
@@ -874,6 +1098,7 @@ export interface components {
         /**
          * @description - `UPLOAD_001` Upload is in another state, ask for its offset: `Upload-Offset` is not where the upload is, or another request took it over.
          *     - `UPLOAD_009` A request with this Idempotency-Key is running, try again.
+         *     - `UPLOAD_015` Parts of the upload are missing, ask which are there.
          */
         Conflict: {
             headers: {
@@ -1372,6 +1597,8 @@ export interface components {
         id: components["schemas"]["ID"];
         /** @description The upload's id. */
         upload: string;
+        /** @description `application/xml`: S3's answer in place of JSON. */
+        acceptXML: string;
         /** @description Needed unless a draft is spoken. */
         tusResumable: "1.0.0";
         /** @description Bytes of the whole. With a `PATCH` once, where it was deferred. */
@@ -2291,6 +2518,349 @@ export interface operations {
             423: components["responses"]["Locked"];
             429: components["responses"]["TooManyRequests"];
             460: components["responses"]["ChecksumMismatch"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["InsufficientStorage"];
+        };
+    };
+    offerDirect: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They may. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectOffer"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+        };
+    };
+    createDirect: {
+        parameters: {
+            query?: {
+                /** @description The file's name. */
+                name?: string;
+                /** @description Its media type. */
+                type?: string;
+                /** @description Its size, in bytes. */
+                size?: string;
+                /** @description Its SHA-256, if known. */
+                sha256?: string;
+                /** @description `crc32`: each part will come with its CRC32. */
+                checksum?: string;
+            };
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+                /** @description `application/xml`: S3's answer in place of JSON. */
+                Accept?: components["parameters"]["acceptXML"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DirectCreation"];
+            };
+        };
+        responses: {
+            /** @description The upload has begun. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectBegun"];
+                    "application/xml": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            507: components["responses"]["InsufficientStorage"];
+        };
+    };
+    getDirect: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+                /** @description `application/xml`: S3's answer in place of JSON. */
+                Accept?: components["parameters"]["acceptXML"];
+            };
+            path: {
+                /** @description The upload's id. */
+                id: components["parameters"]["upload"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description These. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    "Content-Location": components["headers"]["Content-Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectState"];
+                    "application/xml": string;
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    endDirect: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path: {
+                /** @description The upload's id. */
+                id: components["parameters"]["upload"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended, and its parts are removed. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            410: components["responses"]["Gone"];
+            423: components["responses"]["Locked"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    signParts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+            };
+            path: {
+                /** @description The upload's id. */
+                id: components["parameters"]["upload"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PartBatch"];
+            };
+        };
+        responses: {
+            /** @description These. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedBatch"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            410: components["responses"]["Gone"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    completeDirect: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request in the log. One that has other characters is passed over. */
+                "X-Request-ID"?: components["parameters"]["requestID"];
+                /** @description `application/xml`: S3's answer in place of JSON. */
+                Accept?: components["parameters"]["acceptXML"];
+            };
+            path: {
+                /** @description The upload's id. */
+                id: components["parameters"]["upload"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NamedParts"];
+                "application/xml": unknown;
+            };
+        };
+        responses: {
+            /** @description It is a file. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    Location: components["headers"]["Location"];
+                    "Content-Location": components["headers"]["Content-Location"];
+                    "Repr-Digest": components["headers"]["Repr-Digest"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                    "application/xml": string;
+                };
+            };
+            /**
+             * @description The content is still being read. Ask again: `404` then means that it was refused, and the upload was ended. With
+             *     `Accept: application/xml` this is a `503`.
+             */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Frame-Options": components["headers"]["X-Frame-Options"];
+                    "Cross-Origin-Resource-Policy": components["headers"]["Cross-Origin-Resource-Policy"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Permissions-Policy": components["headers"]["Permissions-Policy"];
+                    "Strict-Transport-Security": components["headers"]["Strict-Transport-Security"];
+                    "Access-Control-Allow-Origin": components["headers"]["Access-Control-Allow-Origin"];
+                    "Access-Control-Allow-Credentials": components["headers"]["Access-Control-Allow-Credentials"];
+                    "Access-Control-Expose-Headers": components["headers"]["Access-Control-Expose-Headers"];
+                    Vary: components["headers"]["Vary"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Length": components["headers"]["Content-Length"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectCompleting"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            410: components["responses"]["Gone"];
+            422: components["responses"]["Unprocessable"];
+            423: components["responses"]["Locked"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
             507: components["responses"]["InsufficientStorage"];

@@ -91,10 +91,13 @@ type World struct {
 	Layout     storage.Layout
 	URL        string
 	Client     *http.Client
-	Memory     int64          // of the engines, in bytes; 0 for the default
-	MemoryWait time.Duration  // 0 for the default
-	Planned    int64          // part size, in bytes
-	Objects    upload.Objects // the store as the engines see it
+	Memory     int64                // of the engines, in bytes; 0 for the default
+	MemoryWait time.Duration        // 0 for the default
+	Planned    int64                // part size, in bytes
+	Objects    upload.Objects       // the store as the engines see it
+	Parts      storage.PartReceiver // if set, clients send parts to it themselves
+	URLTTL     time.Duration        // of the URLs for that; 0: a minute
+	Wait       time.Duration        // for a completion; 0: direct's own
 	MaxSize    int64
 	LeaseTTL   time.Duration
 	Scan       func(context.Context, *file.Upload) error // nil: nothing is scanned
@@ -151,7 +154,7 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 	life := hooks.New(smallParts{w.Rows, w}, hooks.Settings{Layout: w.Layout, MaxSize: w.MaxSize, TTL: time.Hour,
 		Now: time.Now, Scan: w.Scan})
 	engine := upload.NewEngine(rowsUnderFault{w.Rows, p}, objectsUnderFault{w.Objects, p}, hooksUnderFault{life, p},
-		upload.Settings{LeaseTTL: w.LeaseTTL, Memory: w.Memory, MemoryWait: w.MemoryWait}, quiet)
+		upload.Settings{LeaseTTL: w.LeaseTTL, Memory: w.Memory, MemoryWait: w.MemoryWait, Direct: w.Parts != nil}, quiet)
 	h, err := tus.NewHandler(tus.Options{
 		Engine: engine, Respond: problem.Responder{Log: quiet}, Base: func(*http.Request) string { return w.URL + "/files" },
 		ReadTimeout:  time.Minute,
@@ -193,6 +196,7 @@ func (w *World) mount(engine *upload.Engine, byTus http.Handler, quiet *slog.Log
 	mux.HandleFunc("POST /files/upload", create)
 	mux.HandleFunc("PUT /files/{name}", create)
 	mux.HandleFunc("OPTIONS /files/upload", h.Discover)
+	w.mountDirect(mux, engine, quiet)
 	return mux
 }
 

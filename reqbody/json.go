@@ -1,4 +1,4 @@
-package download
+package reqbody
 
 import (
 	"encoding/json"
@@ -9,9 +9,9 @@ import (
 	"holdfast/file"
 )
 
-// readJSON reads a request's body into v. It must be one JSON object of at most limit bytes, and nothing else. If
+// ReadJSON reads a request's body into v. It must be one JSON object of at most limit bytes, and nothing else. If
 // optional is set, an empty body leaves v as it is. example is shown to clients that send something else.
-func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, optional bool, example string) error {
+func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, optional bool, example string) error {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	d.DisallowUnknownFields()
 	err := d.Decode(v)

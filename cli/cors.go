@@ -1,0 +1,67 @@
+//go:build unix
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"holdfast/service"
+	"holdfast/storage"
+)
+
+type corsCommand struct {
+	Set bool `help:"Replace the CORS rules of all buckets by one for ALLOWED_ORIGINS and PUBLIC_URL."`
+}
+
+// Run prints the origins whose pages may send parts to each bucket, and those that should.
+func (args *corsCommand) Run(p *program) (err error) {
+	c, err := p.settings()
+	if err != nil {
+		return err
+	}
+	parts, err := service.OpenBeside(p.ctx, c, p.log(c))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, parts.Close()) }()
+	store, ok := parts.Objects.(storage.PartReceiver)
+	if !ok {
+		return fmt.Errorf("%w: only S3 stores have CORS rules, and STORAGE_TYPE is embedded", service.ErrSettings)
+	}
+	want := c.PartOrigins()
+	fmt.Fprintf(p.stdout, "pages of %s should be allowed to PUT, with any headers, and to read ETag\n",
+		strings.Join(want, ", "))
+	buckets, err := parts.Objects.Buckets(p.ctx, c.Storage.BucketPrefix+"-")
+	if err != nil {
+		return err
+	}
+	different := 0
+	for _, bucket := range buckets {
+		if args.Set {
+			if err := store.AllowOrigins(p.ctx, bucket, want); err != nil {
+				return err
+			}
+		}
+		got, err := store.AllowedOrigins(p.ctx, bucket)
+		if err != nil {
+			return err
+		}
+		says := "as it should be"
+		if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
+			different++
+			says = "allowed are: " + strings.Join(got, ", ")
+			if len(got) == 0 {
+				says = "none is allowed"
+			}
+		}
+		fmt.Fprintf(p.stdout, "%s: %s\n", bucket, says)
+	}
+	if different > 0 {
+		return fmt.Errorf("%d of %d buckets have other rules: holdfast store cors --set replaces them", different,
+			len(buckets))
+	}
+	return nil
+}

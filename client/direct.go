@@ -1,0 +1,297 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// ErrNoDirect means that the service takes no parts for its store. Use Upload.
+var ErrNoDirect = errors.New("the service takes no direct uploads")
+
+// directParallel is how many parts are sent at the same time.
+const directParallel = 4
+
+// directUpload is one upload whose parts go to the store.
+type directUpload struct {
+	*Client
+	path     string
+	info     fs.FileInfo
+	source   *os.File
+	sum      *digest
+	url      string // of the upload; empty before it is begun
+	partSize int64  // bytes
+	missing  []int64
+	known    bool // missing is what the service said last
+	begun    int  // how often it was begun
+	reported int64
+	fileURL  string
+}
+
+// UploadDirect sends a file to the service's store, part by part, and returns its URL. The service compares it with its
+// SHA-256 before it is a file. ErrNoDirect if the service takes no such uploads, or the file is empty.
+func (c *Client) UploadDirect(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", &fs.PathError{Op: "upload", Path: path, Err: errors.New("not a regular file")}
+	case info.Size() == 0:
+		return "", fmt.Errorf("upload %s: %w of empty files", path, ErrNoDirect)
+	}
+	u := &directUpload{Client: c, path: path, info: info, source: f, sum: newDigest()}
+	u.url = c.URLs.find(u.endpoint(), path, info)
+	if err := u.run(ctx); err != nil {
+		return "", fmt.Errorf("upload %s: %w", path, err)
+	}
+	return u.fileURL, c.URLs.remove(u.endpoint(), path, info)
+}
+
+// endpoint is where direct uploads begin, without a trailing slash.
+func (u *directUpload) endpoint() string { return u.Base + "/direct" }
+
+func (u *directUpload) run(ctx context.Context) error {
+	if err := u.offered(ctx); err != nil {
+		return err
+	}
+	if err := u.sum.catchUp(u.source, u.info.Size()); err != nil {
+		return fmt.Errorf("read the file: %w", err)
+	}
+	return u.retry(ctx, func() (bool, bool, error) {
+		before := u.reported
+		err := u.step(ctx)
+		var no *Refusal
+		if errors.As(err, &no) && u.url != "" && (no.Status == http.StatusNotFound || no.Status == http.StatusGone) {
+			u.url, u.known = "", false // begin it again
+			err = u.URLs.remove(u.endpoint(), u.path, u.info)
+		}
+		return u.fileURL != "", u.reported > before, err
+	})
+}
+
+// offered asks whether the service takes direct uploads.
+func (u *directUpload) offered(ctx context.Context) error {
+	return u.retry(ctx, func() (bool, bool, error) {
+		err := u.ask(ctx, http.MethodGet, u.endpoint()+"/", nil, nil)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = ErrNoDirect
+		}
+		return true, false, err
+	})
+}
+
+// step sends the next requests.
+func (u *directUpload) step(ctx context.Context) error {
+	switch {
+	case u.url == "":
+		return u.begin(ctx)
+	case !u.known:
+		return u.look(ctx)
+	case len(u.missing) > 0:
+		return u.send(ctx)
+	}
+	return u.complete(ctx)
+}
+
+// begin begins the upload.
+func (u *directUpload) begin(ctx context.Context) error {
+	const most = 3 // a service that loses uploads at once will lose the next one, too
+	if u.begun++; u.begun > most {
+		return errors.New("the service forgets uploads that it has just begun, or refuses what is in them")
+	}
+	var answer struct{ ID string }
+	err := u.ask(ctx, http.MethodPost, u.endpoint()+"/", map[string]any{"name": filepath.Base(u.path),
+		"type": mime.TypeByExtension(filepath.Ext(u.path)), "size": u.info.Size(),
+		"sha256": hex.EncodeToString(u.sum.Sum(nil))}, &answer)
+	if err != nil {
+		return err
+	}
+	u.url = u.endpoint() + "/" + url.PathEscape(answer.ID)
+	return u.URLs.save(u.endpoint(), u.path, u.info, u.url)
+}
+
+// look asks which parts the store has.
+func (u *directUpload) look(ctx context.Context) error {
+	var state struct {
+		PartSize int64 `json:"part_size"`
+		Parts    int64
+		State    string
+		Sent     []struct{ Number, Size int64 }
+	}
+	if err := u.ask(ctx, http.MethodGet, u.url, nil, &state); err != nil {
+		return err
+	}
+	if state.PartSize < 1 || (u.info.Size()+state.PartSize-1)/state.PartSize != state.Parts {
+		return fmt.Errorf("the service has %d parts of %d bytes for a file of %d", state.Parts, state.PartSize, u.info.Size())
+	}
+	u.partSize, u.missing, u.known = state.PartSize, nil, true
+	there, bytes := map[int64]bool{}, int64(0)
+	for _, p := range state.Sent {
+		if there[p.Number] = p.Size == u.size(p.Number); there[p.Number] {
+			bytes += p.Size
+		}
+	}
+	for n := int64(1); n <= state.Parts && state.State == "open"; n++ {
+		if !there[n] {
+			u.missing = append(u.missing, n)
+		}
+	}
+	if len(u.missing) == 0 {
+		bytes = u.info.Size()
+	}
+	u.Progress(bytes - u.reported)
+	u.reported = bytes
+	return nil
+}
+
+// size is the size of a part, in bytes.
+func (u *directUpload) size(number int64) int64 {
+	return min(u.partSize, u.info.Size()-(number-1)*u.partSize)
+}
+
+// signedPut is a request that stores a part.
+type signedPut struct {
+	Number  int64
+	URL     string
+	Headers map[string]string
+}
+
+// send sends the next few parts that are missing.
+func (u *directUpload) send(ctx context.Context) error {
+	const batch = 2 * directParallel
+	var wanted []map[string]int64
+	for _, n := range u.missing[:min(batch, len(u.missing))] {
+		wanted = append(wanted, map[string]int64{"number": n})
+	}
+	u.known = false // unless all goes well
+	var answer struct{ Parts []signedPut }
+	if err := u.ask(ctx, http.MethodPost, u.url+"/parts", map[string]any{"parts": wanted}, &answer); err != nil {
+		return err
+	}
+	group, sending := errgroup.WithContext(ctx)
+	group.SetLimit(directParallel)
+	sent := int64(0)
+	for _, p := range answer.Parts {
+		sent += u.size(p.Number)
+		group.Go(func() error { return u.put(sending, p) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	u.missing, u.known = u.missing[len(wanted):], true
+	u.Progress(sent)
+	u.reported += sent
+	return nil
+}
+
+// put sends a part to the store. Its errors do not have the URL, which is as good as a token for that part.
+func (u *directUpload) put(ctx context.Context, p signedPut) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stalled := time.AfterFunc(u.StallTimeout, cancel)
+	defer stalled.Stop()
+	size := u.size(p.Number)
+	body := &watched{io.NewSectionReader(u.source, (p.Number-1)*u.partSize, size),
+		func() { stalled.Reset(u.StallTimeout) }}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, p.URL, body)
+	if err != nil {
+		return errors.New("the service's URL for a part can't be read")
+	}
+	r.ContentLength = size
+	for name, value := range p.Headers {
+		r.Header.Set(name, value)
+	}
+	res, err := u.HTTP.Do(r)
+	if err != nil {
+		var withURL *url.Error
+		if errors.As(err, &withURL) {
+			err = withURL.Err
+		}
+		return temporaryError{err: fmt.Errorf("send part %d to the store: %w", p.Number, err)}
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return temporaryError{err: fmt.Errorf("send part %d: the store answered %s", p.Number, res.Status)}
+	}
+	return nil
+}
+
+// watched tells whoever watches that bytes are read.
+type watched struct {
+	io.Reader
+	moved func()
+}
+
+func (w *watched) Read(p []byte) (int, error) { w.moved(); return w.Reader.Read(p) }
+
+// complete has the service make a file of the parts.
+func (u *directUpload) complete(ctx context.Context) error {
+	if now, err := u.source.Stat(); err != nil || now.Size() != u.info.Size() || !now.ModTime().Equal(u.info.ModTime()) {
+		return errors.Join(ErrChanged, err)
+	}
+	u.known = false // parts that are missing are found out
+	var answer struct {
+		URL   string `json:"public_url"`
+		State string
+	}
+	if err := u.ask(ctx, http.MethodPost, u.url+"/complete", nil, &answer); err != nil {
+		return err
+	}
+	if answer.URL == "" { // the content is still being looked at
+		u.known = true
+		return temporaryError{err: errors.New("the service still completes the upload"), after: time.Second}
+	}
+	u.fileURL = answer.URL
+	return nil
+}
+
+// ask sends a request with a JSON body, unless it is nil, and reads the answer into into, unless that is nil.
+func (u *directUpload) ask(ctx context.Context, method, to string, body, into any) error {
+	var reader io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		reader = bytes.NewReader(text)
+	}
+	r, err := u.request(ctx, method, to, reader)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	res, err := u.do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if into == nil {
+		return nil
+	}
+	const most = 4 << 20
+	if err := json.NewDecoder(io.LimitReader(res.Body, most)).Decode(into); err != nil {
+		return temporaryError{err: fmt.Errorf("read the service's answer: %w", err)}
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"holdfast/file"
+)
+
+// Extend begins the time anew after which an open upload expires, and returns its end. The error is file.ErrConflict if
+// the upload is not open any more or has expired.
+func (d *DB) Extend(ctx context.Context, id file.ID) (expires time.Time, err error) {
+	var at sql.NullInt64
+	err = d.again(ctx, func() error {
+		return row(ctx, d.write, "extend upload", d.text(`update uploads set expires = {now} + ttl
+			where id = $1 and state = 'open' and expires >= {now} returning expires`), []any{id}, &at)
+	})
+	return fromMillis(at), lost(err)
+}
+
+// WithoutSum lists direct uploads after the given id that are files whose SHA-256 was not computed yet.
+func (d *DB) WithoutSum(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
+	err = d.rows(ctx, "list files without a sum", `select id from uploads
+		where id > $1 and direct and state = 'recorded' and hash_state is null order by id limit $2`, []any{after, limit},
+		func(scan func(...any) error) error {
+			var id file.ID
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+	return ids, err
+}
+
+// SetSum stores the SHA-256 of a file that a direct upload became, and the state of the hash. Nothing is changed if the
+// file was deleted, or has another tag.
+func (d *DB) SetSum(ctx context.Context, u *file.Upload, sum []byte) error {
+	return d.tx(ctx, "note SHA-256", func(tx *transaction) error {
+		n, err := exec(ctx, tx, "note SHA-256", `update uploads set hash_state = $2
+			where id = $1 and direct and state = 'recorded' and etag = $3`, u.ID, u.HashState, u.ETag)
+		if err != nil || n == 0 {
+			return err
+		}
+		_, err = exec(ctx, tx, "note SHA-256",
+			`update files set sha256 = $2 where file_id = $1 and sha256 is null and etag = $3`, u.ID, sum, u.ETag)
+		return err
+	})
+}

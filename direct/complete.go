@@ -1,0 +1,123 @@
+package direct
+
+import (
+	"cmp"
+	"context"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"holdfast/digest"
+	"holdfast/file"
+	"holdfast/reqbody"
+	"holdfast/storage"
+	"holdfast/upload"
+)
+
+// named are the parts that a client believes to have sent. It need not name any.
+type named struct {
+	Parts []namedPart `json:"parts" xml:"Part"`
+}
+
+type namedPart struct {
+	Number int64  `json:"number" xml:"PartNumber"`
+	ETag   string `json:"etag" xml:"ETag"`
+}
+
+const namedExample = `{"parts": [{"number": 1, "etag": "\"...\""}]}, or nothing`
+
+// readNamed reads the parts that a client names, as JSON or as S3's CompleteMultipartUpload.
+func readNamed(w http.ResponseWriter, r *http.Request) (n named, err error) {
+	if kind := r.Header.Get("Content-Type"); !strings.Contains(kind, "xml") {
+		return n, reqbody.ReadJSON(w, r, maxRequest, &n, true, namedExample)
+	}
+	err = xml.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return n, file.Refuse(file.ErrInvalid, "want S3's CompleteMultipartUpload")
+	}
+	return n, nil
+}
+
+// check compares the parts that a client names with those that the store has.
+func (n named) check(parts []file.Part) error {
+	has := make(map[int64]string, len(parts))
+	for _, p := range parts {
+		has[int64(p.Number)] = bareTag(p.ETag)
+	}
+	for _, p := range n.Parts {
+		if tag, there := has[p.Number]; !there || tag != bareTag(p.ETag) {
+			return file.Refuse(file.ErrParts, "The store has no part %d with the ETag %.100s", p.Number, p.ETag)
+		}
+	}
+	return nil
+}
+
+// bareTag is a tag without its quotation marks, which some clients leave out.
+func bareTag(tag string) string { return strings.Trim(tag, `"`) }
+
+// completed is the answer for a file, as of a form.
+type completed struct {
+	URL string  `json:"public_url"`
+	ID  file.ID `json:"file_id"`
+}
+
+// completing is the answer for an upload whose completion goes on.
+type completing struct {
+	ID    file.ID `json:"id"`
+	State string  `json:"state"`
+}
+
+// Complete answers POST of an upload's end: its parts become a file. A client that lost the answer asks again, and gets
+// the same one.
+func (h *Handler) Complete(w http.ResponseWriter, r *http.Request, id file.ID) {
+	h.handle(w, r, func() error {
+		u, err := h.find(r, id)
+		if err != nil {
+			return err
+		}
+		n, err := readNamed(w, r)
+		if err != nil {
+			return err
+		}
+		if len(n.Parts) > 0 && u.State == file.Open && !u.Complete() {
+			parts, err := h.Engine.SentParts(r.Context(), u)
+			if err == nil {
+				err = n.check(parts)
+			}
+			if err != nil && !errors.Is(err, storage.ErrNoUpload) { // completed meanwhile, or lost: which the engine finds out
+				return err
+			}
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(h.CompleteWait, DefaultCompleteWait))
+		defer cancel()
+		if u, err = h.Engine.CompleteDirect(ctx, id); err != nil {
+			return err
+		}
+		return h.completed(w, r, u)
+	})
+}
+
+func (h *Handler) completed(w http.ResponseWriter, r *http.Request, u *file.Upload) error {
+	if u.State != file.Recorded {
+		if wantsXML(r) { // S3 has no such answer; its clients try again after a 503
+			return &file.Later{Kind: file.ErrUnavailable, After: time.Second}
+		}
+		w.Header().Set("Retry-After", "1")
+		return h.answer(w, r, http.StatusAccepted, completing{u.ID, stateCompleting}, nil)
+	}
+	sum, err := upload.Sum(u)
+	if err != nil {
+		return err
+	}
+	if sum != nil {
+		w.Header().Set("Repr-Digest", digest.Format(sum))
+	}
+	url := h.fileURL(r, u.ID)
+	w.Header().Set("Location", url)
+	w.Header().Set("Content-Location", url)
+	return h.answer(w, r, http.StatusCreated, completed{url, u.ID},
+		joined{Location: url, Bucket: bucketName, Key: u.ID, ETag: u.ETag})
+}

@@ -1,0 +1,266 @@
+// Package direct lets clients send the parts of a file to the store themselves, with URLs that this service signs. The
+// service says what may begin, signs each part, and alone completes: only then is there a file.
+//
+// Clients speak JSON. Those with "Accept: application/xml" get S3's own answers instead (InitiateMultipartUploadResult,
+// ListPartsResult, CompleteMultipartUploadResult), as S3 clients in browsers expect them.
+package direct
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"holdfast/access"
+	"holdfast/auth"
+	"holdfast/digest"
+	"holdfast/file"
+	"holdfast/problem"
+	"holdfast/reqbody"
+	"holdfast/storage"
+	"holdfast/upload"
+)
+
+// Signer makes the URL of one part. storage.PartReceiver has it.
+type Signer func(context.Context, file.Location, storage.PartPut) (storage.SignedPart, error)
+
+// Options of the endpoint.
+type Options struct {
+	Engine  *upload.Engine
+	Respond problem.Responder
+	// Sign signs URLs; nil: clients can't send to the store, and every request is refused.
+	Sign Signer
+	// TTL is how long a URL is valid.
+	TTL time.Duration
+	// Limit refuses an upload that an identity begins too soon after others.
+	Limit func(*http.Request, file.Identity) error
+	// Base is the URL under which the request's client sees files, without a trailing slash.
+	Base func(*http.Request) string
+	// WriteTimeout is the time that a client has to take an answer.
+	WriteTimeout time.Duration
+	// CompleteWait is how long a request waits for the completion of its upload; 0: DefaultCompleteWait.
+	CompleteWait time.Duration
+}
+
+const (
+	// maxRequest is the longest body of a request, in bytes. S3's list of 10,000 parts has less.
+	maxRequest = 2 << 20
+	// maxBatch is how many parts are signed at once.
+	maxBatch = 500
+	// DefaultCompleteWait is less than proxies wait for an answer.
+	DefaultCompleteWait = 25 * time.Second
+	// lockTimeout is the longest that a request waits for another one to let go.
+	lockTimeout = 18 * time.Second
+)
+
+// Handler is the endpoint. Its methods expect the caller's identity in the request's context.
+type Handler struct{ Options }
+
+// New returns a Handler.
+func New(o Options) *Handler { return &Handler{o} }
+
+// handle answers a request with what serve returns.
+func (h *Handler) handle(w http.ResponseWriter, r *http.Request, serve func() error) {
+	err := error(nil)
+	if h.Sign == nil {
+		err = file.Refuse(file.ErrNotFound, "This service takes no parts for its store: send files to %s/tus/", h.Base(r))
+	} else {
+		err = serve()
+	}
+	if err != nil {
+		h.deadline(w)
+		h.Respond.Write(w, r, err)
+	}
+}
+
+// deadline gives the client its time to take the answer.
+func (h *Handler) deadline(w http.ResponseWriter) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.WriteTimeout))
+}
+
+// wantsXML reports whether a client asks for S3's answers.
+func wantsXML(r *http.Request) bool {
+	accepted, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
+	kind, _, _ := strings.Cut(accepted, ";")
+	switch strings.TrimSpace(kind) {
+	case "application/xml", "text/xml":
+		return true
+	}
+	return false
+}
+
+// answer sends v as JSON, or asXML if the client wants XML.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, status int, v, asXML any) error {
+	var body []byte
+	var err error
+	contentType := "application/json"
+	if wantsXML(r) {
+		contentType = "application/xml"
+		body, err = xml.Marshal(asXML)
+		body = append([]byte(xml.Header), body...)
+	} else {
+		var text strings.Builder
+		e := json.NewEncoder(&text)
+		e.SetEscapeHTML(false) // a shell script that extracts a URL sees "&", not "\u0026"
+		err = e.Encode(v)
+		body = []byte(text.String())
+	}
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	header.Set("Vary", "Accept")
+	h.deadline(w)
+	w.WriteHeader(status)
+	w.Write(body)
+	return nil
+}
+
+// offer says what the endpoint takes.
+type offer struct {
+	MaxSize  int64 `json:"max_size"`  // of a file, in bytes
+	MaxBatch int   `json:"max_batch"` // parts that are signed at once
+	URLTTL   int64 `json:"url_ttl"`   // seconds that a URL is valid
+}
+
+// Offer answers GET of the endpoint.
+func (h *Handler) Offer(w http.ResponseWriter, r *http.Request) {
+	h.handle(w, r, func() error {
+		o := offer{h.Engine.MaxSize(), maxBatch, int64(h.TTL / time.Second)}
+		return h.answer(w, r, http.StatusOK, o, o)
+	})
+}
+
+// creation is what a client says of a file.
+type creation struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Size     int64  `json:"size"` // bytes
+	SHA256   string `json:"sha256"`
+	Checksum string `json:"checksum"` // "crc32": each part will come with its CRC32
+}
+
+const creationExample = `{"name": "film.mp4", "type": "video/mp4", "size": 104857600}`
+
+// readCreation reads a creation from the body or, if there is none, from the query: clients that speak S3 send no body.
+func readCreation(w http.ResponseWriter, r *http.Request) (c creation, err error) {
+	query := r.URL.Query()
+	if !query.Has("size") {
+		return c, reqbody.ReadJSON(w, r, maxRequest, &c, false, creationExample)
+	}
+	c = creation{Name: query.Get("name"), Type: query.Get("type"), SHA256: query.Get("sha256"),
+		Checksum: query.Get("checksum")}
+	if c.Size, err = strconv.ParseInt(query.Get("size"), 10, 64); err != nil {
+		err = file.Refuse(file.ErrInvalid, "size must be a number of bytes")
+	}
+	return c, err
+}
+
+// begin is the upload of a creation.
+func (c creation) begin() (upload.Creation, error) {
+	b := upload.Creation{Size: c.Size, Name: c.Name, Type: c.Type, Sums: c.Checksum != ""}
+	if c.SHA256 != "" {
+		if b.Claim = digest.ParseSum(c.SHA256); b.Claim == nil {
+			return b, file.Refuse(file.ErrInvalid, "sha256 must be 64 hexadecimal digits, or 32 bytes in base64")
+		}
+	}
+	if c.Checksum != "" && c.Checksum != crc32Name {
+		return b, file.Refuse(file.ErrInvalid, "checksum must be %q, or left out", crc32Name)
+	}
+	return b, nil
+}
+
+// crc32Name is how clients say that they send a CRC32 with each part.
+const crc32Name = "crc32"
+
+// begun is the answer to a creation.
+type begun struct {
+	ID       file.ID   `json:"id"`
+	PartSize int64     `json:"part_size"` // bytes of every part but the last
+	Parts    int64     `json:"parts"`
+	Expires  time.Time `json:"expires"`
+	Checksum string    `json:"checksum,omitempty"` // that each part must come with
+}
+
+func checksumOf(u *file.Upload) string {
+	if u.Multipart.Sums {
+		return crc32Name
+	}
+	return ""
+}
+
+// Create answers POST of the endpoint: it begins an upload.
+func (h *Handler) Create(w http.ResponseWriter, r *http.Request) {
+	h.handle(w, r, func() error {
+		asked, err := readCreation(w, r)
+		if err != nil {
+			return err
+		}
+		c, err := asked.begin()
+		if err != nil {
+			return err
+		}
+		who, _ := auth.FromContext(r.Context())
+		if err := h.Limit(r, who); err != nil {
+			return err
+		}
+		u, err := h.Engine.BeginDirect(r.Context(), c)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Location", h.Base(r)+"/direct/"+u.ID.Escaped())
+		return h.answer(w, r, http.StatusCreated,
+			begun{u.ID, u.PartSize, upload.PartCount(u), u.Expires.UTC().Truncate(time.Second), checksumOf(u)},
+			initiated{Bucket: bucketName, Key: u.ID, UploadID: u.ID})
+	})
+}
+
+// find reads the row of an upload, if its client may do anything with it.
+func (h *Handler) find(r *http.Request, id file.ID) (*file.Upload, error) {
+	u, err := h.Engine.DirectRow(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	if u.State == file.Deleted && !u.Gone() {
+		return nil, file.NotFound(id)
+	}
+	who, _ := auth.FromContext(r.Context())
+	if err := access.Upload(who, u); err != nil {
+		return nil, err
+	}
+	if u.Gone() {
+		return nil, upload.Expired(u)
+	}
+	return u, nil
+}
+
+// Cancel answers DELETE of an upload: the client gives it up.
+func (h *Handler) Cancel(w http.ResponseWriter, r *http.Request, id file.ID) {
+	h.handle(w, r, func() error {
+		if _, err := h.find(r, id); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), lockTimeout)
+		defer cancel()
+		s, err := h.Engine.Take(ctx, id, nil)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if s.Upload().State == file.Recorded {
+			return file.Refuse(file.ErrConflict, "The upload is a file: delete that")
+		}
+		if err := s.Terminate(); err != nil {
+			return err
+		}
+		h.deadline(w)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	})
+}

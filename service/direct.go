@@ -1,0 +1,52 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"holdfast/direct"
+	"holdfast/file"
+	"holdfast/limit"
+	"holdfast/problem"
+	"holdfast/storage"
+)
+
+// partReceiver is the store if clients may send it parts; nil: UPLOAD_DIRECT is off. A store that can't take them
+// safely ends the start.
+func (s *server) partReceiver(ctx context.Context) (storage.PartReceiver, error) {
+	c := s.config
+	if !c.Direct.On {
+		return nil, nil
+	}
+	store, ok := s.deps.Objects.(storage.PartReceiver)
+	if !ok {
+		return nil, fmt.Errorf("%w: UPLOAD_DIRECT needs a store that clients can reach", ErrSettings)
+	}
+	err := waitFor(ctx, s.log, "object store", c.StartTimeout, func(ctx context.Context) error {
+		at := s.layout.Object(0, file.NewID())
+		buckets, err := s.deps.Objects.Buckets(ctx, s.layout.BucketPrefix+"-")
+		if err != nil {
+			return err
+		}
+		if len(buckets) > 0 { // else the first account's would be joined by one that no account has
+			at.Bucket = buckets[0]
+		}
+		return store.CheckDirect(ctx, at)
+	})
+	if errors.Is(err, storage.ErrNoDirect) {
+		return nil, fmt.Errorf("%w: UPLOAD_DIRECT=on: %w", ErrSettings, err)
+	}
+	return store, err
+}
+
+// directHandler is the endpoint of uploads whose clients send the parts to the store.
+func (s *server) directHandler(parts storage.PartReceiver, respond problem.Responder,
+	limits *limit.Limits) *direct.Handler {
+	o := direct.Options{Engine: s.engine, Respond: respond, TTL: s.config.Direct.TTL, Limit: limits.Upload,
+		Base: s.base.Of, WriteTimeout: s.config.WriteTimeout}
+	if parts != nil {
+		o.Sign = parts.PartSigner(s.config.Direct.Endpoint)
+	}
+	return direct.New(o)
+}

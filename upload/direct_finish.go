@@ -1,0 +1,183 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"holdfast/file"
+	"holdfast/internal/chore"
+)
+
+// errInterrupted ends the completion of a direct upload that another request wants to end.
+var errInterrupted = fmt.Errorf("another request took this upload: %w", file.ErrLocked)
+
+// pauseCompletion waits between two looks at a completion that goes on elsewhere.
+func pauseCompletion(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(50 * time.Millisecond):
+	}
+}
+
+// CompleteDirect makes a direct upload whose parts are all in the store a file. It waits for that until ctx ends, and
+// then returns the upload as it is, while the work goes on. Called again it waits for the same work; for a file it
+// returns at once.
+//
+// The errors are file.ErrParts for parts that are missing or not as they were signed, file.ErrDigest,
+// file.ErrInfected and file.ErrUnscannable for content that is refused, file.ErrGone for an upload that has expired,
+// file.ErrNotFound for one that was ended, and those of the store and the database.
+func (e *Engine) CompleteDirect(ctx context.Context, id file.ID) (*file.Upload, error) {
+	for {
+		u, err := e.DirectRow(context.WithoutCancel(ctx), id)
+		switch {
+		case err != nil:
+			return nil, err
+		case u.State == file.Recorded:
+			return u, nil
+		case u.Gone():
+			return nil, Expired(u)
+		case u.State == file.Deleted:
+			return nil, file.NotFound(id)
+		case ctx.Err() != nil && u.State == file.Completing:
+			return u, nil
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("complete %s: %w", id, file.ErrLocked)
+		}
+		if u.Held && u.State == file.Completing { // by a request that completes it, on this replica or another
+			pauseCompletion(ctx)
+			continue
+		}
+		switch err := e.tryComplete(ctx, id); {
+		case errors.Is(err, file.ErrLocked) && e.Stopping():
+			return nil, file.ErrStopping
+		case errors.Is(err, file.ErrGone): // or another request has completed it meanwhile
+			if u, again := e.DirectRow(ctx, id); again == nil && u.State == file.Recorded {
+				return u, nil
+			}
+			return nil, err
+		case errors.Is(err, file.ErrConflict) && !errors.Is(err, file.ErrParts): // the lease was lost to another request
+			pauseCompletion(ctx)
+		case err != nil && !errors.Is(err, file.ErrLocked) && ctx.Err() == nil:
+			return nil, err
+		}
+	}
+}
+
+// tryComplete takes the lease and completes an upload. When ctx ends it returns, and the work goes on.
+func (e *Engine) tryComplete(ctx context.Context, id file.ID) error {
+	interrupted := make(chan struct{})
+	var once sync.Once
+	s, err := e.Take(ctx, id, func() { once.Do(func() { close(interrupted) }) })
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	e.background.Go(func() {
+		defer s.Close()
+		done <- recovered(func() error { return s.finishUnless(interrupted) })
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// finishUnless is Finish, until interrupted is closed.
+func (s *Session) finishUnless(interrupted <-chan struct{}) error {
+	return s.do(func(ctx context.Context) error {
+		if s.u.Gone() {
+			return Expired(s.u)
+		}
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		go func() {
+			select {
+			case <-interrupted:
+				cancel(errInterrupted)
+			case <-ctx.Done():
+			}
+		}()
+		err := s.engine.finish(ctx, s.u)
+		if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+			return errInterrupted
+		}
+		return err
+	})
+}
+
+// mendPatience is how long the sweep waits for the completion of one direct upload, which goes on without it.
+const mendPatience = 5 * time.Second
+
+// mendDirect completes a direct upload for the sweep. Its content may be read, which takes minutes.
+func (e *Engine) mendDirect(ctx context.Context, u *file.Upload) (outcome string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, mendPatience)
+	defer cancel()
+	result := e.tryComplete(ctx, u.ID)
+	if result == nil || ctx.Err() != nil {
+		return "finished", result
+	}
+	s, err := e.Take(ctx, u.ID, nil)
+	if err != nil {
+		return "", errors.Join(result, err)
+	}
+	defer s.Close()
+	return e.finished(s, result)
+}
+
+// sumFiles computes the SHA-256 of files that came by direct uploads without one, if it was not done when they became
+// files. One replica does it.
+func (e *Engine) sumFiles(ctx context.Context, interval time.Duration) {
+	if !e.TakesDirect() {
+		return
+	}
+	// It has minutes for each file, so the lease is renewed while it works: see chore.Alone.
+	c := chore.New(e.rows, "sums", interval)
+	for ctx.Err() == nil {
+		err := c.Alone(ctx, func(ctx context.Context) error {
+			return eachPage(ctx, e.rows.WithoutSum, func(id file.ID) { e.sum(ctx, id) })
+		})
+		if err != nil && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "background work failed", "chore", "sums", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(interval):
+		}
+	}
+}
+
+// sumSoon computes the SHA-256 of a new file, unless this process is at one already: then sumFiles does it.
+func (e *Engine) sumSoon(id file.ID) {
+	select {
+	case e.direct.sums <- struct{}{}:
+		defer func() { <-e.direct.sums }()
+		e.sum(e.direct.ctx, id)
+	default:
+	}
+}
+
+// sum computes the SHA-256 of a file.
+func (e *Engine) sum(ctx context.Context, id file.ID) {
+	err := recovered(func() error {
+		u, err := e.DirectRow(ctx, id)
+		if err != nil || u.State != file.Recorded || u.HashState != nil {
+			return err
+		}
+		if u.HashState, err = e.hashObject(ctx, u); err != nil {
+			return err
+		}
+		sum, err := file.Digest(u.HashState)
+		if err != nil {
+			return err
+		}
+		return e.rows.SetSum(ctx, u, sum)
+	})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, file.ErrNotFound) {
+		e.log.WarnContext(ctx, "the SHA-256 of a file could not be computed yet", "file", id, "error", err)
+	}
+}
