@@ -10,9 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"holdfast/file"
+	"holdfast/internal/cache"
 )
 
 const (
@@ -31,7 +30,7 @@ const (
 type keys struct {
 	prefix, secret string
 	iterations     int
-	derived        *otter.Cache[[sha256.Size]byte, string]
+	derived        *cache.Values[[sha256.Size]byte, string]
 	turns          chan struct{}
 	begun          atomic.Int64 // derived or waiting
 }
@@ -39,15 +38,15 @@ type keys struct {
 func newKeys(o RedisOptions) *keys {
 	return &keys{prefix: o.Prefix, secret: o.Secret, iterations: o.Iterations,
 		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		derived: otter.Must(&otter.Options[[sha256.Size]byte, string]{MaximumSize: maxDerivedKeys,
-			ExpiryCalculator: otter.ExpiryAccessing[[sha256.Size]byte, string](derivedTTL)})}
+		derived: cache.NewValues[[sha256.Size]byte](cache.ValuesOptions[string]{Size: maxDerivedKeys, WhileUsed: true,
+			Lifetime: func(string) time.Duration { return derivedTTL }})}
 }
 
 // find returns the key of a token. It waits for its turn until ctx ends. If too many wait
 // already, it returns file.ErrUnavailable at once.
 func (k *keys) find(ctx context.Context, token string) (string, error) {
 	hash := sha256.Sum256([]byte(token))
-	if key, ok := k.derived.GetIfPresent(hash); ok {
+	if key, ok := k.derived.Get(hash); ok {
 		return key, nil
 	}
 	defer k.begun.Add(-1)
@@ -60,7 +59,7 @@ func (k *keys) find(ctx context.Context, token string) (string, error) {
 	case <-ctx.Done():
 		return "", fmt.Errorf("derive key: %w: %w", file.ErrUnavailable, ctx.Err())
 	}
-	if key, ok := k.derived.GetIfPresent(hash); ok { // another request with this token derived it
+	if key, ok := k.derived.Get(hash); ok { // another request with this token derived it
 		return key, nil
 	}
 	sum, err := pbkdf2.Key(sha256.New, token, []byte(k.secret), k.iterations, sha256.Size)

@@ -21,7 +21,7 @@ import (
 func counters(t *testing.T, test func(t *testing.T, c Counter)) {
 	t.Run("memory", func(t *testing.T) { test(t, NewMemory()) })
 	t.Run("Redis", func(t *testing.T) {
-		c, err := NewRedis(redistest.Start(t).URL(), slog.New(slog.DiscardHandler))
+		c, err := newRedis(redistest.Start(t).URL(), slog.New(slog.DiscardHandler), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestMemoryOverTime(t *testing.T) {
 func TestRedisGoesAndComes(t *testing.T) {
 	server := redistest.Start(t)
 	var log lines
-	c, err := NewRedis(server.URL(), slog.New(slog.NewTextHandler(&log, nil)))
+	c, err := newRedis(server.URL(), slog.New(slog.NewTextHandler(&log, nil)), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

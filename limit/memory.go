@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/maypok86/otter/v2"
+	"holdfast/internal/cache"
 )
 
 // maxKeys is the maximum of keys in memory; one takes about 200 bytes. When there are more,
@@ -15,8 +15,8 @@ const maxKeys = 100_000
 type Memory struct {
 	// until is, by key, the time when all counted events will have expired (the "theoretical
 	// arrival time" of the generic cell rate algorithm, GCRA), or when a mark expires.
-	until   *otter.Cache[string, time.Time]
-	credits *otter.Cache[string, credit]
+	until   *cache.Values[string, time.Time]
+	credits *cache.Values[string, credit]
 	now     func() time.Time
 }
 
@@ -28,36 +28,28 @@ type credit struct {
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	credits := otter.Must(&otter.Options[string, credit]{MaximumSize: maxKeys,
-		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, credit]) time.Duration {
-			return max(1, time.Until(e.Value.until))
-		})})
-	return &Memory{now: time.Now, credits: credits, until: otter.Must(&otter.Options[string,
-		time.Time]{MaximumSize: maxKeys,
-		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, time.Time]) time.Duration {
-			return max(1, time.Until(e.Value))
-		})})}
+	return &Memory{now: time.Now,
+		until:   cache.NewValues[string](cache.ValuesOptions[time.Time]{Size: maxKeys, Lifetime: time.Until}),
+		credits: cache.NewValues[string](cache.ValuesOptions[credit]{Size: maxKeys, Lifetime: credit.left})}
 }
+
+// left is the time until a credit expires.
+func (c credit) left() time.Duration { return time.Until(c.until) }
 
 // Take counts an event if the rate allows it.
 func (m *Memory) Take(_ context.Context, key string, r Rate) (wait time.Duration) {
-	m.until.Compute(key, func(until time.Time, _ bool) (time.Time, otter.ComputeOp) {
+	m.until.Update(key, func(until time.Time, _ bool) (time.Time, bool) {
 		now := m.now()
 		next := later(until, now).Add(r.interval())
-		if wait = next.Sub(now) - r.Window; wait > 0 {
-			return until, otter.CancelOp
-		}
-		wait = 0
-		return next, otter.WriteOp
+		wait = max(0, next.Sub(now)-r.Window)
+		return next, wait == 0
 	})
 	return wait
 }
 
 // Give takes back an event that Take counted.
 func (m *Memory) Give(_ context.Context, key string, r Rate) {
-	m.until.ComputeIfPresent(key, func(until time.Time) (time.Time, otter.ComputeOp) {
-		return until.Add(-r.interval()), otter.WriteOp
-	})
+	m.until.Update(key, func(until time.Time, found bool) (time.Time, bool) { return until.Add(-r.interval()), found })
 }
 
 // Mark makes Marked true for ttl; with 0 it removes the mark.
@@ -67,7 +59,7 @@ func (m *Memory) Mark(_ context.Context, key string, ttl time.Duration) {
 
 // Marked reports whether a key has a mark that has not expired.
 func (m *Memory) Marked(_ context.Context, key string) bool {
-	until, _ := m.until.GetIfPresent(key)
+	until, _ := m.until.Get(key)
 	return until.After(m.now())
 }
 
@@ -78,12 +70,10 @@ func (m *Memory) Credit(_ context.Context, key string, bytes int64, ttl time.Dur
 
 // Spend takes bytes from a credit, or returns them if the number is negative.
 func (m *Memory) Spend(_ context.Context, key string, bytes int64) (spent bool) {
-	m.credits.ComputeIfPresent(key, func(c credit) (credit, otter.ComputeOp) {
-		if spent = c.until.After(m.now()) && c.bytes >= bytes; !spent {
-			return c, otter.CancelOp
-		}
+	m.credits.Update(key, func(c credit, _ bool) (credit, bool) {
+		spent = c.until.After(m.now()) && c.bytes >= bytes
 		c.bytes -= bytes
-		return c, otter.WriteOp
+		return c, spent
 	})
 	return spent
 }

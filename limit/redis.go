@@ -38,17 +38,21 @@ type Redis struct {
 	limiter *redis_rate.Limiter
 	memory  *Memory
 	log     *slog.Logger
+	timeout time.Duration // of each question
 	down    atomic.Bool
 	retry   atomic.Int64 // the time of the next attempt, in nanoseconds since 1970
 }
 
 // NewRedis returns a Redis at a URL. The server may still be down.
-func NewRedis(url string, log *slog.Logger) (*Redis, error) {
-	client, err := redisclient.Open(redisclient.Options{URL: url, Patience: redisTimeout})
+func NewRedis(url string, log *slog.Logger) (*Redis, error) { return newRedis(url, log, redisTimeout) }
+
+func newRedis(url string, log *slog.Logger, timeout time.Duration) (*Redis, error) {
+	client, err := redisclient.Open(redisclient.Options{URL: url, Patience: timeout})
 	if err != nil {
 		return nil, fmt.Errorf("AUTH_REDIS_URL: %w", err)
 	}
-	return &Redis{client: client, limiter: redis_rate.NewLimiter(client), memory: NewMemory(), log: log}, nil
+	return &Redis{client: client, limiter: redis_rate.NewLimiter(client), memory: NewMemory(), log: log,
+		timeout: timeout}, nil
 }
 
 // Close ends the connections.
@@ -131,7 +135,7 @@ func (c *Redis) ask(ctx context.Context, call func(context.Context) error) bool 
 	if time.Now().UnixNano() < c.retry.Load() {
 		return false
 	}
-	limited, cancel := context.WithTimeout(ctx, redisTimeout)
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	err := call(limited)
 	switch {

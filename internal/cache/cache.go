@@ -34,7 +34,7 @@ func New[K comparable, V any](o Options[V]) *Cache[K, V] {
 	if o.Size == 0 {
 		o.Size = DefaultSize
 	}
-	return &Cache[K, V]{open(o.Size, func(v any) time.Duration { return o.lifetime(v.(V)) })}
+	return &Cache[K, V]{open(o.Size, false, func(v any) time.Duration { return o.lifetime(v.(V)) })}
 }
 
 // lifetime is how long a value that was loaded now is kept. otter does not accept 0.

@@ -59,7 +59,7 @@ var arrows = map[string]string{
 	"download":      "access auth digest file internal/cache problem reqbody storage",
 	"client":        "",
 	"form":          "auth digest file problem reqbody upload",
-	"limit":         "file internal/redisclient",
+	"limit":         "file internal/cache internal/redisclient",
 	"openapi":       "",
 	"reconcile":     "file internal/chore storage",
 	"importer":      "file internal/chore storage",
