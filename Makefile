@@ -41,7 +41,7 @@ deps:
 STEPS := deps build page test-go:deps,page test-browser:deps,build,page $(if $(FRESH),test-fresh) lint:page \
 	test-django:deps test-tus:build,page test-lib:page test-types:page test-bench:deps test-deploy test-release
 test:
-	@MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
+	@LINT_RACE=yes MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
 
 # For use while working: seconds after a small change, under two minutes in any case once everything is compiled.
 check:

@@ -44,7 +44,7 @@ func dial(t *testing.T, srv *httptest.Server, request string) (net.Conn, *bufio.
 // more.
 func TestEarlyAnswers(t *testing.T) {
 	srv := httptest.NewServer(withEarlyAnswers(refusing(1)))
-	defer srv.Close()
+	t.Cleanup(srv.Close) // after the connections, for which it waits
 	for name, c := range map[string]struct {
 		head string
 		body string
@@ -80,7 +80,7 @@ func TestEarlyAnswers(t *testing.T) {
 // (Continue).
 func TestEarlyAnswersBeforeTheBody(t *testing.T) {
 	srv := httptest.NewServer(withEarlyAnswers(refusing(0)))
-	defer srv.Close()
+	t.Cleanup(srv.Close) // after the connections, for which it waits
 	for _, head := range []string{"Content-Length: 1000", "Content-Length: 1000\r\nExpect: 100-continue",
 		"Content-Length: 1000000\r\nExpect: 100-continue", "Transfer-Encoding: chunked"} {
 		_, in := dial(t, srv, "PUT / HTTP/1.1\r\nHost: x\r\n"+head+"\r\n\r\n")
@@ -101,7 +101,7 @@ func TestEarlyAnswerAfterAnInterruptedRead(t *testing.T) {
 		control.SetReadDeadline(time.Now().Add(time.Hour))
 		w.WriteHeader(http.StatusConflict)
 	})))
-	defer srv.Close()
+	t.Cleanup(srv.Close) // after the connections, for which it waits
 	for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
 		_, in := dial(t, srv, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"+expect+"\r\n")
 		if expect != "" {
@@ -117,7 +117,7 @@ func TestEarlyAnswerAfterAnInterruptedRead(t *testing.T) {
 // A client that sends all of a large body before it reads gets its answer.
 func TestAnswerToAClientThatSendsOn(t *testing.T) {
 	srv := httptest.NewServer(withEarlyAnswers(refusing(1)))
-	defer srv.Close()
+	t.Cleanup(srv.Close) // after the connections, for which it waits
 	const size = 8 << 20
 	c, in := dial(t, srv, fmt.Sprintf("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size))
 	if n, err := io.Copy(c, bytes.NewReader(make([]byte, size))); err != nil {

@@ -43,9 +43,15 @@ lint() {
   check "$folder" errors "$@"
   check "$folder" "$tools/unparam" "$@" # a parameter that is always the same, a result that nobody reads
 }
-CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} ${race[*]}" lint . $(race_packages)
-lint . $(plain_packages)
-CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} -race" lint bench ./...
+# What a linter needs is compiled by the tests, too: with LINT_RACE by those of `make test`, else by those of `make check`.
+if [[ -n ${LINT_RACE-} ]]; then
+  CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} ${race[*]}" lint . $(race_packages)
+  lint . $(plain_packages)
+  CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} -race" lint bench ./...
+else
+  lint . ./...
+  lint bench ./...
+fi
 for module in deploy/check release; do lint "$module" ./...; done
 
 # biome.jsonc has the rules of the pages and of their library.

@@ -1,5 +1,5 @@
 # Which Go packages are tested with the race detector, and how they are compiled. Sourced by scripts/test-go.sh and
-# scripts/lint.sh: the linters look at what the tests compile, so nothing is compiled for them alone.
+# scripts/lint.sh.
 
 # The packages of `plain` are compiled without it: they start the program (internal/e2e one that has the race detector
 # in it) or have no concurrency, and would only be slower. internal/doctest checks that.
