@@ -21,8 +21,10 @@ declare -A took=()   # in seconds, or why it was not run
 declare -A began=()  # in seconds since the start
 declare -A running=() # the names of the steps that run now, by process
 trap 'rm -rf "$logs"' EXIT
-trap 'interrupted 130' INT
-trap 'interrupted 143' TERM
+# No more than this: what ends a read with a time limit may break off a trap, too.
+stop= # the exit status, once it is interrupted
+trap 'stop=130' INT
+trap 'stop=143' TERM
 exec {never}<> <(:) # nothing can be read from it: a pause without a process
 
 # start runs a target, whose output goes into a file.
@@ -110,7 +112,7 @@ interrupted() {
     cat "$logs/${running[$process]}"
   done
   closing
-  exit "$1"
+  exit "$stop"
 }
 
 for step; do
@@ -121,6 +123,7 @@ for step; do
 done
 while start_ready; ((${#running[@]} > 0)); do
   read -r -t 0.2 -u "$never"
+  if [[ -n $stop ]]; then interrupted; fi
   collect
 done
 closing
