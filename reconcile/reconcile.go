@@ -178,6 +178,9 @@ func (c *Checker) account(ctx context.Context, id int64) error {
 	if err := c.leftovers(ctx, id, c.resolve); err != nil {
 		return fmt.Errorf("account %d: %w", id, err)
 	}
+	if err := c.orphans(ctx, id); err != nil {
+		return fmt.Errorf("account %d: %w", id, err)
+	}
 	if err := c.uploads(ctx, id); err != nil {
 		return fmt.Errorf("account %d: %w", id, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -187,6 +188,42 @@ func TestAnotherStoreEndsNothing(t *testing.T) {
 		}
 		if !w.Lives(uploadtest.ID(url)) {
 			w.T.Error("the upload was ended")
+		}
+	})
+}
+
+// Parts of a file whose record was damaged, and which was deleted then, are found, and removed only when that is asked.
+func TestPartsWithoutAnObject(t *testing.T) {
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		body := uploadtest.Content(uploadtest.PartSize + 300)
+		url := w.Create(len(body))
+		if status, _, err := w.Patch(w.T.Context(), url, 0, body); err != nil || status != http.StatusNoContent {
+			w.T.Fatal(status, err)
+		}
+		if err := cut(w.Files("objects")[0]); err != nil {
+			w.T.Fatal(err)
+		}
+		if status, _, err := w.Send(w.T.Context(), "DELETE", url, nil); err != nil || status != http.StatusNoContent {
+			w.T.Fatal(status, err)
+		}
+		old := time.Now().Add(-2 * reconcile.MinAge)
+		if err := os.Chtimes(filepath.Dir(w.Files("parts")[0]), old, old); err != nil {
+			w.T.Fatal(err)
+		}
+		for _, step := range []struct {
+			options reconcile.Options
+			want    string
+		}{
+			{reconcile.Options{Fix: true}, "unknown-multipart: "},
+			{reconcile.Options{DeleteUnknown: true}, "unknown-multipart: removed"},
+			{reconcile.Options{}, ""},
+		} {
+			if got := found(w.T, w, uploadtest.Store(), step.options); strings.Join(got, ", ") != step.want {
+				w.T.Errorf("%+v: %v, want %q", step.options, got, step.want)
+			}
+		}
+		if left := w.Files("parts"); len(left) != 0 {
+			w.T.Errorf("left: %v", left)
 		}
 	})
 }

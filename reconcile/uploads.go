@@ -35,6 +35,20 @@ func (c *Checker) leftovers(ctx context.Context, account int64, found func(conte
 	})
 }
 
+// orphans looks for parts to which neither an upload nor an object leads, in a store that may have them.
+func (c *Checker) orphans(ctx context.Context, account int64) error {
+	store, ok := c.Objects.(storage.OrphanLister)
+	if !ok {
+		return nil
+	}
+	bucket := c.Layout.Object(account, "").Bucket
+	return store.Orphans(ctx, bucket, func(b storage.Begun) error {
+		return c.resolve(ctx, Finding{Kind: UnknownParts, Account: account, At: file.Location{Bucket: bucket},
+			multipart: b.ID, young: c.isYoung(b.Since), Detail: fmt.Sprintf("parts/%s, which no object names, since %s", b.ID,
+				b.Since.Format(time.DateOnly))})
+	})
+}
+
 // tail checks whether an upload still needs a tail.
 func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.Listed,
 	found func(context.Context, Finding) error) error {

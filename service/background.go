@@ -10,6 +10,7 @@ import (
 	"holdfast/events"
 	"holdfast/reconcile"
 	"holdfast/storage"
+	"holdfast/storage/disk"
 )
 
 // startWebhooks delivers events to WEBHOOK_URL. It passes the sender to show. The returned function stops the delivery
@@ -48,6 +49,36 @@ func sweepLeftovers(ctx context.Context, c config.Config, p *Dependencies, metri
 		check := NewChecker(c, p)
 		check.Fix, check.Metrics = true, metrics
 		check.Sweep(ctx, p.Rows, sweepInterval, log)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// storeSweepInterval is how often removals in the embedded store that have failed are tried again.
+const storeSweepInterval = 10 * time.Minute
+
+// sweepStore retries, in the background, removals in the embedded store that have failed. The returned function stops
+// it and waits for its end.
+func sweepStore(ctx context.Context, p *Dependencies, every time.Duration, log *slog.Logger) (stop func()) {
+	embedded, ok := p.Objects.(*disk.Store)
+	if !ok {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		turn := time.NewTicker(every)
+		defer turn.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-turn.C:
+			}
+			if err := embedded.Sweep(ctx); err != nil && ctx.Err() == nil {
+				log.Warn("what was deleted could not be removed from the embedded store yet", "error", err)
+			}
+		}
 	}()
 	return func() { cancel(); <-done }
 }

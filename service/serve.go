@@ -290,6 +290,8 @@ func (s *server) startBackground(ctx context.Context) error {
 	s.onClose(func() error { stopEngine(); <-engineDone; s.engine.Wait(); return nil })
 	stopSweep := sweepLeftovers(ctx, s.config, s.deps, reconcile.NewMetrics(s.registry), s.log)
 	s.onClose(func() error { stopSweep(); return nil })
+	stopStoreSweep := sweepStore(ctx, s.deps, storeSweepInterval, s.log)
+	s.onClose(func() error { stopStoreSweep(); return nil })
 	stopWebhooks, err := startWebhooks(ctx, s.config, s.deps.Rows, func(e *events.Sender) { e.Register(s.registry) },
 		s.log)
 	if err != nil {

@@ -205,6 +205,13 @@ type PartChecker interface {
 	CheckPart(ctx context.Context, at file.Location, m file.Multipart, p file.Part) error
 }
 
+// OrphanLister is a store that may have parts that belong neither to an upload nor to an object.
+type OrphanLister interface {
+	// Orphans calls each for them, with an empty key: Abort without a key removes them. It looks at all objects of the
+	// bucket. An error of each ends it.
+	Orphans(ctx context.Context, bucket string, each func(Begun) error) error
+}
+
 // Presigner is a store from which clients can read by themselves, with a URL that expires.
 type Presigner interface {
 	// Presigner returns a function that makes such URLs. endpoint is the store's address as clients see it; if it is

@@ -75,7 +75,9 @@ func (d *draft) drop() {
 		d.f.Close()
 	}
 	if d.path != "" {
-		_ = d.store.fs.Remove(d.path) // the next start empties tmp
+		if err := d.store.removeFile(d.path); err != nil {
+			d.store.unnamed.Store(d.path, true) // Sweep tries again, and the next start empties tmp
+		}
 	}
 }
 

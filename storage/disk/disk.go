@@ -60,6 +60,7 @@ type Store struct {
 	identity string
 	largest  int64
 	flusher  *flusher // nil: nothing is flushed
+	unnamed  sync.Map // paths of files in tmp that could not be removed
 	folders  sync.Map // paths of folders that exist and whose names were flushed
 	keys     locks    // by object: held while its name is given to another file, or removed
 	uploads  locks    // by upload: held while it is ended, and while a part gets its name

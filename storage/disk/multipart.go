@@ -317,7 +317,9 @@ func (s *Store) Abort(ctx context.Context, at file.Location, uploadID string) er
 			lock := s.uploads.of(uploadID)
 			lock.Lock()
 			defer lock.Unlock()
-			if _, err := s.begun(at, uploadID); errors.Is(err, storage.ErrNoUpload) {
+			if _, err := s.begun(at, uploadID); errors.Is(err, storage.ErrNoUpload) && at.Key == "" {
+				return s.removeOrphan(ctx, at.Bucket, uploadID)
+			} else if errors.Is(err, storage.ErrNoUpload) {
 				return nil
 			} else if err != nil {
 				return err

@@ -96,17 +96,27 @@ func (s *Store) settleUploads(bucket string) error {
 		return err
 	}
 	for _, id := range names {
-		begun, err := s.recordAt(s.upload(bucket, id))
-		var object record
-		if err == nil {
-			object, err = s.recordAt(s.object(file.Location{Bucket: bucket, Key: begun.Key}))
-		}
-		if err == nil && object.Upload == id {
-			err = s.settle(bucket, id, object.Parts)
-		}
-		if err != nil && !isMissing(err) && !errors.Is(err, errDamaged) {
+		if err := s.settleUpload(bucket, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Store) settleUpload(bucket, id string) error {
+	lock := s.uploads.of(id)
+	lock.Lock()
+	defer lock.Unlock()
+	begun, err := s.recordAt(s.upload(bucket, id))
+	var object record
+	if err == nil {
+		object, err = s.recordAt(s.object(file.Location{Bucket: bucket, Key: begun.Key}))
+	}
+	if err == nil && object.Upload == id {
+		err = s.settle(bucket, id, object.Parts)
+	}
+	if isMissing(err) || errors.Is(err, errDamaged) {
+		return nil
+	}
+	return err
 }
