@@ -186,6 +186,13 @@ type Store interface {
 	Ping(ctx context.Context, bucket string) error
 }
 
+// InMemory is a body of Put or PutPart whose bytes are in memory. A store may send them from where they are.
+type InMemory interface {
+	// Pieces returns all bytes of the body, in their order; false: some are not in memory, read the body instead. They
+	// must not be changed, and not be used after Put or PutPart has returned.
+	Pieces() ([][]byte, bool)
+}
+
 // Copier is a store that copies by itself, without sending the bytes. ErrNoCopy if it can't after all.
 type Copier interface {
 	// CopyPart makes a part of length bytes of the object from, from offset on. If fromETag is not empty the object must

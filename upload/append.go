@@ -24,8 +24,10 @@ type appender struct {
 	body   Body
 	pump   *pump
 	share  *memory.Share
-	fast   bool // the client filled the last Read
+	fast   bool // the client filled what it was last read into
+	pace   int  // the slab that a fast client fills at once, in bytes
 
+	start    int64         // where the body begins, in the file
 	hash     hash.Hash     // of all bytes before hashed
 	hashed   int64         // bytes of buf that are hashed already
 	buf      memory.Buffer // read, and in no flight
@@ -52,8 +54,8 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", u.ID, err)
 	}
-	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), hash: sum, read: u.Offset,
-		tails: u.Tails}
+	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), pace: memory.SmallSlab,
+		hash: sum, start: u.Offset, read: u.Offset, tails: u.Tails}
 	if u.Offset == 0 && u.Multipart.ID == "" && b.Length < a.limit() {
 		// A client that sends the first bytes in a chunk is likely to send more chunks of that size. The row gets the
 		// part size with the first part.
@@ -166,67 +168,6 @@ func (a *appender) tooLarge() error {
 	return a.engine.hooks.Fits(a.limit() + 1)
 }
 
-// fill reads once, at most room bytes. It holds no memory while it waits for a client that was slow so far.
-func (a *appender) fill(ctx context.Context, room int64) error {
-	into := a.pump.probe[:min(probeSize, room)]
-	if a.fast && a.engine.memory.Lend() {
-		defer a.engine.memory.Unlend()
-		if err := a.reserve(ctx); err != nil {
-			return err
-		}
-		space := a.buf.Space()
-		into, a.lent = space[:min(int64(len(space)), room)], true
-	}
-	n, err := a.receive(ctx, into)
-	a.fast = n >= min(probeSize, len(into))
-	if a.lent {
-		a.lent = false
-		a.buf.Extend(n)
-		a.read += int64(n)
-	} else if err := a.store(ctx, into[:n]); err != nil {
-		return err
-	}
-	if n > 0 {
-		a.share.Filled()
-	}
-	return err
-}
-
-// store copies bytes into the buffer. Each copy is counted at once: making room for the next one may store what is
-// there as a tail.
-func (a *appender) store(ctx context.Context, b []byte) error {
-	for len(b) > 0 {
-		if err := a.reserve(ctx); err != nil {
-			return err
-		}
-		n := copy(a.buf.Space(), b)
-		a.buf.Extend(n)
-		a.read += int64(n)
-		a.share.Filled()
-		b = b[n:]
-	}
-	return nil
-}
-
-// reserve makes space in the buffer.
-func (a *appender) reserve(ctx context.Context) error {
-	for len(a.buf.Space()) == 0 {
-		size := a.buf.Next()
-		err := a.share.Get(ctx, int64(size))
-		switch {
-		case errors.Is(err, memory.ErrAsked):
-			if err := a.giveBack(ctx); err != nil {
-				return err
-			}
-		case err != nil:
-			return err
-		default:
-			a.buf.Grow(size)
-		}
-	}
-	return nil
-}
-
 // receive lets the pump read into b, and meanwhile does other work: hash earlier bytes, commit what landed, give
 // memory back.
 func (a *appender) receive(ctx context.Context, b []byte) (int, error) {
@@ -240,11 +181,11 @@ func (a *appender) receive(ctx context.Context, b []byte) (int, error) {
 		var err error
 		select {
 		case r := <-a.pump.out:
-			a.pump.got()
+			n := a.pump.got(r)
 			if r.err != nil && !errors.Is(r.err, io.EOF) {
 				r.err = fmt.Errorf("read body: %w", r.err)
 			}
-			return r.n, r.err
+			return n, r.err
 		case <-landed:
 			err = a.commitLanded(ctx)
 		case <-a.share.Asked():

@@ -134,6 +134,9 @@ func mergeFrom(tails []file.Tail, size int64) int {
 
 // giveBack stores what the request holds as a tail, because others need the memory.
 func (a *appender) giveBack(ctx context.Context) error {
+	if a.lent {
+		a.took(a.pump.take())
+	}
 	if a.buf.Size() == 0 {
 		a.share.Leave(0)
 		return nil
@@ -145,11 +148,13 @@ func (a *appender) giveBack(ctx context.Context) error {
 // save stores the bytes of a request that got no more memory. If clients had to send them again, all might send the
 // same bytes over and over.
 func (a *appender) save(ctx context.Context, err error) error {
-	if a.body.Check != nil || a.buf.Size() == 0 {
+	if a.body.Check != nil {
 		return err
 	}
-	if then := a.launchTail(ctx, maxTails); then != nil {
-		return fmt.Errorf("%w (and then: %v)", err, then)
+	if a.buf.Size() > 0 {
+		if then := a.launchTail(ctx, maxTails); then != nil {
+			return fmt.Errorf("%w (and then: %v)", err, then)
+		}
 	}
 	a.wait()
 	return err

@@ -193,6 +193,19 @@ func (r *payloadReader) compare() error {
 	return nil
 }
 
+// Pieces is storage.InMemory's.
+func (r *payloadReader) Pieces() (pieces [][]byte, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over || r.c.remote {
+		return nil, false
+	}
+	for _, s := range r.c.stretches {
+		pieces = s.buf.Pieces(pieces)
+	}
+	return pieces, true
+}
+
 func (r *payloadReader) Seek(offset int64, whence int) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

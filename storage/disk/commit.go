@@ -17,6 +17,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"holdfast/file"
+	"holdfast/storage"
 )
 
 // flushLimit is the time limit of a flush. A flush waits for everything that was written to the file system, by other
@@ -156,6 +157,11 @@ var errSize = errors.New("the body does not have the declared size")
 // copyExactly copies size bytes of body into f, and returns their sums. It fails if body is shorter or longer.
 func copyExactly(ctx context.Context, f io.Writer, body io.Reader, size int64) (*sums, error) {
 	h := newSums()
+	if m, ok := body.(storage.InMemory); ok {
+		if pieces, ok := m.Pieces(); ok {
+			return h, copyPieces(ctx, io.MultiWriter(f, h), pieces, size)
+		}
+	}
 	in := untilEnded{ctx, body}
 	buf := make([]byte, min(size+1, copyBuffer))
 	n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(f, h)}, io.LimitReader(in, size), buf)
@@ -171,6 +177,24 @@ func copyExactly(ctx context.Context, f io.Writer, body io.Reader, size int64) (
 		return nil, err
 	}
 	return h, nil
+}
+
+// copyPieces is copyExactly for bytes in memory.
+func copyPieces(ctx context.Context, w io.Writer, pieces [][]byte, size int64) error {
+	var n int64
+	for _, p := range pieces {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := w.Write(p); err != nil {
+			return err
+		}
+		n += int64(len(p))
+	}
+	if n != size {
+		return fmt.Errorf("%w: %d of %d bytes came", errSize, n, size)
+	}
+	return nil
 }
 
 type onlyWriter struct{ io.Writer }

@@ -49,7 +49,8 @@ type Client struct {
 	quirks  Quirks
 	retryer aws.Retryer
 	limits  limits
-	reader  *reader      // nil: the SDK reads
+	reader  *reader // nil: the SDK reads, and sends
+	signing Signing
 	plain   *http.Client // sends what is signed already
 	origins []string
 	close   func()
@@ -89,8 +90,8 @@ func New(o Options) *Client {
 		return func(o *s3.Options) { o.HTTPClient = client }
 	}
 	return &Client{
-		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, Calls: calls, reader: newReader(o),
-		plain: &http.Client{Transport: normal}, origins: o.Origins,
+		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, signing: o.Signing, Calls: calls,
+		reader: newReader(o), plain: &http.Client{Transport: normal}, origins: o.Origins,
 		noPartCopy: refusal{known: q.NoPartCopy}, noObjectCopy: refusal{known: q.NoObjectCopy},
 		payload: o.Signing.option(!q.NoChecksums), soon: by(soon), patient: by(patient),
 		close: func() {

@@ -110,7 +110,8 @@ func (o once) Read(p []byte) (int, error) { return o.stream.Read(p) }
 
 // get makes one attempt.
 func (r *reader) get(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
-	req := r.request(at)
+	req := r.request(http.MethodGet, at)
+	req.Header.Set("X-Amz-Content-Sha256", emptyHash)
 	req.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10))
 	if etag != "" {
 		req.Header.Set("If-Match", etag)
@@ -118,7 +119,12 @@ func (r *reader) get(ctx context.Context, at file.Location, etag string, offset,
 	if err := r.signer.SignHTTP(ctx, r.keys, req, emptyHash, "s3", r.region, time.Now()); err != nil {
 		return nil, err
 	}
-	w, res, err := r.wires.ask(ctx, req)
+	w, res, err := r.wires.ask(ctx, func(w *wire) (*http.Response, error) {
+		if err := req.Write(w.Conn); err != nil {
+			return nil, err
+		}
+		return http.ReadResponse(w.in, req)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -136,12 +142,11 @@ func (r *reader) get(ctx context.Context, at file.Location, etag string, offset,
 	return &rangeBody{wire: w, left: length, reuse: !res.Close}, nil
 }
 
-func (r *reader) request(at file.Location) *http.Request {
+func (r *reader) request(method string, at file.Location) *http.Request {
 	u := *r.base
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + at.Bucket + "/" + at.Key
 	u.RawPath = httpbinding.EscapePath(u.Path, false)
-	return &http.Request{Method: http.MethodGet, URL: &u, Host: u.Host, ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"X-Amz-Content-Sha256": {emptyHash}}}
+	return &http.Request{Method: method, URL: &u, Host: u.Host, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}}
 }
 
 // refused makes an error of an answer, of the same type as the SDK's.

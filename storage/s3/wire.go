@@ -3,9 +3,11 @@ package s3
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -33,11 +35,15 @@ type wire struct {
 	since time.Time       // when it became idle
 	ctx   context.Context // of the request
 	stop  func() bool     // stops watching ctx
+
+	unsent bool // the answer came before the whole body was sent
 }
 
-// ask sends a request without a body and reads the header of the answer. The caller then has the wire, and gives it
-// back when the body was read, or drops it. When ctx ends, reads from the wire fail.
-func (ws *wires) ask(ctx context.Context, req *http.Request) (*wire, *http.Response, error) {
+// ask sends a request by send, which returns the header of the answer. The caller then has the wire, and gives it back
+// when the body was read, or drops it. When ctx ends, reads from the wire and writes to it fail.
+func (ws *wires) ask(
+	ctx context.Context, send func(*wire) (*http.Response, error),
+) (*wire, *http.Response, error) {
 	for {
 		w, used, err := ws.take(ctx)
 		if err != nil {
@@ -45,17 +51,14 @@ func (ws *wires) ask(ctx context.Context, req *http.Request) (*wire, *http.Respo
 		}
 		w.ctx = ctx
 		w.stop = context.AfterFunc(ctx, func() { w.SetDeadline(time.Unix(1, 0)) })
-		var res *http.Response
-		if err = req.Write(w.Conn); err == nil {
-			res, err = http.ReadResponse(w.in, req)
-		}
+		res, err := send(w)
 		if err == nil {
 			return w, res, nil
 		}
 		err = w.why(err)
 		w.drop()
 		// The store may have closed an idle connection: try the next one, and a new one at last.
-		if !used || ctx.Err() != nil {
+		if !used || ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, nil, err
 		}
 	}
@@ -89,6 +92,7 @@ func (w *wire) give() {
 		w.Close()
 		return
 	}
+	w.SetDeadline(time.Time{})
 	w.ctx, w.stop, w.since = nil, nil, time.Now()
 	ws := w.of
 	ws.mu.Lock()

@@ -1,51 +1,6 @@
 package memory
 
-import (
-	"io"
-	"sync"
-)
-
-// Bytes are held in slabs of these sizes, in bytes. The first slabs of a buffer are small, so that a buffer never
-// holds much more memory than it has bytes.
-const (
-	SmallSlab  = 4 << 10
-	MiddleSlab = 16 << 10
-	LargeSlab  = 64 << 10
-)
-
-// slabs are the unused slabs, by size. A sync.Pool would lose them at every garbage collection, and the next requests
-// would allocate new ones: with thousands of clients that is most of the collector's work.
-type slabs struct {
-	mu    sync.Mutex
-	lists map[int][][]byte
-	bytes int
-}
-
-// maxFree is how many bytes of unused slabs are kept: few, as they come on top of the budget.
-const maxFree = 8 << 20
-
-func (f *slabs) get(size int) []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	list := f.lists[size]
-	if len(list) == 0 {
-		return make([]byte, size)
-	}
-	last := len(list) - 1
-	b := list[last]
-	list[last], f.lists[size] = nil, list[:last]
-	f.bytes -= size
-	return b
-}
-
-func (f *slabs) put(b []byte) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.bytes+len(b) <= maxFree {
-		f.lists[len(b)] = append(f.lists[len(b)], b)
-		f.bytes += len(b)
-	}
-}
+import "io"
 
 // slab holds bytes from one index to another. The space after them is free.
 type slab struct {
@@ -64,7 +19,7 @@ type Buffer struct {
 }
 
 // NewBuffer returns an empty buffer.
-func (b *Budget) NewBuffer() Buffer { return Buffer{pool: &b.slabs} }
+func (b *Budget) NewBuffer() Buffer { return Buffer{pool: b.slabs} }
 
 // Size returns how many bytes are in the buffer.
 func (b *Buffer) Size() int64 { return b.size }
@@ -72,7 +27,7 @@ func (b *Buffer) Size() int64 { return b.size }
 // Held returns how many bytes of memory the buffer holds.
 func (b *Buffer) Held() int64 { return b.held }
 
-// Next returns how large the next slab should be, in bytes.
+// Next returns how large the next slab should be, in bytes, for a client that may be slow.
 func (b *Buffer) Next() int {
 	switch {
 	case b.size < MiddleSlab:
@@ -97,6 +52,39 @@ func (b *Buffer) Space() []byte {
 	}
 	s := b.slabs[len(b.slabs)-1]
 	return s.mem[s.to:]
+}
+
+// Last is the size of the slab that Space is in, in bytes.
+func (b *Buffer) Last() int {
+	if len(b.slabs) == 0 {
+		return 0
+	}
+	return len(b.slabs[len(b.slabs)-1].mem)
+}
+
+// Fit moves the bytes of the last slab into smaller ones, if they need less than a quarter of it, and returns how many
+// bytes of memory became free. The client into whose slab they were read has become slow.
+func (b *Buffer) Fit() (freed int64) {
+	if len(b.slabs) == 0 {
+		return 0
+	}
+	last := b.slabs[len(b.slabs)-1]
+	n := last.to - last.from
+	size := SmallSlab
+	for size < n {
+		size *= Step
+	}
+	shared := last.borrowed || last.from > 0 // the bytes before are on their way to the store
+	if shared || size >= len(last.mem) {
+		return 0
+	}
+	smaller := slab{mem: b.pool.get(size)}
+	smaller.to = copy(smaller.mem, last.mem[last.from:last.to])
+	b.slabs[len(b.slabs)-1] = smaller
+	b.pool.put(last.mem)
+	freed = int64(len(last.mem) - size)
+	b.held -= freed
+	return freed
 }
 
 // Extend counts n bytes that were read into Space.
@@ -154,6 +142,16 @@ func (b *Buffer) Recycle() {
 		}
 	}
 	*b = Buffer{pool: b.pool}
+}
+
+// Pieces adds the buffer's bytes to a list of pieces. They belong to the buffer.
+func (b *Buffer) Pieces(list [][]byte) [][]byte {
+	for _, s := range b.slabs {
+		if s.from < s.to {
+			list = append(list, s.mem[s.from:s.to])
+		}
+	}
+	return list
 }
 
 // Reader reads the buffer from a byte on.

@@ -1,21 +1,33 @@
 package memory
 
-import "container/list"
+import (
+	"container/list"
+	"time"
+)
+
+// maxKept is how long a tail is kept: a client that has more to send has sent it by then, and memory that nobody needs
+// is the system's.
+const maxKept = 30 * time.Second
 
 // keptTail is a tail that is stored and still in memory.
 type keptTail struct {
-	key  string
-	body Buffer
+	key   string
+	body  Buffer
+	since time.Time
 }
 
-// Keep keeps the bytes of a stored tail until they are recalled or their memory is needed: the next request will often
-// make a part of them. The key of a tail is never used for other bytes, so kept bytes can't be out of date. The bytes
-// were counted as leaving.
+// Keep keeps the bytes of a stored tail until they are recalled or their memory is needed, or for maxKept: the next
+// request will often make a part of them. The key of a tail is never used for other bytes, so kept bytes can't be out
+// of date. The bytes were counted as leaving.
 func (b *Budget) Keep(key string, body Buffer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.leaving -= body.held
-	b.kept[key] = b.keeping.PushBack(&keptTail{key, body})
+	b.kept[key] = b.keeping.PushBack(&keptTail{key, body, time.Now()})
+	if !b.forgets {
+		b.forgets = true
+		time.AfterFunc(maxKept, b.forget)
+	}
 	b.wake()
 }
 
@@ -41,6 +53,22 @@ func (b *Budget) Drop(key string) {
 		b.evict(place)
 		b.wake()
 	}
+}
+
+// forget drops the tails that were kept for maxKept.
+func (b *Budget) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forgets = false
+	for b.keeping.Len() > 0 && !b.forgets {
+		left := maxKept - time.Since(b.keeping.Front().Value.(*keptTail).since)
+		if b.forgets = left > 0; b.forgets {
+			time.AfterFunc(left, b.forget)
+		} else {
+			b.evict(b.keeping.Front())
+		}
+	}
+	b.wake()
 }
 
 func (b *Budget) evict(place *list.Element) {

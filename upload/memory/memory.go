@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,17 +43,20 @@ type Budget struct {
 	filling list.List // of *Share that hold bytes and were not asked, oldest first
 	kept    map[string]*list.Element
 	keeping list.List // of *keptTail, oldest first
+	forgets bool      // a call of forget is due
 
-	slabs slabs
-	lent  atomic.Int64  // slabs into which clients are being read
+	slabs *slabs
+	lent  atomic.Int64  // bytes of slabs into which clients are being read
 	away  chan struct{} // places for requests that store a tail
 	moves chan struct{} // places for requests that send what they read from the store
 }
 
 // New returns a budget of limit bytes. A request waits at most patience; observe is called with each wait.
 func New(limit int64, patience time.Duration, observe func(waited time.Duration)) *Budget {
-	return &Budget{limit: limit, patience: patience, observe: observe, kept: make(map[string]*list.Element),
-		slabs: slabs{lists: make(map[int][][]byte)}, away: make(chan struct{}, maxAway), moves: make(chan struct{}, maxMoves)}
+	b := &Budget{limit: limit, patience: patience, observe: observe, kept: make(map[string]*list.Element),
+		slabs: newSlabs(limit), away: make(chan struct{}, maxAway), moves: make(chan struct{}, maxMoves)}
+	runtime.AddCleanup(b.slabs, (*blocks).free, b.slabs.blocks)
+	return b
 }
 
 // Stats are a budget's figures at one moment.
@@ -131,6 +135,19 @@ func (s *Share) Get(ctx context.Context, n int64) error {
 	return nil
 }
 
+// Try is Get for more than a slab that a request waits for: it reports whether there is plenty, and never waits.
+func (s *Share) Try(n int64) bool {
+	b := s.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.ask || b.waiting.Len() > 0 || b.used-b.leaving+n > b.limit/2 || !b.fits(n) {
+		return false
+	}
+	b.used += n
+	s.held += n
+	return true
+}
+
 // Filled says that the request holds bytes of its client, which can be stored as a tail.
 func (s *Share) Filled() {
 	if s.listed.Load() {
@@ -150,6 +167,18 @@ func (s *Share) Leave(n int64) {
 	s.unlist()
 	s.held -= n
 	s.b.leaving += n
+}
+
+// Return gives back n of the bytes held.
+func (s *Share) Return(n int64) {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	s.held -= n
+	s.b.used -= n
+	if s.ask {
+		s.b.leaving -= n
+	}
+	s.b.wake()
 }
 
 // Close frees what is still held.

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -242,16 +243,31 @@ func TestWaitEnds(t *testing.T) {
 func TestLendsHalf(t *testing.T) {
 	b := New(8*LargeSlab, time.Hour, ignore)
 	for range 4 {
-		if !b.Lend() {
+		if b.Lend(LargeSlab) != LargeSlab {
 			t.Fatal("less than half")
 		}
 	}
-	if b.Lend() {
+	if b.Lend(LargeSlab) != 0 {
 		t.Error("more than half")
 	}
-	b.Unlend()
-	if !b.Lend() {
+	b.Unlend(LargeSlab)
+	if b.Lend(LargeSlab) != LargeSlab {
 		t.Error("what came back is not lent again")
+	}
+}
+
+// Large slabs are lent while few are: clients that may send nothing more hold a part of the memory with them.
+func TestLendsFewLargeSlabs(t *testing.T) {
+	b := New(16*HugeSlab, time.Hour, ignore)
+	lent := map[int]int{}
+	for size := HugeSlab; size > 0; {
+		if size = b.Lend(HugeSlab); size > 0 {
+			lent[size]++
+		}
+	}
+	want := map[int]int{HugeSlab: 2, WideSlab: 8, LargeSlab: 64}
+	if !maps.Equal(lent, want) {
+		t.Errorf("lent %v, want %v", lent, want)
 	}
 }
 

@@ -51,16 +51,23 @@ func (b *Budget) waitForPlace(ctx context.Context, places chan struct{}) error {
 	}
 }
 
-// Lend reports whether a client may be read straight into a slab. Until the client sends something that slab is of no
-// use to other requests, so all of them together are at most half of the memory; other clients are first read into a
-// few bytes of their own. After true, call Unlend when the read has ended.
-func (b *Budget) Lend() bool {
-	if b.lent.Add(1)*LargeSlab <= b.limit/2 {
-		return true
+// Lend returns the size of the slab that a client may be read straight into: size, a smaller one, or 0. Until the
+// client sends something that slab is of no use to anybody else, so that all of them together are at most half of the
+// memory; the others are read into a few bytes of their own first. Large slabs are lent while few are. Call Unlend with
+// what it returned when the read is over.
+func (b *Budget) Lend(size int) int {
+	for ; size >= SmallSlab; size /= Step {
+		most := b.limit / 2
+		for large := size; large > LargeSlab; large /= Step {
+			most /= 2
+		}
+		if b.lent.Add(int64(size)) <= most {
+			return size
+		}
+		b.Unlend(size)
 	}
-	b.lent.Add(-1)
-	return false
+	return 0
 }
 
 // Unlend ends what Lend began.
-func (b *Budget) Unlend() { b.lent.Add(-1) }
+func (b *Budget) Unlend(size int) { b.lent.Add(-int64(size)) }
