@@ -1,6 +1,7 @@
 package download
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -65,4 +66,10 @@ func tags(r *http.Request, name string) (all []string) {
 		}
 	}
 	return all
+}
+
+// IsFile reports whether there is a file with this id. Files that were asked for lately are known without a query.
+func (h *Handler) IsFile(ctx context.Context, id file.ID) bool {
+	_, err := h.Records.File(ctx, id)
+	return err == nil
 }

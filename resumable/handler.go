@@ -28,6 +28,8 @@ type Options struct {
 	Tus http.Handler
 	// Identify authenticates a request.
 	Identify func(*http.Request) (file.Identity, error)
+	// IsFile reports whether there is a file with this id. It is asked with every GET, so it should be cheap.
+	IsFile func(context.Context, file.ID) bool
 	// Download handles GET of a finished upload by a request without a version.
 	Download func(http.ResponseWriter, *http.Request, file.ID)
 	// Precondition refuses a request whose conditions on a file do not hold (RFC 9110, 13).
@@ -171,7 +173,7 @@ func (x *exchange) serve(name string) error {
 	if err != nil {
 		return err
 	}
-	if method == http.MethodGet && x.version == final && !x.isUnfinished(id) {
+	if method == http.MethodGet && x.version == final && (x.h.IsFile(x.r.Context(), id) || !x.isUnfinished(id)) {
 		x.h.Download(x.w, x.r, id)
 		return nil
 	}

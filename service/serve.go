@@ -239,7 +239,7 @@ func (s *server) uploadHandler(respond problem.Responder, identify func(*http.Re
 		return nil, err
 	}
 	return resumable.New(resumable.Options{
-		Engine: s.engine, Respond: respond, Tus: byTus, Identify: identify, Download: files.Serve,
+		Engine: s.engine, Respond: respond, Tus: byTus, Identify: identify, Download: files.Serve, IsFile: files.IsFile,
 		Precondition: files.Precondition, Limit: rates.Upload, Interim: interim, Base: s.base.Of,
 		ReadTimeout: c.ReadTimeout, MaxAge: c.UploadTTL,
 	}), nil

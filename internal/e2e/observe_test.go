@@ -186,6 +186,31 @@ func metricsOfAll() []metricValue {
 	}
 }
 
+// A download of a file whose record is cached asks the database for nothing: neither for the record nor whether the id
+// is an unfinished upload's.
+func TestCachedDownloadNeedsNoQuery(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	url, _ := s.upload(t, random(1000))
+	asked := func() float64 {
+		m := s.scrape(t)
+		return m.sum("holdfast_sql_duration_seconds", "operation=read upload") +
+			m.sum("holdfast_sql_duration_seconds", "operation=read record")
+	}
+	if a := s.do(t, "GET", url, nil); a.status != http.StatusOK {
+		t.Fatal(a)
+	}
+	before := asked()
+	for range 10 {
+		if a := s.do(t, "GET", url, nil, "Range: bytes=1-2"); a.status != http.StatusPartialContent {
+			t.Fatal(a)
+		}
+	}
+	if n := asked() - before; n != 0 {
+		t.Errorf("%v queries for ten ranges", n)
+	}
+}
+
 // A download that its client breaks off counts as broken, not as whole.
 func TestBrokenDownloadCounts(t *testing.T) {
 	t.Parallel()

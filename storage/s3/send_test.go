@@ -239,17 +239,19 @@ func TestSendTakesAnEarlyAnswer(t *testing.T) {
 // Interim answers are passed over, a few of them; and a connection that the store has closed while it was idle is
 // replaced.
 func TestSendReadsTheAnswer(t *testing.T) {
-	var head string
-	c := raw(t, func(in *bufio.Reader, conn net.Conn) {
-		r, err := http.ReadRequest(in)
-		if err != nil {
-			return
-		}
-		io.WriteString(conn, head)
-		io.Copy(io.Discard, r.Body)
-		io.WriteString(conn, "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nX-Amz-Checksum-Crc32: crc\r\nContent-Length: 0\r\n\r\n")
-	})
-	for _, head = range []string{"", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"} {
+	after := func(head string) *Client {
+		return raw(t, func(in *bufio.Reader, conn net.Conn) {
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			io.WriteString(conn, head)
+			io.Copy(io.Discard, r.Body)
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nX-Amz-Checksum-Crc32: crc\r\nContent-Length: 0\r\n\r\n")
+		})
+	}
+	for _, head := range []string{"", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"} {
+		c := after(head)
 		for range 2 {
 			part, err := putPart(t, c)
 			if err != nil || part.ETag != `"x"` || part.CRC32 != "crc" {
@@ -257,7 +259,7 @@ func TestSendReadsTheAnswer(t *testing.T) {
 			}
 		}
 	}
-	head = strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", maxInterim+1)
+	c := after(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", maxInterim+1))
 	if _, err := putPart(t, c); !errors.Is(err, file.ErrStorageWrite) {
 		t.Error("interim answers without end:", err)
 	}

@@ -186,6 +186,7 @@ func (w *World) mount(engine *upload.Engine, byTus http.Handler, quiet *slog.Log
 			return *w.who.Load(), nil
 		},
 		Download:     func(rw http.ResponseWriter, _ *http.Request, _ file.ID) { rw.WriteHeader(http.StatusTeapot) },
+		IsFile:       func(context.Context, file.ID) bool { return false },
 		Precondition: func(*http.Request, file.ID) error { return nil },
 		Limit:        (*limit.Limits)(nil).Upload,
 		Interim:      limit.Interim(0),
