@@ -191,23 +191,27 @@ func metricsOfAll() []metricValue {
 func TestCachedDownloadNeedsNoQuery(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	url, _ := s.upload(t, random(1000))
+	url, location := s.upload(t, random(1000))
 	asked := func() float64 {
 		m := s.scrape(t)
 		return m.sum("holdfast_sql_duration_seconds", "operation=read upload") +
 			m.sum("holdfast_sql_duration_seconds", "operation=read record")
 	}
-	if a := s.do(t, "GET", url, nil); a.status != http.StatusOK {
-		t.Fatal(a)
+	for _, u := range []string{url, location} { // the file, and the upload that it was
+		if a := s.do(t, "GET", u, nil, "Tus-Resumable: -"); a.status != http.StatusOK {
+			t.Fatal(u, a)
+		}
 	}
 	before := asked()
 	for range 10 {
-		if a := s.do(t, "GET", url, nil, "Range: bytes=1-2"); a.status != http.StatusPartialContent {
-			t.Fatal(a)
+		for _, u := range []string{url, location} {
+			if a := s.do(t, "GET", u, nil, "Tus-Resumable: -", "Range: bytes=1-2"); a.status != http.StatusPartialContent {
+				t.Fatal(u, a)
+			}
 		}
 	}
 	if n := asked() - before; n != 0 {
-		t.Errorf("%v queries for ten ranges", n)
+		t.Errorf("%v queries for twenty ranges", n)
 	}
 }
 
