@@ -19,7 +19,7 @@ type storeCommands struct {
 
 type acceptStoreCommand struct{}
 
-// Run takes the store that is there for the database's.
+// Run accepts the store in the data folder as the database's.
 func (*acceptStoreCommand) Run(p *program) error {
 	c, err := p.settings()
 	if err != nil {

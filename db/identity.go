@@ -5,8 +5,8 @@ import "context"
 // storeIdentity is the name under which the identity of the store is kept.
 const storeIdentity = "store identity"
 
-// StoreIdentity reads the identity of the store that this database belongs to; empty if none was noted. used says that
-// there are files, or uploads with bytes.
+// StoreIdentity returns the identity of the store that this database belongs to; empty if none was stored yet. used
+// reports whether there are files, or uploads with bytes.
 func (d *DB) StoreIdentity(ctx context.Context) (identity string, used bool, err error) {
 	var value []byte
 	err = d.row(ctx, "read store identity", `select value from secrets where name = $1`, []any{storeIdentity}, &value)
@@ -18,13 +18,13 @@ func (d *DB) StoreIdentity(ctx context.Context) (identity string, used bool, err
 	return string(value), used, err
 }
 
-// NoteStore notes the identity of the store that this database belongs to, if none was noted yet.
+// NoteStore stores the identity of the store that this database belongs to, if there is none yet.
 func (d *DB) NoteStore(ctx context.Context, identity string) error {
 	_, err := d.Secret(ctx, storeIdentity, []byte(identity))
 	return err
 }
 
-// Writable reports whether the database takes writes: an error if it is read-only, as a standby is. Nothing is changed.
+// Writable returns an error if the database is read-only, as a standby is. It changes nothing.
 func (d *DB) Writable(ctx context.Context) error {
 	_, err := d.exec(ctx, "write", `update chores set place = place where name = ''`)
 	return err

@@ -7,7 +7,7 @@ import (
 	"hash"
 )
 
-// ResumeHash returns a SHA-256 that goes on from a state of Upload.HashState.
+// ResumeHash returns a SHA-256 that continues from a state of Upload.HashState.
 func ResumeHash(state []byte) (hash.Hash, error) {
 	h := sha256.New()
 	if state != nil {
@@ -18,7 +18,7 @@ func ResumeHash(state []byte) (hash.Hash, error) {
 	return h, nil
 }
 
-// Digest is the SHA-256 at which a state of Upload.HashState has arrived.
+// Digest returns the SHA-256 of everything that a state of Upload.HashState has hashed.
 func Digest(state []byte) ([]byte, error) {
 	h, err := ResumeHash(state)
 	if err != nil {

@@ -53,7 +53,7 @@ func (c *Checker) upload(ctx context.Context, account int64, id file.ID) error {
 	return nil
 }
 
-// end ends an upload that can't go on, with Fix. What the store still has of it the service removes.
+// end ends an upload that can't be continued, with Fix. The service removes what the store still has of it.
 func (c *Checker) end(ctx context.Context, found []Finding) (done string, err error) {
 	i := slices.IndexFunc(found, func(f Finding) bool { return f.ends != file.Fence{} })
 	if i < 0 || !c.Fix {
@@ -66,7 +66,7 @@ func (c *Checker) end(ctx context.Context, found []Finding) (done string, err er
 	return "upload ended", err
 }
 
-// lost finds what an upload needs and the store does not have, or has in another form.
+// lost returns what an upload needs and the store does not have, or has in another form.
 func (c *Checker) lost(ctx context.Context, account int64, id file.ID) (all []Finding, err error) {
 	u, err := c.Rows.UploadRow(ctx, id)
 	if gone(err) {
@@ -104,10 +104,10 @@ func (c *Checker) lost(ctx context.Context, account int64, id file.ID) (all []Fi
 	return all, err
 }
 
-// notes is called for what is missing or damaged. sure says that the store, and not something before it, has said so.
+// notes is called for what is missing or damaged. sure means that the store itself has said so.
 type notes func(kind Kind, key, detail string, sure bool)
 
-// lostTail looks at a tail.
+// lostTail checks a tail.
 func (c *Checker) lostTail(ctx context.Context, u *file.Upload, t file.Tail, found notes) error {
 	at, what := file.Location{Bucket: u.Location.Bucket, Key: t.Key},
 		fmt.Sprintf("%s, bytes %d to %d", t.Key, t.Offset, t.Offset+t.Size)
@@ -148,7 +148,7 @@ func (c *Checker) lostParts(ctx context.Context, u *file.Upload, found notes) er
 	case errors.Is(err, storage.ErrNoList):
 		return nil
 	case errors.Is(err, storage.ErrNoUpload) && u.State == file.Completing:
-		return nil // it may be an object by now: the service looks, and ends it if it is none
+		return nil // it may be an object already: the service checks, and ends it if it is not
 	case errors.Is(err, storage.ErrNoUpload) || errors.Is(err, file.ErrObjectMissing):
 		found(LostParts, u.Location.Key, fmt.Sprintf("the first %d bytes", u.Offset-u.TailSize()),
 			errors.Is(err, storage.ErrNoUpload))
@@ -178,7 +178,7 @@ func (c *Checker) lostParts(ctx context.Context, u *file.Upload, found notes) er
 	return nil
 }
 
-// parts are all parts that the store has of an upload.
+// parts returns all parts that the store has of an upload.
 func (c *Checker) parts(ctx context.Context, u *file.Upload) (map[int32]file.Part, error) {
 	all := map[int32]file.Part{}
 	for after := int32(0); ; {
@@ -192,7 +192,7 @@ func (c *Checker) parts(ctx context.Context, u *file.Upload) (map[int32]file.Par
 	}
 }
 
-// lostObject looks at the object of a partial upload that has all its bytes.
+// lostObject checks the object of a partial upload that has all its bytes.
 func (c *Checker) lostObject(ctx context.Context, u *file.Upload, found notes) error {
 	o, err := c.Objects.Stat(ctx, u.Location)
 	what := fmt.Sprintf("all %d bytes", u.Size)

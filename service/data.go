@@ -13,8 +13,8 @@ import (
 	"holdfast/upload"
 )
 
-// lockData makes the data folder, and keeps other processes out of it: by a lock on the folder, and by one on a file in
-// it, which versions before look at. If somebody removes the file, the other lock stays.
+// lockData creates the data folder, and locks it against other processes: by a lock on the folder, and by one on a
+// file in it, which earlier versions check. If the file is removed, the other lock stays.
 func (p *Dependencies) lockData(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (p *Dependencies) lockData(dir string) error {
 	return nil
 }
 
-// othersMayWrite is the permission of everybody on the machine to change what is in a folder.
+// othersMayWrite is the permission of every user of the machine to write to a folder.
 const othersMayWrite fs.FileMode = 0o002
 
 // warnOfMode warns if every user of the machine may remove and replace what is in the data folder.
@@ -43,8 +43,8 @@ func warnOfMode(dir string, log *slog.Logger) {
 	}
 }
 
-// openEmbedded opens the embedded store, if it is the database's, and notes which one it is. accept takes the one that
-// is there, or none, for the database's.
+// openEmbedded opens the embedded store, if it is the database's, and stores its identity in the database. accept
+// takes whatever store is there, or none, as the database's.
 func (p *Dependencies) openEmbedded(ctx context.Context, c config.Config, accept bool) error {
 	if p.Disk == nil { // a command's
 		p.Disk = disk.NewReserve(c.DataDir, c.MinFreeSpace)
@@ -63,7 +63,7 @@ func (p *Dependencies) openEmbedded(ctx context.Context, c config.Config, accept
 	return p.Rows.NoteStore(ctx, embedded.Identity())
 }
 
-// AcceptStore takes the embedded store that is in the data folder, or an empty one, for the database's.
+// AcceptStore accepts the embedded store in the data folder, or an empty one, as the database's.
 func AcceptStore(ctx context.Context, c config.Config) error {
 	p := &Dependencies{}
 	err := p.openData(ctx, c)

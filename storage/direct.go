@@ -12,7 +12,7 @@ import (
 var (
 	// ErrPartChanged: a part that Complete names is not the one that the store has now. List the parts again.
 	ErrPartChanged = fmt.Errorf("a part was replaced: %w", file.ErrStorageWrite)
-	// ErrNoDirect: clients can't send parts to this store safely. The text says what it does not do.
+	// ErrNoDirect: clients can't safely send parts to this store. The text says what the store does not support.
 	ErrNoDirect = errors.New("the store can't take parts from clients")
 )
 
@@ -26,8 +26,8 @@ type PartReceiver interface {
 	// those that may.
 	AllowOrigins(ctx context.Context, bucket string, origins []string) error
 	AllowedOrigins(ctx context.Context, bucket string) ([]string, error)
-	// CheckDirect asks the store whether it keeps to what is signed and lists parts: ErrNoDirect if not. It begins a
-	// multipart upload at the given place for that, and aborts it.
+	// CheckDirect tests whether the store enforces what is signed, and lists parts: ErrNoDirect if not. It begins a
+	// multipart upload at the given location, and aborts it.
 	CheckDirect(ctx context.Context, at file.Location) error
 }
 

@@ -21,7 +21,7 @@ type store interface {
 	counts() (hits, misses uint64)
 }
 
-// entries is the only store.
+// entries is the only implementation of store.
 type entries struct {
 	*otter.Cache[any, any]
 	counter *stats.Counter

@@ -15,7 +15,7 @@ import (
 // checkedAtOnce is how many parts Complete reads at the same time.
 const checkedAtOnce = 4
 
-// CheckPart is storage.PartChecker's.
+// CheckPart implements storage.PartChecker.
 func (s *Store) CheckPart(ctx context.Context, at file.Location, m file.Multipart, p file.Part) error {
 	return s.call(ctx, "CheckPart", "check part", file.ErrStorageRead, func(ctx context.Context) error {
 		if _, err := s.begun(at, m.ID); err != nil {
@@ -63,7 +63,7 @@ func (s *Store) sumFile(ctx context.Context, h *sums, path string, size int64) e
 
 type onlyReader struct{ io.Reader }
 
-// Parts is storage.Store's. A part that was cut has the size that is left of it.
+// Parts implements storage.Store. A part that was cut has the size that is left of it.
 func (s *Store) Parts(
 	ctx context.Context, at file.Location, m file.Multipart, after int32,
 ) (page []file.Part, err error) {

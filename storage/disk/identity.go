@@ -11,8 +11,8 @@ import (
 	"holdfast/file"
 )
 
-// identityFile has the identity of the store. While it is not there, or is another one, nothing is believed to be
-// missing: the folder may have been removed, unmounted, or mounted from elsewhere under the running service.
+// identityFile contains the identity of the store. While it is missing, or contains another one, nothing is reported
+// as missing: the folder may have been removed, unmounted, or replaced by another mount under the running service.
 const identityFile = "identity"
 
 // maxIdentity is the longest identity that is read, in bytes.
@@ -21,13 +21,13 @@ const maxIdentity = 100
 // ErrOtherStore says that the folder does not have the store that the database belongs to. Nothing was changed.
 var ErrOtherStore = errors.New("not the store of this database")
 
-// Database is what the database knows of its store.
+// Database is what the database knows about its store.
 type Database struct {
 	Identity string // of the store; empty: none was noted yet
 	Used     bool   // there are files or uploads
 }
 
-// Identity is the identity of the store, for the database to note.
+// Identity returns the identity of the store, which the database stores.
 func (s *Store) Identity() string { return s.identity }
 
 func (s *Store) identityPath() string { return filepath.Join(s.root, identityFile) }
@@ -114,7 +114,7 @@ func (s *Store) keepIdentity(ctx context.Context) error {
 	return s.flush(ctx, nil, s.root)
 }
 
-// present returns an error if the folder of the store is not there any more, or is another one.
+// present returns an error if the folder of the store is missing, or is another one.
 func (s *Store) present() error {
 	now, err := s.readIdentity()
 	if err == nil && now != s.identity {

@@ -17,8 +17,8 @@ import (
 	"holdfast/storage"
 )
 
-// PartSigner is storage.PartReceiver's. The signature covers the number, the multipart upload, Content-Length and the
-// checksum, so the URL is good for nothing else.
+// PartSigner implements storage.PartReceiver. The signature covers the number, the multipart upload, Content-Length and
+// the checksum, so the URL is good for nothing else.
 func (c *Client) PartSigner(endpoint string) func(context.Context, file.Location, storage.PartPut) (storage.SignedPart,
 	error) {
 	signer := s3.NewPresignClient(c.s3, s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
@@ -81,7 +81,7 @@ func (c *Client) Parts(
 	return parts, nil
 }
 
-// CheckDirect is storage.PartReceiver's.
+// CheckDirect implements storage.PartReceiver.
 func (c *Client) CheckDirect(ctx context.Context, at file.Location) error {
 	m, err := c.BeginMultipart(ctx, at, "application/octet-stream", false)
 	if err != nil {
