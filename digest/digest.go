@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/dunglas/httpsfv"
@@ -22,7 +23,7 @@ import (
 const Size = 32
 
 // Parse finds the SHA-256 in a field of h, which is Repr-Digest or Content-Digest; nil if it is
-// not there. Other algorithms are left alone (RFC 9530, 2).
+// not there. Other algorithms beside it are left alone (RFC 9530, 2).
 func Parse(h http.Header, field string) ([]byte, error) {
 	values := h.Values(field)
 	if len(values) == 0 {
@@ -33,6 +34,9 @@ func Parse(h http.Header, field string) ([]byte, error) {
 		return nil, file.Refuse(file.ErrInvalid, "%s can't be read: sha-256=:...: is expected", field)
 	}
 	member, there := digests.Get("sha-256")
+	if !there && len(digests.Names()) > 0 {
+		return nil, file.Refuse(file.ErrInvalid, "%s: only sha-256 is checked here, as sha-256=:...:", field)
+	}
 	if !there {
 		return nil, nil
 	}
@@ -79,4 +83,28 @@ func Unwanted(values []string) bool {
 	}
 	item, ok := wish.(httpsfv.Item)
 	return ok && item.Value == int64(0)
+}
+
+// fields are the header fields and trailers that declare a digest of a body, or of the file that it is (RFC 9530, RFC
+// 3230, RFC 1864, tus 1.0.0).
+var fields = [...]string{"Content-Digest", "Repr-Digest", "Unencoded-Digest", "Digest", "Content-Md5",
+	"Upload-Checksum"}
+
+// Checked are the fields that a handler compares with what it receives.
+type Checked struct{ Headers, Trailers []string }
+
+// Refuse returns an error if headers declare, or trailers announce, a digest that the handler does not compare: a body
+// that is stored anyway would look like one that was compared.
+func (c Checked) Refuse(headers, trailers http.Header) error {
+	for _, field := range fields {
+		if len(headers.Values(field)) > 0 && !slices.Contains(c.Headers, field) {
+			return file.Refuse(file.ErrInvalid, "%s is not checked here: send %s, or leave it out", field,
+				strings.Join(c.Headers, " or "))
+		}
+		if _, announced := trailers[field]; announced && !slices.Contains(c.Trailers, field) {
+			return file.Refuse(file.ErrInvalid, "The trailer %s is not checked here: send the header %s, or leave it out",
+				field, strings.Join(c.Headers, " or "))
+		}
+	}
+	return nil
 }

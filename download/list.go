@@ -56,7 +56,7 @@ func (h *Handler) list(r *http.Request) (filePage, error) {
 		return filePage{}, err
 	}
 	limit := defaultPage
-	if s := q["limit"]; s != "" {
+	if s, given := q["limit"]; given {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > longestPage {
 			return filePage{}, file.Refuse(file.ErrInvalid, "limit must be a number from 1 to %d", longestPage)

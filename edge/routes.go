@@ -76,6 +76,7 @@ func New(o Options) http.Handler {
 func (o Options) withMiddleware(h http.Handler) http.Handler {
 	c, origins := o.Config, newOrigins(o.Config, o.Base.String())
 	h = rejectCrossOrigin(origins, o.Respond, refuseContentEncoding(o.Respond, h))
+	h = refuseRepeated(o.Respond, h)
 	h = withStreamLimit(o.Connections, o.Respond, h)
 	h = origins.Handler(recoverPanics(o.Respond, h))
 	h = withSecurityHeaders(c.Mode.HSTS(), withDeadlines(c.ReadTimeout, c.WriteTimeout, h))

@@ -83,6 +83,9 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	if err != nil {
 		return nil, err
 	}
+	if err := checked.Refuse(r.Header, r.Trailer); err != nil {
+		return nil, err
+	}
 	key, err := parseKey(r.Header.Values("Idempotency-Key"))
 	if err != nil {
 		return nil, err

@@ -34,8 +34,12 @@ func Is(r *http.Request) bool {
 func parseContentType(header string) (boundary string, err error) {
 	mediaType, params, err := parseParameters(header)
 	switch {
-	case header == "", mediaType == "application/x-www-form-urlencoded":
-		return "", errMissingFile() // a form that can't have a file
+	case header == "":
+		return "", errMissingFile()
+	case mediaType == "application/x-www-form-urlencoded": // a form that can't have a file
+		return "", file.Refuse(file.ErrMissingField, "Field '%s' is required and must be a file. The Content-Type says that "+
+			"the body is a form without one, as curl's --data does by default. Send the file itself with a type of its own "+
+			"(-H 'Content-Type: application/octet-stream'), or in a form (-F %s=@NAME)", field, field)
 	case mediaType != "multipart/form-data" && err == nil:
 		return "", file.Refuse(file.ErrMediaType, "Content-Type must be multipart/form-data")
 	case err != nil || params["boundary"] == "":

@@ -99,7 +99,7 @@ var table = []struct {
 		Message: "Content was found to be harmful, the upload was ended"}},
 	{file.ErrUnscannable, Problem{Status: 422, Code: "UPLOAD_012",
 		Message: "Content could not be scanned, the upload was ended"}},
-	{file.ErrVersion, Problem{Status: 412, Code: "UPLOAD_003", Message: "Tus-Resumable must be 1.0.0"}},
+	{file.ErrVersion, Problem{Status: 412, Code: "UPLOAD_003", Message: "Protocol version is not supported"}},
 	{file.ErrPrecondition, Problem{Status: 412, Code: "VAL_007", Message: "Precondition failed"}},
 	{file.ErrMediaType, Problem{Status: 415, Code: "VAL_005", Message: "Content-Type not supported"}},
 	{file.ErrMethod, Problem{Status: 405, Code: "VAL_006", Message: "Method not allowed"}},

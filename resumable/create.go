@@ -29,6 +29,8 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
 		switch err := x.identify(); {
 		case err != nil:
 			return err
+		case len(r.Header.Values("If-Match")) > 0: // no file has this name yet: each request creates a new one
+			return file.ErrPrecondition
 		case unknown != nil && complete:
 			// A server that does not know this version ignores its fields and takes the body as the whole file. So do
 			// we.
@@ -109,8 +111,8 @@ func (x *exchange) isWhole() error {
 			"Content-Range is not supported for uploads: send the whole file, or a resumable upload")
 	case h.Get("Idempotency-Key") != "":
 		return file.Refuse(file.ErrInvalid, "Idempotency-Key is supported for forms only: leave it out")
-	case len(h.Values("If-Match")) > 0: // no file has this name yet: each request creates a new one
-		return file.ErrPrecondition
+	case !x.r.ProtoAtLeast(1, 1) && h.Get("Content-Length") == "": // RFC 9112, 6.3: nothing tells where the body ends
+		return file.Refuse(file.ErrInvalid, "A request of HTTP/1.0 needs Content-Length: send it, or use HTTP/1.1")
 	case mediaType == partial || mediaType == "application/offset+octet-stream":
 		return file.Refuse(file.ErrMediaType,
 			"A body of type %s is a part of an upload: send it by PATCH to the upload's URL", mediaType)

@@ -19,8 +19,14 @@ type contentCheck struct {
 	r    *http.Request
 }
 
+// checked are the digests that are compared here.
+var checked = digest.Checked{Headers: []string{"Content-Digest", "Repr-Digest"}, Trailers: []string{"Content-Digest"}}
+
 // readContentDigest returns the check that a request asks for; nil if it asks for none.
 func readContentDigest(r *http.Request) (upload.Check, error) {
+	if err := checked.Refuse(r.Header, r.Trailer); err != nil {
+		return nil, err
+	}
 	want, err := digest.Parse(r.Header, "Content-Digest")
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func TestParseClaim(t *testing.T) {
 		"header":                  {header: []string{"sha-256=:" + b64 + ":"}, want: sum},
 		"header, other first":     {header: []string{"sha-512=:AAAA:, sha-256=:" + b64 + ":"}, want: sum},
 		"two headers":             {header: []string{"sha-512=:AAAA:", "sha-256=:" + b64 + ":"}, want: sum},
-		"header with others only": {header: []string{"sha-512=:AAAA:"}},
+		"header with others only": {header: []string{"sha-512=:AAAA:"}, err: file.ErrInvalid},
 		// RFC 9651, 3.2
 		"header, last one counts":   {header: []string{"sha-256=:" + other + ":, sha-256=:" + b64 + ":"}, want: sum},
 		"header too short":          {header: []string{"sha-256=:AAAA:"}, err: file.ErrInvalid},

@@ -29,8 +29,11 @@ func unknownVersion(r *http.Request) error {
 		return file.Refuse(file.ErrVersion,
 			"%s %s is not supported: use one of 3, 4, 5 and 6, or Tus-Resumable 1.0.0", interop, short(v))
 	}
-	return file.ErrVersion
+	return errVersion()
 }
+
+// errVersion is the refusal of a request of tus in another version.
+func errVersion() error { return file.Refuse(file.ErrVersion, "Tus-Resumable must be 1.0.0") }
 
 // completes reports whether the client says that the upload ends with this body.
 func (d draft) completes(r *http.Request) bool {

@@ -215,7 +215,7 @@ func (x *exchange) translate(code string) error {
 	h := x.r.Header
 	switch code {
 	case "ERR_UNSUPPORTED_VERSION":
-		return file.ErrVersion
+		return errVersion()
 	case "ERR_INVALID_CONTENT_TYPE":
 		return file.Refuse(file.ErrMediaType, "Content-Type must be application/offset+octet-stream")
 	case "ERR_INVALID_OFFSET":

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/digest"
 	"holdfast/file"
 )
 
@@ -47,6 +48,9 @@ func short(s string) string {
 	return s
 }
 
+// checked are the digests that are compared here.
+var checked = digest.Checked{Headers: []string{"Upload-Checksum", "Repr-Digest"}, Trailers: []string{"Upload-Checksum"}}
+
 // readHeaders refuses headers that tusd would ignore or misread, and reads those that tusd does not know.
 func (x *exchange) readHeaders(r *http.Request) (err error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -70,6 +74,9 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 		if x.partial, x.sources, err = parseConcat(r.Header); err != nil {
 			return err
 		}
+	}
+	if err := checked.Refuse(r.Header, r.Trailer); err != nil {
+		return err
 	}
 	if x.check, err = readChecksum(r); err != nil || x.check == nil {
 		return err

@@ -277,6 +277,8 @@ export interface paths {
          * Send a file as it is
          * @description The path's last segment is the file's name, unless `Content-Disposition` has one, and `Content-Type` its type. Each request makes a new
          *     file, with an address of its own (`Location`): what is there under the same name stays as it is. A body that breaks off leaves nothing.
+         *     The names of other routes (`tus`, `upload`, `usage`, `links`, `healthz`, `readyz`, `docs`, `openapi.json`) can't be sent this way (`405`):
+         *     use `POST /upload` with `Content-Disposition`. `Idempotency-Key` is for forms, and `400` here.
          *
          *     With `Upload-Complete` it is a creation as by `createUpload` in a version of the drafts, and can be resumed: the upload's URL is in
          *     `Location`, and comes early in an interim answer (104), unless a proxy stands between. In an unknown version a whole file (`?1`) is taken
@@ -1166,7 +1168,7 @@ export interface components {
             };
         };
         /**
-         * @description - `UPLOAD_003` Tus-Resumable must be 1.0.0.
+         * @description - `UPLOAD_003` Protocol version is not supported: the details name those that are.
          *     - `VAL_007` Precondition failed: the file is not, or no longer, what the request's condition says.
          */
         PreconditionFailed: {
@@ -3328,6 +3330,12 @@ export interface operations {
                 "Upload-Complete"?: components["parameters"]["complete"];
                 /** @description The draft's version 3: `?0` if the upload ends with this body. */
                 "Upload-Incomplete"?: components["parameters"]["incomplete"];
+                /** @description `412`: there is no file yet that could match. */
+                "If-Match"?: string;
+                /** @description Always holds: each request makes a new file. */
+                "If-None-Match"?: string;
+                /** @description Ignored: there is no date yet to compare (RFC 9110, 13.1.4). */
+                "If-Unmodified-Since"?: string;
             };
             path: {
                 /** @description The file's id, percent-encoded. */
