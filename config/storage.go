@@ -14,7 +14,7 @@ const (
 )
 
 // StoreKinds are the values that S3_KIND may have.
-func StoreKinds() []string { return []string{aws, google, "minio", seaweedFS, "versitygw"} }
+func StoreKinds() []string { return []string{aws, google, "minio", "r2", seaweedFS, "versitygw"} }
 
 // storage reads the settings of every kind of store, and returns those of the chosen kind.
 func (r *reader) storage() Storage {
@@ -29,7 +29,7 @@ func (r *reader) storage() Storage {
 			"trusted). By default neither over TLS, nor to a plain HTTP endpoint that is set here, nor to the embedded store",
 		SigningDefault, Unsigned, Signed)
 	store := oneOf(r, "S3_KIND", "the kind of store with `STORAGE_TYPE=s3`, if it differs from AWS: `aws`, `google`, "+
-		"`minio`, `seaweedfs`, `versitygw`. By default `aws` without an endpoint, otherwise a store without known "+
+		"`minio`, `r2`, `seaweedfs`, `versitygw`. By default `aws` without an endpoint, otherwise a store without known "+
 		"differences", "", StoreKinds()...)
 	if !validBucketPrefix(kind, prefix) {
 		r.fault("BUCKET_PREFIX", "must be 3 to 40 of a-z, 0-9, '-' and '.' (with another store than the embedded one also "+

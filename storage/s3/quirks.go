@@ -12,6 +12,7 @@ const (
 	MinIO     Kind = "minio"
 	SeaweedFS Kind = "seaweedfs"
 	VersityGW Kind = "versitygw"
+	R2        Kind = "r2" // Cloudflare
 )
 
 // Quirks say in what a kind of store differs from S3 as AWS describes it. The zero value is a store that does not.
@@ -44,6 +45,10 @@ func (k Kind) Quirks() (q Quirks, known bool) {
 	switch k {
 	case Google:
 		return Quirks{NoChecksums: true, RewritesAcceptEncoding: true, NoPartCopy: true}, true
+	case R2:
+		// All parts but the last must have one size, and the last none above it. The engine cuts uploads so; parts that are
+		// copied would have the sizes of their sources.
+		return Quirks{NoPartCopy: true}, true
 	case Plain, AWS, MinIO, SeaweedFS, VersityGW:
 		return Quirks{}, true
 	}
