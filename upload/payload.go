@@ -123,11 +123,19 @@ func (r *payloadReader) leave() {
 	r.bytes = nil
 }
 
-// checksum is the CRC32 of the payload; empty if it was not read to its end.
+// checksum is the CRC32 of the payload; empty if it was neither read to its end nor all in memory.
 func (r *payloadReader) checksum() string {
+	pieces, inMemory := r.Pieces()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.sum.text(r.c.size)
+	if read := r.sum.text(r.c.size); read != "" || !inMemory {
+		return read
+	}
+	var all sum // a store may have taken the pieces, without a Read
+	for _, b := range pieces {
+		all.add(all.size, b)
+	}
+	return all.text(r.c.size)
 }
 
 func (r *payloadReader) Read(p []byte) (int, error) {
