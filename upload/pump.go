@@ -39,16 +39,18 @@ func newPump(src io.Reader) *pump {
 	return p
 }
 
-// fill reads until b is full, or the client is slow.
+// fill reads until b is full, or the client is slow. One short Read does not make a client slow: a reader that is faster
+// than its client often meets the few bytes at the end of a segment. Two in a row do, or one where little is asked for.
 func (p *pump) fill(b []byte) (n int, err error) {
-	for n < len(b) && err == nil {
+	for short := len(b) <= probeSize; n < len(b) && err == nil; {
 		var k int
 		err = recovered(func() (err error) { k, err = p.src.Read(b[n:]); return err })
 		n += k
 		p.come.Store(int64(n))
-		if k < probeSize {
+		if k < probeSize && short {
 			break
 		}
+		short = k < probeSize
 	}
 	return n, err
 }

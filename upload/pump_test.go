@@ -28,8 +28,9 @@ func TestPumpFillsSlabs(t *testing.T) {
 		want []int // bytes of each hand-over
 	}{
 		{pieces{slab / 4, slab / 4, slab / 2, slab, slab / 2, slab / 2}, []int{slab, slab, slab}},
-		{pieces{slab / 4, 100, slab}, []int{slab/4 + 100, slab}},
-		{pieces{probeSize, probeSize - 1, 1}, []int{2*probeSize - 1, 1}},
+		{pieces{slab / 4, 100, slab / 2, 100, slab/4 - 200, slab}, []int{slab, slab}},
+		{pieces{slab / 4, 100, 100, slab}, []int{slab/4 + 200, slab}},
+		{pieces{probeSize, probeSize - 1, 1, 1, 1}, []int{2 * probeSize, 2}},
 	} {
 		body := c.body
 		p := newPump(&body)
