@@ -39,8 +39,9 @@ func newPump(src io.Reader) *pump {
 	return p
 }
 
-// fill reads until b is full, or the client is slow. One short Read does not make a client slow: a reader that is faster
-// than its client often meets the few bytes at the end of a segment. Two in a row do, or one where little is asked for.
+// fill reads until b is full, or the client is slow. One short Read does not make a client slow: a reader that is
+// faster than its client often meets the few bytes at the end of a segment. Two in a row do, or one where little is
+// asked for.
 func (p *pump) fill(b []byte) (n int, err error) {
 	for short := len(b) <= probeSize; n < len(b) && err == nil; {
 		var k int
