@@ -24,7 +24,7 @@ func (r *reader) process(c *Config) {
 	r.group = "The process"
 	c.MemoryLimit = r.get("GOMEMLIMIT",
 		"the limit of the Go heap, as the Go runtime reads it (such as `1GiB`); without it, the service sets "+
-			"`MEMORY_BUDGET` plus 128 MiB", "") != ""
+			"128 MiB and 50 KiB for each of `MAX_CONNECTIONS`; clients' bytes are not in that heap", "") != ""
 	either := func(name, meaning string) string {
 		upper, lower := r.get(name, meaning, ""), r.get(strings.ToLower(name), "another name for it", "")
 		return cmp.Or(upper, lower)

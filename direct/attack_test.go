@@ -103,8 +103,7 @@ func TestURLRunsOut(t *testing.T) {
 		id := w.begin(5, "")
 		part := w.sign(id, 1)[0]
 		w.waitFor("a refusal", func() bool {
-			status,
-				_ := w.put(part, []byte("right"))
+			status, _ := w.put(part, []byte("right"))
 			return status == http.StatusForbidden
 		})
 		if status, _ := w.put(w.sign(id, 1)[0], []byte("right")); status != http.StatusOK {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -32,17 +33,20 @@ const (
 // openConnections makes the limits of connections.
 func (s *server) openConnections() {
 	c := s.config
-	most := func() int { return c.Connections.Most }
-	if c.Connections.Most == 0 {
-		most = func() int { return connectionsFor(openFiles()) }
-	} else if room := connectionsFor(openFiles()); c.Connections.Most > room {
+	if room := connectionsFor(openFiles()); c.Connections.Most > room {
 		s.log.Warn("MAX_CONNECTIONS exceeds what the limit of open files allows", "max_connections", c.Connections.Most,
 			"allowed", room)
 	}
 	s.connections = limit.NewConnections(limit.ConnectionSettings{
-		Most: most, PerClient: c.Connections.PerClient, Proxies: c.TrustedProxies, Refuse: s.refuseConnection,
+		Most:      func() int { return mostConnections(c.Connections) },
+		PerClient: c.Connections.PerClient, Proxies: c.TrustedProxies, Refuse: s.refuseConnection,
 		HTTP2: mostHTTP2(c.MemoryBudget),
 	})
+}
+
+// mostConnections returns how many connections clients may have at the same time.
+func mostConnections(c config.Connections) int {
+	return cmp.Or(c.Most, connectionsFor(openFiles()))
 }
 
 // openFiles returns the process's limit of file descriptors, which Go has already raised as far as possible.

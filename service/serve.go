@@ -103,21 +103,23 @@ func (s *server) checkMemory(context.Context) error {
 			ErrSettings, least, c.MaxFileSize, upload.PartSize(c.MaxFileSize))
 	}
 	if !c.MemoryLimit {
-		most := c.MemoryBudget
-		if c.TLS.On() {
-			most += int64(mostHTTP2(c.MemoryBudget)) * connectionWindow
-		}
-		limitHeap(most)
+		debug.SetMemoryLimit(heapLimit(c, mostConnections(c.Connections)))
 	}
 	return nil
 }
 
-// limitHeap makes the garbage collector work harder before the heap grows much beyond the memory for clients' bytes.
-// By default garbage may grow in proportion to the heap, which is large when the budget is used up. The rest is for
-// connections: some 50 KiB for each of thousands.
-func limitHeap(budget int64) {
-	const rest = 128 << 20
-	debug.SetMemoryLimit(budget + rest)
+// heapLimit is where the garbage collector starts to work harder, in bytes. By default garbage may grow in proportion to
+// what is used. Clients' bytes count only where they are in the heap.
+func heapLimit(c config.Config, connections int) int64 {
+	const rest, perConnection = 128 << 20, 50 << 10
+	most := rest + perConnection*int64(connections)
+	if upload.MemoryInHeap {
+		most += c.MemoryBudget
+	}
+	if c.TLS.On() {
+		most += int64(mostHTTP2(c.MemoryBudget)) * connectionWindow
+	}
+	return most
 }
 
 // open opens the traces, the database and the store.

@@ -86,6 +86,9 @@ func NewHandler(o Options) (*Handler, error) {
 		Logger:             xslog.New(xslog.NewTextHandler(io.Discard, nil)),
 		NetworkTimeout:     o.ReadTimeout,
 		AcquireLockTimeout: lockTimeout,
+		// tusd keeps each request for this time after its end, 10 s by default, so that a store may go on with it. What
+		// the engine must finish does not depend on the request's context.
+		GracefulRequestCompletionTimeout: time.Nanosecond,
 		PreUploadCreateCallback: func(e handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
 			id, err := o.begin(e)
 			return handler.HTTPResponse{}, handler.FileInfoChanges{ID: string(id)}, fail(e.Context, err)

@@ -99,6 +99,9 @@ const DefaultMemory = 256 << 20
 // MemoryFor returns the least Memory with which parts of a size can be sent, in bytes.
 func MemoryFor(partSize int64) int64 { return 2*partSize + 16*memory.LargeSlab }
 
+// MemoryInHeap says that the bytes within Memory are in the garbage collector's heap.
+const MemoryInHeap = memory.InHeap
+
 // Engine moves the bytes of uploads. Its methods may be called from several goroutines; the lease serializes those on
 // one upload.
 type Engine struct {

@@ -2,6 +2,9 @@
 
 package memory
 
+// InHeap says that slabs are in the garbage collector's heap.
+const InHeap = true
+
 // blocks are of the heap: where the system has no mmap, and for the race detector, which sees no other memory.
 type blocks struct{}
 

@@ -4,6 +4,9 @@ package memory
 
 import "golang.org/x/sys/unix"
 
+// InHeap says that slabs are in the garbage collector's heap.
+const InHeap = false
+
 // blocks is memory of the system's.
 type blocks struct{ all [][]byte }
 
