@@ -130,14 +130,15 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// Whoever imports the package gets two small libraries with it, and nothing of the service.
+// Whoever imports the package gets three small libraries with it, and nothing of the service.
 func TestWhatTheImportBrings(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}",
 		".").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"github.com/cenkalti/backoff/v5", "github.com/dunglas/httpsfv", "holdfast/client"}
+	want := []string{"github.com/cenkalti/backoff/v5", "github.com/dunglas/httpsfv", "golang.org/x/sync/errgroup",
+		"holdfast/client"}
 	if got := strings.Fields(string(out)); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -40,7 +40,7 @@ func (x *exchange) store(check upload.Check, told *interim) error {
 	told.from(u.Offset)
 	start := u.Offset
 	_, err := x.session.Append(start, upload.Body{
-		Reader:    &source{x: x, start: start},
+		Reader:    &source{x: x, before: *u},
 		Length:    x.r.ContentLength,
 		Interrupt: x.body.Interrupt,
 		Cut:       x.body.Cut,
@@ -101,8 +101,8 @@ func (x *exchange) appended(status int) error {
 // source is the body as the engine reads it. Where it breaks off it ends like any other body, so that the bytes that
 // arrived are kept; Cut tells the engine.
 type source struct {
-	x     *exchange
-	start int64 // the upload's offset before the body
+	x      *exchange
+	before file.Upload // as it was before the body: the engine reads ahead, and changes the row meanwhile
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -112,8 +112,8 @@ func (s *source) Read(p []byte) (int, error) {
 		return n, err
 	case s.x.body.Cut():
 		return n, io.EOF
-	case s.x.complete || s.start+s.x.body.Count() == s.x.upload.Size && !s.x.upload.Deferred:
-		if err := s.x.mayFinish(); err != nil {
+	case s.x.complete || s.before.Offset+s.x.body.Count() == s.before.Size && !s.before.Deferred:
+		if err := s.x.mayFinish(&s.before); err != nil {
 			return n, err
 		}
 	}
@@ -122,10 +122,10 @@ func (s *source) Read(p []byte) (int, error) {
 
 // mayFinish checks again that the client may complete the upload: a long body may outlast its permissions (section
 // 12). The commit compares the quota.
-func (x *exchange) mayFinish() error {
+func (x *exchange) mayFinish(u *file.Upload) error {
 	who, err := x.h.Identify(x.r)
 	if err != nil {
 		return err
 	}
-	return access.Upload(who, x.upload)
+	return access.Upload(who, u)
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"holdfast/config"
 	"holdfast/limit"
 	"holdfast/problem"
 )

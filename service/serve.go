@@ -108,8 +108,8 @@ func (s *server) checkMemory(context.Context) error {
 	return nil
 }
 
-// heapLimit is where the garbage collector starts to work harder, in bytes. By default garbage may grow in proportion to
-// what is used. Clients' bytes count only where they are in the heap.
+// heapLimit is where the garbage collector starts to work harder, in bytes. By default garbage may grow in proportion
+// to what is used. Clients' bytes count only where they are in the heap.
 func heapLimit(c config.Config, connections int) int64 {
 	const rest, perConnection = 128 << 20, 50 << 10
 	most := rest + perConnection*int64(connections)

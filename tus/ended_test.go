@@ -24,7 +24,7 @@ func TestNothingStaysOfARequest(t *testing.T) {
 			if kept = bytes.Count(stacks, waiting); kept < requests/2 {
 				return
 			}
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond) // until tusd has let go of them
 		}
 		t.Errorf("tusd keeps %d of %d requests", kept, requests)
 	})

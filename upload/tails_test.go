@@ -242,10 +242,10 @@ func TestPayloadReader(t *testing.T) {
 			Key: u.Tails[3].Key}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadAll(again()); !errors.Is(err, file.ErrStorageRead) {
+		if _, err := io.ReadAll(again()); !errors.Is(err, file.ErrLost) {
 			t.Error(err)
 		}
-		if err := end(); !errors.Is(err, file.ErrStorageRead) {
+		if err := end(); !errors.Is(err, file.ErrLost) {
 			t.Error("what could not be read is not the call's fault:", err)
 		}
 	})

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"holdfast/internal/test/pgtest"
 )
 
 // onDisk prepares a server whose data is on a disk of a given size, such as "48m", and returns the path at which the
@@ -138,8 +140,9 @@ func TestMinFreeSpace(t *testing.T) {
 	t.Parallel()
 	b := startBacking(t)
 	all := servers(b.pg, b.s3)
+	own := servers(pgtest.Start(t), b.s3) // another database: one belongs to one store
 	only := func(prefixes ...string) (env []string) {
-		for _, e := range all {
+		for _, e := range own {
 			for _, p := range prefixes {
 				if strings.HasPrefix(e, p) {
 					env = append(env, e)

@@ -25,8 +25,8 @@ func TestFreeSlabs(t *testing.T) {
 			synctest.Wait()
 			s.put(s.get(LargeSlab))
 		}
-		if s.warm != LargeSlab {
-			t.Errorf("%d bytes are warm, want the slab that is in use now and then", s.warm)
+		if warm := s.has(); warm != LargeSlab {
+			t.Errorf("%d bytes are warm, want the slab that is in use now and then", warm)
 		}
 		time.Sleep(3 * coolAfter)
 		synctest.Wait()
@@ -35,6 +35,13 @@ func TestFreeSlabs(t *testing.T) {
 		}
 		clear(s.get(HugeSlab)) // it has memory again
 	})
+}
+
+// has returns how many bytes of free slabs are warm.
+func (s *slabs) has() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.warm
 }
 
 // The slabs in use and the free ones together never have more memory than the budget, in whatever sizes they come.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"holdfast/file"
@@ -128,6 +129,21 @@ func (p *Plan) do(name string, kind error, call func() error) error {
 	return err
 }
 
+// valued is do for calls that return more than an error. A late call may end while others look at what its caller got:
+// they see either nothing or all of it.
+func valued[T any](p *Plan, name string, kind error, call func() (T, error)) (value T, err error) {
+	var got atomic.Pointer[T]
+	err = p.do(name, kind, func() error {
+		v, err := call()
+		got.Store(&v)
+		return err
+	})
+	if v := got.Load(); v != nil {
+		value = *v
+	}
+	return value, err
+}
+
 // over reports whether the fault has happened.
 func (p *Plan) over() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.hit != "" }
 
@@ -171,25 +187,29 @@ func (r rowsUnderFault) sql(name string, call func() error) error {
 	return r.do(name, file.ErrDatabase, call)
 }
 
-func (r rowsUnderFault) Parts(ctx context.Context, id file.ID) (p []file.Part, err error) {
+func (r rowsUnderFault) Parts(ctx context.Context, id file.ID) ([]file.Part, error) {
 	ctx = r.outlast(ctx)
-	err = r.sql("Parts", func() (err error) { p, err = r.Rows.Parts(ctx, id); return })
-	return
+	return valued(r.Plan, "Parts", file.ErrDatabase, func() ([]file.Part, error) {
+		return r.Rows.Parts(ctx, id)
+	})
 }
-func (r rowsUnderFault) Final(ctx context.Context, who file.Identity, sources []file.ID) (u *file.Upload, err error) {
+func (r rowsUnderFault) Final(ctx context.Context, who file.Identity, sources []file.ID) (*file.Upload, error) {
 	ctx = r.outlast(ctx)
-	err = r.sql("Final", func() (err error) { u, err = r.Rows.Final(ctx, who, sources); return })
-	return
+	return valued(r.Plan, "Final", file.ErrDatabase, func() (*file.Upload, error) {
+		return r.Rows.Final(ctx, who, sources)
+	})
 }
-func (r rowsUnderFault) UploadRow(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+func (r rowsUnderFault) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
 	ctx = r.outlast(ctx)
-	err = r.sql("UploadRow", func() (err error) { u, err = r.Rows.UploadRow(ctx, id); return })
-	return
+	return valued(r.Plan, "UploadRow", file.ErrDatabase, func() (*file.Upload, error) {
+		return r.Rows.UploadRow(ctx, id)
+	})
 }
-func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence, size int64) (n int32, err error) {
+func (r rowsUnderFault) TakePart(ctx context.Context, f file.Fence, size int64) (int32, error) {
 	ctx = r.outlast(ctx)
-	err = r.sql("TakePart", func() (err error) { n, err = r.Rows.TakePart(ctx, f, size); return })
-	return
+	return valued(r.Plan, "TakePart", file.ErrDatabase, func() (int32, error) {
+		return r.Rows.TakePart(ctx, f, size)
+	})
 }
 func (r rowsUnderFault) DropMultipart(ctx context.Context, f file.Fence) error {
 	ctx = r.outlast(ctx)
@@ -200,10 +220,11 @@ func (r rowsUnderFault) SetMultipart(ctx context.Context, f file.Fence, key stri
 	ctx = r.outlast(ctx)
 	return r.sql("SetMultipart", func() error { return r.Rows.SetMultipart(ctx, f, key, m, partSize) })
 }
-func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) (at time.Time, err error) {
+func (r rowsUnderFault) Commit(ctx context.Context, f file.Fence, p file.Progress) (time.Time, error) {
 	ctx = r.outlast(ctx)
-	err = r.sql("Commit", func() (err error) { at, err = r.Rows.Commit(ctx, f, p); return })
-	return
+	return valued(r.Plan, "Commit", file.ErrDatabase, func() (time.Time, error) {
+		return r.Rows.Commit(ctx, f, p)
+	})
 }
 func (r rowsUnderFault) SetClaim(ctx context.Context, f file.Fence, sum []byte) error {
 	ctx = r.outlast(ctx)
@@ -221,20 +242,22 @@ func (r rowsUnderFault) DeleteUpload(ctx context.Context, f file.Fence) error {
 	ctx = r.outlast(ctx)
 	return r.sql("DeleteUpload", func() error { return r.Rows.DeleteUpload(ctx, f) })
 }
-func (r rowsUnderFault) Deleted(ctx context.Context, id file.ID) (u *file.Upload, err error) {
+func (r rowsUnderFault) Deleted(ctx context.Context, id file.ID) (*file.Upload, error) {
 	ctx = r.outlast(ctx)
-	err = r.sql("Deleted", func() (err error) { u, err = r.Rows.Deleted(ctx, id); return })
-	return
+	return valued(r.Plan, "Deleted", file.ErrDatabase, func() (*file.Upload, error) {
+		return r.Rows.Deleted(ctx, id)
+	})
 }
 func (r rowsUnderFault) ForgetUpload(ctx context.Context, id file.ID) error {
 	ctx = r.outlast(ctx)
 	return r.sql("ForgetUpload", func() error { return r.Rows.ForgetUpload(ctx, id) })
 }
-func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (u *file.Upload,
-	err error) {
+func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string,
+	ttl time.Duration) (*file.Upload, error) {
 	ctx = r.outlast(ctx)
-	err = r.sql("TakeLease", func() (err error) { u, err = r.Rows.TakeLease(ctx, id, holder, ttl); return })
-	return u, err
+	return valued(r.Plan, "TakeLease", file.ErrDatabase, func() (*file.Upload, error) {
+		return r.Rows.TakeLease(ctx, id, holder, ttl)
+	})
 }
 func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
 	ctx = r.outlast(ctx)
@@ -263,33 +286,34 @@ func (o objectsUnderFault) put(name string, call func() error) error {
 }
 
 func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string, body io.ReadSeeker,
-	size int64) (etag string, err error) {
+	size int64) (string, error) {
 	ctx = o.outlast(ctx)
 	body = o.sent(body)
-	err = o.put("Put", func() (err error) { etag, err = o.Objects.Put(ctx, at, ct, body, size); return })
-	return
+	return valued(o.Plan, "Put", file.ErrStorageWrite, func() (string, error) {
+		return o.Objects.Put(ctx, at, ct, body, size)
+	})
 }
 func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string,
-	copies bool) (m file.Multipart, err error) {
+	copies bool) (file.Multipart, error) {
 	ctx = o.outlast(ctx)
-	err = o.put("BeginMultipart", func() (err error) { m, err = o.Objects.BeginMultipart(ctx, at, ct, copies); return })
-	return
+	return valued(o.Plan, "BeginMultipart", file.ErrStorageWrite, func() (file.Multipart, error) {
+		return o.Objects.BeginMultipart(ctx, at, ct, copies)
+	})
 }
 func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, m file.Multipart, n int32, body io.ReadSeeker,
-	size int64) (p file.Part, err error) {
+	size int64) (file.Part, error) {
 	ctx = o.outlast(ctx)
 	body = o.sent(body)
-	err = o.put("PutPart", func() (err error) { p, err = o.Objects.PutPart(ctx, at, m, n, body, size); return })
-	return
+	return valued(o.Plan, "PutPart", file.ErrStorageWrite, func() (file.Part, error) {
+		return o.Objects.PutPart(ctx, at, m, n, body, size)
+	})
 }
 func (o objectsUnderFault) CopyPart(ctx context.Context, from file.Location, tag string, offset, length int64,
-	to file.Location, m file.Multipart, n int32) (p file.Part, err error) {
+	to file.Location, m file.Multipart, n int32) (file.Part, error) {
 	ctx = o.outlast(ctx)
-	err = o.put("CopyPart", func() (err error) {
-		p, err = o.Objects.CopyPart(ctx, from, tag, offset, length, to, m, n)
-		return
+	return valued(o.Plan, "CopyPart", file.ErrStorageWrite, func() (file.Part, error) {
+		return o.Objects.CopyPart(ctx, from, tag, offset, length, to, m, n)
 	})
-	return
 }
 func (o objectsUnderFault) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
 	ctx = o.outlast(ctx)
@@ -303,26 +327,22 @@ func (o objectsUnderFault) Delete(ctx context.Context, at file.Location) error {
 	ctx = o.outlast(ctx)
 	return o.put("Delete", func() error { return o.Objects.Delete(ctx, at) })
 }
-func (o objectsUnderFault) Leftovers(ctx context.Context, bucket string, id file.ID) (left storage.Left, err error) {
+func (o objectsUnderFault) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error) {
 	ctx = o.outlast(ctx)
-	err = o.do("Leftovers", file.ErrStorageRead, func() (err error) {
-		left, err = o.Objects.Leftovers(ctx, bucket, id)
-		return
+	return valued(o.Plan, "Leftovers", file.ErrStorageRead, func() (storage.Left, error) {
+		return o.Objects.Leftovers(ctx, bucket, id)
 	})
-	return
 }
-func (o objectsUnderFault) Stat(ctx context.Context, at file.Location) (s storage.Object, err error) {
+func (o objectsUnderFault) Stat(ctx context.Context, at file.Location) (storage.Object, error) {
 	ctx = o.outlast(ctx)
-	err = o.do("Stat", file.ErrStorageRead, func() (err error) { s, err = o.Objects.Stat(ctx, at); return })
-	return
+	return valued(o.Plan, "Stat", file.ErrStorageRead, func() (storage.Object, error) {
+		return o.Objects.Stat(ctx, at)
+	})
 }
 func (o objectsUnderFault) Open(ctx context.Context, at file.Location, etag string, offset,
-	length int64) (r io.ReadCloser, err error) {
+	length int64) (io.ReadCloser, error) {
 	ctx = o.outlast(ctx)
-	err = o.do("Open", file.ErrStorageRead, func() (err error) {
-		r, err = o.Objects.Open(ctx, at, etag, offset,
-			length)
-		return
+	return valued(o.Plan, "Open", file.ErrStorageRead, func() (io.ReadCloser, error) {
+		return o.Objects.Open(ctx, at, etag, offset, length)
 	})
-	return
 }
