@@ -97,7 +97,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, status int, v, 
 	var body []byte
 	var err error
 	contentType := "application/json"
-	if wantsXML(r) {
+	if asXML != nil && wantsXML(r) {
 		contentType = "application/xml"
 		body, err = xml.Marshal(asXML)
 		body = append([]byte(xml.Header), body...)

@@ -68,7 +68,7 @@ func (h *Handler) SignParts(w http.ResponseWriter, r *http.Request, id file.ID) 
 			}
 			answer.Parts[i] = signedPart{int64(put.Number), put.Size, signed}
 		}
-		return h.answer(w, r, http.StatusOK, answer, answer)
+		return h.answer(w, r, http.StatusOK, answer, nil)
 	})
 }
 
@@ -133,27 +133,42 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request, id file.ID) {
 		if err != nil {
 			return err
 		}
-		s := state{ID: id, State: stateCompleting, Name: u.Name, Type: u.Type, Size: u.Size, PartSize: u.PartSize,
-			Parts: upload.PartCount(u), Sent: []sent{}, Expires: u.Expires.UTC().Truncate(time.Second), Checksum: checksumOf(u)}
-		switch {
-		case u.State == file.Recorded:
-			s.State, s.URL = stateDone, h.fileURL(r, id)
-			w.Header().Set("Content-Location", s.URL)
-		case u.State == file.Open && !u.Complete():
-			s.State = stateOpen
-			parts, err := h.Engine.SentParts(r.Context(), u)
-			if errors.Is(err, storage.ErrNoUpload) {
-				return file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
-			}
-			if err != nil {
+		s, err := h.describe(w, r, u)
+		if errors.Is(err, storage.ErrNoUpload) { // completed or ended meanwhile, or lost
+			if u, err = h.find(r, id); err != nil {
 				return err
 			}
-			for _, p := range parts {
-				s.Sent = append(s.Sent, sent{p.Number, p.Size, p.ETag, p.CRC32})
-			}
+			s, err = h.describe(w, r, u)
+		}
+		switch {
+		case errors.Is(err, storage.ErrNoUpload):
+			return file.Refuse(file.ErrGone, "The store has lost the parts of this upload, begin a new one")
+		case err != nil:
+			return err
 		}
 		return h.answer(w, r, http.StatusOK, s, listed(s, cmp.Or(u.ETag, `"unknown"`)))
 	})
+}
+
+// describe is the state of an upload. storage.ErrNoUpload if the store does not know an open one.
+func (h *Handler) describe(w http.ResponseWriter, r *http.Request, u *file.Upload) (state, error) {
+	s := state{ID: u.ID, State: stateCompleting, Name: u.Name, Type: u.Type, Size: u.Size, PartSize: u.PartSize,
+		Parts: upload.PartCount(u), Sent: []sent{}, Expires: u.Expires.UTC().Truncate(time.Second), Checksum: checksumOf(u)}
+	switch {
+	case u.State == file.Recorded:
+		s.State, s.URL = stateDone, h.fileURL(r, u.ID)
+		w.Header().Set("Content-Location", s.URL)
+	case u.State == file.Open && !u.Complete():
+		s.State = stateOpen
+		parts, err := h.Engine.SentParts(r.Context(), u)
+		if err != nil {
+			return s, err
+		}
+		for _, p := range parts {
+			s.Sent = append(s.Sent, sent{p.Number, p.Size, p.ETag, p.CRC32})
+		}
+	}
+	return s, nil
 }
 
 func (h *Handler) fileURL(r *http.Request, id file.ID) string { return h.Base(r) + "/" + id.Escaped() }

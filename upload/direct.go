@@ -77,7 +77,10 @@ func SizeOfPart(u *file.Upload, number int64) int64 {
 func (e *Engine) SentParts(ctx context.Context, u *file.Upload) (parts []file.Part, err error) {
 	for after := int32(0); len(parts) < storage.MaxParts; {
 		page, err := e.objects.Parts(ctx, u.Location, u.Multipart, after)
-		if err != nil {
+		switch {
+		case errors.Is(err, storage.ErrNoBucket): // there may be another store behind the address
+			return nil, fmt.Errorf("list parts: %w: %w", file.ErrStorageRead, notMissing(err))
+		case err != nil:
 			return nil, err
 		}
 		if len(page) == 0 {

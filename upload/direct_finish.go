@@ -46,7 +46,7 @@ func (e *Engine) CompleteDirect(ctx context.Context, id file.ID) (*file.Upload, 
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("complete %s: %w", id, file.ErrLocked)
 		}
-		if u.Held && u.State == file.Completing { // by a request that completes it, on this replica or another
+		if u.Held { // by a request that completes it, on this replica or another: to take the lease would interrupt that
 			pauseCompletion(ctx)
 			continue
 		}
@@ -77,7 +77,11 @@ func (e *Engine) tryComplete(ctx context.Context, id file.ID) error {
 	done := make(chan error, 1)
 	e.background.Go(func() {
 		defer s.Close()
-		done <- recovered(func() error { return s.finishUnless(interrupted) })
+		err := recovered(func() error { return s.finishUnless(interrupted) })
+		if err != nil && ctx.Err() != nil {
+			e.log.Warn("completing a direct upload failed after its request had ended", "upload", id, "error", err)
+		}
+		done <- err
 	})
 	select {
 	case err := <-done:
@@ -118,8 +122,11 @@ func (e *Engine) mendDirect(ctx context.Context, u *file.Upload) (outcome string
 	ctx, cancel := context.WithTimeout(ctx, mendPatience)
 	defer cancel()
 	result := e.tryComplete(ctx, u.ID)
-	if result == nil || ctx.Err() != nil {
-		return "finished", result
+	switch {
+	case ctx.Err() != nil: // it goes on
+		return "", nil
+	case result == nil:
+		return "finished", nil
 	}
 	s, err := e.Take(ctx, u.ID, nil)
 	if err != nil {

@@ -181,8 +181,11 @@ func (e *Engine) LetGo() {
 // Stopping reports whether LetGo was called.
 func (e *Engine) Stopping() bool { return e.leases.isStopping() }
 
-// Wait waits for everything that runs in the background.
-func (e *Engine) Wait() { e.background.Wait() }
+// Wait waits for everything that runs in the background. Sums of files are computed by the next process.
+func (e *Engine) Wait() {
+	e.direct.stop()
+	e.background.Wait()
+}
 
 // Moving returns file.ErrBusy if requests wait for memory and none of them gets any.
 func (e *Engine) Moving(context.Context) error { return e.memory.Moving() }

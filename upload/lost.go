@@ -60,7 +60,10 @@ func (e *Engine) isDamaged(ctx context.Context, u *file.Upload, parts []file.Par
 			return err == nil && len(missing) > 0
 		}
 		for _, p := range page {
-			if after = max(after, p.Number); missing[p.Number] == p.ETag {
+			if p.Number <= after { // such a list may never end, and says nothing
+				return false
+			}
+			if after = p.Number; missing[p.Number] == p.ETag {
 				delete(missing, p.Number)
 			}
 		}

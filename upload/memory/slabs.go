@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"os"
 	"sync"
 	"time"
 )
@@ -33,6 +34,7 @@ const coolAfter = time.Second
 // become cold.
 type slabs struct {
 	limit  int64
+	page   int     // bytes of memory that the system takes back at once: a smaller slab shares them with others
 	blocks *blocks // what the slabs are cut from
 
 	mu      sync.Mutex
@@ -47,7 +49,7 @@ type slabs struct {
 type shelf struct{ warm, cold [][]byte }
 
 func newSlabs(limit int64) *slabs {
-	s := &slabs{limit: limit, blocks: &blocks{}, shelves: make(map[int]*shelf)}
+	s := &slabs{limit: limit, page: os.Getpagesize(), blocks: &blocks{}, shelves: make(map[int]*shelf)}
 	for size := SmallSlab; size <= HugeSlab; size *= Step {
 		s.shelves[size] = &shelf{}
 	}
@@ -98,9 +100,9 @@ func (s *slabs) look() {
 }
 
 // cool gives the memory of warm slabs back to the system: of n bytes, or a slab more. The largest go first, as that
-// takes the fewest calls.
+// takes the fewest calls. Slabs that are smaller than a page stay warm.
 func (s *slabs) cool(n int64) {
-	for size := HugeSlab; size >= SmallSlab; size /= Step {
+	for size := HugeSlab; size >= max(SmallSlab, s.page); size /= Step {
 		free := s.shelves[size]
 		for n > 0 && len(free.warm) > 0 {
 			b := free.warm[0]

@@ -64,6 +64,27 @@ func TestFreeSlabsStayWithinTheBudget(t *testing.T) {
 	})
 }
 
+// A slab that shares a page with others stays as it is: the system takes back whole pages, of 4 to 64 KiB.
+func TestFreeSlabsOfLargePages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlabs(4 * HugeSlab)
+		s.page = 64 << 10
+		for _, size := range []int{SmallSlab, MiddleSlab, LargeSlab} {
+			b := s.get(size)
+			b[0] = 1
+			s.put(b)
+		}
+		time.Sleep(3 * coolAfter)
+		synctest.Wait()
+		if warm := s.has(); warm != SmallSlab+MiddleSlab {
+			t.Errorf("%d bytes are warm, want the slabs that are smaller than a page", warm)
+		}
+		if s.get(SmallSlab)[0] != 1 || s.get(MiddleSlab)[0] != 1 {
+			t.Error("a slab that shares its page was given back")
+		}
+	})
+}
+
 // A large slab with a few bytes becomes a small one, unless another buffer has its first bytes.
 func TestFit(t *testing.T) {
 	b := New(4*HugeSlab, time.Hour, ignore)
