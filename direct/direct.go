@@ -52,8 +52,6 @@ const (
 	maxBatch = 500
 	// DefaultCompleteWait is less than proxies wait for an answer.
 	DefaultCompleteWait = 25 * time.Second
-	// lockTimeout is the longest that a request waits for another one to let go.
-	lockTimeout = 18 * time.Second
 )
 
 // Handler is the endpoint. Its methods expect the caller's identity in the request's context.
@@ -246,7 +244,7 @@ func (h *Handler) Cancel(w http.ResponseWriter, r *http.Request, id file.ID) {
 		if _, err := h.find(r, id); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), lockTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), upload.TakeTimeout)
 		defer cancel()
 		s, err := h.Engine.Take(ctx, id, nil)
 		if err != nil {

@@ -46,9 +46,6 @@ type Options struct {
 	MaxAge time.Duration
 }
 
-// lockTimeout is the longest that a request waits for another request to release the upload.
-const lockTimeout = 18 * time.Second
-
 // Handler is the endpoint. ServeHTTP expects paths with the prefix cut: "/" for creation, "/{id}" for an upload.
 type Handler struct{ Options }
 
@@ -217,7 +214,7 @@ func (x *exchange) isUnfinished(id file.ID) bool {
 
 // take waits for the lease. The request that holds it is asked to end (section 4.6).
 func (x *exchange) take() error {
-	ctx, cancel := context.WithTimeout(x.r.Context(), lockTimeout)
+	ctx, cancel := context.WithTimeout(x.r.Context(), upload.TakeTimeout)
 	defer cancel()
 	s, err := x.h.Engine.Take(ctx, x.upload.ID, x.body.Interrupt)
 	if err != nil {

@@ -53,9 +53,6 @@ type Limits interface {
 	Part(*http.Request, file.Identity) error
 }
 
-// lockTimeout is the longest that a request waits for another request to release the upload.
-const lockTimeout = 18 * time.Second
-
 // Handler is the tus endpoint (tus 1.0.0 core, creation, creation-with-upload, creation-defer-length, termination,
 // checksum, checksum-trailer, expiration, concatenation; and the IETF's draft as far as tusd supports it). It expects
 // paths without the prefix: "/" for creation, "/{id}" for an upload.
@@ -85,7 +82,7 @@ func NewHandler(o Options) (*Handler, error) {
 		// The edge logs one line per request; tusd would log one for each step of each request.
 		Logger:             xslog.New(xslog.NewTextHandler(io.Discard, nil)),
 		NetworkTimeout:     o.ReadTimeout,
-		AcquireLockTimeout: lockTimeout,
+		AcquireLockTimeout: upload.TakeTimeout,
 		// tusd keeps each request for this time after its end, 10 s by default, so that a store may go on with it. What
 		// the engine must finish does not depend on the request's context.
 		GracefulRequestCompletionTimeout: time.Nanosecond,
@@ -280,7 +277,7 @@ func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) e
 		return err
 	}
 	c.Sources = x.sources
-	ctx, cancel := context.WithTimeout(r.Context(), lockTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), upload.TakeTimeout)
 	defer cancel()
 	u, err := h.Engine.Concatenate(ctx, who, c)
 	if err != nil {

@@ -21,6 +21,9 @@ type Session struct {
 	u      *file.Upload
 }
 
+// TakeTimeout is the longest that a request should wait for another request to release an upload.
+const TakeTimeout = 18 * time.Second
+
 // Take waits until ctx ends for the lease on an upload, and asks its holder to let go. letGo is called when others ask
 // for this session's lease: it should cause the session to commit what it has and to close; nil if the session is
 // short anyway. It may be called from another goroutine, and more than once. The error is file.ErrLocked if the holder

@@ -35,9 +35,6 @@ var (
 	errDown = errors.New("no server answers")
 )
 
-// lockTimeout is as in package tus.
-const lockTimeout = 18 * time.Second
-
 // do makes a request, and returns the error that the client sees.
 func (c *client) do(engine int, req request, b *body, serve func(context.Context, *proc) error) error {
 	p := c.w.proc(engine)
@@ -140,7 +137,7 @@ func (c *client) claim() []byte {
 
 // take takes the lease like a request for an existing upload.
 func (c *client) take(ctx context.Context, p *proc, letGo func()) (*upload.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	ctx, cancel := context.WithTimeout(ctx, upload.TakeTimeout)
 	defer cancel()
 	x := &waiter{id: c.id, p: p}
 	c.w.wait(x, true)

@@ -114,7 +114,7 @@ func (c *client) concatenate() {
 	for n := 0; n < tries && !c.done && !c.over; n++ {
 		var id file.ID
 		err := c.do(n, request{name: c.Name}, nil, func(ctx context.Context, p *proc) error {
-			ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+			ctx, cancel := context.WithTimeout(ctx, upload.TakeTimeout)
 			defer cancel()
 			u, err := p.engine.Concatenate(ctx, c.who(), creation)
 			if err == nil {

@@ -23,14 +23,13 @@ import (
 	"holdfast/storage"
 )
 
-// The SDK copies a body through buffers of 32 KiB, and a small one costs it more than the bytes do. So what is in
-// memory
-// (storage.InMemory) leaves over plain HTTP/1.1 by the connections of reader: one signature, the CRC32 as a header, and
-// header and bytes in one system call (writev). Everything that can happen on the way is what it is with the SDK: the
-// same errors (RequestSendError without an answer, ResponseError with one), the same retries, the same time limits.
+// The SDK copies a body through buffers of 32 KiB, and a small one costs it more than the bytes do. Bodies in memory
+// (storage.InMemory) are therefore sent over plain HTTP/1.1, on the connections of reader: one signature, the CRC32 as a
+// header, and header and bytes in one system call (writev). Callers see no difference: errors (RequestSendError without
+// an answer, ResponseError with one), retries and time limits are the SDK's.
 
 const (
-	// stallLooks is how often a write that waits is looked after within limits.stallWrite.
+	// stallLooks is how many write deadlines make limits.stallWrite: at each it is checked whether bytes were taken.
 	stallLooks = 4
 	// lastWords is how long an answer is waited for after the connection has refused more bytes.
 	lastWords = time.Second
@@ -185,7 +184,7 @@ func (w *wire) answer(req *http.Request) (*http.Response, error) {
 func (w *wire) push(all net.Buffers, answered <-chan struct{}, stall time.Duration) error {
 	for idle := 0; ; {
 		w.SetWriteDeadline(time.Now().Add(stall / stallLooks))
-		// Whoever ends this has set a deadline before, which the line above may have moved, or sets one now.
+		// An answer, or the end of ctx, sets a deadline in the past. If that was before the line above, it is seen here.
 		select {
 		case <-answered:
 			return errAnswered
