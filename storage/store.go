@@ -152,9 +152,9 @@ type Store interface {
 	// Delete removes an object. ErrHeld while a backup is made.
 	Delete(ctx context.Context, at file.Location) error
 
-	// BeginMultipart begins a multipart upload. copies says that parts will be copied, or sent by others without their
-	// checksums.
-	BeginMultipart(ctx context.Context, at file.Location, contentType string, copies bool) (file.Multipart, error)
+	// BeginMultipart begins a multipart upload. withoutSums says that parts will come without a CRC32: copied, or sent by
+	// clients.
+	BeginMultipart(ctx context.Context, at file.Location, contentType string, withoutSums bool) (file.Multipart, error)
 	// PutPart stores one part. Parts may be stored in any order and at the same time; numbers may have gaps. body must
 	// stand at its beginning and hold size bytes; it is not read any more when PutPart has returned. The returned part is
 	// for Complete; its Offset is the caller's to set.

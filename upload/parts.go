@@ -69,11 +69,10 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 	return number, err
 }
 
-// beginMultipart begins the multipart upload, and notes it in the row. copies says that parts will be copied, or come
-// without a checksum.
-func (e *Engine) beginMultipart(ctx context.Context, u *file.Upload, copies bool) error {
+// beginMultipart begins the multipart upload, and notes it in the row. withoutSums: see storage.Store.
+func (e *Engine) beginMultipart(ctx context.Context, u *file.Upload, withoutSums bool) error {
 	at := e.place(u)
-	m, err := e.objects.BeginMultipart(ctx, at, u.Type, copies)
+	m, err := e.objects.BeginMultipart(ctx, at, u.Type, withoutSums)
 	if err != nil {
 		return err
 	}

@@ -96,11 +96,11 @@ type closing struct {
 
 func (c closing) Close() error { c.cancel(); return c.ReadCloser.Close() }
 
-func (o objects) BeginMultipart(ctx context.Context, at file.Location, kind string, copies bool) (file.Multipart,
+func (o objects) BeginMultipart(ctx context.Context, at file.Location, kind string, withoutSums bool) (file.Multipart,
 	error) {
 	ctx, cancel := o.p.join(o.p.thaw(ctx))
 	defer cancel()
-	return o.Store.BeginMultipart(ctx, at, kind, copies)
+	return o.Store.BeginMultipart(ctx, at, kind, withoutSums)
 }
 
 func (o objects) PutPart(ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker,

@@ -18,12 +18,12 @@ import (
 
 // BeginMultipart implements storage.Store.
 func (s *Store) BeginMultipart(
-	ctx context.Context, at file.Location, contentType string, copies bool,
+	ctx context.Context, at file.Location, contentType string, withoutSums bool,
 ) (m file.Multipart, err error) {
 	err = s.call(ctx, "CreateMultipartUpload", "begin multipart upload", file.ErrStorageWrite,
 		func(ctx context.Context) error {
 			return s.write(0, func() error {
-				m = file.Multipart{ID: string(file.NewID()), Sums: !copies}
+				m = file.Multipart{ID: string(file.NewID()), Sums: !withoutSums}
 				return s.begin(ctx, at.Bucket, record{Key: at.Key, Type: contentType, Upload: m.ID})
 			})
 		})

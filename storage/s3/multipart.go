@@ -19,11 +19,11 @@ import (
 // them in the end, and does not compute a sum of its own over every byte instead, as some do. Where parts will be
 // copied it is not told: versitygw gives a copied part the sum of its whole source.
 func (c *Client) BeginMultipart(
-	ctx context.Context, at file.Location, contentType string, copies bool,
+	ctx context.Context, at file.Location, contentType string, withoutSums bool,
 ) (m file.Multipart, err error) {
 	err = c.write(ctx, "begin multipart upload", at.Bucket, c.limits.writing(0), func(ctx context.Context) error {
 		in := &s3.CreateMultipartUploadInput{Bucket: &at.Bucket, Key: &at.Key, ContentType: &contentType}
-		if m.Sums = !c.quirks.NoChecksums && !copies; m.Sums {
+		if m.Sums = !c.quirks.NoChecksums && !withoutSums; m.Sums {
 			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 		}
 		out, err := c.s3.CreateMultipartUpload(ctx, in)

@@ -294,10 +294,10 @@ func (o objectsUnderFault) Put(ctx context.Context, at file.Location, ct string,
 	})
 }
 func (o objectsUnderFault) BeginMultipart(ctx context.Context, at file.Location, ct string,
-	copies bool) (file.Multipart, error) {
+	withoutSums bool) (file.Multipart, error) {
 	ctx = o.outlast(ctx)
 	return valued(o.Plan, "BeginMultipart", file.ErrStorageWrite, func() (file.Multipart, error) {
-		return o.Objects.BeginMultipart(ctx, at, ct, copies)
+		return o.Objects.BeginMultipart(ctx, at, ct, withoutSums)
 	})
 }
 func (o objectsUnderFault) PutPart(ctx context.Context, at file.Location, m file.Multipart, n int32, body io.ReadSeeker,
