@@ -24,9 +24,9 @@ import (
 )
 
 // The SDK copies a body through buffers of 32 KiB, and a small one costs it more than the bytes do. Bodies in memory
-// (storage.InMemory) are therefore sent over plain HTTP/1.1, on the connections of reader: one signature, the CRC32 as a
-// header, and header and bytes in one system call (writev). Callers see no difference: errors (RequestSendError without
-// an answer, ResponseError with one), retries and time limits are the SDK's.
+// (storage.InMemory) are therefore sent over plain HTTP/1.1, on the connections of reader: one signature, the CRC32 as
+// a header, and header and bytes in one system call (writev). Callers see no difference: errors (RequestSendError
+// without an answer, ResponseError with one), retries and time limits are the SDK's.
 
 const (
 	// stallLooks is how many write deadlines make limits.stallWrite: at each it is checked whether bytes were taken.
