@@ -13,36 +13,22 @@ import (
 
 	"holdfast/file"
 	"holdfast/internal/test/clamtest"
+	"holdfast/internal/test/testproc"
 )
 
 // answering is a clamd that gives the same answer for every file, after it has received all of it.
 func answering(t *testing.T, says string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
+	return testproc.Listen(t, func(c net.Conn) {
+		io.CopyN(io.Discard, c, int64(len("zINSTREAM\x00")))
+		for n := uint32(1); n > 0; {
+			if binary.Read(c, binary.BigEndian, &n) != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				io.CopyN(io.Discard, c, int64(len("zINSTREAM\x00")))
-				for n := uint32(1); n > 0; {
-					if binary.Read(c, binary.BigEndian, &n) != nil {
-						return
-					}
-					io.CopyN(io.Discard, c, int64(n))
-				}
-				io.WriteString(c, says)
-			}()
+			io.CopyN(io.Discard, c, int64(n))
 		}
-	}()
-	return l.Addr().String()
+		io.WriteString(c, says)
+	})
 }
 
 // Only a single verdict of clamd counts; nothing else is taken for "clean".

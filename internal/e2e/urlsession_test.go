@@ -159,11 +159,19 @@ func TestURLSession(t *testing.T) {
 	t.Parallel()
 	s, seed := start(t), rand.Uint64()
 	t.Logf("seed %d", seed)
+	runURLSessions(t, s, seed, func(*urlSession) {})
+}
+
+// runURLSessions uploads files of several sizes by each version that Apple's systems speak, over lines that are cut.
+// with completes a session before it runs.
+func runURLSessions(t *testing.T, s *server, seed uint64, with func(*urlSession)) {
+	t.Helper()
 	cuts, acked := 0, 0
 	for i, version := range appleVersions {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		for _, size := range []int{0, 1000, 9*mebi + r.IntN(9*mebi), 20 * mebi} {
 			u := &urlSession{draft: draft{s, version}, t: t, rand: r, content: random(size)}
+			with(u)
 			if url := u.run(); t.Failed() {
 				return
 			} else if s.holds(t, url, u.content); u.acked > 0 {

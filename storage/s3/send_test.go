@@ -17,6 +17,7 @@ import (
 
 	"holdfast/file"
 	"holdfast/internal/test/s3test"
+	"holdfast/internal/test/testproc"
 	"holdfast/storage"
 	"holdfast/storage/storagetest"
 )
@@ -173,26 +174,11 @@ func TestSendSigns(t *testing.T) {
 
 // raw is a server of one connection after the other, which answers by itself.
 func raw(t *testing.T, answer func(*bufio.Reader, net.Conn)) *Client {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				answer(bufio.NewReader(conn), conn)
-			}()
-		}
-	}()
+	t.Helper()
+	address := testproc.Listen(t, func(conn net.Conn) { answer(bufio.NewReader(conn), conn) })
 	limits := shortLimits
 	limits.write, limits.stallRead, limits.stallWrite = time.Hour, time.Hour, time.Hour // nothing here may wait for them
-	c := New(Options{Endpoint: "http://" + l.Addr().String(), Region: "us-east-1", AccessKey: "a", SecretKey: "s",
+	c := New(Options{Endpoint: "http://" + address, Region: "us-east-1", AccessKey: "a", SecretKey: "s",
 		Signing: Unsigned, limits: limits})
 	t.Cleanup(c.Close)
 	return c

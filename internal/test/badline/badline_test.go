@@ -3,6 +3,7 @@ package badline
 import (
 	"bytes"
 	"errors"
+	"holdfast/internal/test/testproc"
 	"io"
 	"net"
 	"os"
@@ -15,25 +16,10 @@ import (
 // echo is an upstream that sends back what it receives.
 func echo(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				io.Copy(struct{ io.Writer }{c}, c)
-				c.(*net.TCPConn).CloseWrite()
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return testproc.Listen(t, func(c net.Conn) {
+		io.Copy(struct{ io.Writer }{c}, c)
+		c.(*net.TCPConn).CloseWrite()
+	})
 }
 
 // call opens a connection over the line.
