@@ -23,6 +23,20 @@ function refusals(page) {
   return seen;
 }
 
+/**
+ * Uses up the user's limit from elsewhere until the page has been refused once: on a busy machine the page alone might be
+ * too slow to reach it. Its uploads get no bytes, so they become no files.
+ */
+async function uploadElsewhere(token, refused) {
+  const headers = { 'Authorization': `Bearer ${token}`, 'Tus-Resumable': '1.0.0', 'Upload-Length': '1' };
+  for (const end = Date.now() + 120_000; refused.count === 0 && Date.now() < end;) {
+    const { status } = await fetch(stage.holdfast.tus, { method: 'POST', headers });
+    assert.ok(status === 201 || status === 429, `POST: ${status}`);
+    if (status === 429) await new Promise((next) => setTimeout(next, 50));
+  }
+  assert.ok(refused.count > 0, 'the page reached the limit');
+}
+
 /** Waits until a user has all of these files, and checks the content of one. */
 async function arrived(page, token, files) {
   const headers = { Authorization: `Bearer ${token}` };
@@ -40,10 +54,11 @@ for (const name of ['tus-js-client', 'uppy']) {
     const { body, choose, goOn } = uploaders[name];
     const [token, refused] = [await newUser(), refusals(page)];
     await open(page, name, { body, script: snippet(name), values: { token } });
+    const limited = uploadElsewhere(token, refused);
     await choose(page, many(20));
     await goOn(page);
+    await limited;
     await arrived(page, token, many(20));
-    assert.ok(refused.count > 0, 'the limit was reached');
   });
 }
 
@@ -60,11 +75,12 @@ scene('tus-js-client with four files over four connections each', async (page) =
 scene('the page with Uppy takes forty files at once', async (page) => {
   const [token, refused] = [await newUser(), refusals(page)];
   await page.goto(`${stage.site}/#token=${token}`);
+  const limited = uploadElsewhere(token, refused);
   await uppy.choose(page, many(40));
   await uppy.start(page);
+  await limited;
   await arrived(page, token, many(40));
   await uppy.finished(page);
-  assert.ok(refused.count > 0, 'the limit was reached');
 });
 
 scene('the library with fifteen files at once', async (page, seen) => {
@@ -78,10 +94,11 @@ scene('the library with fifteen files at once', async (page, seen) => {
       document.title = ends.filter(({ status }) => status === 'fulfilled').length + ' of ' + ends.length;
     });`;
   await open(page, 'library', { body: uploaders['tus-js-client'].body, script, values: { token } });
+  const limited = uploadElsewhere(token, refused);
   await uploaders['tus-js-client'].choose(page, many(15));
+  await limited;
   await page.waitForFunction(() => / of /.test(document.title));
   assert.equal(await page.title(), '15 of 15');
   await arrived(page, token, many(15));
-  assert.ok(refused.count > 0, 'the limit was reached');
   assert.equal(seen.creations, 15 + refused.count, 'none was begun twice');
 });

@@ -82,7 +82,7 @@ func TestSlowLines(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	l := New(t, echo(t))
-	b := content(200_000)
+	b := content(4_000_000) // the client still sends when its connection ends
 	l.Spoil(Down, Fault{Limit: 70_001})
 	if got, _, _ := send(call(t, l), b); !bytes.Equal(got, b[:70_001]) {
 		t.Errorf("%d bytes came down", len(got))

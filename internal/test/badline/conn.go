@@ -29,6 +29,27 @@ func (c *conn) close(reset bool) {
 	})
 }
 
+// lingers is how long a peer may go on sending after its connection has ended by Limit.
+const lingers = 5 * time.Second
+
+// hangUp ends the connection like close, but what was sent to one end arrives there. Closing a socket with unread bytes
+// sends a reset, which drops what is under way: so they are read, until the peer has closed, too.
+func (c *conn) hangUp(to *net.TCPConn) {
+	c.once.Do(func() {
+		close(c.done)
+		for _, end := range []*net.TCPConn{c.near, c.far} {
+			if end == to {
+				end.CloseWrite()
+			} else {
+				end.Close()
+			}
+		}
+	})
+	to.SetReadDeadline(time.Now().Add(lingers))
+	io.Copy(io.Discard, to)
+	to.Close()
+}
+
 // chunk is the result of one read, and its time.
 type chunk struct {
 	bytes []byte
@@ -112,8 +133,8 @@ func (p *passing) pass(k chunk) bool {
 	f := p.hour.Fault
 	switch {
 	case f.Reset:
+		p.line.struck(p.hour) // before: who sees the reset may connect again at once
 		p.close(true)
-		p.line.struck(p.hour)
 		return false
 	case f.Silence:
 		p.wait(f.Pause)
@@ -142,7 +163,7 @@ func (p *passing) pass(k chunk) bool {
 	}
 	p.passed += int64(len(k.bytes))
 	if f.Limit > 0 && p.passed >= f.Limit {
-		p.close(false)
+		p.hangUp(p.to)
 		return false
 	}
 	p.wait(f.Pause)
