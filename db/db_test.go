@@ -170,7 +170,7 @@ func TestWholeObjectAtOnce(t *testing.T) {
 		if err != nil || len(ids) != 0 {
 			t.Fatalf("somebody holds it: %v %v", ids, err)
 		}
-		noErr(t, d.GiveLease(t.Context(), u.ID, u.Epoch, true))
+		noErr(t, d.ReleaseLease(t.Context(), u.ID, u.Epoch, true))
 		ids, err = d.CutShort(t.Context(), "", 10)
 		if err != nil || len(ids) != 1 {
 			t.Fatalf("it was cut short: %v %v", ids, err)

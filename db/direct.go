@@ -8,8 +8,8 @@ import (
 	"holdfast/file"
 )
 
-// Extend begins the time anew after which an open upload expires, and returns its end. The error is file.ErrConflict if
-// the upload is not open any more or has expired.
+// Extend restarts the TTL of an open upload, and returns when it expires now. The error is file.ErrConflict if the
+// upload is not open any more or has expired.
 func (d *DB) Extend(ctx context.Context, id file.ID) (expires time.Time, err error) {
 	var at sql.NullInt64
 	err = d.again(ctx, func() error {

@@ -56,7 +56,7 @@ func TestKeys(t *testing.T) {
 		noErr(t, k.create(second, "k", time.Hour))
 
 		// The upload's process dies: the same.
-		noErr(t, d.GiveLease(t.Context(), second.ID, k.find("k").Epoch, true))
+		noErr(t, d.ReleaseLease(t.Context(), second.ID, k.find("k").Epoch, true))
 		third := newUpload()
 		noErr(t, k.create(third, "k", time.Hour))
 

@@ -50,9 +50,9 @@ func (d *DB) RenewLeases(ctx context.Context, holder string, ttl time.Duration) 
 	return held, err
 }
 
-// GiveLease releases the lease; settled says that its holder has no write to the object's key under way. A lease
+// ReleaseLease releases the lease; settled says that its holder has no write to the object's key under way. A lease
 // that was lost is no error.
-func (d *DB) GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
+func (d *DB) ReleaseLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
 	set := `lease_until = 0, lease_holder = ''`
 	if settled {
 		set += settlesLease
@@ -90,9 +90,9 @@ func (d *DB) TakeChore(ctx context.Context, name, holder string, ttl time.Durati
 // channel carries the ids of uploads whose holder is asked to release the lease.
 const channel = "holdfast_let_go"
 
-// AskLetGo asks the holder of an upload's lease, in any process, to release it. On SQLite there is no other
+// RequestRelease asks the holder of an upload's lease, in any process, to release it. On SQLite there is no other
 // process, so it does nothing.
-func (d *DB) AskLetGo(ctx context.Context, id file.ID) error {
+func (d *DB) RequestRelease(ctx context.Context, id file.ID) error {
 	if !d.Shared() {
 		return nil
 	}

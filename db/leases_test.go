@@ -63,7 +63,7 @@ func TestStaleWriter(t *testing.T) {
 	each(t, func(t *testing.T, d *DB) {
 		ctx := t.Context()
 		stale := leased(t, d, newUpload())
-		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch, true))
+		noErr(t, d.ReleaseLease(ctx, stale.ID, stale.Epoch, true))
 		take(t, d, stale.ID)
 		before := reload(t, d, stale.ID)
 		for name, try := range map[string]func() error{
@@ -91,7 +91,7 @@ func TestStaleWriter(t *testing.T) {
 				t.Errorf("%s: %v, want a conflict", name, err)
 			}
 		}
-		noErr(t, d.GiveLease(ctx, stale.ID, stale.Epoch, true))
+		noErr(t, d.ReleaseLease(ctx, stale.ID, stale.Epoch, true))
 		if diff := cmp.Diff(before, reload(t, d, stale.ID)); diff != "" {
 			t.Error(diff)
 		}
@@ -140,7 +140,7 @@ func TestRenewLeases(t *testing.T) {
 		}
 		kept, given, lost := mine("me", time.Second), mine("me", time.Minute), mine("me", time.Millisecond)
 		other := mine("other", time.Millisecond)
-		noErr(t, d.GiveLease(ctx, given.ID, 1, true))
+		noErr(t, d.ReleaseLease(ctx, given.ID, 1, true))
 		for reload(t, d, lost.ID).Held || reload(t, d, other.ID).Held { // until the database's clock has advanced
 		}
 		if u, err := d.TakeLease(ctx, lost.ID, "other", time.Minute); u == nil || err != nil {
@@ -190,7 +190,7 @@ func TestListen(t *testing.T) {
 		d.Listen(ctx, func(id file.ID) { asked <- id }, func(err error) { t.Error(err) })
 	}()
 	for got := false; !got; { // until Listen has connected
-		noErr(t, d.AskLetGo(ctx, "the-id"))
+		noErr(t, d.RequestRelease(ctx, "the-id"))
 		select {
 		case id := <-asked:
 			got = id == "the-id"
@@ -209,7 +209,7 @@ func TestSettledLeases(t *testing.T) {
 		if !u.Alone() {
 			t.Fatal("the first one is not alone")
 		}
-		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, true))
+		noErr(t, d.ReleaseLease(ctx, u.ID, u.Epoch, true))
 		u = take(t, d, u.ID)
 		if !u.Alone() {
 			t.Error("who was before has settled, and this one is not alone")
@@ -218,14 +218,14 @@ func TestSettledLeases(t *testing.T) {
 		if u = take(t, d, u.ID); !u.Alone() {
 			t.Error("the last commit has given the lease back, and this one is not alone")
 		}
-		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, false))
+		noErr(t, d.ReleaseLease(ctx, u.ID, u.Epoch, false))
 		for range 2 { // no later one is alone, even if it settles
 			if u = take(t, d, u.ID); u.Alone() {
 				t.Error("alone behind one that may have a write under way")
 			}
-			noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, true))
+			noErr(t, d.ReleaseLease(ctx, u.ID, u.Epoch, true))
 		}
-		noErr(t, d.GiveLease(ctx, u.ID, u.Epoch-1, true)) // a holder that has lost the lease changes nothing
+		noErr(t, d.ReleaseLease(ctx, u.ID, u.Epoch-1, true)) // a holder that has lost the lease changes nothing
 		if u = reload(t, d, u.ID); u.Settled != 2 {
 			t.Errorf("settled up to %d, want 2", u.Settled)
 		}
@@ -238,7 +238,7 @@ func TestUntidy(t *testing.T) {
 		ctx := t.Context()
 		record := func(settled bool) file.ID {
 			u := leased(t, d, newUpload())
-			noErr(t, d.GiveLease(ctx, u.ID, u.Epoch, settled))
+			noErr(t, d.ReleaseLease(ctx, u.ID, u.Epoch, settled))
 			u = take(t, d, u.ID)
 			was := u.Fence()
 			u.Offset, u.State, u.ETag, u.Location.Key = u.Size, file.Stored, "e", "objects/"+string(u.ID)+"/2"

@@ -34,7 +34,7 @@ func TestLockedDatabase(t *testing.T) {
 				_, err := d.Commit(ctx, u.Fence(), file.Progress{Offset: 1})
 				return err
 			},
-			"give lease": func(ctx context.Context) error { return d.GiveLease(ctx, u.ID, 1, true) },
+			"give lease": func(ctx context.Context) error { return d.ReleaseLease(ctx, u.ID, 1, true) },
 			"create":     func(ctx context.Context) error { return d.CreateUpload(ctx, newUpload(), "h", time.Minute) },
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -54,7 +54,7 @@ func TestPostgresIsRestarted(t *testing.T) {
 						noErr(t, d.CreateUpload(t.Context(), u, "holder", time.Minute))
 						_, err := d.UploadRow(t.Context(), u.ID)
 						noErr(t, err)
-						noErr(t, d.GiveLease(t.Context(), u.ID, 1, true))
+						noErr(t, d.ReleaseLease(t.Context(), u.ID, 1, true))
 						_, err = d.Parts(t.Context(), u.ID)
 						noErr(t, err)
 					})
@@ -92,7 +92,7 @@ func TestCallersGoAway(t *testing.T) {
 		for name, do := range map[string]func(context.Context) error{
 			"row":  func(ctx context.Context) error { _, err := d.UploadRow(ctx, u.ID); return err },
 			"rows": func(ctx context.Context) error { _, err := d.Parts(ctx, u.ID); return err },
-			"exec": func(ctx context.Context) error { return d.GiveLease(ctx, u.ID, 99, true) },
+			"exec": func(ctx context.Context) error { return d.ReleaseLease(ctx, u.ID, 99, true) },
 			"tx":   func(ctx context.Context) error { return d.SetClaim(ctx, u.Fence(), []byte{1}) },
 			"ping": d.Ping,
 			"commit": func(ctx context.Context) error {

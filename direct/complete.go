@@ -17,22 +17,22 @@ import (
 	"holdfast/upload"
 )
 
-// named are the parts that a client believes to have sent. It need not name any.
-type named struct {
-	Parts []namedPart `json:"parts" xml:"Part"`
+// completeRequest is the body of a completion: the parts that the client has sent. It may be empty.
+type completeRequest struct {
+	Parts []completedPart `json:"parts" xml:"Part"`
 }
 
-type namedPart struct {
+type completedPart struct {
 	Number int64  `json:"number" xml:"PartNumber"`
 	ETag   string `json:"etag" xml:"ETag"`
 }
 
-const namedExample = `{"parts": [{"number": 1, "etag": "\"...\""}]}, or nothing`
+const completeExample = `{"parts": [{"number": 1, "etag": "\"...\""}]}, or nothing`
 
-// readNamed reads the parts that a client names, as JSON or as S3's CompleteMultipartUpload.
-func readNamed(w http.ResponseWriter, r *http.Request) (n named, err error) {
+// readCompleteRequest reads a completeRequest, as JSON or as S3's CompleteMultipartUpload.
+func readCompleteRequest(w http.ResponseWriter, r *http.Request) (n completeRequest, err error) {
 	if kind := r.Header.Get("Content-Type"); !strings.Contains(kind, "xml") {
-		return n, reqbody.ReadJSON(w, r, maxRequest, &n, true, namedExample)
+		return n, reqbody.ReadJSON(w, r, maxRequest, &n, true, completeExample)
 	}
 	err = xml.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&n)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -42,7 +42,7 @@ func readNamed(w http.ResponseWriter, r *http.Request) (n named, err error) {
 }
 
 // check compares the parts that a client names with those that the store has.
-func (n named) check(parts []file.Part) error {
+func (n completeRequest) check(parts []file.Part) error {
 	has := make(map[int64]string, len(parts))
 	for _, p := range parts {
 		has[int64(p.Number)] = bareTag(p.ETag)
@@ -58,32 +58,32 @@ func (n named) check(parts []file.Part) error {
 // bareTag is a tag without its quotation marks, which some clients leave out.
 func bareTag(tag string) string { return strings.Trim(tag, `"`) }
 
-// completed is the answer for a file, as of a form.
-type completed struct {
+// fileResponse is the answer for a file, the same as for a form.
+type fileResponse struct {
 	URL string  `json:"public_url"`
 	ID  file.ID `json:"file_id"`
 }
 
-// completing is the answer for an upload whose completion goes on.
-type completing struct {
+// pendingResponse is the answer for an upload whose completion goes on.
+type pendingResponse struct {
 	ID    file.ID `json:"id"`
 	State string  `json:"state"`
 }
 
-// Complete answers POST of an upload's end: its parts become a file. A client that lost the answer asks again, and gets
-// the same one.
+// Complete answers POST {id}/complete: the parts become a file. A client that lost the answer asks again, and gets the
+// same one.
 func (h *Handler) Complete(w http.ResponseWriter, r *http.Request, id file.ID) {
 	h.handle(w, r, func() error {
-		u, err := h.find(r, id)
+		u, err := h.findUpload(r, id)
 		if err != nil {
 			return err
 		}
-		n, err := readNamed(w, r)
+		n, err := readCompleteRequest(w, r)
 		if err != nil {
 			return err
 		}
 		if len(n.Parts) > 0 && u.State == file.Open && !u.Complete() {
-			parts, err := h.Engine.SentParts(r.Context(), u)
+			parts, err := h.Engine.ListParts(r.Context(), u)
 			if err == nil {
 				err = n.check(parts)
 			}
@@ -96,17 +96,17 @@ func (h *Handler) Complete(w http.ResponseWriter, r *http.Request, id file.ID) {
 		if u, err = h.Engine.CompleteDirect(ctx, id); err != nil {
 			return err
 		}
-		return h.completed(w, r, u)
+		return h.writeCompletion(w, r, u)
 	})
 }
 
-func (h *Handler) completed(w http.ResponseWriter, r *http.Request, u *file.Upload) error {
+func (h *Handler) writeCompletion(w http.ResponseWriter, r *http.Request, u *file.Upload) error {
 	if u.State != file.Recorded {
 		if wantsXML(r) { // S3 has no such answer; its clients try again after a 503
 			return &file.Later{Kind: file.ErrUnavailable, After: time.Second}
 		}
 		w.Header().Set("Retry-After", "1")
-		return h.answer(w, r, http.StatusAccepted, completing{u.ID, stateCompleting}, nil)
+		return h.answer(w, r, http.StatusAccepted, pendingResponse{u.ID, stateCompleting}, nil)
 	}
 	sum, err := upload.Sum(u)
 	if err != nil {
@@ -118,6 +118,6 @@ func (h *Handler) completed(w http.ResponseWriter, r *http.Request, u *file.Uplo
 	url := h.fileURL(r, u.ID)
 	w.Header().Set("Location", url)
 	w.Header().Set("Content-Location", url)
-	return h.answer(w, r, http.StatusCreated, completed{url, u.ID},
-		joined{Location: url, Bucket: bucketName, Key: u.ID, ETag: u.ETag})
+	return h.answer(w, r, http.StatusCreated, fileResponse{url, u.ID},
+		completeResult{Location: url, Bucket: bucketName, Key: u.ID, ETag: u.ETag})
 }

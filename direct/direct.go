@@ -69,13 +69,13 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request, serve func() er
 		err = serve()
 	}
 	if err != nil {
-		h.deadline(w)
+		h.setWriteDeadline(w)
 		h.Respond.Write(w, r, err)
 	}
 }
 
-// deadline gives the client its time to take the answer.
-func (h *Handler) deadline(w http.ResponseWriter) {
+// setWriteDeadline gives the client its time to take the answer.
+func (h *Handler) setWriteDeadline(w http.ResponseWriter) {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.WriteTimeout))
 }
 
@@ -114,29 +114,29 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, status int, v, 
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
 	header.Set("Vary", "Accept")
-	h.deadline(w)
+	h.setWriteDeadline(w)
 	w.WriteHeader(status)
 	w.Write(body)
 	return nil
 }
 
-// offer says what the endpoint takes.
-type offer struct {
+// capabilities say what the endpoint takes.
+type capabilities struct {
 	MaxSize  int64 `json:"max_size"`  // of a file, in bytes
 	MaxBatch int   `json:"max_batch"` // parts that are signed at once
 	URLTTL   int64 `json:"url_ttl"`   // seconds that a URL is valid
 }
 
-// Offer answers GET of the endpoint.
-func (h *Handler) Offer(w http.ResponseWriter, r *http.Request) {
+// Capabilities answers GET of the endpoint.
+func (h *Handler) Capabilities(w http.ResponseWriter, r *http.Request) {
 	h.handle(w, r, func() error {
-		o := offer{h.Engine.MaxSize(), maxBatch, int64(h.TTL / time.Second)}
+		o := capabilities{h.Engine.MaxSize(), maxBatch, int64(h.TTL / time.Second)}
 		return h.answer(w, r, http.StatusOK, o, o)
 	})
 }
 
-// creation is what a client says of a file.
-type creation struct {
+// createRequest is what a client says about a new file.
+type createRequest struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
 	Size     int64  `json:"size"` // bytes
@@ -144,15 +144,16 @@ type creation struct {
 	Checksum string `json:"checksum"` // "crc32": each part will come with its CRC32
 }
 
-const creationExample = `{"name": "film.mp4", "type": "video/mp4", "size": 104857600}`
+const createExample = `{"name": "film.mp4", "type": "video/mp4", "size": 104857600}`
 
-// readCreation reads a creation from the body or, if there is none, from the query: clients that speak S3 send no body.
-func readCreation(w http.ResponseWriter, r *http.Request) (c creation, err error) {
+// readCreateRequest reads a createRequest from the body or, if there is none, from the query: clients that speak S3
+// send no body.
+func readCreateRequest(w http.ResponseWriter, r *http.Request) (c createRequest, err error) {
 	query := r.URL.Query()
 	if !query.Has("size") {
-		return c, reqbody.ReadJSON(w, r, maxRequest, &c, false, creationExample)
+		return c, reqbody.ReadJSON(w, r, maxRequest, &c, false, createExample)
 	}
-	c = creation{Name: query.Get("name"), Type: query.Get("type"), SHA256: query.Get("sha256"),
+	c = createRequest{Name: query.Get("name"), Type: query.Get("type"), SHA256: query.Get("sha256"),
 		Checksum: query.Get("checksum")}
 	if c.Size, err = strconv.ParseInt(query.Get("size"), 10, 64); err != nil {
 		err = file.Refuse(file.ErrInvalid, "size must be a number of bytes")
@@ -160,8 +161,8 @@ func readCreation(w http.ResponseWriter, r *http.Request) (c creation, err error
 	return c, err
 }
 
-// begin is the upload of a creation.
-func (c creation) begin() (upload.Creation, error) {
+// uploadCreation checks the request, and returns it as the engine takes it.
+func (c createRequest) uploadCreation() (upload.Creation, error) {
 	b := upload.Creation{Size: c.Size, Name: c.Name, Type: c.Type, Sums: c.Checksum != ""}
 	if c.SHA256 != "" {
 		if b.Claim = digest.ParseSum(c.SHA256); b.Claim == nil {
@@ -177,8 +178,8 @@ func (c creation) begin() (upload.Creation, error) {
 // crc32Name is how clients say that they send a CRC32 with each part.
 const crc32Name = "crc32"
 
-// begun is the answer to a creation.
-type begun struct {
+// createResponse is the answer to a createRequest.
+type createResponse struct {
 	ID       file.ID   `json:"id"`
 	PartSize int64     `json:"part_size"` // bytes of every part but the last
 	Parts    int64     `json:"parts"`
@@ -196,11 +197,11 @@ func checksumOf(u *file.Upload) string {
 // Create answers POST of the endpoint: it begins an upload.
 func (h *Handler) Create(w http.ResponseWriter, r *http.Request) {
 	h.handle(w, r, func() error {
-		asked, err := readCreation(w, r)
+		request, err := readCreateRequest(w, r)
 		if err != nil {
 			return err
 		}
-		c, err := asked.begin()
+		c, err := request.uploadCreation()
 		if err != nil {
 			return err
 		}
@@ -214,13 +215,13 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Set("Location", h.Base(r)+"/direct/"+u.ID.Escaped())
 		return h.answer(w, r, http.StatusCreated,
-			begun{u.ID, u.PartSize, upload.PartCount(u), u.Expires.UTC().Truncate(time.Second), checksumOf(u)},
-			initiated{Bucket: bucketName, Key: u.ID, UploadID: u.ID})
+			createResponse{u.ID, u.PartSize, upload.PartCount(u), u.Expires.UTC().Truncate(time.Second), checksumOf(u)},
+			initiateResult{Bucket: bucketName, Key: u.ID, UploadID: u.ID})
 	})
 }
 
-// find reads the row of an upload, if its client may do anything with it.
-func (h *Handler) find(r *http.Request, id file.ID) (*file.Upload, error) {
+// findUpload reads the row of an upload that the caller may change.
+func (h *Handler) findUpload(r *http.Request, id file.ID) (*file.Upload, error) {
 	u, err := h.Engine.DirectRow(r.Context(), id)
 	if err != nil {
 		return nil, err
@@ -241,7 +242,7 @@ func (h *Handler) find(r *http.Request, id file.ID) (*file.Upload, error) {
 // Cancel answers DELETE of an upload: the client gives it up.
 func (h *Handler) Cancel(w http.ResponseWriter, r *http.Request, id file.ID) {
 	h.handle(w, r, func() error {
-		if _, err := h.find(r, id); err != nil {
+		if _, err := h.findUpload(r, id); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), upload.TakeTimeout)
@@ -257,7 +258,7 @@ func (h *Handler) Cancel(w http.ResponseWriter, r *http.Request, id file.ID) {
 		if err := s.Terminate(); err != nil {
 			return err
 		}
-		h.deadline(w)
+		h.setWriteDeadline(w)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	})

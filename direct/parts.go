@@ -13,20 +13,20 @@ import (
 	"holdfast/upload"
 )
 
-// batch are the parts for which a client wants URLs.
-type batch struct {
-	Parts []wanted `json:"parts"`
+// signRequest names the parts for which a client wants URLs.
+type signRequest struct {
+	Parts []partRequest `json:"parts"`
 }
 
-type wanted struct {
+type partRequest struct {
 	Number int64  `json:"number"`
 	CRC32  string `json:"crc32"` // of the part's bytes, in base64
 }
 
-const batchExample = `{"parts": [{"number": 1}, {"number": 2}]}`
+const signExample = `{"parts": [{"number": 1}, {"number": 2}]}`
 
-// signedBatch is the answer: a PUT for each part.
-type signedBatch struct {
+// signResponse has a signed PUT for each part.
+type signResponse struct {
 	Parts   []signedPart `json:"parts"`
 	Expires time.Time    `json:"expires"` // of the upload, which this request has extended
 }
@@ -37,25 +37,25 @@ type signedPart struct {
 	storage.SignedPart
 }
 
-// SignParts answers POST of an upload's parts with URLs for them.
+// SignParts answers POST {id}/parts with URLs for the parts that the client names.
 func (h *Handler) SignParts(w http.ResponseWriter, r *http.Request, id file.ID) {
 	h.handle(w, r, func() error {
-		u, err := h.find(r, id)
+		u, err := h.findUpload(r, id)
 		if err != nil {
 			return err
 		}
-		var asked batch
-		if err := reqbody.ReadJSON(w, r, maxRequest, &asked, false, batchExample); err != nil {
+		var request signRequest
+		if err := reqbody.ReadJSON(w, r, maxRequest, &request, false, signExample); err != nil {
 			return err
 		}
-		puts, err := asked.of(u)
+		puts, err := request.partPuts(u)
 		if err != nil {
 			return err
 		}
 		if u.State != file.Open || u.Complete() {
 			return file.Refuse(file.ErrConflict, "The upload has all its parts, and takes no more")
 		}
-		answer := signedBatch{Parts: make([]signedPart, len(puts))}
+		answer := signResponse{Parts: make([]signedPart, len(puts))}
 		if answer.Expires, err = h.Engine.Extend(r.Context(), id); err != nil {
 			return err
 		}
@@ -72,8 +72,8 @@ func (h *Handler) SignParts(w http.ResponseWriter, r *http.Request, id file.ID) 
 	})
 }
 
-// of says what of an upload is to be signed.
-func (b batch) of(u *file.Upload) ([]storage.PartPut, error) {
+// partPuts returns the requests that are to be signed, one for each part.
+func (b signRequest) partPuts(u *file.Upload) ([]storage.PartPut, error) {
 	if n := len(b.Parts); n < 1 || n > maxBatch {
 		return nil, file.Refuse(file.ErrInvalid, "parts must be a list of 1 to %d parts", maxBatch)
 	}
@@ -96,23 +96,23 @@ func (b batch) of(u *file.Upload) ([]storage.PartPut, error) {
 	return puts, nil
 }
 
-// state is the answer to a question about an upload.
-type state struct {
-	ID       file.ID   `json:"id"`
-	State    string    `json:"state"`
-	Name     string    `json:"name"`
-	Type     string    `json:"type"`
-	Size     int64     `json:"size"`
-	PartSize int64     `json:"part_size"`
-	Parts    int64     `json:"parts"`
-	Sent     []sent    `json:"sent"`
-	Expires  time.Time `json:"expires"`
-	Checksum string    `json:"checksum,omitempty"`
-	URL      string    `json:"public_url,omitempty"` // of the file
+// statusResponse describes an upload.
+type statusResponse struct {
+	ID       file.ID    `json:"id"`
+	State    string     `json:"state"`
+	Name     string     `json:"name"`
+	Type     string     `json:"type"`
+	Size     int64      `json:"size"`
+	PartSize int64      `json:"part_size"`
+	Parts    int64      `json:"parts"`
+	Sent     []sentPart `json:"sent"`
+	Expires  time.Time  `json:"expires"`
+	Checksum string     `json:"checksum,omitempty"`
+	URL      string     `json:"public_url,omitempty"` // of the file
 }
 
-// sent is a part that the store has.
-type sent struct {
+// sentPart is a part that the store has.
+type sentPart struct {
 	Number int32  `json:"number"`
 	Size   int64  `json:"size"`
 	ETag   string `json:"etag"`
@@ -129,16 +129,16 @@ const (
 // Show answers GET of an upload: which parts the store has.
 func (h *Handler) Show(w http.ResponseWriter, r *http.Request, id file.ID) {
 	h.handle(w, r, func() error {
-		u, err := h.find(r, id)
+		u, err := h.findUpload(r, id)
 		if err != nil {
 			return err
 		}
-		s, err := h.describe(w, r, u)
+		s, err := h.status(w, r, u)
 		if errors.Is(err, storage.ErrNoUpload) { // completed or ended meanwhile, or lost
-			if u, err = h.find(r, id); err != nil {
+			if u, err = h.findUpload(r, id); err != nil {
 				return err
 			}
-			s, err = h.describe(w, r, u)
+			s, err = h.status(w, r, u)
 		}
 		switch {
 		case errors.Is(err, storage.ErrNoUpload):
@@ -146,26 +146,27 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request, id file.ID) {
 		case err != nil:
 			return err
 		}
-		return h.answer(w, r, http.StatusOK, s, listed(s, cmp.Or(u.ETag, `"unknown"`)))
+		return h.answer(w, r, http.StatusOK, s, newListPartsResult(s, cmp.Or(u.ETag, `"unknown"`)))
 	})
 }
 
-// describe is the state of an upload. storage.ErrNoUpload if the store does not know an open one.
-func (h *Handler) describe(w http.ResponseWriter, r *http.Request, u *file.Upload) (state, error) {
-	s := state{ID: u.ID, State: stateCompleting, Name: u.Name, Type: u.Type, Size: u.Size, PartSize: u.PartSize,
-		Parts: upload.PartCount(u), Sent: []sent{}, Expires: u.Expires.UTC().Truncate(time.Second), Checksum: checksumOf(u)}
+// status describes an upload. storage.ErrNoUpload if the store does not know an open one.
+func (h *Handler) status(w http.ResponseWriter, r *http.Request, u *file.Upload) (statusResponse, error) {
+	s := statusResponse{ID: u.ID, State: stateCompleting, Name: u.Name, Type: u.Type, Size: u.Size, PartSize: u.PartSize,
+		Parts: upload.PartCount(u), Sent: []sentPart{}, Expires: u.Expires.UTC().Truncate(time.Second),
+		Checksum: checksumOf(u)}
 	switch {
 	case u.State == file.Recorded:
 		s.State, s.URL = stateDone, h.fileURL(r, u.ID)
 		w.Header().Set("Content-Location", s.URL)
 	case u.State == file.Open && !u.Complete():
 		s.State = stateOpen
-		parts, err := h.Engine.SentParts(r.Context(), u)
+		parts, err := h.Engine.ListParts(r.Context(), u)
 		if err != nil {
 			return s, err
 		}
 		for _, p := range parts {
-			s.Sent = append(s.Sent, sent{p.Number, p.Size, p.ETag, p.CRC32})
+			s.Sent = append(s.Sent, sentPart{p.Number, p.Size, p.ETag, p.CRC32})
 		}
 	}
 	return s, nil

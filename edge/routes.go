@@ -134,7 +134,7 @@ func (o Options) route(router *mux.Router, prefix string) {
 // routeDirect adds the routes of uploads whose clients send the parts to the store.
 func (o Options) routeDirect(router *mux.Router, prefix string) {
 	create := o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Direct.Create(w, r) })
-	router.HandleFunc(prefix+"/direct/", o.allowMethods(methods{"GET": o.Direct.Offer, "POST": create}))
+	router.HandleFunc(prefix+"/direct/", o.allowMethods(methods{"GET": o.Direct.Capabilities, "POST": create}))
 	router.HandleFunc(prefix+"/direct/{id}", o.allowMethods(methods{"GET": o.withIdentity(o.Direct.Show),
 		"DELETE": o.withIdentity(o.Direct.Cancel)}))
 	router.HandleFunc(prefix+"/direct/{id}/parts", o.allowMethods(methods{"POST": o.withIdentity(o.Direct.SignParts)}))

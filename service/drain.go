@@ -26,14 +26,14 @@ func (d *drain) closeConnections(next http.Handler) http.Handler {
 	})
 }
 
-// run stops the server. letGo asks the uploads that can resume on another replica to commit what they have and to
-// answer; all other requests get time to end. What is still running after the timeout is cut off, which is no error:
+// run stops the server. releaseUploads asks the uploads that can resume on another replica to commit what they have and
+// to answer; all other requests get time to end. What is still running after the timeout is cut off, which is no error:
 // downloads resume by ranges.
-func (d *drain) run(server *http.Server, letGo func(), log *slog.Logger) error {
+func (d *drain) run(server *http.Server, releaseUploads func(), log *slog.Logger) error {
 	d.begun.Store(true)
 	log.Info("stopping", "delay", d.delay.String(), "timeout", d.timeout.String())
 	time.Sleep(d.delay)
-	letGo()
+	releaseUploads()
 	ctx, cancel := context.WithTimeout(context.Background(), d.timeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {

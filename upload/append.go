@@ -19,19 +19,19 @@ var errCut = errors.New("the body was cut before its checksum could be compared"
 // The bytes are read from the body into buf. A full part is sent as a flight while the next one fills; the rest at the
 // end is sent as a tail. Flights land in any order and are committed in the order of their bytes.
 type appender struct {
-	engine *Engine
-	u      *file.Upload // as committed
-	body   Body
-	pump   *pump
-	share  *memory.Share
-	fast   bool // the client filled what it was last read into
-	pace   int  // the slab that a fast client fills at once, in bytes
+	engine   *Engine
+	u        *file.Upload // as committed
+	body     Body
+	pump     *pump
+	share    *memory.Share
+	fast     bool // the client filled what it was last read into
+	slabSize int  // the slab that a fast client fills at once, in bytes
 
 	start    int64         // where the body begins, in the file
 	hash     hash.Hash     // of all bytes before hashed
 	hashed   int64         // bytes of buf that are hashed already
 	buf      memory.Buffer // read, and in no flight
-	lent     bool          // the pump reads into the last slab of buf
+	borrowed bool          // the pump reads into the last slab of buf
 	read     int64         // bytes of the file that were read: committed, in flight, or in buf
 	tails    []file.Tail
 	flights  []*flight
@@ -54,7 +54,7 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", u.ID, err)
 	}
-	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), pace: memory.SmallSlab,
+	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), slabSize: memory.SmallSlab,
 		hash: sum, start: u.Offset, read: u.Offset, tails: u.Tails}
 	if u.Offset == 0 && u.Multipart.ID == "" && b.Length < a.limit() {
 		// A client that sends the first bytes in a chunk is likely to send more chunks of that size. The row gets the

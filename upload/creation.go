@@ -11,7 +11,7 @@ import (
 type Creation struct {
 	Size     int64  // bytes
 	Deferred bool   // the size is not known yet
-	Metadata string // the Upload-Metadata header as it was sent
+	Metadata string // the metadata as the client encoded it, which it gets back unchanged
 	Name     string
 	Type     string
 	Claim    []byte // the SHA-256 of the file, if the client declares it
@@ -43,15 +43,15 @@ func (e *Engine) Begin(ctx context.Context, c Creation) (*file.Upload, error) {
 	return &u, nil
 }
 
-// Create is Begin for a request that also sends bytes: the row is written together with the request's lease. letGo is
-// called when another request wants the lease; see Take.
-func (e *Engine) Create(ctx context.Context, c Creation, letGo func()) (*Session, error) {
+// Create is Begin for a request that also sends bytes: the row is written together with the request's lease.
+// requestRelease is called when another request wants the lease; see Take.
+func (e *Engine) Create(ctx context.Context, c Creation, requestRelease func()) (*Session, error) {
 	c.Holder, c.Lease = e.leases.holder, e.leases.ttl
 	since := time.Now()
 	u, err := e.Begin(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	l := e.leases.hold(ctx, &lease{id: u.ID, epoch: u.Epoch, since: since, letGo: letGo, whole: c.Once})
+	l := e.leases.hold(ctx, &lease{id: u.ID, epoch: u.Epoch, since: since, requestRelease: requestRelease, once: c.Once})
 	return &Session{engine: e, lease: l, u: u}, nil
 }

@@ -11,10 +11,10 @@ import (
 	"holdfast/storage"
 )
 
-// direct is what direct uploads need: those whose clients send the parts to the store themselves.
+// direct is the state that direct uploads need: those whose clients send the parts to the store themselves.
 type direct struct {
 	on   bool
-	sums chan struct{}      // held by who computes a SHA-256 in the background: one at a time
+	sums chan struct{}      // held by whoever computes a SHA-256 in the background: one at a time
 	ctx  context.Context    // ends when the service stops
 	stop context.CancelFunc // ends ctx
 }
@@ -53,7 +53,7 @@ func (e *Engine) DirectRow(ctx context.Context, id file.ID) (*file.Upload, error
 	return e.row(ctx, id, true)
 }
 
-// Extend begins the time anew after which an open upload expires, and returns its end: its client goes on with it.
+// Extend restarts the TTL of an open upload, since its client goes on with it, and returns when it expires now.
 func (e *Engine) Extend(ctx context.Context, id file.ID) (time.Time, error) {
 	return e.rows.Extend(ctx, id)
 }
@@ -72,9 +72,9 @@ func SizeOfPart(u *file.Upload, number int64) int64 {
 	return u.PartSize
 }
 
-// SentParts lists the parts of a direct upload that the store has, in the order of their numbers. storage.ErrNoUpload
+// ListParts lists the parts of a direct upload that the store has, in the order of their numbers. storage.ErrNoUpload
 // if the store does not know the upload any more.
-func (e *Engine) SentParts(ctx context.Context, u *file.Upload) (parts []file.Part, err error) {
+func (e *Engine) ListParts(ctx context.Context, u *file.Upload) (parts []file.Part, err error) {
 	for after := int32(0); len(parts) < storage.MaxParts; {
 		page, err := e.objects.Parts(ctx, u.Location, u.Multipart, after)
 		switch {
@@ -97,9 +97,9 @@ func (e *Engine) SentParts(ctx context.Context, u *file.Upload) (parts []file.Pa
 	return parts, nil
 }
 
-// wholeParts lists the parts of a direct upload, and refuses any that are not exactly those that were signed.
-func (e *Engine) wholeParts(ctx context.Context, u *file.Upload) ([]file.Part, error) {
-	parts, err := e.SentParts(ctx, u)
+// checkedParts lists the parts of a direct upload, and refuses any that are not exactly those that were signed.
+func (e *Engine) checkedParts(ctx context.Context, u *file.Upload) ([]file.Part, error) {
+	parts, err := e.ListParts(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +122,10 @@ func (e *Engine) wholeParts(ctx context.Context, u *file.Upload) ([]file.Part, e
 	return parts, e.hooks.Fits(sum)
 }
 
-// sealDirect notes that all parts of a direct upload are in the store, so that it becomes a file whatever happens.
-func (e *Engine) sealDirect(ctx context.Context, u *file.Upload) error {
+// markDirectComplete commits that the store has all parts of a direct upload. After a crash the sweep finishes it.
+func (e *Engine) markDirectComplete(ctx context.Context, u *file.Upload) error {
 	if !u.Complete() {
-		_, err := e.wholeParts(ctx, u)
+		_, err := e.checkedParts(ctx, u)
 		if errors.Is(err, storage.ErrNoUpload) {
 			return fmt.Errorf("%w: %w", file.ErrLost, err)
 		}
@@ -142,18 +142,18 @@ func (e *Engine) sealDirect(ctx context.Context, u *file.Upload) error {
 // completeDirect has the store make one object of the parts, and makes it a file. With a claim the object is read
 // first, without one soon after.
 func (e *Engine) completeDirect(ctx context.Context, u *file.Upload) error {
-	object, err := e.joinParts(ctx, u)
+	object, err := e.completeMultipart(ctx, u)
 	if err != nil {
 		return err
 	}
-	was, next := u.Fence(), *u
+	fence, next := u.Fence(), *u
 	next.State, next.ETag = file.Stored, object.ETag
 	if u.Claim != nil {
 		if next.HashState, err = e.hashObject(ctx, &next); err != nil {
 			return err
 		}
 	}
-	if err := e.record(ctx, was, &next); err != nil {
+	if err := e.record(ctx, fence, &next); err != nil {
 		return noteEnd(u, next, err)
 	}
 	*u = next
@@ -163,16 +163,16 @@ func (e *Engine) completeDirect(ctx context.Context, u *file.Upload) error {
 	return nil
 }
 
-// joinParts makes one object of the parts, and checks its size. It may have been done before: then the store does not
-// know the multipart upload any more, and the object is there. Nothing is written to it after that, since the only
-// requests that clients have URLs for are parts of that multipart upload.
+// completeMultipart makes one object of the parts, and checks its size. It may have been done before: then the store
+// does not know the multipart upload any more, and the object is there. Nothing is written to it after that, since the
+// only requests that clients have URLs for are parts of that multipart upload.
 //
 // A client may still replace a part. Complete names the tags that were listed and checked, so another part is refused.
-func (e *Engine) joinParts(ctx context.Context, u *file.Upload) (storage.Object, error) {
+func (e *Engine) completeMultipart(ctx context.Context, u *file.Upload) (storage.Object, error) {
 	var err error
 	for try := 1; try <= 3; try++ {
 		var parts []file.Part
-		if parts, err = e.wholeParts(ctx, u); err == nil {
+		if parts, err = e.checkedParts(ctx, u); err == nil {
 			err = e.objects.Complete(ctx, u.Location, u.Multipart, parts)
 		}
 		if !errors.Is(err, storage.ErrPartChanged) {

@@ -14,8 +14,8 @@ import (
 // errInterrupted ends the completion of a direct upload that another request wants to end.
 var errInterrupted = fmt.Errorf("another request took this upload: %w", file.ErrLocked)
 
-// pauseCompletion waits between two looks at a completion that goes on elsewhere.
-func pauseCompletion(ctx context.Context) {
+// pauseBetweenLooks waits before the row of an upload is read again that another request is completing.
+func pauseBetweenLooks(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(50 * time.Millisecond):
@@ -47,7 +47,7 @@ func (e *Engine) CompleteDirect(ctx context.Context, id file.ID) (*file.Upload, 
 			return nil, fmt.Errorf("complete %s: %w", id, file.ErrLocked)
 		}
 		if u.Held { // by a request that completes it, on this replica or another: to take the lease would interrupt that
-			pauseCompletion(ctx)
+			pauseBetweenLooks(ctx)
 			continue
 		}
 		switch err := e.tryComplete(ctx, id); {
@@ -59,7 +59,7 @@ func (e *Engine) CompleteDirect(ctx context.Context, id file.ID) (*file.Upload, 
 			}
 			return nil, err
 		case errors.Is(err, file.ErrConflict) && !errors.Is(err, file.ErrParts): // the lease was lost to another request
-			pauseCompletion(ctx)
+			pauseBetweenLooks(ctx)
 		case err != nil && !errors.Is(err, file.ErrLocked) && ctx.Err() == nil:
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func (e *Engine) tryComplete(ctx context.Context, id file.ID) error {
 	done := make(chan error, 1)
 	e.background.Go(func() {
 		defer s.Close()
-		err := recovered(func() error { return s.finishUnless(interrupted) })
+		err := recovered(func() error { return s.finishUntil(interrupted) })
 		if err != nil && ctx.Err() != nil {
 			e.log.Warn("completing a direct upload failed after its request had ended", "upload", id, "error", err)
 		}
@@ -91,8 +91,8 @@ func (e *Engine) tryComplete(ctx context.Context, id file.ID) error {
 	}
 }
 
-// finishUnless is Finish, until interrupted is closed.
-func (s *Session) finishUnless(interrupted <-chan struct{}) error {
+// finishUntil is Finish, but ends with errInterrupted when interrupted is closed.
+func (s *Session) finishUntil(interrupted <-chan struct{}) error {
 	return s.do(func(ctx context.Context) error {
 		if s.u.Gone() {
 			return Expired(s.u)
@@ -114,12 +114,12 @@ func (s *Session) finishUnless(interrupted <-chan struct{}) error {
 	})
 }
 
-// mendPatience is how long the sweep waits for the completion of one direct upload, which goes on without it.
-const mendPatience = 5 * time.Second
+// sweepWait is how long the sweep waits for the completion of one direct upload, which goes on without it.
+const sweepWait = 5 * time.Second
 
-// mendDirect completes a direct upload for the sweep. Its content may be read, which takes minutes.
-func (e *Engine) mendDirect(ctx context.Context, u *file.Upload) (outcome string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, mendPatience)
+// sweepDirect completes a direct upload for the sweep. Its content may be read, which takes minutes.
+func (e *Engine) sweepDirect(ctx context.Context, u *file.Upload) (outcome string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepWait)
 	defer cancel()
 	result := e.tryComplete(ctx, u.ID)
 	switch {
@@ -133,7 +133,7 @@ func (e *Engine) mendDirect(ctx context.Context, u *file.Upload) (outcome string
 		return "", errors.Join(result, err)
 	}
 	defer s.Close()
-	return e.finished(s, result)
+	return e.sweepOutcome(s, result)
 }
 
 // sumFiles computes the SHA-256 of files that came by direct uploads without one, if it was not done when they became

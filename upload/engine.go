@@ -157,7 +157,7 @@ func (e *Engine) row(ctx context.Context, id file.ID, direct bool) (*file.Upload
 func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		e.rows.Listen(ctx, e.leases.ask, func(err error) {
+		e.rows.Listen(ctx, e.leases.askRelease, func(err error) {
 			e.log.Warn("lease requests of other replicas can't be received",
 				"error", err)
 		})

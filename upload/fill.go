@@ -7,14 +7,14 @@ import (
 	"holdfast/upload/memory"
 )
 
-// fill reads a slab, or a little, at most room bytes. While it waits for a client that was not fast, it holds no
+// fill reads a slab, or a little, at most limit bytes. While it waits for a client that was not fast, it holds no
 // memory.
-func (a *appender) fill(ctx context.Context, room int64) error {
-	if size := a.lend(room); size > 0 {
+func (a *appender) fill(ctx context.Context, limit int64) error {
+	if size := a.borrow(limit); size > 0 {
 		defer a.engine.memory.Unlend(size)
-		return a.fillSlab(ctx, size, room)
+		return a.fillSlab(ctx, size, limit)
 	}
-	into := a.pump.probe[:min(probeSize, room)]
+	into := a.pump.probe[:min(probeSize, limit)]
 	n, err := a.receive(ctx, into)
 	a.fast = n == len(into)
 	if then := a.store(ctx, into[:n]); then != nil {
@@ -23,12 +23,12 @@ func (a *appender) fill(ctx context.Context, room int64) error {
 	return err
 }
 
-// lend returns the size of the slab that a fast client may be read into; 0: none.
-func (a *appender) lend(room int64) int {
+// borrow returns the size of the slab that a fast client may be read into; 0: none.
+func (a *appender) borrow(limit int64) int {
 	if !a.fast {
 		return 0
 	}
-	want := a.nextSlab(room)
+	want := a.nextSlab(limit)
 	size := a.engine.memory.Lend(want)
 	if size < want && len(a.buf.Space()) > 0 { // what has space is larger than that
 		a.engine.memory.Unlend(size)
@@ -39,44 +39,44 @@ func (a *appender) lend(room int64) int {
 
 // nextSlab is the size of the slab that a fast client is read into, in bytes: the one that has space, or a new one. It
 // grows with each that the client fills, but is no larger than what may come.
-func (a *appender) nextSlab(room int64) int {
+func (a *appender) nextSlab(limit int64) int {
 	if len(a.buf.Space()) > 0 {
 		return a.buf.Last()
 	}
 	if a.body.Length >= 0 {
-		room = min(room, a.body.Length-(a.read-a.start))
+		limit = min(limit, a.body.Length-(a.read-a.start))
 	}
-	for a.pace > memory.LargeSlab && int64(a.pace) > room {
-		a.pace /= memory.Step
+	for a.slabSize > memory.LargeSlab && int64(a.slabSize) > limit {
+		a.slabSize /= memory.Step
 	}
-	return a.pace
+	return a.slabSize
 }
 
-// fillSlab has the client fill a slab of a size, up to room bytes.
-func (a *appender) fillSlab(ctx context.Context, size int, room int64) error {
+// fillSlab has the client fill a slab of a size, up to limit bytes.
+func (a *appender) fillSlab(ctx context.Context, size int, limit int64) error {
 	if err := a.reserve(ctx, size); err != nil {
 		return err
 	}
 	space := a.buf.Space()
-	into := space[:min(int64(len(space)), room)]
-	a.lent = true
+	into := space[:min(int64(len(space)), limit)]
+	a.borrowed = true
 	n, err := a.receive(ctx, into)
-	a.lent = false
+	a.borrowed = false
 	if a.pump.busy { // something else has ended the request, and the slab is still being filled
 		return err
 	}
-	a.took(n)
+	a.count(n)
 	if a.fast = a.pump.filled(into); a.fast {
-		a.pace = min(memory.Step*a.buf.Last(), memory.HugeSlab)
+		a.slabSize = min(memory.Step*a.buf.Last(), memory.HugeSlab)
 	} else {
-		a.pace = max(a.pace/memory.Step, memory.SmallSlab)
+		a.slabSize = max(a.slabSize/memory.Step, memory.SmallSlab)
 		a.share.Return(a.buf.Fit())
 	}
 	return err
 }
 
-// took counts n bytes that were read into the last slab of the buffer.
-func (a *appender) took(n int) {
+// count adds n bytes that were read into the last slab of the buffer.
+func (a *appender) count(n int) {
 	if n == 0 {
 		return
 	}
@@ -93,7 +93,7 @@ func (a *appender) store(ctx context.Context, b []byte) error {
 			return err
 		}
 		n := copy(a.buf.Space(), b)
-		a.took(n)
+		a.count(n)
 		b = b[n:]
 	}
 	return nil

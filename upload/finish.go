@@ -17,7 +17,7 @@ func (e *Engine) finish(ctx context.Context, u *file.Upload) error {
 		var step func(context.Context, *file.Upload) error
 		switch {
 		case u.Direct && u.State == file.Open:
-			step = e.sealDirect
+			step = e.markDirectComplete
 		case u.Direct && u.State == file.Completing:
 			step = e.completeDirect
 		case u.State == file.Open && len(u.Sources) > 0 && !u.Complete():

@@ -134,8 +134,8 @@ func mergeFrom(tails []file.Tail, size int64) int {
 
 // giveBack stores what the request holds as a tail, because others need the memory.
 func (a *appender) giveBack(ctx context.Context) error {
-	if a.lent {
-		a.took(a.pump.take())
+	if a.borrowed {
+		a.count(a.pump.take())
 	}
 	if a.buf.Size() == 0 {
 		a.share.Leave(0)
@@ -180,8 +180,8 @@ func (a *appender) prepare(begin payload) (*flight, error) {
 		a.engine.release(&begin)
 		return nil, err
 	}
-	f := &flight{offset: a.read, hash: state, body: begin, borrows: a.lent, landed: make(chan struct{})}
-	body := a.buf.Split(a.lent)
+	f := &flight{offset: a.read, hash: state, body: begin, borrows: a.borrowed, landed: make(chan struct{})}
+	body := a.buf.Split(a.borrowed)
 	a.share.Leave(body.Held())
 	f.body.add(body)
 	a.next = f

@@ -22,8 +22,8 @@ const DefaultLeaseTTL = 15 * time.Second
 type LeaseRows interface {
 	TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error)
 	RenewLeases(ctx context.Context, holder string, ttl time.Duration) (map[file.ID]int64, error)
-	GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error
-	AskLetGo(ctx context.Context, id file.ID) error
+	ReleaseLease(ctx context.Context, id file.ID, epoch int64, settled bool) error
+	RequestRelease(ctx context.Context, id file.ID) error
 	Listen(ctx context.Context, asked func(file.ID), trouble func(error))
 }
 
@@ -53,44 +53,44 @@ type lease struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	of     *leases
-	// letGo asks the holder to commit what it has and to release the lease; nil if the holder is quick anyway.
-	letGo func()
-	// whole says that the whole upload comes in this request. No other request could continue it, so when the process
-	// stops it is not asked to let go, but may use the time of the drain.
-	whole bool
-	// over says that the last commit released the lease in the row.
-	over atomic.Bool
+	// requestRelease asks the holder to commit what it has and to release the lease; nil if the holder is quick anyway.
+	requestRelease func()
+	// once says that the whole upload comes in this request. No other request could continue it, so when the process
+	// stops it is not asked to release the lease, but may use the time of the drain.
+	once bool
+	// releasedByCommit says that the last commit released the lease in the row.
+	releasedByCommit atomic.Bool
 	// wrote says that a write to the object's key was begun under this lease. Unless its result was committed, it may
 	// still be under way when the lease is released.
-	wrote    atomic.Bool
-	given    chan struct{} // closed when the lease is released
-	giveOnce sync.Once
-	since    time.Time // when the last successful renewal was sent; guarded by leases.mu
-	missed   bool      // the last renewal did not find it; guarded by leases.mu
+	wrote       atomic.Bool
+	released    chan struct{} // closed when the lease is released
+	releaseOnce sync.Once
+	since       time.Time // when the last successful renewal was sent; guarded by leases.mu
+	missed      bool      // the last renewal did not find it; guarded by leases.mu
 }
 
-// take waits until ctx ends for the lease on an upload, asks its holder to let go, and returns the upload under the
-// lease. The error is file.ErrLocked if the holder does not let go in time.
-func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *file.Upload, error) {
+// take waits until ctx ends for the lease on an upload, asks its holder to release it, and returns the upload under the
+// lease. The error is file.ErrLocked if the holder does not release it in time.
+func (ls *leases) take(ctx context.Context, id file.ID, requestRelease func()) (*lease, *file.Upload, error) {
 	const firstPause, longestPause = 25 * time.Millisecond, 500 * time.Millisecond
-	began, held := time.Now(), false
+	began, isHeld := time.Now(), false
 	// Not a plain retry loop: a lease that is released in this process ends the pause, and the caller's context the
 	// wait.
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		asked := time.Now()
+		sent := time.Now()
 		u, err := ls.rows.TakeLease(ctx, id, ls.holder, ls.ttl)
 		if err == nil && u != nil {
 			ls.metrics.leaseWaits.Observe(time.Since(began).Seconds())
-			return ls.hold(ctx, &lease{id: id, epoch: u.Epoch, since: asked, letGo: letGo}), u, nil
+			return ls.hold(ctx, &lease{id: id, epoch: u.Epoch, since: sent, requestRelease: requestRelease}), u, nil
 		}
 		// If the wait ends while SQL does not answer, it is unknown whether the lease is held.
-		if err != nil && (ctx.Err() == nil || !held || time.Since(asked) > longestPause) {
+		if err != nil && (ctx.Err() == nil || !isHeld || time.Since(sent) > longestPause) {
 			return nil, nil, err
 		}
 		if err == nil {
-			held = true
-			ls.ask(id)
-			if err := ls.rows.AskLetGo(ctx, id); err != nil && ctx.Err() == nil {
+			isHeld = true
+			ls.askRelease(id)
+			if err := ls.rows.RequestRelease(ctx, id); err != nil && ctx.Err() == nil {
 				return nil, nil, err
 			}
 		}
@@ -98,15 +98,15 @@ func (ls *leases) take(ctx context.Context, id file.ID, letGo func()) (*lease, *
 		case <-ctx.Done():
 			ls.metrics.leaseTimeouts.Inc()
 			return nil, nil, fmt.Errorf("wait for the lease on %s: %w: %w", id, file.ErrLocked, ctx.Err())
-		case <-ls.givenBack(id):
+		case <-ls.released(id):
 		case <-time.After(pause):
 		}
 	}
 }
 
-// hold registers a lease that was taken, and keeps it renewed. id, epoch, since and letGo are set.
+// hold registers a lease that was taken, and keeps it renewed. id, epoch, since and requestRelease are set.
 func (ls *leases) hold(ctx context.Context, l *lease) *lease {
-	l.of, l.given = ls, make(chan struct{})
+	l.of, l.released = ls, make(chan struct{})
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	ls.mu.Lock()
 	ls.held[l.id] = l
@@ -116,8 +116,8 @@ func (ls *leases) hold(ctx context.Context, l *lease) *lease {
 		go ls.renew()
 	}
 	ls.mu.Unlock()
-	if stopping && !l.whole {
-		l.ask()
+	if stopping && !l.once {
+		l.askRelease()
 	}
 	return l
 }
@@ -133,9 +133,9 @@ func (ls *leases) renew() {
 		if len(before) == 0 {
 			ls.mu.Lock()
 			ls.renewing = len(ls.held) > 0
-			over := !ls.renewing
+			done := !ls.renewing
 			ls.mu.Unlock()
-			if over {
+			if done {
 				return
 			}
 			continue
@@ -150,17 +150,17 @@ func (ls *leases) renew() {
 				ls.metrics.leaseLosses.Inc()
 				ls.log.WarnContext(l.ctx, "a lease was lost", "upload", l.id, "error", err)
 				l.cancel(fmt.Errorf("the lease on %s was lost: %w", l.id, cmp.Or(err, file.ErrConflict)))
-				l.ask()
+				l.askRelease()
 			}
 		}
-		strays = ls.giveStrays(renewed, strays)
+		strays = ls.releaseStrays(renewed, strays)
 	}
 }
 
-// giveStrays releases leases that belong to this process in the rows, but that it does not know: the answer to taking
-// or releasing them was lost. Renewed together with the others they would never end. A lease that is seen for the
-// first time is left alone: it may just be being taken.
-func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int64 {
+// releaseStrays releases leases that belong to this process in the rows, but that it does not know: the answer to
+// taking or releasing them was lost. Renewed together with the others they would never end. A lease that is seen for
+// the first time is left alone: it may just be being taken.
+func (ls *leases) releaseStrays(renewed, before map[file.ID]int64) map[file.ID]int64 {
 	strays := make(map[file.ID]int64)
 	for id, epoch := range renewed {
 		ls.mu.Lock()
@@ -169,7 +169,7 @@ func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int6
 		switch {
 		case l != nil && l.epoch == epoch:
 		case before[id] == epoch:
-			ls.giveRow(id, epoch, false)
+			ls.releaseRow(id, epoch, false)
 		default:
 			strays[id] = epoch
 		}
@@ -177,11 +177,11 @@ func (ls *leases) giveStrays(renewed, before map[file.ID]int64) map[file.ID]int6
 	return strays
 }
 
-// giveRow releases a lease in its row. settled says that no write to the object's key is under way.
-func (ls *leases) giveRow(id file.ID, epoch int64, settled bool) {
+// releaseRow releases a lease in its row. settled says that no write to the object's key is under way.
+func (ls *leases) releaseRow(id file.ID, epoch int64, settled bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := ls.rows.GiveLease(ctx, id, epoch, settled); err != nil {
+	if err := ls.rows.ReleaseLease(ctx, id, epoch, settled); err != nil {
 		ls.log.Warn("a lease could not be released; it will expire", "upload", id, "error", err)
 	}
 }
@@ -191,7 +191,7 @@ func (ls *leases) giveRow(id file.ID, epoch int64, settled bool) {
 func (l *lease) isLost(sent time.Time, renewed map[file.ID]int64, err error) bool {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
-	if l.ctx.Err() != nil || l.over.Load() {
+	if l.ctx.Err() != nil || l.releasedByCommit.Load() {
 		return false
 	}
 	if err != nil {
@@ -213,13 +213,13 @@ func (ls *leases) all() []*lease {
 	return slices.Collect(maps.Values(ls.held))
 }
 
-// give releases the lease. It may be called more than once.
-func (l *lease) give() {
-	l.giveOnce.Do(func() {
+// release releases the lease. It may be called more than once.
+func (l *lease) release() {
+	l.releaseOnce.Do(func() {
 		l.cancel(nil)
 		defer l.forget()
-		if !l.over.Load() {
-			l.of.giveRow(l.id, l.epoch, !l.wrote.Load())
+		if !l.releasedByCommit.Load() {
+			l.of.releaseRow(l.id, l.epoch, !l.wrote.Load())
 		}
 	})
 }
@@ -231,17 +231,17 @@ func (l *lease) forget() {
 		delete(l.of.held, l.id)
 	}
 	l.of.mu.Unlock()
-	close(l.given)
+	close(l.released)
 }
 
-func (l *lease) ask() {
-	if l.letGo != nil {
-		l.letGo()
+func (l *lease) askRelease() {
+	if l.requestRelease != nil {
+		l.requestRelease()
 	}
 }
 
-// writing records that a write of the object begins under this process's lease.
-func (ls *leases) writing(id file.ID) {
+// noteWrite records that a write of the object begins under this process's lease.
+func (ls *leases) noteWrite(id file.ID) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l := ls.held[id]; l != nil {
@@ -249,36 +249,36 @@ func (ls *leases) writing(id file.ID) {
 	}
 }
 
-// ask asks the holder in this process, if there is one, to let go.
-func (ls *leases) ask(id file.ID) {
+// askRelease asks the holder in this process, if there is one, to release its lease.
+func (ls *leases) askRelease(id file.ID) {
 	ls.mu.Lock()
 	l := ls.held[id]
 	ls.mu.Unlock()
 	if l != nil {
-		l.ask()
+		l.askRelease()
 	}
 }
 
-// givenBack returns a channel that is closed when the holder in this process releases its lease; nil, which is never
+// released returns a channel that is closed when the holder in this process releases its lease; nil, which is never
 // closed, if there is none.
-func (ls *leases) givenBack(id file.ID) <-chan struct{} {
+func (ls *leases) released(id file.ID) <-chan struct{} {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l := ls.held[id]; l != nil {
-		return l.given
+		return l.released
 	}
 	return nil
 }
 
-// stop asks all holders in this process whose upload can be continued elsewhere to let go. Later ones are asked at
-// once.
+// stop asks all holders in this process whose upload can be continued elsewhere to release their leases. Later holders
+// are asked at once.
 func (ls *leases) stop() {
 	ls.mu.Lock()
 	ls.stopping = true
 	ls.mu.Unlock()
 	for _, l := range ls.all() {
-		if !l.whole {
-			l.ask()
+		if !l.once {
+			l.askRelease()
 		}
 	}
 }

@@ -51,7 +51,7 @@ func TestPanicGivesEverythingBack(t *testing.T) {
 			if n := inUse(e); n != 0 {
 				t.Errorf("after a panic in call %d, %s: %d bytes of memory are held", at, hit, n)
 			}
-			if n, _ := e.Leases(); n != 0 && hit != "GiveLease" {
+			if n, _ := e.Leases(); n != 0 && hit != "ReleaseLease" {
 				t.Errorf("after a panic in call %d, %s: %d leases are held", at, hit, n)
 			}
 			w.MakeRoom(url)

@@ -46,7 +46,7 @@ func ChunkedPartSize(planned, chunk, longest int64) int64 {
 // writes that key to the row. Every write of a new object must use place. Once a row has a multipart upload, its key
 // is the row's, and every replica that completes it makes the same object.
 func (e *Engine) place(u *file.Upload) file.Location {
-	e.leases.writing(u.ID)
+	e.leases.noteWrite(u.ID)
 	at := u.Location
 	if !u.Alone() {
 		at.Key = storage.FencedKey(u.ID, u.Epoch)

@@ -24,12 +24,12 @@ type Session struct {
 // TakeTimeout is the longest that a request should wait for another request to release an upload.
 const TakeTimeout = 18 * time.Second
 
-// Take waits until ctx ends for the lease on an upload, and asks its holder to let go. letGo is called when others ask
-// for this session's lease: it should cause the session to commit what it has and to close; nil if the session is
-// short anyway. It may be called from another goroutine, and more than once. The error is file.ErrLocked if the holder
-// does not let go in time, and file.ErrNotFound if there is no such upload.
-func (e *Engine) Take(ctx context.Context, id file.ID, letGo func()) (*Session, error) {
-	l, u, err := e.leases.take(ctx, id, letGo)
+// Take waits until ctx ends for the lease on an upload, and asks its holder to release it. requestRelease is called
+// when others ask for this session's lease: it should cause the session to commit what it has and to close; nil if the
+// session is short anyway. It may be called from another goroutine, and more than once. The error is file.ErrLocked if
+// the holder does not release the lease in time, and file.ErrNotFound if there is no such upload.
+func (e *Engine) Take(ctx context.Context, id file.ID, requestRelease func()) (*Session, error) {
+	l, u, err := e.leases.take(ctx, id, requestRelease)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +94,12 @@ func (s *Session) end() error {
 }
 
 // Close releases the lease. It may be called more than once.
-func (s *Session) Close() { s.lease.give() }
+func (s *Session) Close() { s.lease.release() }
 
-// do has f change the upload under the lease, and notes whether its last commit has given
-// the lease back. If the store has lost bytes of the upload, it is ended.
+// do has f change the upload under the lease, and notes whether its last commit has released the lease. An upload of
+// which the store has lost bytes is ended.
 func (s *Session) do(f func(context.Context) error) error {
-	defer func() { s.lease.over.Store(!s.u.Held) }()
+	defer func() { s.lease.releasedByCommit.Store(!s.u.Held) }()
 	return s.engine.endLost(s.lease.ctx, s.u, f(s.lease.ctx))
 }
 
@@ -114,7 +114,7 @@ func (e *Engine) noteClaim(ctx context.Context, u *file.Upload, sum []byte) erro
 	case sum == nil || bytes.Equal(sum, u.Claim):
 		return nil
 	case u.Claim != nil:
-		return file.Refuse(file.ErrInvalid, "Repr-Digest is not the one that was declared before")
+		return file.Refuse(file.ErrInvalid, "The SHA-256 is not the one that was declared before")
 	}
 	if err := e.rows.SetClaim(ctx, u.Fence(), sum); err != nil {
 		return err

@@ -170,9 +170,9 @@ func (e *Engine) failsLong(u *file.Upload) bool {
 	return seen && time.Since(first) >= min(u.TTL, finishPatience)
 }
 
-// finished is the outcome of an upload that was to be finished, with this result. One that can't become a file is
+// sweepOutcome is the outcome of an upload that was to be finished, with this result. One that can't become a file is
 // ended.
-func (e *Engine) finished(s *Session, result error) (outcome string, err error) {
+func (e *Engine) sweepOutcome(s *Session, result error) (outcome string, err error) {
 	outcome, err = "finished", result
 	switch {
 	case e.isGone(s.u, err):
@@ -200,7 +200,7 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 		return "cleaned", e.remove(ctx, id)
 	}
 	if row.Direct && row.Complete() {
-		return e.mendDirect(ctx, row)
+		return e.sweepDirect(ctx, row)
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second) // a request that holds the lease finishes the upload itself
 	defer cancel()
@@ -217,7 +217,7 @@ func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err erro
 		}
 		outcome = "expired"
 	case s.u.Complete() || len(s.u.Sources) > 0:
-		return e.finished(s, s.Finish())
+		return e.sweepOutcome(s, s.Finish())
 	default: // another request went on with it
 	}
 	return outcome, err

@@ -136,13 +136,13 @@ func (c *client) claim() []byte {
 }
 
 // take takes the lease like a request for an existing upload.
-func (c *client) take(ctx context.Context, p *proc, letGo func()) (*upload.Session, error) {
+func (c *client) take(ctx context.Context, p *proc, requestRelease func()) (*upload.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, upload.TakeTimeout)
 	defer cancel()
 	x := &waiter{id: c.id, p: p}
 	c.w.wait(x, true)
 	defer c.w.wait(x, false)
-	s, err := p.engine.Take(ctx, c.id, letGo)
+	s, err := p.engine.Take(ctx, c.id, requestRelease)
 	if err == nil && s.Upload().Gone() {
 		s.Close()
 		return nil, file.ErrGone

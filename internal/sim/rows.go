@@ -73,10 +73,10 @@ func (p *proc) join(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// AskLetGo simulates NOTIFY: every process gets it after some time, or never.
-func (r rows) AskLetGo(ctx context.Context, id file.ID) error {
+// RequestRelease simulates NOTIFY: every process gets it after some time, or never.
+func (r rows) RequestRelease(ctx context.Context, id file.ID) error {
 	w := r.p.world
-	return tell(ctx, r, "AskLetGo", id, func(context.Context) error {
+	return tell(ctx, r, "RequestRelease", id, func(context.Context) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, p := range w.procs {
@@ -173,9 +173,9 @@ func (r rows) RenewLeases(ctx context.Context, holder string, ttl time.Duration)
 		func(ctx context.Context) (map[file.ID]int64, error) { return r.DB.RenewLeases(ctx, holder, ttl) })
 }
 
-func (r rows) GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
-	return tell(ctx, r, "GiveLease", id, func(ctx context.Context) error {
-		return r.DB.GiveLease(ctx, id, epoch,
+func (r rows) ReleaseLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
+	return tell(ctx, r, "ReleaseLease", id, func(ctx context.Context) error {
+		return r.DB.ReleaseLease(ctx, id, epoch,
 			settled)
 	})
 }

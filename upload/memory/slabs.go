@@ -37,12 +37,12 @@ type slabs struct {
 	page   int     // bytes of memory that the system takes back at once: a smaller slab shares them with others
 	blocks *blocks // what the slabs are cut from
 
-	mu      sync.Mutex
-	shelves map[int]*shelf // by size
-	used    int64          // bytes of slabs in use
-	warm    int64          // bytes of warm ones
-	spare   int64          // the least that warm was since the last look, in bytes
-	looking bool           // a look is due
+	mu        sync.Mutex
+	shelves   map[int]*shelf // by size
+	used      int64          // bytes of slabs in use
+	warm      int64          // bytes of warm ones
+	leastWarm int64          // the least that warm was since coolUnused last ran, in bytes
+	checkDue  bool           // a call of coolUnused is due
 }
 
 // shelf has the free slabs of one size. The last ones were used last.
@@ -64,7 +64,7 @@ func (s *slabs) get(size int) []byte {
 	free := s.shelves[size]
 	if len(free.warm) > 0 {
 		s.warm -= int64(size)
-		s.spare = min(s.spare, s.warm)
+		s.leastWarm = min(s.leastWarm, s.warm)
 		return pop(&free.warm)
 	}
 	s.cool(s.used + s.warm - s.limit)
@@ -82,20 +82,20 @@ func (s *slabs) put(b []byte) {
 	free.warm = append(free.warm, b)
 	s.used -= int64(len(b))
 	s.warm += int64(len(b))
-	if !s.looking {
-		s.looking, s.spare = true, s.warm
-		time.AfterFunc(coolAfter, s.look)
+	if !s.checkDue {
+		s.checkDue, s.leastWarm = true, s.warm
+		time.AfterFunc(coolAfter, s.coolUnused)
 	}
 }
 
-// look gives back the memory of slabs that were not needed since the last look.
-func (s *slabs) look() {
+// coolUnused gives back the memory of slabs that were not needed since it last ran.
+func (s *slabs) coolUnused() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cool(s.spare)
-	s.spare = s.warm
-	if s.looking = s.warm > 0; s.looking {
-		time.AfterFunc(coolAfter, s.look)
+	s.cool(s.leastWarm)
+	s.leastWarm = s.warm
+	if s.checkDue = s.warm > 0; s.checkDue {
+		time.AfterFunc(coolAfter, s.coolUnused)
 	}
 }
 
@@ -114,7 +114,7 @@ func (s *slabs) cool(n int64) {
 			}
 		}
 	}
-	s.spare = min(s.spare, s.warm)
+	s.leastWarm = min(s.leastWarm, s.warm)
 }
 
 // carve cuts a block into slabs.

@@ -30,8 +30,8 @@ func TestFreeSlabs(t *testing.T) {
 		}
 		time.Sleep(3 * coolAfter)
 		synctest.Wait()
-		if s.warm != 0 || s.used != 0 || s.looking {
-			t.Errorf("%d bytes warm, %d used, another look: %v", s.warm, s.used, s.looking)
+		if s.warm != 0 || s.used != 0 || s.checkDue {
+			t.Errorf("%d bytes warm, %d used, another look: %v", s.warm, s.used, s.checkDue)
 		}
 		clear(s.get(HugeSlab)) // it has memory again
 	})

@@ -38,7 +38,7 @@ func (w *World) mountDirect(mux *http.ServeMux, engine *upload.Engine, quiet *sl
 			next(rw, r.WithContext(auth.NewContext(r.Context(), *w.who.Load())), id)
 		}
 	}
-	mux.HandleFunc("GET /files/direct/{$}", h.Offer)
+	mux.HandleFunc("GET /files/direct/{$}", h.Capabilities)
 	mux.HandleFunc("POST /files/direct/{$}",
 		with(func(rw http.ResponseWriter, r *http.Request, _ file.ID) { h.Create(rw, r) }))
 	mux.HandleFunc("GET /files/direct/{id}", with(h.Show))

@@ -259,9 +259,9 @@ func (r rowsUnderFault) TakeLease(ctx context.Context, id file.ID, holder string
 		return r.Rows.TakeLease(ctx, id, holder, ttl)
 	})
 }
-func (r rowsUnderFault) GiveLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
+func (r rowsUnderFault) ReleaseLease(ctx context.Context, id file.ID, epoch int64, settled bool) error {
 	ctx = r.outlast(ctx)
-	return r.sql("GiveLease", func() error { return r.Rows.GiveLease(ctx, id, epoch, settled) })
+	return r.sql("ReleaseLease", func() error { return r.Rows.ReleaseLease(ctx, id, epoch, settled) })
 }
 
 // hooksUnderFault writes the record, with the plan's faults.
