@@ -71,10 +71,17 @@ func (e *equalParts) answer(w http.ResponseWriter, r *http.Request) bool {
 // With S3_KIND=r2 uploads of all kinds keep to R2's rule; final uploads are read and cut anew.
 func TestEqualParts(t *testing.T) {
 	t.Parallel()
+	for kind, refused := range map[string]int{"r2": 0, "": 1} {
+		t.Run("S3_KIND="+kind, func(t *testing.T) { equalPartsAre(t, kind, refused) })
+	}
+}
+
+// equalPartsAre tests a store of a kind. refused counts the uploads with which the service finds the rule out.
+func equalPartsAre(t *testing.T, kind string, refused int) {
 	server := s3test.Start(t)
 	store, rule := impersonate(t, server), &equalParts{sizes: map[string]int64{}}
 	store.answers(rule.answer)
-	s := start(t, append(objectStore(server), "S3_KIND=r2")...)
+	s := start(t, append(objectStore(server), "S3_KIND="+kind)...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	content := random(30*mebi + 12345)
 	url, _ := s.upload(t, content)
@@ -89,19 +96,21 @@ func TestEqualParts(t *testing.T) {
 		}
 		s.holds(t, "/files/"+path.Base(at), content)
 	}
-	var partials []string
-	for from, sizes := 0, []int{7*mebi + 1, 12 * mebi, 6*mebi + 7, len(content)}; len(sizes) > 0; sizes = sizes[1:] {
-		to := min(from+sizes[0], len(content))
-		partials, from = append(partials, s.partial(t, content[from:to])), to
+	for _, sizes := range [][]int{{7*mebi + 1, 12 * mebi, 6*mebi + 7, len(content)}, {9 * mebi, len(content)}} {
+		var partials []string
+		for from := 0; len(sizes) > 0; sizes = sizes[1:] {
+			to := min(from+sizes[0], len(content))
+			partials, from = append(partials, s.partial(t, content[from:to])), to
+		}
+		a := s.final(t, partials...)
+		if a.status != 201 {
+			t.Fatalf("the final upload: %v", a)
+		}
+		s.holds(t, "/files/"+path.Base(a.header.Get("Location")), content)
 	}
-	a := s.final(t, partials...)
-	if a.status != 201 {
-		t.Fatalf("the final upload: %v", a)
-	}
-	s.holds(t, "/files/"+path.Base(a.header.Get("Location")), content)
 	rule.mu.Lock()
 	defer rule.mu.Unlock()
-	if rule.refused != 0 || rule.completed < 5 {
+	if rule.refused != refused || rule.completed < 5 {
 		t.Errorf("%d uploads were completed, %d refused", rule.completed, rule.refused)
 	}
 }

@@ -57,6 +57,7 @@ type Client struct {
 	buckets sync.Map // names of buckets that are known to exist
 
 	noPartCopy, noObjectCopy refusal
+	mixing                   *mixing
 
 	// Options of single calls: those that send a body, those that are answered quickly, and those that may take minutes.
 	payload, soon, patient func(*s3.Options)
@@ -93,6 +94,7 @@ func New(o Options) *Client {
 		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, signing: o.Signing, Calls: calls,
 		reader: newReader(o), plain: &http.Client{Transport: normal}, origins: o.Origins,
 		noPartCopy: refusal{known: q.NoPartCopy}, noObjectCopy: refusal{known: q.NoObjectCopy},
+		mixing:  newMixing(q),
 		payload: o.Signing.option(!q.NoChecksums), soon: by(soon), patient: by(patient),
 		close: func() {
 			for _, t := range []*http.Transport{normal, soon, patient} {

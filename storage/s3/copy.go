@@ -19,12 +19,16 @@ import (
 )
 
 // CopyPart implements storage.Copier. A refusal is ErrNoCopy, in whatever form the store refuses. If it does not seem
-// to be about this part only, the store is not asked again before refusalTTL.
+// to be about this part only, the store is not asked again before refusalTTL. A store that wants parts of one size
+// refuses, too.
 func (c *Client) CopyPart(
 	ctx context.Context, from file.Location, fromETag string, offset, length int64,
 	to file.Location, m file.Multipart, number int32,
 ) (part file.Part, err error) {
 	part = file.Part{Number: number, Size: length}
+	if !c.noPartCopy.stands() && !c.mixesParts(ctx, to.Bucket) {
+		return part, fmt.Errorf("copy part: %w: %w", file.ErrStorageWrite, storage.ErrNoCopy)
+	}
 	in := &s3.UploadPartCopyInput{Bucket: &to.Bucket, Key: &to.Key, UploadId: &m.ID, PartNumber: &number,
 		CopySource: copySource(from), CopySourceRange: byteRange(offset, length)}
 	if fromETag != "" {

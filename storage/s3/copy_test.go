@@ -2,6 +2,7 @@ package s3
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -94,5 +95,62 @@ func TestRefusalIsForgotten(t *testing.T) {
 	if err2 := c.Copy(t.Context(), at, "", at, ""); !errors.Is(err, storage.ErrNoCopy) ||
 		!errors.Is(err2, storage.ErrNoCopy) {
 		t.Errorf("a store that is known not to copy: %v, %v", err, err2)
+	}
+}
+
+// A store of which nothing is known is asked whether it takes parts of different sizes before it copies the first one.
+func TestMixedParts(t *testing.T) {
+	s := s3test.Start(t)
+	for _, c := range []struct {
+		name   string
+		answer fault // to the completion of the upload with which it is asked
+		copies bool
+		again  bool // it is asked again for the next part
+	}{
+		{name: "it takes them", copies: true},
+		{name: "400 InvalidPart", answer: answers(400, "InvalidPart")},
+		{name: "500 InternalError", answer: answers(500, "InternalError"), again: true},
+		{name: "403 AccessDenied", answer: answers(403, "AccessDenied"), again: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newFaultyProxy(t, s, false)
+			client := p.client(t, s, func(o *Options) { o.Quirks.AskPartSizes = true })
+			from, to := file.Location{Bucket: "mixed-1", Key: "from"}, file.Location{Bucket: "mixed-1", Key: "to"}
+			etag, err := client.Put(t.Context(), from, "x/y", io.NewSectionReader(zeros{}, 0, storage.MinCopy),
+				storage.MinCopy)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := client.BeginMultipart(t.Context(), to, "x/y", true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for try := range 2 {
+				if p.harm("", "", 0, nil); c.answer != nil {
+					p.harm("POST", "uploadId", 100, c.answer)
+				}
+				_, err = client.CopyPart(t.Context(), from, etag, 0, storage.MinCopy, to, m, 1)
+				if c.copies != (err == nil) || !c.copies && !errors.Is(err, storage.ErrNoCopy) {
+					t.Errorf("time %d: %v", try+1, err)
+				}
+				asked := 0
+				for _, r := range p.requests() {
+					if r.Method == "POST" && r.URL.Query().Has("uploadId") {
+						asked++
+					}
+				}
+				if (asked > 0) != (try == 0 || c.again) {
+					t.Errorf("time %d: asked %d times", try+1, asked)
+				}
+			}
+			p.harm("", "", 0, nil)
+			list, err := client.List(t.Context(), "mixed-1", "", "")
+			if err != nil || len(list) != 1 {
+				t.Errorf("left in the bucket: %+v, %v", list, err)
+			}
+			if err := client.Delete(t.Context(), from); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }

@@ -38,6 +38,9 @@ type Quirks struct {
 	// (Client.CopyPart), so they save a request, or are for one that takes copies and does them wrong.
 	NoPartCopy   bool
 	NoObjectCopy bool
+	// AskPartSizes: it is not known whether the store takes parts of different sizes, as copied parts have. It is asked
+	// before it copies the first one (Client.mixesParts).
+	AskPartSizes bool
 }
 
 // Quirks are what is known of a kind of store; false: there is no such kind.
@@ -49,7 +52,9 @@ func (k Kind) Quirks() (q Quirks, known bool) {
 		// All parts but the last must have one size, and the last none above it. The engine cuts uploads so; parts that are
 		// copied would have the sizes of their sources.
 		return Quirks{NoPartCopy: true}, true
-	case Plain, AWS, MinIO, SeaweedFS, VersityGW:
+	case Plain:
+		return Quirks{AskPartSizes: true}, true
+	case AWS, MinIO, SeaweedFS, VersityGW:
 		return Quirks{}, true
 	}
 	return Quirks{}, false
