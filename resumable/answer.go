@@ -43,10 +43,10 @@ func (x *exchange) refuse(err error) {
 	case errors.Is(err, file.ErrVersion):
 		h.Set(interopVersion, Versions())
 		h.Set("Tus-Version", "1.0.0")
-	case isTargets(err):
+	case isFileRefused(err):
 		h.Set(uploadComplete, formatBool(true)) // nothing is left to append (section 4.1.2)
 	case x.upload != nil && x.upload.State == file.Open:
-		x.tellState(err)
+		x.addUploadState(err)
 	}
 	if errors.Is(err, file.ErrTooLarge) {
 		h.Set(uploadLimit, x.limits())
@@ -55,8 +55,8 @@ func (x *exchange) refuse(err error) {
 	x.h.Respond.Write(x.w, x.r, err)
 }
 
-// tellState adds to an error's answer the offset at which the client can continue, if the upload still exists.
-func (x *exchange) tellState(err error) {
+// addUploadState adds to an error's answer the offset at which the client can continue, if the upload still exists.
+func (x *exchange) addUploadState(err error) {
 	h := x.w.Header()
 	h.Set(uploadComplete, formatBool(false))
 	if x.created {
@@ -68,14 +68,14 @@ func (x *exchange) tellState(err error) {
 	}
 }
 
-// isTargets reports whether an error is the target resource's answer to the whole file, which ended the upload.
-func isTargets(err error) bool {
+// isFileRefused reports whether an error is the target resource's answer to the whole file, which ended the upload.
+func isFileRefused(err error) bool {
 	return errors.Is(err, file.ErrDigest) || errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable)
 }
 
-// done sends the final answer: the target resource's, which every request that completes the upload gets (section
+// answerFile sends the final answer: the target resource's, which every request that completes the upload gets (section
 // 4.4.2).
-func (x *exchange) done() error {
+func (x *exchange) answerFile() error {
 	body, err := json.Marshal(struct {
 		URL string  `json:"public_url"`
 		ID  file.ID `json:"file_id"`

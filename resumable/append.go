@@ -25,9 +25,9 @@ func (x *exchange) create(path string) error {
 		return err
 	}
 	x.upload, x.created = x.session.Upload(), true
-	told := x.newInterim()
-	told.begin(x.location(), x.limits())
-	return x.receive(check, told)
+	progress := x.newInterim()
+	progress.sendLocation(x.location(), x.limits())
+	return x.receive(check, progress)
 }
 
 // readCreation reads the file's name, type and length from the headers. The length is Upload-Length, or Content-Length
@@ -55,12 +55,12 @@ func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
 // append appends this request's body to an upload (section 4.4).
 func (x *exchange) append() error {
 	offset, given := integer(x.r.Header, uploadOffset)
-	complete, speaks := isComplete(x.r.Header)
+	complete, hasComplete := isComplete(x.r.Header)
 	x.complete = complete
 	switch {
 	case !isPartial(x.r.Header):
 		return file.Refuse(file.ErrMediaType, "Content-Type must be %s", partial)
-	case !speaks:
+	case !hasComplete:
 		return file.Refuse(file.ErrInvalid, "Upload-Complete must be ?0 or ?1")
 	case !given:
 		return file.Refuse(file.ErrInvalid, "Upload-Offset must be a number of bytes")
@@ -126,11 +126,11 @@ func (x *exchange) replay(claim []byte) error {
 	if err := upload.Matches(x.upload, claim); err != nil {
 		return err
 	}
-	if err := x.expectNothing(); err != nil {
+	if err := x.requireEmptyBody(); err != nil {
 		return err
 	}
 	if !x.complete {
-		return x.appended(http.StatusNoContent)
+		return x.answerAppended(http.StatusNoContent)
 	}
-	return x.done()
+	return x.answerFile()
 }

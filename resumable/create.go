@@ -19,10 +19,10 @@ import (
 // that speaks a version of the protocol gets an upload that it can resume (draft -12, 10.1.1). For any other client
 // the body is the whole file.
 func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
-	v, ours, unknown := versionOf(r)
-	complete, speaks := isComplete(r.Header)
-	if !ours && isOldDraft(r.Header) {
-		h.Tus.ServeHTTP(w, atEndpoint(r, name))
+	v, handled, unknown := versionOf(r)
+	complete, hasComplete := isComplete(r.Header)
+	if !handled && isOldDraft(r.Header) {
+		h.Tus.ServeHTTP(w, asUploadRequest(r, name))
 		return
 	}
 	h.newExchange(w, r, v).run(func(x *exchange) error {
@@ -36,7 +36,7 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request, name string) {
 			// we.
 			w.Header().Set(interopVersion, Versions())
 			return x.receivePlain(name)
-		case !speaks:
+		case !hasComplete:
 			return x.receivePlain(name)
 		case unknown != nil:
 			return unknown
@@ -57,8 +57,8 @@ func isOldDraft(h http.Header) bool {
 		(h.Get(uploadComplete) != "" || h.Get("Upload-Incomplete") != "")
 }
 
-// atEndpoint returns a creation in the form in which it would be sent to the upload endpoint.
-func atEndpoint(r *http.Request, name string) *http.Request {
+// asUploadRequest returns a creation in the form in which it would be sent to the upload endpoint.
+func asUploadRequest(r *http.Request, name string) *http.Request {
 	r = r.WithContext(r.Context())
 	r.Method, r.URL, r.Header = http.MethodPost, &url.URL{Path: "/"}, r.Header.Clone()
 	if name != "" && r.Header.Get("Content-Disposition") == "" {
@@ -70,7 +70,7 @@ func atEndpoint(r *http.Request, name string) *http.Request {
 // receivePlain receives a file from a client that does not speak this protocol. It can't be resumed: after an error
 // nothing is kept.
 func (x *exchange) receivePlain(path string) error {
-	if err := x.isWhole(); err != nil {
+	if err := x.checkPlainBody(); err != nil {
 		return err
 	}
 	c := upload.Creation{Size: max(0, x.r.ContentLength)}
@@ -88,15 +88,15 @@ func (x *exchange) receivePlain(path string) error {
 	if err := x.h.Limit(x.r, x.who); err != nil {
 		return err
 	}
-	x.upload, err = x.h.Engine.Receive(x.r.Context(), c, whole{x, check}, x.body.Interrupt)
+	x.upload, err = x.h.Engine.Receive(x.r.Context(), c, plainBody{x, check}, x.body.Interrupt)
 	if err != nil {
 		return err
 	}
-	return x.done()
+	return x.answerFile()
 }
 
-// isWhole refuses a request whose body is not the whole file, and one that asks for something unsupported.
-func (x *exchange) isWhole() error {
+// checkPlainBody refuses a request whose body is not the whole file, and one that asks for something unsupported.
+func (x *exchange) checkPlainBody() error {
 	h := x.r.Header
 	mediaType, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	for _, field := range []string{uploadOffset, uploadLength, "Upload-Defer-Length", "Upload-Concat"} {
@@ -122,14 +122,14 @@ func (x *exchange) isWhole() error {
 	return nil
 }
 
-// whole is the body of a plain upload. It must not break off, and the client's permissions are checked again at its
+// plainBody is the body of a plain upload. It must not break off, and the client's permissions are checked again at its
 // end.
-type whole struct {
+type plainBody struct {
 	x     *exchange
 	check upload.Check // nil: no checksum
 }
 
-func (w whole) Read(p []byte) (int, error) {
+func (w plainBody) Read(p []byte) (int, error) {
 	n, err := w.x.body.Read(p)
 	if w.check != nil {
 		_, _ = w.check.Write(p[:n]) // a hash returns no errors

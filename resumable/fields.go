@@ -65,13 +65,13 @@ const (
 	newest version = 10
 )
 
-// others are the versions that package tus handles.
-var others = [...]version{3, 4, 5, 6}
+// tusVersions are the versions that package tus handles.
+var tusVersions = [...]version{3, 4, 5, 6}
 
 // Versions lists all supported interop versions, as a structured List.
 func Versions() string {
 	var all []string
-	for _, v := range others {
+	for _, v := range tusVersions {
 		all = append(all, strconv.Itoa(int(v)))
 	}
 	for v := oldest; v <= newest; v++ {
@@ -82,7 +82,7 @@ func Versions() string {
 
 // versionOf reads the version that a request speaks. ours reports whether this package handles it; the error is
 // file.ErrVersion if no package does.
-func versionOf(r *http.Request) (v version, ours bool, err error) {
+func versionOf(r *http.Request) (v version, handled bool, err error) {
 	n, given := integer(r.Header, interopVersion)
 	v = version(n)
 	switch {
@@ -91,7 +91,7 @@ func versionOf(r *http.Request) (v version, ours bool, err error) {
 	case r.Header.Get("Tus-Resumable") != "":
 		return final, false, nil
 	case given:
-		for _, o := range others {
+		for _, o := range tusVersions {
 			if v == o {
 				return final, false, nil
 			}
@@ -101,25 +101,25 @@ func versionOf(r *http.Request) (v version, ours bool, err error) {
 	case r.Header.Get(interopVersion) != "":
 		return final, true, file.Refuse(file.ErrVersion, "%s must be one of %s", interopVersion, Versions())
 	}
-	return final, isFinal(r), nil
+	return final, isUnversioned(r), nil
 }
 
-// isFinal reports whether a request without a version belongs to this protocol. HEAD, GET and DELETE of an upload have
-// no field that would show it; a tus client would have sent Tus-Resumable.
-func isFinal(r *http.Request) bool {
+// isUnversioned reports whether a request without a version belongs to this protocol. HEAD, GET and DELETE of an upload
+// have no field that would show it; a tus client would have sent Tus-Resumable.
+func isUnversioned(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodHead, http.MethodGet, http.MethodDelete:
 		return true
 	case http.MethodPatch:
-		_, speaks := isComplete(r.Header)
-		return speaks || isPartial(r.Header)
+		_, hasComplete := isComplete(r.Header)
+		return hasComplete || isPartial(r.Header)
 	default:
-		_, speaks := isComplete(r.Header)
-		return speaks
+		_, hasComplete := isComplete(r.Header)
+		return hasComplete
 	}
 }
 
-// tellsComplete reports whether the answer to HEAD has Upload-Complete: ?1 as soon as all bytes are there. From
+// headHasComplete reports whether the answer to HEAD has Upload-Complete: ?1 as soon as all bytes are there. From
 // version 10 on that would mean that the target has processed the file, after which the client must not ask again
 // (section 4.1.2).
-func (v version) tellsComplete() bool { return v != final && v <= 9 }
+func (v version) headHasComplete() bool { return v != final && v <= 9 }

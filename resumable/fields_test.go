@@ -31,13 +31,13 @@ func FuzzFields(f *testing.F) {
 		if value, given := isComplete(h); value && !given {
 			t.Errorf("%q is true, and not there", complete)
 		}
-		v, ours, err := versionOf(&http.Request{Method: method, Header: h})
+		v, handled, err := versionOf(&http.Request{Method: method, Header: h})
 		switch {
-		case err != nil && (!ours || !errors.Is(err, file.ErrVersion)):
+		case err != nil && (!handled || !errors.Is(err, file.ErrVersion)):
 			t.Errorf("%q: %v", interop, err)
-		case v != final && (!ours || v < oldest || v > newest):
+		case v != final && (!handled || v < oldest || v > newest):
 			t.Errorf("%q is version %d", interop, v)
-		case !ours && (tus == "" && !slices.Contains([]string{http.MethodGet, http.MethodHead}, method)) && v != final:
+		case !handled && (tus == "" && !slices.Contains([]string{http.MethodGet, http.MethodHead}, method)) && v != final:
 			t.Errorf("%q: %d is for the tus endpoint", interop, v)
 		}
 	})

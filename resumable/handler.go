@@ -86,26 +86,26 @@ func (h *Handler) newExchange(w http.ResponseWriter, r *http.Request, v version)
 
 // ServeHTTP handles the requests of this protocol at the upload endpoint, and passes others to Options.Tus.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	meant := overridden(r)
-	v, ours, err := versionOf(meant)
-	if meant.Method == http.MethodOptions {
+	effective := withMethodOverride(r)
+	v, handled, err := versionOf(effective)
+	if effective.Method == http.MethodOptions {
 		h.Announce(w.Header())
 	}
-	if !ours || meant.Method == http.MethodOptions {
+	if !handled || effective.Method == http.MethodOptions {
 		h.Tus.ServeHTTP(w, r)
 		return
 	}
-	h.newExchange(w, meant, v).run(func(x *exchange) error {
+	h.newExchange(w, effective, v).run(func(x *exchange) error {
 		if err != nil {
 			return err
 		}
-		return x.serve(strings.TrimPrefix(meant.URL.Path, "/"))
+		return x.serve(strings.TrimPrefix(effective.URL.Path, "/"))
 	})
 }
 
-// overridden returns a POST with X-HTTP-Method-Override as the request that it stands for. Everything that is decided
-// about the request is decided by that method.
-func overridden(r *http.Request) *http.Request {
+// withMethodOverride returns a POST with X-HTTP-Method-Override as the request that it stands for. Everything that is
+// decided about the request is decided by that method.
+func withMethodOverride(r *http.Request) *http.Request {
 	method := r.Header.Get("X-HTTP-Method-Override")
 	if method == "" || r.Method != http.MethodPost {
 		return r
@@ -174,7 +174,7 @@ func (x *exchange) serve(name string) error {
 		x.h.Download(x.w, x.r, id)
 		return nil
 	}
-	if err := x.find(id); err != nil {
+	if err := x.findUpload(id); err != nil {
 		return err
 	}
 	switch method {
@@ -183,12 +183,12 @@ func (x *exchange) serve(name string) error {
 	case http.MethodDelete:
 		return x.cancel()
 	default:
-		return x.tellOffset()
+		return x.answerOffset()
 	}
 }
 
-// find reads the row of an upload, if the client may access it at all.
-func (x *exchange) find(id file.ID) error {
+// findUpload reads the row of an upload, if the client may access it at all.
+func (x *exchange) findUpload(id file.ID) error {
 	u, err := x.h.Engine.Row(x.r.Context(), id)
 	if err != nil {
 		return err
@@ -230,9 +230,9 @@ func (x *exchange) take() error {
 	return nil
 }
 
-// tellOffset handles HEAD, and GET (section 4.3). It first ends a running append, so that the offset stays valid, and
+// answerOffset handles HEAD, and GET (section 4.3). It first ends a running append, so that the offset stays valid, and
 // finishes an upload that has all its bytes.
-func (x *exchange) tellOffset() error {
+func (x *exchange) answerOffset() error {
 	u := x.upload
 	if !u.Done() && (u.Held || u.Complete() || len(u.Sources) > 0) {
 		if err := x.take(); err != nil {
@@ -249,7 +249,7 @@ func (x *exchange) tellOffset() error {
 	if !u.Deferred {
 		h.Set(uploadLength, strconv.FormatInt(u.Size, 10))
 	}
-	if !u.Done() || x.version.tellsComplete() {
+	if !u.Done() || x.version.headHasComplete() {
 		h.Set(uploadComplete, formatBool(u.Done()))
 	}
 	h.Set(uploadLimit, x.limits())

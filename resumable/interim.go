@@ -18,64 +18,64 @@ const (
 	growth        = 8
 )
 
-// mostInterim is how many interim answers a request gets at most. Clients bound them: Python's http.client takes 100,
+// maxInterim is how many interim answers a request gets at most. Clients bound them: Python's http.client takes 100,
 // and curl 300 KB of headers for all answers to a request.
-const mostInterim = 90
+const maxInterim = 90
 
 // interim sends the interim answers of one request (section 5).
 type interim struct {
-	w       http.ResponseWriter
-	version version
-	timeout time.Duration
-	left    int       // how many may still be sent
-	begun   time.Time // when the body began to be read
-	start   int64     // the offset then
-	told    time.Time // when the last one was sent
-	offset  int64     // the offset at that time
+	w           http.ResponseWriter
+	version     version
+	timeout     time.Duration
+	left        int       // how many may still be sent
+	started     time.Time // when the body began to be read
+	startOffset int64     // the offset then
+	lastSent    time.Time // when the last one was sent
+	lastOffset  int64     // the offset at that time
 }
 
 // newInterim returns nil if the request must not get interim answers.
 func (x *exchange) newInterim() *interim {
-	left := min(x.h.Interim(x.r), mostInterim)
+	left := min(x.h.Interim(x.r), maxInterim)
 	if left == 0 {
 		return nil
 	}
 	return &interim{w: x.w, version: x.version, timeout: x.h.ReadTimeout, left: left}
 }
 
-// begin sends the upload's URL and limits (section 4.2.2).
-func (i *interim) begin(location, limit string) {
+// sendLocation sends the upload's URL and limits (section 4.2.2).
+func (i *interim) sendLocation(location, limit string) {
 	if i != nil {
 		i.send(map[string]string{"Location": location, uploadLimit: limit})
 	}
 }
 
-// from sets the offset at which the request begins.
-func (i *interim) from(offset int64) {
+// startAt sets the offset at which the request begins.
+func (i *interim) startAt(offset int64) {
 	if i != nil {
-		i.begun, i.start = time.Now(), offset
-		i.told, i.offset = i.begun, offset
+		i.started, i.startOffset = time.Now(), offset
+		i.lastSent, i.lastOffset = i.started, offset
 	}
 }
 
-// progress sends an offset. The caller guarantees that all bytes before it are durable (section 4.4.2).
-func (i *interim) progress(offset int64) {
+// sendOffset sends an offset. The caller guarantees that all bytes before it are durable (section 4.4.2).
+func (i *interim) sendOffset(offset int64) {
 	if i == nil || i.left == 0 {
 		return
 	}
 	now := time.Now()
-	every := max(progressEvery, now.Sub(i.begun)/growth)
-	bytes := max(progressBytes, (offset-i.start)/growth)
-	if now.Sub(i.told) < every && offset-i.offset < bytes {
+	every := max(progressEvery, now.Sub(i.started)/growth)
+	bytes := max(progressBytes, (offset-i.startOffset)/growth)
+	if now.Sub(i.lastSent) < every && offset-i.lastOffset < bytes {
 		return
 	}
-	i.offset = offset
+	i.lastOffset = offset
 	i.send(map[string]string{uploadOffset: strconv.FormatInt(offset, 10)})
 }
 
 // send sends these fields only: headers that were set for the final answer do not belong into an interim one.
 func (i *interim) send(fields map[string]string) {
-	i.told = time.Now()
+	i.lastSent = time.Now()
 	i.left--
 	h := i.w.Header()
 	kept := maps.Clone(h)

@@ -25,8 +25,8 @@ func TestFewInterimAnswers(t *testing.T) {
 		last        time.Duration
 		least, want int
 	}{
-		"years, slowly":        {1000, 1 << 10, 50 * 365 * 24 * time.Hour, 20, mostInterim},
-		"terabytes, fast":      {1000, 1 << 30, time.Hour, 20, mostInterim},
+		"years, slowly":        {1000, 1 << 10, 50 * 365 * 24 * time.Hour, 20, maxInterim},
+		"terabytes, fast":      {1000, 1 << 30, time.Hour, 20, maxInterim},
 		"through some proxy":   {1, 1 << 30, time.Hour, 1, 1},
 		"six of ten seconds":   {1000, 1 << 20, 6 * time.Second, 6, 7},
 		"less than one second": {1000, 1 << 20, time.Second / 2, 1, 1},
@@ -35,12 +35,12 @@ func TestFewInterimAnswers(t *testing.T) {
 			w := &counting{ResponseWriter: httptest.NewRecorder()}
 			x := &exchange{w: w, r: httptest.NewRequest("POST", "/", nil), h: New(Options{
 				Interim: func(*http.Request) int { return c.most }, ReadTimeout: time.Minute})}
-			told, begun := x.newInterim(), time.Now()
-			told.begin("/tus/1", "max-size=1")
-			told.from(0)
+			progress, begun := x.newInterim(), time.Now()
+			progress.sendLocation("/tus/1", "max-size=1")
+			progress.startAt(0)
 			for time.Since(begun) < c.last {
 				time.Sleep(max(time.Second/10, time.Since(begun)/(growth-1)))
-				told.progress(int64(time.Since(begun).Seconds() * float64(c.speed)))
+				progress.sendOffset(int64(time.Since(begun).Seconds() * float64(c.speed)))
 			}
 			if w.n < c.least || w.n > c.want {
 				t.Errorf("%s: %d interim answers, want %d to %d", name, w.n, c.least, c.want)

@@ -114,17 +114,17 @@ func TestInterimAnswersTellDurableOffsets(t *testing.T) {
 			c.T.Fatal(err)
 		}
 		status, h := l.answer()
-		told, err := strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
-		if status != 104 || err != nil || told <= 0 || told > size-1 || h.Get("Location") != "" {
+		progress, err := strconv.ParseInt(h.Get("Upload-Offset"), 10, 64)
+		if status != 104 || err != nil || progress <= 0 || progress > size-1 || h.Get("Location") != "" {
 			c.T.Fatalf("%d %v", status, h)
 		}
-		if u, err := c.Rows.UploadRow(c.T.Context(), uploadtest.ID(at)); err != nil || u.Offset < told {
-			c.T.Errorf("told %d, committed is %+v %v", told, u, err)
+		if u, err := c.Rows.UploadRow(c.T.Context(), uploadtest.ID(at)); err != nil || u.Offset < progress {
+			c.T.Errorf("told %d, committed is %+v %v", progress, u, err)
 		}
 		l.Close()
 		a := c.do("HEAD", at, nil)
-		if a.offset() < told {
-			c.T.Fatalf("told %d, then %d %v", told, a.status, a.header)
+		if a.offset() < progress {
+			c.T.Fatalf("told %d, then %d %v", progress, a.status, a.header)
 		}
 		c.Check(c.file(c.patch(at, int(a.offset()), "?1", bytes.NewReader(body[a.offset():]))), body)
 	})

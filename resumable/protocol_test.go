@@ -84,18 +84,18 @@ func eachVersion(t *testing.T, scene func(client)) {
 // file returns the id of the file that the final answer names.
 func (c client) file(a answer) string {
 	c.T.Helper()
-	var told struct {
+	var progress struct {
 		URL string `json:"public_url"`
 		ID  string `json:"file_id"`
 	}
-	if err := json.Unmarshal(a.body, &told); err != nil || told.URL != c.URL+"/files/"+told.ID {
+	if err := json.Unmarshal(a.body, &progress); err != nil || progress.URL != c.URL+"/files/"+progress.ID {
 		c.T.Fatalf("%v %s %v", a.header, a.body, err)
 	}
 	if a.status != http.StatusCreated || a.header.Get("Upload-Complete") != "?1" ||
-		a.header.Get("Content-Location") != told.URL || a.header.Get("Location") != told.URL {
+		a.header.Get("Content-Location") != progress.URL || a.header.Get("Location") != progress.URL {
 		c.T.Fatalf("the final answer: %d %v", a.status, a.header)
 	}
-	return told.URL
+	return progress.URL
 }
 
 // Sections 4.2 to 4.4: a file in one request or in several, of a length that is known at the beginning or at the end.

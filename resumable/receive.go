@@ -12,15 +12,15 @@ import (
 )
 
 // receive appends the request's body to the upload, and finishes the upload if this was the last body.
-func (x *exchange) receive(check upload.Check, told *interim) error {
-	if err := x.store(check, told); err != nil {
+func (x *exchange) receive(check upload.Check, progress *interim) error {
+	if err := x.store(check, progress); err != nil {
 		return err
 	}
 	if !x.complete {
 		if x.created {
-			return x.appended(http.StatusCreated)
+			return x.answerAppended(http.StatusCreated)
 		}
-		return x.appended(http.StatusNoContent)
+		return x.answerAppended(http.StatusNoContent)
 	}
 	if u := x.upload; !u.Complete() {
 		return file.Refuse(file.ErrLength, "The upload would be complete at %d bytes, but its length is %d", u.Offset, u.Size)
@@ -28,16 +28,16 @@ func (x *exchange) receive(check upload.Check, told *interim) error {
 	if err := x.session.Finish(); err != nil {
 		return err
 	}
-	return x.done()
+	return x.answerFile()
 }
 
 // store appends the request's body. If the body breaks off, the bytes that arrived are kept.
-func (x *exchange) store(check upload.Check, told *interim) error {
+func (x *exchange) store(check upload.Check, progress *interim) error {
 	u := x.upload
 	if u.State != file.Open { // it has all its bytes and waits to be finished
-		return x.expectNothing()
+		return x.requireEmptyBody()
 	}
-	told.from(u.Offset)
+	progress.startAt(u.Offset)
 	start := u.Offset
 	_, err := x.session.Append(start, upload.Body{
 		Reader:    &source{x: x, before: *u},
@@ -47,7 +47,7 @@ func (x *exchange) store(check upload.Check, told *interim) error {
 		Check:     check,
 		Last:      x.complete,
 		More:      x.complete,
-		Committed: told.progress,
+		Committed: progress.sendOffset,
 	})
 	switch {
 	case errors.Is(err, file.ErrTooLarge) && !errors.Is(err, file.ErrQuota) && !u.Deferred:
@@ -59,13 +59,13 @@ func (x *exchange) store(check upload.Check, told *interim) error {
 	case err != nil:
 		return err
 	case x.body.Cut():
-		return x.whyCut()
+		return x.cutError()
 	}
 	return nil
 }
 
-// whyCut returns the error for a request whose body broke off.
-func (x *exchange) whyCut() error {
+// cutError returns the error for a request whose body broke off.
+func (x *exchange) cutError() error {
 	switch {
 	case x.h.Engine.Stopping():
 		return file.ErrStopping
@@ -77,16 +77,16 @@ func (x *exchange) whyCut() error {
 	return file.Refuse(file.ErrCutOff, "the body broke off")
 }
 
-// expectNothing refuses a body for an upload that has all its bytes.
-func (x *exchange) expectNothing() error {
+// requireEmptyBody refuses a body for an upload that has all its bytes.
+func (x *exchange) requireEmptyBody() error {
 	if n, _ := io.ReadFull(x.body, make([]byte, 1)); n > 0 {
 		return file.Refuse(file.ErrTooLarge, "The upload has all its %d bytes, and accepts no more", x.upload.Size)
 	}
 	return nil
 }
 
-// appended answers that the bytes are stored and more are expected (sections 4.2.2 and 4.4.2).
-func (x *exchange) appended(status int) error {
+// answerAppended answers that the bytes are stored and more are expected (sections 4.2.2 and 4.4.2).
+func (x *exchange) answerAppended(status int) error {
 	h := x.w.Header()
 	if x.created {
 		h.Set("Location", x.location())
@@ -113,16 +113,16 @@ func (s *source) Read(p []byte) (int, error) {
 	case s.x.body.Cut():
 		return n, io.EOF
 	case s.x.complete || s.before.Offset+s.x.body.Count() == s.before.Size && !s.before.Deferred:
-		if err := s.x.mayFinish(&s.before); err != nil {
+		if err := s.x.authorizeAgain(&s.before); err != nil {
 			return n, err
 		}
 	}
 	return n, io.EOF
 }
 
-// mayFinish checks again that the client may complete the upload: a long body may outlast its permissions (section
+// authorizeAgain checks again that the client may complete the upload: a long body may outlast its permissions (section
 // 12). The commit compares the quota.
-func (x *exchange) mayFinish(u *file.Upload) error {
+func (x *exchange) authorizeAgain(u *file.Upload) error {
 	who, err := x.h.Identify(x.r)
 	if err != nil {
 		return err

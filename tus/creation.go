@@ -13,8 +13,8 @@ import (
 	"holdfast/upload"
 )
 
-// begin creates the upload of a request. If the request also sends bytes, the row is written together with its lease.
-func (o Options) begin(e handler.HookEvent) (file.ID, error) {
+// create creates the upload of a request. If the request also sends bytes, the row is written together with its lease.
+func (o Options) create(e handler.HookEvent) (file.ID, error) {
 	c, err := readCreation(e.HTTPRequest.Header)
 	if err != nil {
 		return "", err
@@ -24,12 +24,12 @@ func (o Options) begin(e handler.HookEvent) (file.ID, error) {
 	// Clients of the IETF's draft send the file's name and type in Content-Disposition and Content-Type.
 	c.Name = cmp.Or(c.Name, e.Upload.MetaData["filename"])
 	c.Type = cmp.Or(c.Type, e.Upload.MetaData["filetype"])
-	if c.Size == 0 && !c.Deferred || x.draft != "" || x.r.Header.Get("Content-Type") == octets {
+	if c.Size == 0 && !c.Deferred || x.draft != "" || x.r.Header.Get("Content-Type") == offsetMediaType {
 		s, err := o.Engine.Create(e.Context, c, x.body.Interrupt)
 		if err != nil {
 			return "", err
 		}
-		x.hold(s)
+		x.setSession(s)
 	} else if x.upload, err = o.Engine.Begin(e.Context, c); err != nil {
 		return "", err
 	}

@@ -35,8 +35,8 @@ func unknownVersion(r *http.Request) error {
 // errVersion is the refusal of a request of tus in another version.
 func errVersion() error { return file.Refuse(file.ErrVersion, "Tus-Resumable must be 1.0.0") }
 
-// completes reports whether the client says that the upload ends with this body.
-func (d draft) completes(r *http.Request) bool {
+// isLastBody reports whether the client says that the upload ends with this body.
+func (d draft) isLastBody(r *http.Request) bool {
 	switch d {
 	case "":
 		return false
@@ -47,8 +47,8 @@ func (d draft) completes(r *http.Request) bool {
 	}
 }
 
-// tell adds to an answer whether the upload is complete (drafts -01 to -05, Upload Creation and Upload Append).
-func (d draft) tell(h http.Header, complete bool) {
+// setComplete adds to an answer whether the upload is complete (drafts -01 to -05, Upload Creation and Upload Append).
+func (d draft) setComplete(h http.Header, complete bool) {
 	name, value := "Upload-Complete", "?0"
 	if d == "3" {
 		name = "Upload-Incomplete"
@@ -59,8 +59,8 @@ func (d draft) tell(h http.Header, complete bool) {
 	h.Set(name, value)
 }
 
-// check refuses requests that tusd would answer with a server error.
-func (d draft) check(r *http.Request) error {
+// checkHeaders refuses requests that tusd would answer with a server error.
+func (d draft) checkHeaders(r *http.Request) error {
 	if d == "" || r.Method != http.MethodPost {
 		return nil
 	}
@@ -74,20 +74,20 @@ func (d draft) check(r *http.Request) error {
 	return nil
 }
 
-// fits refuses a last body that does not end where the upload ends: its client would believe that the upload is
+// checkLength refuses a last body that does not end where the upload ends: its client would believe that the upload is
 // complete.
-func (d draft) fits(r *http.Request, u *file.Upload) error {
+func (d draft) checkLength(r *http.Request, u *file.Upload) error {
 	if r.ContentLength < 0 {
-		return nil // see ends
+		return nil // see checkEnd
 	}
 	after := *u
 	after.Offset += r.ContentLength
-	return d.ends(r, &after)
+	return d.checkEnd(r, &after)
 }
 
-// ends is fits for a body whose length is known only at its end.
-func (d draft) ends(r *http.Request, u *file.Upload) error {
-	if !d.completes(r) || u.Deferred || u.Offset == u.Size {
+// checkEnd is checkLength for a body whose length is known only at its end.
+func (d draft) checkEnd(r *http.Request, u *file.Upload) error {
+	if !d.isLastBody(r) || u.Deferred || u.Offset == u.Size {
 		return nil
 	}
 	return file.Refuse(file.ErrInvalid, "The upload would be complete at %d bytes, but its length is %d", u.Offset, u.Size)

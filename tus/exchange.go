@@ -38,10 +38,10 @@ type exchange struct {
 	upload  *file.Upload    // as last read or committed by this request
 	err     error           // the engine's error for this request
 
-	stopping func() bool
-	interim  func(*http.Request) int
-	held     int  // the status of an error of tusd's own, until its body is known
-	replaced bool // the answer was written here; tusd's output is dropped
+	stopping   func() bool
+	interim    func(*http.Request) int
+	tusdStatus int  // the status of an error of tusd's own, until its body is known
+	answered   bool // the answer was written here; tusd's output is dropped
 }
 
 type exchangeKey struct{}
@@ -68,15 +68,15 @@ func (x *exchange) close() {
 	}
 }
 
-// hold makes the session's upload the exchange's.
-func (x *exchange) hold(s *upload.Session) { x.session, x.upload = s, s.Upload() }
+// setSession makes the session's upload the exchange's.
+func (x *exchange) setSession(s *upload.Session) { x.session, x.upload = s, s.Upload() }
 
-// resumes reports whether the request is about an existing upload.
-func (x *exchange) resumes() bool { return x.r.Method != http.MethodPost }
+// isForUpload reports whether the request is about an existing upload.
+func (x *exchange) isForUpload() bool { return x.r.Method != http.MethodPost }
 
-// reads reports whether the request needs no lease: HEAD and PATCH of a finished upload, and HEAD of an upload that no
-// request holds and that needs no finishing.
-func (x *exchange) reads() bool {
+// needsNoLease reports whether the request needs no lease: HEAD and PATCH of a finished upload, and HEAD of an upload
+// that no request holds and that needs no finishing.
+func (x *exchange) needsNoLease() bool {
 	u := x.upload
 	switch x.r.Method {
 	case http.MethodHead:
@@ -113,7 +113,7 @@ func (x *exchange) writeHeader(status int) {
 		x.answer(x.err)
 		return
 	}
-	x.held = status
+	x.tusdStatus = status
 }
 
 // complete adds headers to a success.
@@ -123,7 +123,7 @@ func (x *exchange) complete(status int) {
 		return
 	}
 	h := x.w.Header()
-	if !x.resumes() {
+	if !x.isForUpload() {
 		h.Set("Location", x.location(u.ID)) // tusd knows one base URL only
 	}
 	if status == http.StatusCreated && h.Get("Upload-Offset") == "" {
@@ -132,7 +132,7 @@ func (x *exchange) complete(status int) {
 	if x.draft != "" {
 		h.Set("Upload-Limit", x.draft.limits(x.maxSize))
 		if status >= 200 && x.r.Method != http.MethodHead {
-			x.draft.tell(h, u.Done())
+			x.draft.setComplete(h, u.Done())
 		}
 	}
 	if x.r.Method == http.MethodHead {
@@ -173,11 +173,11 @@ func (x *exchange) location(id file.ID) string { return x.base + "/tus/" + strin
 
 // write drops the body of an error that the exchange answers, and passes others on.
 func (x *exchange) write(b []byte) (int, error) {
-	if x.held != 0 {
+	if x.tusdStatus != 0 {
 		code, _, _ := bytes.Cut(b, []byte(":"))
 		x.answer(x.translate(string(code)))
 	}
-	if x.replaced {
+	if x.answered {
 		return len(b), nil
 	}
 	return x.w.Write(b)
@@ -185,13 +185,13 @@ func (x *exchange) write(b []byte) (int, error) {
 
 // end answers an error that tusd wrote without a body.
 func (x *exchange) end() {
-	if x.held != 0 && !x.replaced {
+	if x.tusdStatus != 0 && !x.answered {
 		x.answer(x.translate(""))
 	}
 }
 
 func (x *exchange) answer(err error) {
-	x.replaced = true
+	x.answered = true
 	if x.r.Method == http.MethodPost && x.upload != nil {
 		// The upload was created although its first bytes failed: the client can continue it.
 		x.w.Header().Set("Location", x.location(x.upload.ID))

@@ -87,18 +87,18 @@ func NewHandler(o Options) (*Handler, error) {
 		// the engine must finish does not depend on the request's context.
 		GracefulRequestCompletionTimeout: time.Nanosecond,
 		PreUploadCreateCallback: func(e handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
-			id, err := o.begin(e)
+			id, err := o.create(e)
 			return handler.HTTPResponse{}, handler.FileInfoChanges{ID: string(id)}, fail(e.Context, err)
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	through := func(f http.HandlerFunc) http.Handler { return h.Middleware(f) }
-	return &Handler{Options: o, create: through(h.PostFile), routes: map[string]http.Handler{
-		http.MethodHead:   through(h.HeadFile),
-		http.MethodPatch:  through(h.PatchFile),
-		http.MethodDelete: through(h.DelFile),
+	withMiddleware := func(f http.HandlerFunc) http.Handler { return h.Middleware(f) }
+	return &Handler{Options: o, create: withMiddleware(h.PostFile), routes: map[string]http.Handler{
+		http.MethodHead:   withMiddleware(h.HeadFile),
+		http.MethodPatch:  withMiddleware(h.PatchFile),
+		http.MethodDelete: withMiddleware(h.DelFile),
 	}}, nil
 }
 
@@ -169,14 +169,14 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 			h.Download(x.w, r, id)
 			return nil
 		}
-		if x.upload, err = h.mayTouch(r, who, id); err != nil {
+		if x.upload, err = h.authorize(r, who, id); err != nil {
 			return err
 		}
 		if x.upload.State == file.Deleted { // a partial upload that became part of a final one
 			x.w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
-	} else if err := h.mayBegin(x, r, who); err != nil {
+	} else if err := h.checkRate(x, r, who); err != nil {
 		return err
 	} else if len(x.sources) > 0 {
 		return h.createFinal(x, r, who)
@@ -186,25 +186,25 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	return nil
 }
 
-// mayBegin checks the rate limit for creations. Partial uploads have a limit of their own; their final upload counts
+// checkRate checks the rate limit for creations. Partial uploads have a limit of their own; their final upload counts
 // as one file.
-func (h *Handler) mayBegin(x *exchange, r *http.Request, who file.Identity) error {
+func (h *Handler) checkRate(x *exchange, r *http.Request, who file.Identity) error {
 	if x.partial {
 		return h.Limits.Part(r, who)
 	}
 	return h.Limits.Upload(r, who)
 }
 
-// mayTouch checks that an identity may access an upload at all, and returns its row.
-func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*file.Upload, error) {
+// authorize checks that an identity may access an upload at all, and returns its row.
+func (h *Handler) authorize(r *http.Request, who file.Identity, id file.ID) (*file.Upload, error) {
 	u, err := h.Engine.Row(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
 	// A client that gives up terminates the parts after the final upload. It need not know that the final upload has
 	// removed them already.
-	again := r.Method == http.MethodDelete && u.Partial && access.Upload(who, u) == nil
-	if u.State == file.Deleted && !u.Gone() && !again {
+	isRepeat := r.Method == http.MethodDelete && u.Partial && access.Upload(who, u) == nil
+	if u.State == file.Deleted && !u.Gone() && !isRepeat {
 		return nil, file.NotFound(id)
 	}
 	if err := access.Upload(who, u); err != nil {
@@ -221,7 +221,7 @@ func (h *Handler) mayTouch(r *http.Request, who file.Identity, id file.ID) (*fil
 		// tus 1.0.0, Concatenation
 		return nil, file.Refuse(file.ErrForbidden, "A final upload accepts no bytes: its content is that of its parts")
 	case r.Method == http.MethodPatch && u.Done():
-		return u, addsNothing(r, u)
+		return u, refuseMoreBytes(r, u)
 	}
 	if n, given, err := parseLength(r.Header, "Upload-Length"); err == nil && given && !u.Deferred && n == u.Size {
 		r.Header.Del("Upload-Length") // a repeat of the request that declared it, which tusd would refuse
@@ -241,9 +241,9 @@ func (h *Handler) precondition(r *http.Request, u *file.Upload) error {
 	return nil
 }
 
-// addsNothing refuses a PATCH of an upload that has all its bytes, unless it is empty: a client that lost the last
+// refuseMoreBytes refuses a PATCH of an upload that has all its bytes, unless it is empty: a client that lost the last
 // answer repeats the request. tusd would not check this.
-func addsNothing(r *http.Request, u *file.Upload) error {
+func refuseMoreBytes(r *http.Request, u *file.Upload) error {
 	if offset, given, err := parseLength(r.Header, "Upload-Offset"); err != nil || !given || offset != u.Offset {
 		return err // tusd answers it
 	}
@@ -265,7 +265,7 @@ func addsNothing(r *http.Request, u *file.Upload) error {
 // createFinal concatenates partial uploads (tus 1.0.0, Concatenation). A client that repeats the request because it
 // lost the answer gets the same upload.
 func (h *Handler) createFinal(x *exchange, r *http.Request, who file.Identity) error {
-	if r.Header.Get("Content-Type") == octets {
+	if r.Header.Get("Content-Type") == offsetMediaType {
 		return file.Refuse(file.ErrForbidden, "A final upload accepts no bytes: its content is that of its parts")
 	}
 	if r.Header.Get("Upload-Length") != "" || r.Header.Get("Upload-Defer-Length") != "" {

@@ -10,13 +10,13 @@ import (
 	"holdfast/file"
 )
 
-// octets is the Content-Type of a PATCH (tus 1.0.0, PATCH).
-const octets = "application/offset+octet-stream"
+// offsetMediaType is the Content-Type of a PATCH (tus 1.0.0, PATCH).
+const offsetMediaType = "application/offset+octet-stream"
 
 // parseLength parses a header that holds a number of bytes: Upload-Length or Upload-Offset (tus 1.0.0). given reports
 // whether the header is present. Anything but one plain decimal number is file.ErrInvalid; a number that is out of
 // range is file.ErrTooLarge.
-func parseLength(h http.Header, name string) (n int64, given bool, err error) {
+func parseLength(h http.Header, name string) (n int64, found bool, err error) {
 	values := h.Values(name)
 	switch len(values) {
 	case 0:
@@ -59,15 +59,15 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 	if x.draft == "" && r.Header.Get("Tus-Resumable") != "1.0.0" {
 		return unknownVersion(r)
 	}
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && mediaType == octets {
-		r.Header.Set("Content-Type", octets) // tusd compares it byte by byte; RFC 9110, 8.3.1, ignores case
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && mediaType == offsetMediaType {
+		r.Header.Set("Content-Type", offsetMediaType) // tusd compares it byte by byte; RFC 9110, 8.3.1, ignores case
 	}
 	for _, name := range []string{"Upload-Length", "Upload-Offset"} {
 		if _, _, err := parseLength(r.Header, name); err != nil {
 			return err
 		}
 	}
-	if err := x.draft.check(r); err != nil {
+	if err := x.draft.checkHeaders(r); err != nil {
 		return err
 	}
 	if r.Method == http.MethodPost && x.draft == "" {
@@ -81,7 +81,7 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 	if x.check, err = readChecksum(r); err != nil || x.check == nil {
 		return err
 	}
-	if r.Method == http.MethodPost && x.draft == "" && r.Header.Get("Content-Type") != octets {
+	if r.Method == http.MethodPost && x.draft == "" && r.Header.Get("Content-Type") != offsetMediaType {
 		return x.check.Verify() // no bytes come, so the engine would not compare anything
 	}
 	return nil

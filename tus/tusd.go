@@ -17,8 +17,8 @@ import (
 // to the other is kept in the request's exchange.
 type store struct{ engine *upload.Engine }
 
-// oneUpload implements tusd's Upload for the upload of a request.
-type oneUpload struct {
+// tusUpload implements tusd's Upload for the upload of a request.
+type tusUpload struct {
 	x *exchange
 	u *file.Upload
 }
@@ -31,13 +31,13 @@ func (s store) NewUpload(ctx context.Context, _ handler.FileInfo) (handler.Uploa
 // GetUpload returns the upload under this request's lease, or as it was read if the request needs no lease.
 func (s store) GetUpload(ctx context.Context, _ string) (handler.Upload, error) {
 	x := exchangeOf(ctx)
-	return &oneUpload{x, x.upload}, nil
+	return &tusUpload{x, x.upload}, nil
 }
 
 // GetInfo returns the upload's offset and length. It first finishes an upload that has all its bytes: tusd calls
 // FinishUpload once, and never again after it failed.
-func (up *oneUpload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
-	if !up.u.Done() && (up.u.Complete() && up.x.resumes() || len(up.u.Sources) > 0) {
+func (up *tusUpload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
+	if !up.u.Done() && (up.u.Complete() && up.x.isForUpload() || len(up.u.Sources) > 0) {
 		if err := up.x.session.Finish(); err != nil {
 			return handler.FileInfo{}, fail(ctx, err)
 		}
@@ -46,12 +46,12 @@ func (up *oneUpload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 }
 
 // WriteChunk appends the request's body.
-func (up *oneUpload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int64, error) {
+func (up *tusUpload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int64, error) {
 	n, err := up.append(offset, src)
 	return n, fail(ctx, err)
 }
 
-func (up *oneUpload) append(offset int64, src io.Reader) (int64, error) {
+func (up *tusUpload) append(offset int64, src io.Reader) (int64, error) {
 	x, s := up.x, up.x.session
 	if s == nil {
 		return 0, fmt.Errorf("write to %s without its lease", up.u.ID)
@@ -63,7 +63,7 @@ func (up *oneUpload) append(offset int64, src io.Reader) (int64, error) {
 	if err := s.Claim(claim); err != nil {
 		return 0, err
 	}
-	if err := x.draft.fits(x.r, up.u); err != nil {
+	if err := x.draft.checkLength(x.r, up.u); err != nil {
 		return 0, err
 	}
 	start, left := x.body.Count(), up.u.Size-offset
@@ -74,16 +74,16 @@ func (up *oneUpload) append(offset int64, src io.Reader) (int64, error) {
 		Interrupt: x.body.Interrupt,
 		Cut:       x.body.Cut,
 		Check:     x.check,
-		More:      x.draft.completes(x.r) && up.u.Deferred,
+		More:      x.draft.isLastBody(x.r) && up.u.Deferred,
 	})
 	if err == nil && !x.body.Cut() {
-		err = x.draft.ends(x.r, up.u)
+		err = x.draft.checkEnd(x.r, up.u)
 	}
 	return n, err
 }
 
 // FinishUpload makes a file of an upload that has all its bytes.
-func (up *oneUpload) FinishUpload(ctx context.Context) error {
+func (up *tusUpload) FinishUpload(ctx context.Context) error {
 	if up.u.Done() {
 		return nil
 	}
@@ -94,26 +94,26 @@ func (up *oneUpload) FinishUpload(ctx context.Context) error {
 }
 
 // GetReader is never called: downloads do not go through tusd.
-func (up *oneUpload) GetReader(context.Context) (io.ReadCloser, error) {
+func (up *tusUpload) GetReader(context.Context) (io.ReadCloser, error) {
 	return nil, errors.New("downloads do not go through tusd")
 }
 
 // AsTerminatableUpload tells tusd that the termination extension is supported.
 func (s store) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload {
-	return u.(*oneUpload)
+	return u.(*tusUpload)
 }
 
 // Terminate ends the upload, or deletes the file it became.
-func (up *oneUpload) Terminate(ctx context.Context) error { return fail(ctx, up.x.session.Terminate()) }
+func (up *tusUpload) Terminate(ctx context.Context) error { return fail(ctx, up.x.session.Terminate()) }
 
 // AsLengthDeclarableUpload tells tusd that the creation-defer-length extension is supported.
 func (s store) AsLengthDeclarableUpload(u handler.Upload) handler.LengthDeclarableUpload {
-	return u.(*oneUpload)
+	return u.(*tusUpload)
 }
 
 // DeclareLength sets the length of an upload that was created without one. If the body is longer than that, the
 // request is refused and the length is not set.
-func (up *oneUpload) DeclareLength(ctx context.Context, length int64) error {
+func (up *tusUpload) DeclareLength(ctx context.Context, length int64) error {
 	if n := up.x.r.ContentLength; up.x.draft == "" && n > length-up.u.Offset { // a draft declares after the body
 		return fail(ctx, file.Refuse(file.ErrTooLarge, "The body has %d bytes, the length leaves %d", n, length-up.u.Offset))
 	}
@@ -136,7 +136,7 @@ type lock struct {
 // in tusd's own way: see ServeHTTP.
 func (k *lock) Lock(ctx context.Context, _ func()) error {
 	x := exchangeOf(ctx)
-	if x.session != nil || x.reads() { // a new upload has its lease already; a reader needs none
+	if x.session != nil || x.needsNoLease() { // a new upload has its lease already; a reader needs none
 		return nil
 	}
 	s, err := k.engine.Take(ctx, k.id, x.body.Interrupt)
@@ -144,7 +144,7 @@ func (k *lock) Lock(ctx context.Context, _ func()) error {
 		return fail(ctx, err)
 	}
 	k.session = s
-	x.hold(s)
+	x.setSession(s)
 	if x.upload.Gone() {
 		s.Close()
 		return fail(ctx, upload.Expired(x.upload))
