@@ -93,7 +93,7 @@ func Upload(who file.Identity, u *file.Upload) error {
 	if who.Same(u.Creator) {
 		return nil
 	}
-	return denied(who, u.ID)
+	return errDenied(who, u.ID)
 }
 
 // Change decides who may delete a file and set its grant: its owner, and a service of its
@@ -102,7 +102,7 @@ func Change(who file.Identity, r file.Record) error {
 	if who.Same(r.Owner()) || who.Kind == file.KindService && who.AccountID == r.AccountID {
 		return nil
 	}
-	return denied(who, r.ID)
+	return errDenied(who, r.ID)
 }
 
 // EndLinksOf decides whose links a caller may end all at once: its own, or, if user is not 0, those of that user. For
@@ -138,16 +138,16 @@ func List(who file.Identity) (userID int64, err error) {
 // Read decides who may see a finished file.
 func (d *Decider) Read(ctx context.Context, who file.Identity, r file.Record) error {
 	if who.Kind == file.KindLink && who.File == r.ID {
-		return d.linked(ctx, who, r)
+		return d.checkLink(ctx, who, r)
 	}
 	if Change(who, r) == nil {
 		return nil
 	}
-	return d.granted(ctx, who, r)
+	return d.checkGrant(ctx, who, r)
 }
 
-// linked decides about the bearer of a link: the bearer may read the file if the link's maker may.
-func (d *Decider) linked(ctx context.Context, who file.Identity, r file.Record) error {
+// checkLink decides about the bearer of a link: the bearer may read the file if the link's maker may.
+func (d *Decider) checkLink(ctx context.Context, who file.Identity, r file.Record) error {
 	maker, err := d.makers.Maker(ctx, who)
 	if err != nil || maker.Kind == "" {
 		return err
@@ -170,8 +170,8 @@ func (d *Decider) Grantable(g file.Grant) error {
 // Invalidate drops the cached decisions about a file. It must be called after the file's grant was changed.
 func (d *Decider) Invalidate(id file.ID) { d.cache.invalidate(id) }
 
-// granted decides about callers who need a grant, or the backend's permission.
-func (d *Decider) granted(ctx context.Context, who file.Identity, r file.Record) error {
+// checkGrant decides about callers who need a grant, or the backend's permission.
+func (d *Decider) checkGrant(ctx context.Context, who file.Identity, r file.Record) error {
 	return d.cache.find(ctx, who, r, func(ctx context.Context) error { return d.ask(ctx, who, r) })
 }
 
@@ -185,21 +185,21 @@ func (d *Decider) ask(ctx context.Context, who file.Identity, r file.Record) err
 		return nil
 	case who.Kind == "" || who.Kind == file.KindLink,
 		who.AccountID != r.AccountID && (d.backend == nil || !d.CrossAccounts):
-		return denied(who, r.ID)
-	case d.backend == nil && lets(g, who):
+		return errDenied(who, r.ID)
+	case d.backend == nil && permits(g, who):
 		return nil
 	case d.backend == nil:
-		return denied(who, r.ID)
+		return errDenied(who, r.ID)
 	}
 	err = d.backend.Check(ctx, who, r.ID)
 	if errors.Is(err, file.ErrDenied) {
-		return denied(who, r.ID)
+		return errDenied(who, r.ID)
 	}
 	return err
 }
 
-// lets reports whether a grant allows access to a caller of the file's own account.
-func lets(g file.Grant, who file.Identity) bool {
+// permits reports whether a grant allows access to a caller of the file's own account.
+func permits(g file.Grant, who file.Identity) bool {
 	switch g.Access {
 	case file.Account:
 		return true
@@ -211,7 +211,7 @@ func lets(g file.Grant, who file.Identity) bool {
 	return false
 }
 
-func denied(who file.Identity, id file.ID) error {
+func errDenied(who file.Identity, id file.ID) error {
 	if who.UserID == 0 {
 		return file.Refuse(file.ErrDenied, "User anonymous has no access to file '%s'", id)
 	}

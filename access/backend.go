@@ -80,7 +80,7 @@ func (b *Backend) ask(ctx context.Context, header, value string, id file.ID) err
 	r.Header["Idempotency-Key"] = nil
 	res, err := b.client.Do(r)
 	if err != nil {
-		return unanswered(err)
+		return errUnanswered(err)
 	}
 	defer res.Body.Close()
 	io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // an unread body would keep the connection from being reused
@@ -93,8 +93,8 @@ func (b *Backend) ask(ctx context.Context, header, value string, id file.ID) err
 	return fmt.Errorf("ask for permission: %w: answered with %s", file.ErrBackend, res.Status)
 }
 
-// unanswered returns the error for a request without a response.
-func unanswered(err error) error {
+// errUnanswered returns the error for a request without a response.
+func errUnanswered(err error) error {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return fmt.Errorf("ask for permission: %w: %w", file.ErrBackendTimeout, err)

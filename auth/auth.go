@@ -27,10 +27,10 @@ const lookupTimeout = 5 * time.Second
 // is not known. The error is file.ErrNotFound for a token that it does not know, and for one that
 // is not good, or no longer.
 type source interface {
-	find(ctx context.Context, token string) (found, error)
+	find(ctx context.Context, token string) (bearer, error)
 }
 
-type found struct {
+type bearer struct {
 	who   file.Identity
 	until time.Time
 }
@@ -88,7 +88,7 @@ func New(o Options) *Authenticator {
 // good.
 func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	tokens := read(r, reads)
+	tokens := readTokens(r, reads)
 	if len(tokens) > maxPresented {
 		return file.Identity{}, file.Refuse(file.ErrInvalid, "at most %d tokens may come with a request", maxPresented)
 	}
@@ -110,8 +110,8 @@ func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 }
 
 // lookUp finds the identity behind a token. Requests that only read may get a cached one.
-func (a *Authenticator) lookUp(ctx context.Context, r *http.Request, p presented, reads bool) (found, error) {
-	ask := func(ctx context.Context) (found, error) { return a.find(ctx, r, p) }
+func (a *Authenticator) lookUp(ctx context.Context, r *http.Request, p presentedToken, reads bool) (bearer, error) {
+	ask := func(ctx context.Context) (bearer, error) { return a.find(ctx, r, p) }
 	if reads {
 		return a.cache.find(ctx, p, ask)
 	}
@@ -120,7 +120,7 @@ func (a *Authenticator) lookUp(ctx context.Context, r *http.Request, p presented
 
 // find asks the sources for a token: first the verifiers, then, if the Guard allows it, those
 // that need a lookup.
-func (a *Authenticator) find(ctx context.Context, r *http.Request, p presented) (f found, err error) {
+func (a *Authenticator) find(ctx context.Context, r *http.Request, p presentedToken) (f bearer, err error) {
 	all := a.sources[p.scheme]
 	if f, err = ask(ctx, all, p, true); !errors.Is(err, file.ErrNotFound) {
 		return f, err
@@ -128,7 +128,7 @@ func (a *Authenticator) find(ctx context.Context, r *http.Request, p presented) 
 	if a.guard != nil {
 		done, refused := a.guard(r, Fingerprint(string(p.scheme)+" "+p.token))
 		if refused != nil {
-			return found{}, refused
+			return bearer{}, refused
 		}
 		defer func() { done(err) }()
 	}
@@ -136,7 +136,7 @@ func (a *Authenticator) find(ctx context.Context, r *http.Request, p presented) 
 }
 
 // ask asks the verifiers, or all other sources.
-func ask(ctx context.Context, all []source, p presented, verify bool) (found, error) {
+func ask(ctx context.Context, all []source, p presentedToken, verify bool) (bearer, error) {
 	for _, s := range all {
 		if _, does := s.(verifier); does != verify {
 			continue
@@ -149,10 +149,10 @@ func ask(ctx context.Context, all []source, p presented, verify bool) (found, er
 			return f, nil
 		}
 		if !errors.Is(err, file.ErrNotFound) {
-			return found{}, err
+			return bearer{}, err
 		}
 	}
-	return found{}, file.ErrNotFound
+	return bearer{}, file.ErrNotFound
 }
 
 type (

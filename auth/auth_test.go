@@ -109,7 +109,7 @@ func TestTokensOfARequest(t *testing.T) {
 		"X-Guest-Authorization: d.d.d", "X-Public-Authorization: Token e",
 		"X-Public-Authorization: f", "Cookie: public-token=g; guest-token=h; token=i; file_service_auth=j; token=a; " +
 			"other=k; token=l"}
-	shown := func(tokens []presented) (s []string) {
+	shown := func(tokens []presentedToken) (s []string) {
 		for _, p := range tokens {
 			name, value := p.credential().Reveal()
 			s = append(s, name+": "+value)
@@ -118,17 +118,17 @@ func TestTokensOfARequest(t *testing.T) {
 	}
 	headers := []string{"Authorization: Bearer a", "Authorization: Bearer b", "X-Guest-Authorization: d.d.d",
 		"X-Public-Authorization: Token e"}
-	if diff := cmp.Diff(headers, shown(read(request("POST", all...), false))); diff != "" {
+	if diff := cmp.Diff(headers, shown(readTokens(request("POST", all...), false))); diff != "" {
 		t.Error(diff)
 	}
 	// Token a is in a header and in a cookie, and is looked up once.
 	cookies := []string{"Authorization: Bearer j", "Authorization: Bearer i", "Authorization: Bearer l",
 		"X-Guest-Authorization: h", "X-Public-Authorization: Token g"}
-	if diff := cmp.Diff(append(headers, cookies...), shown(read(request("GET", all...), true))); diff != "" {
+	if diff := cmp.Diff(append(headers, cookies...), shown(readTokens(request("GET", all...), true))); diff != "" {
 		t.Error(diff)
 	}
 	for _, value := range []string{"abcdefgh", "Token abcdefgh", "token abcdefgh", `"Token abcdefgh"`} {
-		got := shown(read(request("GET", "Cookie: public-token="+value), true))
+		got := shown(readTokens(request("GET", "Cookie: public-token="+value), true))
 		if !slices.Equal(got, []string{"X-Public-Authorization: Token abcdefgh"}) {
 			t.Errorf("a cookie with %s: %q", value, got)
 		}
@@ -233,7 +233,7 @@ func TestGuard(t *testing.T) {
 
 // No way of printing an identity shows its token.
 func TestCredentialIsHidden(t *testing.T) {
-	who := file.Identity{Kind: file.KindUser, UserID: 7, Credential: presented{userScheme, "topsecret"}.credential()}
+	who := file.Identity{Kind: file.KindUser, UserID: 7, Credential: presentedToken{userScheme, "topsecret"}.credential()}
 	var log strings.Builder
 	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
 		slog.New(h).Info("x", "who", who, "pointer", &who, "credential", who.Credential)
@@ -257,7 +257,7 @@ func FuzzIdentify(f *testing.F) {
 		r.Header = http.Header{"Authorization": {authorization}, "X-Guest-Authorization": {guest},
 			"X-Public-Authorization": {public}, "Cookie": {cookie}}
 		given := authorization + guest + public + cookie
-		for _, p := range read(r, true) {
+		for _, p := range readTokens(r, true) {
 			if p.token == "" || len(p.token) > maxToken || p.token != strings.TrimSpace(p.token) ||
 				!strings.Contains(given, p.token) {
 				t.Errorf("%q", p)

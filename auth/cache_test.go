@@ -81,12 +81,12 @@ func TestTokenExpiresWhileCached(t *testing.T) {
 // The same text under another scheme is another token.
 func TestCachedByScheme(t *testing.T) {
 	m := newTokenCache(time.Minute)
-	good := func(context.Context) (found, error) { return found{}, nil }
-	wrong := func(context.Context) (found, error) { return found{}, file.ErrNotFound }
-	if _, err := m.find(t.Context(), presented{publicScheme, "abcdefgh"}, good); err != nil {
+	good := func(context.Context) (bearer, error) { return bearer{}, nil }
+	wrong := func(context.Context) (bearer, error) { return bearer{}, file.ErrNotFound }
+	if _, err := m.find(t.Context(), presentedToken{publicScheme, "abcdefgh"}, good); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.find(t.Context(), presented{userScheme, "abcdefgh"}, wrong); !errors.Is(err, file.ErrNotFound) {
+	if _, err := m.find(t.Context(), presentedToken{userScheme, "abcdefgh"}, wrong); !errors.Is(err, file.ErrNotFound) {
 		t.Error(err)
 	}
 }

@@ -19,13 +19,13 @@ type guestTokens []byte
 
 func (guestTokens) verifies() {}
 
-func (key guestTokens) find(_ context.Context, token string) (found, error) {
+func (key guestTokens) find(_ context.Context, token string) (bearer, error) {
 	claims, err := verify(token, []string{"HS256"}, func(*jwt.Token) (any, error) { return []byte(key), nil })
 	if err != nil {
-		return found{}, err
+		return bearer{}, err
 	}
 	if claims["token_type"] != "Guest" {
-		return found{}, fmt.Errorf("not a guest's token: %w", file.ErrNotFound)
+		return bearer{}, fmt.Errorf("not a guest's token: %w", file.ErrNotFound)
 	}
 	f, err := identity(claims, "user_id", "account_id")
 	f.who.Kind = file.KindGuest
@@ -53,16 +53,16 @@ func verify(token string, methods []string, key jwt.Keyfunc, more ...jwt.ParserO
 }
 
 // identity reads user and account from the claims with these names.
-func identity(claims jwt.MapClaims, user, account string) (found, error) {
+func identity(claims jwt.MapClaims, user, account string) (bearer, error) {
 	who := file.Identity{Kind: file.KindUser, UserID: claimedID(claims[user]), AccountID: claimedID(claims[account])}
 	if who.UserID == 0 || who.AccountID == 0 {
-		return found{}, fmt.Errorf("no user and account in the token: %w", file.ErrNotFound)
+		return bearer{}, fmt.Errorf("no user and account in the token: %w", file.ErrNotFound)
 	}
 	end, err := claims.GetExpirationTime()
 	if err != nil || end == nil {
-		return found{}, fmt.Errorf("no expiry: %w", file.ErrNotFound)
+		return bearer{}, fmt.Errorf("no expiry: %w", file.ErrNotFound)
 	}
-	return found{who, end.Time}, nil
+	return bearer{who, end.Time}, nil
 }
 
 // claimedID reads an id: a whole number above 0, as a number or as a string of digits. It

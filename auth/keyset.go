@@ -35,13 +35,13 @@ const (
 type keySet struct {
 	url    string
 	client *http.Client
-	latest atomic.Pointer[fetched]
+	latest atomic.Pointer[keyList]
 
 	mu    sync.Mutex // one fetch at a time
 	tried time.Time
 }
 
-type fetched struct {
+type keyList struct {
 	keys []publicKey
 	at   time.Time
 }
@@ -69,7 +69,7 @@ func (s *keySet) find(ctx context.Context, id string) ([]publicKey, error) {
 }
 
 // refresh fetches the keys, unless that was done or tried a moment ago.
-func (s *keySet) refresh(ctx context.Context, seen *fetched) error {
+func (s *keySet) refresh(ctx context.Context, seen *keyList) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.latest.Load() != seen {
@@ -81,7 +81,7 @@ func (s *keySet) refresh(ctx context.Context, seen *fetched) error {
 	s.tried = time.Now()
 	keys, err := s.fetch(ctx)
 	if err == nil {
-		s.latest.Store(&fetched{keys, time.Now()})
+		s.latest.Store(&keyList{keys, time.Now()})
 	}
 	return err
 }
@@ -124,7 +124,7 @@ func public(key any) crypto.PublicKey {
 	return key
 }
 
-func (f *fetched) named(id string) (keys []publicKey) {
+func (f *keyList) named(id string) (keys []publicKey) {
 	if f == nil {
 		return nil
 	}

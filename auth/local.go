@@ -24,19 +24,19 @@ type Tokens interface {
 // local finds the tokens that an operator made.
 type local struct{ tokens Tokens }
 
-func (l local) find(ctx context.Context, token string) (found, error) {
+func (l local) find(ctx context.Context, token string) (bearer, error) {
 	if !strings.HasPrefix(token, localPrefix) {
-		return found{}, file.ErrNotFound
+		return bearer{}, file.ErrNotFound
 	}
 	t, err := l.tokens.Token(ctx, Hash(token))
 	if err != nil {
-		return found{}, err
+		return bearer{}, err
 	}
 	who := file.Identity{Kind: file.KindUser, UserID: t.UserID, AccountID: t.AccountID, Groups: t.Groups}
 	if t.UserID == 0 {
 		who.Kind, who.Fingerprint = file.KindService, Fingerprint(token)
 	}
-	return found{who, t.ExpiresAt}, nil
+	return bearer{who, t.ExpiresAt}, nil
 }
 
 // NewToken makes the text of a local token, with 256 random bits.

@@ -26,8 +26,8 @@ const maxToken = 8 << 10
 // domain.
 const maxPresented = 8
 
-// place is a header or cookie that may hold a token.
-type place struct {
+// tokenPlace is a header or cookie that may hold a token.
+type tokenPlace struct {
 	name   string // of the header or the cookie
 	scheme scheme
 	before []string // the authentication schemes, one of which precedes the token (RFC 9110, 11.4)
@@ -37,12 +37,12 @@ type place struct {
 // headers and cookies are the places of tokens, in the order in which they count. This is the only list of them.
 // A token is sent to the backend in the header of its scheme, after the first word of before.
 var (
-	headers = []place{
+	headers = []tokenPlace{
 		{name: "Authorization", scheme: userScheme, before: []string{"Bearer", "Token"}},
 		{name: "X-Guest-Authorization", scheme: guestScheme, bare: true},
 		{name: "X-Public-Authorization", scheme: publicScheme, before: []string{"Token"}},
 	}
-	cookies = []place{
+	cookies = []tokenPlace{
 		{name: "file_service_auth", scheme: userScheme, bare: true},
 		{name: "token", scheme: userScheme, bare: true},
 		{name: "guest-token", scheme: guestScheme, bare: true},
@@ -63,32 +63,31 @@ func Varies() string { return strings.Join(append(Headers(), "Cookie"), ", ") }
 
 // HasHeader reports whether a request has one of the headers that may hold tokens.
 func HasHeader(r *http.Request) bool {
-	return slices.ContainsFunc(headers, func(h place) bool { return r.Header.Get(h.name) != "" })
+	return slices.ContainsFunc(headers, func(h tokenPlace) bool { return r.Header.Get(h.name) != "" })
 }
 
-// presented is a token of a request, and its scheme.
-type presented struct {
+// presentedToken is a token of a request, and its scheme.
+type presentedToken struct {
 	scheme scheme
 	token  string
 }
 
 // credential is the header that carries this token to the backend: exactly one, also for a
 // token from a cookie.
-func (p presented) credential() file.Credential {
-	i := slices.IndexFunc(headers, func(h place) bool { return h.scheme == p.scheme })
+func (p presentedToken) credential() file.Credential {
+	i := slices.IndexFunc(headers, func(h tokenPlace) bool { return h.scheme == p.scheme })
 	if len(headers[i].before) == 0 {
 		return file.NewCredential(headers[i].name, p.token)
 	}
 	return file.NewCredential(headers[i].name, headers[i].before[0]+" "+p.token)
 }
 
-// read returns the tokens of a request, in the order in which they count. If there are more
-// than maxPresented, it returns maxPresented+1. Cookies are read if withCookies is true. It is
-// the only place that decides which tokens a request presents: empty values and values that
-// don't have the form of a token are ignored.
-func read(r *http.Request, withCookies bool) (all []presented) {
-	add := func(at place, value string) {
-		p := presented{at.scheme, strings.TrimSpace(at.token(value))}
+// readTokens returns the tokens of a request, in the order in which they count. If there are more than maxPresented, it
+// returns maxPresented+1. Cookies are read if withCookies is true. It is the only place that decides which tokens a
+// request presents: empty values and values that don't have the form of a token are ignored.
+func readTokens(r *http.Request, withCookies bool) (all []presentedToken) {
+	add := func(at tokenPlace, value string) {
+		p := presentedToken{at.scheme, strings.TrimSpace(at.token(value))}
 		// A token that is both in a header and in a cookie is looked up once.
 		if len(all) <= maxPresented && p.token != "" && len(p.token) <= maxToken && !slices.Contains(all, p) {
 			all = append(all, p)
@@ -111,7 +110,7 @@ func read(r *http.Request, withCookies bool) (all []presented) {
 }
 
 // token returns the token in the value of this header or cookie; empty if there is none.
-func (p place) token(value string) string {
+func (p tokenPlace) token(value string) string {
 	if token := schemed(value, p.before...); token != "" || !p.bare {
 		return token
 	}

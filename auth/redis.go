@@ -78,39 +78,39 @@ func (r *Redis) fields(ctx context.Context, key string) (map[string]any, error) 
 // redisUsers finds the tokens of people who signed in to Django.
 type redisUsers struct{ *Redis }
 
-func (r redisUsers) find(ctx context.Context, token string) (found, error) {
+func (r redisUsers) find(ctx context.Context, token string) (bearer, error) {
 	key, err := r.keys.find(ctx, token)
 	if err != nil {
-		return found{}, err
+		return bearer{}, err
 	}
 	fields, err := r.fields(ctx, key)
 	if err != nil {
-		return found{}, err
+		return bearer{}, err
 	}
 	user, account := pickledID(fields["user_id"]), pickledID(fields["account_id"])
 	if user == 0 || account == 0 {
-		return found{}, fmt.Errorf("no user and account in the token: %w", file.ErrNotFound)
+		return bearer{}, fmt.Errorf("no user and account in the token: %w", file.ErrNotFound)
 	}
-	return found{who: file.Identity{Kind: file.KindUser, UserID: user, AccountID: account}}, nil
+	return bearer{who: file.Identity{Kind: file.KindUser, UserID: user, AccountID: account}}, nil
 }
 
 // redisPublics finds the tokens of public and of embedded forms.
 type redisPublics struct{ *Redis }
 
-func (r redisPublics) find(ctx context.Context, token string) (found, error) {
+func (r redisPublics) find(ctx context.Context, token string) (bearer, error) {
 	// The token itself is the key: without this check a caller could read other keys of Django.
 	if !IsPublicToken(token) {
-		return found{}, file.ErrNotFound
+		return bearer{}, file.ErrNotFound
 	}
 	fields, err := r.fields(ctx, r.Prefix+token)
 	if err != nil {
-		return found{}, err
+		return bearer{}, err
 	}
 	account := pickledID(fields["account_id"])
 	if account == 0 {
-		return found{}, fmt.Errorf("no account in the token: %w", file.ErrNotFound)
+		return bearer{}, fmt.Errorf("no account in the token: %w", file.ErrNotFound)
 	}
-	return found{who: file.Identity{Kind: file.KindPublic, AccountID: account, Fingerprint: Fingerprint(token)}}, nil
+	return bearer{who: file.Identity{Kind: file.KindPublic, AccountID: account, Fingerprint: Fingerprint(token)}}, nil
 }
 
 // pickledID reads an id: an integer above 0, and no value of another type.

@@ -64,16 +64,16 @@ func NewSigned(o SignedOptions) *Signed {
 
 func (s *Signed) verifies() {}
 
-func (s *Signed) find(ctx context.Context, token string) (found, error) {
+func (s *Signed) find(ctx context.Context, token string) (bearer, error) {
 	if strings.Count(token, ".") != 2 {
-		return found{}, file.ErrNotFound
+		return bearer{}, file.ErrNotFound
 	}
 	claims, err := verify(token, s.methods, func(t *jwt.Token) (any, error) { return s.key(ctx, t) }, s.checks...)
 	if err != nil {
-		return found{}, err
+		return bearer{}, err
 	}
 	if claims["token_type"] == "Guest" { // made by Django, whatever key it is signed with
-		return found{}, fmt.Errorf("a guest's token: %w", file.ErrNotFound)
+		return bearer{}, fmt.Errorf("a guest's token: %w", file.ErrNotFound)
 	}
 	f, err := identity(claims, s.UserClaim, s.AccountClaim)
 	f.who.Groups = groups(claims[s.GroupsClaim])

@@ -36,7 +36,7 @@ type directUpload struct {
 	partSize int64  // bytes
 	missing  []int64
 	known    bool // missing is what the service said last
-	begun    int  // how often it was begun
+	created  int  // how often it was begun
 	reported int64
 	fileURL  string
 }
@@ -70,7 +70,7 @@ func (c *Client) UploadDirect(ctx context.Context, path string) (string, error) 
 func (u *directUpload) endpoint() string { return u.Base + "/direct" }
 
 func (u *directUpload) run(ctx context.Context) error {
-	if err := u.offered(ctx); err != nil {
+	if err := u.capabilities(ctx); err != nil {
 		return err
 	}
 	if err := u.sum.catchUp(u.source, u.info.Size()); err != nil {
@@ -88,10 +88,10 @@ func (u *directUpload) run(ctx context.Context) error {
 	})
 }
 
-// offered asks whether the service takes direct uploads.
-func (u *directUpload) offered(ctx context.Context) error {
+// capabilities asks whether the service takes direct uploads.
+func (u *directUpload) capabilities(ctx context.Context) error {
 	return u.retry(ctx, func() (bool, bool, error) {
-		err := u.ask(ctx, http.MethodGet, u.endpoint()+"/", nil, nil)
+		err := u.callJSON(ctx, http.MethodGet, u.endpoint()+"/", nil, nil)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = ErrNoDirect
 		}
@@ -105,7 +105,7 @@ func (u *directUpload) step(ctx context.Context) error {
 	case u.url == "":
 		return u.begin(ctx)
 	case !u.known:
-		return u.look(ctx)
+		return u.readStatus(ctx)
 	case len(u.missing) > 0:
 		return u.send(ctx)
 	}
@@ -115,11 +115,11 @@ func (u *directUpload) step(ctx context.Context) error {
 // begin begins the upload.
 func (u *directUpload) begin(ctx context.Context) error {
 	const most = 3 // a service that loses uploads at once will lose the next one, too
-	if u.begun++; u.begun > most {
+	if u.created++; u.created > most {
 		return errors.New("the service forgets uploads that it has just begun, or refuses what is in them")
 	}
 	var answer struct{ ID string }
-	err := u.ask(ctx, http.MethodPost, u.endpoint()+"/", map[string]any{"name": filepath.Base(u.path),
+	err := u.callJSON(ctx, http.MethodPost, u.endpoint()+"/", map[string]any{"name": filepath.Base(u.path),
 		"type": mime.TypeByExtension(filepath.Ext(u.path)), "size": u.info.Size(),
 		"sha256": hex.EncodeToString(u.sum.Sum(nil))}, &answer)
 	if err != nil {
@@ -129,15 +129,15 @@ func (u *directUpload) begin(ctx context.Context) error {
 	return u.URLs.save(u.endpoint(), u.path, u.info, u.url)
 }
 
-// look asks which parts the store has.
-func (u *directUpload) look(ctx context.Context) error {
+// readStatus asks which parts the store has.
+func (u *directUpload) readStatus(ctx context.Context) error {
 	var state struct {
 		PartSize int64 `json:"part_size"`
 		Parts    int64
 		State    string
 		Sent     []struct{ Number, Size int64 }
 	}
-	if err := u.ask(ctx, http.MethodGet, u.url, nil, &state); err != nil {
+	if err := u.callJSON(ctx, http.MethodGet, u.url, nil, &state); err != nil {
 		return err
 	}
 	if state.PartSize < 1 || (u.info.Size()+state.PartSize-1)/state.PartSize != state.Parts {
@@ -184,7 +184,7 @@ func (u *directUpload) send(ctx context.Context) error {
 	}
 	u.known = false // unless all goes well
 	var answer struct{ Parts []signedPut }
-	if err := u.ask(ctx, http.MethodPost, u.url+"/parts", map[string]any{"parts": wanted}, &answer); err != nil {
+	if err := u.callJSON(ctx, http.MethodPost, u.url+"/parts", map[string]any{"parts": wanted}, &answer); err != nil {
 		return err
 	}
 	group, sending := errgroup.WithContext(ctx)
@@ -210,7 +210,7 @@ func (u *directUpload) put(ctx context.Context, p signedPut) error {
 	stalled := time.AfterFunc(u.StallTimeout, cancel)
 	defer stalled.Stop()
 	size := u.size(p.Number)
-	body := &watched{io.NewSectionReader(u.source, (p.Number-1)*u.partSize, size),
+	body := &watchedReader{io.NewSectionReader(u.source, (p.Number-1)*u.partSize, size),
 		func() { stalled.Reset(u.StallTimeout) }}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPut, p.URL, body)
 	if err != nil {
@@ -235,13 +235,13 @@ func (u *directUpload) put(ctx context.Context, p signedPut) error {
 	return nil
 }
 
-// watched tells whoever watches that bytes are read.
-type watched struct {
+// watchedReader tells whoever watches that bytes are read.
+type watchedReader struct {
 	io.Reader
 	moved func()
 }
 
-func (w *watched) Read(p []byte) (int, error) { w.moved(); return w.Reader.Read(p) }
+func (w *watchedReader) Read(p []byte) (int, error) { w.moved(); return w.Reader.Read(p) }
 
 // complete has the service make a file of the parts.
 func (u *directUpload) complete(ctx context.Context) error {
@@ -253,7 +253,7 @@ func (u *directUpload) complete(ctx context.Context) error {
 		URL   string `json:"public_url"`
 		State string
 	}
-	if err := u.ask(ctx, http.MethodPost, u.url+"/complete", nil, &answer); err != nil {
+	if err := u.callJSON(ctx, http.MethodPost, u.url+"/complete", nil, &answer); err != nil {
 		return err
 	}
 	if answer.URL == "" { // the content is still being looked at
@@ -264,8 +264,8 @@ func (u *directUpload) complete(ctx context.Context) error {
 	return nil
 }
 
-// ask sends a request with a JSON body, unless it is nil, and reads the answer into into, unless that is nil.
-func (u *directUpload) ask(ctx context.Context, method, to string, body, into any) error {
+// callJSON sends a request with a JSON body, unless it is nil, and reads the answer into into, unless that is nil.
+func (u *directUpload) callJSON(ctx context.Context, method, to string, body, into any) error {
 	var reader io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)

@@ -80,7 +80,7 @@ func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	conn := stdlib.OpenDB(*config, stdlib.OptionShouldPing(func(_ context.Context, p stdlib.ShouldPingParams) bool {
-		return p.IdleDuration > time.Second || hasInput(p.Conn.PgConn().Conn())
+		return p.IdleDuration > time.Second || isReadable(p.Conn.PgConn().Conn())
 	}))
 	conn.SetMaxOpenConns(postgresConnections)
 	conn.SetMaxIdleConns(postgresConnections) // a new one costs more than a query
@@ -90,10 +90,10 @@ func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {
 	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
 		byBytes: `"C"`,
 		migrate: func(ctx context.Context) error { return migratePostgres(ctx, conn) }}
-	return d, d.reach(ctx)
+	return d, d.pingOrClose(ctx)
 }
 
-func (d *DB) reach(ctx context.Context) error {
+func (d *DB) pingOrClose(ctx context.Context) error {
 	err := d.Ping(ctx)
 	if err != nil {
 		d.Close()
@@ -121,7 +121,7 @@ func (d *DB) text(query string) string {
 }
 
 func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (n int64, err error) {
-	err = d.again(ctx, func() (err error) { n, err = exec(ctx, d.write, doing, d.text(query), args...); return err })
+	err = d.retry(ctx, func() (err error) { n, err = exec(ctx, d.write, doing, d.text(query), args...); return err })
 	return n, err
 }
 
@@ -148,7 +148,7 @@ func exec(ctx context.Context, on execer, doing, query string, args ...any) (n i
 
 // row reads one row; the error is file.ErrNotFound if there is none.
 func (d *DB) row(ctx context.Context, doing, query string, args []any, into ...any) error {
-	return d.again(ctx, func() error { return row(ctx, d.sql, doing, d.text(query), args, into...) })
+	return d.retry(ctx, func() error { return row(ctx, d.sql, doing, d.text(query), args, into...) })
 }
 
 type rower interface {
@@ -168,7 +168,7 @@ func (d *DB) rows(ctx context.Context, doing, query string, args []any,
 	each func(scan func(...any) error) error) error {
 	var began bool
 	var err error
-	return d.again(ctx, func() error {
+	return d.retry(ctx, func() error {
 		if !began { // a retry would pass some rows a second time
 			err = rows(ctx, d.sql, doing, d.text(query), args,
 				func(scan func(...any) error) error { began = true; return each(scan) })
@@ -201,7 +201,7 @@ func rows(ctx context.Context, on queryer, doing, query string, args []any,
 
 // tx runs fn in a transaction and commits it if fn returns no error. fn may run twice.
 func (d *DB) tx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
-	return d.again(ctx, func() error { return d.tryTx(ctx, doing, fn) })
+	return d.retry(ctx, func() error { return d.tryTx(ctx, doing, fn) })
 }
 
 func (d *DB) tryTx(ctx context.Context, doing string, fn func(tx *transaction) error) error {

@@ -12,7 +12,7 @@ import (
 // upload is not open any more or has expired.
 func (d *DB) Extend(ctx context.Context, id file.ID) (expires time.Time, err error) {
 	var at sql.NullInt64
-	err = d.again(ctx, func() error {
+	err = d.retry(ctx, func() error {
 		return row(ctx, d.write, "extend upload", d.text(`update uploads set expires = {now} + ttl
 			where id = $1 and state = 'open' and expires >= {now} returning expires`), []any{id}, &at)
 	})

@@ -70,8 +70,8 @@ func (d *DB) DueEvents(ctx context.Context, limit int) ([]file.Event, error) {
 		order by due, file_id limit $1`, limit)
 }
 
-// EventTold removes an event that was delivered.
-func (d *DB) EventTold(ctx context.Context, e file.Event) error {
+// EventDelivered removes an event that was delivered.
+func (d *DB) EventDelivered(ctx context.Context, e file.Event) error {
 	_, err := d.exec(ctx, "remove event", `delete from events where file_id = $1 and kind = $2`, e.File, e.Kind)
 	return err
 }

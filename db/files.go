@@ -30,20 +30,20 @@ func (d *DB) File(ctx context.Context, id file.ID) (file.Record, error) {
 	return r, missing(id, err)
 }
 
-// wide makes a parameter be compared as a 64-bit number. The table of files, which is shared with other programs,
-// has 32-bit numbers, and PostgreSQL would refuse the comparison with a larger one. A token may contain larger
-// numbers; such users and accounts have no files.
-func wide(parameter string) string { return "cast(" + parameter + " as bigint)" }
+// asBigint makes a parameter be compared as a 64-bit number. The table of files, which is shared with other programs,
+// has 32-bit numbers, and PostgreSQL would refuse the comparison with a larger one. A token may contain larger numbers;
+// such users and accounts have no files.
+func asBigint(parameter string) string { return "cast(" + parameter + " as bigint)" }
 
 // Files lists the records of one user, or of the whole account if the user is 0, newest first, after the cursor: at
 // most limit of them. next is the cursor of the last record, or zero if there are no more.
 func (d *DB) Files(ctx context.Context, userID, accountID int64, after file.Cursor, limit int) (records []file.Record,
 	next file.Cursor, err error) {
-	query := `select ` + listColumns + ` from files where account_id = ` + wide("$1")
+	query := `select ` + listColumns + ` from files where account_id = ` + asBigint("$1")
 	args := []any{accountID, limit + 1}
 	if userID != 0 {
 		args = append(args, userID)
-		query += fmt.Sprintf(` and user_id = `+wide("$%d"), len(args))
+		query += fmt.Sprintf(` and user_id = `+asBigint("$%d"), len(args))
 	}
 	if after != (file.Cursor{}) {
 		created, err := d.created(after)

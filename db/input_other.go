@@ -4,5 +4,5 @@ package db
 
 import "net"
 
-// hasInput is implemented on unix only. Elsewhere each connection is pinged before it is used.
+// isReadable is implemented on unix only. Elsewhere each connection is pinged before it is used.
 func hasInput(net.Conn) bool { return true }

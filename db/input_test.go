@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// hasInput does not wait for pgx, which may be reading the connection in the background.
+// isReadable does not wait for pgx, which may be reading the connection in the background.
 func TestInputOfAConnectionThatIsRead(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	noErr(t, err)
@@ -27,7 +27,7 @@ func TestInputOfAConnectionThatIsRead(t *testing.T) {
 	})
 	<-reading
 	has := make(chan bool, 1)
-	go func() { has <- hasInput(conn) }()
+	go func() { has <- isReadable(conn) }()
 	select {
 	case input := <-has:
 		if input {

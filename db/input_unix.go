@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// hasInput reports whether input has arrived on an idle connection: EOF because the server was restarted, or the
-// server's message that it closes the connection. It reads nothing. It is called before a connection is reused, so
-// that no statement is sent on a dead connection, where it would be unknown whether the statement was executed.
-func hasInput(conn net.Conn) bool {
+// isReadable reports whether input has arrived on an idle connection: EOF because the server was restarted, or the
+// server's message that it closes the connection. It reads nothing. It is called before a connection is reused, so that
+// no statement is sent on a dead connection, where it would be unknown whether the statement was executed.
+func isReadable(conn net.Conn) bool {
 	if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = over.NetConn()
 	}

@@ -26,7 +26,7 @@ func (d *DB) Accounts(ctx context.Context, after int64, limit int) (ids []int64,
 func (d *DB) AccountFiles(ctx context.Context, accountID int64, after file.ID, limit int) (records []file.Record,
 	err error) {
 	err = d.rows(ctx, "list records", `select `+recordColumns+` from files
-		where account_id = `+wide("$1")+` and file_id collate {bytes} > $2 order by file_id collate {bytes} limit $3`,
+		where account_id = `+asBigint("$1")+` and file_id collate {bytes} > $2 order by file_id collate {bytes} limit $3`,
 		[]any{accountID, after, limit}, func(scan func(...any) error) error {
 			r, err := scanRecord(scan)
 			records = append(records, r)

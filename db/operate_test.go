@@ -249,7 +249,7 @@ func TestEvents(t *testing.T) {
 			if len(e) != 1 || e[0].Kind != kind {
 				t.Fatalf("%+v, want %s", e, kind)
 			}
-			noErr(t, d.EventTold(ctx, e[0]))
+			noErr(t, d.EventDelivered(ctx, e[0]))
 		}
 	})
 }

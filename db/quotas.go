@@ -149,7 +149,7 @@ func (d *DB) CountNew(ctx context.Context, accountID int64) error {
 func (d *DB) countNew(ctx context.Context, tx *transaction, accountID int64) error {
 	var bytes, files int64
 	err := rows(ctx, tx, "count new records",
-		`update files set counted = size where account_id = `+wide("$1")+` and counted is null returning counted`,
+		`update files set counted = size where account_id = `+asBigint("$1")+` and counted is null returning counted`,
 		[]any{accountID}, func(scan func(...any) error) error {
 			var n int64
 			err := scan(&n)
@@ -162,8 +162,8 @@ func (d *DB) countNew(ctx context.Context, tx *transaction, accountID int64) err
 	return d.count(ctx, tx, accountID, bytes, files)
 }
 
-// errLooked rolls back a transaction that only reads.
-var errLooked = errors.New("nothing to change")
+// errNothingToChange rolls back a transaction that only reads.
+var errNothingToChange = errors.New("nothing to change")
 
 // Recount adds up what an account uses and compares it with the stored usage. With fix the stored usage is
 // corrected. Neither can change meanwhile.
@@ -181,7 +181,7 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 			return err
 		}
 		err := row(ctx, tx, "recount", `select coalesce(sum(bytes), 0), coalesce(sum(files), 0) from (
-			select counted as bytes, 1 as files from files where account_id = `+wide("$1")+`
+			select counted as bytes, 1 as files from files where account_id = `+asBigint("$1")+`
 			union all select reserved, slots from uploads where account_id = $1 and state in ('open', 'completing',
 			'stored')) a`,
 			[]any{accountID}, &used.Bytes, &used.Files)
@@ -189,13 +189,13 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 			return err
 		}
 		if !fix {
-			return errLooked
+			return errNothingToChange
 		}
 		_, err = exec(ctx, tx, "recount", `update account_usage set bytes = $2, files = $3 where account_id = $1`, accountID,
 			used.Bytes, used.Files)
 		return err
 	})
-	if errors.Is(err, errLooked) {
+	if errors.Is(err, errNothingToChange) {
 		err = nil
 	}
 	return counted, used, err

@@ -166,11 +166,11 @@ func TestIdleConnections(t *testing.T) {
 		noErr(t, err)
 		server, err := listener.Accept()
 		noErr(t, err)
-		if hasInput(conn) {
+		if isReadable(conn) {
 			t.Errorf("%s: there was something before", name)
 		}
 		noErr(t, end(server))
-		for deadline := time.Now().Add(time.Minute); !hasInput(conn); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); !isReadable(conn); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: nothing is seen", name)
 			}
@@ -180,7 +180,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
-// A reader that waits on a connection, as pgx leaves behind after a slow write, does not block hasInput.
+// A reader that waits on a connection, as pgx leaves behind after a slow write, does not block isReadable.
 func TestIdleConnectionWithAReader(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	noErr(t, err)
@@ -195,7 +195,7 @@ func TestIdleConnectionWithAReader(t *testing.T) {
 	looked := make(chan bool)
 	go func() {
 		for range 1000 { // enough for the reader to wait meanwhile
-			if hasInput(conn) {
+			if isReadable(conn) {
 				looked <- true
 			}
 			runtime.Gosched()

@@ -47,7 +47,7 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 		d.Close()
 		return nil, wrap(ctx, "switch the database to WAL", err)
 	}
-	return d, d.reach(ctx)
+	return d, d.pingOrClose(ctx)
 }
 
 // sqliteOptions are those of every connection, as the query of its name.

@@ -21,7 +21,7 @@ func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args 
 	var sources string
 	var ttl int64
 	var expires sql.NullInt64
-	err := d.again(ctx, func() error {
+	err := d.retry(ctx, func() error {
 		return row(ctx, on, doing, d.text(query), args,
 			&u.ID, &u.Creator.Kind, &u.Creator.UserID, &u.Creator.AccountID, &u.Creator.Fingerprint, &u.Location.Bucket,
 			&u.Location.Key,

@@ -9,8 +9,8 @@ import (
 	"github.com/felixge/httpsnoop"
 )
 
-// counted observes one download.
-type counted struct {
+// countingWriter observes one download.
+type countingWriter struct {
 	metrics *metrics
 	began   time.Time
 	status  int
@@ -20,7 +20,7 @@ type counted struct {
 
 // observe returns w with every call recorded in c. The result has the same abilities as w (ReadFrom), so that bytes
 // from a socket need not pass through this process.
-func (c *counted) observe(w http.ResponseWriter) http.ResponseWriter {
+func (c *countingWriter) observe(w http.ResponseWriter) http.ResponseWriter {
 	return httpsnoop.Wrap(w, httpsnoop.Hooks{
 		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
 			return func(status int) {
@@ -48,20 +48,20 @@ func (c *counted) observe(w http.ResponseWriter) http.ResponseWriter {
 	})
 }
 
-func (c *counted) count(n int64) {
+func (c *countingWriter) count(n int64) {
 	c.sent += n
 	if c.status == http.StatusOK || c.status == http.StatusPartialContent { // otherwise it is the body of an error
 		c.metrics.sent.Add(float64(n))
 	}
 }
 
-func (c *counted) end() {
+func (c *countingWriter) end() {
 	outcome := c.outcome()
 	c.metrics.downloads.WithLabelValues(outcome).Inc()
 	c.metrics.durations.WithLabelValues(outcome).Observe(time.Since(c.began).Seconds())
 }
 
-func (c *counted) outcome() string {
+func (c *countingWriter) outcome() string {
 	switch {
 	case c.status == 0 || c.status < 300 && c.sent < c.length:
 		return "broken"

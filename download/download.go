@@ -64,8 +64,8 @@ type LinkRows interface {
 
 // Limits are the rate limits of downloads; limit.Limits implements them.
 type Limits interface {
-	// Ask is called before the decision whether the caller may read a file, and done with that decision.
-	Ask(r *http.Request, who file.Identity) (done func(error), err error)
+	// CheckDenials is called before the decision whether the caller may read a file, and done with that decision.
+	CheckDenials(r *http.Request, who file.Identity) (done func(error), err error)
 	// Download counts an answer with n bytes of a file of size bytes. If unsent is not nil, it must be called with the
 	// number of those bytes that were not sent.
 	Download(r *http.Request, who file.Identity, id file.ID, size, n int64) (unsent func(int64), err error)
@@ -122,7 +122,7 @@ func New(o Options) *Handler {
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Add("Vary", auth.Varies())
-	c := &counted{metrics: h.metrics, began: time.Now()}
+	c := &countingWriter{metrics: h.metrics, began: time.Now()}
 	if r.Method == http.MethodGet {
 		defer c.end()
 		w = c.observe(w)
@@ -172,7 +172,7 @@ func (h *Handler) findReadable(r *http.Request, id file.ID) (rec file.Record, er
 	who, _ := auth.FromContext(r.Context())
 	rec, err = h.Records.File(r.Context(), id)
 	if h.Limits != nil && (err != nil || access.Change(who, rec) != nil) {
-		done, refused := h.Limits.Ask(r, who)
+		done, refused := h.Limits.CheckDenials(r, who)
 		if refused != nil {
 			return file.Record{}, refused
 		}

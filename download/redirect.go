@@ -18,7 +18,7 @@ type Redirect struct {
 	// Above is the size in bytes over which clients fetch a file from the store.
 	Above int64
 	// Presign returns a URL of the store that opens one object without credentials.
-	Presign func(ctx context.Context, at file.Location, p storage.Presigned) (string, error)
+	Presign func(ctx context.Context, at file.Location, p storage.PresignOptions) (string, error)
 }
 
 // redirected redirects the client to the store if this file is fetched from there, and reports whether it has
@@ -35,7 +35,7 @@ func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Re
 		}
 	}
 	inline := r.URL.Query().Get("disposition") == "inline" && showable(file.BaseType(rec.Type))
-	address, err := h.Redirect.Presign(r.Context(), rec.Location, storage.Presigned{
+	address, err := h.Redirect.Presign(r.Context(), rec.Location, storage.PresignOptions{
 		Method: r.Method, TTL: redirectTTL, Disposition: disposition(inline, rec.Name), Type: rec.Type,
 		CacheControl: h.CacheControl})
 	if err != nil {

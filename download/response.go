@@ -21,7 +21,7 @@ type response struct {
 	h        *Handler
 	r        *http.Request
 	object   *object
-	counted  *counted
+	counted  *countingWriter
 	charged  int64       // bytes that were counted for the rate limit
 	unsent   func(int64) // uncounts those that were not sent; nil: not needed
 	answered bool        // with an error, in place of the body

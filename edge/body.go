@@ -36,7 +36,7 @@ func withEarlyAnswers(next http.Handler) http.Handler {
 		r.Body = body
 		early := false
 		decide := func() {
-			if !early && !body.isHere(w, r) {
+			if !early && !body.hasArrived(w, r) {
 				early = true
 				if r.ProtoMajor < 2 {
 					w.Header().Set("Connection", "close")
@@ -86,9 +86,9 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isHere reports whether the whole body has arrived. If only a little is missing, it reads that. A client that waits
-// for "100 Continue" has sent nothing, and a Read would ask it to send.
-func (b *countedBody) isHere(w http.ResponseWriter, r *http.Request) bool {
+// hasArrived reports whether the whole body has arrived. If only a little is missing, it reads that. A client that
+// waits for "100 Continue" has sent nothing, and a Read would ask it to send.
+func (b *countedBody) hasArrived(w http.ResponseWriter, r *http.Request) bool {
 	rest := b.missing()
 	if rest > 0 && rest <= smallRest && (b.n.Load() > 0 || r.Header.Get("Expect") == "") {
 		if http.NewResponseController(w).SetReadDeadline(time.Now().Add(restPatience)) == nil {

@@ -15,8 +15,8 @@ import (
 	"holdfast/config"
 )
 
-// example serves the built example pages, and /example.json, which has their settings.
-func example(router *mux.Router, c config.Config, base BaseURL) {
+// addPages serves the built example pages, and /example.json, which has their settings.
+func addPages(router *mux.Router, c config.Config, base BaseURL) {
 	dir := os.DirFS(c.ExampleDir)
 	isFile := func(r *http.Request, _ *mux.RouteMatch) bool {
 		name := strings.TrimPrefix(r.URL.Path, "/")

@@ -64,7 +64,7 @@ func New(o Options) http.Handler {
 	router.Use(o.Metrics.recordRoute(o.Base.Prefix()))
 	router.NotFoundHandler = http.HandlerFunc(o.notFound)
 	if HasExample(o.Config.ExampleDir) {
-		example(router, o.Config, o.Base)
+		addPages(router, o.Config, o.Base)
 	}
 	for _, prefix := range o.Base.prefixes() {
 		o.route(router, prefix)

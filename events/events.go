@@ -49,7 +49,7 @@ const (
 // Rows is the outbox in SQL. Package db says what each method does.
 type Rows interface {
 	DueEvents(ctx context.Context, limit int) ([]file.Event, error)
-	EventTold(ctx context.Context, e file.Event) error
+	EventDelivered(ctx context.Context, e file.Event) error
 	EventFailed(ctx context.Context, e file.Event, reason string, again time.Duration, dead bool) error
 	chore.Rows
 }
@@ -143,7 +143,7 @@ func (s *Sender) deliver(ctx context.Context, rows Rows, e file.Event, log *slog
 	status, _, err := s.send(ctx, string(e.File)+"."+string(e.Kind), []byte(e.Payload))
 	if err == nil && status >= 200 && status < 300 {
 		s.deliveries.WithLabelValues("taken").Inc()
-		return rows.EventTold(ctx, e)
+		return rows.EventDelivered(ctx, e)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

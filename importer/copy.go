@@ -46,11 +46,11 @@ func (im *Importer) copyOne(ctx context.Context, it Item) error {
 	r := Result{Source: it.Source, ID: it.ID}
 	if err := im.enter(it.ID); err != nil {
 		r.Outcome, r.Err = Failed, err
-		im.tell(r)
+		im.report(r)
 		return nil
 	}
 	defer im.leave(it.ID)
-	r.Outcome, r.Err = im.bring(ctx, &it, &r)
+	r.Outcome, r.Err = im.importObject(ctx, &it, &r)
 	if r.Err != nil && fatal(ctx, r.Err) {
 		return r.Err
 	}
@@ -62,11 +62,11 @@ func (im *Importer) copyOne(ctx context.Context, it Item) error {
 			}
 		}
 	}
-	im.tell(r)
+	im.report(r)
 	return nil
 }
 
-func (im *Importer) bring(ctx context.Context, it *Item, r *Result) (Outcome, error) {
+func (im *Importer) importObject(ctx context.Context, it *Item, r *Result) (Outcome, error) {
 	deleted, err := im.Rows.DeletedSince(ctx, it.ID)
 	switch {
 	case err != nil:
@@ -255,7 +255,7 @@ func (w whole) Read(b []byte) (int, error) {
 const partSize = 8 << 20
 
 // stream sends the bytes of a source to the store, and hashes them.
-func (im *Importer) stream(ctx context.Context, o opened, to file.Location, contentType string) ([]byte, error) {
+func (im *Importer) stream(ctx context.Context, o openedSource, to file.Location, contentType string) ([]byte, error) {
 	size := int64(partSize)
 	for size*(storage.MaxParts-1) < o.Size {
 		size *= 2

@@ -35,15 +35,15 @@ type Crossing struct {
 	By    int64 // account of the texts
 }
 
-// linked is what can stand for an id in a link: the characters that Django's own pattern allows.
-const linked = `/([a-zA-Z0-9_.%-]+)`
+// idPattern matches an id in a link: the characters that Django's own pattern allows.
+const idPattern = `/([a-zA-Z0-9_.%-]+)`
 
 func (c *Crossings) begin() {
 	bases := make([]string, len(c.Bases))
 	for i, base := range c.Bases {
 		bases[i] = regexp.QuoteMeta(base)
 	}
-	c.pattern, c.Found = regexp.MustCompile("(?:"+strings.Join(bases, "|")+")"+linked), map[Crossing]int{}
+	c.pattern, c.Found = regexp.MustCompile("(?:"+strings.Join(bases, "|")+")"+idPattern), map[Crossing]int{}
 }
 
 // Collect adds the links of a text that belongs to this account.

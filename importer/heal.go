@@ -45,7 +45,8 @@ func (im *Importer) healOne(ctx context.Context, r file.Record) error {
 	if err != nil {
 		outcome = Failed
 	}
-	im.tell(Result{Outcome: outcome, Source: r.Location.Bucket + "/" + r.Location.Key, ID: r.ID, Bytes: r.Size, Err: err})
+	im.report(Result{Outcome: outcome, Source: r.Location.Bucket + "/" + r.Location.Key, ID: r.ID, Bytes: r.Size,
+		Err: err})
 	return nil
 }
 

@@ -122,8 +122,8 @@ func (im *Importer) group(ctx context.Context) (*errgroup.Group, context.Context
 	return g, ctx
 }
 
-// tell counts and reports a result.
-func (im *Importer) tell(r Result) {
+// report counts and reports a result.
+func (im *Importer) report(r Result) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	im.Counts[r.Outcome]++

@@ -77,7 +77,7 @@ func (l *Links) Rewrite(ctx context.Context, text string) (string, []Change, err
 			return "", nil, err
 		}
 		if length == 0 {
-			l.leave(text[m[0]:rest], text[rest:])
+			l.keep(text[m[0]:rest], text[rest:])
 			continue
 		}
 		end := rest + length + len(query(text[rest+length:]))
@@ -90,8 +90,8 @@ func (l *Links) Rewrite(ctx context.Context, text string) (string, []Change, err
 	return out.String(), changes, nil
 }
 
-// leave counts a link that is not rewritten.
-func (l *Links) leave(prefix, text string) {
+// keep counts a link that is not rewritten.
+func (l *Links) keep(prefix, text string) {
 	text = text[:min(len(text), maxLink)]
 	end := len(text)
 	if i := strings.IndexAny(text, ends); i >= 0 {

@@ -19,8 +19,8 @@ import (
 	"holdfast/storage"
 )
 
-// opened is a source whose bytes can be read.
-type opened struct {
+// openedSource is a source whose bytes can be read.
+type openedSource struct {
 	storage.Object // Size is -1 where it is not known
 	body           io.ReadCloser
 }
@@ -41,7 +41,7 @@ func (im *Importer) from() Reading {
 }
 
 // open opens a source.
-func (im *Importer) open(ctx context.Context, source string) (o opened, err error) {
+func (im *Importer) open(ctx context.Context, source string) (o openedSource, err error) {
 	if at, s3 := located(source); s3 {
 		if o.Object, err = im.from().Stat(ctx, at); err == nil {
 			o.body, err = im.from().Open(ctx, at, o.ETag, 0, o.Size)
@@ -55,7 +55,7 @@ func (im *Importer) open(ctx context.Context, source string) (o opened, err erro
 }
 
 // fetch requests a URL. Reading a body that is cut short is an error.
-func fetch(ctx context.Context, url string) (o opened, err error) {
+func fetch(ctx context.Context, url string) (o openedSource, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return o, err
@@ -79,7 +79,7 @@ func fetch(ctx context.Context, url string) (o opened, err error) {
 }
 
 // openFile opens a path in the folder. A path that leaves the folder, also by a symbolic link, is refused.
-func (im *Importer) openFile(path string) (o opened, err error) {
+func (im *Importer) openFile(path string) (o openedSource, err error) {
 	if im.Folder == "" {
 		return o, errors.New("a path needs --folder")
 	}

@@ -34,11 +34,11 @@ func (l *Limits) Download(r *http.Request, who file.Identity, id file.ID, size, 
 	return func(n int64) { l.counter.Spend(ctx, paid, -n) }, nil
 }
 
-// Ask must be called before it is decided whether the caller, who, may read a file. A caller who was
-// denied as often as they may download gets file.ErrTooMany for a while, without a decision. done must be
-// called with the result of the decision. Denials of one caller must not affect others, so
-// anonymous requests are not counted: the backend is not asked about them.
-func (l *Limits) Ask(r *http.Request, who file.Identity) (done func(error), err error) {
+// CheckDenials must be called before it is decided whether the caller, who, may read a file. A caller who was denied as
+// often as they may download gets file.ErrTooMany for a while, without a decision. done must be called with the result
+// of the decision. Denials of one caller must not affect others, so anonymous requests are not counted: the backend is
+// not asked about them.
+func (l *Limits) CheckDenials(r *http.Request, who file.Identity) (done func(error), err error) {
 	if l == nil || who.Kind == "" {
 		return func(error) {}, nil
 	}
@@ -60,7 +60,7 @@ func (l *Limits) Ask(r *http.Request, who file.Identity) (done func(error), err 
 	}
 	return func(err error) {
 		if !refused(err) {
-			l.denials.Give(ctx, name, l.Downloads)
+			l.denials.Refund(ctx, name, l.Downloads)
 		}
 	}, nil
 }

@@ -95,7 +95,7 @@ func TestDenials(t *testing.T) {
 	user := func(id int64) file.Identity { return file.Identity{Kind: file.KindUser, UserID: id, AccountID: 1} }
 	form := file.Identity{Kind: file.KindPublic, AccountID: 1, Fingerprint: "f"}
 	ask := func(who file.Identity, address string, answer error) error {
-		done, err := l.Ask(from(address), who)
+		done, err := l.CheckDenials(from(address), who)
 		if err == nil {
 			done(answer)
 		}
@@ -138,12 +138,12 @@ func TestDenials(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 6 {
-		if _, err := l.Ask(from("192.0.2.1"), user(4)); errors.Is(err, file.ErrTooMany) != (i >= 4) {
+		if _, err := l.CheckDenials(from("192.0.2.1"), user(4)); errors.Is(err, file.ErrTooMany) != (i >= 4) {
 			t.Errorf("%d at once: %v", i, err)
 		}
 	}
 	var none *Limits
-	if done, err := none.Ask(from("192.0.2.1"), user(1)); err != nil {
+	if done, err := none.CheckDenials(from("192.0.2.1"), user(1)); err != nil {
 		t.Error(err)
 	} else {
 		done(nil)

@@ -27,8 +27,8 @@ type Rate struct {
 type Counter interface {
 	// Take counts an event if the rate allows it. Else it returns the time until it does.
 	Take(ctx context.Context, key string, r Rate) (wait time.Duration)
-	// Give takes back an event that Take counted.
-	Give(ctx context.Context, key string, r Rate)
+	// Refund takes back an event that Take counted.
+	Refund(ctx context.Context, key string, r Rate)
 	// Mark makes Marked true for ttl; with 0 it removes the mark.
 	Mark(ctx context.Context, key string, ttl time.Duration)
 	Marked(ctx context.Context, key string) bool

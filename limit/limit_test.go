@@ -49,7 +49,7 @@ func TestTake(t *testing.T) {
 		if wait := c.Take(t.Context(), "b", r); wait != 0 {
 			t.Fatal("another key: ", wait)
 		}
-		c.Give(t.Context(), "a", r)
+		c.Refund(t.Context(), "a", r)
 		for i, want := range []bool{true, false} {
 			if wait := c.Take(t.Context(), "a", r); (wait == 0) != want {
 				t.Errorf("take %d after one was given back: %s", i, wait)
@@ -62,7 +62,7 @@ func TestTake(t *testing.T) {
 func TestGiveWithoutTake(t *testing.T) {
 	counters(t, func(t *testing.T, c Counter) {
 		r := Rate{Count: 3, Window: time.Hour}
-		c.Give(t.Context(), "a", r)
+		c.Refund(t.Context(), "a", r)
 		for range 3 {
 			if wait := c.Take(t.Context(), "a", r); wait != 0 {
 				t.Fatal(wait)
@@ -270,6 +270,6 @@ func TestWithoutACount(t *testing.T) {
 				t.Fatal(wait)
 			}
 		}
-		c.Give(t.Context(), "a", r)
+		c.Refund(t.Context(), "a", r)
 	})
 }

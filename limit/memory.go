@@ -47,8 +47,8 @@ func (m *Memory) Take(_ context.Context, key string, r Rate) (wait time.Duration
 	return wait
 }
 
-// Give takes back an event that Take counted.
-func (m *Memory) Give(_ context.Context, key string, r Rate) {
+// Refund takes back an event that Take counted.
+func (m *Memory) Refund(_ context.Context, key string, r Rate) {
 	m.until.Update(key, func(until time.Time, found bool) (time.Time, bool) { return until.Add(-r.interval()), found })
 }
 

@@ -24,9 +24,9 @@ const (
 
 // Scripts, which Redis runs atomically.
 var (
-	takeBack = redis.NewScript(`if redis.call("EXISTS", KEYS[1]) == 1 then
+	refundScript = redis.NewScript(`if redis.call("EXISTS", KEYS[1]) == 1 then
 		redis.call("INCRBYFLOAT", KEYS[1], ARGV[1]) end return 0`)
-	spend = redis.NewScript(`local left = redis.call("GET", KEYS[1])
+	spendScript = redis.NewScript(`local left = redis.call("GET", KEYS[1])
 if not left or tonumber(left) < tonumber(ARGV[1]) then return 0 end
 redis.call("DECRBY", KEYS[1], ARGV[1]) return 1`)
 )
@@ -75,15 +75,15 @@ func (c *Redis) Take(ctx context.Context, key string, r Rate) (wait time.Duratio
 	return wait
 }
 
-// Give takes back an event that Take counted.
-func (c *Redis) Give(ctx context.Context, key string, r Rate) {
+// Refund takes back an event that Take counted.
+func (c *Redis) Refund(ctx context.Context, key string, r Rate) {
 	if !c.ask(ctx, func(ctx context.Context) error {
 		// redis_rate stores, under its prefix "rate:", the time when all counted events will have
 		// expired, in seconds. It can't take an event back: with a negative number it does not
 		// set that time before now.
-		return takeBack.Run(ctx, c.client, []string{"rate:" + prefix + key}, -r.interval().Seconds()).Err()
+		return refundScript.Run(ctx, c.client, []string{"rate:" + prefix + key}, -r.interval().Seconds()).Err()
 	}) {
-		c.memory.Give(ctx, key, r)
+		c.memory.Refund(ctx, key, r)
 	}
 }
 
@@ -121,7 +121,7 @@ func (c *Redis) Credit(ctx context.Context, key string, bytes int64, ttl time.Du
 // Spend takes bytes from a credit, or returns them if the number is negative.
 func (c *Redis) Spend(ctx context.Context, key string, bytes int64) (spent bool) {
 	if !c.ask(ctx, func(ctx context.Context) (err error) {
-		spent, err = spend.Run(ctx, c.client, []string{prefix + key}, bytes).Bool()
+		spent, err = spendScript.Run(ctx, c.client, []string{prefix + key}, bytes).Bool()
 		return err
 	}) {
 		return c.memory.Spend(ctx, key, bytes)

@@ -24,7 +24,7 @@ func (l *Limits) Token(r *http.Request, fingerprint string) (done func(error), e
 	ctx := context.WithoutCancel(r.Context()) // also counted if the client disconnects
 	from := address(l.Proxies.Client(r))
 	guesses, wrong := "token:"+from, "wrong:"+from+":"+fingerprint
-	known := func(err error) { l.judge(ctx, fingerprint, err) }
+	known := func(err error) { l.noteResult(ctx, fingerprint, err) }
 	if l.good.Marked(ctx, goodKey(fingerprint)) {
 		return known, nil
 	}
@@ -48,13 +48,13 @@ func (l *Limits) Token(r *http.Request, fingerprint string) (done func(error), e
 			l.counter.Take(ctx, "again:"+wrong, l.Failures)
 			return
 		}
-		l.counter.Give(ctx, guesses, l.Failures)
+		l.counter.Refund(ctx, guesses, l.Failures)
 		known(err)
 	}, nil
 }
 
-// judge records that a token is good, or is no longer.
-func (l *Limits) judge(ctx context.Context, fingerprint string, err error) {
+// noteResult records that a token is good, or is no longer.
+func (l *Limits) noteResult(ctx context.Context, fingerprint string, err error) {
 	ttl := goodTTL
 	switch was := l.good.Marked(ctx, goodKey(fingerprint)); {
 	case errors.Is(err, file.ErrNotFound):

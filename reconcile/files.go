@@ -23,10 +23,10 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 	rows := &stream[file.Record]{next: func(after string) ([]file.Record, error) {
 		return c.Rows.AccountFiles(ctx, account, file.ID(after), page)
 	}, key: func(r file.Record) string { return string(r.ID) }}
-	objects := &stream[storage.Listed]{next: func(after string) ([]storage.Listed, error) {
+	objects := &stream[storage.ListedObject]{next: func(after string) ([]storage.ListedObject, error) {
 		return c.objects(ctx, bucket, after)
 	},
-		key: func(o storage.Listed) string { return o.Key }}
+		key: func(o storage.ListedObject) string { return o.Key }}
 	d := c.newReader(ctx)
 	for {
 		r, moreRows, err := rows.peek()
@@ -68,7 +68,7 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 }
 
 // objects lists the objects of a bucket other than tails, which leftovers looks at.
-func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.Listed, error) {
+func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.ListedObject, error) {
 	for {
 		all, err := c.Objects.List(ctx, bucket, "", after)
 		if err != nil || len(all) == 0 {
@@ -77,7 +77,7 @@ func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.
 		if after = all[len(all)-1].Key; strings.HasPrefix(after, storage.Tails) {
 			after = storage.Tails + string(utf8.MaxRune)
 		}
-		all = slices.DeleteFunc(all, func(o storage.Listed) bool { return strings.HasPrefix(o.Key, storage.Tails) })
+		all = slices.DeleteFunc(all, func(o storage.ListedObject) bool { return strings.HasPrefix(o.Key, storage.Tails) })
 		if len(all) > 0 {
 			return all, nil
 		}
@@ -103,7 +103,7 @@ func (c *Checker) checkRecordAlone(ctx context.Context, r file.Record, d *reader
 }
 
 // checkObjectAlone looks for the row of an object that no record of its account names.
-func (c *Checker) checkObjectAlone(ctx context.Context, account int64, bucket string, o storage.Listed) error {
+func (c *Checker) checkObjectAlone(ctx context.Context, account int64, bucket string, o storage.ListedObject) error {
 	f := Finding{Kind: Unknown, Account: account, At: file.Location{Bucket: bucket, Key: o.Key},
 		young:  c.isYoung(o.Modified),
 		Detail: fmt.Sprintf("%s of %d bytes, stored %s", o.Key, o.Size, o.Modified.Format(time.DateOnly))}

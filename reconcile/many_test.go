@@ -34,7 +34,7 @@ type listing struct {
 
 func (l *listing) Buckets(context.Context, string) ([]string, error) { return []string{"p-1"}, nil }
 
-func (l *listing) List(_ context.Context, bucket, prefix, after string) (page []storage.Listed, _ error) {
+func (l *listing) List(_ context.Context, bucket, prefix, after string) (page []storage.ListedObject, _ error) {
 	if bucket != "p-1" || prefix != "" {
 		return nil, nil
 	}
@@ -52,12 +52,14 @@ func (l *listing) List(_ context.Context, bucket, prefix, after string) (page []
 		if i%1000 == 7 {
 			key += "x"
 		}
-		page = append(page, storage.Listed{Key: key, Size: 10, ETag: "e"})
+		page = append(page, storage.ListedObject{Key: key, Size: 10, ETag: "e"})
 	}
 	return page, nil
 }
 
-func (l *listing) Multiparts(context.Context, string, func(storage.Begun) error) error { return nil }
+func (l *listing) Multiparts(context.Context, string, func(storage.MultipartUpload) error) error {
+	return nil
+}
 
 func (l *listing) Stat(context.Context, file.Location) (storage.Object, error) {
 	return storage.Object{}, file.ErrObjectMissing

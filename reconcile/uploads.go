@@ -30,7 +30,7 @@ func (c *Checker) leftovers(ctx context.Context, account int64, found func(conte
 		}
 		after = tails[len(tails)-1].Key
 	}
-	return c.Objects.Multiparts(ctx, bucket, func(b storage.Begun) error {
+	return c.Objects.Multiparts(ctx, bucket, func(b storage.MultipartUpload) error {
 		return c.multipart(ctx, account, bucket, b, found)
 	})
 }
@@ -42,7 +42,7 @@ func (c *Checker) orphans(ctx context.Context, account int64) error {
 		return nil
 	}
 	bucket := c.Layout.Object(account, "").Bucket
-	return store.Orphans(ctx, bucket, func(b storage.Begun) error {
+	return store.Orphans(ctx, bucket, func(b storage.MultipartUpload) error {
 		return c.resolve(ctx, Finding{Kind: UnknownParts, Account: account, At: file.Location{Bucket: bucket},
 			multipart: b.ID, young: c.isYoung(b.Since), Detail: fmt.Sprintf("parts/%s, which no object names, since %s", b.ID,
 				b.Since.Format(time.DateOnly))})
@@ -50,7 +50,7 @@ func (c *Checker) orphans(ctx context.Context, account int64) error {
 }
 
 // tail checks whether an upload still needs a tail.
-func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.Listed,
+func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.ListedObject,
 	found func(context.Context, Finding) error) error {
 	f := Finding{Kind: UnknownTail, Account: account, At: file.Location{Bucket: bucket, Key: t.Key},
 		young:  c.isYoung(t.Modified),
@@ -82,7 +82,7 @@ func (c *Checker) tail(ctx context.Context, account int64, bucket string, t stor
 }
 
 // multipart checks whether an upload still needs a multipart upload of the store.
-func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b storage.Begun,
+func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b storage.MultipartUpload,
 	found func(context.Context, Finding) error) error {
 	f := Finding{Kind: UnknownParts, Account: account, At: file.Location{Bucket: bucket, Key: b.Key}, multipart: b.ID,
 		young:  c.isYoung(b.Since),

@@ -39,14 +39,14 @@ func (s *server) openConnections() {
 			"allowed", room)
 	}
 	s.connections = limit.NewConnections(limit.ConnectionSettings{
-		Most:      func() int { return mostConnections(c.Connections) },
+		Most:      func() int { return maxConnections(c.Connections) },
 		PerClient: c.Connections.PerClient, Proxies: c.TrustedProxies, Refuse: s.refuseConnection,
-		HTTP2: mostHTTP2(c.MemoryBudget),
+		HTTP2: maxHTTP2(c.MemoryBudget),
 	})
 }
 
-// mostConnections returns how many connections clients may have at the same time.
-func mostConnections(c config.Connections) int {
+// maxConnections returns how many connections clients may have at the same time.
+func maxConnections(c config.Connections) int {
 	return cmp.Or(c.Most, connectionsFor(openFiles()))
 }
 

@@ -67,7 +67,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependenci
 	}
 	p.closers = append(p.closers, p.Rows.Close)
 	if p.Disk != nil {
-		p.Rows.OnFull(p.Disk.LetGo)
+		p.Rows.OnFull(p.Disk.Release)
 	}
 	if err := p.Rows.Migrate(ctx); err != nil { // not within StartTimeout: it may take longer
 		return nil, err

@@ -103,7 +103,7 @@ func (s *server) checkMemory(context.Context) error {
 			ErrSettings, least, c.MaxFileSize, upload.PartSize(c.MaxFileSize))
 	}
 	if !c.MemoryLimit {
-		debug.SetMemoryLimit(heapLimit(c, mostConnections(c.Connections)))
+		debug.SetMemoryLimit(heapLimit(c, maxConnections(c.Connections)))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func heapLimit(c config.Config, connections int) int64 {
 		most += c.MemoryBudget
 	}
 	if c.TLS.On() {
-		most += int64(mostHTTP2(c.MemoryBudget)) * connectionWindow
+		most += int64(maxHTTP2(c.MemoryBudget)) * connectionWindow
 	}
 	return most
 }
@@ -313,7 +313,7 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	return s.drain.run(s.http, s.engine.LetGo, s.log)
+	return s.drain.run(s.http, s.engine.ReleaseLeases, s.log)
 }
 
 // openLinks takes the keys of signed links from the settings. If they have none, it takes the key in the database,

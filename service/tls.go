@@ -47,10 +47,10 @@ func (s *server) watchCertificate(ctx context.Context) {
 	s.onClose(func() error { cancel(); <-done; return nil })
 }
 
-// mostHTTP2 returns how many connections may speak HTTP/2. Bytes that wait in their windows are memory of this process
+// maxHTTP2 returns how many connections may speak HTTP/2. Bytes that wait in their windows are memory of this process
 // in addition to MEMORY_BUDGET, and may take as much again. Further clients get HTTP/1.1, whose waiting bytes are the
 // kernel's.
-func mostHTTP2(memory int64) int { return int(max(1, memory/connectionWindow)) }
+func maxHTTP2(memory int64) int { return int(max(1, memory/connectionWindow)) }
 
 // tlsConfig returns the settings of TLS, and those for connections that must speak HTTP/1.1.
 func (s *server) tlsConfig() (both, one *tls.Config) {

@@ -71,25 +71,25 @@ type Object struct {
 	Modified time.Time
 }
 
-// Listed is an object in a listing.
-type Listed struct {
+// ListedObject is an object in a listing.
+type ListedObject struct {
 	Key      string
 	Size     int64 // bytes
 	ETag     string
 	Modified time.Time // by the store's clock
 }
 
-// Begun is a multipart upload that was begun and is neither completed nor aborted.
-type Begun struct {
+// MultipartUpload is a multipart upload that was begun and is neither completed nor aborted.
+type MultipartUpload struct {
 	Key   string
 	ID    string // the store's
 	Since time.Time
 }
 
-// Left is what a bucket holds of one upload, besides the object under ObjectKey.
-type Left struct {
+// Leftovers is what a bucket holds of one upload, besides the object under ObjectKey.
+type Leftovers struct {
 	Keys       []string // of its tails, and of objects under fenced keys
-	Multiparts []Begun
+	Multiparts []MultipartUpload
 }
 
 // Store keeps objects in buckets. Its methods may be called from several goroutines at the same time; calls that
@@ -173,14 +173,14 @@ type Store interface {
 
 	// List returns a page of at most 1000 objects of a bucket, in the order of their keys' bytes: those whose keys begin
 	// with prefix and come after the key after. An empty page is the end.
-	List(ctx context.Context, bucket, prefix, after string) ([]Listed, error)
+	List(ctx context.Context, bucket, prefix, after string) ([]ListedObject, error)
 	// Multiparts calls each for every multipart upload that was begun in a bucket. An error of each ends it.
-	Multiparts(ctx context.Context, bucket string, each func(Begun) error) error
+	Multiparts(ctx context.Context, bucket string, each func(MultipartUpload) error) error
 	// Buckets lists the buckets whose names begin with prefix; none if this client may not list buckets.
 	Buckets(ctx context.Context, prefix string) ([]string, error)
 	// Leftovers finds everything that a bucket holds of an upload, also what no row names. A store that does not let this
 	// client list is taken for one that has nothing.
-	Leftovers(ctx context.Context, bucket string, id file.ID) (Left, error)
+	Leftovers(ctx context.Context, bucket string, id file.ID) (Leftovers, error)
 
 	// Ping reports whether the store answers, by asking about a bucket that need not exist.
 	Ping(ctx context.Context, bucket string) error
@@ -216,18 +216,18 @@ type PartChecker interface {
 type OrphanLister interface {
 	// Orphans calls each for them, with an empty key: Abort without a key removes them. It looks at all objects of the
 	// bucket. An error of each ends it.
-	Orphans(ctx context.Context, bucket string, each func(Begun) error) error
+	Orphans(ctx context.Context, bucket string, each func(MultipartUpload) error) error
 }
 
 // Presigner is a store from which clients can read by themselves, with a URL that expires.
 type Presigner interface {
 	// Presigner returns a function that makes such URLs. endpoint is the store's address as clients see it; if it is
 	// empty, the one that we use. Nothing is asked of the store, so the object need not exist.
-	Presigner(endpoint string) func(context.Context, file.Location, Presigned) (string, error)
+	Presigner(endpoint string) func(context.Context, file.Location, PresignOptions) (string, error)
 }
 
-// Presigned says what a presigned URL permits, and which headers the store answers with.
-type Presigned struct {
+// PresignOptions says what a presigned URL permits, and which headers the store answers with.
+type PresignOptions struct {
 	Method                          string // GET or HEAD: the signature covers it
 	TTL                             time.Duration
 	Disposition, Type, CacheControl string

@@ -104,13 +104,13 @@ func (e *Engine) commitProgress(ctx context.Context, u *file.Upload, p file.Prog
 	}
 	if p.Whole && !u.Partial {
 		if err := e.record(ctx, was, &next); err != nil {
-			return noteEnd(u, next, err)
+			return copyEnded(u, next, err)
 		}
 	} else {
 		var err error
 		if p.Whole { // a partial upload that has all its bytes
 			if err := e.verify(ctx, &next); err != nil {
-				return noteEnd(u, next, err)
+				return copyEnded(u, next, err)
 			}
 		}
 		if next.Expires, err = e.rows.Commit(ctx, was, p); err != nil {

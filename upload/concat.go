@@ -20,7 +20,7 @@ const copySize = 1 << 30
 func (e *Engine) Concatenate(ctx context.Context, who file.Identity, c Creation) (*file.Upload, error) {
 	u, err := e.rows.Final(ctx, who, c.Sources)
 	if err == nil {
-		return u, e.goOn(ctx, u, c.Claim)
+		return u, e.continueFinal(ctx, u, c.Claim)
 	}
 	if !errors.Is(err, file.ErrNotFound) {
 		return nil, err
@@ -29,7 +29,7 @@ func (e *Engine) Concatenate(ctx context.Context, who file.Identity, c Creation)
 	if errors.Is(err, file.ErrNotFound) {
 		// Another request with the same sources may have been faster.
 		if u, other := e.rows.Final(ctx, who, c.Sources); other == nil {
-			return u, e.goOn(ctx, u, c.Claim)
+			return u, e.continueFinal(ctx, u, c.Claim)
 		}
 	}
 	if err != nil {
@@ -46,8 +46,8 @@ func (e *Engine) Concatenate(ctx context.Context, who file.Identity, c Creation)
 	return s.u, err
 }
 
-// goOn finishes an existing final upload; claim is the digest that the client declares this time.
-func (e *Engine) goOn(ctx context.Context, u *file.Upload, claim []byte) error {
+// continueFinal finishes an existing final upload; claim is the digest that the client declares this time.
+func (e *Engine) continueFinal(ctx context.Context, u *file.Upload, claim []byte) error {
 	if u.Done() {
 		return Matches(u, claim)
 	}
@@ -164,7 +164,7 @@ func (e *Engine) join(ctx context.Context, u *file.Upload, parts sources) error 
 		return err
 	}
 	for _, s := range parts {
-		if s.u.ID == lost.of {
+		if s.u.ID == lost.source {
 			err = s.do(func(context.Context) error { return err })
 		}
 	}
@@ -199,7 +199,7 @@ func (e *Engine) joinFrom(ctx context.Context, u *file.Upload, parts sources) er
 
 // piece is a range of a source.
 type piece struct {
-	of             *file.Upload
+	source         *file.Upload
 	offset, length int64 // bytes, within the source
 }
 

@@ -154,7 +154,7 @@ func (e *Engine) completeDirect(ctx context.Context, u *file.Upload) error {
 		}
 	}
 	if err := e.record(ctx, fence, &next); err != nil {
-		return noteEnd(u, next, err)
+		return copyEnded(u, next, err)
 	}
 	*u = next
 	if u.HashState == nil {

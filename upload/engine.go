@@ -171,14 +171,14 @@ func (e *Engine) Run(ctx context.Context, interval time.Duration) {
 	wg.Wait()
 }
 
-// LetGo asks all running uploads that can be continued elsewhere to commit what they have and to end, because the
-// service stops. Uploads that come whole in one request may go on.
-func (e *Engine) LetGo() {
+// ReleaseLeases asks all running uploads that can be continued elsewhere to commit what they have and to end, because
+// the service stops. Uploads that come whole in one request may go on.
+func (e *Engine) ReleaseLeases() {
 	e.leases.stop()
 	e.direct.stop()
 }
 
-// Stopping reports whether LetGo was called.
+// Stopping reports whether ReleaseLeases was called.
 func (e *Engine) Stopping() bool { return e.leases.isStopping() }
 
 // Wait waits for everything that runs in the background. Sums of files are computed by the next process.

@@ -53,7 +53,7 @@ func (e *Engine) seal(ctx context.Context, u *file.Upload) error {
 		if body.size != u.Size {
 			return fmt.Errorf("the tails of %s have %d bytes of %d", u.ID, body.size, u.Size)
 		}
-		at := e.place(u)
+		at := e.objectLocation(u)
 		p.Whole, p.Key = true, at.Key
 		p.ETag, _, err = e.put(ctx, at, u.Type, &body)
 	} else {
@@ -110,14 +110,14 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	was, next := u.Fence(), *u
 	next.State, next.ETag = file.Stored, object.ETag
 	if err := e.record(ctx, was, &next); err != nil {
-		return noteEnd(u, next, err)
+		return copyEnded(u, next, err)
 	}
 	*u = next
 	return nil
 }
 
-// noteEnd marks u as ended if next, a copy of it, was ended because of its bytes.
-func noteEnd(u *file.Upload, next file.Upload, err error) error {
+// copyEnded marks u as ended if next, a copy of it, was ended because of its bytes.
+func copyEnded(u *file.Upload, next file.Upload, err error) error {
 	if next.State == file.Deleted {
 		u.State, u.Held = file.Deleted, false
 	}

@@ -15,9 +15,9 @@ const parallel = 4
 // made.
 const maxTails = 16
 
-// hurriedTails is maxTails for a request that is asked to give memory back. Merging would take too long then, so it is
-// delayed to the end of the request if possible.
-const hurriedTails = 2 * maxTails
+// maxTailsInHurry is maxTails for a request that is asked to give memory back. Merging would take too long then, so it
+// is delayed to the end of the request if possible.
+const maxTailsInHurry = 2 * maxTails
 
 // flight is a write to the store that is under way: of a part, of a tail, or of the whole file.
 type flight struct {
@@ -78,7 +78,7 @@ func (a *appender) launchWhole(ctx context.Context) error {
 		return err
 	}
 	a.tails = nil
-	at, kind := a.engine.place(a.u), a.u.Type
+	at, kind := a.engine.objectLocation(a.u), a.u.Type
 	f.key = at.Key
 	return a.launch(ctx, f, func(ctx context.Context) (err error) {
 		f.etag, _, err = a.engine.put(ctx, at, kind, &f.body)
@@ -142,7 +142,7 @@ func (a *appender) giveBack(ctx context.Context) error {
 		return nil
 	}
 	a.absorb()
-	return a.launchTail(ctx, hurriedTails)
+	return a.launchTail(ctx, maxTailsInHurry)
 }
 
 // save stores the bytes of a request that got no more memory. If clients had to send them again, all might send the

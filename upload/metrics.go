@@ -21,9 +21,9 @@ type metrics struct {
 
 	memoryWaits prometheus.Histogram
 
-	sweeps    *prometheus.CounterVec // by result
-	lastSweep prometheus.Gauge
-	mended    *prometheus.CounterVec // by what became of the upload
+	sweeps       *prometheus.CounterVec // by result
+	lastSweep    prometheus.Gauge
+	uploadsSwept *prometheus.CounterVec // by what became of the upload
 }
 
 func newMetrics() *metrics {
@@ -50,7 +50,7 @@ func newMetrics() *metrics {
 			Help: "Rounds of the sweeper in this replica, by result: ok, failed."}, []string{"result"}),
 		lastSweep: prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_sweep_last_success_timestamp_seconds",
 			Help: "When this replica last swept without an error; 0: never. One replica sweeps for all: use the maximum."}),
-		mended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_sweep_uploads_total",
+		uploadsSwept: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_sweep_uploads_total",
 			Help: "Uploads that the sweeper handled, by outcome: finished, expired, cleaned (leftovers of a deleted " +
 				"upload removed), lost (the store has lost bytes), failed."}, []string{"outcome"}),
 	}
@@ -58,7 +58,7 @@ func newMetrics() *metrics {
 		m.sweeps.WithLabelValues(result)
 	}
 	for _, outcome := range []string{"finished", "expired", "cleaned", "lost", "failed"} {
-		m.mended.WithLabelValues(outcome)
+		m.uploadsSwept.WithLabelValues(outcome)
 	}
 	return m
 }
@@ -67,7 +67,7 @@ func newMetrics() *metrics {
 func (e *Engine) Register(r prometheus.Registerer) {
 	m := e.metrics
 	r.MustRegister(m.received, m.expired, m.removed, m.lost, m.leaseWaits, m.leaseTimeouts, m.leaseLosses, m.memoryWaits,
-		m.sweeps, m.lastSweep, m.mended)
+		m.sweeps, m.lastSweep, m.uploadsSwept)
 	gauge := func(name, help string, value func(memory.Stats) float64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
 			func() float64 { return value(e.Memory()) }))

@@ -41,11 +41,11 @@ func ChunkedPartSize(planned, chunk, longest int64) int64 {
 	return planned
 }
 
-// place returns where the holder of the lease writes the object of an upload: under the layout's key if no other write
-// can still arrive there, else under a key that only this lease writes to. The commit that makes the object valid also
-// writes that key to the row. Every write of a new object must use place. Once a row has a multipart upload, its key
-// is the row's, and every replica that completes it makes the same object.
-func (e *Engine) place(u *file.Upload) file.Location {
+// objectLocation returns where the holder of the lease writes the object of an upload: under the layout's key if no
+// other write can still arrive there, else under a key that only this lease writes to. The commit that makes the object
+// valid also writes that key to the row. Every write of a new object must use objectLocation. Once a row has a
+// multipart upload, its key is the row's, and every replica that completes it makes the same object.
+func (e *Engine) objectLocation(u *file.Upload) file.Location {
 	e.leases.noteWrite(u.ID)
 	at := u.Location
 	if !u.Alone() {
@@ -71,7 +71,7 @@ func (e *Engine) nextPart(ctx context.Context, u *file.Upload, size int64) (int3
 
 // beginMultipart begins the multipart upload, and notes it in the row. withoutSums: see storage.Store.
 func (e *Engine) beginMultipart(ctx context.Context, u *file.Upload, withoutSums bool) error {
-	at := e.place(u)
+	at := e.objectLocation(u)
 	m, err := e.objects.BeginMultipart(ctx, at, u.Type, withoutSums)
 	if err != nil {
 		return err

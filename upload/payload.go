@@ -15,20 +15,20 @@ import (
 // that are still in memory are used from there; others are read from the store while the payload is sent. So tails can
 // be merged without any of the memory that uploads share, however many and however long they are.
 type payload struct {
-	stretches []stretch
-	bucket    string
-	size      int64 // bytes
-	held      int64 // bytes of memory
-	remote    bool  // some stretch must be read from the store
+	segments []segment
+	bucket   string
+	size     int64 // bytes
+	held     int64 // bytes of memory
+	remote   bool  // some segment must be read from the store
 }
 
-// stretch is a tail in the store, or bytes in memory.
-type stretch struct {
+// segment is a tail in the store, or bytes in memory.
+type segment struct {
 	tail file.Tail
 	buf  *memory.Buffer // nil: in the store only
 }
 
-func (s stretch) size() int64 {
+func (s segment) size() int64 {
 	if s.buf != nil {
 		return s.buf.Size()
 	}
@@ -43,7 +43,7 @@ func (e *Engine) gather(bucket string, tails []file.Tail) payload {
 			c.add(kept)
 			continue
 		}
-		c.stretches = append(c.stretches, stretch{tail: t})
+		c.segments = append(c.segments, segment{tail: t})
 		c.size += t.Size
 		c.remote = true
 	}
@@ -52,14 +52,14 @@ func (e *Engine) gather(bucket string, tails []file.Tail) payload {
 
 // add appends bytes in memory.
 func (c *payload) add(b memory.Buffer) {
-	c.stretches = append(c.stretches, stretch{buf: &b})
+	c.segments = append(c.segments, segment{buf: &b})
 	c.size += b.Size()
 	c.held += b.Held()
 }
 
 // takeAll moves a payload that is entirely in memory into one buffer.
 func (c *payload) takeAll() (all memory.Buffer) {
-	for _, s := range c.stretches {
+	for _, s := range c.segments {
 		all.Add(*s.buf)
 	}
 	*c = payload{}
@@ -68,7 +68,7 @@ func (c *payload) takeAll() (all memory.Buffer) {
 
 // recycle frees the slabs. The payload must not be read any more.
 func (c *payload) recycle() {
-	for _, s := range c.stretches {
+	for _, s := range c.segments {
 		if s.buf != nil {
 			s.buf.Recycle()
 		}
@@ -76,7 +76,7 @@ func (c *payload) recycle() {
 	*c = payload{}
 }
 
-// payloadReader reads a payload from its beginning; position pos is at byte at of stretch i.
+// payloadReader reads a payload from its beginning; position pos is at byte at of segment i.
 //
 // An HTTP client may read a body after the call that sends it has failed. Once end has returned such a read fails: the
 // slabs may belong to another request.
@@ -91,10 +91,10 @@ type payloadReader struct {
 	pos   int64
 	i     int
 	at    int64
-	bytes io.Reader // of stretch i from at on; nil: not open
+	bytes io.Reader // of segment i from at on; nil: not open
 	err   error     // why the store could not be read
 	sum   sum       // of what was read
-	own   sum       // of what was read of stretch i
+	own   sum       // of what was read of segment i
 }
 
 var errCallOver = errors.New("the call that sent these bytes is over")
@@ -115,7 +115,7 @@ func (r *payloadReader) end() error {
 	return r.err
 }
 
-// leave closes the stretch that is being read.
+// leave closes the segment that is being read.
 func (r *payloadReader) leave() {
 	if c, ok := r.bytes.(io.Closer); ok {
 		c.Close()
@@ -144,14 +144,14 @@ func (r *payloadReader) Read(p []byte) (int, error) {
 	if r.over {
 		return 0, errCallOver
 	}
-	for len(p) > 0 && r.i < len(r.c.stretches) {
+	for len(p) > 0 && r.i < len(r.c.segments) {
 		if r.bytes == nil {
 			if err := r.open(); err != nil {
 				r.err = fmt.Errorf("read back a tail: %w", err)
 				return 0, r.err
 			}
 		}
-		size := r.c.stretches[r.i].size()
+		size := r.c.segments[r.i].size()
 		n, err := r.bytes.Read(p[:min(int64(len(p)), size-r.at)])
 		r.sum.add(r.pos, p[:n])
 		r.own.add(r.at, p[:n])
@@ -164,7 +164,7 @@ func (r *payloadReader) Read(p []byte) (int, error) {
 			r.i, r.at = r.i+1, 0
 		} else if err != nil {
 			r.leave()
-			r.err = fmt.Errorf("read back %s: %w", r.c.stretches[r.i].tail.Key, unreadable(err))
+			r.err = fmt.Errorf("read back %s: %w", r.c.segments[r.i].tail.Key, unreadable(err))
 			return n, r.err
 		}
 		if n > 0 {
@@ -177,9 +177,9 @@ func (r *payloadReader) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// open opens stretch i at byte at.
+// open opens segment i at byte at.
 func (r *payloadReader) open() error {
-	s := r.c.stretches[r.i]
+	s := r.c.segments[r.i]
 	if s.buf != nil {
 		r.bytes = s.buf.Reader(r.at)
 		return nil
@@ -194,8 +194,8 @@ func (r *payloadReader) open() error {
 
 // compare compares a tail that was read to its end with the sum in its row.
 func (r *payloadReader) compare() error {
-	t := r.c.stretches[r.i].tail
-	if own := r.own.text(t.Size); r.c.stretches[r.i].buf == nil && t.CRC32 != "" && own != "" && own != t.CRC32 {
+	t := r.c.segments[r.i].tail
+	if own := r.own.text(t.Size); r.c.segments[r.i].buf == nil && t.CRC32 != "" && own != "" && own != t.CRC32 {
 		return fmt.Errorf("read back a tail: %w: %s has the CRC32 %s, not %s", file.ErrLost, t.Key, own, t.CRC32)
 	}
 	return nil
@@ -208,7 +208,7 @@ func (r *payloadReader) Pieces() (pieces [][]byte, ok bool) {
 	if r.over || r.c.remote {
 		return nil, false
 	}
-	for _, s := range r.c.stretches {
+	for _, s := range r.c.segments {
 		pieces = s.buf.Pieces(pieces)
 	}
 	return pieces, true
@@ -231,8 +231,8 @@ func (r *payloadReader) Seek(offset int64, whence int) (int64, error) {
 	}
 	r.leave()
 	r.pos, r.i, r.at, r.err = offset, 0, offset, nil
-	for r.i < len(r.c.stretches) && r.at >= r.c.stretches[r.i].size() {
-		r.at -= r.c.stretches[r.i].size()
+	for r.i < len(r.c.segments) && r.at >= r.c.segments[r.i].size() {
+		r.at -= r.c.segments[r.i].size()
 		r.i++
 	}
 	return offset, nil

@@ -38,7 +38,8 @@ func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum has
 	var part file.Part
 	both, ctx2 := errgroup.WithContext(ctx)
 	both.Go(func() (err error) {
-		part, err = e.objects.CopyPart(ctx2, p.of.Location, p.of.ETag, p.offset, p.length, u.Location, u.Multipart, number)
+		part, err = e.objects.CopyPart(ctx2, p.source.Location, p.source.ETag, p.offset, p.length, u.Location, u.Multipart,
+			number)
 		return p.lost(err)
 	})
 	both.Go(func() error {
@@ -60,11 +61,11 @@ func (e *Engine) copyPiece(ctx context.Context, u *file.Upload, p piece, sum has
 
 // lostSource says that the store has lost bytes of a source of a final upload. It is a file.ErrLost.
 type lostSource struct {
-	of  file.ID
-	err error
+	source file.ID
+	err    error
 }
 
-func (l *lostSource) Error() string { return fmt.Sprintf("source %s: %v", l.of, l.err) }
+func (l *lostSource) Error() string { return fmt.Sprintf("source %s: %v", l.source, l.err) }
 
 func (l *lostSource) Unwrap() error { return l.err }
 
@@ -75,7 +76,7 @@ func (p piece) lost(err error) error {
 		return err
 	}
 	if err = unreadable(err); errors.Is(err, file.ErrLost) {
-		err = &lostSource{p.of.ID, err}
+		err = &lostSource{p.source.ID, err}
 	}
 	return err
 }
@@ -101,7 +102,7 @@ func (r *pieceReader) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		p := r.pieces[0]
-		body, err := r.objects.Open(r.ctx, p.of.Location, p.of.ETag, p.offset, p.length)
+		body, err := r.objects.Open(r.ctx, p.source.Location, p.source.ETag, p.offset, p.length)
 		if err != nil {
 			return 0, p.lost(err)
 		}
@@ -109,7 +110,7 @@ func (r *pieceReader) Read(b []byte) (int, error) {
 	}
 	p := r.pieces[0]
 	n, err := r.body.Read(b[:min(int64(len(b)), r.left)])
-	if wrong := r.check.add(p.of, p.offset+p.length-r.left, b[:n]); wrong != nil {
+	if wrong := r.check.add(p.source, p.offset+p.length-r.left, b[:n]); wrong != nil {
 		return 0, wrong
 	}
 	r.left -= int64(n)
@@ -171,7 +172,7 @@ func (e *Engine) checkBegun(ctx context.Context, parts sources, skip int64) erro
 		if u := s.u; skip > 0 && skip < u.Size {
 			got, err := storage.Hash(ctx, e.objects, u.Location, u.ETag, u.Size)
 			if err != nil {
-				return piece{of: u}.lost(err)
+				return piece{source: u}.lost(err)
 			}
 			return differs(u, got)
 		}

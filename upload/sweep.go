@@ -52,7 +52,7 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 		left.Keys = append(left.Keys, t.Key)
 	}
 	if u.Multipart.ID != "" { // may be among the leftovers, under another name
-		left.Multiparts = append(left.Multiparts, storage.Begun{Key: u.Location.Key, ID: u.Multipart.ID})
+		left.Multiparts = append(left.Multiparts, storage.MultipartUpload{Key: u.Location.Key, ID: u.Multipart.ID})
 	}
 	if err := e.clear(ctx, u.Location.Bucket, left); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (e *Engine) remove(ctx context.Context, id file.ID) error {
 }
 
 // clear removes the leftovers of an upload from a bucket.
-func (e *Engine) clear(ctx context.Context, bucket string, left storage.Left) (err error) {
+func (e *Engine) clear(ctx context.Context, bucket string, left storage.Leftovers) (err error) {
 	for _, m := range left.Multiparts {
 		err = errors.Join(err, e.objects.Abort(ctx, file.Location{Bucket: bucket, Key: m.Key}, m.ID))
 	}
@@ -99,13 +99,13 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	e.failing, e.stillFailing = e.stillFailing, make(map[file.ID]time.Time)
 	err := eachPage(ctx, e.rows.CutShort, func(id file.ID) {
 		var outcome string
-		err := recovered(func() (err error) { outcome, err = e.mend(ctx, id); return err })
+		err := recovered(func() (err error) { outcome, err = e.sweepUpload(ctx, id); return err })
 		if err != nil {
 			outcome = "failed"
 			e.log.Warn("an unfinished upload could not be swept; the next sweep tries again", "upload", id, "error", err)
 		}
 		if outcome != "" {
-			e.metrics.mended.WithLabelValues(outcome).Inc()
+			e.metrics.uploadsSwept.WithLabelValues(outcome).Inc()
 		}
 	})
 	if err != nil {
@@ -190,8 +190,8 @@ func (e *Engine) sweepOutcome(s *Session, result error) (outcome string, err err
 	return outcome, err
 }
 
-// mend finishes or removes one upload. outcome is a label for the metric; empty: nothing was done.
-func (e *Engine) mend(ctx context.Context, id file.ID) (outcome string, err error) {
+// sweepUpload finishes or removes one upload. outcome is a label for the metric; empty: nothing was done.
+func (e *Engine) sweepUpload(ctx context.Context, id file.ID) (outcome string, err error) {
 	row, err := e.rows.UploadRow(ctx, id)
 	if err != nil {
 		return "", err

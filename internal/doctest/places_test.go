@@ -28,7 +28,7 @@ var places = []struct {
 	{"who is the same person is decided in one place", `[!=]= [\w.]+\.Principal\(\)`, []string{"file/identity.go"}},
 	{"and in SQL in one, too", `user_id <> 0 or`, []string{"db/principal.go"}},
 	{"SQL is in db", "(?i)[\"`]\\s*(select|insert into|update|delete from) [a-z*]", []string{"db/"}},
-	{"statements are tried again in one place", `SafeToRetry|57P01`, []string{"db/again.go"}},
+	{"statements are tried again in one place", `SafeToRetry|57P01`, []string{"db/retry.go"}},
 	{"codes and statuses of errors are in problem; the client compares with some", `"[A-Z]{2,8}_0\d\d"`,
 		[]string{"problem/problem.go", "client/client.go"}},
 	{"errors are answered by problem; the operators' own address has no body to describe",

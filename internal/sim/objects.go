@@ -159,7 +159,7 @@ func (o objects) Delete(ctx context.Context, at file.Location) error {
 	return o.Store.Delete(ctx, at)
 }
 
-func (o objects) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error) {
+func (o objects) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Leftovers, error) {
 	ctx, cancel := o.p.join(o.p.thaw(ctx))
 	defer cancel()
 	return o.Store.Leftovers(ctx, bucket, id)

@@ -163,7 +163,7 @@ func (w *World) stop(index int, gracefully bool) bool {
 		return false
 	}
 	if gracefully {
-		p.engine.LetGo()
+		p.engine.ReleaseLeases()
 		time.Sleep(5 * time.Second)
 	}
 	w.mu.Lock()

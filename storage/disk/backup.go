@@ -145,18 +145,18 @@ func Near(dataDir, to string) (Nearby, error) {
 	if err := removeStages(dataDir); err != nil {
 		return Nearby{}, err
 	}
-	if sharable(dataDir, to) {
+	if canLink(dataDir, to) {
 		return Nearby{Path: to}, nil
 	}
 	path, err := os.MkdirTemp(dataDir, stagePrefix)
-	if err == nil && !sharable(dataDir, path) {
+	if err == nil && !canLink(dataDir, path) {
 		return Nearby{Path: to}, os.Remove(path)
 	}
 	return Nearby{path, true}, err
 }
 
-// sharable reports whether files of a data folder can be hard-linked into another folder.
-func sharable(dataDir, with string) bool {
+// canLink reports whether files of a data folder can be hard-linked into another folder.
+func canLink(dataDir, with string) bool {
 	probe := filepath.Join(with, holdFile)
 	return os.Link(filepath.Join(dataDir, holdFile), probe) == nil && os.Remove(probe) == nil
 }

@@ -54,7 +54,7 @@ func (s *Store) sumFile(ctx context.Context, h *sums, path string, size int64) e
 		return err
 	}
 	defer f.Close()
-	n, err := io.CopyBuffer(onlyWriter{h}, untilEnded{ctx, onlyReader{f}}, make([]byte, copyBuffer))
+	n, err := io.CopyBuffer(onlyWriter{h}, contextReader{ctx, onlyReader{f}}, make([]byte, copyBuffer))
 	if err == nil && n != size {
 		err = fmt.Errorf("%w: it has %d bytes, and should have %d", errDamaged, n, size)
 	}

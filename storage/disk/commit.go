@@ -94,10 +94,10 @@ func (d *draft) flush(ctx context.Context, dirs ...string) error {
 	return d.store.flush(ctx, f, dirs...)
 }
 
-// name renames the file to path and replaces a file that is there. The caller must have flushed the draft if there may
-// be such a file, or if the name alone says that the file is whole: a power cut could leave the name without the
+// rename renames the file to path and replaces a file that is there. The caller must have flushed the draft if there
+// may be such a file, or if the name alone says that the file is whole: a power cut could leave the name without the
 // bytes. The caller flushes the folder afterwards.
-func (d *draft) name(path string) error {
+func (d *draft) rename(path string) error {
 	err := d.store.fs.Rename(d.path, path)
 	if err == nil {
 		d.path = ""
@@ -162,7 +162,7 @@ func copyExactly(ctx context.Context, f io.Writer, body io.Reader, size int64) (
 			return h, copyPieces(ctx, io.MultiWriter(f, h), pieces, size)
 		}
 	}
-	in := untilEnded{ctx, body}
+	in := contextReader{ctx, body}
 	buf := make([]byte, min(size+1, copyBuffer))
 	n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(f, h)}, io.LimitReader(in, size), buf)
 	if err != nil {
@@ -199,13 +199,13 @@ func copyPieces(ctx context.Context, w io.Writer, pieces [][]byte, size int64) e
 
 type onlyWriter struct{ io.Writer }
 
-// untilEnded is a reader that fails once a context has ended.
-type untilEnded struct {
+// contextReader is a reader that fails once a context has ended.
+type contextReader struct {
 	ctx context.Context
 	io.Reader
 }
 
-func (u untilEnded) Read(p []byte) (int, error) {
+func (u contextReader) Read(p []byte) (int, error) {
 	if err := u.ctx.Err(); err != nil {
 		return 0, err
 	}

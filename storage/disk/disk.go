@@ -158,7 +158,7 @@ func (s *Store) recover(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		if err := errors.Join(s.emptyTrash(ctx, bucket), s.settleUploads(bucket)); err != nil {
+		if err := errors.Join(s.emptyTrash(ctx, bucket), s.cleanUpCompleted(bucket)); err != nil {
 			return err
 		}
 	}
@@ -170,7 +170,7 @@ func (s *Store) call(ctx context.Context, operation, doing string, kind error, d
 	ctx, end := s.Begin(ctx, operation)
 	err := ctx.Err()
 	if err == nil {
-		err = s.believe(operation, kind, do(ctx))
+		err = s.confirm(operation, kind, do(ctx))
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", doing, classify(kind, err))
@@ -179,15 +179,15 @@ func (s *Store) call(ctx context.Context, operation, doing string, kind error, d
 	return err
 }
 
-// believe checks what a call says that something is missing, or has removed or listed nothing: that is so only if the
+// confirm checks what a call says that something is missing, or has removed or listed nothing: that is so only if the
 // folder of the store is there. What was read shows that it is.
-func (s *Store) believe(operation string, kind, err error) error {
+func (s *Store) confirm(operation string, kind, err error) error {
 	switch {
 	case err == nil && (operation == "GetObject" || operation == "HeadObject"):
 		return nil
 	case err == nil, errors.Is(err, file.ErrObjectMissing), errors.Is(err, storage.ErrNoUpload),
 		errors.Is(err, storage.ErrDamaged):
-		if gone := s.present(); gone != nil {
+		if gone := s.checkIdentity(); gone != nil {
 			return fmt.Errorf("%w: %s", kind, gone.Error())
 		}
 	}
@@ -224,7 +224,7 @@ func reasonOf(err error) string {
 // Ping implements storage.Store.
 func (s *Store) Ping(ctx context.Context, _ string) error {
 	return s.call(ctx, "HeadBucket", "reach the embedded store", file.ErrStorageRead, func(context.Context) error {
-		return s.present()
+		return s.checkIdentity()
 	})
 }
 

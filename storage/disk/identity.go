@@ -108,14 +108,14 @@ func (s *Store) keepIdentity(ctx context.Context) error {
 	if err := d.flush(ctx); err != nil {
 		return err
 	}
-	if err := d.name(s.identityPath()); err != nil {
+	if err := d.rename(s.identityPath()); err != nil {
 		return err
 	}
 	return s.flush(ctx, nil, s.root)
 }
 
-// present returns an error if the folder of the store is missing, or is another one.
-func (s *Store) present() error {
+// checkIdentity returns an error if the folder of the store is missing, or is another one.
+func (s *Store) checkIdentity() error {
 	now, err := s.readIdentity()
 	if err == nil && now != s.identity {
 		err = fmt.Errorf("the folder %s has the identity %q, not %q: was it removed, unmounted or replaced?", s.root, now,

@@ -60,7 +60,7 @@ func callsOf(ctx context.Context, s *Store, at, begins file.Location, m file.Mul
 	errs["Complete"] = s.Complete(ctx, begins, m, parts)
 	errs["Abort"] = s.Abort(ctx, begins, m.ID)
 	_, errs["List"] = s.List(ctx, "b", "", "")
-	errs["Multiparts"] = s.Multiparts(ctx, "b", func(storage.Begun) error { return nil })
+	errs["Multiparts"] = s.Multiparts(ctx, "b", func(storage.MultipartUpload) error { return nil })
 	_, errs["Buckets"] = s.Buckets(ctx, "")
 	_, errs["Leftovers"] = s.Leftovers(ctx, "b", "x")
 	_, errs["CopyPart"] = s.CopyPart(ctx, at, etag, 0, 1, begins, m, 2)

@@ -15,7 +15,7 @@ import (
 const pageSize = 1000
 
 // List implements storage.Store.
-func (s *Store) List(ctx context.Context, bucket, prefix, after string) (page []storage.Listed, err error) {
+func (s *Store) List(ctx context.Context, bucket, prefix, after string) (page []storage.ListedObject, err error) {
 	err = s.call(ctx, "ListObjectsV2", "list objects", file.ErrStorageRead, func(ctx context.Context) error {
 		// If all objects of a page were deleted after their names were read, the next page takes its place.
 		for len(page) == 0 {
@@ -40,7 +40,7 @@ func (s *Store) List(ctx context.Context, bucket, prefix, after string) (page []
 }
 
 // listed returns an object as a listing shows it. A damaged object is listed, too, with the size of what is there.
-func (s *Store) listed(at file.Location) (storage.Listed, error) {
+func (s *Store) listed(at file.Location) (storage.ListedObject, error) {
 	o, err := s.find(at)
 	if o.file != nil {
 		o.file.Close()
@@ -48,14 +48,14 @@ func (s *Store) listed(at file.Location) (storage.Listed, error) {
 	if errors.Is(err, errDamaged) {
 		info, err := s.fs.Lstat(s.object(at))
 		if isMissing(err) || err == nil && !info.Mode().IsRegular() {
-			return storage.Listed{}, file.ErrObjectMissing
+			return storage.ListedObject{}, file.ErrObjectMissing
 		}
-		return storage.Listed{Key: at.Key, Size: info.Size(), Modified: info.ModTime()}, err
+		return storage.ListedObject{Key: at.Key, Size: info.Size(), Modified: info.ModTime()}, err
 	}
 	if err == nil && o.Upload != "" {
 		o.Size, err = s.sizeOfParts(at.Bucket, o.record)
 	}
-	return storage.Listed{Key: at.Key, Size: o.Size, ETag: quoted(o.ETag), Modified: o.modified}, err
+	return storage.ListedObject{Key: at.Key, Size: o.Size, ETag: quoted(o.ETag), Modified: o.modified}, err
 }
 
 // sizeOfParts adds up the bytes of an object's parts that exist, each at most with its recorded size.
@@ -152,10 +152,10 @@ func (s *Store) keysIn(dir string, wanted func(string) bool) (keys []string, err
 }
 
 // Multiparts implements storage.Store.
-func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
-	var all []storage.Begun
+func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage.MultipartUpload) error) error {
+	var all []storage.MultipartUpload
 	err := s.call(ctx, "ListMultipartUploads", "list multipart uploads", file.ErrStorageRead,
-		func(context.Context) (err error) { all, err = s.allBegun(bucket); return err })
+		func(context.Context) (err error) { all, err = s.allMultiparts(bucket); return err })
 	if err != nil {
 		return err
 	}
@@ -167,8 +167,8 @@ func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage
 	return nil
 }
 
-// allBegun returns the unfinished uploads of a bucket, sorted by key and id.
-func (s *Store) allBegun(bucket string) (all []storage.Begun, err error) {
+// allMultiparts returns the unfinished uploads of a bucket, sorted by key and id.
+func (s *Store) allMultiparts(bucket string) (all []storage.MultipartUpload, err error) {
 	ids, err := s.fs.Names(filepath.Dir(s.upload(bucket, "x")))
 	if err != nil {
 		return nil, err
@@ -186,9 +186,9 @@ func (s *Store) allBegun(bucket string) (all []storage.Begun, err error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, storage.Begun{Key: r.Key, ID: id, Since: info.ModTime()})
+		all = append(all, storage.MultipartUpload{Key: r.Key, ID: id, Since: info.ModTime()})
 	}
-	slices.SortFunc(all, func(a, b storage.Begun) int {
+	slices.SortFunc(all, func(a, b storage.MultipartUpload) int {
 		return strings.Compare(a.Key+"\x00"+a.ID, b.Key+"\x00"+b.ID)
 	})
 	return all, nil
@@ -214,7 +214,7 @@ func (s *Store) Buckets(ctx context.Context, prefix string) (buckets []string, e
 }
 
 // Leftovers implements storage.Store.
-func (s *Store) Leftovers(ctx context.Context, bucket string, id file.ID) (left storage.Left, err error) {
+func (s *Store) Leftovers(ctx context.Context, bucket string, id file.ID) (left storage.Leftovers, err error) {
 	for _, prefix := range []string{storage.TailPrefix(id), storage.FencedPrefix(id)} {
 		for after := ""; ; after = left.Keys[len(left.Keys)-1] {
 			page, err := s.List(ctx, bucket, prefix, after)
@@ -229,7 +229,7 @@ func (s *Store) Leftovers(ctx context.Context, bucket string, id file.ID) (left 
 			}
 		}
 	}
-	err = s.Multiparts(ctx, bucket, func(b storage.Begun) error {
+	err = s.Multiparts(ctx, bucket, func(b storage.MultipartUpload) error {
 		if owner, tail, err := storage.Owner(b.Key); err == nil && owner == id && !tail {
 			left.Multiparts = append(left.Multiparts, b)
 		}

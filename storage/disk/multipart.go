@@ -47,7 +47,7 @@ func (s *Store) begin(ctx context.Context, bucket string, r record) error {
 	if err := d.flush(ctx); err != nil {
 		return err
 	}
-	if err := d.name(path); err != nil {
+	if err := d.rename(path); err != nil {
 		return err
 	}
 	return s.flush(ctx, nil, filepath.Dir(path))
@@ -146,7 +146,7 @@ func (s *Store) namePart(ctx context.Context, d *draft, at file.Location, id, pa
 	if err != nil && !isMissing(err) {
 		return err
 	}
-	return d.name(path)
+	return d.rename(path)
 }
 
 // crcOf returns the CRC32 in an ETag of sums, in S3's encoding.
@@ -251,7 +251,7 @@ func (s *Store) complete(ctx context.Context, at file.Location, id string, parts
 	if err := s.publish(ctx, d, at, r); err != nil {
 		return err
 	}
-	return s.settle(at.Bucket, id, r.Parts)
+	return s.removeLeftParts(at.Bucket, id, r.Parts)
 }
 
 // madeOf reports whether the object at a location was made from an upload.
@@ -286,9 +286,9 @@ func (s *Store) assemble(ctx context.Context, bucket string, r *record, parts []
 	return check.Wait()
 }
 
-// settle cleans up after an upload that has become an object: it removes the parts that are not in keep, and then the
-// record of the upload.
-func (s *Store) settle(bucket, id string, keep []string) error {
+// removeLeftParts cleans up after an upload that has become an object: it removes the parts that are not in keep, and
+// then the record of the upload.
+func (s *Store) removeLeftParts(bucket, id string, keep []string) error {
 	dir := s.parts(bucket, id)
 	s.folders.Delete(dir)
 	names, err := s.fs.Names(dir)

@@ -57,7 +57,7 @@ func (s *Store) publish(ctx context.Context, d *draft, at file.Location, r recor
 	if err := d.flush(ctx); err != nil {
 		return err
 	}
-	discard, err := s.replace(ctx, at, func() error { return d.name(path) })
+	discard, err := s.replace(ctx, at, func() error { return d.rename(path) })
 	if err != nil {
 		return err
 	}

@@ -50,10 +50,10 @@ type Reserve struct {
 	least int64 // bytes; negative: the default
 	stat  func(dir string) (usage, error)
 
-	mu      sync.Mutex
-	flying  int64 // bytes that were permitted and are being written
-	writes  int64
-	ballast bool // the file exists
+	mu       sync.Mutex
+	inFlight int64 // bytes that were permitted and are being written
+	writes   int64
+	ballast  bool // the file exists
 }
 
 // NewReserve returns a reserve of least bytes on the file system of dir; if least is negative, of 256 MiB or a
@@ -74,15 +74,15 @@ func (r *Reserve) Take(n int64) (give func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.short(u, n+r.flying, (1+r.writes)*perWrite) {
+	if r.short(u, n+r.inFlight, (1+r.writes)*perWrite) {
 		return nil, fmt.Errorf("%w: %d bytes and %d inodes are free in %s, %d bytes are being written", file.ErrNoSpace,
-			u.free, u.unused, r.dir, r.flying)
+			u.free, u.unused, r.dir, r.inFlight)
 	}
-	r.flying, r.writes = r.flying+n, r.writes+1
+	r.inFlight, r.writes = r.inFlight+n, r.writes+1
 	return sync.OnceFunc(func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.flying, r.writes = r.flying-n, r.writes-1
+		r.inFlight, r.writes = r.inFlight-n, r.writes-1
 	}), nil
 }
 
@@ -129,13 +129,13 @@ func (r *Reserve) Prepare() error {
 	there := err == nil
 	switch {
 	case there && (u.free < full || u.files > 0 && u.unused == 0):
-		return r.letGo()
+		return r.release()
 	case there && info.Size() == ballastSize:
 		r.ballast = true
 		return nil
 	case !there && !errors.Is(err, os.ErrNotExist):
 		return err
-	case r.short(u, cmp.Or(r.flying, 2*ballastSize), perWrite):
+	case r.short(u, cmp.Or(r.inFlight, 2*ballastSize), perWrite):
 		return nil
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -144,21 +144,21 @@ func (r *Reserve) Prepare() error {
 	}
 	_, err = io.CopyN(f, rand.Reader, ballastSize)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, r.letGo())
+		return errors.Join(err, r.release())
 	}
 	r.ballast = true
 	return nil
 }
 
-// LetGo removes the ballast, so that the database has space. It reports whether there was a ballast.
-func (r *Reserve) LetGo() bool {
+// Release removes the ballast, so that the database has space. It reports whether there was a ballast.
+func (r *Reserve) Release() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	had := r.ballast
-	return r.letGo() == nil && had
+	return r.release() == nil && had
 }
 
-func (r *Reserve) letGo() error {
+func (r *Reserve) release() error {
 	r.ballast = false
 	if err := os.Remove(filepath.Join(r.dir, ballastFile)); !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -76,14 +76,14 @@ func TestBallast(t *testing.T) {
 		return err == nil && info.Size() == ballastSize
 	}
 	open()
-	if r := open(); !there() || !r.LetGo() || there() || r.LetGo() {
+	if r := open(); !there() || !r.Release() || there() || r.Release() {
 		t.Error("it was not there, was not let go of, or was twice")
 	}
 	open()
-	if u.free = full - 1; open().LetGo() || there() {
+	if u.free = full - 1; open().Release() || there() {
 		t.Error("at the start on a full disk it is not let go of")
 	}
-	if u.free = usual; open().LetGo() || there() {
+	if u.free = usual; open().Release() || there() {
 		t.Error("it was made of the reserve")
 	}
 	u.free = 1 << 39

@@ -26,7 +26,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 		names, err := s.fs.Names(filepath.Join(s.root, "buckets"))
 		for _, name := range names {
 			if bucket, ok := decode(name); ok && ctx.Err() == nil {
-				err = errors.Join(err, s.sweepTrash(ctx, bucket), s.settleUploads(bucket))
+				err = errors.Join(err, s.sweepTrash(ctx, bucket), s.cleanUpCompleted(bucket))
 			}
 		}
 		return err
@@ -56,7 +56,7 @@ func (s *Store) sweepTrash(ctx context.Context, bucket string) error {
 // Orphans implements storage.OrphanLister: folders of parts that belong neither to an upload nor to an object, since
 // the record that named them was damaged when it was removed. While a damaged object is in the bucket there are none:
 // they may be its parts.
-func (s *Store) Orphans(ctx context.Context, bucket string, each func(storage.Begun) error) error {
+func (s *Store) Orphans(ctx context.Context, bucket string, each func(storage.MultipartUpload) error) error {
 	const doing = "look for parts without an object"
 	return s.call(ctx, "ListOrphans", doing, file.ErrStorageRead, func(ctx context.Context) error {
 		ids, err := s.orphans(ctx, bucket)
@@ -66,7 +66,7 @@ func (s *Store) Orphans(ctx context.Context, bucket string, each func(storage.Be
 				continue
 			}
 			if err = errors.Join(err, statErr); err == nil {
-				err = each(storage.Begun{ID: id, Since: info.ModTime()})
+				err = each(storage.MultipartUpload{ID: id, Since: info.ModTime()})
 			}
 		}
 		return err

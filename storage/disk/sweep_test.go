@@ -79,7 +79,7 @@ func TestOrphans(t *testing.T) {
 	finds := func(want ...string) {
 		t.Helper()
 		var got []string
-		noError(t, s.Orphans(t.Context(), "b", func(b storage.Begun) error {
+		noError(t, s.Orphans(t.Context(), "b", func(b storage.MultipartUpload) error {
 			if b.Key != "" || b.Since.IsZero() {
 				t.Errorf("%+v", b)
 			}

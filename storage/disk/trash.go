@@ -15,17 +15,17 @@ import (
 
 // note links the record at path into the trash, and returns once that was flushed; noteByRename moves it there.
 func (s *Store) note(ctx context.Context, bucket, path string) (noted string, err error) {
-	if noted, err = s.intoTrash(ctx, bucket, path, s.fs.Link); err == nil {
+	if noted, err = s.moveToTrash(ctx, bucket, path, s.fs.Link); err == nil {
 		err = s.flush(ctx, nil, s.trash(bucket))
 	}
 	return noted, err
 }
 
 func (s *Store) noteByRename(ctx context.Context, bucket, path string) (noted string, err error) {
-	return s.intoTrash(ctx, bucket, path, s.fs.Rename)
+	return s.moveToTrash(ctx, bucket, path, s.fs.Rename)
 }
 
-func (s *Store) intoTrash(
+func (s *Store) moveToTrash(
 	ctx context.Context, bucket, path string, move func(from, to string) error,
 ) (noted string, err error) {
 	dir := s.trash(bucket)
@@ -89,21 +89,21 @@ func (s *Store) emptyTrash(ctx context.Context, bucket string) error {
 	return err
 }
 
-// settleUploads cleans up after uploads that had become objects when a crash interrupted them.
-func (s *Store) settleUploads(bucket string) error {
+// cleanUpCompleted cleans up after uploads that had become objects when a crash interrupted them.
+func (s *Store) cleanUpCompleted(bucket string) error {
 	names, err := s.fs.Names(filepath.Dir(s.upload(bucket, "x")))
 	if err != nil {
 		return err
 	}
 	for _, id := range names {
-		if err := s.settleUpload(bucket, id); err != nil {
+		if err := s.cleanUpCompletedUpload(bucket, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) settleUpload(bucket, id string) error {
+func (s *Store) cleanUpCompletedUpload(bucket, id string) error {
 	lock := s.uploads.of(id)
 	lock.Lock()
 	defer lock.Unlock()
@@ -113,7 +113,7 @@ func (s *Store) settleUpload(bucket, id string) error {
 		object, err = s.recordAt(s.object(file.Location{Bucket: bucket, Key: begun.Key}))
 	}
 	if err == nil && object.Upload == id {
-		err = s.settle(bucket, id, object.Parts)
+		err = s.removeLeftParts(bucket, id, object.Parts)
 	}
 	if isMissing(err) || errors.Is(err, errDamaged) {
 		return nil

@@ -208,7 +208,8 @@ func TestCheckDirect(t *testing.T) {
 		t.Error(err)
 	}
 	begun := 0
-	if err := c.Multiparts(t.Context(), at.Bucket, func(storage.Begun) error { begun++; return nil }); err != nil ||
+	if err := c.Multiparts(t.Context(), at.Bucket,
+		func(storage.MultipartUpload) error { begun++; return nil }); err != nil ||
 		begun > 0 {
 		t.Errorf("%d multipart uploads are left (%v)", begun, err)
 	}

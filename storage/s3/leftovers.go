@@ -14,18 +14,18 @@ import (
 )
 
 // Leftovers implements storage.Store.
-func (c *Client) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error) {
+func (c *Client) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Leftovers, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
 	defer cancel()
 	var tails, objects []string
-	var plain, fenced []storage.Begun
+	var plain, fenced []storage.MultipartUpload
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { tails, err = c.keys(ctx, bucket, storage.TailPrefix(id)); return err })
 	g.Go(func() (err error) { objects, err = c.keys(ctx, bucket, storage.FencedPrefix(id)); return err })
 	g.Go(func() (err error) { plain, err = c.multiparts(ctx, bucket, storage.ObjectKey(id), id); return err })
 	g.Go(func() (err error) { fenced, err = c.multiparts(ctx, bucket, storage.FencedPrefix(id), id); return err })
 	err := g.Wait()
-	return storage.Left{Keys: append(tails, objects...), Multiparts: append(plain, fenced...)}, err
+	return storage.Leftovers{Keys: append(tails, objects...), Multiparts: append(plain, fenced...)}, err
 }
 
 // keys lists the keys of a bucket that begin with prefix.
@@ -47,7 +47,9 @@ func (c *Client) keys(ctx context.Context, bucket, prefix string) (keys []string
 }
 
 // multiparts lists the multipart uploads of id whose keys begin with prefix.
-func (c *Client) multiparts(ctx context.Context, bucket, prefix string, id file.ID) (all []storage.Begun, err error) {
+func (c *Client) multiparts(
+	ctx context.Context, bucket, prefix string, id file.ID,
+) (all []storage.MultipartUpload, err error) {
 	pages := s3.NewListMultipartUploadsPaginator(c.s3, &s3.ListMultipartUploadsInput{Bucket: &bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, c.soon)
@@ -67,8 +69,8 @@ func (c *Client) multiparts(ctx context.Context, bucket, prefix string, id file.
 	return all, nil
 }
 
-func begun(u types.MultipartUpload) storage.Begun {
-	return storage.Begun{Key: aws.ToString(u.Key), ID: aws.ToString(u.UploadId), Since: aws.ToTime(u.Initiated)}
+func begun(u types.MultipartUpload) storage.MultipartUpload {
+	return storage.MultipartUpload{Key: aws.ToString(u.Key), ID: aws.ToString(u.UploadId), Since: aws.ToTime(u.Initiated)}
 }
 
 // cantList reports whether the store says that there is no such bucket, or that this client may not list it. Other

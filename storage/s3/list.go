@@ -13,7 +13,7 @@ import (
 )
 
 // List implements storage.Store.
-func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error) {
+func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]storage.ListedObject, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.patient)
 	defer cancel()
 	in := &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix}
@@ -28,9 +28,9 @@ func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]stor
 		} else if err != nil {
 			return nil, err
 		}
-		var all []storage.Listed
+		var all []storage.ListedObject
 		for _, o := range page.Contents {
-			all = append(all, storage.Listed{
+			all = append(all, storage.ListedObject{
 				Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: aws.ToString(o.ETag),
 				Modified: aws.ToTime(o.LastModified)})
 		}
@@ -42,7 +42,7 @@ func (c *Client) List(ctx context.Context, bucket, prefix, after string) ([]stor
 }
 
 // Multiparts implements storage.Store.
-func (c *Client) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
+func (c *Client) Multiparts(ctx context.Context, bucket string, each func(storage.MultipartUpload) error) error {
 	for pages := s3.NewListMultipartUploadsPaginator(c.s3,
 		&s3.ListMultipartUploadsInput{Bucket: &bucket}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx, c.soon)

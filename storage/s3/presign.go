@@ -14,14 +14,16 @@ import (
 )
 
 // Presigner implements storage.Presigner.
-func (c *Client) Presigner(endpoint string) func(context.Context, file.Location, storage.Presigned) (string, error) {
+func (c *Client) Presigner(
+	endpoint string,
+) func(context.Context, file.Location, storage.PresignOptions) (string, error) {
 	signer := s3.NewPresignClient(c.s3, s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
 		o.APIOptions = nil // they record calls, and presigning makes none
 		if endpoint != "" {
 			o.BaseEndpoint, o.UsePathStyle = &endpoint, true
 		}
 	}))
-	return func(ctx context.Context, at file.Location, p storage.Presigned) (string, error) {
+	return func(ctx context.Context, at file.Location, p storage.PresignOptions) (string, error) {
 		ttl := s3.WithPresignExpires(p.TTL)
 		var signed *v4.PresignedHTTPRequest
 		var err error

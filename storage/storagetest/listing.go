@@ -30,7 +30,7 @@ func (s suite) listsInOrder(t *testing.T) {
 		func() (int, error) { l, err := s.List(ctx, at.Bucket, "", ""); return len(l), err },
 		func() (int, error) {
 			n := 0
-			err := s.Multiparts(ctx, at.Bucket, func(storage.Begun) error { n++; return nil })
+			err := s.Multiparts(ctx, at.Bucket, func(storage.MultipartUpload) error { n++; return nil })
 			return n, err
 		},
 		func() (int, error) { b, err := s.Buckets(ctx, layout.BucketPrefix); return len(b), err },
@@ -91,7 +91,7 @@ func (s suite) listsBegun(t *testing.T) {
 	look := func() {
 		t.Helper()
 		got := map[string]string{}
-		if err := s.Multiparts(ctx, bucket, func(b storage.Begun) error {
+		if err := s.Multiparts(ctx, bucket, func(b storage.MultipartUpload) error {
 			if got[b.ID] = b.Key; time.Since(b.Since).Abs() > time.Hour {
 				t.Errorf("begun at %s", b.Since)
 			}
@@ -105,7 +105,7 @@ func (s suite) listsBegun(t *testing.T) {
 	}
 	look()
 	stop := errors.New("stop")
-	if err := s.Multiparts(ctx, bucket, func(storage.Begun) error { return stop }); err != stop {
+	if err := s.Multiparts(ctx, bucket, func(storage.MultipartUpload) error { return stop }); err != stop {
 		t.Error(err)
 	}
 	for id, key := range want {

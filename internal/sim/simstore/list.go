@@ -15,15 +15,15 @@ import (
 const pageSize = 1000
 
 // List implements storage.Store.
-func (s *Store) List(ctx context.Context, bucket, prefix, after string) ([]storage.Listed, error) {
+func (s *Store) List(ctx context.Context, bucket, prefix, after string) ([]storage.ListedObject, error) {
 	c := Call{Op: "List", At: file.Location{Bucket: bucket, Key: prefix}}
 	fate := s.fates(ctx, c)
 	fate.Late = 0
-	page, err := run(ctx, s, c, fate, file.ErrStorageRead, func() ([]storage.Listed, error) {
-		var all []storage.Listed
+	page, err := run(ctx, s, c, fate, file.ErrStorageRead, func() ([]storage.ListedObject, error) {
+		var all []storage.ListedObject
 		for _, key := range s.keys(bucket, prefix) {
 			if o := s.buckets[bucket][key]; key > after && len(all) < pageSize {
-				all = append(all, storage.Listed{Key: key, Size: int64(len(o.data)), ETag: o.etag, Modified: o.modified})
+				all = append(all, storage.ListedObject{Key: key, Size: int64(len(o.data)), ETag: o.etag, Modified: o.modified})
 			}
 		}
 		return all, nil
@@ -46,22 +46,22 @@ func (s *Store) keys(bucket, prefix string) (keys []string) {
 }
 
 // multiparts lists the multipart uploads of a bucket, in the order of their keys. The caller holds the lock.
-func (s *Store) multiparts(bucket string) (all []storage.Begun) {
+func (s *Store) multiparts(bucket string) (all []storage.MultipartUpload) {
 	for id, m := range s.begun {
 		if m.at.Bucket == bucket {
-			all = append(all, storage.Begun{Key: m.at.Key, ID: id, Since: m.since})
+			all = append(all, storage.MultipartUpload{Key: m.at.Key, ID: id, Since: m.since})
 		}
 	}
-	slices.SortFunc(all, func(a, b storage.Begun) int {
+	slices.SortFunc(all, func(a, b storage.MultipartUpload) int {
 		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.ID, b.ID))
 	})
 	return all
 }
 
 // Multiparts implements storage.Store.
-func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage.Begun) error) error {
+func (s *Store) Multiparts(ctx context.Context, bucket string, each func(storage.MultipartUpload) error) error {
 	all, err := read(ctx, s, Call{Op: "Multiparts", At: file.Location{Bucket: bucket}},
-		func() ([]storage.Begun, error) { return s.multiparts(bucket), nil })
+		func() ([]storage.MultipartUpload, error) { return s.multiparts(bucket), nil })
 	for _, b := range all {
 		if err == nil {
 			err = each(b)
@@ -83,9 +83,9 @@ func (s *Store) Buckets(ctx context.Context, prefix string) ([]string, error) {
 }
 
 // Leftovers implements storage.Store.
-func (s *Store) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error) {
+func (s *Store) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Leftovers, error) {
 	c := Call{Op: "Leftovers", At: file.Location{Bucket: bucket, Key: string(id)}}
-	return read(ctx, s, c, func() (left storage.Left, err error) {
+	return read(ctx, s, c, func() (left storage.Leftovers, err error) {
 		left.Keys = append(s.keys(bucket, storage.TailPrefix(id)), s.keys(bucket, storage.FencedPrefix(id))...)
 		for _, m := range s.multiparts(bucket) {
 			if owner, tail, err := storage.Owner(m.Key); err == nil && owner == id && !tail {

@@ -38,7 +38,7 @@ func (s *Store) Begun(id string) bool {
 }
 
 // All returns everything in the store, sorted.
-func (s *Store) All() (objects []file.Location, multiparts []storage.Begun) {
+func (s *Store) All() (objects []file.Location, multiparts []storage.MultipartUpload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, bucket := range slices.Sorted(maps.Keys(s.buckets)) {
@@ -48,7 +48,7 @@ func (s *Store) All() (objects []file.Location, multiparts []storage.Begun) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.begun)) {
 		m := s.begun[id]
-		multiparts = append(multiparts, storage.Begun{Key: m.at.Key, ID: id, Since: m.since})
+		multiparts = append(multiparts, storage.MultipartUpload{Key: m.at.Key, ID: id, Since: m.since})
 	}
 	return objects, multiparts
 }

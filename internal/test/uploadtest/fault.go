@@ -327,9 +327,9 @@ func (o objectsUnderFault) Delete(ctx context.Context, at file.Location) error {
 	ctx = o.outlast(ctx)
 	return o.put("Delete", func() error { return o.Objects.Delete(ctx, at) })
 }
-func (o objectsUnderFault) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Left, error) {
+func (o objectsUnderFault) Leftovers(ctx context.Context, bucket string, id file.ID) (storage.Leftovers, error) {
 	ctx = o.outlast(ctx)
-	return valued(o.Plan, "Leftovers", file.ErrStorageRead, func() (storage.Left, error) {
+	return valued(o.Plan, "Leftovers", file.ErrStorageRead, func() (storage.Leftovers, error) {
 		return o.Objects.Leftovers(ctx, bucket, id)
 	})
 }

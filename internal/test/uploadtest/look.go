@@ -87,7 +87,8 @@ func (w *World) InStore(id string) (n int) {
 			n++
 		}
 	}
-	err := shared.Multiparts(w.T.Context(), w.Layout.Object(1, "").Bucket, func(storage.Begun) error { n++; return nil })
+	err := shared.Multiparts(w.T.Context(), w.Layout.Object(1, "").Bucket,
+		func(storage.MultipartUpload) error { n++; return nil })
 	if err != nil {
 		w.T.Fatal(err)
 	}

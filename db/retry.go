@@ -13,10 +13,10 @@ import (
 // made any. Call OnFull before the database is used.
 func (d *DB) OnFull(relief func() bool) { d.relief = relief }
 
-// again runs a statement or a transaction. It retries once if the first attempt changed nothing and a second one
-// may succeed: the disk was full and now there is room, or PostgreSQL has closed the connection. All retries of
-// this package are made here.
-func (d *DB) again(ctx context.Context, do func() error) error {
+// retry runs a statement or a transaction. It retries once if the first attempt changed nothing and a second one may
+// succeed: the disk was full and now there is room, or PostgreSQL has closed the connection. All retries of this
+// package are made here.
+func (d *DB) retry(ctx context.Context, do func() error) error {
 	err := do()
 	if ended(err) {
 		d.dropIdle() // they may be closed as well
