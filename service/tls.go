@@ -17,12 +17,13 @@ const (
 	// maxStreams is how many requests a connection may have at the same time. Fewer than 100 would make clients wait
 	// without need (RFC 9113, 6.5.2). Each beyond the first counts like a connection: see limit.Connections.
 	maxStreams = 100
-	// streamWindow is how many bytes of a request's body may wait to be read. It bounds how fast one upload can be: a
-	// megabyte for each round trip.
-	streamWindow = 1 << 20
-	// connectionWindow is the same for all requests of a connection: several uploads that wait for memory must not stop
-	// the others beside them.
-	connectionWindow = 4 * streamWindow
+	// streamWindow is how many bytes of a request's body may wait to be read. It bounds how fast one upload can be: two
+	// megabytes for each round trip. With less, a client on a fast line waits, and each byte costs more processor time:
+	// the body is read in smaller pieces, and the client is told about each (BenchmarkUploadByHTTP2 in internal/e2e).
+	streamWindow = 2 << 20
+	// connectionWindow is the same for all requests of a connection: an upload that waits for memory must not stop the
+	// others beside it.
+	connectionWindow = 2 * streamWindow
 	// readFrame is the largest frame that is read. Larger frames mean fewer of them.
 	readFrame = 256 << 10
 )
