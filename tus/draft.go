@@ -59,9 +59,14 @@ func (d draft) setComplete(h http.Header, complete bool) {
 	h.Set(name, value)
 }
 
-// checkHeaders refuses requests that tusd would answer with a server error.
+// checkHeaders refuses requests that tusd would answer with a server error, and those that the drafts forbid.
 func (d draft) checkHeaders(r *http.Request) error {
-	if d == "" || r.Method != http.MethodPost {
+	switch {
+	case d == "":
+		return nil
+	case r.Method == http.MethodHead, r.Method == http.MethodDelete:
+		return d.checkBare(r)
+	case r.Method != http.MethodPost:
 		return nil
 	}
 	for _, name := range []string{"Content-Type", "Content-Disposition"} {
@@ -72,6 +77,33 @@ func (d draft) checkHeaders(r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// checkBare refuses HEAD and DELETE with fields of an upload's bytes (drafts -01 to -05, Offset Retrieval and Upload
+// Cancellation).
+func (d draft) checkBare(r *http.Request) error {
+	fields := []string{"Upload-Offset", "Upload-Complete"}
+	switch {
+	case d == "3":
+		fields[1] = "Upload-Incomplete"
+	case d == "6" && r.Method == http.MethodHead:
+		fields = append(fields, "Upload-Length")
+	}
+	for _, name := range fields {
+		if len(r.Header.Values(name)) > 0 {
+			return file.Refuse(file.ErrInvalid, "%s must not have %s", r.Method, name)
+		}
+	}
+	return nil
+}
+
+// status returns the status of a successful answer. tusd answers PATCH as tus 1.0.0 does, with 204 (drafts -01 to -05,
+// Upload Append).
+func (d draft) status(r *http.Request, status int) int {
+	if d != "" && r.Method == http.MethodPatch && status == http.StatusNoContent {
+		return http.StatusCreated
+	}
+	return status
 }
 
 // checkLength refuses a last body that does not end where the upload ends: its client would believe that the upload is

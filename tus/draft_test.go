@@ -68,11 +68,17 @@ func (d *draftClient) inTwoRequests() {
 		!strings.HasSuffix(h.Get("Upload-Limit"), "max-size="+strconv.Itoa(uploadtest.MaxSize)) {
 		d.T.Error(status, h)
 	}
+	for _, c := range [][3]string{{"HEAD", "Upload-Offset", "0"}, {"HEAD", "Upload-Complete", "?0"},
+		{"HEAD", "Upload-Length", "3000"}, {"DELETE", "Upload-Offset", "1000"}, {"DELETE", "Upload-Complete", "?1"}} {
+		if status, _ := d.send(c[0], url, nil, c[1], c[2]); status != http.StatusBadRequest {
+			d.T.Errorf("%v: %d", c, status)
+		}
+	}
 	part := []string{"Content-Type", "application/partial-upload", "Upload-Offset", "1000", "Upload-Complete", "?1"}
 	if status, _ := d.send("PATCH", url, bytes.NewReader(d.body[1000:2000]), part...); status != http.StatusBadRequest {
 		d.T.Errorf("complete in the middle: %d", status)
 	}
-	if status, _ := d.send("PATCH", url, bytes.NewReader(d.body[1000:]), part...); status != http.StatusNoContent {
+	if status, _ := d.send("PATCH", url, bytes.NewReader(d.body[1000:]), part...); status != http.StatusCreated {
 		d.T.Errorf("the rest: %d", status)
 	}
 	d.Check(url, d.body)

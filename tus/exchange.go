@@ -105,6 +105,7 @@ func (x *exchange) writeHeader(status int) {
 	// tusd's deadline starts at the body's last byte; finishing may have taken longer than that.
 	http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.timeout))
 	if status < 400 {
+		status = x.draft.status(x.r, status)
 		x.complete(status)
 		x.w.WriteHeader(status)
 		return

@@ -53,8 +53,11 @@ var checked = digest.Checked{Headers: []string{"Upload-Checksum", "Repr-Digest"}
 
 // readHeaders refuses headers that tusd would ignore or misread, and reads those that tusd does not know.
 func (x *exchange) readHeaders(r *http.Request) (err error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return nil // a browser may come here, without the header
+	switch r.Method {
+	case http.MethodGet: // a browser may come here, without the header
+		return nil
+	case http.MethodHead:
+		return x.draft.checkHeaders(r)
 	}
 	if x.draft == "" && r.Header.Get("Tus-Resumable") != "1.0.0" {
 		return unknownVersion(r)
