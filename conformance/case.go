@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Level is how strongly a standard asks for something (RFC 2119).
 type Level string
@@ -28,15 +31,17 @@ type Case struct {
 // answer, {above} for one more than the last max-size in an answer, {NAME} for the URL that a step saved under NAME,
 // and {true} and {false} for the field by which the version says whether the upload ends with the request.
 type Step struct {
-	Method string
-	At     string   // the name of a saved URL; empty: the endpoint. A suffix after "+" is appended to it.
-	Header []string // "Name: value"; with an empty value the field is not sent, even if it is by default
-	Body   Body
-	Save   string // keeps the answer's Location under this name; the upload is deleted after the case
-	File   string // keeps the answer's Content-Location under this name
-	Bare   bool   // without the header fields of the protocol's version
-	Needs  string // a field of the answer; without it the server does not support the case
-	Want   []Check
+	Method  string
+	At      string   // the name of a saved URL; empty: the endpoint. A suffix after "+" is appended to it.
+	Header  []string // "Name: value"; with an empty value the field is not sent, even if it is by default
+	Body    Body
+	Save    string // keeps the answer's Location under this name; the upload is deleted after the case
+	File    string // keeps the answer's Content-Location under this name
+	Bare    bool   // without the header fields of the protocol's version
+	Needs   string // a field of the answer; without it the server does not support the case
+	Want    []Check
+	Pause   time.Duration // before the request
+	Expired bool          // the request waits until the upload's time is over; see -wait
 	// Retry is how many steps, including this one, are repeated for a while until all checks pass: a server may need
 	// time to notice that a connection was cut.
 	Retry int
@@ -86,7 +91,7 @@ func cases() []Case {
 	var all []Case
 	for _, part := range [][]Case{tusCore(), tusCreation(), tusExtensions(), tusConcatenation(), draftCreation(),
 		draftLengths(), draftOffset(), draftAppend(), draftEnds(), draftFiles(), draftLimits(), draftDigests(),
-		draftContinue()} {
+		draftContinue(), tusClock(), draftClock()} {
 		all = append(all, part...)
 	}
 	return all

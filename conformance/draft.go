@@ -107,7 +107,18 @@ func draftOffset() []Case {
 	whole := draftCreate(true, Body{To: 10, Wait: true}).needs("Location").want(class(2))
 	missing := head(class(4), hasNot("Upload-Offset"))
 	missing.At = "a+x"
+	with := func(field string) Step {
+		s := head(status(400))
+		s.Header = []string{field}
+		return s
+	}
 	return []Case{
+		draftCase("offset.with.offset", section, until("3", "6"), Must, "HEAD with an offset is refused with 400", begun(),
+			with("Upload-Offset: 5")),
+		draftCase("offset.with.complete", section, until("3", "6"), Must,
+			"so is one that says whether the upload is complete", begun(), with(says(false))),
+		draftCase("offset.with.length", section, []string{"6"}, Must, "and one with a length", begun(),
+			with("Upload-Length: 10")),
 		draftCase("offset", section, from("3"), Must, "HEAD tells the offset", begun(), head(class(2), offset(5, 5))),
 		draftCase("offset.status", section, from("3"), Should, "with 204, or 200", begun(), head(status(200, 204))),
 		draftCase("offset.incomplete", section, until("3", "9"), Must, "and that the upload is not complete", begun(),

@@ -22,6 +22,9 @@ func draftAppend() []Case {
 	return []Case{
 		draftCase("append", section, from("3"), Must, "PATCH at the offset appends", begun(), middle.want(class(2)),
 			head(offset(10, 10))),
+		draftCase("append.status", section, until("3", "6"), Must, "its answer is 201", begun(), middle.want(status(201))),
+		draftCase("append.last.status", section, until("3", "6"), Should, "so is that to the last bytes", begun(),
+			last.want(status(201))),
 		draftCase("append.says", section, from("3"), Must, "its answer says that the upload is not complete", begun(),
 			middle.want(class(2), complete(false))),
 		draftCase("append.last", section, from("3"), Must, "the last bytes complete the upload", begun(),
@@ -52,6 +55,8 @@ func draftAppend() []Case {
 			draftAppendTo("5", false, Body{From: 5, To: 10}, "Content-Type: text/plain").want(status(415))),
 		draftCase("append.no-offset", section, from("3"), Must, "a PATCH without an offset appends nothing", begun(),
 			draftAppendTo("", false, Body{From: 5, To: 10}).want(class(4)), head(class(2), offset(5, 5))),
+		draftCase("append.after.refused", section, until("6", "8"), Must, "and more bytes for it are refused", begun(),
+			last.want(class(2)), draftAppendTo("10", true, Body{From: 10, To: 15}).want(class(4))),
 		draftCase("append.after", section, from("3"), Must, "a complete upload does not grow", begun(), last.want(class(2)),
 			draftAppendTo("10", true, Body{From: 10, To: 15}),
 			head(Check{"no more bytes", func(_ *run, a Answer) error {
@@ -101,7 +106,16 @@ func draftLengths() []Case {
 func draftEnds() []Case {
 	const section = "4.5 Upload Cancellation"
 	remove := Step{Method: "DELETE", At: "a"}
+	with := func(field string) Step {
+		s := remove.want(status(400))
+		s.Header = []string{field}
+		return s
+	}
 	return []Case{
+		draftCase("cancel.offset", section, until("3", "6"), Must, "DELETE with an offset is refused with 400", begun(),
+			with("Upload-Offset: 5"), head(class(2), offset(5, 5))),
+		draftCase("cancel.complete", section, until("3", "6"), Must, "so is one that says whether the upload is complete",
+			begun(), with(says(true)), head(class(2), offset(5, 5))),
 		draftCase("cancel", section, from("3"), Should, "DELETE ends an upload", begun(), remove.want(class(2)),
 			head(class(4))),
 		draftCase("cancel.status", section, until("3", "7"), Must, "with 204", begun(), remove.want(status(204))),

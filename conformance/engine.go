@@ -39,16 +39,17 @@ type suite struct {
 	endpoint *url.URL
 	header   []string // sent with each request, "Name: value"
 	wire     wire
-	max      int // the largest body that may be sent, in bytes
-	tries    int // how often steps are repeated, see Step.Retry
+	max      int           // the largest body that may be sent, in bytes
+	longest  time.Duration // the longest wait for an upload to expire
+	tries    int           // how often steps are repeated, see Step.Retry
 
 	extensions []string          // the server's extensions of tus 1.0.0
 	refused    map[string]string // why a version is not supported
 }
 
-// content returns the bytes that all uploads consist of.
-func content() []byte {
-	b := make([]byte, 64<<10)
+// content returns the first bytes of those that all uploads consist of.
+func content(length int) []byte {
+	b := make([]byte, length)
 	for i := range b {
 		b[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[(i+i/36)%36]
 	}
@@ -68,6 +69,8 @@ type run struct {
 	names   map[string]string // the values of {name} in headers
 	made    []string          // names of the created uploads, to be deleted
 	held    []net.Conn
+	expires time.Time // the last Upload-Expires
+	ages    []age     // those in answers so far
 }
 
 func (s *suite) begin(version string) *run {
@@ -166,6 +169,9 @@ func (r *run) step(ctx context.Context, step Step) error {
 	if r.names["above"] == "" && strings.Contains(strings.Join(step.Header, "\n"), "{above}") {
 		return fmt.Errorf("%w: no max-size was told", errNotOffered)
 	}
+	if err := r.wait(ctx, step); err != nil {
+		return err
+	}
 	a, err := r.send(ctx, step)
 	if err != nil {
 		return err
@@ -220,7 +226,7 @@ func (r *run) send(ctx context.Context, step Step) (Answer, error) {
 			return Answer{}, fmt.Errorf("the server told the offset %q", r.names["offset"])
 		}
 	}
-	a, held, err := r.wire.send(ctx, message{step.Method, to, r.headers(step), content()[from:step.Body.To], step.Body})
+	a, held, err := r.wire.send(ctx, message{step.Method, to, r.headers(step), content(step.Body.To)[from:], step.Body})
 	if held != nil {
 		r.held = append(r.held, held)
 	}
@@ -247,6 +253,7 @@ func (r *run) note(step Step, to *url.URL, a Answer) error {
 	if v := a.Header.Get("Upload-Offset"); v != "" {
 		r.names["offset"] = v
 	}
+	r.noteTimes(a)
 	for limit := range strings.SplitSeq(a.Header.Get("Upload-Limit"), ",") {
 		if n, ok := strings.CutPrefix(strings.TrimSpace(limit), "max-size="); ok {
 			if size, err := strconv.ParseInt(n, 10, 64); err == nil {

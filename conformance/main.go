@@ -85,6 +85,7 @@ func parse(args []string, complaints io.Writer) (*settings, error) {
 	flags.StringVar(&set.junit, "junit", "", "write a JUnit report to this `file`")
 	flags.StringVar(&set.html, "html", "", "write a page to this `file`")
 	flags.IntVar(&set.max, "max", 64<<10, "the largest body that is sent, in `bytes`")
+	flags.DurationVar(&set.longest, "wait", 5*time.Second, "the longest `time` to wait for an upload to expire")
 	flags.BoolVar(&set.verbose, "v", false, "list each case")
 	if err := flags.Parse(args); err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 
 // sum returns an Upload-Checksum of bytes of the content.
 func sum(from, to int) string {
-	s := sha1.Sum(content()[from:to])
+	s := sha1.Sum(content(to)[from:])
 	return "Upload-Checksum: sha1 " + base64.StdEncoding.EncodeToString(s[:])
 }
 

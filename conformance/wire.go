@@ -36,7 +36,7 @@ const largestBody = 64 << 10
 // wire sends HTTP/1.1 requests, each over a connection of its own: so it sees all interim answers, in order, and can
 // cut a request at any byte.
 type wire struct {
-	patience time.Duration // the longest that a request may take
+	patience time.Duration // the longest that a request may take; a second more for each MiB
 	pause    time.Duration // the longest wait for an interim answer, and for the end of a connection that was cut
 	settle   time.Duration // the time that a held request has to reach the server's handler
 }
@@ -52,7 +52,7 @@ type message struct {
 
 // send sends a request and reads the answers. held is the connection, if it is to be kept open; the caller closes it.
 func (w wire) send(ctx context.Context, m message) (a Answer, held net.Conn, err error) {
-	ctx, cancel := context.WithTimeout(ctx, w.patience)
+	ctx, cancel := context.WithTimeout(ctx, w.patience+time.Duration(len(m.body)>>20)*time.Second)
 	defer cancel()
 	conn, err := dial(ctx, m.to)
 	if err != nil {

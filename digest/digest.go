@@ -90,6 +90,10 @@ func Unwanted(values []string) bool {
 var fields = [...]string{"Content-Digest", "Repr-Digest", "Unencoded-Digest", "Digest", "Content-Md5",
 	"Upload-Checksum"}
 
+// IsClaim reports whether a header field or trailer declares a digest of a body, or of the file that it is. The name is
+// in the canonical form.
+func IsClaim(name string) bool { return slices.Contains(fields[:], name) }
+
 // Checked are the fields that a handler compares with what it receives.
 type Checked struct{ Headers, Trailers []string }
 

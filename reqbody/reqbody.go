@@ -20,10 +20,11 @@ import (
 type Body struct {
 	// Interrupted is the error of a Read after Interrupt was called.
 	Interrupted error
-	// Malformed returns the error for a body that breaks HTTP's rules.
-	Malformed func() error
+	// Refused returns the error of a Read for one that refuses the body: a file.ErrInvalid. By default it is the same.
+	Refused func(error) error
 
 	body        io.ReadCloser
+	trailers    trailers
 	control     *http.ResponseController
 	timeout     time.Duration
 	n           atomic.Int64
@@ -36,15 +37,10 @@ type Body struct {
 
 // New returns r's body. A Read fails if the client sends nothing for the duration of timeout.
 func New(w http.ResponseWriter, r *http.Request, timeout time.Duration) *Body {
-	b := &Body{Interrupted: file.ErrStopping, Malformed: ErrMalformed, body: r.Body,
-		control: http.NewResponseController(w), timeout: timeout}
+	b := &Body{Interrupted: file.ErrStopping, Refused: func(err error) error { return err }, body: r.Body,
+		trailers: newTrailers(r), control: http.NewResponseController(w), timeout: timeout}
 	b.ended = r.Body == http.NoBody
 	return b
-}
-
-// ErrMalformed is the error for a body whose chunks or trailers can't be parsed: a file.ErrInvalid.
-func ErrMalformed() error {
-	return file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)")
 }
 
 func (b *Body) Read(p []byte) (n int, err error) {
@@ -60,7 +56,11 @@ func (b *Body) Read(p []byte) (n int, err error) {
 		err = b.Interrupted
 		b.setDeadline(time.Now()) // otherwise net/http waits for the rest of the body before it answers
 	case isMalformed(err):
-		err = b.Malformed()
+		err = b.Refused(file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)"))
+	case err == io.EOF:
+		if refused := b.trailers.check(); refused != nil {
+			err = b.Refused(refused)
+		}
 	}
 	if err != nil {
 		b.cut.Store(err != io.EOF)

@@ -28,6 +28,7 @@ import (
 	"holdfast/openapi"
 	"holdfast/problem"
 	"holdfast/reconcile"
+	"holdfast/reqbody"
 	"holdfast/resumable"
 	"holdfast/storage"
 	"holdfast/tus"
@@ -269,7 +270,7 @@ func (s *server) serveHTTP(h http.Handler) {
 	s.http = &http.Server{
 		ConnState:         s.connections.State,
 		ConnContext:       s.connections.Context,
-		Handler:           s.traces.wrap(s.drain.closeConnections(h)),
+		Handler:           reqbody.SeeTrailers(s.traces.wrap(s.drain.closeConnections(h))),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       s.config.Connections.Idle,
 		MaxHeaderBytes:    64 << 10,

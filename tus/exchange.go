@@ -124,7 +124,7 @@ func (x *exchange) complete(status int) {
 		return
 	}
 	h := x.w.Header()
-	if !x.isForUpload() {
+	if !x.isForUpload() || status == http.StatusCreated {
 		h.Set("Location", x.location(u.ID)) // tusd knows one base URL only
 	}
 	if status == http.StatusCreated && h.Get("Upload-Offset") == "" {

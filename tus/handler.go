@@ -118,7 +118,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		interim: h.Interim}
 	// tusd has its own way to interrupt a body, which misses a request whose body it has not begun to read.
 	x.body.Interrupted = handler.ErrUploadInterrupted
-	x.body.Malformed = func() error { x.err = reqbody.ErrMalformed(); return failed }
+	x.body.Refused = func(err error) error { x.err = err; return failed }
 	if x.draft == "" {
 		w.Header().Set("Tus-Resumable", "1.0.0")
 	}

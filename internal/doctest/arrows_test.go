@@ -55,7 +55,7 @@ var arrows = map[string]string{
 	"hooks":         "access auth file storage upload",
 	"tus":           "access auth digest file problem reqbody upload",
 	"resumable":     "access auth digest file problem reqbody upload",
-	"reqbody":       "file",
+	"reqbody":       "digest file",
 	"download":      "access auth digest file internal/cache problem reqbody storage",
 	"client":        "",
 	"form":          "auth digest file problem reqbody upload",
@@ -67,7 +67,7 @@ var arrows = map[string]string{
 	"scan":          "file",
 	"edge":          "access auth config db direct download file form internal/version limit openapi problem",
 	"service": "access auth config db direct download edge events file form hooks internal/filelock limit openapi " +
-		"problem reconcile resumable scan storage storage/disk storage/s3 tus upload",
+		"problem reconcile reqbody resumable scan storage storage/disk storage/s3 tus upload",
 	"cli": "auth client config db edge file importer internal/version reconcile service storage storage/disk storage/s3",
 	"":    "cli",
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -61,6 +62,40 @@ func TestClaimedDigestsAreNotIgnored(t *testing.T) {
 		if !strings.HasPrefix(a, "HTTP/1.1 400 ") {
 			t.Errorf("%s with Repr-Digest as a trailer: %s", path, a)
 		}
+	}
+}
+
+// A digest in a trailer that was not announced is refused over HTTP/1.1: nothing was compared. Over HTTP/2 net/http
+// drops such a trailer.
+func TestDigestInAnUnannouncedTrailer(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	sum := sha256.Sum256([]byte("hello"))
+	right := "Digest: sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+	const draft8 = "Upload-Draft-Interop-Version: 8\r\n"
+	begun := s.create(t, 10)
+	appending := "Upload-Offset: 0\r\nTus-Resumable: 1.0.0\r\n" + octets + "\r\n"
+	for request, claims := range map[string][]string{
+		"PUT /files/a.txt|":   {"Content-" + right, "Repr-" + right},
+		"POST /files/upload|": {"Content-" + right, "Content-MD5: XUFAKrxLKna5cZ2REBfFkg=="},
+		"POST /files/tus/|" + draft8 + "Upload-Complete: ?1\r\n": {"Content-" + right, "Repr-" + right},
+		"PATCH " + begun[strings.Index(begun, "/files/"):] + "|" + appending: {
+			"Upload-Checksum: sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00="},
+	} {
+		line, headers, _ := strings.Cut(request, "|")
+		if !strings.HasPrefix(line, "PATCH") {
+			claims = append(claims, "X-Other: 1")
+		}
+		for _, claim := range claims {
+			a := s.rawAnswer(t, line+" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nAuthorization: Bearer "+s.token+
+				"\r\nConnection: close\r\n"+headers+"\r\n5\r\nhello\r\n0\r\n"+claim+"\r\n\r\n")
+			if refused := strings.Contains(a, "was not announced"); refused != (claim != "X-Other: 1") {
+				t.Errorf("%s with %s: %s", line, claim, a)
+			}
+		}
+	}
+	if a := s.do(t, "GET", "/files/", nil); strings.Count(string(a.body), `"file_id"`) != 3 {
+		t.Errorf("three files came without a claim: %s", a.body)
 	}
 }
 
