@@ -94,7 +94,7 @@ func TestDigestInAnUnannouncedTrailer(t *testing.T) {
 			}
 		}
 	}
-	if a := s.do(t, "GET", "/files/", nil); strings.Count(string(a.body), `"file_id"`) != 3 {
+	if a := s.do(t, "GET", "/files/", nil); strings.Count(string(a.body), `"id"`) != 3 {
 		t.Errorf("three files came without a claim: %s", a.body)
 	}
 }
