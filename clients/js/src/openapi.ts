@@ -2447,7 +2447,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description From version 7 of the drafts on, the answer to the request that completes the file. It is repeated for a client that asks again. */
+            /**
+             * @description In versions 3 to 6 of the drafts the bytes are stored. From version 7 on this answers the request that completes the file; it is
+             *     repeated for a client that asks again, and has the body.
+             */
             201: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2480,7 +2483,7 @@ export interface operations {
                     "application/json": components["schemas"]["Uploaded"];
                 };
             };
-            /** @description The bytes are stored. */
+            /** @description The bytes are stored; in versions 3 to 6 of the drafts that is 201. */
             204: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
