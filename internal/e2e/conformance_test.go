@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,6 +40,32 @@ func TestConformance(t *testing.T) {
 	if strings.Contains(out, "failed       SHOULD") {
 		t.Error("a SHOULD is not kept")
 	}
+	told, err := os.ReadFile("../../docs/PROTOCOLS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^(tus|IETF.*?\S)(?: 1.0.0)? {2,}(\d+) +0 +0 +(\d+) +(\d+)$`).FindAllStringSubmatch(out, -1)
+	for _, r := range rows {
+		name := strings.Replace(r[1], "tus", "tus 1.0.0", 1)
+		if row := "| " + name + " | " + inWords(r[2], r[3], r[4]) + " |"; !strings.Contains(string(told), row) {
+			t.Errorf("docs/PROTOCOLS.md has no %q", row)
+		}
+	}
+	if len(rows) != 10 {
+		t.Errorf("%d protocols", len(rows))
+	}
+}
+
+// inWords writes counts of the suite as docs/PROTOCOLS.md has them.
+func inWords(passed, may, notOffered string) string {
+	text := passed + " passed"
+	if may != "0" {
+		text += ", " + may + " MAY"
+	}
+	if notOffered != "0" {
+		text += "; " + notOffered + " not offered"
+	}
+	return text
 }
 
 // So it does where uploads expire soon.
