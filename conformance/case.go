@@ -91,7 +91,7 @@ func cases() []Case {
 	var all []Case
 	for _, part := range [][]Case{tusCore(), tusCreation(), tusExtensions(), tusConcatenation(), draftCreation(),
 		draftLengths(), draftOffset(), draftAppend(), draftEnds(), draftFiles(), draftLimits(), draftDigests(),
-		draftContinue(), tusClock(), draftClock()} {
+		draftContinue(), draftOldAppend(), tusClock(), draftClock()} {
 		all = append(all, part...)
 	}
 	return all

@@ -17,7 +17,8 @@ func (s *server) suite(t *testing.T) (run func(args ...string) (string, error)) 
 	path := filepath.Join(s.folder, "conformance")
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	t.Cleanup(cancel)
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "holdfast/conformance").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path,
+		"holdfast/conformance").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return func(args ...string) (string, error) {
@@ -44,7 +45,8 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile(`(?m)^(tus|IETF.*?\S)(?: 1.0.0)? {2,}(\d+) +0 +0 +(\d+) +(\d+)$`).FindAllStringSubmatch(out, -1)
+	rows := regexp.MustCompile(`(?m)^(tus|IETF.*?\S)(?: 1.0.0)? {2,}(\d+) +0 +0 +(\d+) +(\d+)$`).FindAllStringSubmatch(out,
+		-1)
 	for _, r := range rows {
 		name := strings.Replace(r[1], "tus", "tus 1.0.0", 1)
 		if row := "| " + name + " | " + inWords(r[2], r[3], r[4]) + " |"; !strings.Contains(string(told), row) {
