@@ -32,6 +32,8 @@ type DB struct {
 	// write is for statements that change rows. SQLite allows one writer at a time, and waits for its turn by
 	// sleeping and trying again; a pool of one connection is a queue instead.
 	write *pool
+	// groups runs SQLite's transactions; nil on PostgreSQL, which lets commits share a flush by itself.
+	groups *groups
 	// now is the SQL expression for the database's own clock, in milliseconds: leases of several replicas are
 	// compared on one clock.
 	now string
@@ -201,6 +203,9 @@ func rows(ctx context.Context, on queryer, doing, query string, args []any,
 
 // tx runs fn in a transaction and commits it if fn returns no error. fn may run twice.
 func (d *DB) tx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
+	if d.groups != nil {
+		return d.retry(ctx, func() error { return d.groups.run(ctx, doing, fn) })
+	}
 	return d.retry(ctx, func() error { return d.tryTx(ctx, doing, fn) })
 }
 
@@ -224,7 +229,7 @@ func (d *DB) tryTx(ctx context.Context, doing string, fn func(tx *transaction) e
 	return nil
 }
 
-// beginTx begins a transaction; on SQLite it waits until all other writing transactions have ended.
+// beginTx begins a transaction.
 func (d *DB) beginTx(ctx context.Context, doing string) (*sql.Tx, error) {
 	_, end := d.begin(ctx, "begin transaction") // its context must live as long as the transaction
 	tx, err := d.write.BeginTx(ctx, nil)

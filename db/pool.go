@@ -63,6 +63,17 @@ type transaction struct {
 	*sql.Tx
 	pool   *pool
 	missed []string
+	// uninterrupted says that a statement that was begun goes on when its context ends. SQLite rolls back the whole
+	// transaction after an interrupt.
+	uninterrupted bool
+}
+
+// lasting returns the context of a statement.
+func (t *transaction) lasting(ctx context.Context) context.Context {
+	if !t.uninterrupted || ctx.Err() != nil { // then the statement is not even begun
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 func (t *transaction) begin(ctx context.Context, doing string) (context.Context, func(error)) {
@@ -78,6 +89,7 @@ func (t *transaction) statement(ctx context.Context, query string) *sql.Stmt {
 }
 
 func (t *transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	ctx = t.lasting(ctx)
 	if s := t.statement(ctx, query); s != nil {
 		return s.ExecContext(ctx, args...)
 	}
@@ -85,6 +97,7 @@ func (t *transaction) ExecContext(ctx context.Context, query string, args ...any
 }
 
 func (t *transaction) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	ctx = t.lasting(ctx)
 	if s := t.statement(ctx, query); s != nil {
 		return s.QueryContext(ctx, args...)
 	}
@@ -92,6 +105,7 @@ func (t *transaction) QueryContext(ctx context.Context, query string, args ...an
 }
 
 func (t *transaction) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx = t.lasting(ctx)
 	if s := t.statement(ctx, query); s != nil {
 		return s.QueryRowContext(ctx, args...)
 	}

@@ -40,7 +40,8 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	writer.SetMaxOpenConns(1)
 	c := &calls{metrics: newMetrics()}
-	d := &DB{calls: c, sql: &pool{DB: conn, calls: c, prepare: true}, write: &pool{DB: writer, calls: c, prepare: true},
+	write := &pool{DB: writer, calls: c, prepare: true}
+	d := &DB{calls: c, sql: &pool{DB: conn, calls: c, prepare: true}, write: write, groups: &groups{write: write},
 		now: "cast(unixepoch('subsec') * 1000 as integer)", byBytes: "binary",
 		migrate: func(ctx context.Context) error { return migrateSQLite(ctx, conn, path) }}
 	if err := useWAL(ctx, writer, busyTimeout); err != nil {
