@@ -91,7 +91,7 @@ func (n *requestInfo) attributes() []slog.Attr {
 	all := []slog.Attr{slog.String("method", n.method), slog.String("route", n.route), slog.Int("status", n.status()),
 		slog.Int64("bytes", n.answer.Written), slog.Duration("took", n.took)}
 	for _, a := range []struct{ name, value string }{
-		{"file", string(n.file)}, {"identity", string(n.kind)}, {"code", n.code},
+		{"file", n.file.String()}, {"identity", string(n.kind)}, {"code", n.code},
 	} {
 		if a.value != "" {
 			all = append(all, slog.String(a.name, a.value))

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"holdfast/config"
@@ -89,5 +90,35 @@ func TestUntrustedProxyIsTold(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "proxy=10.1.2.3") {
 		t.Error(log.String())
+	}
+}
+
+// A request's work may go on after its answer, as that of a completion with 202 does. Its rows do not disturb the log,
+// which the race detector would tell.
+func TestRowsAfterTheAnswer(t *testing.T) {
+	var log bytes.Buffer
+	var work sync.WaitGroup
+	begun, over := make(chan struct{}), make(chan struct{})
+	h := withLog(slog.New(slog.NewTextHandler(&log, nil)), nil, nil, http.HandlerFunc(
+		func(_ http.ResponseWriter, r *http.Request) {
+			work.Go(func() {
+				requestInfoOf(r.Context()).file.note("a-file")
+				close(begun)
+				for {
+					select {
+					case <-over:
+						return
+					default:
+						requestInfoOf(r.Context()).file.note("a-file")
+					}
+				}
+			})
+			<-begun
+		}))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/files/direct/a-file", nil))
+	close(over)
+	work.Wait()
+	if said := log.String(); !strings.Contains(said, "file=a-file") {
+		t.Errorf("the log has no file: %s", said)
 	}
 }

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/felixge/httpsnoop"
@@ -18,10 +19,21 @@ type requestInfo struct {
 	method string
 	route  string    // the pattern that matched, without the base; "none": none did
 	kind   file.Kind // of the caller; empty: anonymous
-	file   file.ID   // whose row was read or written; never an id that names no file
-	code   string    // of the problem in the answer
+	file   about
+	code   string // of the problem in the answer
 	answer httpsnoop.Metrics
 	took   time.Duration
+}
+
+// about is the file whose row a request has read or written; empty: none. It is never an id that names no file. Work for
+// the request may go on in other goroutines, even after the answer.
+type about struct{ id atomic.Value }
+
+func (a *about) note(id file.ID) { a.id.Store(id) }
+
+func (a *about) String() string {
+	id, _ := a.id.Load().(file.ID)
+	return string(id)
 }
 
 // status returns the status of the answer; 0: the connection was cut before there was one.
@@ -74,7 +86,7 @@ type ObservedRows struct{ *db.CachedDB }
 func (n ObservedRows) File(ctx context.Context, id file.ID) (file.Record, error) {
 	rec, err := n.CachedDB.File(ctx, id)
 	if err == nil {
-		requestInfoOf(ctx).file = id
+		requestInfoOf(ctx).file.note(id)
 	}
 	return rec, err
 }
@@ -82,7 +94,7 @@ func (n ObservedRows) File(ctx context.Context, id file.ID) (file.Record, error)
 func (n ObservedRows) UploadRow(ctx context.Context, id file.ID) (*file.Upload, error) {
 	u, err := n.CachedDB.UploadRow(ctx, id)
 	if err == nil {
-		requestInfoOf(ctx).file = id
+		requestInfoOf(ctx).file.note(id)
 	}
 	return u, err
 }
@@ -90,7 +102,7 @@ func (n ObservedRows) UploadRow(ctx context.Context, id file.ID) (*file.Upload, 
 func (n ObservedRows) CreateUpload(ctx context.Context, u file.Upload, holder string, lease time.Duration) error {
 	err := n.CachedDB.CreateUpload(ctx, u, holder, lease)
 	if err == nil {
-		requestInfoOf(ctx).file = u.ID
+		requestInfoOf(ctx).file.note(u.ID)
 	}
 	return err
 }
@@ -99,7 +111,7 @@ func (n ObservedRows) CreateKeyedUpload(ctx context.Context, u file.Upload, hold
 	key string, keep time.Duration) error {
 	err := n.CachedDB.CreateKeyedUpload(ctx, u, holder, lease, key, keep)
 	if err == nil {
-		requestInfoOf(ctx).file = u.ID
+		requestInfoOf(ctx).file.note(u.ID)
 	}
 	return err
 }

@@ -35,7 +35,7 @@ func describeSpan(ctx context.Context, n *requestInfo) {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	attributes := []attribute.KeyValue{attribute.String("url.path", n.route), attribute.String("http.route", n.route),
 		attribute.String("user_agent.original", ""), attribute.String("holdfast.request_id", id)}
-	for name, value := range map[string]string{"holdfast.identity": string(n.kind), "holdfast.file": string(n.file),
+	for name, value := range map[string]string{"holdfast.identity": string(n.kind), "holdfast.file": n.file.String(),
 		"holdfast.code": n.code} {
 		if value != "" {
 			attributes = append(attributes, attribute.String(name, value))

@@ -12,7 +12,20 @@ import (
 )
 
 // tree is a copy of the project's working tree, committed or not.
-type tree struct{ dir string }
+type tree struct {
+	dir   string
+	flags string // GOFLAGS
+}
+
+// shareCompiled returns GOFLAGS with which Go compiles our packages once for all trees and runs: without the paths of
+// their folders, which differ.
+func shareCompiled(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOFLAGS").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOFLAGS: %w", err)
+	}
+	return strings.TrimSpace(strings.TrimSpace(string(out)) + " -trimpath"), nil
+}
 
 // copyTree copies the files that git tracks or would track, with their times, which Go's cache uses. The pages' npm
 // packages are too many to copy: they are shared.
@@ -23,11 +36,15 @@ func copyTree(ctx context.Context, root string) (*tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the project's files: %w", err)
 	}
+	flags, err := shareCompiled(ctx)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "holdfast-mutants-")
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{dir: dir}
+	t := &tree{dir, flags}
 	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
 		err := copyFile(filepath.Join(root, name), filepath.Join(dir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a deleted file that git still tracks
