@@ -36,7 +36,7 @@ done
 step internal/test/s3server go list -deps tool >"$empty/said"
 
 step release go list -deps tool >"$empty/said"
-step scripts/lint go list -deps tool >"$empty/said"
+step scripts/lint go list -deps -test ./... tool >"$empty/said"
 
 # scripts/deps.sh installs Python where it is missing.
 if python3 -c 'import ensurepip, venv' 2>"$empty/said"; then

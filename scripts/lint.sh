@@ -15,8 +15,9 @@ check() {
   (cd "$folder" && "$@" </dev/null) || { echo "$folder: $(basename "$1") found something" >&2; failed=yes; }
 }
 
-# Compiled before GOFLAGS says how our packages are compiled.
-go build -modfile=scripts/lint/go.mod -o "$tools" tool </dev/null || exit 1
+# Always the same program, whatever folder it is compiled in: Go keeps the results by what it is.
+CGO_ENABLED=0 go build -C scripts/lint -trimpath -buildvcs=false -o "$tools" . github.com/kisielk/errcheck mvdan.cc/unparam \
+  </dev/null || exit 1
 
 formatted() {
   local files
@@ -34,25 +35,24 @@ errors() {
   ! grep -vE '\.Close\(|io\.CopyN?\(io\.Discard, ' <<<"${found:-.Close(}"
 }
 
-# lint runs the linters over packages of a module.
+# The rules of staticcheck that are off, as flags.
+mapfile -t rules < <(sed -n 's/^ *"-\([A-Z]*[0-9]*\)".*/-\1=false/p' staticcheck.conf)
+
+# lint runs the linters over the packages of a module.
 lint() {
   local folder=$1
-  shift
-  check "$folder" go vet "$@"
-  check "$folder" "$tools/staticcheck" "$@" # staticcheck.conf has the rules and their reasons
-  check "$folder" errors "$@"
-  check "$folder" "$tools/unparam" "$@" # a parameter that is always the same, a result that nobody reads
+  check "$folder" go vet -vettool="$tools/lint" "${rules[@]}" ./... # vet and staticcheck: scripts/lint/main.go
+  check "$folder" errors ./...
+  check "$folder" "$tools/unparam" ./... # a parameter that is always the same, a result that nobody reads
 }
 # What a linter needs is compiled by the tests, too: with LINT_RACE by those of `make test`, else by those of `make check`.
 if [[ -n ${LINT_RACE-} ]]; then
-  CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} ${race[*]}" lint . $(race_packages)
-  lint . $(plain_packages)
-  CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} -race" lint bench ./...
+  for module in . bench; do CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} ${race[*]}" lint "$module"; done
 else
-  lint . ./...
-  lint bench ./...
+  for module in . bench; do lint "$module"; done
 fi
-for module in deploy/check release; do lint "$module" ./...; done
+for module in deploy/check release scripts/lint; do lint "$module"; done
+check scripts/lint env CGO_ENABLED=0 go test -vet=off . # does it find anything?
 
 # biome.jsonc has the rules of the pages and of their library.
 scripts/packages.sh && check web-example npm run --silent lint || failed=yes
