@@ -25,8 +25,8 @@ type requestInfo struct {
 	took   time.Duration
 }
 
-// about is the file whose row a request has read or written; empty: none. It is never an id that names no file. Work for
-// the request may go on in other goroutines, even after the answer.
+// about is the file whose row a request has read or written; empty: none. It is never an id that names no file. Work
+// for the request may go on in other goroutines, even after the answer.
 type about struct{ id atomic.Value }
 
 func (a *about) note(id file.ID) { a.id.Store(id) }
