@@ -187,9 +187,7 @@ func (r *reader) service(c *Config) {
 	c.ExampleDir = r.path("EXAMPLE_DIR", "the folder of the built example pages, which are served at `/` if it exists",
 		"web-example/dist")
 	c.FrontendURL, c.AllowedOrigins = r.origins()
-	c.AllowedHeaders = r.list("ALLOWED_HEADERS",
-		"request headers that pages of other origins may send, as a comma list; those that the service or tracing "+
-			"libraries use are always allowed")
+	c.AllowedHeaders = r.allowedHeaders()
 	c.Admin = r.admin()
 	c.StartTimeout = r.duration("START_TIMEOUT", "how long to wait for the database and the store at start",
 		30*time.Second,

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // originScheme matches the schemes whose origins have a host: http and https, those of apps (capacitor, ionic,
@@ -49,9 +51,37 @@ func (r *reader) origin(s string) string {
 		r.fault(name, "may have * for the first label of a host only, as in https://*.example.org")
 		return ""
 	}
+	if host != strings.ToLower(u.Hostname()) && isPublicSuffix(host) {
+		r.fault(name, "has *."+host+", under which anybody can register a name: list the hosts instead")
+		return ""
+	}
 	if !ValidHost(strings.TrimPrefix(strings.ToLower(u.Host), "*.")) {
 		r.fault(name, "must have valid hosts, as browsers send them: in ASCII (xn--...), with a port from 1 to 65535")
 		return ""
 	}
 	return o
+}
+
+// isPublicSuffix reports whether anybody can register names under a host, as under "com" and "github.io". Names of local
+// networks, such as "lan", are not in the list (publicsuffix.org).
+func isPublicSuffix(host string) bool {
+	suffix, managed := publicsuffix.PublicSuffix(host)
+	return suffix == host && (managed || strings.Contains(suffix, "."))
+}
+
+// headerName matches the name of a header field (RFC 9110, 5.6.2).
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// allowedHeaders reads the request headers that pages of other origins may send.
+func (r *reader) allowedHeaders() []string {
+	const name = "ALLOWED_HEADERS"
+	all := r.list(name, "request headers that pages of other origins may send, as a comma list; those that the service or "+
+		"tracing libraries use are always allowed")
+	for _, header := range all {
+		if !headerName.MatchString(header) {
+			r.fault(name, "must be names of headers such as X-Tenant, separated by commas")
+			break
+		}
+	}
+	return all
 }

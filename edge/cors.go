@@ -27,6 +27,11 @@ var tracingHeaders = []string{"Traceparent", "Tracestate", "Baggage", "Sentry-Tr
 	"Cache-Control", "Pragma", "X-CSRFToken", "X-CSRF-Token", "X-XSRF-TOKEN"}
 
 // origins are the origins whose pages may call the service (CORS).
+//
+// The library is rs/cors. jub0bs/cors (v0.8.0 was tried) refuses origins that are valid here: https with an IP address,
+// which is also the service's own origin where it has no name, and a Firefox extension whose id begins with a digit. It
+// does not tell whether an origin is allowed either, which rejectCrossOrigin asks. What it refuses at start and rs/cors
+// would only ignore is refused by package config, which names the setting.
 type origins struct {
 	named     *cors.Cors // may send cookies
 	anyOrigin *cors.Cors // may not; nil: no other origin is allowed

@@ -28,11 +28,17 @@ func TestOrigins(t *testing.T) {
 		{"ionic://localhost", "", "ionic://localhost", true},
 		{"tauri://localhost", "", "tauri://localhost", true},
 		{"chrome-extension://abcdefghijklmnop", "", "chrome-extension://abcdefghijklmnop", true},
+		{"moz-extension://1b2c3d4e-1234-4234-8234-123456789abc", "", "moz-extension://1b2c3d4e-1234-4234-8234-123456789abc",
+			true},
+		{"https://192.168.1.10:8443", "", "https://192.168.1.10:8443", true},
+		{"https://*.lan", "", "https://app.lan", true},
+		{"http://*.localhost:3000", "", "http://app.localhost:3000", true},
 		{"*", "", "https://anybody.example.org", true},
 		{"", "https://files.example.org:443/files", "https://files.example.org", true},
 		{"", "http://[::1]:8123/files", "http://[::1]:8123", true},
 		{"", "http://127.0.0.1:8000/files", "http://localhost:8000", true},
 		{"", "http://127.0.0.1/files", "http://localhost", true},
+		{"", "https://192.168.1.10/files", "https://192.168.1.10", true},
 		{"", "https://files.example.org/files", "https://evil.example.org", false},
 	} {
 		settings, err := config.Load(allowing(c.allowed))
@@ -52,7 +58,8 @@ func TestOrigins(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"null", "app.example.org", "file:///x", "https://a*.example.org", "https://*.*.org",
-		"https://b\u00fccher.example", "https://u:p@example.org", "javascript:x"} {
+		"https://b\u00fccher.example", "https://u:p@example.org", "javascript:x",
+		"https://*.com", "https://*.co.uk", "https://*.github.io", "https://*.10.0.0.5"} {
 		if c, err := config.Load(allowing(wrong)); err == nil {
 			t.Errorf("%q is taken for %q", wrong, c.AllowedOrigins)
 		}
