@@ -2,11 +2,10 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"holdfast/file"
 	"holdfast/internal/redisclient"
@@ -30,7 +29,7 @@ type RedisOptions struct {
 // Redis reads the tokens that Django stores in Redis.
 type Redis struct {
 	RedisOptions
-	client *redis.Client
+	client *redisclient.Client
 	keys   *keys
 }
 
@@ -46,7 +45,7 @@ func OpenRedis(o RedisOptions) (*Redis, error) {
 
 // Ping asks whether Redis answers.
 func (r *Redis) Ping(ctx context.Context) error {
-	if err := r.client.Ping(ctx).Err(); err != nil {
+	if err := r.client.Ping(ctx); err != nil {
 		return fmt.Errorf("ping: %w: %w", file.ErrRedis, err)
 	}
 	return nil
@@ -58,11 +57,10 @@ func (r *Redis) Close() error { return r.client.Close() }
 // fields reads the pickled dict under a key. The error is file.ErrNotFound if the value is no
 // such dict, since it names no identity.
 func (r *Redis) fields(ctx context.Context, key string) (map[string]any, error) {
-	// Not GET: the value may have any length.
-	value, err := r.client.GetRange(ctx, key, 0, maxPickle).Bytes()
+	value, err := r.client.Get(ctx, key, maxPickle)
 	switch {
-	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return nil, fmt.Errorf("not a string: %w", file.ErrNotFound)
+	case errors.Is(err, redisclient.ErrNotText):
+		return nil, fmt.Errorf("%w: %w", err, file.ErrNotFound)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", file.ErrRedis, err)
 	case len(value) == 0:

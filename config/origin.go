@@ -62,8 +62,8 @@ func (r *reader) origin(s string) string {
 	return o
 }
 
-// isPublicSuffix reports whether anybody can register names under a host, as under "com" and "github.io". Names of local
-// networks, such as "lan", are not in the list (publicsuffix.org).
+// isPublicSuffix reports whether anybody can register names under a host, as under "com" and "github.io". Names of
+// local networks, such as "lan", are not in the list (publicsuffix.org).
 func isPublicSuffix(host string) bool {
 	suffix, managed := publicsuffix.PublicSuffix(host)
 	return suffix == host && (managed || strings.Contains(suffix, "."))
@@ -75,7 +75,8 @@ var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 // allowedHeaders reads the request headers that pages of other origins may send.
 func (r *reader) allowedHeaders() []string {
 	const name = "ALLOWED_HEADERS"
-	all := r.list(name, "request headers that pages of other origins may send, as a comma list; those that the service or "+
+	all := r.list(name, "request headers that pages of other origins may send, as a comma list; those that the service "+
+		"or "+
 		"tracing libraries use are always allowed")
 	for _, header := range all {
 		if !headerName.MatchString(header) {

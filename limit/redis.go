@@ -7,9 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-redis/redis_rate/v10"
-	"github.com/redis/go-redis/v9"
-
 	"holdfast/internal/redisclient"
 )
 
@@ -22,20 +19,10 @@ const (
 	redisPause = time.Second
 )
 
-// Scripts, which Redis runs atomically.
-var (
-	refundScript = redis.NewScript(`if redis.call("EXISTS", KEYS[1]) == 1 then
-		redis.call("INCRBYFLOAT", KEYS[1], ARGV[1]) end return 0`)
-	spendScript = redis.NewScript(`local left = redis.call("GET", KEYS[1])
-if not left or tonumber(left) < tonumber(ARGV[1]) then return 0 end
-redis.call("DECRBY", KEYS[1], ARGV[1]) return 1`)
-)
-
 // Redis counts for all replicas together. While Redis does not answer, each replica counts for
 // itself: a failure of the limits must not make files unavailable.
 type Redis struct {
-	client  *redis.Client
-	limiter *redis_rate.Limiter
+	client  *redisclient.Client
 	memory  *Memory
 	log     *slog.Logger
 	timeout time.Duration // of each question
@@ -51,8 +38,7 @@ func newRedis(url string, log *slog.Logger, timeout time.Duration) (*Redis, erro
 	if err != nil {
 		return nil, fmt.Errorf("AUTH_REDIS_URL: %w", err)
 	}
-	return &Redis{client: client, limiter: redis_rate.NewLimiter(client), memory: NewMemory(), log: log,
-		timeout: timeout}, nil
+	return &Redis{client: client, memory: NewMemory(), log: log, timeout: timeout}, nil
 }
 
 // Close ends the connections.
@@ -63,11 +49,8 @@ func (c *Redis) Take(ctx context.Context, key string, r Rate) (wait time.Duratio
 	if r.Count == 0 {
 		return 0
 	}
-	if !c.ask(ctx, func(ctx context.Context) error {
-		res, err := c.limiter.Allow(ctx, prefix+key, redis_rate.Limit{Rate: r.Count, Burst: r.Count, Period: r.Window})
-		if err == nil && res.Allowed == 0 {
-			wait = max(1, res.RetryAfter)
-		}
+	if !c.ask(ctx, func(ctx context.Context) (err error) {
+		wait, err = c.client.Take(ctx, prefix+key, r.Count, r.Window)
 		return err
 	}) {
 		return c.memory.Take(ctx, key, r)
@@ -77,12 +60,7 @@ func (c *Redis) Take(ctx context.Context, key string, r Rate) (wait time.Duratio
 
 // Refund takes back an event that Take counted.
 func (c *Redis) Refund(ctx context.Context, key string, r Rate) {
-	if !c.ask(ctx, func(ctx context.Context) error {
-		// redis_rate stores, under its prefix "rate:", the time when all counted events will have
-		// expired, in seconds. It can't take an event back: with a negative number it does not
-		// set that time before now.
-		return refundScript.Run(ctx, c.client, []string{"rate:" + prefix + key}, -r.interval().Seconds()).Err()
-	}) {
+	if !c.ask(ctx, func(ctx context.Context) error { return c.client.Refund(ctx, prefix+key, r.interval()) }) {
 		c.memory.Refund(ctx, key, r)
 	}
 }
@@ -91,9 +69,9 @@ func (c *Redis) Refund(ctx context.Context, key string, r Rate) {
 func (c *Redis) Mark(ctx context.Context, key string, ttl time.Duration) {
 	if !c.ask(ctx, func(ctx context.Context) error {
 		if ttl <= 0 {
-			return c.client.Del(ctx, prefix+key).Err()
+			return c.client.Delete(ctx, prefix+key)
 		}
-		return c.client.Set(ctx, prefix+key, 1, ttl).Err()
+		return c.client.Set(ctx, prefix+key, 1, ttl)
 	}) {
 		c.memory.Mark(ctx, key, ttl)
 	}
@@ -101,9 +79,8 @@ func (c *Redis) Mark(ctx context.Context, key string, ttl time.Duration) {
 
 // Marked reports whether a key has a mark that has not expired.
 func (c *Redis) Marked(ctx context.Context, key string) (marked bool) {
-	if !c.ask(ctx, func(ctx context.Context) error {
-		n, err := c.client.Exists(ctx, prefix+key).Result()
-		marked = n > 0
+	if !c.ask(ctx, func(ctx context.Context) (err error) {
+		marked, err = c.client.Exists(ctx, prefix+key)
 		return err
 	}) {
 		return c.memory.Marked(ctx, key)
@@ -113,7 +90,7 @@ func (c *Redis) Marked(ctx context.Context, key string) (marked bool) {
 
 // Credit sets the credit of a key, in bytes, which expires after ttl.
 func (c *Redis) Credit(ctx context.Context, key string, bytes int64, ttl time.Duration) {
-	if !c.ask(ctx, func(ctx context.Context) error { return c.client.Set(ctx, prefix+key, bytes, ttl).Err() }) {
+	if !c.ask(ctx, func(ctx context.Context) error { return c.client.Set(ctx, prefix+key, bytes, ttl) }) {
 		c.memory.Credit(ctx, key, bytes, ttl)
 	}
 }
@@ -121,7 +98,7 @@ func (c *Redis) Credit(ctx context.Context, key string, bytes int64, ttl time.Du
 // Spend takes bytes from a credit, or returns them if the number is negative.
 func (c *Redis) Spend(ctx context.Context, key string, bytes int64) (spent bool) {
 	if !c.ask(ctx, func(ctx context.Context) (err error) {
-		spent, err = spendScript.Run(ctx, c.client, []string{prefix + key}, bytes).Bool()
+		spent, err = c.client.Spend(ctx, prefix+key, bytes)
 		return err
 	}) {
 		return c.memory.Spend(ctx, key, bytes)

@@ -1,10 +1,6 @@
 package limit
 
-import (
-	"go.opentelemetry.io/otel/trace"
-
-	"holdfast/internal/redisclient"
-)
+import "go.opentelemetry.io/otel/trace"
 
 // Trace creates a span for each command of a traced request. It must be called before Redis is used.
-func (c *Redis) Trace(by trace.TracerProvider) error { return redisclient.Trace(c.client, by) }
+func (c *Redis) Trace(by trace.TracerProvider) error { return c.client.Trace(by) }

@@ -1,4 +1,5 @@
-// Package redisclient opens connections to Redis whose waits all end, and whose logs and spans contain no keys.
+// Package redisclient is what this service uses of Redis: a few commands, scripts, and rates that are counted there.
+// All waits end, and logs and spans contain no keys. No other package knows the library.
 package redisclient
 
 import (
@@ -6,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
@@ -18,8 +20,17 @@ type Options struct {
 	Retries     int           // of a command
 }
 
+// Client is a connection pool to one Redis. Its methods may be called from several goroutines.
+type Client struct {
+	redis *redis.Client
+	rates *redis_rate.Limiter
+}
+
+// ErrNotText says that the value under a key is not a string.
+var ErrNotText = errors.New("not a string")
+
 // Open returns a client, which connects on first use. The end of a command's context ends it, too.
-func Open(o Options) (*redis.Client, error) {
+func Open(o Options) (*Client, error) {
 	to, err := redis.ParseURL(o.URL)
 	if err != nil {
 		return nil, errors.New("not a Redis URL") // the error may contain the password
@@ -33,7 +44,38 @@ func Open(o Options) (*redis.Client, error) {
 	to.DisableIdentity = true
 	to.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	redis.SetLogger(quiet{}) // the library would log errors that it returns, and not to our log
-	return redis.NewClient(to), nil
+	client := redis.NewClient(to)
+	return &Client{client, redis_rate.NewLimiter(client)}, nil
+}
+
+// Close ends all connections.
+func (c *Client) Close() error { return c.redis.Close() }
+
+// Ping asks whether Redis answers.
+func (c *Client) Ping(ctx context.Context) error { return c.redis.Ping(ctx).Err() }
+
+// Get returns the first bytes of the value under a key, at most limit+1; none if there is no such key. The error is
+// ErrNotText if the value is not a string.
+func (c *Client) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
+	value, err := c.redis.GetRange(ctx, key, 0, limit).Bytes() // not GET: the value may have any length
+	if redis.HasErrorPrefix(err, "WRONGTYPE") {
+		return nil, ErrNotText
+	}
+	return value, err
+}
+
+// Set stores a number under a key, which expires after ttl.
+func (c *Client) Set(ctx context.Context, key string, value int64, ttl time.Duration) error {
+	return c.redis.Set(ctx, key, value, ttl).Err()
+}
+
+// Delete removes a key.
+func (c *Client) Delete(ctx context.Context, key string) error { return c.redis.Del(ctx, key).Err() }
+
+// Exists reports whether there is a key.
+func (c *Client) Exists(ctx context.Context, key string) (bool, error) {
+	n, err := c.redis.Exists(ctx, key).Result()
+	return n > 0, err
 }
 
 type quiet struct{}

@@ -10,8 +10,8 @@ import (
 
 // Trace creates a span for each command of a traced request, without its keys and values, which may be tokens, users
 // and addresses. It must be called before the client is used.
-func Trace(client *redis.Client, by trace.TracerProvider) error {
-	return redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(by), redisotel.WithDBStatement(false),
+func (c *Client) Trace(by trace.TracerProvider) error {
+	return redisotel.InstrumentTracing(c.redis, redisotel.WithTracerProvider(by), redisotel.WithDBStatement(false),
 		redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true), redisotel.WithCommandFilter(isOwn),
 		redisotel.WithCommandsFilter(func(all []redis.Cmder) bool { return slices.ContainsFunc(all, isOwn) }))
 }
