@@ -74,7 +74,7 @@ func (args *importFilesCommand) Run(p *program) (err error) {
 	defer func() { err = errors.Join(err, parts.Close()) }()
 	show := newImportProgress(p.stdout, p.stderr)
 	im := &importer.Importer{Rows: parts.Rows, Objects: parts.Objects,
-		Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}, Folder: args.Folder,
+		Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}, Folder: args.Folder, Proxy: c.Proxies.For,
 		Jobs: args.Jobs, DryRun: args.DryRun, Again: args.Again, Now: time.Now, Begin: show.begin, Report: show.report}
 	if from := c.Import; from.AccessKey != "" {
 		kind := s3.Plain

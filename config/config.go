@@ -99,12 +99,28 @@ type Config struct {
 type Postgres struct {
 	Host, User, Password, Database string
 	Port                           int
+	TLS                            PostgresTLS
 }
 
-// DSN is the connection URL. It holds the password: never log it.
+// PostgresTLS says how connections to PostgreSQL are encrypted, as libpq's variables of these names do. Empty: prefer,
+// and no files.
+type PostgresTLS struct {
+	Mode, RootCert, Cert, Key string
+}
+
+// DSN is the connection URL. It holds the password: never log it. What it says, the library does not take from the PG
+// variables of the environment.
 func (p Postgres) DSN() string {
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(p.User, p.Password),
 		Host: net.JoinHostPort(p.Host, strconv.Itoa(p.Port)), Path: "/" + p.Database}
+	query := url.Values{}
+	for name, value := range map[string]string{"sslmode": p.TLS.Mode, "sslrootcert": p.TLS.RootCert,
+		"sslcert": p.TLS.Cert, "sslkey": p.TLS.Key} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	u.RawQuery = query.Encode()
 	return u.String()
 }
 
@@ -276,6 +292,14 @@ func (r *reader) postgres() *Postgres {
 		User:     r.string("POSTGRES_USER", "the role that the service uses", ""),
 		Password: r.string("POSTGRES_PASSWORD", "the password of that role", ""),
 		Database: r.string("POSTGRES_DB", "the name of the database", ""),
+		TLS: PostgresTLS{
+			Mode: oneOf(r, "PGSSLMODE", "whether connections to PostgreSQL are encrypted, as for its own programs: `disable`, "+
+				"`allow`, `prefer`, `require`, `verify-ca` or `verify-full`", "", "disable", "allow", "prefer", "require",
+				"verify-ca", "verify-full"),
+			RootCert: r.get("PGSSLROOTCERT", "the file with the certificates by which PostgreSQL's is verified", ""),
+			Cert:     r.get("PGSSLCERT", "the file with the service's own certificate, if PostgreSQL asks for one", ""),
+			Key:      r.get("PGSSLKEY", "the file with the key of that certificate", ""),
+		},
 	}
 	if p.Host == "" {
 		return nil

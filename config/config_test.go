@@ -74,6 +74,10 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 	if got := c.Postgres.DSN(); got != "postgres://u:p%40ss%2Fw@db:5432/files" {
 		t.Error(got)
 	}
+	c.Postgres.TLS = PostgresTLS{Mode: "verify-full", RootCert: "/etc/ca.pem"}
+	if got := c.Postgres.DSN(); !strings.HasSuffix(got, "/files?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem") {
+		t.Error(got)
+	}
 	want := []string{"https://a.example.org", "https://b.example.org", "https://app.example.org",
 		"https://forms.example.org"}
 	if diff := cmp.Diff(want, c.AllowedOrigins); diff != "" {

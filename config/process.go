@@ -8,7 +8,8 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// Proxies are the HTTP proxies through which the service reaches the object store and webhooks.
+// Proxies are the HTTP proxies through which the service reaches the object store, webhooks, and the sources of
+// imports. The backend and the issuers of tokens are reached without one.
 type Proxies struct {
 	HTTP, HTTPS string // URLs, which may hold passwords; empty: none
 	Except      string // hosts that are reached without a proxy
@@ -30,7 +31,8 @@ func (r *reader) process(c *Config) {
 		return cmp.Or(upper, lower)
 	}
 	c.Proxies = Proxies{
-		HTTP:   either("HTTP_PROXY", "the proxy for `http://` URLs of the object store and of webhooks"),
+		HTTP: either("HTTP_PROXY", "the proxy for `http://` URLs of the object store, of webhooks, and of imported "+
+			"files; the backend and `AUTH_JWKS_URL` are reached without one"),
 		HTTPS:  either("HTTPS_PROXY", "the proxy for `https://` URLs"),
 		Except: either("NO_PROXY", "hosts that are reached without a proxy, as a comma list; localhost always is"),
 	}

@@ -65,6 +65,21 @@ func TestPostgresIsRestarted(t *testing.T) {
 	}
 }
 
+// The address, the role and the password are those of the settings, whatever the environment says to PostgreSQL's own
+// programs.
+func TestPostgresIsThatOfTheSettings(t *testing.T) {
+	dsn := pgtest.New(t)
+	for name, value := range map[string]string{"PGHOST": "127.0.0.2", "PGPORT": "1", "PGUSER": "nobody",
+		"PGPASSWORD": "wrong", "PGDATABASE": "another"} {
+		t.Setenv(name, value)
+	}
+	d, err := OpenPostgres(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noErr(t, d.Close())
+}
+
 // fill opens all connections of the pool; each was used just before it returns.
 func fill(t *testing.T, d *DB) {
 	t.Helper()

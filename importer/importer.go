@@ -16,6 +16,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -82,6 +84,8 @@ type Importer struct {
 	Layout  storage.Layout
 	// From is the store of sources of the form s3://bucket/key; nil: it is Objects, which then copies them itself.
 	From Reading
+	// Proxy is the HTTP proxy for sources that are URLs; nil: none.
+	Proxy func(*url.URL) (*url.URL, error)
 	// Folder is the folder of sources without a scheme.
 	Folder string
 	Jobs   int // files at the same time
@@ -97,6 +101,7 @@ type Importer struct {
 	Counts map[Outcome]int64 // after a run
 
 	mu   sync.Mutex
+	http *http.Client     // for sources that are URLs; nil: not needed yet
 	busy map[file.ID]bool // files that are being imported
 }
 

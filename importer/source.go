@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,19 +50,33 @@ func (im *Importer) open(ctx context.Context, source string) (o openedSource, er
 		return o, err
 	}
 	if strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://") {
-		return fetch(ctx, source)
+		return im.fetch(ctx, source)
 	}
 	return im.openFile(source)
 }
 
+// client returns the HTTP client for sources that are URLs.
+func (im *Importer) client() *http.Client {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if im.http == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		if transport.Proxy = nil; im.Proxy != nil {
+			transport.Proxy = func(r *http.Request) (*url.URL, error) { return im.Proxy(r.URL) }
+		}
+		im.http = &http.Client{Transport: transport}
+	}
+	return im.http
+}
+
 // fetch requests a URL. Reading a body that is cut short is an error.
-func fetch(ctx context.Context, url string) (o openedSource, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (im *Importer) fetch(ctx context.Context, address string) (o openedSource, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return o, err
 	}
 	r.Header.Set("Accept-Encoding", "identity") // the bytes of the file, not of its compression
-	res, err := http.DefaultClient.Do(r)
+	res, err := im.client().Do(r)
 	if err != nil {
 		return o, fmt.Errorf("%w: %w", file.ErrStorageRead, err)
 	}
