@@ -3,10 +3,12 @@ package client
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"mime"
@@ -34,6 +36,7 @@ type directUpload struct {
 	sum      *digest
 	url      string // of the upload; empty before it is begun
 	partSize int64  // bytes
+	sums     bool   // each part comes with its CRC32
 	missing  []int64
 	known    bool // missing is what the service said last
 	created  int  // how often it was begun
@@ -121,7 +124,7 @@ func (u *directUpload) begin(ctx context.Context) error {
 	var answer struct{ ID string }
 	err := u.callJSON(ctx, http.MethodPost, u.endpoint()+"/", map[string]any{"name": filepath.Base(u.path),
 		"type": mime.TypeByExtension(filepath.Ext(u.path)), "size": u.info.Size(),
-		"sha256": hex.EncodeToString(u.sum.Sum(nil))}, &answer)
+		"sha256": hex.EncodeToString(u.sum.Sum(nil)), "checksum": "crc32"}, &answer)
 	if err != nil {
 		return err
 	}
@@ -135,6 +138,7 @@ func (u *directUpload) readStatus(ctx context.Context) error {
 		PartSize int64 `json:"part_size"`
 		Parts    int64
 		State    string
+		Checksum string
 		Sent     []struct{ Number, Size int64 }
 	}
 	if err := u.callJSON(ctx, http.MethodGet, u.url, nil, &state); err != nil {
@@ -143,7 +147,7 @@ func (u *directUpload) readStatus(ctx context.Context) error {
 	if state.PartSize < 1 || (u.info.Size()+state.PartSize-1)/state.PartSize != state.Parts {
 		return fmt.Errorf("the service has %d parts of %d bytes for a file of %d", state.Parts, state.PartSize, u.info.Size())
 	}
-	u.partSize, u.missing, u.known = state.PartSize, nil, true
+	u.partSize, u.sums, u.missing, u.known = state.PartSize, state.Checksum != "", nil, true
 	there, bytes := map[int64]bool{}, int64(0)
 	for _, p := range state.Sent {
 		if there[p.Number] = p.Size == u.size(p.Number); there[p.Number] {
@@ -175,12 +179,34 @@ type signedPut struct {
 	Headers map[string]string
 }
 
+// wantedPart is a part for which the service makes a URL.
+type wantedPart struct {
+	Number int64  `json:"number"`
+	CRC32  string `json:"crc32,omitempty"` // in base64
+}
+
+func (u *directUpload) want(number int64) (w wantedPart, err error) {
+	w.Number = number
+	if u.sums {
+		h := crc32.NewIEEE()
+		if _, err = io.Copy(h, io.NewSectionReader(u.source, (number-1)*u.partSize, u.size(number))); err != nil {
+			return w, fmt.Errorf("read the file: %w", err)
+		}
+		w.CRC32 = base64.StdEncoding.EncodeToString(h.Sum(nil))
+	}
+	return w, nil
+}
+
 // send sends the next few parts that are missing.
 func (u *directUpload) send(ctx context.Context) error {
 	const batch = 2 * directParallel
-	var wanted []map[string]int64
+	var wanted []wantedPart
 	for _, n := range u.missing[:min(batch, len(u.missing))] {
-		wanted = append(wanted, map[string]int64{"number": n})
+		w, err := u.want(n)
+		if err != nil {
+			return err
+		}
+		wanted = append(wanted, w)
 	}
 	u.known = false // unless all goes well
 	var answer struct{ Parts []signedPut }

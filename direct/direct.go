@@ -33,6 +33,8 @@ type Options struct {
 	Respond problem.Responder
 	// Sign signs URLs; nil: clients can't send to the store, and every request is refused.
 	Sign Signer
+	// NeedsSums: each part must come with its CRC32, since the store keeps others even if they broke off.
+	NeedsSums bool
 	// TTL is how long a URL is valid.
 	TTL time.Duration
 	// Limit refuses an upload that an identity begins too soon after others.
@@ -122,16 +124,23 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, status int, v, 
 
 // capabilities say what the endpoint takes.
 type capabilities struct {
-	MaxSize  int64 `json:"max_size"`  // of a file, in bytes
-	MaxBatch int   `json:"max_batch"` // parts that are signed at once
-	URLTTL   int64 `json:"url_ttl"`   // seconds that a URL is valid
+	MaxSize  int64  `json:"max_size"`           // of a file, in bytes
+	MaxBatch int    `json:"max_batch"`          // parts that are signed at once
+	URLTTL   int64  `json:"url_ttl"`            // seconds that a URL is valid
+	PartSize int64  `json:"part_size"`          // bytes of every part but the last
+	MaxParts int64  `json:"max_parts"`          // the parts of a file that would have more are longer, by whole MiB
+	Checksum string `json:"checksum,omitempty"` // that each part must come with
 }
 
 // Capabilities answers GET of the endpoint.
 func (h *Handler) Capabilities(w http.ResponseWriter, r *http.Request) {
 	h.handle(w, r, func() error {
-		o := capabilities{h.Engine.MaxSize(), maxBatch, int64(h.TTL / time.Second)}
-		return h.answer(w, r, http.StatusOK, o, o)
+		c := capabilities{h.Engine.MaxSize(), maxBatch, int64(h.TTL / time.Second), upload.PartSize(1),
+			upload.MaxPlannedParts, ""}
+		if h.NeedsSums {
+			c.Checksum = crc32Name
+		}
+		return h.answer(w, r, http.StatusOK, c, c)
 	})
 }
 
@@ -204,6 +213,10 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request) {
 		c, err := request.uploadCreation()
 		if err != nil {
 			return err
+		}
+		if h.NeedsSums && !c.Sums {
+			return file.Refuse(file.ErrInvalid, "checksum must be %q: this store keeps parts that broke off, so each part must "+
+				"come with its CRC32", crc32Name)
 		}
 		who, _ := auth.FromContext(r.Context())
 		if err := h.Limit(r, who); err != nil {

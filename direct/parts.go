@@ -48,12 +48,12 @@ func (h *Handler) SignParts(w http.ResponseWriter, r *http.Request, id file.ID) 
 		if err := reqbody.ReadJSON(w, r, maxRequest, &request, false, signExample); err != nil {
 			return err
 		}
+		if u.State != file.Open || u.Complete() {
+			return file.Refuse(file.ErrConflict, "The upload has all its parts, and takes no more")
+		}
 		puts, err := request.partPuts(u)
 		if err != nil {
 			return err
-		}
-		if u.State != file.Open || u.Complete() {
-			return file.Refuse(file.ErrConflict, "The upload has all its parts, and takes no more")
 		}
 		answer := signResponse{Parts: make([]signedPart, len(puts))}
 		if answer.Expires, err = h.Engine.Extend(r.Context(), id); err != nil {

@@ -5,11 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$PWD/data-s3
 port=${S3_PORT:-7070}
-server=$PWD/.cache/versitygw
 
-mkdir -p .cache
 echo "Building the S3 server: the first time takes some minutes."
-(cd internal/test/s3server && CGO_ENABLED=0 go build -ldflags='-s -w' -o "$server" github.com/versity/versitygw/cmd/versitygw)
+server=$(scripts/s3server.sh)
 
 umask 077
 mkdir -p "$data"/s3/{objects,metadata}

@@ -32,7 +32,8 @@ func (s *server) partReceiver(ctx context.Context) (storage.PartReceiver, error)
 		if len(buckets) > 0 { // else the first account's would be joined by one that no account has
 			at.Bucket = buckets[0]
 		}
-		return store.CheckDirect(ctx, at)
+		s.needsSums, err = store.CheckDirect(ctx, at)
+		return err
 	})
 	if errors.Is(err, storage.ErrNoDirect) {
 		return nil, fmt.Errorf("%w: UPLOAD_DIRECT=on: %w", ErrSettings, err)
@@ -44,7 +45,7 @@ func (s *server) partReceiver(ctx context.Context) (storage.PartReceiver, error)
 func (s *server) directHandler(parts storage.PartReceiver, respond problem.Responder,
 	limits *limit.Limits) *direct.Handler {
 	o := direct.Options{Engine: s.engine, Respond: respond, TTL: s.config.Direct.TTL, Limit: limits.Upload,
-		Base: s.base.Of, WriteTimeout: s.config.WriteTimeout}
+		Base: s.base.Of, WriteTimeout: s.config.WriteTimeout, NeedsSums: s.needsSums}
 	if parts != nil {
 		o.Sign = parts.PartSigner(s.config.Direct.Endpoint)
 	}

@@ -68,6 +68,7 @@ type server struct {
 	base     edge.BaseURL
 
 	certificate *certificate // nil: plain HTTP
+	needsSums   bool         // see direct.Options
 
 	engine      *upload.Engine
 	connections *limit.Connections

@@ -12,21 +12,22 @@ import (
 const (
 	mebibyte    = 1 << 20
 	minPartSize = 8 * mebibyte
-	// maxPlannedParts leaves numbers for parts that fail: a number is used only once.
-	maxPlannedParts = 9000
+	// MaxPlannedParts is how many parts an upload has at most if none fails. It leaves numbers for parts that do: a number
+	// is used only once.
+	MaxPlannedParts = 9000
 )
 
 // PartSize returns the size of all parts but the last, in bytes: whole mebibytes, so that a file of the given length
-// needs at most maxPlannedParts.
+// needs at most MaxPlannedParts.
 func PartSize(longest int64) int64 {
-	size := (longest + maxPlannedParts - 1) / maxPlannedParts
+	size := (longest + MaxPlannedParts - 1) / MaxPlannedParts
 	size = (size + mebibyte - 1) / mebibyte * mebibyte
 	return max(size, minPartSize)
 }
 
 // ChunkedPartSize returns the part size, in bytes, for a client that sends chunk bytes of an upload with each request:
 // an even share of the chunk, if there is one that the store accepts, that is not longer than planned, and with which
-// longest bytes need at most maxPlannedParts. Then no bytes are left over at the end of a request, which would be
+// longest bytes need at most MaxPlannedParts. Then no bytes are left over at the end of a request, which would be
 // stored twice: as a tail, and again at the start of a part.
 func ChunkedPartSize(planned, chunk, longest int64) int64 {
 	const most = 64 // parts; in longer requests one more tail matters little
@@ -34,7 +35,7 @@ func ChunkedPartSize(planned, chunk, longest int64) int64 {
 		return planned
 	}
 	for n := (chunk + planned - 1) / planned; chunk/n >= storage.MinPart; n++ {
-		if size := chunk / n; chunk%n == 0 && size*maxPlannedParts >= longest {
+		if size := chunk / n; chunk%n == 0 && size*MaxPlannedParts >= longest {
 			return size
 		}
 	}

@@ -42,7 +42,7 @@ func TestPartSize(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%d bytes: parts of %d, want %d", c.longest, got, c.want)
 		}
-		if parts := (c.longest + got - 1) / got; parts > maxPlannedParts {
+		if parts := (c.longest + got - 1) / got; parts > MaxPlannedParts {
 			t.Errorf("%d bytes: %d parts", c.longest, parts)
 		}
 	}

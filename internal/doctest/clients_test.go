@@ -2,6 +2,7 @@ package doctest
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -10,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"holdfast/internal/test/s3test"
+	"holdfast/internal/test/testproc"
 )
 
 // most is how many bytes a connection carries, and film is the length of the file, in bytes: every client of
@@ -104,6 +108,23 @@ func TestClientsWithoutTus(t *testing.T) {
 	same(t, dir, content)
 }
 
+// A shell sends the parts of a file straight to the store.
+func TestClientToTheStore(t *testing.T) {
+	store := s3test.Start(t)
+	port, err := testproc.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, port, fmt.Sprintf("http://127.0.0.1:%d/files", port), "STORAGE_TYPE=s3", "S3_ENDPOINT="+store.Endpoint,
+		"S3_REGION="+store.Region, "S3_ACCESS_KEY="+store.AccessKey, "S3_SECRET_KEY="+store.SecretKey, "UPLOAD_DIRECT=on")
+	s.token = s.tokenFor(t, 1)
+	content := randomContent(film)
+	dir := folder(t, content)
+	s.run(t, dir, []string{"HOLDFAST_URL=" + s.url, "HOLDFAST_TOKEN=" + s.token}, "sh", "-c",
+		`holdfast download -q -o copy.mp4 "$0"`, inShell("direct")(t, s, dir, ""))
+	same(t, dir, content)
+}
+
 func randomContent(size int) []byte {
 	b := make([]byte, size)
 	rand.NewChaCha8([32]byte{7}).Read(b)
@@ -191,7 +212,8 @@ func inGoPackage(t *testing.T, s service, dir, _ string) string {
 // Every snippet is run by a test, and each one that the rate limit can refuse is also run under the limit.
 func TestClientsAreAllRun(t *testing.T) {
 	text := read(t, "docs/CLIENTS.md")
-	ours, browsers := read(t, "internal/doctest/clients_test.go"), read(t, "web-example/test/clients.test.mjs")
+	ours, browsers := read(t, "internal/doctest/clients_test.go"), read(t, "web-example/test/clients.test.mjs")+
+		read(t, "web-example/test/direct.test.mjs")
 	limited := read(t, "internal/doctest/limits_test.go") + read(t, "web-example/test/limits.test.mjs")
 	blocks := regexp.MustCompile("(?m)^(.*)\n```[a-z]+\n(.*)$").FindAllStringSubmatch(text, -1)
 	for _, b := range blocks {

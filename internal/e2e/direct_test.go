@@ -3,10 +3,12 @@ package e2e
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,12 +30,15 @@ type signedPart struct {
 	Headers map[string]string `json:"headers"`
 }
 
-// sign has the service sign parts of an upload.
-func (s *server) sign(t *testing.T, at string, numbers ...int) []signedPart {
+// sign has the service sign parts of an upload of this content.
+func (s *server) sign(t *testing.T, at string, content []byte, numbers ...int) []signedPart {
 	t.Helper()
 	var list []string
 	for _, n := range numbers {
-		list = append(list, fmt.Sprintf(`{"number":%d}`, n))
+		part := content[(n-1)*8*mebi : min(n*8*mebi, len(content))]
+		h := crc32.NewIEEE()
+		h.Write(part)
+		list = append(list, fmt.Sprintf(`{"number":%d,"crc32":%q}`, n, base64.StdEncoding.EncodeToString(h.Sum(nil))))
 	}
 	a := s.do(t, "POST", at+"/parts", `{"parts":[`+strings.Join(list, ",")+`]}`)
 	var got struct{ Parts []signedPart }
@@ -64,7 +69,7 @@ func (p signedPart) send(t *testing.T, body []byte) int {
 // beginDirect begins a direct upload and returns its URL.
 func (s *server) beginDirect(t *testing.T, size int, more string) string {
 	t.Helper()
-	a := s.do(t, "POST", "/files/direct/", fmt.Sprintf(`{"name":"a.bin","size":%d%s}`, size, more))
+	a := s.do(t, "POST", "/files/direct/", fmt.Sprintf(`{"name":"a.bin","checksum":"crc32","size":%d%s}`, size, more))
 	if a.status != 201 {
 		t.Fatal(a)
 	}
@@ -74,12 +79,11 @@ func (s *server) beginDirect(t *testing.T, size int, more string) string {
 // sendDirect sends all parts of an upload.
 func (s *server) sendDirect(t *testing.T, at string, content []byte) {
 	t.Helper()
-	for n := 1; len(content) > 0; n++ {
-		k := min(len(content), 8*mebi)
-		if status := s.sign(t, at, n)[0].send(t, content[:k]); status != 200 {
+	for n := 1; (n-1)*8*mebi < len(content); n++ {
+		part := content[(n-1)*8*mebi : min(n*8*mebi, len(content))]
+		if status := s.sign(t, at, content, n)[0].send(t, part); status != 200 {
 			t.Fatalf("part %d: %d", n, status)
 		}
-		content = content[k:]
 	}
 }
 
@@ -93,7 +97,7 @@ func TestDirect(t *testing.T) {
 	sum := sha256.Sum256(content)
 	for _, claim := range []string{"", `,"sha256":"` + hex.EncodeToString(sum[:]) + `"`} {
 		at := s.beginDirect(t, len(content), claim)
-		parts := s.sign(t, at, 1, 2, 3)
+		parts := s.sign(t, at, content, 1, 2, 3)
 		parts[2].send(t, content[16*mebi:])
 		s.kill9()
 		s.restart()
@@ -143,12 +147,13 @@ func TestDirectAnswers(t *testing.T) {
 	at := func(u string) string { return "/files/direct/" + path.Base(u) }
 	const one, asXML, sendXML = `{"parts":[{"number":1}]}`, "Accept: application/xml", "|Content-Type: application/xml"
 	lines := []line{
-		{"GET", "/files/direct/", anonymous, "", 200, "", `"max_size":1000`},
-		{"POST", "/files/direct/?name=a&size=5", asXML, "", 201, "", "<InitiateMultipartUploadResult>"},
+		{"GET", "/files/direct/", anonymous, "", 200, "", `"checksum":"crc32"`},
+		{"POST", "/files/direct/?name=a&size=5&checksum=crc32", asXML, "", 201, "", "<InitiateMultipartUploadResult>"},
 		{"POST", "/files/direct/", "", "{", 400, "VAL_003", ""},
-		{"POST", "/files/direct/", big, `{"size":1}`, 403, "PERM_001", ""},
-		{"POST", "/files/direct/", "", `{"size":1001}`, 413, "FILE_003", ""},
-		{"POST", "/files/direct/", "", `{"size":0}`, 422, "VAL_001", ""},
+		{"POST", "/files/direct/", "", `{"size":1}`, 400, "VAL_003", "checksum must be"},
+		{"POST", "/files/direct/", big, `{"size":1,"checksum":"crc32"}`, 403, "PERM_001", ""},
+		{"POST", "/files/direct/", "", `{"size":1001,"checksum":"crc32"}`, 413, "FILE_003", ""},
+		{"POST", "/files/direct/", "", `{"size":0,"checksum":"crc32"}`, 422, "VAL_001", ""},
 		{"POST", at(open) + "/parts", "", "{}", 400, "VAL_003", ""},
 		{"POST", at(open) + "/complete", "", "{", 400, "VAL_003", ""},
 		{"POST", at(open) + "/complete", "", "", 409, "UPLOAD_015", "Part 1 is missing"},
@@ -204,8 +209,8 @@ func TestDirectAtTwoReplicas(t *testing.T) {
 	sum := sha256.Sum256(content)
 	begun := one.beginDirect(t, len(content), `,"sha256":"`+hex.EncodeToString(sum[:])+`"`)
 	at := "/files/direct/" + path.Base(begun)
-	one.sign(t, at, 1)[0].send(t, content[:8*mebi])
-	two.sign(t, at, 2)[0].send(t, content[8*mebi:])
+	one.sign(t, at, content, 1)[0].send(t, content[:8*mebi])
+	two.sign(t, at, content, 2)[0].send(t, content[8*mebi:])
 	answers := make(chan answer)
 	for _, s := range []*server{one, two, one, two} {
 		go func() { a, _ := s.ask("POST", at+"/complete", nil); answers <- a }()

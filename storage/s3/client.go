@@ -53,6 +53,7 @@ type Client struct {
 	signing Signing
 	plain   *http.Client // sends what is signed already
 	origins []string
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 	close   func()
 	buckets sync.Map // names of buckets that are known to exist
 
@@ -93,6 +94,7 @@ func New(o Options) *Client {
 	return &Client{
 		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, signing: o.Signing, Calls: calls,
 		reader: newReader(o), plain: &http.Client{Transport: normal}, origins: o.Origins,
+		dial:       o.dialer(),
 		noPartCopy: refusal{known: q.NoPartCopy}, noObjectCopy: refusal{known: q.NoObjectCopy},
 		mixing:  newMixing(q),
 		payload: o.Signing.option(!q.NoChecksums), soon: by(soon), patient: by(patient),

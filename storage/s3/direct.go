@@ -82,7 +82,22 @@ func (c *Client) Parts(
 }
 
 // CheckDirect implements storage.PartReceiver.
-func (c *Client) CheckDirect(ctx context.Context, at file.Location) error {
+func (c *Client) CheckDirect(ctx context.Context, at file.Location) (needsSums bool, err error) {
+	if err := c.checkMultipart(ctx, at); err != nil {
+		return false, err
+	}
+	if needsSums, err = c.takesCutParts(ctx, at, false); err != nil || !needsSums {
+		return false, err
+	}
+	taken, err := c.takesCutParts(ctx, at, true)
+	if err == nil && taken {
+		err = fmt.Errorf("%w: it takes a part whose body broke off, also with a checksum", storage.ErrNoDirect)
+	}
+	return true, err
+}
+
+// checkMultipart begins a multipart upload for checkParts.
+func (c *Client) checkMultipart(ctx context.Context, at file.Location) error {
 	m, err := c.BeginMultipart(ctx, at, "application/octet-stream", false)
 	if err != nil {
 		return err

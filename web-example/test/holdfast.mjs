@@ -77,7 +77,7 @@ export async function startHoldfast({ env = {} } = {}) {
       return code;
     },
   };
-  const token = running.token ?? await holdfast.tokenFor(1); // with CONFIG=Production there is no ready token
+  const token = running.token ?? await holdfast.tokenFor(1); // otherwise none is made at the start
   return holdfast;
 }
 
@@ -87,6 +87,7 @@ async function launch(env) {
   let out = '';
   let log = '';
   let admin; // the address of metrics
+  const hasToken = env.CONFIG !== 'Production' && env.STORAGE_TYPE !== 's3'; // it makes one for the first try
   child.stderr.setEncoding('utf8');
   child.stdout.setEncoding('utf8');
 
@@ -101,7 +102,7 @@ async function launch(env) {
     const lookForReady = () => {
       const told = (what) => new RegExp(`^\\s+${what}\\s+(\\S+).*\\n`, 'm').exec(out)?.[1];
       const [page, tus, token] = [told('page'), told('uploads'), told('token')];
-      if (!out.includes('Holdfast is ready') || !page || !tus || !admin || (!token && env.CONFIG !== 'Production')) return;
+      if (!out.includes('Holdfast is ready') || !page || !tus || !admin || (!token && hasToken)) return;
       clearTimeout(tooLong);
       child.removeAllListeners('exit');
       resolve({ child, page, tus, token, admin, port: Number(new URL(page).port) });

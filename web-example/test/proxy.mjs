@@ -15,6 +15,7 @@ export async function startProxy(target) {
   const connections = new Set(); // of { client, upstream, left, wake }
   let refusing = false;
   let limit = Infinity;
+  let together = Infinity; // what all connections may still forward
   let rate = Infinity;
   let stopped = () => {};
 
@@ -40,14 +41,15 @@ export async function startProxy(target) {
     for await (let bytes of client) {
       while (bytes.length > 0) {
         if (client.destroyed) return;
-        if (connection.left === 0) {
+        if (connection.left === 0 || together === 0) {
           stopped();
           await new Promise((wake) => { connection.wake = wake; });
           continue;
         }
-        const now = bytes.subarray(0, Math.min(bytes.length, connection.left));
+        const now = bytes.subarray(0, Math.min(bytes.length, connection.left, together));
         bytes = bytes.subarray(now.length);
         connection.left -= now.length;
+        together -= now.length;
         if (!upstream.write(now)) await once(upstream, 'drain');
         if (rate !== Infinity) await new Promise((next) => setTimeout(next, (now.length / rate) * 1000));
       }
@@ -66,6 +68,13 @@ export async function startProxy(target) {
       const standing = new Promise((resolve) => { stopped = resolve; });
       limit = bytes;
       for (const connection of connections) if (connection.left > 0) connection.left = bytes;
+      return standing;
+    },
+
+    /** From now on all connections together forward this many bytes, and then stall. Resolves when they do. */
+    limitTogether(bytes) {
+      const standing = new Promise((resolve) => { stopped = resolve; });
+      together = bytes;
       return standing;
     },
 
@@ -89,7 +98,7 @@ export async function startProxy(target) {
      */
     drop() {
       for (const { client, upstream, left } of connections) {
-        if (left > 0) continue;
+        if (left > 0 && together > 0) continue;
         client.resetAndDestroy();
         upstream.destroy();
       }
@@ -100,6 +109,7 @@ export async function startProxy(target) {
       refusing = false;
       rate = Infinity;
       limit = Infinity;
+      together = Infinity;
       for (const connection of connections) {
         connection.left = Infinity;
         connection.wake();

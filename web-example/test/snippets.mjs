@@ -45,6 +45,12 @@ export function setSnippets(stage) {
   };
 }
 
+const dashboard = {
+  body: '<div id="uppy"></div>',
+  choose: (page, files) => page.locator('.uppy-Dashboard-input').first().setInputFiles(files),
+  goOn: (page) => page.locator('.uppy-StatusBar-actionBtn--upload').click(),
+};
+
 /** How a user uploads with each of them. */
 export const uploaders = {
   'tus-js-client': {
@@ -57,9 +63,6 @@ export const uploaders = {
     choose: (page, files) => page.locator('#file').setInputFiles(files),
     goOn: async () => {},
   },
-  'uppy': {
-    body: '<div id="uppy"></div>',
-    choose: (page, files) => page.locator('.uppy-Dashboard-input').first().setInputFiles(files),
-    goOn: (page) => page.locator('.uppy-StatusBar-actionBtn--upload').click(),
-  },
+  'uppy': dashboard,
+  'uppy direct': dashboard,
 };

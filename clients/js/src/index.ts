@@ -11,9 +11,11 @@
 
 import * as api from './api.js';
 import type { Service } from './http.js';
+import type { Language } from './i18n.js';
 import { parseMarkdownFiles } from './markdown.js';
 import { unfinishedUploads } from './unfinished.js';
 import { type UploadOptions, UploadTask } from './upload.js';
+import { awsS3Options, type UppyLike } from './uppy.js';
 
 export type { Access, FilePage, Grant, SignedLink, StoredFile, Usage } from './api.js';
 export { attachmentType, type AttachmentType } from './attachment.js';
@@ -24,6 +26,7 @@ export type { Service } from './http.js';
 export { markdownLink, type MarkdownFile } from './markdown.js';
 export { explain, Problem } from './problem.js';
 export type { UnfinishedUpload } from './unfinished.js';
+export type { AwsS3Options, S3Request, UppyLike } from './uppy.js';
 export { type Progress, type UploadedFile, type UploadOptions, UploadTask } from './upload.js';
 
 /** All of the service's API, as types, for a client of one's own. */
@@ -48,6 +51,8 @@ export function connect(settings: Service) {
     service,
     /** Uploads a file, or resumes an unfinished upload of it. */
     uploadFile: (file: File, options: UploadOptions = {}) => new UploadTask(service, file, options),
+    /** Options for Uppy's @uppy/aws-s3: `uppy.use(AwsS3, awsS3Options(uppy))`. Errors are shown in this language. */
+    awsS3Options: (uppy: UppyLike, language: Language = 'en') => awsS3Options(service, uppy, language),
     /** This browser's uploads that can be resumed; Uppy keeps a list of its own. */
     resumeUploads: (client: 'tus' | 'uppy' = 'tus') => unfinishedUploads(service, client),
     /** The service's files that a Markdown text links to. */

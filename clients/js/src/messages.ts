@@ -141,6 +141,10 @@ export const messages: Record<string, Texts> = {
     en: 'The server can’t be reached. Check the connection and try again.',
     de: 'Der Server ist nicht zu erreichen. Prüfen Sie die Verbindung und versuchen Sie es noch einmal.',
   },
+  store_unreachable: {
+    en: 'The store behind the server can’t be reached from here. Check the connection and try again; if it stays, tell whoever runs it.',
+    de: 'Der Speicher hinter dem Server ist von hier nicht zu erreichen. Prüfen Sie die Verbindung und versuchen Sie es noch einmal; bleibt es dabei, sagen Sie es dem Betreiber.',
+  },
   signed_out: {
     en: 'Without a token nothing can be shown. Reload the page to enter one.',
     de: 'Ohne Token kann nichts gezeigt werden. Laden Sie die Seite neu, um eines einzugeben.',

@@ -692,6 +692,18 @@ export interface components {
              * @description Seconds that a URL is valid.
              */
             url_ttl: number;
+            /**
+             * Format: int64
+             * @description Of every part but the last, in bytes.
+             */
+            part_size: number;
+            /** @description The parts of a file that would have more are longer, by whole MiB, so that it has no more. */
+            max_parts: number;
+            /**
+             * @description With which each part must come: the store keeps others even if they broke off. Otherwise clients may choose.
+             * @enum {string}
+             */
+            checksum?: "crc32";
         };
         DirectCreation: {
             /** @description The file's name. It is cleaned. */

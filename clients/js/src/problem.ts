@@ -33,6 +33,9 @@ export function toProblem(error: unknown): Problem {
     if (response) return inBody(response.getStatus(), response.getBody());
     return error.causingError instanceof Problem ? error.causingError : new Problem(0, 'offline');
   }
+  const { status, body, code } = (error ?? {}) as { status?: unknown; body?: unknown; code?: unknown }; // of @uppy/aws-s3
+  if (error instanceof Error && typeof status === 'number') return inBody(status, String(body));
+  if (error instanceof Error && code === 'NETWORK') return new Problem(0, 'offline');
   if (error instanceof TypeError) return new Problem(0, 'offline'); // fetch: no connection, or refused by CORS
   if (error instanceof Error && error.cause instanceof Error) return toProblem(error.cause); // Uppy's NetworkError
   return new Problem(0, 'unknown', { status: 0, reason: String(error) });
@@ -40,9 +43,9 @@ export function toProblem(error: unknown): Problem {
 
 /** One or two sentences: what happened, and what to do. */
 export function explain(error: unknown, language: Language = 'en'): string {
-  const known = error instanceof Problem || error instanceof DetailedError || error instanceof TypeError;
-  if (!known && error instanceof Error && !(error.cause instanceof Error)) return error.message;
-  const { status, code, values } = toProblem(error);
+  const problem = toProblem(error);
+  if (problem.code === 'unknown' && error instanceof Error && !(error instanceof Problem)) return error.message;
+  const { status, code, values } = problem;
   return explainCode(status, code, values, language);
 }
 

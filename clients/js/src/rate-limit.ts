@@ -22,10 +22,22 @@ export const longestTurn = 600_000; // milliseconds
 const lastTurn = new Map<string, number>();
 
 /** Milliseconds until the turn of an upload that was refused just now, behind those refused before it. */
-export function untilTurn(endpoint: string, response: HttpResponse, now = Date.now()): number {
+export function untilTurn(endpoint: string, response: Pick<HttpResponse, 'getHeader'>, now = Date.now()): number {
   const turn = Math.max(lastTurn.get(endpoint) ?? 0, now) + retryAfter(response.getHeader('Retry-After')) * 1000;
   lastTurn.set(endpoint, turn);
   return turn - now;
 }
 
-export const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+/** Rejects when `signal` is aborted. */
+export const sleep = (milliseconds: number, signal?: AbortSignal): Promise<void> => new Promise((resolve, reject) => {
+  const stop = () => {
+    clearTimeout(timer);
+    reject(signal?.reason);
+  };
+  const timer = setTimeout(() => {
+    signal?.removeEventListener('abort', stop);
+    resolve();
+  }, milliseconds);
+  if (signal?.aborted) stop();
+  else signal?.addEventListener('abort', stop);
+});

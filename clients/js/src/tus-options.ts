@@ -14,6 +14,9 @@ export interface TusOptions extends Pick<UploadOptions, 'removeFingerprintOnSucc
   lastCredentials(): Record<string, string>;
 }
 
+/** Milliseconds, 41 s in total, and reset by every byte of progress: enough for a restart of the server. */
+export const retryDelays = [0, 500, 1000, 2000, 3000, 5000, 5000, 5000, 10000, 10000];
+
 /** `onWait` is called when the rate limit refuses a request, with the milliseconds that the upload waits. */
 export function tusOptions({ base, credentials }: Service, onWait?: (delay: number) => void): TusOptions {
   let last: Record<string, string> = {};
@@ -23,8 +26,7 @@ export function tusOptions({ base, credentials }: Service, onWait?: (delay: numb
     urlStorage: new Claims(),
     lastCredentials: () => last,
 
-    // 41 s in total, and reset by every byte of progress: enough for a restart of the server.
-    retryDelays: [0, 500, 1000, 2000, 3000, 5000, 5000, 5000, 10000, 10000],
+    retryDelays,
 
     // Sending the same file again on purpose creates a second file.
     removeFingerprintOnSuccess: true,

@@ -1,8 +1,8 @@
 /** Uploads that this browser started and did not finish, also before a reload. */
 
 import type { PreviousUpload } from 'tus-js-client';
-import { remove } from './api.js';
 import { Claims } from './claims.js';
+import { discard, isDirect, look } from './direct.js';
 import { call, type Service } from './http.js';
 import { Problem } from './problem.js';
 import { type UploadOptions, UploadTask } from './upload.js';
@@ -36,7 +36,7 @@ async function inspect(service: Service, storage: Claims, kept: PreviousUpload):
   if (await Claims.held(kept)) return null;
   const offset = await offsetOf(service, kept.uploadUrl ?? '').catch(() => null);
   if (offset === null) return null; // no response: the upload may still exist, so its URL is kept
-  if (offset !== 'gone' && offset !== kept.size) return unfinished(service, storage, kept, offset);
+  if (offset !== 'gone' && (offset !== kept.size || isDirect(kept.uploadUrl))) return unfinished(service, storage, kept, offset);
   await storage.removeUpload(kept.urlStorageKey);
   return null;
 }
@@ -51,13 +51,17 @@ function unfinished(service: Service, storage: Claims, kept: PreviousUpload, off
       return new UploadTask(service, file, { ...options, name }, kept);
     },
     async discard() {
-      if (kept.uploadUrl !== null) await remove(service, kept.uploadUrl);
+      if (kept.uploadUrl !== null) await discard(service, kept.uploadUrl);
       await storage.removeUpload(kept.urlStorageKey);
     },
   };
 }
 
 async function offsetOf(service: Service, url: string): Promise<number | 'gone'> {
+  if (isDirect(url)) {
+    const state = await look(service, url);
+    return state?.state !== 'open' ? 'gone' : state.sent.reduce((sum, { size }) => sum + size, 0);
+  }
   try {
     const response = await call(service, url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
     return Number(response.headers.get('Upload-Offset'));

@@ -1,15 +1,19 @@
 /** The upload of one file. */
 
-import { type DetailedError, type PreviousUpload, Upload } from 'tus-js-client';
-import { remove } from './api.js';
+import type { DetailedError, PreviousUpload } from 'tus-js-client';
 import { refusal } from './check.js';
 import { sha256 } from './checksum.js';
 import { renewals, renewed } from './credentials.js';
+import { discard, isDirect, isLarge, offered, smallest } from './direct.js';
+import { DirectSender, StoreUnreachable } from './direct-sender.js';
 import type { Service } from './http.js';
 import { Problem, toProblem } from './problem.js';
+import type { Sender, SenderEvents } from './sender.js';
 import { Speed } from './speed.js';
-import { type TusOptions, tusOptions, worthRetrying } from './tus-options.js';
+import { TusSender } from './tus-sender.js';
 import { verify } from './verify.js';
+
+const sumTries = 30; // a second between them: the service reads a direct upload after it is stored
 
 export interface Progress {
   /** Bytes. */
@@ -25,8 +29,10 @@ export interface Progress {
 export interface UploadOptions {
   /** Instead of the file's own name. */
   name?: string;
-  /** Bytes per request at most; unlimited by default. */
+  /** Bytes per request by tus at most; unlimited by default. */
   chunkSize?: number;
+  /** False: by tus, also where the service takes direct uploads. */
+  direct?: boolean;
   onProgress?(progress: Progress): void;
   /** The upload has a URL, for the first time or again after an interruption. */
   onAddress?(url: string): void;
@@ -51,12 +57,15 @@ export interface UploadedFile {
   verified: boolean;
 }
 
-/** An upload that can be paused. It resumes from the last byte that arrived, after a reload too. */
+/**
+ * An upload that can be paused. It resumes from what has arrived, after a reload too. Where the service takes direct
+ * uploads, the parts of a large file go to its store; all others go to the service by tus.
+ */
 export class UploadTask {
   /** The result of the upload. After a failure, resume() replaces it by a new promise. */
   done: Promise<UploadedFile>;
-  readonly #upload: Upload;
-  readonly #options: TusOptions;
+  #sender: Sender | null = null; // until it is known what the service takes
+  #choosing: Promise<Sender> | null = null;
   readonly #checksum: Promise<string | null>;
   readonly #refusal: Problem | null;
   readonly #cancelled = new AbortController();
@@ -75,8 +84,6 @@ export class UploadTask {
     private readonly previous: PreviousUpload | null = null,
   ) {
     this.done = this.#newResult();
-    this.#options = tusOptions(service, (delay) => this.#retrying(new Problem(429, 'RATE_001'), 1, delay));
-    this.#upload = this.#prepare();
     this.#refusal = refusal({ name: this.name, size: file.size }, service.maxFileSize);
     if (this.#refusal) {
       this.#checksum = Promise.resolve(null);
@@ -84,7 +91,7 @@ export class UploadTask {
       return;
     }
     this.#checksum = sha256(file, this.#cancelled.signal);
-    void this.#start().catch((error: unknown) => this.#fail(error));
+    this.#start();
   }
 
   get name(): string {
@@ -93,14 +100,14 @@ export class UploadTask {
 
   /** The upload's URL once it has one. */
   get url(): string | null {
-    return this.#upload.url;
+    return this.#sender?.url ?? null;
   }
 
   /** Stops sending. The server keeps what has arrived. */
   async pause(): Promise<void> {
     this.#paused = true;
     this.#stopTicker();
-    await this.#upload.abort();
+    await this.#sender?.stop();
   }
 
   /** Continues after a pause or a failure. */
@@ -108,17 +115,21 @@ export class UploadTask {
     if (this.#refusal) return this.done;
     this.#paused = false;
     if (this.#failure) this.done = this.#newResult();
-    this.#upload.start();
+    this.#start();
     return this.done;
   }
 
   /** Cancels the upload and deletes it on the server. `done` rejects with the code "aborted". */
   async abort(): Promise<void> {
     this.#cancelled.abort();
-    await this.#upload.abort();
+    await this.#sender?.stop();
     this.#fail(new Problem(0, 'aborted', { name: this.name }));
-    if (this.#upload.url !== null) await remove(this.service, this.#upload.url);
-    await this.#options.urlStorage.forget(this.#upload.url);
+    await this.#discard();
+  }
+
+  async #discard(): Promise<void> {
+    if (this.url !== null) await discard(this.service, this.url);
+    await this.#sender?.forget();
   }
 
   #newResult(): Promise<UploadedFile> {
@@ -128,37 +139,47 @@ export class UploadTask {
     return done;
   }
 
-  #prepare(): Upload {
-    const { retryDelays } = this.#options;
-    const type = this.file.type || 'application/octet-stream';
-    return new Upload(this.file, {
-      ...this.#options,
-      chunkSize: this.events.chunkSize ?? Infinity,
-      metadata: { filename: this.name, filetype: type },
-      onUploadUrlAvailable: () => this.events.onAddress?.(this.#upload.url ?? ''),
+  #start(): void {
+    this.#choosing ??= this.#choose();
+    this.#choosing.then((sender) => {
+      this.#sender = sender;
+      if (!this.#paused && !this.#cancelled.signal.aborted) sender.start();
+    }).catch((error: unknown) => this.#fail(error));
+  }
+
+  async #choose(): Promise<Sender> {
+    const { service, file, name, previous } = this;
+    if (previous ? isDirect(previous.uploadUrl) : await this.#goesDirect()) return new DirectSender(service, { file, name }, this.#events(), previous);
+    return this.#byTus(previous);
+  }
+
+  async #goesDirect(): Promise<boolean> {
+    const { direct = true } = this.events;
+    if (!direct || this.file.size <= smallest) return false;
+    return isLarge(await offered(this.service).catch(() => null), this.file.size); // no answer: tus tries again
+  }
+
+  #byTus(previous: PreviousUpload | null = null): TusSender {
+    const { service, file, name, events } = this;
+    const sender: TusSender = new TusSender(service, { file, name }, events.chunkSize ?? Infinity, {
+      ...this.#events(),
+      onError: (error) => void this.#onTusError(error as Error, sender),
+    }, previous);
+    return sender;
+  }
+
+  #events(): SenderEvents {
+    return {
+      onUrl: (url) => this.events.onAddress?.(url),
+      onFound: (startedAt) => this.events.onFound?.(startedAt),
       onProgress: (sent, total) => {
         this.#startTicker();
         this.#progress(sent, total);
       },
-      onShouldRetry: (error, attempt) => {
-        if (!worthRetrying(error)) return false;
-        const problem = toProblem(error);
-        if (problem.status !== 429) this.#retrying(problem, attempt + 1, retryDelays[attempt] ?? 0); // told already
-        return true;
-      },
+      onRetry: (problem, attempt, delay) => this.#retrying(problem, attempt, delay),
       onSuccess: () => void this.#compare().then(this.#outcome.resolve, (error: unknown) => this.#fail(error)),
-      onError: (error) => void this.#onError(error),
-    });
-  }
-
-  async #start(): Promise<void> {
-    if (this.previous && !(await this.#options.urlStorage.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
-    const found = this.previous ?? (await this.#upload.findPreviousUploads()).at(-1);
-    if (found) {
-      this.#upload.resumeFromPreviousUpload(found);
-      this.events.onFound?.(found.creationTime);
-    }
-    if (!this.#paused && !this.#cancelled.signal.aborted) this.#upload.start();
+      onError: (error) => void this.#onDirectError(error).catch((reason: unknown) => this.#fail(reason)),
+    };
   }
 
   // A stalled connection reports no progress: without this the last speed would stay on display.
@@ -184,31 +205,39 @@ export class UploadTask {
     this.events.onProgress?.({ sent, total, speed, left: speed ? (total - sent) / speed : null });
   }
 
-  async #onError(error: Error | DetailedError): Promise<void> {
+  async #onTusError(error: Error | DetailedError, sender: TusSender): Promise<void> {
     this.#stopTicker();
     const problem = toProblem(error);
     if (problem.status !== 401 || ++this.#refusals > renewals) return this.#fail(problem);
     try {
-      await renewed(this.service.credentials, this.#options.lastCredentials());
-      if (!this.#paused && !this.#cancelled.signal.aborted) this.#upload.start();
+      await renewed(this.service.credentials, sender.lastCredentials());
+      if (!this.#paused && !this.#cancelled.signal.aborted) sender.start();
     } catch (reason) {
       this.#fail(reason);
     }
   }
 
+  /** By tus every file arrives, wherever the page can reach the service. */
+  async #onDirectError(error: unknown): Promise<void> {
+    if (!(error instanceof StoreUnreachable)) return this.#fail(error);
+    await this.#discard();
+    this.#choosing = Promise.resolve(this.#byTus());
+    this.#start();
+  }
+
   #fail(error: unknown): void {
     this.#stopTicker();
     this.#failure = true;
-    this.#options.urlStorage.release();
+    this.#sender?.release();
     this.#outcome.reject(toProblem(error));
   }
 
   async #compare(): Promise<UploadedFile> {
-    const id = (this.#upload.url ?? '').split('/').pop() ?? '';
+    const id = (this.url ?? '').split('/').pop() ?? '';
     this.#stopTicker();
     this.events.onCheck?.();
     const sum = await this.#checksum;
-    const verified = await verify(this.service, { id, name: this.name }, sum);
+    const verified = await verify(this.service, { id, name: this.name }, sum, isDirect(this.url) ? sumTries : 1);
     return { id, url: `${this.service.base}/${id}`, name: this.name, type: this.file.type, size: this.file.size, sha256: sum, verified };
   }
 }

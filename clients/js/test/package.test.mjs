@@ -50,7 +50,7 @@ test('it is as small as the README says', () => {
   for (const name of ['dist/index.js', 'dist/checksum.worker.js']) {
     const size = Math.ceil(gzipSync(read(name)).length / kB);
     assert.ok(readme.includes(` ${size} kB `), `${name} has ${size} kB, and the README does not say that`);
-    assert.ok(size <= 36, `${name} has ${size} kB`);
+    assert.ok(size <= 40, `${name} has ${size} kB`);
   }
 });
 

@@ -1,0 +1,191 @@
+/** Sends the parts of a file to the service's store. */
+
+import type { PreviousUpload } from 'tus-js-client';
+import { Claims } from './claims.js';
+import { begin, complete, look, note, type SignedPart, type State, sign } from './direct.js';
+import type { Service } from './http.js';
+import { Problem, toProblem } from './problem.js';
+import { putPart } from './put-part.js';
+import { sleep } from './rate-limit.js';
+import type { Named, Sender, SenderEvents } from './sender.js';
+import { retryDelays, worthRetrying } from './tus-options.js';
+
+const parallel = 4; // parts that are sent at the same time
+const batch = 4; // parts whose URLs are asked for at once
+const mostBegun = 3; // a service that loses uploads at once will lose the next one, too
+const mostUnreachable = 3; // tries, while the service answers
+
+/** The page can't send to the store: it is not reachable from here, or has no rules (CORS) that let it. */
+export class StoreUnreachable extends Error {}
+
+export class DirectSender implements Sender {
+  #url: string | null = null;
+  readonly #claims = new Claims();
+  readonly #fingerprint: string;
+  #current: AbortController | null = null; // of the run that goes on
+  #running: Promise<void> = Promise.resolve(); // ends with the last run
+  readonly #sent = new Map<number, number>(); // part -> its bytes that have arrived, or are on the way
+  #arrived = 0; // parts that the store took in this page
+  #begun = 0;
+  #unreachable = 0;
+
+  /** `previous` is the upload to go on with; by default the newest of this file. */
+  constructor(
+    private readonly service: Service,
+    private readonly named: Named,
+    private readonly events: SenderEvents,
+    private readonly previous: PreviousUpload | null = null,
+  ) {
+    const { file } = named;
+    this.#fingerprint = ['tus-br-direct', named.name, file.type, file.size, file.lastModified, service.base].join('-');
+  }
+
+  get url(): string | null {
+    return this.#url;
+  }
+
+  start(): void {
+    if (this.#current && !this.#current.signal.aborted) return;
+    const current = new AbortController();
+    this.#current = current;
+    this.#running = this.#after(this.#running, current);
+  }
+
+  async stop(): Promise<void> {
+    this.#current?.abort();
+    await this.#running;
+  }
+
+  release(): void {
+    this.#claims.release();
+  }
+
+  async forget(): Promise<void> {
+    await this.#claims.forget(this.#url);
+  }
+
+  async #after(before: Promise<void>, current: AbortController): Promise<void> {
+    await before;
+    try {
+      if (!current.signal.aborted) await this.#run(current.signal);
+    } catch (error) {
+      if (!current.signal.aborted) this.events.onError(error);
+    } finally {
+      if (this.#current === current) this.#current = null;
+    }
+  }
+
+  /** Goes on until the file is stored. Every part that arrives gives it all its tries again. */
+  async #run(signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const before = this.#arrived;
+      try {
+        if (await this.#pass(signal)) break;
+        attempt = -1;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (this.#arrived > before) attempt = 0;
+        const problem = toProblem(error);
+        const delay = retryDelays[attempt];
+        if (error instanceof StoreUnreachable || delay === undefined || !worthRetrying(problem)) throw error;
+        this.events.onRetry(problem, attempt + 1, delay);
+        await sleep(delay, signal);
+      }
+    }
+    await this.forget(); // sending the same file again on purpose creates a second file
+    this.events.onSuccess();
+  }
+
+  /** Sends what is missing. False if there is more to do. */
+  async #pass(signal: AbortSignal): Promise<boolean> {
+    this.#url ??= await this.#find();
+    const state = await look(this.service, this.#url);
+    signal.throwIfAborted();
+    if (state === null) { // it has expired, for instance: begin another one
+      await this.forget();
+      this.#url = null;
+      return false;
+    }
+    if (state.state === 'open') await this.#send(this.#missing(state), state, signal);
+    const end = await complete(this.service, this.#url, signal);
+    if ('done' in end) return true;
+    await sleep(end.again * 1000, signal);
+    return false;
+  }
+
+  async #find(): Promise<string> {
+    if (this.previous && this.#begun === 0 && !(await this.#claims.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
+    const found = this.#begun === 0 ? this.previous ?? (await this.#claims.findUploadsByFingerprint(this.#fingerprint))[0] : undefined;
+    if (++this.#begun > mostBegun) throw new Problem(410, 'UPLOAD_014');
+    if (found?.uploadUrl) {
+      this.events.onFound(found.creationTime);
+      this.events.onUrl(found.uploadUrl);
+      return found.uploadUrl;
+    }
+    const url = await begin(this.service, this.named);
+    await note(this.#claims, this.#fingerprint, url, this.named);
+    this.events.onUrl(url);
+    return url;
+  }
+
+  #missing(state: State): number[] {
+    this.#sent.clear();
+    for (const { number, size } of state.sent) this.#sent.set(number, size);
+    this.#tell();
+    return Array.from({ length: state.parts }, (_, i) => i + 1).filter((number) => !this.#sent.has(number));
+  }
+
+  #tell(): void {
+    let sent = 0;
+    for (const bytes of this.#sent.values()) sent += bytes;
+    this.events.onProgress(Math.min(sent, this.named.file.size), this.named.file.size);
+  }
+
+  /** Sends parts, several at the same time. After a failure those on the way are ended in peace. */
+  async #send(missing: number[], state: State, signal: AbortSignal): Promise<void> {
+    const before = this.#arrived;
+    const failures: unknown[] = [];
+    let signed: SignedPart[] = [];
+    const next = async (): Promise<SignedPart | undefined> => {
+      if (failures.length > 0) return undefined;
+      if (signed.length === 0 && missing.length > 0) signed = await sign(this.service, this.#url ?? '', state, this.named.file, missing.splice(0, batch));
+      return signed.shift();
+    };
+    let asking: Promise<unknown> = Promise.resolve();
+    const line = async () => {
+      try {
+        for (;;) {
+          const asked = asking.then(next);
+          asking = asked.catch(() => {});
+          const part = await asked;
+          if (!part) return;
+          await this.#put(part, state.part_size, signal);
+        }
+      } catch (error) {
+        failures.push(error);
+      }
+    };
+    await Promise.all(Array.from({ length: parallel }, line));
+    signal.throwIfAborted();
+    if (failures.length === 0) return;
+    const nothing = this.#arrived === before && state.sent.length === 0;
+    const unanswered = failures.every((one) => one instanceof Problem && one.code === 'store_unreachable');
+    this.#unreachable = nothing && unanswered ? this.#unreachable + 1 : 0;
+    throw this.#unreachable === mostUnreachable ? new StoreUnreachable() : failures[0];
+  }
+
+  async #put(part: SignedPart, size: number, signal: AbortSignal): Promise<void> {
+    const from = (part.number - 1) * size;
+    try {
+      await putPart(part, this.named.file.slice(from, from + part.size), signal, (sent) => {
+        this.#sent.set(part.number, sent);
+        this.#tell();
+      });
+      this.#sent.set(part.number, part.size);
+      this.#arrived++;
+    } catch (error) {
+      this.#sent.delete(part.number);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/** Direct uploads: the requests about them, and what this browser keeps. */
+
+import type { PreviousUpload } from 'tus-js-client';
+import { remove } from './api.js';
+import type { Claims } from './claims.js';
+import { crc32 } from './crc32.js';
+import { call, json, type Service } from './http.js';
+import type { components } from './openapi.js';
+import { Problem } from './problem.js';
+import type { Named } from './sender.js';
+
+type Schemas = components['schemas'];
+export type Offer = Schemas['DirectOffer'];
+export type State = Schemas['DirectState'];
+export type SignedPart = Schemas['SignedBatch']['parts'][number];
+
+const offers = new WeakMap<Service, Promise<Offer | null>>();
+
+/** What the service takes; null if it takes no direct uploads. It is asked once. */
+export function offered(service: Service): Promise<Offer | null> {
+  const known = offers.get(service);
+  if (known !== undefined) return known;
+  const asked = json<Offer>(service, `${service.base}/direct/`).catch((error: unknown) => {
+    if (error instanceof Problem && error.status === 404) return null;
+    offers.delete(service); // there was no answer: the next one asks again
+    throw error;
+  });
+  offers.set(service, asked);
+  return asked;
+}
+
+/** Stores take parts of 5 MiB and more. A smaller file gains nothing, so nobody asks for it. */
+export const smallest = 5 * 1024 * 1024;
+
+/** Whether a file of this size, in bytes, is sent as several parts. */
+export const isLarge = (offer: Offer | null, size: number): boolean => offer !== null && size > offer.part_size;
+
+const MiB = 1024 * 1024;
+
+/** The size of the parts of a file, in bytes. */
+export const partSize = (offer: Offer, size: number): number =>
+  Math.max(offer.part_size, Math.ceil(size / offer.max_parts / MiB) * MiB);
+
+export const directUrl = (service: Service, id: string): string => `${service.base}/direct/${encodeURIComponent(id)}`;
+
+export const isDirect = (url: string | null | undefined): boolean => /\/direct\/[^/]+$/.test(url ?? '');
+
+/** Begins an upload, and returns its URL. */
+export async function begin(service: Service, { file, name }: Named): Promise<string> {
+  const { id } = await json<Schemas['DirectBegun']>(service, `${service.base}/direct/`, 'POST',
+    { name, type: file.type || 'application/octet-stream', size: file.size, checksum: 'crc32' });
+  return directUrl(service, id);
+}
+
+/** What the service knows of an upload; null if it has ended. */
+export async function look(service: Service, url: string): Promise<State | null> {
+  try {
+    return await json<State>(service, url);
+  } catch (error) {
+    if (error instanceof Problem && [403, 404, 410].includes(error.status)) return null;
+    throw error;
+  }
+}
+
+/** URLs for parts. Where the store compares checksums, each is for these bytes of the file only. */
+export async function sign(service: Service, url: string, { checksum, part_size }: State, file: Blob, numbers: number[]): Promise<SignedPart[]> {
+  const wanted: { number: number; crc32?: string }[] = [];
+  for (const number of numbers) {
+    const part = file.slice((number - 1) * part_size, number * part_size);
+    wanted.push(checksum === 'crc32' ? { number, crc32: await crc32(part) } : { number });
+  }
+  const { parts } = await json<Schemas['SignedBatch']>(service, `${url}/parts`, 'POST', { parts: wanted });
+  return parts;
+}
+
+/** Makes a file of the parts. Otherwise the seconds after which to ask again. */
+export async function complete(service: Service, url: string, signal: AbortSignal): Promise<{ done: true } | { again: number }> {
+  const response = await call(service, `${url}/complete`, { method: 'POST', signal });
+  return response.status === 201 ? { done: true } : { again: Number(response.headers.get('Retry-After')) || 1 };
+}
+
+/** Deletes an upload, by whichever protocol, and the file that a direct one has just become. */
+export async function discard(service: Service, url: string): Promise<void> {
+  try {
+    await remove(service, url);
+  } catch (error) {
+    if (!isDirect(url) || !(error instanceof Problem) || error.status !== 409) throw error;
+    await remove(service, `${service.base}/${url.split('/').pop()}`);
+  }
+}
+
+/** Notes an upload in this browser, and claims it for this tab. */
+export async function note(claims: Claims, fingerprint: string, url: string, { file, name }: { file: Pick<File, 'size' | 'type'>; name: string }): Promise<void> {
+  const upload: Omit<PreviousUpload, 'urlStorageKey'> = {
+    size: file.size, metadata: { filename: name, filetype: file.type }, creationTime: new Date().toString(),
+    uploadUrl: url, parallelUploadUrls: null,
+  };
+  await claims.addUpload(fingerprint, upload as PreviousUpload); // the storage chooses the key
+}

@@ -1,0 +1,38 @@
+/** How the bytes of a file get to the service. */
+
+import type { Problem } from './problem.js';
+
+/** What has arrived stays when a sender is stopped, and it goes on from there, after a reload too. */
+export interface Sender {
+  /** The upload's URL once it has one. */
+  readonly url: string | null;
+  /** Sends what has not arrived. */
+  start(): void;
+  /** Stops sending. */
+  stop(): Promise<void>;
+  /** Lets other tabs go on with the upload. */
+  release(): void;
+  /** Removes the upload from this browser's list of unfinished ones. */
+  forget(): Promise<void>;
+}
+
+export interface SenderEvents {
+  /** The upload has a URL, for the first time or again after an interruption. */
+  onUrl(url: string): void;
+  /** An unfinished upload of the file was found, started at that time, and is resumed. */
+  onFound(startedAt: string): void;
+  /** In bytes. */
+  onProgress(sent: number, total: number): void;
+  /** The request failed, and is retried after `delay` milliseconds. */
+  onRetry(problem: Problem, attempt: number, delay: number): void;
+  /** The file is stored. */
+  onSuccess(): void;
+  /** The sender gives up. start() tries again. */
+  onError(error: unknown): void;
+}
+
+/** The file to send, and the name under which it is stored. */
+export interface Named {
+  file: File;
+  name: string;
+}

@@ -1,0 +1,80 @@
+/** Sends a file by tus. */
+
+import { type PreviousUpload, Upload } from 'tus-js-client';
+import type { Service } from './http.js';
+import { Problem, toProblem } from './problem.js';
+import type { Named, Sender, SenderEvents } from './sender.js';
+import { type TusOptions, tusOptions, worthRetrying } from './tus-options.js';
+
+export class TusSender implements Sender {
+  readonly #upload: Upload;
+  readonly #options: TusOptions;
+  #ready: Promise<void> | null = null; // an unfinished upload of the file was looked for
+  #turn = 0; // of start() and stop(): only the last one counts
+
+  /** `previous` is the upload to go on with; by default the newest of this file. */
+  constructor(
+    service: Service,
+    { file, name }: Named,
+    chunkSize: number,
+    private readonly events: SenderEvents,
+    private readonly previous: PreviousUpload | null = null,
+  ) {
+    this.#options = tusOptions(service, (delay) => events.onRetry(new Problem(429, 'RATE_001'), 1, delay));
+    const { retryDelays } = this.#options;
+    this.#upload = new Upload(file, {
+      ...this.#options,
+      chunkSize,
+      metadata: { filename: name, filetype: file.type || 'application/octet-stream' },
+      onUploadUrlAvailable: () => events.onUrl(this.#upload.url ?? ''),
+      onProgress: (sent, total) => events.onProgress(sent, total),
+      onShouldRetry: (error, attempt) => {
+        if (!worthRetrying(error)) return false;
+        const problem = toProblem(error);
+        if (problem.status !== 429) events.onRetry(problem, attempt + 1, retryDelays[attempt] ?? 0); // told already
+        return true;
+      },
+      onSuccess: () => events.onSuccess(),
+      onError: (error) => events.onError(error),
+    });
+  }
+
+  get url(): string | null {
+    return this.#upload.url;
+  }
+
+  /** The credentials of the last request, which the service may have refused. */
+  lastCredentials(): Record<string, string> {
+    return this.#options.lastCredentials();
+  }
+
+  start(): void {
+    const turn = ++this.#turn;
+    this.#ready ??= this.#look();
+    this.#ready.then(() => turn === this.#turn && this.#upload.start()).catch((error: unknown) => {
+      this.#ready = null;
+      this.events.onError(error);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#turn++;
+    await this.#upload.abort();
+  }
+
+  release(): void {
+    this.#options.urlStorage.release();
+  }
+
+  forget(): Promise<void> {
+    return this.#options.urlStorage.forget(this.#upload.url);
+  }
+
+  async #look(): Promise<void> {
+    if (this.previous && !(await this.#options.urlStorage.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
+    const found = this.previous ?? (await this.#upload.findPreviousUploads()).at(-1);
+    if (!found) return;
+    this.#upload.resumeFromPreviousUpload(found);
+    this.events.onFound(found.creationTime);
+  }
+}
