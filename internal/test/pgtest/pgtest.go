@@ -10,10 +10,7 @@ package pgtest
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -124,17 +121,30 @@ func (s *Server) close() {
 	s.folder.Remove()
 }
 
+// newServer prepares a server that has no data yet.
+func newServer(bin binaries) (*Server, error) {
+	folder, err := testproc.NewFolderIn(inMemory(), "holdfast-pg")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Host: "127.0.0.1", User: "holdfast", bin: bin, folder: folder, data: filepath.Join(folder.Path, "data")}
+	if err := s.own(folder.Path); err != nil {
+		folder.Remove()
+		return nil, err
+	}
+	return s, nil
+}
+
 func start() (*Server, error) {
 	bin, err := find()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Host: "127.0.0.1", User: "holdfast", Password: rand.Text(), bin: bin}
-	if s.folder, err = testproc.NewFolderIn(inMemory(), "holdfast-pg"); err != nil {
+	s, err := newServer(bin)
+	if err != nil {
 		return nil, err
 	}
-	s.data = filepath.Join(s.folder.Path, "data")
-	if err = s.initialise(); err == nil {
+	if err = s.copyInitialised(); err == nil {
 		// A free port may be taken a moment later, so one failure proves little.
 		for range 5 {
 			if s.Port, err = testproc.FreePort(); err != nil {
@@ -147,29 +157,6 @@ func start() (*Server, error) {
 	}
 	s.folder.Remove()
 	return nil, err
-}
-
-// initialise creates the data folder, with a password: if every connection on loopback were trusted, tests would
-// not notice a missing password.
-func (s *Server) initialise() error {
-	password := filepath.Join(s.folder.Path, "password")
-	if err := os.WriteFile(password, []byte(s.Password+"\n"), 0o600); err != nil {
-		return err
-	}
-	if as := s.bin.as; as != nil {
-		for _, path := range []string{s.folder.Path, password} {
-			if err := os.Chown(path, int(as.Uid), int(as.Gid)); err != nil {
-				return err
-			}
-		}
-	}
-	err := s.run("initdb", "--pgdata="+s.data, "--username="+s.User, "--pwfile="+password,
-		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	if errors.Is(err, fs.ErrPermission) && s.bin.as != nil {
-		return fmt.Errorf("PostgreSQL's user may not enter %s: set TMPDIR to a folder open to all, such as /tmp: %w",
-			s.folder.Path, err)
-	}
-	return err
 }
 
 // launch starts the server on s.Port and waits until it answers.
