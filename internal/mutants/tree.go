@@ -9,22 +9,42 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"holdfast/internal/filelock"
 )
 
 // tree is a copy of the project's working tree, committed or not.
 type tree struct {
-	dir   string
-	flags string // GOFLAGS
+	dir    string
+	unlock func()
 }
 
-// shareCompiled returns GOFLAGS with which Go compiles our packages once for all trees and runs: without the paths of
-// their folders, which differ.
-func shareCompiled(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOFLAGS").Output()
+// newTree returns an empty tree. Its folder is one that earlier runs had, too: Go compiles our packages again where
+// their folder is another one.
+func newTree() (*tree, error) {
+	caches, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("go env GOFLAGS: %w", err)
+		return nil, fmt.Errorf("find a folder for a copy of the project: %w", err)
 	}
-	return strings.TrimSpace(strings.TrimSpace(string(out)) + " -trimpath"), nil
+	if err := os.MkdirAll(caches, 0o755); err != nil {
+		return nil, err
+	}
+	for i := 1; ; i++ {
+		dir := filepath.Join(caches, fmt.Sprintf("holdfast-mutants-%d", i))
+		unlock, err := filelock.Try(dir + ".lock")
+		if errors.Is(err, filelock.ErrHeld) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		t := &tree{dir, unlock}
+		if err := os.RemoveAll(dir); err != nil { // of a run that was killed
+			unlock()
+			return nil, err
+		}
+		return t, nil
+	}
 }
 
 // copyTree copies the files that git tracks or would track, with their times, which Go's cache uses. The pages' npm
@@ -36,24 +56,19 @@ func copyTree(ctx context.Context, root string) (*tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the project's files: %w", err)
 	}
-	flags, err := shareCompiled(ctx)
+	t, err := newTree()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "holdfast-mutants-")
-	if err != nil {
-		return nil, err
-	}
-	t := &tree{dir, flags}
 	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
-		err := copyFile(filepath.Join(root, name), filepath.Join(dir, name))
+		err := copyFile(filepath.Join(root, name), filepath.Join(t.dir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a deleted file that git still tracks
 			t.remove()
 			return nil, fmt.Errorf("copy %s: %w", name, err)
 		}
 	}
 	for _, modules := range []string{"clients/js/node_modules", "web-example/node_modules"} {
-		if err := linkEntries(filepath.Join(root, modules), filepath.Join(dir, modules)); err != nil {
+		if err := linkEntries(filepath.Join(root, modules), filepath.Join(t.dir, modules)); err != nil {
 			t.remove()
 			return nil, err
 		}
@@ -104,7 +119,10 @@ func copyFile(from, to string) error {
 	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
-func (t *tree) remove() { _ = os.RemoveAll(t.dir) }
+func (t *tree) remove() {
+	_ = os.RemoveAll(t.dir)
+	t.unlock()
+}
 
 // apply applies a patch, or with -R reverts it.
 func (t *tree) apply(patch string, args ...string) error { return gitApply(t.dir, patch, args...) }

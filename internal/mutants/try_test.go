@@ -118,3 +118,30 @@ func TestScene(t *testing.T) {
 		}
 	}
 }
+
+// Runs at the same time have folders of their own, and later ones have the same again.
+func TestFoldersOfTrees(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir()) // of macOS
+	one, err := newTree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := newTree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.remove()
+	if one.dir == other.dir {
+		t.Errorf("both have %s", one.dir)
+	}
+	one.remove()
+	again, err := newTree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.remove()
+	if again.dir != one.dir {
+		t.Errorf("%s was free, and a tree got %s", one.dir, again.dir)
+	}
+}
