@@ -107,6 +107,7 @@ test-fresh:
 # Compares with stock tusd, a direct PUT into the same store, and nginx: takes some minutes and a RAM disk. It is
 # a Go module of its own, so that its dependencies stay out of the service.
 #   make bench BENCH="-rounds 5 -only stream,head"
+#   make bench BENCH=-others   also @tus/server (Node) and a service in Python
 bench:
 	@scripts/tools.sh go
 	cd bench && go run . $(BENCH)

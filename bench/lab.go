@@ -21,6 +21,7 @@ type lab struct {
 	ram                       *proc.Folder
 	versitygw, tusd, holdfast server.Program
 	nginx, permission         server.Program // only if a row includes nginx
+	node, python              server.Program // only if a row includes them
 	gateway                   *server.Gateway
 	load                      load
 	casts                     int
@@ -49,6 +50,16 @@ func openLab(ctx context.Context, o options, chosen []row, log io.Writer) (_ *la
 			return nil, err
 		}
 		if l.permission, err = server.Permission(ctx, l.ram.Path); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(allPeers(chosen), report.Node) {
+		if l.node, err = server.Node(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(allPeers(chosen), report.Python) {
+		if l.python, err = server.Python(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -116,6 +127,10 @@ func (l *lab) start(ctx context.Context, holdfast server.Program, endpoint strin
 			p.server, err = server.StartTusd(ctx, l.tusd, at, dir)
 		case report.Nginx:
 			p.server, err = server.StartNginx(ctx, l.nginx, l.permission, at, dir)
+		case report.Node:
+			p.server, err = server.StartNode(ctx, l.node, at, dir)
+		case report.Python:
+			p.server, err = server.StartPython(ctx, l.python, at, dir)
 		case report.Direct:
 			p.store, p.bucket = store.New(at), "direct"
 			err = c.store.CreateBucket(ctx, p.bucket)

@@ -3,6 +3,7 @@
 // of them run on this machine, on loopback, over one versitygw whose folder is on a RAM disk, in turn and in one run.
 //
 //	cd bench && go run . [-rounds 3] [-only stream,head] [-short] [-json FILE] [-plot FILE.svg]
+//	cd bench && go run . -others    also @tus/server (Node) and a service in Python, which it installs the first time
 //	cd bench && go run . -docs       the same, and writes the numbers into the documents
 //	cd bench && go run . -redraw     writes the documents again, from the numbers that they contain
 //
@@ -50,6 +51,7 @@ type options struct {
 	rounds     int
 	only       string
 	short      bool
+	others     bool
 	json, plot string
 	docs       bool
 	redraw     bool
@@ -73,6 +75,8 @@ func parse(args []string, stderr io.Writer) (o options, chosen []row, err error)
 	f.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
 	f.StringVar(&o.only, "only", "", "only these `rows`, by comma: "+strings.Join(names(rows), ", "))
 	f.BoolVar(&o.short, "short", false, "a tenth of the sizes and one round: to see whether all works")
+	f.BoolVar(&o.others, "others", false, "also measure @tus/server (needs Node) and a service in Python (FastAPI with "+
+		"aioboto3), which are installed into the cache folder the first time")
 	f.StringVar(&o.json, "json", "", "write everything to this `file`")
 	f.StringVar(&o.plot, "plot", "", "draw the ratios into this SVG `file`")
 	f.BoolVar(&o.docs, "docs", false, "put the numbers into the documents: docs/bench, docs/BENCHMARKS.md, README.md")
@@ -94,7 +98,9 @@ func parse(args []string, stderr io.Writer) (o options, chosen []row, err error)
 	if o.docs && (o.short || o.only != "") {
 		return o, nil, errors.New("-docs is for whole runs: neither -short nor -only go with it")
 	}
-	chosen, err = choose(o.only)
+	if chosen, err = choose(o.only); o.others {
+		chosen = withOthers(chosen)
+	}
 	return o, chosen, err
 }
 

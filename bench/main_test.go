@@ -2,7 +2,9 @@ package main
 
 import (
 	"io"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,5 +80,38 @@ func TestParse(t *testing.T) {
 		if _, _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%q was taken", args)
 		}
+	}
+}
+
+// With -others two more peers take part, and their packages are pinned: a run can be repeated.
+func TestOthers(t *testing.T) {
+	_, chosen, err := parse([]string{"-others", "-only", "stream,patch1,ranges"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]string{{report.Node, report.Python}, {report.Node}, {report.Python}} {
+		for _, name := range []string{report.Node, report.Python} {
+			if slices.Contains(chosen[i].peers, name) != slices.Contains(want, name) {
+				t.Errorf("%s: %v", chosen[i].name, chosen[i].peers)
+			}
+		}
+	}
+	for _, r := range rows {
+		if slices.Contains(r.peers, report.Node) || slices.Contains(r.peers, report.Python) {
+			t.Errorf("%s: they take part without -others", r.name)
+		}
+	}
+	text, err := os.ReadFile("peers/python/requirements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "==") {
+			t.Errorf("not pinned: %s", line)
+		}
+	}
+	text, err = os.ReadFile("peers/node/package.json")
+	if err != nil || strings.ContainsAny(string(text), "^~*") {
+		t.Errorf("not pinned: %s %v", text, err)
 	}
 }

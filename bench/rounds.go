@@ -38,6 +38,14 @@ func (l *lab) begin(o options, chosen []row) *report.Report {
 			"and is none of the server's; Holdfast looks its token up itself. nginx gets the object's address signed "+
 			"beforehand, and its RSS is the sum of its processes")
 	}
+	if slices.Contains(allPeers(chosen), report.Node) {
+		r.Versions[report.Node] = l.node.Version
+	}
+	if slices.Contains(allPeers(chosen), report.Python) {
+		r.Versions[report.Python] = l.python.Version
+		r.Notes = append(r.Notes, "FastAPI is a small service with aioboto3 that was written for this benchmark: it checks "+
+			"nothing and remembers nothing. It and @tus/server run in one process")
+	}
 	for _, row := range chosen {
 		add := &report.Row{Name: row.name, Title: row.title(l.load), Unit: row.unit,
 			Operation: row.operation(l.load.counted())}

@@ -19,6 +19,8 @@ const (
 	Tusd     = "tusd"
 	Direct   = "direct" // the SDK, directly with the store
 	Nginx    = "nginx"  // in front of the store, with a permission service; it has no uploads
+	Node     = "@tus/server"
+	Python   = "FastAPI" // a small service with aioboto3, written for the benchmark
 )
 
 // Unit is the unit of a row's speed.

@@ -75,53 +75,62 @@ func commit(ctx context.Context, dir string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// tool builds a command of a module in the version that a mod file here pins, and keeps it in the user's cache folder,
-// since it takes a minute or two.
+// tool builds a command of a module in the version that a mod file here pins.
 func tool(ctx context.Context, module, command, modfile string) (Program, error) {
 	name := filepath.Base(command)
-	fail := func(err error) (Program, error) { return Program{}, fmt.Errorf("build %s: %w", name, err) }
-	key, err := fingerprint(modfile)
-	if err != nil {
-		return fail(err)
+	key, err := fingerprint(modfile, strings.TrimSuffix(modfile, ".mod")+".sum")
+	var path string
+	if err == nil {
+		path, err = cached(name+"-"+key, func(half string) error {
+			return compile(ctx, ".", "build", "-modfile", modfile, "-o", half, command)
+		})
 	}
+	if err != nil {
+		return Program{}, fmt.Errorf("build %s: %w", name, err)
+	}
+	return inspect(path, module, "")
+}
+
+// cached returns the path of something in the user's cache folder. What is not there is made, since that takes a
+// minute or two.
+func cached(name string, build func(path string) error) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return fail(err)
+		return "", err
 	}
 	folder := filepath.Join(cache, "holdfast-bench")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fail(err)
+		return "", err
 	}
 	// If two benchmarks run at once, one builds and the other waits. The kernel releases the lock of a process that
 	// dies.
 	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return fail(err)
+		return "", err
 	}
 	defer lock.Close()
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return fail(err)
+		return "", err
 	}
-	path := filepath.Join(folder, name+"-"+key)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(os.Stderr, "building %s: this takes a minute or two, the first time\n", name)
-		// Renamed only when it is complete: a build that is killed leaves no incomplete program.
-		half := path + ".half"
-		if err := compile(ctx, ".", "build", "-modfile", modfile, "-o", half, command); err != nil {
-			return fail(err)
-		}
-		if err := os.Rename(half, path); err != nil {
-			return fail(err)
-		}
+	path := filepath.Join(folder, name)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return path, err
 	}
-	return inspect(path, module, "")
+	fmt.Fprintf(os.Stderr, "making %s: this takes a minute or two, the first time\n", name)
+	// Renamed only when it is complete: a build that is killed leaves nothing incomplete.
+	half := path + ".half"
+	err = errors.Join(os.RemoveAll(half), build(half))
+	if err == nil {
+		err = os.Rename(half, path)
+	}
+	return path, err
 }
 
-// fingerprint returns a hash of everything that may change the program.
-func fingerprint(modfile string) (string, error) {
+// fingerprint returns a hash of everything that may change what is built: the compiler, and these files.
+func fingerprint(files ...string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.Version(), noCgo)
-	for _, name := range []string{modfile, strings.TrimSuffix(modfile, ".mod") + ".sum"} {
+	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("%s is not here: run the benchmark in its own folder", name)

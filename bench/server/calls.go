@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Calls is a proxy in front of an S3 store that counts the calls to it. It takes time, so timed rows run without it.
@@ -38,7 +39,8 @@ func CountCalls(endpoint string) (*Calls, error) {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host
 		},
-		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
+		// Python's client asks before it sends a body.
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true, ExpectContinueTimeout: time.Second},
 		ErrorLog:  log.New(io.Discard, "", 0), // a server that stops cuts its connections
 	}
 	c.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
