@@ -36,7 +36,11 @@ func (args *reconcileCommand) Run(p *program) (err error) {
 	if args.Account < 0 || args.Jobs < 1 {
 		return wrongArguments("--account and --jobs must be positive numbers")
 	}
-	parts, err := service.OpenBeside(ctx, c, p.log(c))
+	open := service.OpenToRead
+	if args.Fix || args.DeleteUnknown {
+		open = service.OpenBeside
+	}
+	parts, err := open(ctx, c, p.log(c))
 	if err != nil {
 		return err
 	}

@@ -54,12 +54,16 @@ func (p *Dependencies) openEmbedded(ctx context.Context, c config.Config, accept
 		return err
 	}
 	embedded, err := disk.Open(ctx, c.DataDir, disk.Options{NoFlush: !c.EmbeddedSync, Reserve: p.Disk,
-		Database: &disk.Database{Identity: identity, Used: used}, Accept: accept, Largest: upload.PartSize(c.MaxFileSize)})
+		Database: &disk.Database{Identity: identity, Used: used}, Accept: accept, Largest: upload.PartSize(c.MaxFileSize),
+		ReadOnly: p.shares})
 	if err != nil {
 		return err
 	}
 	p.Objects = embedded
 	p.closers = append(p.closers, embedded.Close)
+	if p.shares {
+		return nil
+	}
 	return p.Rows.NoteStore(ctx, embedded.Identity())
 }
 

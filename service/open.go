@@ -14,6 +14,7 @@ import (
 	"holdfast/db"
 	"holdfast/edge"
 	"holdfast/file"
+	"holdfast/internal/filelock"
 	"holdfast/storage"
 	"holdfast/storage/disk"
 	"holdfast/storage/s3"
@@ -38,6 +39,9 @@ type Dependencies struct {
 	redis   *auth.Redis   // nil: none
 	log     *slog.Logger
 	closers []func() error
+
+	mayShare bool // the embedded store is only read, if another process uses it
+	shares   bool // another process uses the embedded store
 }
 
 // open opens the database and the store, and waits for those that can't be reached yet.
@@ -84,25 +88,37 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependenci
 	return p, p.openStore(ctx, c, log)
 }
 
-// OpenBeside opens the dependencies for a command that runs beside the service. Only one process can open the embedded
+// OpenBeside opens the dependencies for a command that runs beside the service. Only one process can change the embedded
 // store: with it, the service has to be stopped.
-func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependencies, err error) {
-	p := &Dependencies{}
-	defer func() {
-		if err != nil {
-			p.Close()
-		}
-	}()
-	if err := p.openData(ctx, c); err != nil {
+func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (*Dependencies, error) {
+	return openBeside(ctx, c, log, &Dependencies{})
+}
+
+// OpenToRead is OpenBeside for a command that changes nothing in the store. The service may run, whatever its store is.
+func OpenToRead(ctx context.Context, c config.Config, log *slog.Logger) (*Dependencies, error) {
+	return openBeside(ctx, c, log, &Dependencies{mayShare: true})
+}
+
+func openBeside(ctx context.Context, c config.Config, log *slog.Logger, p *Dependencies) (*Dependencies, error) {
+	err := p.openData(ctx, c)
+	if err == nil {
+		err = p.openStore(ctx, c, log)
+	}
+	if err != nil {
+		p.Close()
 		return nil, err
 	}
-	return p, p.openStore(ctx, c, log)
+	return p, nil
 }
 
 // openData locks the data folder, if it has the store, and opens the database.
 func (p *Dependencies) openData(ctx context.Context, c config.Config) (err error) {
 	if c.Storage.Type == config.Embedded {
-		if err := p.lockData(c.DataDir); err != nil {
+		err := p.lockData(c.DataDir)
+		if p.shares = p.mayShare && errors.Is(err, filelock.ErrHeld); p.shares {
+			err = nil
+		}
+		if err != nil {
 			return fmt.Errorf("the embedded store in %s can be opened by one process: stop the service for this "+
 				"command: %w", c.DataDir, err)
 		}

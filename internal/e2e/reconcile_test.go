@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 )
 
 // sql runs a statement in the database, without the service.
@@ -85,19 +88,54 @@ func (s *server) reconcile(t *testing.T, args ...string) (found map[string]strin
 	return nil, false
 }
 
-// The embedded store is one process's: beside the service the command says so, and after it
-// everything is in order.
+// comeAndGo makes and deletes files of one and of several parts until stop is closed.
+func (s *server) comeAndGo(stop <-chan struct{}) error {
+	large := random(6 * mebi)
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		content := large[:1+i%2*(len(large)-1)]
+		a, err := s.ask("POST", "/files/tus/", content, octets, "Upload-Length: "+strconv.Itoa(len(content)))
+		if err != nil || a.status != 201 {
+			return fmt.Errorf("upload: %v, %w", a, err)
+		}
+		if a, err = s.ask("DELETE", "/files/"+path.Base(a.header.Get("Location")), nil); err != nil || a.status != 204 {
+			return fmt.Errorf("delete: %v, %w", a, err)
+		}
+	}
+}
+
+// reconcile reads the embedded store beside the service, in which files come and go. What changes the store wants the
+// service stopped.
 func TestReconcileEmbedded(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	content := random(9 * mebi)
 	url, _ := s.upload(t, content)
 	small, _ := s.upload(t, []byte("a small file"))
-	cmd := s.command("reconcile")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "stop the service") {
-		t.Errorf("beside the service: %v %s", err, out)
+	for _, flag := range []string{"--fix", "--delete-unknown"} {
+		out, err := s.command("reconcile", flag).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "stop the service") {
+			t.Errorf("%s beside the service: %v %s", flag, err, out)
+		}
 	}
+	stop, load := make(chan struct{}), new(errgroup.Group)
+	for range 4 {
+		load.Go(func() error { return s.comeAndGo(stop) })
+	}
+	for range 3 {
+		if found, clean := s.reconcile(t, "--deep"); !clean {
+			t.Errorf("beside the service: %v", found)
+		}
+	}
+	close(stop)
+	if err := load.Wait(); err != nil {
+		t.Error(err)
+	}
+	s.holds(t, url, content)
 	s.stop()
 	if out := s.run("reconcile", "--deep"); !strings.HasPrefix(out,
 		"2 records and 2 objects (9437196 bytes) were compared: 0 findings") {

@@ -78,7 +78,7 @@ func TestStartWithoutTheStore(t *testing.T) {
 	if status, log := s.ends(); status != 1 || !strings.Contains(log, "holdfast store accept") {
 		t.Errorf("without the store: status %d\n%s", status, log)
 	}
-	if out, err := s.command("reconcile").CombinedOutput(); err == nil || !strings.Contains(string(out), "store accept") {
+	if out, err := s.command("reconcile", "--fix").CombinedOutput(); err == nil || !strings.Contains(string(out), "store accept") {
 		t.Errorf("reconcile without the store: %v %s", err, out)
 	}
 	if _, err := os.Lstat(store); err == nil {
@@ -113,7 +113,7 @@ func TestLockFileIsRemoved(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "in use by another process") {
 		t.Errorf("a second process: %v %s", err, out)
 	}
-	if out, err := s.command("reconcile").CombinedOutput(); err == nil || !strings.Contains(string(out),
+	if out, err := s.command("reconcile", "--fix").CombinedOutput(); err == nil || !strings.Contains(string(out),
 		"stop the service") {
 		t.Errorf("reconcile: %v %s", err, out)
 	}

@@ -48,7 +48,7 @@ import (
 	"holdfast/storage"
 )
 
-// Store keeps objects as files of a folder that only this process uses.
+// Store keeps objects as files of a folder that only this process changes.
 type Store struct {
 	*storage.Calls
 	fs       fileSystem
@@ -59,6 +59,7 @@ type Store struct {
 	holding  holding
 	identity string
 	largest  int64
+	readOnly bool
 	flusher  *flusher // nil: nothing is flushed
 	unnamed  sync.Map // paths of files in tmp that could not be removed
 	folders  sync.Map // paths of folders that exist and whose names were flushed
@@ -89,13 +90,16 @@ type Options struct {
 	Largest int64
 	// Accept takes the store that is there, or none, for the database's.
 	Accept bool
+	// ReadOnly opens the store beside the process that uses it: nothing is written, and nothing is removed that a crash
+	// has left. Calls that write fail with file.ErrStorageWrite.
+	ReadOnly bool
 }
 
 // completionPatience is the longest that Complete waits for a backup.
 const completionPatience = 30 * time.Second
 
-// Open opens the store below dataDir, which no other process may use. It removes what a crash has left, and takes over
-// uploads that version 0.1 has begun.
+// Open opens the store below dataDir, which no other process may change, unless it is opened to be read only. It removes
+// what a crash has left, and takes over uploads that version 0.1 has begun.
 func Open(ctx context.Context, dataDir string, o Options) (*Store, error) {
 	return open(ctx, osFiles{}, dataDir, o)
 }
@@ -104,13 +108,16 @@ func open(ctx context.Context, files fileSystem, dataDir string, o Options) (*St
 	s := &Store{
 		Calls: storage.NewCalls("disk", reasonOf), fs: files, dataDir: dataDir, root: rootOf(dataDir),
 		old: legacy{files, dataDir}, room: o.Reserve, holding: holding{dataDir, completionPatience},
-		largest: o.Largest,
+		largest: o.Largest, readOnly: o.ReadOnly,
 	}
 	if !o.NoFlush {
 		s.flusher = &flusher{flush: files.Sync}
 	}
 	if err := s.identify(o); err != nil {
 		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	if s.readOnly {
+		return s, s.present()
 	}
 	if err := s.recover(ctx); err != nil {
 		return nil, fmt.Errorf("embedded store: %w", err)
@@ -169,6 +176,9 @@ func (s *Store) recover(ctx context.Context) error {
 func (s *Store) call(ctx context.Context, operation, doing string, kind error, do func(context.Context) error) error {
 	ctx, end := s.Begin(ctx, operation)
 	err := ctx.Err()
+	if s.readOnly && errors.Is(kind, file.ErrStorageWrite) {
+		err = errReadOnly
+	}
 	if err == nil {
 		err = s.confirm(operation, kind, do(ctx))
 	}
@@ -178,6 +188,9 @@ func (s *Store) call(ctx context.Context, operation, doing string, kind error, d
 	end(err)
 	return err
 }
+
+// errReadOnly is the error of writing calls where Options.ReadOnly is set.
+var errReadOnly = errors.New("the store was opened to be read only")
 
 // confirm checks what a call says that something is missing, or has removed or listed nothing: that is so only if the
 // folder of the store is there. What was read shows that it is.
