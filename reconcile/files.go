@@ -93,13 +93,18 @@ func (c *Checker) checkRecordAlone(ctx context.Context, r file.Record, d *reader
 	if !errors.Is(err, file.ErrObjectMissing) {
 		return err
 	}
-	if _, err := c.Rows.File(ctx, r.ID); gone(err) {
-		return nil // deleted since
+	return c.resolveFile(ctx, Finding{Kind: MissingObject, Account: r.AccountID, ID: r.ID, At: c.Layout.Of(r),
+		Detail: fmt.Sprintf("%s of %d bytes, recorded %s", r.Name, r.Size, r.CreatedAt.Format(time.DateOnly))})
+}
+
+// resolveFile is resolve for what was found about a recorded file, unless the file was deleted since.
+func (c *Checker) resolveFile(ctx context.Context, f Finding) error {
+	if _, err := c.Rows.File(ctx, f.ID); gone(err) {
+		return nil
 	} else if err != nil {
 		return err
 	}
-	return c.resolve(ctx, Finding{Kind: MissingObject, Account: r.AccountID, ID: r.ID, At: c.Layout.Of(r),
-		Detail: fmt.Sprintf("%s of %d bytes, recorded %s", r.Name, r.Size, r.CreatedAt.Format(time.DateOnly))})
+	return c.resolve(ctx, f)
 }
 
 // checkObjectAlone looks for the row of an object that no record of its account names.
@@ -161,7 +166,7 @@ func (c *Checker) checkPair(ctx context.Context, r file.Record, o storage.Object
 		return d.copied(r, o.ETag, f)
 	}
 	if f.Kind != "" && !foreign {
-		return c.resolve(ctx, f) // not the recorded bytes
+		return c.resolveFile(ctx, f) // not the recorded bytes
 	}
 	if foreign {
 		r.Size, r.ETag, r.Location = o.Size, o.ETag, f.At
@@ -211,10 +216,10 @@ func (d *reader) read(r file.Record, f Finding) error {
 			return err
 		case err != nil:
 			f.Kind, f.Detail = Unreadable, err.Error()
-			return d.resolve(d.ctx, f)
+			return d.resolveFile(d.ctx, f)
 		case r.SHA256 != nil && !bytes.Equal(sum, r.SHA256):
 			f.Kind, f.Detail = WrongContent, fmt.Sprintf("recorded with the SHA-256 %x, the object has %x", r.SHA256, sum)
-			return d.resolve(d.ctx, f)
+			return d.resolveFile(d.ctx, f)
 		case f.Kind == Unhealed:
 			r.SHA256 = sum
 			return d.heal(d.ctx, f, r)
@@ -245,7 +250,7 @@ func (d *reader) copied(r file.Record, tag string, f Finding) error {
 				return err
 			}
 		}
-		return d.resolve(d.ctx, f)
+		return d.resolveFile(d.ctx, f)
 	})
 	return d.ctx.Err()
 }

@@ -117,7 +117,7 @@ func open(ctx context.Context, files fileSystem, dataDir string, o Options) (*St
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
 	if s.readOnly {
-		return s, s.present()
+		return s, s.checkIdentity()
 	}
 	if err := s.recover(ctx); err != nil {
 		return nil, fmt.Errorf("embedded store: %w", err)
