@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -51,14 +52,20 @@ func (t *Template) Open(ctx context.Context, now func() time.Time) (*DB, error) 
 
 func connectMemory(now func() time.Time) (*DB, error) {
 	const clock = "holdfast_now"
-	lite := &sqlite.Driver{} // of its own: functions of the registered one are the whole process's
-	err := lite.RegisterScalarFunction(clock, 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
-		return now().UnixMilli(), nil
+	// functions of the registered driver are everybody's
+	m := memory{&sqlite.Driver{}, &atomic.Pointer[func() time.Time]{}}
+	m.now.Store(&now)
+	err := m.lite.RegisterScalarFunction(clock, 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		now := m.now.Load()
+		if now == nil {
+			return nil, sql.ErrConnDone
+		}
+		return (*now)().UnixMilli(), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open database in memory: %w", err)
 	}
-	conn := sql.OpenDB(memory{lite})
+	conn := sql.OpenDB(m)
 	conn.SetMaxOpenConns(1) // the database ends with its connection
 	c := &calls{metrics: newMetrics()}
 	shared := &pool{DB: conn, calls: c, prepare: true}
@@ -77,10 +84,19 @@ func (d *DB) raw(ctx context.Context, f func(image) error) error {
 }
 
 // memory opens connections, each to a database of its own.
-type memory struct{ lite *sqlite.Driver }
+type memory struct {
+	lite *sqlite.Driver
+	now  *atomic.Pointer[func() time.Time]
+}
 
 func (m memory) Connect(context.Context) (driver.Conn, error) {
 	return m.lite.Open("file::memory:?" + sqliteOptions())
 }
 
 func (m memory) Driver() driver.Driver { return m.lite }
+
+// Close lets go of the clock, and of all that it knows: the driver keeps functions of closed connections for ever.
+func (m memory) Close() error {
+	m.now.Store(nil)
+	return nil
+}

@@ -1,9 +1,11 @@
 package db
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"holdfast/file"
 )
@@ -46,4 +48,32 @@ func TestMemory(t *testing.T) {
 			t.Errorf("in another database: %v", err)
 		}
 	})
+}
+
+// Nothing keeps the clock of a database that was closed, nor what the clock knows.
+func TestClosedMemoryIsForgotten(t *testing.T) {
+	template, err := NewTemplate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := func() weak.Pointer[[1 << 20]byte] {
+		big := new([1 << 20]byte)
+		d, err := template.Open(t.Context(), func() time.Time { return time.Unix(int64(big[0]), 0) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.UploadRow(t.Context(), file.NewID()); !isNotFound(err) {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return weak.Make(big)
+	}()
+	for range 10 {
+		if runtime.GC(); known.Value() == nil {
+			return
+		}
+	}
+	t.Error("it is kept")
 }
