@@ -98,8 +98,8 @@ type Options struct {
 // completionPatience is the longest that Complete waits for a backup.
 const completionPatience = 30 * time.Second
 
-// Open opens the store below dataDir, which no other process may change, unless it is opened to be read only. It removes
-// what a crash has left, and takes over uploads that version 0.1 has begun.
+// Open opens the store below dataDir, which no other process may change. Unless it is opened to be read only, what a
+// crash has left is removed, and uploads that version 0.1 has begun are taken over.
 func Open(ctx context.Context, dataDir string, o Options) (*Store, error) {
 	return open(ctx, osFiles{}, dataDir, o)
 }
