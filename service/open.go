@@ -88,8 +88,8 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependenci
 	return p, p.openStore(ctx, c, log)
 }
 
-// OpenBeside opens the dependencies for a command that runs beside the service. Only one process can change the embedded
-// store: with it, the service has to be stopped.
+// OpenBeside opens the dependencies for a command that runs beside the service. Only one process can change the
+// embedded store: with it, the service has to be stopped.
 func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (*Dependencies, error) {
 	return openBeside(ctx, c, log, &Dependencies{})
 }

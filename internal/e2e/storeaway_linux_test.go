@@ -78,7 +78,7 @@ func TestStartWithoutTheStore(t *testing.T) {
 	if status, log := s.ends(); status != 1 || !strings.Contains(log, "holdfast store accept") {
 		t.Errorf("without the store: status %d\n%s", status, log)
 	}
-	if out, err := s.command("reconcile", "--fix").CombinedOutput(); err == nil || !strings.Contains(string(out), "store accept") {
+	if out, err := s.command("reconcile").CombinedOutput(); err == nil || !strings.Contains(string(out), "store accept") {
 		t.Errorf("reconcile without the store: %v %s", err, out)
 	}
 	if _, err := os.Lstat(store); err == nil {
