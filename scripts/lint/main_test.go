@@ -48,14 +48,19 @@ func TestFaults(t *testing.T) {
 	dir := t.TempDir()
 	tool := filepath.Join(dir, "lint")
 	// As scripts/lint.sh does: Go keeps what this program finds in its libraries.
-	run(t, ".", "go", "build", "-trimpath", "-buildvcs=false", "-o", tool, ".")
+	if said, failed := run(t, ".", "go", "build", "-trimpath", "-buildvcs=false", "-o", tool, "."); failed {
+		t.Fatal(said)
+	}
 	for name, content := range map[string]string{"go.mod": "module faults\n\ngo 1.26\n", "faults.go": faults,
 		"faults_test.go": tested} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	said := run(t, dir, "go", "vet", "-vettool="+tool, ".")
+	said, failed := run(t, dir, "go", "vet", "-vettool="+tool, ".")
+	if !failed {
+		t.Error("it ended well")
+	}
 	for _, fault := range []string{
 		"wrong type string",           // printf, of vet
 		"unreachable code",            // of vet
@@ -72,14 +77,14 @@ func TestFaults(t *testing.T) {
 	if strings.Contains(said, "onlyTested") {
 		t.Errorf("a function that a test calls is not unused:\n%s", said)
 	}
-	said = run(t, dir, "go", "vet", "-vettool="+tool, "-ST1000=false", ".")
+	said, _ = run(t, dir, "go", "vet", "-vettool="+tool, "-ST1000=false", ".")
 	if strings.Contains(said, "at least one file") {
 		t.Errorf("-ST1000=false, and it says:\n%s", said)
 	}
 }
 
-// run runs a command in a folder, and returns what it says, whatever its exit status.
-func run(t *testing.T, dir, name string, args ...string) string {
+// run runs a command in a folder, and returns what it says, and whether it failed.
+func run(t *testing.T, dir, name string, args ...string) (said string, failed bool) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=", "CGO_ENABLED=0")
@@ -87,5 +92,5 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	if _, ended := err.(*exec.ExitError); err != nil && !ended {
 		t.Fatal(err)
 	}
-	return string(out)
+	return string(out), err != nil
 }
