@@ -45,7 +45,7 @@ func (c *conn) hangUp(to *net.TCPConn) {
 			}
 		}
 	})
-	to.SetReadDeadline(time.Now().Add(lingers))
+	_ = to.SetReadDeadline(time.Now().Add(lingers)) // fails only on a closed one
 	io.Copy(io.Discard, to)
 	to.Close()
 }
