@@ -47,7 +47,8 @@ lint() {
 }
 # What a linter needs is compiled by the tests, too: with LINT_RACE by those of `make test`, else by those of `make check`.
 if [[ -n ${LINT_RACE-} ]]; then
-  for module in . bench; do CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} ${race[*]}" lint "$module"; done
+  CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} ${race[*]}" lint .
+  CGO_ENABLED=1 GOFLAGS="${GOFLAGS-} -race" lint bench
 else
   for module in . bench; do lint "$module"; done
 fi
