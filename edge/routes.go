@@ -110,13 +110,13 @@ func (o Options) route(router *mux.Router, prefix string) {
 	router.HandleFunc(prefix+"/links", o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) {
 		o.Files.EndLinksOf(w, r)
 	})).Methods(http.MethodDelete)
-	slash := o.redirectSlash("/upload")
-	router.HandleFunc(prefix+"/upload/", o.allowMethods(methods{"POST": slash}))
+	router.HandleFunc(prefix+"/upload/", o.allowMethods(methods{"POST": o.redirectSlash("/upload")}))
 	serve := o.withIdentityOrLink(o.Files.Serve)
 	router.HandleFunc(prefix+"/{id}", o.allowMethods(methods{"GET": serve, "HEAD": serve,
 		"DELETE": o.withIdentity(o.Files.Delete), "PUT": o.put, "OPTIONS": o.Uploads.Discover}))
-	slash = o.redirectSlash("/{id}")
-	router.HandleFunc(prefix+"/{id}/", o.allowMethods(methods{"GET": slash, "HEAD": slash, "DELETE": slash}))
+	withoutSlash := o.redirectSlash("/{id}")
+	router.HandleFunc(prefix+"/{id}/", o.allowMethods(methods{"GET": withoutSlash, "HEAD": withoutSlash,
+		"DELETE": withoutSlash}))
 	router.HandleFunc(prefix+"/{id}/links", o.allowMethods(methods{
 		"POST": o.withIdentity(o.Files.Link), "GET": o.withIdentity(o.Files.ListLinks),
 		"HEAD":   o.withIdentity(o.Files.ListLinks),

@@ -125,9 +125,9 @@ func (h *Hooks) Fits(size int64) error {
 // MaxSize is the cap, in bytes.
 func (h *Hooks) MaxSize() int64 { return h.Settings.MaxSize }
 
-// PostFinish writes the record of an upload whose object is complete, if its row still matches was. It can be repeated
-// after a failure; completed steps are kept.
-func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error {
+// PostFinish writes the record of an upload whose object is complete, if its row still matches fence. After a
+// failure it can be called again: it scans again, and the record is written once.
+func (h *Hooks) PostFinish(ctx context.Context, fence file.Fence, u *file.Upload) error {
 	sum, err := upload.Sum(u)
 	if err != nil {
 		return fmt.Errorf("finish upload %s: %w", u.ID, err)
@@ -137,7 +137,7 @@ func (h *Hooks) PostFinish(ctx context.Context, was file.Fence, u *file.Upload) 
 			return fmt.Errorf("scan upload %s: %w", u.ID, err)
 		}
 	}
-	err = h.store.Record(ctx, was, u, file.Record{
+	err = h.store.Record(ctx, fence, u, file.Record{
 		ID: u.ID, Name: u.Name, Type: u.Type, Size: u.Size, UserID: u.Creator.UserID, AccountID: u.Creator.AccountID,
 		Uploader:  u.Creator.Fingerprint,
 		CreatedAt: h.Now().UTC().Truncate(time.Microsecond), // PostgreSQL's precision

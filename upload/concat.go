@@ -91,11 +91,11 @@ func (e *Engine) takeSources(ctx context.Context, who file.Identity, ids []file.
 		}
 		switch {
 		case !s.u.Partial:
-			return nil, file.Refuse(file.ErrInvalid, "Upload-Concat: %s is not a partial upload", id)
+			return nil, file.Refuse(file.ErrInvalid, "%s is not a partial upload", id)
 		case s.u.Gone():
-			return nil, file.Refuse(file.ErrGone, "Upload-Concat: %s has expired", id)
+			return nil, file.Refuse(file.ErrGone, "The partial upload %s has expired", id)
 		case !s.u.Complete():
-			return nil, file.Refuse(file.ErrInvalid, "Upload-Concat: %s is not finished, it is at %d", id, s.u.Offset)
+			return nil, file.Refuse(file.ErrInvalid, "The partial upload %s is not finished, it is at %d", id, s.u.Offset)
 		}
 		if err := s.Finish(); err != nil { // its object may not have been assembled yet
 			return nil, err
@@ -106,7 +106,7 @@ func (e *Engine) takeSources(ctx context.Context, who file.Identity, ids []file.
 
 func sourceError(id file.ID, err error) error {
 	if errors.Is(err, file.ErrNotFound) {
-		return file.Refuse(file.ErrNotFound, "Upload-Concat: there is no upload %s", id)
+		return file.Refuse(file.ErrNotFound, "There is no upload %s to concatenate", id)
 	}
 	return err
 }

@@ -50,21 +50,21 @@ func (e *Engine) isDamaged(ctx context.Context, u *file.Upload, parts []file.Par
 	if !errors.Is(err, storage.ErrPartChanged) {
 		return errors.Is(err, storage.ErrDamaged)
 	}
-	missing := make(map[int32]string, len(parts))
+	unseen := make(map[int32]string, len(parts)) // tags by number
 	for _, p := range parts {
-		missing[p.Number] = p.ETag
+		unseen[p.Number] = p.ETag
 	}
 	for after := int32(0); ; {
-		page, err := e.objects.Parts(ctx, u.Location, u.Multipart, after)
-		if err != nil || len(page) == 0 {
-			return err == nil && len(missing) > 0
+		page, listErr := e.objects.Parts(ctx, u.Location, u.Multipart, after)
+		if listErr != nil || len(page) == 0 {
+			return listErr == nil && len(unseen) > 0
 		}
 		for _, p := range page {
 			if p.Number <= after { // such a list may never end, and says nothing
 				return false
 			}
-			if after = p.Number; missing[p.Number] == p.ETag {
-				delete(missing, p.Number)
+			if after = p.Number; unseen[p.Number] == p.ETag {
+				delete(unseen, p.Number)
 			}
 		}
 	}

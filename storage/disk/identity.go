@@ -52,18 +52,19 @@ func (s *Store) identify(o Options) (err error) {
 	if s.identity, err = s.readIdentity(); err != nil || o.Database == nil {
 		return err
 	}
-	there, err := s.isUsed()
+	stored, err := s.isUsed()
 	if err != nil {
 		return err
 	}
 	known := o.Database.Identity
-	switch {
-	case o.Accept && known != "":
+	if o.Accept && known != "" {
 		s.identity = known
-	case o.Accept || known != "" && known == s.identity:
-	case s.identity == "" && known == "" && (there || !o.Database.Used):
-	case s.identity != "" && known == "" && (o.Database.Used || !there): // the database is older than its identity
-	case s.identity == "" && !there:
+	}
+	if o.Accept || fits(s.identity, known, stored, o.Database.Used) {
+		return nil
+	}
+	switch {
+	case s.identity == "" && !stored:
 		return fmt.Errorf("%w: the database has files or uploads, and there is no store in %s. If it is on another disk, "+
 			"mount that; if it was removed, restore it from a backup. To start without what is gone, run `holdfast store "+
 			"accept` first; `holdfast reconcile` then lists what is missing", ErrOtherStore, s.root)
@@ -76,7 +77,25 @@ func (s *Store) identify(o Options) (err error) {
 			"POSTGRES_ settings, and whether the right disk is mounted. To use this store with this database, run `holdfast "+
 			"store accept` first", ErrOtherStore, known, s.root, s.identity)
 	}
-	return nil
+}
+
+// fits reports whether a store and a database belong together. Both of them may be older than identities. stored and
+// used say that the store has objects, and the database files or uploads.
+//
+//	store's identity | database's | belong together
+//	none             | none       | if the store has objects, or the database is not used
+//	A                | none       | if the store is empty, or the database is used
+//	A                | A          | yes
+//	none             | A          | no
+//	A                | B          | no
+func fits(stores, databases string, stored, used bool) bool {
+	if databases != "" {
+		return databases == stores
+	}
+	if stores == "" {
+		return stored || !used
+	}
+	return used || !stored
 }
 
 // isUsed reports whether the data folder has buckets, of this version or of 0.1.
