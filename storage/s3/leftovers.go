@@ -22,8 +22,12 @@ func (c *Client) Leftovers(ctx context.Context, bucket string, id file.ID) (stor
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { tails, err = c.keys(ctx, bucket, storage.TailPrefix(id)); return err })
 	g.Go(func() (err error) { objects, err = c.keys(ctx, bucket, storage.FencedPrefix(id)); return err })
-	g.Go(func() (err error) { plain, err = c.multiparts(ctx, bucket, storage.ObjectKey(id), id); return err })
-	g.Go(func() (err error) { fenced, err = c.multiparts(ctx, bucket, storage.FencedPrefix(id), id); return err })
+	if c.quirks.ExactMultiparts {
+		g.Go(func() (err error) { plain, err = c.multiparts(ctx, bucket, "", id); return err })
+	} else {
+		g.Go(func() (err error) { plain, err = c.multiparts(ctx, bucket, storage.ObjectKey(id), id); return err })
+		g.Go(func() (err error) { fenced, err = c.multiparts(ctx, bucket, storage.FencedPrefix(id), id); return err })
+	}
 	err := g.Wait()
 	return storage.Leftovers{Keys: append(tails, objects...), Multiparts: append(plain, fenced...)}, err
 }

@@ -41,6 +41,9 @@ type Quirks struct {
 	// AskPartSizes: it is not known whether the store takes parts of different sizes, as copied parts have. It is asked
 	// before it copies the first one (Client.mixesParts).
 	AskPartSizes bool
+	// ExactMultiparts: with a prefix the store lists only the multipart uploads whose key is the prefix, so all of a bucket
+	// are listed, and those of other uploads left out. MinIO.
+	ExactMultiparts bool
 }
 
 // Quirks are what is known of a kind of store; false: there is no such kind.
@@ -54,7 +57,9 @@ func (k Kind) Quirks() (q Quirks, known bool) {
 		return Quirks{NoPartCopy: true}, true
 	case Plain:
 		return Quirks{AskPartSizes: true}, true
-	case AWS, MinIO, SeaweedFS, VersityGW:
+	case MinIO:
+		return Quirks{ExactMultiparts: true}, true
+	case AWS, SeaweedFS, VersityGW:
 		return Quirks{}, true
 	}
 	return Quirks{}, false

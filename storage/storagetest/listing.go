@@ -17,7 +17,7 @@ import (
 
 // listing: objects are listed in pages, in the order of the keys' bytes, also while they change.
 func (s suite) listing(t *testing.T) {
-	cases(t, testing.InternalTest{Name: "order", F: s.listsInOrder}, testing.InternalTest{Name: "pages", F: s.pages},
+	s.cases(t, testing.InternalTest{Name: "order", F: s.listsInOrder}, testing.InternalTest{Name: "pages", F: s.pages},
 		testing.InternalTest{Name: "begun", F: s.listsBegun}, testing.InternalTest{Name: "leftovers", F: s.leftovers},
 		testing.InternalTest{Name: "changes", F: s.listsBesideChanges})
 }

@@ -1,19 +1,15 @@
-// Package s3test gives tests a second real S3 server besides the embedded one: versitygw's own command as a process
-// of its own, over a temporary folder. It can be killed and restarted, and there can be any number of them; the
-// embedded gateway, of which a process can have only one, can't offer that.
-//
-// The command is a tool of a module of its own, internal/test/s3server. It is built once (a minute or two) and kept in
-// the user's cache folder.
+// Package s3test gives tests real S3 servers, each a process of its own over a temporary folder, which can be killed and
+// restarted. Start is what most tests use: versitygw's command, a tool of a module of its own (internal/test/s3server).
+// It is built once (a minute or two) and kept in the user's cache folder. Programs has the others, which `make stores`
+// installs.
 package s3test
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,38 +20,37 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-const (
-	command = "github.com/versity/versitygw/cmd/versitygw"
-	module  = "internal/test/s3server" // below the main module
-)
-
-// start is the working directory at the start of the test, within the module. The embedded gateway may have changed
-// it by the time a server is started.
-var start, startErr = os.Getwd()
-
-// Server is a running S3 server without buckets. The fields are values for S3_ENDPOINT, S3_ACCESS_KEY,
+// Server is a running S3 server without buckets. The fields are values for S3_KIND, S3_ENDPOINT, S3_ACCESS_KEY,
 // S3_SECRET_KEY and S3_REGION. It needs path-style addresses.
 type Server struct {
+	Kind      string
 	Endpoint  string
 	AccessKey string
 	SecretKey string
 	Region    string
 
-	address string
-	binary  string
+	program Program
+	path    string
+	ports   map[string]int
 	folder  string
 	process *testproc.Process
 }
 
-// Start starts a server for this test; it is stopped and removed when the test ends.
+// Start starts versitygw for this test; it is stopped and removed when the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal("s3test: ", err)
+	return versitygw().Start(t)
+}
+
+// Start starts the program for this test; it is stopped and removed when the test ends.
+func (p Program) Start(t testing.TB) *Server {
+	t.Helper()
+	path, missing := p.Find()
+	if path == "" {
+		t.Fatal("s3test: ", missing)
 	}
-	s := &Server{AccessKey: "holdfast-test", SecretKey: rand.Text(), Region: "us-east-1",
-		binary: binary, folder: testproc.TempFolder(t, "holdfast-versitygw")}
+	s := &Server{Kind: p.Kind, AccessKey: "holdfast-test", SecretKey: rand.Text(), Region: "us-east-1",
+		program: p, path: path, folder: testproc.TempFolder(t, "holdfast-s3test")}
 	t.Cleanup(func() {
 		if s.process != nil {
 			s.process.Stop(syscall.SIGKILL, time.Minute)
@@ -67,20 +62,31 @@ func Start(t testing.TB) *Server {
 		}
 	}
 	// A free port may be taken a moment later, so one failure proves little.
+	var err error
 	for range 5 {
-		port, portErr := testproc.FreePort()
-		if portErr != nil {
-			t.Fatal("s3test: ", portErr)
-		}
-		s.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		s.Endpoint = "http://" + s.address
+		s.ports = map[string]int{}
 		if err = s.launch(); err == nil {
+			s.Endpoint = "http://" + s.address("s3")
 			return s
 		}
 	}
 	t.Fatal("s3test: ", err)
 	return nil
 }
+
+// port returns the server's port of that name, which is the same after a restart.
+func (s *Server) port(name string) string {
+	if s.ports[name] == 0 {
+		port, err := testproc.FreePort()
+		if err != nil {
+			return "" // the server does not start with it
+		}
+		s.ports[name] = port
+	}
+	return strconv.Itoa(s.ports[name])
+}
+
+func (s *Server) address(name string) string { return net.JoinHostPort("127.0.0.1", s.port(name)) }
 
 // Stop kills the server as kill -9 does: running requests are cut off, and connections are refused until Restart.
 func (s *Server) Stop(t testing.TB) {
@@ -103,32 +109,40 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-// launch starts the server on s.address and waits until it answers.
+// launch starts the server and waits until it can be used.
 func (s *Server) launch() error {
-	// A random path: another test's gateway that has taken the port does not answer it.
-	healthy := "/" + strings.ToLower(rand.Text())
 	path := filepath.Join(s.folder, "server.log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	// Metadata goes to files of its own (sidecar): some file systems, such as tmpfs and overlays, have no extended
-	// attributes.
-	cmd := exec.Command(s.binary, "--port", s.address, "--region", s.Region, "--health", healthy, "--quiet",
-		"posix", "--sidecar", filepath.Join(s.folder, "metadata"), filepath.Join(s.folder, "objects"))
+	cmd, err := s.program.command(s)
+	if err != nil {
+		return err
+	}
 	cmd.Dir = filepath.Join(s.folder, "run")
-	// Only the variables that it needs: VGW_... variables of the developer would change its settings. The secret
-	// is passed in the environment since everybody can read command lines.
-	cmd.Env = []string{"HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir, "PATH=" + os.Getenv("PATH"),
-		"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}
+	// Only the variables that it needs: others of the developer would change its settings.
+	cmd.Env = append(cmd.Env, "HOME="+cmd.Dir, "TMPDIR="+cmd.Dir, "PATH="+os.Getenv("PATH"))
 	cmd.Stdout, cmd.Stderr = log, log
 	if s.process, err = testproc.Start(cmd, syscall.SIGKILL); err != nil {
 		return err
 	}
+	for _, page := range s.program.ready {
+		if err := s.answers(page); err != nil {
+			s.process.Stop(syscall.SIGKILL, time.Minute)
+			return fmt.Errorf("%w\n%s", err, testproc.LogTail(path))
+		}
+	}
+	return nil
+}
+
+// answers waits until a page, which begins with the name of a port, answers 200.
+func (s *Server) answers(page string) error {
+	port, path, _ := strings.Cut(page, "/")
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
-		if res, err := client.Get(s.Endpoint + healthy); err == nil {
+		if res, err := client.Get("http://" + s.address(port) + "/" + path); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return nil
@@ -136,76 +150,11 @@ func (s *Server) launch() error {
 		}
 		select {
 		case <-s.process.Done():
-			return fmt.Errorf("versitygw ended at once: %w\n%s", s.process.Err(), testproc.LogTail(path))
+			return fmt.Errorf("%s ended at once: %w", s.program.Name, s.process.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	s.process.Stop(syscall.SIGKILL, time.Minute)
-	return fmt.Errorf("versitygw did not answer within two minutes\n%s", testproc.LogTail(path))
-}
-
-// build returns the path of the built command, from the cache if it is there.
-func build() (string, error) {
-	main, err := goOutput(start, "env", "GOMOD")
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(filepath.Dir(main), filepath.FromSlash(module))
-	// The cache's key has both versions: another version of Go builds another program.
-	version, err := goOutput(dir, "list", "-m", "-f", "{{.Version}}", "github.com/versity/versitygw")
-	if err != nil {
-		return "", err
-	}
-	compiler, err := goOutput(dir, "env", "GOVERSION")
-	if err != nil {
-		return "", err
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the cache folder: %w", err)
-	}
-	folder := filepath.Join(cache, "holdfast-test")
-	binary := filepath.Join(folder, "versitygw-"+version+"-"+compiler)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return "", err
-	}
-	// Several test processes may run this at the same time: one builds, the others wait for it. The kernel
-	// releases the lock of a process that dies.
-	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return "", err
-	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
-	}
-	if _, err := os.Stat(binary); err == nil || !errors.Is(err, os.ErrNotExist) {
-		return binary, err
-	}
-	// Renamed only when it is complete: a build that is killed leaves no incomplete program.
-	half := binary + ".half"
-	if _, err := goOutput(dir, "build", "-ldflags=-s -w", "-o", half, command); err != nil {
-		return "", err
-	}
-	return binary, os.Rename(half, binary)
-}
-
-// goOutput runs the go command in a folder.
-func goOutput(dir string, args ...string) (string, error) {
-	if startErr != nil {
-		return "", startErr
-	}
-	cmd := exec.Command("go", args...)
-	cmd.Dir = dir
-	// CGO_ENABLED=0 as in `make build`: Go's build cache then has most of it already.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	var problem strings.Builder
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, problem.String())
-	}
-	return strings.TrimSpace(string(out)), nil
+	return fmt.Errorf("%s did not answer %s within two minutes", s.program.Name, page)
 }
 
 // Path returns the path of an object's file.
