@@ -15,7 +15,7 @@ endif
 # compile all libraries a third time.
 export CGO_ENABLED := 0
 
-.PHONY: run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-django test-go soak bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
+.PHONY: stores run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-django test-go soak bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything embedded; Ctrl-C stops it. It replaces the shell (exec), so
 # that signals reach it directly. With STORE=s3 its objects are in an S3 server that is started beside it.
@@ -150,6 +150,12 @@ RUNS ?= 10
 BUSY ?= 3
 soak: deps
 	@scripts/soak.sh $(RUNS) $(BUSY)
+
+# Installs SeaweedFS, MinIO and other S3 servers as far as they can be had, and runs everything on each: docs/STORES.md.
+#   make stores ONLY=MinIO
+stores:
+	@scripts/tools.sh go
+	@scripts/stores.sh $(ONLY)
 
 # Removes each guard of internal/mutants/guards from a copy, one by one: the tests that it names must fail.
 #   make mutants GUARDS=lease

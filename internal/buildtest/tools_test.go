@@ -108,7 +108,8 @@ func TestPackagesFitNode(t *testing.T) {
 // README and go.mod name the versions that tools.sh requires.
 func TestVersionsAreTold(t *testing.T) {
 	goVersion, node := needed(t, "go"), needed(t, "node")
-	for _, module := range []string{"", "bench/", "deploy/check/", "release/", "internal/test/s3server/"} {
+	for _, module := range []string{"", "bench/", "deploy/check/", "release/", "internal/test/s3server/",
+		"internal/test/stores/minio/"} {
 		if !regexp.MustCompile(`(?m)^go ` + regexp.QuoteMeta(goVersion) + `(\.\d+)?$`).MatchString(read(t, module+"go.mod")) {
 			t.Errorf("%sgo.mod asks for another Go than %s", module, goVersion)
 		}

@@ -2,6 +2,7 @@ package s3test
 
 import (
 	"crypto/rand"
+	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -35,7 +36,7 @@ func Programs() []Program {
 		},
 		{
 			Name: "MinIO", Kind: "minio", Variable: "MINIO_BIN", Command: "minio",
-			version: printed(`version (\S+)`, "--version"), command: minIO, ready: []string{"s3/minio/health/ready"},
+			version: moduleVersion, command: minIO, ready: []string{"s3/minio/health/ready"},
 		},
 		versitygw(),
 		{
@@ -107,6 +108,15 @@ func printed(pattern string, args ...string) func(string) (string, error) {
 		}
 		return string(found[1]), nil
 	}
+}
+
+// moduleVersion is the version of the Go module that the program was built from.
+func moduleVersion(path string) (string, error) {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	return info.Main.Version, nil
 }
 
 // versionInName finds the version in the name of the file.
