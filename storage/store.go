@@ -162,8 +162,8 @@ type Store interface {
 		ctx context.Context, at file.Location, m file.Multipart, number int32, body io.ReadSeeker, size int64,
 	) (file.Part, error)
 	// Parts returns a page of at most 1000 parts that the store has of a multipart upload, in the order of their numbers:
-	// those with numbers above after. An empty page is the end. The offsets are 0. ErrNoUpload if there is no such
-	// multipart upload, ErrNoList if this client may not ask.
+	// those with numbers above after, which is 0 or the number of a part that is there. An empty page is the end. The
+	// offsets are 0. ErrNoUpload if there is no such multipart upload, ErrNoList if this client may not ask.
 	Parts(ctx context.Context, at file.Location, m file.Multipart, after int32) ([]file.Part, error)
 	// Complete makes the parts, in the order of their numbers, one object. Parts that are not in the list are removed.
 	// ErrDamaged if the store is sure that a part is not there any more, or is another one.
