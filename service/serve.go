@@ -126,7 +126,7 @@ func heapLimit(c config.Config, connections int) int64 {
 
 // open opens the traces, the database and the store.
 func (s *server) open(ctx context.Context) (err error) {
-	if s.traces, err = openTraces(ctx, s.config.Traces, s.log); err != nil {
+	if s.traces, err = openTraces(ctx, s.config, s.log); err != nil {
 		return err
 	}
 	s.onClose(func() error { s.traces.close(); return nil })

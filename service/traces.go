@@ -2,22 +2,24 @@ package service
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"holdfast/config"
 	"holdfast/edge"
+	"holdfast/internal/otlp"
 )
 
 // flushTimeout is how long the last spans may take to be sent when the service stops. If the collector is down,
@@ -32,17 +34,17 @@ type traces struct {
 
 // openTraces prepares the export of spans; nil if no traces are configured. It never waits for the collector: spans
 // that the collector does not accept in time are dropped.
-func openTraces(ctx context.Context, by config.Traces, log *slog.Logger) (*traces, error) {
-	var exporter sdk.SpanExporter
-	var err error
-	switch by {
-	case config.NoTraces:
+func openTraces(ctx context.Context, c config.Config, log *slog.Logger) (*traces, error) {
+	by := c.Traces
+	if by.Protocol == config.NoTraces {
 		return nil, nil
-	case config.TracesGRPC:
-		exporter, err = otlptracegrpc.New(ctx)
-	default:
-		exporter, err = otlptracehttp.New(ctx)
 	}
+	certificates, err := collectorTLS(by)
+	if err != nil {
+		return nil, fmt.Errorf("%w: traces: %w", ErrSettings, err)
+	}
+	exporter, err := otlp.New(ctx, otlp.Options{Endpoint: by.Endpoint, GRPC: by.Protocol == config.TracesGRPC,
+		Headers: by.Headers, Timeout: by.Timeout, Gzip: by.Gzip, TLS: certificates, Proxy: c.Proxies.For})
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
@@ -60,6 +62,32 @@ func openTraces(ctx context.Context, by config.Traces, log *slog.Logger) (*trace
 	provider := sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithBatcher(&loggingExporter{SpanExporter: exporter,
 		log: log}))
 	return &traces{provider, log}, nil
+}
+
+// collectorTLS reads the files with certificates; nil: there are none.
+func collectorTLS(by config.Traces) (*tls.Config, error) {
+	if by.Roots == "" && by.Certificate == "" {
+		return nil, nil
+	}
+	c := &tls.Config{}
+	if by.Roots != "" {
+		pem, err := os.ReadFile(by.Roots)
+		if err != nil {
+			return nil, err
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s has no certificate", by.Roots)
+		}
+	}
+	if by.Certificate != "" {
+		pair, err := tls.LoadX509KeyPair(by.Certificate, by.Key)
+		if err != nil {
+			return nil, err
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
 }
 
 // close sends the remaining spans.

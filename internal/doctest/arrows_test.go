@@ -66,8 +66,8 @@ var arrows = map[string]string{
 	"events":        "file internal/chore",
 	"scan":          "file",
 	"edge":          "access auth config db direct download file form internal/version limit openapi problem",
-	"service": "access auth config db direct download edge events file form hooks internal/filelock limit openapi " +
-		"problem reconcile reqbody resumable scan storage storage/disk storage/s3 tus upload",
+	"service": "access auth config db direct download edge events file form hooks internal/filelock internal/otlp limit " +
+		"openapi problem reconcile reqbody resumable scan storage storage/disk storage/s3 tus upload",
 	"cli": "auth client config db edge file importer internal/version reconcile service storage storage/disk storage/s3",
 	"":    "cli",
 
@@ -79,8 +79,8 @@ var arrows = map[string]string{
 }
 
 // shared are the packages in internal/ that belong to the program; the others are test support.
-var shared = []string{"internal/cache", "internal/chore", "internal/filelock", "internal/redisclient",
-	"internal/version"}
+var shared = []string{"internal/cache", "internal/chore", "internal/filelock", "internal/otlp",
+	"internal/redisclient", "internal/version"}
 
 // owners are the only packages that may import libraries with this prefix.
 var owners = map[string][]string{

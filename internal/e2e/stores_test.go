@@ -139,7 +139,8 @@ func (s realStore) readsRanges(t *testing.T) {
 	url, _ := s.upload(t, content)
 	for header, want := range map[string][]byte{
 		"0-0": content[:1], "5-9": content[5:10], "-7": content[len(content)-7:],
-		fmt.Sprintf("%d-", 8*mebi-3): content[8*mebi-3:], fmt.Sprintf("%d-%d", 8*mebi-1, 8*mebi): content[8*mebi-1 : 8*mebi+1],
+		fmt.Sprintf("%d-", 8*mebi-3): content[8*mebi-3:], fmt.Sprintf("%d-%d", 8*mebi-1,
+			8*mebi): content[8*mebi-1 : 8*mebi+1],
 	} {
 		if a := s.do(t, "GET", url, nil, "Range: bytes="+header); a.status != 206 || !bytes.Equal(a.body, want) {
 			t.Errorf("%s: %d, %d bytes", header, a.status, len(a.body))

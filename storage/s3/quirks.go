@@ -41,8 +41,8 @@ type Quirks struct {
 	// AskPartSizes: it is not known whether the store takes parts of different sizes, as copied parts have. It is asked
 	// before it copies the first one (Client.mixesParts).
 	AskPartSizes bool
-	// ExactMultiparts: with a prefix the store lists only the multipart uploads whose key is the prefix, so all of a bucket
-	// are listed, and those of other uploads left out. MinIO.
+	// ExactMultiparts: with a prefix the store lists only the multipart uploads whose key is the prefix, so all of a
+	// bucket are listed, and those of other uploads left out. MinIO.
 	ExactMultiparts bool
 }
 

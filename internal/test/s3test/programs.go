@@ -163,7 +163,8 @@ func seaweedFS(s *Server) (*exec.Cmd, error) {
 }
 
 func minIO(s *Server) (*exec.Cmd, error) {
-	cmd := exec.Command(s.path, "server", "--quiet", "--address", s.address("s3"), "--console-address", s.address("console"),
+	cmd := exec.Command(s.path, "server", "--quiet", "--address", s.address("s3"), "--console-address",
+		s.address("console"),
 		filepath.Join(s.folder, "objects"))
 	cmd.Env = []string{"MINIO_ROOT_USER=" + s.AccessKey, "MINIO_ROOT_PASSWORD=" + s.SecretKey, "MINIO_UPDATE=off"}
 	return cmd, nil

@@ -1,7 +1,7 @@
-// Package s3test gives tests real S3 servers, each a process of its own over a temporary folder, which can be killed and
-// restarted. Start is what most tests use: versitygw's command, a tool of a module of its own (internal/test/s3server).
-// It is built once (a minute or two) and kept in the user's cache folder. Programs has the others, which `make stores`
-// installs.
+// Package s3test gives tests real S3 servers, each a process of its own over a temporary folder, which can be killed
+// and restarted. Start is what most tests use: versitygw's command, a tool of a module of its own
+// (internal/test/s3server). It is built once (a minute or two) and kept in the user's cache folder. Programs has the
+// others, which `make stores` installs.
 package s3test
 
 import (
