@@ -108,8 +108,9 @@ type Leftovers struct {
 //
 // A store compares what it keeps with checksums before it gives it another form: a part that is not what was stored
 // never becomes a part of an object. S3 stores compare the CRC32 that PutPart has given them, where they keep it (see
-// file.Multipart.Sums); storage/disk reads the parts once more in Complete. Not every store compares what it
-// reads: Holdfast compares tails and the sources of final uploads itself, and files with `holdfast reconcile --deep`.
+// file.Multipart.Sums); storage/disk reads in Complete the parts that it has not stored within the last minute. Not
+// every store compares what it reads: Holdfast compares tails and the sources of final uploads itself, and files with
+// `holdfast reconcile --deep`.
 //
 // # Repetition
 //

@@ -63,6 +63,7 @@ type Store struct {
 	flusher  *flusher // nil: nothing is flushed
 	unnamed  sync.Map // paths of files in tmp that could not be removed
 	folders  sync.Map // paths of folders that exist and whose names were flushed
+	fresh    fresh    // parts that were just stored
 	keys     locks    // by object: held while its name is given to another file, or removed
 	uploads  locks    // by upload: held while it is ended, and while a part gets its name
 }

@@ -111,7 +111,8 @@ func (s *Store) putPart(
 	if err := s.ensure(ctx, filepath.Dir(dir)); err != nil {
 		return part, err
 	}
-	if err := s.namePart(ctx, d, at, m.ID, filepath.Join(dir, nameOf(part))); err != nil {
+	path := filepath.Join(dir, nameOf(part))
+	if err := s.namePart(ctx, d, at, m.ID, path); err != nil {
 		return part, err
 	}
 	dirs := []string{dir}
@@ -122,6 +123,9 @@ func (s *Store) putPart(
 		return part, err
 	}
 	s.folders.Store(dir, true)
+	if info, err := s.fs.Lstat(path); err == nil {
+		s.fresh.note(path, info)
+	}
 	return part, nil
 }
 
@@ -281,7 +285,7 @@ func (s *Store) assemble(ctx context.Context, bucket string, r *record, parts []
 	check, ctx := errgroup.WithContext(ctx)
 	check.SetLimit(checkedAtOnce)
 	for _, p := range parts {
-		check.Go(func() error { return s.checkPart(ctx, bucket, r.Upload, p) })
+		check.Go(func() error { return s.checkUnlessFresh(ctx, bucket, r.Upload, p) })
 	}
 	return check.Wait()
 }

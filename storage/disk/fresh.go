@@ -1,0 +1,61 @@
+package disk
+
+import (
+	"io/fs"
+	"sync"
+	"time"
+)
+
+const (
+	// freshFor is how long a part that was stored is taken for fresh: read within that time it would come from the
+	// system's memory, and say nothing about the disk.
+	freshFor = time.Minute
+	// mostFresh is how many parts are known as fresh, so that they do not take much memory.
+	mostFresh = 10_000
+	// coarse is longer than the steps in which file systems tell the time: a change within one of them can't be seen.
+	coarse = 20 * time.Millisecond
+)
+
+// fresh knows the parts that this process has just stored. Complete does not read them again if nothing has changed
+// them since.
+type fresh struct {
+	mu    sync.Mutex
+	parts map[string]stored
+	order []string // the oldest first
+}
+
+type stored struct {
+	at      time.Time
+	changed time.Time // as the file system says
+	size    int64     // bytes
+}
+
+// note takes a part for fresh, after it was flushed.
+func (f *fresh) note(path string, info fs.FileInfo) {
+	now := time.Now()
+	if now.Sub(info.ModTime()) < coarse {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.parts == nil {
+		f.parts = map[string]stored{}
+	}
+	for len(f.order) > 0 && (len(f.order) >= mostFresh || now.Sub(f.parts[f.order[0]].at) > freshFor) {
+		delete(f.parts, f.order[0])
+		f.order = f.order[1:]
+	}
+	if _, known := f.parts[path]; !known {
+		f.order = append(f.order, path)
+	}
+	f.parts[path] = stored{now, info.ModTime(), info.Size()}
+}
+
+// has reports whether a file is a part that was stored a moment ago, and is as it was then.
+func (f *fresh) has(path string, info fs.FileInfo) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, known := f.parts[path]
+	return known && time.Since(p.at) <= freshFor && info.Mode().IsRegular() && info.Size() == p.size &&
+		info.ModTime().Equal(p.changed)
+}
