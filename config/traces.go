@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -30,8 +29,6 @@ type Traces struct {
 
 // otlp is the beginning of the names of OpenTelemetry's variables. Those with TRACES_ behind it are preferred.
 const otlp = "OTEL_EXPORTER_OTLP_"
-
-var headerName = regexp.MustCompile(`^[!#$%&'*+.^_|~0-9A-Za-z` + "`" + `-]+$`)
 
 // traces finds out whether OpenTelemetry's standard variables ask for traces. The SDK reads sampling and the service's
 // name from its own variables, which are not repeated here.
