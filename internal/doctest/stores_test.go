@@ -41,12 +41,14 @@ func TestStoresTable(t *testing.T) {
 		t.Errorf("%s has another table than docs/stores.json: `make stores` writes it:\n%s", page, want)
 	}
 	for name, r := range results {
-		if !strings.Contains(after, "### "+name+"\n") {
+		_, section, found := strings.Cut(after, "### "+name+"\n")
+		if !found {
 			t.Errorf("%s has no section %q", page, name)
 		}
+		section, _, _ = strings.Cut(section, "\n#")
 		for test, how := range r.Tests {
-			if how == s3test.Failed {
-				t.Errorf("%s: %s has failed", name, test)
+			if how == s3test.Failed && !strings.Contains(section, test) {
+				t.Errorf("%s: %s has failed, and its section does not say why", name, test)
 			}
 		}
 	}
@@ -76,10 +78,7 @@ func storesTable(t *testing.T, results map[string]s3test.Result) string {
 	})
 	for _, test := range columns {
 		row(test, func(p s3test.Program, r s3test.Result) string {
-			if r.Tests[test] == "" {
-				t.Errorf("docs/stores.json has nothing of %s, %s", p.Name, test)
-			}
-			return r.Tests[test]
+			return cmp.Or(r.Tests[test], "not run")
 		})
 	}
 	for name, r := range results {

@@ -1,7 +1,7 @@
 // Package otlp sends spans to an OpenTelemetry collector, by OTLP over HTTP (protobuf) or over gRPC.
 //
-// OpenTelemetry's own exporters, also the one for HTTP, bring all of google.golang.org/grpc into the program. Of gRPC one
-// call is needed here: a POST of HTTP/2 with five bytes before its body. https://opentelemetry.io/docs/specs/otlp/
+// OpenTelemetry's own exporters, also the one for HTTP, bring all of google.golang.org/grpc into the program. Of gRPC
+// one call is needed here: a POST of HTTP/2 with five bytes before its body. https://opentelemetry.io/docs/specs/otlp/
 package otlp
 
 import (
