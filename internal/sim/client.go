@@ -55,7 +55,7 @@ func (c *client) do(engine int, req request, b *body, serve func(context.Context
 	go func() {
 		defer cancel()
 		err := serve(ctx, p)
-		if b != nil {
+		if b != nil && b.over.Load() > 0 {
 			began = c.w.start.Add(time.Duration(b.over.Load()))
 		}
 		if d := time.Since(began); d > answered && !p.dead() && !p.frozen() {

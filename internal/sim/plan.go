@@ -40,6 +40,7 @@ type Client struct {
 	Size    int64 // bytes
 	Later   bool  // the length is declared with the last bytes
 	Form    bool  // everything comes in one request of undeclared length
+	IETF    bool  // it speaks the IETF's protocol, like Apple's URLSession
 	Claim   bool  // it declares the SHA-256 of the file
 	Steps   []Step
 	Insists bool     // it continues until it has a file; otherwise the unfinished upload expires
@@ -119,11 +120,19 @@ func newClient(r *rand.Rand, name string, part int64, whole bool) Client {
 		return c
 	} else if whole && kind == 1 {
 		c.Form = true
+	} else if whole && kind < 4 {
+		c.IETF, c.Claim = true, false
 	} else {
 		c.Later = r.IntN(4) == 0
 	}
 	for range 1 + r.IntN(4) {
 		c.Steps = append(c.Steps, newStep(r, c.Size, whole))
+	}
+	if c.IETF && c.Size > 0 { // otherwise most of them would have their file at once
+		c.Steps[0].Cut, c.Steps[0].Bytes = r.Int64N(c.Size), c.Size
+		for i := range c.Steps { // a 104 comes once a second
+			c.Steps[i].Slow *= 4
+		}
 	}
 	return c
 }
@@ -164,8 +173,8 @@ func (p Plan) String() string {
 }
 
 func (c Client) describe(b *strings.Builder, indent string) {
-	fmt.Fprintf(b, "%s%s: from %s, %d bytes, account %d, length later %t, form %t, claim %t, insists %t\n", indent, c.Name,
-		c.Start, c.Size, c.Account, c.Later, c.Form, c.Claim, c.Insists)
+	fmt.Fprintf(b, "%s%s: from %s, %d bytes, account %d, length later %t, form %t, by the IETF's protocol %t, claim %t, "+
+		"insists %t\n", indent, c.Name, c.Start, c.Size, c.Account, c.Later, c.Form, c.IETF, c.Claim, c.Insists)
 	for _, s := range c.Steps {
 		fmt.Fprintf(b, "%s  %s, engine %d, after %s: %d bytes, cut %d, hangs %t, slow %s, edit %t\n", indent, s.Kind,
 			s.Engine,

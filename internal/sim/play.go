@@ -23,6 +23,9 @@ func (c *client) play() {
 	case c.Form:
 		c.form()
 		return
+	case c.IETF:
+		c.session()
+		return
 	}
 	for n := 0; c.id == "" && !c.over && n < tries; n++ {
 		if c.begin(n) != nil {
@@ -53,6 +56,15 @@ func (c *client) play() {
 
 // insist sends the rest, until the upload is finished.
 func (c *client) insist(tries int) {
+	for n := 0; c.IETF && n < tries && !c.done && !c.over && !c.ended; n++ {
+		if c.resume(Step{Kind: Send, Engine: n, Cut: -1}); !c.done {
+			time.Sleep(time.Second)
+		}
+	}
+	if c.IETF && c.done {
+		c.replay(tries)
+		return
+	}
 	for n := 0; n < tries && c.id != "" && !c.done && !c.over && !c.ended; n++ {
 		if c.head(n) != nil || c.done {
 			time.Sleep(time.Second)

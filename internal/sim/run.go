@@ -22,6 +22,7 @@ type Result struct {
 	Files    int      // at the end
 	Deleted  int      // uploads that were deleted, or have expired
 	Took     time.Duration
+	Seen     map[string]int // how often what happened
 }
 
 // Run runs a plan. Only one run is possible at a time in a process: the ids of uploads come from the seed, too.
@@ -34,7 +35,7 @@ func Run(t *testing.T, template *db.Template, plan Plan) (r Result) {
 				t.Fatal(err)
 			}
 			w.live()
-			r = Result{Failures: w.failures, Faults: w.faults, Took: time.Since(w.start)}
+			r = Result{Failures: w.failures, Faults: w.faults, Took: time.Since(w.start), Seen: w.seen}
 			for _, k := range w.known {
 				if k.deleted {
 					r.Deleted++
@@ -49,7 +50,7 @@ func Run(t *testing.T, template *db.Template, plan Plan) (r Result) {
 
 func newWorld(template *db.Template, plan Plan) (*World, error) {
 	w := &World{plan: plan, start: time.Now(), log: slog.New(slog.DiscardHandler), procs: make([]*proc, plan.Engines),
-		calls: map[string]int{}, known: map[file.ID]*known{}, waiting: map[*waiter]bool{}}
+		calls: map[string]int{}, known: map[file.ID]*known{}, waiting: map[*waiter]bool{}, seen: map[string]int{}}
 	w.store = simstore.New(w.fate)
 	w.store.MinPart, w.store.NoCopy = 1, plan.NoCopy
 	var err error

@@ -8,7 +8,9 @@
 //
 // # What is not simulated
 //
-//   - HTTP and tus: clients call the engine as package tus does. Package internal/e2e tests the rest.
+//   - HTTP's connections, and tus: most clients call the engine as package tus does. Some speak the IETF's protocol to
+//     package resumable, in one version, with requests and answers that are values; whether they wait for a lease that
+//     is free is not checked. Package internal/e2e tests the rest.
 //   - PostgreSQL. All statements run one after the other on one connection. They are slow or fail as a whole: a
 //     transaction is never interrupted. rows simulates LISTEN and NOTIFY.
 //   - Different speeds of the processes' clocks. The database's clock is faster or slower, and is set forwards and
@@ -31,6 +33,7 @@ import (
 	"holdfast/file"
 	"holdfast/hooks"
 	"holdfast/internal/sim/simstore"
+	"holdfast/resumable"
 	"holdfast/storage"
 	"holdfast/upload"
 )
@@ -59,18 +62,20 @@ type World struct {
 	waiting  map[*waiter]bool
 	faults   []string // that have happened, by name
 	failures []string
+	seen     map[string]int
 }
 
 // proc is a process with an engine, from its start to its death.
 type proc struct {
-	world  *World
-	index  int
-	ctx    context.Context // ends when it dies
-	die    context.CancelFunc
-	engine *upload.Engine
-	asked  func(file.ID) // called by NOTIFY
-	cold   chan struct{} // closed when it is frozen
-	warm   chan struct{} // closed when it continues
+	world   *World
+	index   int
+	ctx     context.Context // ends when it dies
+	die     context.CancelFunc
+	engine  *upload.Engine
+	handler *resumable.Handler
+	asked   func(file.ID) // called by NOTIFY
+	cold    chan struct{} // closed when it is frozen
+	warm    chan struct{} // closed when it continues
 }
 
 // roll returns a random source that depends only on the seed and a name.
@@ -106,6 +111,13 @@ func (w *World) failf(format string, args ...any) {
 		fmt.Sprintf(format, args...))
 }
 
+// saw counts something that must happen in some runs.
+func (w *World) saw(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen[what]++
+}
+
 // fault reports whether a fault of that name happens now, and records it.
 func (w *World) fault(name string) bool {
 	w.mu.Lock()
@@ -138,6 +150,7 @@ func (w *World) run(index int, every time.Duration) *proc {
 	life := hooks.New(r, hooks.Settings{Layout: layout, MaxSize: maxSize, TTL: uploadTTL,
 		Now: func() time.Time { return time.Now().Add(calendar) }})
 	p.engine = upload.NewEngine(r, objects{w.store, p}, life, upload.Settings{Memory: w.plan.Memory}, w.log)
+	p.handler = w.newHandler(p)
 	go p.engine.Run(ctx, every)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -59,11 +59,19 @@ func TestSeeds(t *testing.T) {
 // TestSeedsDoSomething checks that enough happens in the simulation for something to go wrong.
 func TestSeedsDoSomething(t *testing.T) {
 	made := template(t)
-	var all Result
+	all := Result{Seen: map[string]int{}}
 	for seed := range 60 {
 		r := Run(t, made, NewPlan(uint64(seed)))
 		all.Files, all.Deleted = all.Files+r.Files, all.Deleted+r.Deleted
 		all.Faults = append(all.Faults, r.Faults...)
+		for what, n := range r.Seen {
+			all.Seen[what] += n
+		}
+	}
+	for _, what := range []string{"104 with an offset", "a final answer again", "a request that overtakes another"} {
+		if all.Seen[what] < 3 {
+			t.Errorf("%s: %d times", what, all.Seen[what])
+		}
 	}
 	if all.Files < 100 || all.Deleted < 10 {
 		t.Errorf("%d files and %d deleted uploads", all.Files, all.Deleted)
