@@ -60,7 +60,7 @@ func (i *interim) startAt(offset int64) {
 
 // sendOffset sends an offset. The caller guarantees that all bytes before it are durable (section 4.4.2).
 func (i *interim) sendOffset(offset int64) {
-	if i == nil || i.left == 0 {
+	if i == nil || i.left == 0 || offset == i.lastOffset { // a commit may only replace what was stored before
 		return
 	}
 	now := time.Now()

@@ -48,3 +48,21 @@ func TestFewInterimAnswers(t *testing.T) {
 		})
 	}
 }
+
+// An offset that was told is not told again, however long ago that was.
+func TestOffsetsThatDoNotRise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &counting{ResponseWriter: httptest.NewRecorder()}
+		x := &exchange{w: w, r: httptest.NewRequest("POST", "/", nil), h: New(Options{
+			Interim: func(*http.Request) int { return 9 }, ReadTimeout: time.Minute})}
+		progress := x.newInterim()
+		progress.startAt(5)
+		for _, offset := range []int64{5, 6, 6} {
+			time.Sleep(time.Minute)
+			progress.sendOffset(offset)
+		}
+		if w.n != 1 {
+			t.Errorf("%d interim answers for one new offset", w.n)
+		}
+	})
+}
