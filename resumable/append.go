@@ -33,7 +33,11 @@ func (x *exchange) create(path string) error {
 // readCreation reads the file's name, type and length from the headers. The length is Upload-Length, or Content-Length
 // with Upload-Complete: ?1; if both are given they must be equal (section 4.1.3).
 func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
-	x.complete, _ = isComplete(x.r.Header)
+	var hasComplete bool
+	// Without the field the client may believe that this was the whole file.
+	if x.complete, hasComplete = isComplete(x.r.Header); !hasComplete {
+		return c, file.Refuse(file.ErrInvalid, "Upload-Complete must be ?0 or ?1")
+	}
 	if c.Name, c.Type, err = readName(x.r.Header, path); err != nil {
 		return c, err
 	}

@@ -216,6 +216,9 @@ func TestRefusals(t *testing.T) {
 		problem("two lengths", c.post("?1", []byte("01234"), "Upload-Length", "6"), 400, lengths)
 		problem("another type", c.patch(at, 5, "?0", nil, "Content-Type", "application/offset+octet-stream"), 415, "")
 		problem("no Upload-Complete", c.patch(at, 5, "1", nil), 400, "")
+		if c.version != "" { // without a version and that field, it is not this protocol
+			problem("a creation without Upload-Complete", c.post("true", []byte("01234")), 400, "")
+		}
 		problem("a negative offset", c.patch(at, -5, "?0", nil), 400, "")
 		problem("over the cap", c.post("?0", nil, "Upload-Length", strconv.Itoa(uploadtest.MaxSize+1)), 413, "")
 		problem("a broken name", c.post("?1", nil, "Content-Disposition", ";;"), 400, "")
