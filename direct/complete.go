@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/access"
+	"holdfast/auth"
 	"holdfast/digest"
 	"holdfast/file"
 	"holdfast/reqbody"
@@ -75,6 +77,9 @@ type pendingResponse struct {
 func (h *Handler) Complete(w http.ResponseWriter, r *http.Request, id file.ID) {
 	h.handle(w, r, func() error {
 		u, err := h.findUpload(r, id)
+		if errors.Is(err, file.ErrNotFound) {
+			return h.whyEnded(r, id, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -98,6 +103,16 @@ func (h *Handler) Complete(w http.ResponseWriter, r *http.Request, id file.ID) {
 		}
 		return h.writeCompletion(w, r, u)
 	})
+}
+
+// whyEnded is the error for an upload that is not there: for its creator, why its content was refused.
+func (h *Handler) whyEnded(r *http.Request, id file.ID, notFound error) error {
+	u, err := h.Engine.DirectRow(r.Context(), id)
+	who, _ := auth.FromContext(r.Context())
+	if err != nil || access.Upload(who, u) != nil {
+		return notFound
+	}
+	return h.Engine.Ended(r.Context(), id)
 }
 
 func (h *Handler) writeCompletion(w http.ResponseWriter, r *http.Request, u *file.Upload) error {

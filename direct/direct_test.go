@@ -111,7 +111,7 @@ func TestClaim(t *testing.T) {
 		if a := w.ask(http.StatusUnprocessableEntity, "POST", string(id)+"/complete", ""); a.Code != "UPLOAD_007" {
 			t.Error(a.body)
 		}
-		w.ask(http.StatusNotFound, "POST", string(id)+"/complete", "")
+		w.ask(http.StatusUnprocessableEntity, "POST", string(id)+"/complete", "")
 		w.gone(id)
 	})
 }
@@ -247,10 +247,11 @@ func TestCompletionGoesOn(t *testing.T) {
 	worlds(t, func(w *world) {
 		content := uploadtest.Content(1000)
 		var release chan struct{}
+		var verdict error
 		w.Scan = func(ctx context.Context, _ *file.Upload) error {
 			select {
 			case <-release:
-				return nil
+				return verdict
 			case <-ctx.Done():
 				return fmt.Errorf("%w: %w", file.ErrScanner, ctx.Err())
 			}
@@ -287,6 +288,18 @@ func TestCompletionGoesOn(t *testing.T) {
 		id = begin()
 		w.ask(http.StatusNoContent, "DELETE", string(id), "")
 		w.gone(id)
+		w.ask(http.StatusNotFound, "POST", string(id)+"/complete", "")
+
+		id, verdict = begin(), file.ErrInfected
+		close(release)
+		w.waitFor("a refusal", func() bool { // which is told to the next requests, at any replica, but to nobody else
+			a, err := w.try("POST", string(id)+"/complete", "")
+			return err == nil && a.Code == "UPLOAD_011"
+		})
+		w.Start()
+		w.ask(http.StatusUnprocessableEntity, "POST", string(id)+"/complete", "")
+		w.ask(http.StatusNotFound, "GET", string(id), "")
+		w.As(bob)
 		w.ask(http.StatusNotFound, "POST", string(id)+"/complete", "")
 	})
 }

@@ -40,7 +40,7 @@ func (e *Engine) CompleteDirect(ctx context.Context, id file.ID) (*file.Upload, 
 		case u.Gone():
 			return nil, Expired(u)
 		case u.State == file.Deleted:
-			return nil, file.NotFound(id)
+			return nil, e.Ended(ctx, id)
 		case ctx.Err() != nil && u.State == file.Completing:
 			return u, nil
 		case ctx.Err() != nil:
@@ -107,6 +107,9 @@ func (s *Session) finishUntil(interrupted <-chan struct{}) error {
 			}
 		}()
 		err := s.engine.finish(ctx, s.u)
+		if err != nil && s.u.State == file.Deleted {
+			s.engine.noteRefusal(ctx, s.u.ID, err)
+		}
 		if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
 			return errInterrupted
 		}
@@ -139,10 +142,8 @@ func (e *Engine) sweepDirect(ctx context.Context, u *file.Upload) (outcome strin
 // sumFiles computes the SHA-256 of files that came by direct uploads without one, if it was not done when they became
 // files. One replica does it.
 func (e *Engine) sumFiles(ctx context.Context, interval time.Duration) {
-	if !e.TakesDirect() {
-		return
-	}
-	// It has minutes for each file, so the lease is renewed while it works: see chore.Alone.
+	// Also while direct uploads are off: files may have come before. It has minutes for each file, so the lease is renewed
+	// while it works: see chore.Alone.
 	c := chore.New(e.rows, "sums", interval)
 	for ctx.Err() == nil {
 		err := c.Alone(ctx, func(ctx context.Context) error {

@@ -55,6 +55,8 @@ type Rows interface {
 	Extend(ctx context.Context, id file.ID) (expires time.Time, err error)
 	WithoutSum(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
 	SetSum(ctx context.Context, u *file.Upload, sum []byte) error
+	SetRefusal(ctx context.Context, id file.ID, reason string) error
+	Refusal(ctx context.Context, id file.ID) (reason string, err error)
 	chore.Rows
 	LeaseRows
 }

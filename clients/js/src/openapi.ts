@@ -2843,7 +2843,7 @@ export interface operations {
                 };
             };
             /**
-             * @description The content is still being read. Ask again: `404` then means that it was refused, and the upload was ended. With
+             * @description The content is still being read. Ask again: if it is refused, the answer says why for an hour, and `404` after that. With
              *     `Accept: application/xml` this is a `503`.
              */
             202: {
