@@ -21,7 +21,8 @@ func (e *Engine) noteRefusal(ctx context.Context, id file.ID, why error) {
 			continue
 		}
 		if err := e.rows.SetRefusal(context.WithoutCancel(ctx), id, name); err != nil {
-			e.log.WarnContext(ctx, "why an upload was refused could not be noted", "upload", id, "reason", name, "error", err)
+			e.log.WarnContext(ctx, "why an upload was refused could not be noted", "upload", id, "reason", name,
+				"error", err)
 		}
 		return
 	}
