@@ -28,8 +28,8 @@ func (e *Engine) noteRefusal(ctx context.Context, id file.ID, why error) {
 	}
 }
 
-// Ended is the error for an upload that has ended: why its content was refused, or file.ErrNotFound. The reason is known
-// for an hour, as long as the row is kept.
+// Ended is the error for an upload that has ended: why its content was refused, or file.ErrNotFound. The reason is
+// known for an hour, as long as the row is kept.
 func (e *Engine) Ended(ctx context.Context, id file.ID) error {
 	name, err := e.rows.Refusal(ctx, id)
 	if reason, known := refusals()[name]; err == nil && known {
