@@ -29,7 +29,7 @@ const (
 type StorageType string
 
 const (
-	Embedded StorageType = "embedded" // versitygw in this process, over DATA_DIR
+	Embedded StorageType = "embedded" // plain files in DATA_DIR
 	Local    StorageType = "local"    // SeaweedFS
 	Google   StorageType = "google"   // Google Cloud Storage's S3 API
 	S3       StorageType = "s3"       // any S3
@@ -303,6 +303,12 @@ func (r *reader) postgres() *Postgres {
 	}
 	if p.Host == "" {
 		return nil
+	}
+	if inside, ok := strings.CutPrefix(p.Host, "["); ok { // as in a URL
+		p.Host = strings.TrimSuffix(inside, "]")
+	}
+	if (p.TLS.Cert == "") != (p.TLS.Key == "") {
+		r.fault("PGSSLKEY", "belongs to PGSSLCERT: set both, or none")
 	}
 	r.needs("POSTGRES_USER", p.User, "with POSTGRES_HOST")
 	r.needs("POSTGRES_DB", p.Database, "with POSTGRES_HOST")

@@ -95,6 +95,23 @@ func TestThePythonServicesEnvironment(t *testing.T) {
 	}
 }
 
+func TestPostgres(t *testing.T) {
+	base := []string{"POSTGRES_USER=u", "POSTGRES_DB=d"}
+	for host, want := range map[string]string{"[::1]": "postgres://u:@[::1]:5432/d", "::1": "postgres://u:@[::1]:5432/d",
+		"db": "postgres://u:@db:5432/d"} {
+		c, err := Load(env(append(base, "POSTGRES_HOST="+host)...))
+		if err != nil || c.Postgres.DSN() != want {
+			t.Errorf("%s: %v, %v", host, c.Postgres, err)
+		}
+	}
+	for _, half := range []string{"PGSSLCERT=/c", "PGSSLKEY=/k"} {
+		_, err := Load(env(append(base, "POSTGRES_HOST=db", half)...))
+		if err == nil || !strings.Contains(err.Error(), "PGSSLKEY belongs to PGSSLCERT") {
+			t.Errorf("%s alone: %v", half, err)
+		}
+	}
+}
+
 func TestTheEdge(t *testing.T) {
 	c, err := Load(env("CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=120",
 		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,2001:db8::/32",

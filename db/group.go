@@ -204,7 +204,7 @@ func (g *groups) commit(begun *sql.Tx, members []*member) (committed bool) {
 func (m *member) start(err error) {
 	err = wrap(m.ctx, m.doing, err)
 	if err != nil {
-		m.err = err
+		m.err, m.fault = err, nil
 	}
 	if m.begun != nil {
 		m.begun(err)

@@ -208,3 +208,21 @@ func BenchmarkSmallFiles(b *testing.B) {
 		}
 	})
 }
+
+// A member that panics in a group whose SQL fails has no caller any more when it would run alone: then it is not run.
+func TestCallerLeavesAfterAPanic(t *testing.T) {
+	h := hold(t)
+	gone, leave := context.WithCancel(t.Context())
+	h.add(t.Context(), func(tx *transaction) error { return insert(tx, "first") })
+	h.add(gone, func(*transaction) error { panic("oh") })
+	h.add(t.Context(), func(tx *transaction) error {
+		leave()
+		_, err := exec(context.Background(), tx, "roll back",
+			`insert or rollback into secrets (name, value, created) values ('first', 'x', 0)`)
+		return err
+	})
+	errs := h.release()
+	if errs[0] != nil || !errors.Is(errs[1], context.Canceled) || !errors.Is(errs[2], file.ErrDatabase) {
+		t.Errorf("%q", errs)
+	}
+}

@@ -138,6 +138,9 @@ func (c *Checker) checkObjectAlone(ctx context.Context, account int64, bucket st
 			return err
 		}
 	}
+	if _, err := c.Objects.Stat(ctx, f.At); errors.Is(err, file.ErrObjectMissing) {
+		return nil // deleted since it was listed
+	}
 	return c.resolve(ctx, f)
 }
 

@@ -61,7 +61,10 @@ func (l *listing) Multiparts(context.Context, string, func(storage.MultipartUplo
 	return nil
 }
 
-func (l *listing) Stat(context.Context, file.Location) (storage.Object, error) {
+func (l *listing) Stat(_ context.Context, at file.Location) (storage.Object, error) {
+	if strings.HasSuffix(at.Key, "x") {
+		return storage.Object{Size: 10, ETag: "e"}, nil
+	}
 	return storage.Object{}, file.ErrObjectMissing
 }
 

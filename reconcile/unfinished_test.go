@@ -227,3 +227,29 @@ func TestPartsWithoutAnObject(t *testing.T) {
 		}
 	})
 }
+
+// late lists an object that is deleted before it can be asked for.
+type late struct{ storage.Store }
+
+func (l late) Buckets(context.Context, string) ([]string, error) { return []string{"test-1"}, nil }
+
+func (l late) List(_ context.Context, _, prefix, after string) ([]storage.ListedObject, error) {
+	if prefix != "" || after != "" {
+		return nil, nil
+	}
+	return []storage.ListedObject{{Key: storage.ObjectKey(file.NewID()), Size: 1, ETag: "e"}}, nil
+}
+
+func (l late) Stat(context.Context, file.Location) (storage.Object, error) {
+	return storage.Object{}, file.ErrObjectMissing
+}
+
+// What was deleted while it was looked at is no finding.
+func TestDeletedSinceItWasListed(t *testing.T) {
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		w.Layout.BucketPrefix = "test"
+		if got := found(w.T, w, late{uploadtest.Store()}, reconcile.Options{}); len(got) != 0 {
+			w.T.Errorf("found %v", got)
+		}
+	})
+}

@@ -55,13 +55,13 @@ func (p *Dependencies) openEmbedded(ctx context.Context, c config.Config, accept
 	}
 	embedded, err := disk.Open(ctx, c.DataDir, disk.Options{NoFlush: !c.EmbeddedSync, Reserve: p.Disk,
 		Database: &disk.Database{Identity: identity, Used: used}, Accept: accept, Largest: upload.PartSize(c.MaxFileSize),
-		ReadOnly: p.shares})
+		ReadOnly: p.readOnly})
 	if err != nil {
 		return err
 	}
 	p.Objects = embedded
 	p.closers = append(p.closers, embedded.Close)
-	if p.shares {
+	if p.readOnly {
 		return nil
 	}
 	return p.Rows.NoteStore(ctx, embedded.Identity())

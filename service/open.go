@@ -14,7 +14,6 @@ import (
 	"holdfast/db"
 	"holdfast/edge"
 	"holdfast/file"
-	"holdfast/internal/filelock"
 	"holdfast/storage"
 	"holdfast/storage/disk"
 	"holdfast/storage/s3"
@@ -40,8 +39,7 @@ type Dependencies struct {
 	log     *slog.Logger
 	closers []func() error
 
-	mayShare bool // the embedded store is only read, if another process uses it
-	shares   bool // another process uses the embedded store
+	readOnly bool // the embedded store is only read: another process may use it
 }
 
 // open opens the database and the store, and waits for those that can't be reached yet.
@@ -94,9 +92,10 @@ func OpenBeside(ctx context.Context, c config.Config, log *slog.Logger) (*Depend
 	return openBeside(ctx, c, log, &Dependencies{})
 }
 
-// OpenToRead is OpenBeside for a command that changes nothing in the store. The service may run, whatever its store is.
+// OpenToRead is OpenBeside for a command that changes nothing in the store. The service may run, start and end
+// meanwhile, whatever its store is.
 func OpenToRead(ctx context.Context, c config.Config, log *slog.Logger) (*Dependencies, error) {
-	return openBeside(ctx, c, log, &Dependencies{mayShare: true})
+	return openBeside(ctx, c, log, &Dependencies{readOnly: true})
 }
 
 func openBeside(ctx context.Context, c config.Config, log *slog.Logger, p *Dependencies) (*Dependencies, error) {
@@ -111,14 +110,10 @@ func openBeside(ctx context.Context, c config.Config, log *slog.Logger, p *Depen
 	return p, nil
 }
 
-// openData locks the data folder, if it has the store, and opens the database.
+// openData locks the data folder, if it has the store and that may be changed, and opens the database.
 func (p *Dependencies) openData(ctx context.Context, c config.Config) (err error) {
-	if c.Storage.Type == config.Embedded {
-		err := p.lockData(c.DataDir)
-		if p.shares = p.mayShare && errors.Is(err, filelock.ErrHeld); p.shares {
-			err = nil
-		}
-		if err != nil {
+	if c.Storage.Type == config.Embedded && !p.readOnly {
+		if err := p.lockData(c.DataDir); err != nil {
 			return fmt.Errorf("the embedded store in %s can be opened by one process: stop the service for this "+
 				"command: %w", c.DataDir, err)
 		}

@@ -137,6 +137,14 @@ func TestReconcileEmbedded(t *testing.T) {
 	}
 	s.holds(t, url, content)
 	s.stop()
+	inside := filepath.Join(s.data, "store/tmp/unfinished")
+	if err := os.WriteFile(inside, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.reconcile(t)
+	if _, err := os.Stat(inside); err != nil {
+		t.Errorf("the command has changed the store: %v", err)
+	}
 	if out := s.run("reconcile", "--deep"); !strings.HasPrefix(out,
 		"2 records and 2 objects (9437196 bytes) were compared: 0 findings") {
 		t.Error(out)

@@ -43,10 +43,13 @@ type Options struct {
 	Proxy    func(*url.URL) (*url.URL, error)
 }
 
+// pingAfter is how long a connection over which nothing comes is believed to be alive.
+const pingAfter = 15 * time.Second
+
 // New returns an exporter. It does not connect before there are spans.
 func New(ctx context.Context, o Options) (*otlptrace.Exporter, error) {
 	t := &http.Transport{TLSClientConfig: o.TLS, Proxy: o.proxy, Protocols: new(http.Protocols),
-		IdleConnTimeout: time.Minute}
+		IdleConnTimeout: time.Minute, HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter}}
 	t.Protocols.SetHTTP2(true)
 	if o.GRPC {
 		t.Protocols.SetUnencryptedHTTP2(true)

@@ -77,7 +77,7 @@ func (c *Client) copy(ctx context.Context, doing, bucket string, no *refusal, ca
 		refused, always := c.refusesCopy(err)
 		switch {
 		case always:
-			no.note()
+			no.note(refusalTTL)
 			fallthrough
 		case refused:
 			return fmt.Errorf("%w: %w", storage.ErrNoCopy, err)
@@ -127,7 +127,7 @@ const refusalTTL = time.Hour
 
 func (r *refusal) stands() bool { return r.known || time.Now().Unix() < r.until.Load() }
 
-func (r *refusal) note() { r.until.Store(time.Now().Add(refusalTTL).Unix()) }
+func (r *refusal) note(ttl time.Duration) { r.until.Store(time.Now().Add(ttl).Unix()) }
 
 // copySource returns an object as a header names it: everything but unreserved characters (RFC 3986, 2.3) and slashes
 // is escaped. Some stores read a "+" there as a space.

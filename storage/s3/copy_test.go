@@ -79,7 +79,7 @@ func TestRefusalIsForgotten(t *testing.T) {
 	if r.stands() {
 		t.Error("it stands before there was one")
 	}
-	if r.note(); !r.stands() {
+	if r.note(refusalTTL); !r.stands() {
 		t.Error("it does not stand")
 	}
 	if r.until.Store(time.Now().Add(-time.Second).Unix()); r.stands() {
@@ -105,7 +105,7 @@ func TestMixedParts(t *testing.T) {
 		name   string
 		answer fault // to the completion of the upload with which it is asked
 		copies bool
-		again  bool // it is asked again for the next part
+		again  bool // it is asked again after a while
 	}{
 		{name: "it takes them", copies: true},
 		{name: "400 InvalidPart", answer: answers(400, "InvalidPart")},
@@ -133,6 +133,10 @@ func TestMixedParts(t *testing.T) {
 				if c.copies != (err == nil) || !c.copies && !errors.Is(err, storage.ErrNoCopy) {
 					t.Errorf("time %d: %v", try+1, err)
 				}
+				if client.mixing.unclear.stands() != c.again {
+					t.Errorf("time %d: the answer is unclear: %v", try+1, !c.again)
+				}
+				client.mixing.unclear.until.Store(0)
 				asked := 0
 				for _, r := range p.requests() {
 					if r.Method == "POST" && r.URL.Query().Has("uploadId") {
