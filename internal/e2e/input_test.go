@@ -105,7 +105,7 @@ func TestWrongRequests(t *testing.T) {
 		{"POST", tus, "Upload-Defer-Length: 2", "", 400, "VAL_003", "Upload-Defer-Length"},
 		{"POST", tus, "Upload-Length: 5|Upload-Concat: parts", "", 400, "VAL_003", "Upload-Concat"},
 		{"POST", tus, "Upload-Length: 5|Upload-Concat: final;/files/tus/x", "", 400, "VAL_003", "Upload-Length"},
-		{"POST", tus, "Upload-Concat: final;/files/tus/x", "", 404, "FILE_001", "there is no upload x"},
+		{"POST", tus, "Upload-Concat: final;/files/tus/x", "", 404, "FILE_001", "There is no upload x"},
 		{"POST", tus, "Upload-Length: 5|Upload-Checksum: sha9 AAAA", "", 400, "VAL_003", "sha1,sha256,crc32,md5"},
 		{"POST", tus, "Upload-Length: 5|Repr-Digest: sha-256=:AAAA:", "", 400, "VAL_003", "32 bytes"},
 		{"POST", tus, "Upload-Length: 5|Upload-Metadata: filename " + big, "", 400, "VAL_003", "Upload-Metadata"},

@@ -16,8 +16,8 @@ import (
 type Program struct {
 	Name string // as in docs/STORES.md
 	Kind string // S3_KIND
-	// Variable is the variable of the environment that has the program's path; without it, it is looked for in PATH
-	// under Command.
+	// Variable is the variable of the environment that has the program's path. Without it the program is looked for in
+	// PATH, if it has a Command.
 	Variable, Command string
 
 	path    func() (string, error) // in place of Variable and Command: builds it
@@ -35,7 +35,7 @@ func Programs() []Program {
 			ready: []string{"master/cluster/healthz", "master/dir/assign", "s3/status"},
 		},
 		{
-			Name: "MinIO", Kind: "minio", Variable: "MINIO_BIN", Command: "minio",
+			Name: "MinIO", Kind: "minio", Variable: "MINIO_BIN",
 			version: moduleVersion, command: minIO, ready: []string{"s3/minio/health/ready"},
 		},
 		versitygw(),
@@ -44,7 +44,7 @@ func Programs() []Program {
 			ready: []string{"s3/favicon.ico"},
 		},
 		{
-			Name: "moto", Variable: "MOTO_SERVER", Command: "moto_server", version: pythonPackage("moto"), command: moto,
+			Name: "moto", Variable: "MOTO_SERVER", version: pythonPackage("moto"), command: moto,
 			ready: []string{"s3/moto-api/"},
 		},
 	}
