@@ -113,6 +113,15 @@ func (b *Body) Cut() bool { return b.cut.Load() }
 // Count returns the number of bytes that were read.
 func (b *Body) Count() int64 { return b.n.Load() }
 
+// CheckLength refuses a request of HTTP/1.0 without Content-Length. Nothing tells where its body ends (RFC 9112, 6.3),
+// so net/http takes it for an empty one.
+func CheckLength(r *http.Request) error {
+	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
+		return file.Refuse(file.ErrInvalid, "A request of HTTP/1.0 needs Content-Length: send it, or use HTTP/1.1")
+	}
+	return nil
+}
+
 // isMalformed reports whether an error of net/http's body means malformed chunks or trailers, and neither the end of
 // the body nor a broken connection.
 func isMalformed(err error) bool {

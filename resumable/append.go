@@ -5,6 +5,7 @@ import (
 
 	"holdfast/digest"
 	"holdfast/file"
+	"holdfast/reqbody"
 	"holdfast/upload"
 )
 
@@ -33,10 +34,8 @@ func (x *exchange) create(path string) error {
 // readCreation reads the file's name, type and length from the headers. The length is Upload-Length, or Content-Length
 // with Upload-Complete: ?1; if both are given they must be equal (section 4.1.3).
 func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
-	var hasComplete bool
-	// Without the field the client may believe that this was the whole file.
-	if x.complete, hasComplete = isComplete(x.r.Header); !hasComplete {
-		return c, file.Refuse(file.ErrInvalid, "Upload-Complete must be ?0 or ?1")
+	if err := x.readComplete(); err != nil {
+		return c, err
 	}
 	if c.Name, c.Type, err = readName(x.r.Header, path); err != nil {
 		return c, err
@@ -56,20 +55,32 @@ func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
 	return c, nil
 }
 
+// readComplete reads whether the upload ends with this body. Without that the client may believe that it does. The last
+// body must tell its own end, or a file without its bytes would be complete.
+func (x *exchange) readComplete() error {
+	var given bool
+	if x.complete, given = isComplete(x.r.Header); !given {
+		return errComplete
+	}
+	if x.complete {
+		return reqbody.CheckLength(x.r)
+	}
+	return nil
+}
+
 // append appends this request's body to an upload (section 4.4).
 func (x *exchange) append() error {
 	offset, given := integer(x.r.Header, uploadOffset)
-	complete, hasComplete := isComplete(x.r.Header)
-	x.complete = complete
 	switch {
 	case !isPartial(x.r.Header):
 		return file.Refuse(file.ErrMediaType, "Content-Type must be %s", partial)
-	case !hasComplete:
-		return file.Refuse(file.ErrInvalid, "Upload-Complete must be ?0 or ?1")
 	case !given:
 		return file.Refuse(file.ErrInvalid, "Upload-Offset must be a number of bytes")
 	case x.upload.Partial || len(x.upload.Sources) > 0:
 		return file.Refuse(file.ErrForbidden, "This upload has an Upload-Concat: continue it with tus 1.0.0")
+	}
+	if err := x.readComplete(); err != nil {
+		return err
 	}
 	check, err := readContentDigest(x.r)
 	if err != nil {

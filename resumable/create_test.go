@@ -135,6 +135,11 @@ func TestPlainUploadRefused(t *testing.T) {
 			"a creation without a length": {[]string{"Upload-Defer-Length", "1", "Tus-Resumable", "1.0.0"}, 400},
 			"a part":                      {[]string{"Upload-Concat", "partial", "Tus-Resumable", "1.0.0"}, 400},
 			"an offset":                   {[]string{"Upload-Offset", "5"}, 400},
+			"what can't be read":          {[]string{"Upload-Complete", "true"}, 400},
+			"what was version 3's":        {[]string{"Upload-Incomplete", "?1"}, 400},
+			"a version only":              {[]string{"Upload-Draft-Interop-Version", "8"}, 400},
+			"an older version only":       {[]string{"Upload-Draft-Interop-Version", "5"}, 400},
+			"an unknown version":          {[]string{"Upload-Draft-Interop-Version", "99", "Upload-Complete", "?2"}, 400},
 		} {
 			if a := c.do("PUT", c.URL+"/files/a", strings.NewReader("01234"), scene.header...); a.status != scene.want {
 				c.T.Errorf("%s: %d %s, want %d", name, a.status, a.body, scene.want)
@@ -247,7 +252,8 @@ func TestRightsAreAskedForAgain(t *testing.T) {
 				c.T.Errorf("%s, after it: %d %v", name, a.status, a.header)
 			}
 		}
-		if a := c.do("PUT", c.URL+"/files/a", losing(), "Expect", "100-continue"); a.status != http.StatusForbidden {
+		a := plain(c.World).do("PUT", c.URL+"/files/a", losing(), "Expect", "100-continue")
+		if a.status != http.StatusForbidden {
 			c.T.Errorf("a plain upload: %d", a.status)
 		}
 		c.As(uploadtest.Alice)
@@ -282,7 +288,7 @@ func TestQuota(t *testing.T) {
 		}
 		allow(12)
 		full("a known length", c.post("?0", nil, "Upload-Length", "13"))
-		full("a plain upload", c.do("PUT", c.URL+"/files/a", strings.NewReader("0123456789abc")))
+		full("a plain upload", plain(c.World).do("PUT", c.URL+"/files/a", strings.NewReader("0123456789abc")))
 		at := c.post("?0", []byte("01234")).header.Get("Location")
 		full("as it grows", c.patch(at, 5, "?1", uploadtest.Trickle{Reader: strings.NewReader("56789abc"), Piece: 3}))
 		allow(20)

@@ -35,6 +35,9 @@ func isComplete(h http.Header) (value, given bool) {
 	return value, given
 }
 
+// errComplete refuses a body of which the client does not say whether it is the last.
+var errComplete = file.Refuse(file.ErrInvalid, "Upload-Complete must be ?0 or ?1")
+
 // item returns the bare value of an Item; nil if the field is not an Item. Parameters are ignored.
 func item(h http.Header, field string) any {
 	values := h.Values(field)

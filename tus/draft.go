@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"holdfast/file"
+	"holdfast/reqbody"
 )
 
 // draft is the interop version of the IETF's resumable upload draft that a request speaks (3 is draft -01, 6 is -04
@@ -37,26 +38,28 @@ func errVersion() error { return file.Refuse(file.ErrVersion, "Tus-Resumable mus
 
 // isLastBody reports whether the client says that the upload ends with this body.
 func (d draft) isLastBody(r *http.Request) bool {
-	switch d {
-	case "":
-		return false
-	case "3":
-		return r.Header.Get("Upload-Incomplete") == "?0"
-	default:
-		return r.Header.Get("Upload-Complete") == "?1"
+	return d != "" && r.Header.Get(d.completeField()) == d.completeValue(true)
+}
+
+// completeField returns the name of the field that says whether an upload is complete.
+func (d draft) completeField() string {
+	if d == "3" {
+		return "Upload-Incomplete"
 	}
+	return "Upload-Complete"
+}
+
+// completeValue returns that field's value.
+func (d draft) completeValue(complete bool) string {
+	if complete != (d == "3") {
+		return "?1"
+	}
+	return "?0"
 }
 
 // setComplete adds to an answer whether the upload is complete (drafts -01 to -05, Upload Creation and Upload Append).
 func (d draft) setComplete(h http.Header, complete bool) {
-	name, value := "Upload-Complete", "?0"
-	if d == "3" {
-		name = "Upload-Incomplete"
-	}
-	if complete != (d == "3") {
-		value = "?1"
-	}
-	h.Set(name, value)
+	h.Set(d.completeField(), d.completeValue(complete))
 }
 
 // checkHeaders refuses requests that tusd would answer with a server error, and those that the drafts forbid.
@@ -66,8 +69,11 @@ func (d draft) checkHeaders(r *http.Request) error {
 		return nil
 	case r.Method == http.MethodHead, r.Method == http.MethodDelete:
 		return d.checkBare(r)
-	case r.Method != http.MethodPost:
+	case r.Method != http.MethodPost && r.Method != http.MethodPatch:
 		return nil
+	}
+	if err := d.checkComplete(r); err != nil || r.Method == http.MethodPatch {
+		return err
 	}
 	for _, name := range []string{"Content-Type", "Content-Disposition"} {
 		if v := r.Header.Get(name); v != "" {
@@ -79,14 +85,25 @@ func (d draft) checkHeaders(r *http.Request) error {
 	return nil
 }
 
+// checkComplete refuses a body if the client does not say clearly whether the upload ends with it, and a last body
+// whose own end nothing tells. A missing field says that more bytes follow, as tusd has it.
+func (d draft) checkComplete(r *http.Request) error {
+	field := d.completeField()
+	values := r.Header.Values(field)
+	if len(values) > 1 || len(values) == 1 && values[0] != "?0" && values[0] != "?1" {
+		return file.Refuse(file.ErrInvalid, "%s must be ?0 or ?1", field)
+	}
+	if d.isLastBody(r) {
+		return reqbody.CheckLength(r)
+	}
+	return nil
+}
+
 // checkBare refuses HEAD and DELETE with fields of an upload's bytes (drafts -01 to -05, Offset Retrieval and Upload
 // Cancellation).
 func (d draft) checkBare(r *http.Request) error {
-	fields := []string{"Upload-Offset", "Upload-Complete"}
-	switch {
-	case d == "3":
-		fields[1] = "Upload-Incomplete"
-	case d == "6" && r.Method == http.MethodHead:
+	fields := []string{"Upload-Offset", d.completeField()}
+	if d == "6" && r.Method == http.MethodHead {
 		fields = append(fields, "Upload-Length")
 	}
 	for _, name := range fields {

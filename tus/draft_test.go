@@ -97,6 +97,7 @@ func (d *draftClient) refused() {
 			[]string{"Upload-Complete", "?0", "Upload-Length", strconv.Itoa(uploadtest.MaxSize + 1)},
 			http.StatusRequestEntityTooLarge},
 		{"more bytes than the cap", endless, []string{"Upload-Complete", "?1"}, http.StatusRequestEntityTooLarge},
+		{"an Upload-Complete that can't be read", nil, []string{"Upload-Complete", "true"}, http.StatusBadRequest},
 		{"a broken Content-Type", nil, []string{"Upload-Complete", "?1", "Content-Type", ";;"}, http.StatusBadRequest},
 		{"a broken Content-Disposition", nil, []string{"Upload-Complete", "?1", "Content-Disposition", ";;"},
 			http.StatusBadRequest},

@@ -68,7 +68,7 @@ func (up *tusUpload) append(offset int64, src io.Reader) (int64, error) {
 	}
 	start, left := x.body.Count(), up.u.Size-offset
 	n, err := s.Append(offset, upload.Body{
-		Reader:    src,
+		Reader:    &source{src, x},
 		Length:    x.r.ContentLength,
 		Exceeded:  func() bool { return !up.u.Deferred && x.body.Count()-start > left },
 		Interrupt: x.body.Interrupt,
@@ -78,6 +78,21 @@ func (up *tusUpload) append(offset int64, src io.Reader) (int64, error) {
 	})
 	if err == nil && !x.body.Cut() {
 		err = x.draft.checkEnd(x.r, up.u)
+	}
+	return n, err
+}
+
+// source is the body as the engine reads it. From tusd a body that was refused ends like any other; its last bytes
+// would be committed, and could complete the upload, although the client is told that they were refused.
+type source struct {
+	io.Reader
+	x *exchange
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if errors.Is(err, io.EOF) && s.x.err != nil {
+		err = s.x.err
 	}
 	return n, err
 }

@@ -73,7 +73,7 @@ func TestDigestInAnUnannouncedTrailer(t *testing.T) {
 	sum := sha256.Sum256([]byte("hello"))
 	right := "Digest: sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
 	const draft8 = "Upload-Draft-Interop-Version: 8\r\n"
-	begun := s.create(t, 10)
+	begun := s.create(t, 5)
 	appending := "Upload-Offset: 0\r\nTus-Resumable: 1.0.0\r\n" + octets + "\r\n"
 	for request, claims := range map[string][]string{
 		"PUT /files/a.txt|":   {"Content-" + right, "Repr-" + right},
