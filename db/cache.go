@@ -92,7 +92,7 @@ func (c *CachedDB) DeleteFile(ctx context.Context, rec file.Record) error {
 }
 
 // DeleteUpload is DB's; see DeleteFile.
-func (c *CachedDB) DeleteUpload(ctx context.Context, f file.Fence) error {
+func (c *CachedDB) DeleteUpload(ctx context.Context, f file.Fence, why string) error {
 	defer c.records.Invalidate(f.ID)
-	return c.DB.DeleteUpload(ctx, f)
+	return c.DB.DeleteUpload(ctx, f, why)
 }

@@ -153,7 +153,7 @@ func TestFinal(t *testing.T) {
 			_, err := d.Final(ctx, other.who, other.sources)
 			wantErr(t, err, file.ErrNotFound)
 		}
-		noErr(t, d.DeleteUpload(ctx, take(t, d, u.ID).Fence()))
+		noErr(t, d.DeleteUpload(ctx, take(t, d, u.ID).Fence(), ""))
 		_, err = d.Final(ctx, u.Creator, u.Sources)
 		wantErr(t, err, file.ErrNotFound)
 	})
@@ -183,7 +183,7 @@ func TestDelete(t *testing.T) {
 		ctx := t.Context()
 		u := leased(t, d, newUpload())
 		u = commit(t, d, u, file.Progress{Offset: 10, Tails: []file.Tail{{Size: 10, Key: "t1"}}})
-		noErr(t, d.DeleteUpload(ctx, u.Fence()))
+		noErr(t, d.DeleteUpload(ctx, u.Fence(), ""))
 		_, err := d.TakeLease(ctx, u.ID, "x", time.Minute)
 		wantErr(t, err, file.ErrNotFound)
 		gone, err := d.Deleted(ctx, u.ID)

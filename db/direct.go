@@ -47,17 +47,13 @@ func (d *DB) SetSum(ctx context.Context, u *file.Upload, sum []byte) error {
 	})
 }
 
-// SetRefusal notes why an upload was ended. Refusal returns it; empty: it is not known.
-func (d *DB) SetRefusal(ctx context.Context, id file.ID, reason string) error {
-	return d.tx(ctx, "note refusal", func(tx *transaction) error {
-		_, err := exec(ctx, tx, "note refusal", `update uploads set refusal = $2 where id = $1 and state = 'deleted'`, id,
-			reason)
-		return err
-	})
-}
-
-// Refusal is the reason that SetRefusal noted.
+// Refusal is the reason for which DeleteUpload has ended an upload; empty: none, or the row is not kept any more.
 func (d *DB) Refusal(ctx context.Context, id file.ID) (reason string, err error) {
-	err = row(ctx, d.sql, "read refusal", `select refusal from uploads where id = $1`, []any{id}, &reason)
+	err = d.retry(ctx, func() error {
+		return row(ctx, d.sql, "read refusal", `select refusal from uploads where id = $1`, []any{id}, &reason)
+	})
+	if isNotFound(err) {
+		return "", nil
+	}
 	return reason, err
 }

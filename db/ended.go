@@ -9,17 +9,18 @@ import (
 )
 
 // DeleteUpload marks an upload as deleted and removes its record, if it has one. From then on the upload is
-// invisible, and a writer that still holds it can commit nothing.
-func (d *DB) DeleteUpload(ctx context.Context, f file.Fence) error {
+// invisible, and a writer that still holds it can commit nothing. why is what Refusal returns then; empty: its content
+// was not refused.
+func (d *DB) DeleteUpload(ctx context.Context, f file.Fence, why string) error {
 	return d.tx(ctx, "delete upload", func(tx *transaction) error {
 		var s file.Subject
 		var reserved, slots int64
 		var expired bool
 		err := row(ctx, tx, "delete upload",
-			d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0
+			d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0, refusal = $4
 			where id = $1 and lease_epoch = $2 and state <> 'deleted'
 			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`),
-			[]any{f.ID, f.Epoch, file.Deleted},
+			[]any{f.ID, f.Epoch, file.Deleted, why},
 			&s.ID, &s.AccountID, &s.UserID, &s.Name, &s.Type, &s.Size, &reserved, &slots, &expired)
 		if err != nil {
 			return lost(err)

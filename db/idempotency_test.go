@@ -50,7 +50,7 @@ func TestKeys(t *testing.T) {
 		wantErr(t, err, file.ErrNotFound)
 
 		// The upload fails: the key is free, and another upload may take it.
-		noErr(t, d.DeleteUpload(t.Context(), u.Fence()))
+		noErr(t, d.DeleteUpload(t.Context(), u.Fence(), ""))
 		k.isFree("k")
 		second := newUpload()
 		noErr(t, k.create(second, "k", time.Hour))

@@ -85,7 +85,7 @@ func TestStaleWriter(t *testing.T) {
 			"length":  func() error { return d.DeclareLength(ctx, stale.Fence(), 5) },
 			"advance": func() error { return d.Advance(ctx, stale.Fence(), file.Completing, "") },
 			"record":  func() error { return d.Record(ctx, stale.Fence(), stale, file.Record{ID: stale.ID}) },
-			"delete":  func() error { return d.DeleteUpload(ctx, stale.Fence()) },
+			"delete":  func() error { return d.DeleteUpload(ctx, stale.Fence(), "") },
 		} {
 			if err := try(); !errors.Is(err, file.ErrConflict) {
 				t.Errorf("%s: %v, want a conflict", name, err)

@@ -261,10 +261,10 @@ func TestEventsOfUploads(t *testing.T) {
 		u := newUpload()
 		u.TTL, u.Sources = time.Millisecond, nil
 		ended, expired := leased(t, d, newUpload()), leased(t, d, u)
-		noErr(t, d.DeleteUpload(t.Context(), ended.Fence()))
+		noErr(t, d.DeleteUpload(t.Context(), ended.Fence(), ""))
 		for !reload(t, d, expired.ID).Expired {
 		}
-		noErr(t, d.DeleteUpload(t.Context(), expired.Fence()))
+		noErr(t, d.DeleteUpload(t.Context(), expired.Fence(), ""))
 		if e := dueEvents(t, d); len(e) != 1 || e[0].Kind != file.EventExpired || e[0].File != expired.ID {
 			t.Errorf("%+v", e)
 		}

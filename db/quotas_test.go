@@ -54,7 +54,7 @@ func TestUsage(t *testing.T) {
 		uses(t, d, 4, 130, 2)
 		noErr(t, d.DeclareLength(ctx, deferred.Fence(), 50))
 		uses(t, d, 4, 150, 2)
-		noErr(t, d.DeleteUpload(ctx, deferred.Fence()))
+		noErr(t, d.DeleteUpload(ctx, deferred.Fence(), ""))
 		uses(t, d, 4, 100, 1)
 		noErr(t, d.ForgetUpload(ctx, deferred.ID))
 
@@ -71,14 +71,14 @@ func TestUsage(t *testing.T) {
 		noErr(t, d.Record(ctx, was, final, file.Record{ID: final.ID, Size: 50, AccountID: 4, CreatedAt: time.Now(),
 			ETag: "e"}))
 		uses(t, d, 4, 150, 2) // at once, not only when the parts are removed
-		noErr(t, d.DeleteUpload(ctx, a.Fence()))
-		noErr(t, d.DeleteUpload(ctx, b.Fence()))
+		noErr(t, d.DeleteUpload(ctx, a.Fence(), ""))
+		noErr(t, d.DeleteUpload(ctx, b.Fence(), ""))
 		uses(t, d, 4, 150, 2)
 
 		noErr(t, d.DeleteFile(ctx, rec))
 		uses(t, d, 4, 50, 1)
 		recorded := take(t, d, final.ID)
-		noErr(t, d.DeleteUpload(ctx, recorded.Fence()))
+		noErr(t, d.DeleteUpload(ctx, recorded.Fence(), ""))
 		uses(t, d, 4, 0, 0)
 	})
 }
@@ -241,7 +241,7 @@ func TestPartsThatFailedCount(t *testing.T) {
 			}
 			_, err = d.TakePart(ctx, first.Fence(), 100)
 			noErr(t, err)
-			noErr(t, d.DeleteUpload(ctx, first.Fence()))
+			noErr(t, d.DeleteUpload(ctx, first.Fence(), ""))
 			uses(t, d, 4, 0, 0)
 		}
 	})
@@ -285,7 +285,7 @@ func TestUnfinishedUploads(t *testing.T) {
 		noErr(t, err)
 		_, err = begin(func(u *file.Upload) { u.Sources = []file.ID{begun[0].ID} })
 		noErr(t, err)
-		noErr(t, d.DeleteUpload(ctx, file.Fence{ID: begun[0].ID, Epoch: 1, State: file.Open}))
+		noErr(t, d.DeleteUpload(ctx, file.Fence{ID: begun[0].ID, Epoch: 1, State: file.Open}, ""))
 		_, err = begin(func(*file.Upload) {})
 		noErr(t, err)
 		_, err = begin(func(*file.Upload) {})

@@ -108,8 +108,11 @@ func (h *Handler) Complete(w http.ResponseWriter, r *http.Request, id file.ID) {
 // whyEnded is the error for an upload that is not there: for its creator, why its content was refused.
 func (h *Handler) whyEnded(r *http.Request, id file.ID, notFound error) error {
 	u, err := h.Engine.DirectRow(r.Context(), id)
+	if err != nil {
+		return err
+	}
 	who, _ := auth.FromContext(r.Context())
-	if err != nil || access.Upload(who, u) != nil {
+	if access.Upload(who, u) != nil {
 		return notFound
 	}
 	return h.Engine.Ended(r.Context(), id)

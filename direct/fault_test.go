@@ -1,6 +1,7 @@
 package direct_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -78,6 +79,45 @@ func (w *world) scene(f uploadtest.Fault, k int, claimed bool) (hit bool) {
 	w.whole(id, content, claimed)
 	w.Start()
 	w.ask(http.StatusCreated, "POST", string(id)+"/complete", "")
+	calls, _, _ := plan.Seen()
+	return calls >= k
+}
+
+// TestRefusalIsTold has every call of a completion whose content is refused, and of the next request, meet a fault.
+// Whatever happens the client is told why, and never that there is no such upload.
+func TestRefusalIsTold(t *testing.T) {
+	worlds(t, func(w *world) {
+		w.Scan = func(context.Context, *file.Upload) error { return file.ErrInfected }
+		for _, f := range faults {
+			w.Sub(f.String(), func() {
+				for k := 1; w.refusedScene(f, k); k++ {
+					if k > 100 {
+						w.T.Fatal("the scene never ends")
+					}
+				}
+			})
+		}
+	})
+}
+
+func (w *world) refusedScene(f uploadtest.Fault, k int) (hit bool) {
+	w.T.Helper()
+	content := uploadtest.Content(1000)
+	w.Start()
+	id := w.begin(len(content), "")
+	w.send(id, content)
+	plan := uploadtest.NewPlan(f, k)
+	w.StartUnder(plan)
+	for told := 1; told <= 2; told++ {
+		w.insist(plan, func() (answer, bool) {
+			a, err := w.try("POST", string(id)+"/complete", "")
+			if err == nil && (a.status == http.StatusNotFound || a.status < 300 && a.status != http.StatusAccepted) {
+				w.T.Errorf("%s %d: told %d %s", f, k, a.status, a.body)
+			}
+			return a, err == nil && a.Code == "UPLOAD_011"
+		})
+	}
+	plan.End()
 	calls, _, _ := plan.Seen()
 	return calls >= k
 }

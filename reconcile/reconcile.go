@@ -88,7 +88,7 @@ type Rows interface {
 	UploadRow(ctx context.Context, id file.ID) (*file.Upload, error)
 	UploadTails(ctx context.Context, id file.ID) ([]file.Tail, error)
 	Parts(ctx context.Context, id file.ID) ([]file.Part, error)
-	DeleteUpload(ctx context.Context, f file.Fence) error
+	DeleteUpload(ctx context.Context, f file.Fence, why string) error
 	Importing(ctx context.Context, id file.ID) (bool, error)
 	HealRecord(ctx context.Context, r file.Record) error
 	SetTag(ctx context.Context, id file.ID, was, tag string) error

@@ -59,7 +59,7 @@ func (c *Checker) end(ctx context.Context, found []Finding) (done string, err er
 	if i < 0 || !c.Fix {
 		return "", nil
 	}
-	err = c.Rows.DeleteUpload(ctx, found[i].ends)
+	err = c.Rows.DeleteUpload(ctx, found[i].ends, "")
 	if errors.Is(err, file.ErrConflict) { // another request has it now
 		return "", nil
 	}

@@ -29,9 +29,7 @@ func (s *server) partReceiver(ctx context.Context) (storage.PartReceiver, error)
 		if err != nil {
 			return err
 		}
-		if len(buckets) > 0 { // else the first account's would be joined by one that no account has
-			at.Bucket = buckets[0]
-		}
+		at.Bucket = firstOurs(s.layout, buckets, at.Bucket)
 		s.needsSums, err = store.CheckDirect(ctx, at)
 		return err
 	})
@@ -39,6 +37,17 @@ func (s *server) partReceiver(ctx context.Context) (storage.PartReceiver, error)
 		return nil, fmt.Errorf("%w: UPLOAD_DIRECT=on: %w", ErrSettings, err)
 	}
 	return store, err
+}
+
+// firstOurs returns the first of the buckets that belongs to an account; other if none does. A bucket with the prefix
+// may be another program's: the prefix and "-backup".
+func firstOurs(l storage.Layout, buckets []string, other string) string {
+	for _, b := range buckets {
+		if _, ours := l.Account(b); ours {
+			return b
+		}
+	}
+	return other
 }
 
 // directHandler is the endpoint of uploads whose clients send the parts to the store.

@@ -147,7 +147,7 @@ func (e *Engine) concatenate(ctx context.Context, u *file.Upload, parts sources)
 func (e *Engine) assemble(ctx context.Context, u *file.Upload) error {
 	parts, err := e.takeSources(ctx, u.Creator, u.Sources)
 	if errors.Is(err, file.ErrNotFound) || errors.Is(err, file.ErrGone) {
-		return errors.Join(err, e.terminate(ctx, u)) // it can't become a file any more
+		return errors.Join(err, e.terminate(ctx, u, nil)) // it can't become a file any more
 	}
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func (e *Engine) CompleteDirect(ctx context.Context, id file.ID) (*file.Upload, 
 		case u.Gone():
 			return nil, Expired(u)
 		case u.State == file.Deleted:
-			return nil, e.Ended(ctx, id)
+			return nil, e.Ended(context.WithoutCancel(ctx), id)
 		case ctx.Err() != nil && u.State == file.Completing:
 			return u, nil
 		case ctx.Err() != nil:
@@ -53,8 +53,10 @@ func (e *Engine) CompleteDirect(ctx context.Context, id file.ID) (*file.Upload, 
 		switch err := e.tryComplete(ctx, id); {
 		case errors.Is(err, file.ErrLocked) && e.Stopping():
 			return nil, file.ErrStopping
+		case errors.Is(err, file.ErrNotFound): // it was ended since its row was read
+			return nil, e.Ended(context.WithoutCancel(ctx), id)
 		case errors.Is(err, file.ErrGone): // or another request has completed it meanwhile
-			if u, again := e.DirectRow(ctx, id); again == nil && u.State == file.Recorded {
+			if u, again := e.DirectRow(context.WithoutCancel(ctx), id); again == nil && u.State == file.Recorded {
 				return u, nil
 			}
 			return nil, err
@@ -107,9 +109,6 @@ func (s *Session) finishUntil(interrupted <-chan struct{}) error {
 			}
 		}()
 		err := s.engine.finish(ctx, s.u)
-		if err != nil && s.u.State == file.Deleted {
-			s.engine.noteRefusal(ctx, s.u.ID, err)
-		}
 		if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
 			return errInterrupted
 		}

@@ -45,7 +45,7 @@ type Rows interface {
 	SetClaim(ctx context.Context, f file.Fence, sum []byte) error
 	DeclareLength(ctx context.Context, f file.Fence, size int64) error
 	Advance(ctx context.Context, f file.Fence, to file.State, etag string) error
-	DeleteUpload(ctx context.Context, f file.Fence) error
+	DeleteUpload(ctx context.Context, f file.Fence, why string) error
 	Deleted(ctx context.Context, id file.ID) (*file.Upload, error)
 	ForgetUpload(ctx context.Context, id file.ID) error
 	CutShort(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
@@ -55,7 +55,6 @@ type Rows interface {
 	Extend(ctx context.Context, id file.ID) (expires time.Time, err error)
 	WithoutSum(ctx context.Context, after file.ID, limit int) ([]file.ID, error)
 	SetSum(ctx context.Context, u *file.Upload, sum []byte) error
-	SetRefusal(ctx context.Context, id file.ID, reason string) error
 	Refusal(ctx context.Context, id file.ID) (reason string, err error)
 	chore.Rows
 	LeaseRows

@@ -139,7 +139,7 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 		if errors.Is(err, file.ErrInfected) || errors.Is(err, file.ErrUnscannable) {
 			e.log.Warn("an upload was refused for its content", "upload", u.ID, "account", u.Creator.AccountID, "user",
 				u.Creator.UserID, "error", err)
-			err = errors.Join(err, e.terminate(ctx, u))
+			err = errors.Join(err, e.terminate(ctx, u, err))
 		}
 		return err
 	}
@@ -152,7 +152,7 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 func (e *Engine) verify(ctx context.Context, u *file.Upload) error {
 	err := Matches(u, u.Claim)
 	if errors.Is(err, file.ErrDigest) {
-		if failed := e.terminate(ctx, u); failed != nil {
+		if failed := e.terminate(ctx, u, err); failed != nil {
 			return failed
 		}
 	}

@@ -35,7 +35,7 @@ func (e *Engine) endLost(ctx context.Context, u *file.Upload, err error) error {
 	if !errors.Is(err, file.ErrLost) || u.State == file.Deleted {
 		return err
 	}
-	if failed := e.terminate(ctx, u); failed != nil {
+	if failed := e.terminate(ctx, u, err); failed != nil {
 		return fmt.Errorf("end an upload that has lost bytes: %w", failed)
 	}
 	e.metrics.lost.Inc()

@@ -49,7 +49,7 @@ func (s *Session) drop(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
 	defer cancel()
-	err := s.do(func(context.Context) error { return s.engine.terminate(ctx, s.u) })
+	err := s.do(func(context.Context) error { return s.engine.terminate(ctx, s.u, nil) })
 	if err != nil {
 		s.engine.log.WarnContext(ctx, "the bytes of a failed form upload stay until the next sweep", "upload", s.u.ID,
 			"error", err)

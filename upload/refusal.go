@@ -14,25 +14,24 @@ func refusals() map[string]error {
 		"lost": file.ErrLost}
 }
 
-// noteRefusal notes why a direct upload has ended, for a client that got no answer from the request that ended it.
-func (e *Engine) noteRefusal(ctx context.Context, id file.ID, why error) {
+// refusalName is the name of the reason in an error; empty: it is no refusal of content.
+func refusalName(why error) string {
 	for name, reason := range refusals() {
-		if !errors.Is(why, reason) {
-			continue
+		if errors.Is(why, reason) {
+			return name
 		}
-		if err := e.rows.SetRefusal(context.WithoutCancel(ctx), id, name); err != nil {
-			e.log.WarnContext(ctx, "why an upload was refused could not be noted", "upload", id, "reason", name,
-				"error", err)
-		}
-		return
 	}
+	return ""
 }
 
 // Ended is the error for an upload that has ended: why its content was refused, or file.ErrNotFound. The reason is
-// known for an hour, as long as the row is kept.
+// known for an hour, as long as the row is kept. The other errors are the database's.
 func (e *Engine) Ended(ctx context.Context, id file.ID) error {
 	name, err := e.rows.Refusal(ctx, id)
-	if reason, known := refusals()[name]; err == nil && known {
+	if err != nil {
+		return err
+	}
+	if reason, known := refusals()[name]; known {
 		return fmt.Errorf("upload %s was ended: %w", id, reason)
 	}
 	return file.NotFound(id)

@@ -90,7 +90,7 @@ func (s *Session) Terminate() error {
 
 // end is Terminate without a request of a client.
 func (s *Session) end() error {
-	return s.do(func(ctx context.Context) error { return s.engine.terminate(ctx, s.u) })
+	return s.do(func(ctx context.Context) error { return s.engine.terminate(ctx, s.u, nil) })
 }
 
 // Close releases the lease. It may be called more than once.

@@ -11,9 +11,10 @@ import (
 	"holdfast/storage"
 )
 
-// terminate ends an upload, finished or not: first for clients, then in the store. ctx must be the lease's.
-func (e *Engine) terminate(ctx context.Context, u *file.Upload) error {
-	if err := e.rows.DeleteUpload(ctx, u.Fence()); err != nil {
+// terminate ends an upload, finished or not: first for clients, then in the store. why is the error for which its
+// content is refused, or nil. ctx must be the lease's.
+func (e *Engine) terminate(ctx context.Context, u *file.Upload, why error) error {
+	if err := e.rows.DeleteUpload(ctx, u.Fence(), refusalName(why)); err != nil {
 		return err
 	}
 	u.State, u.Held = file.Deleted, false

@@ -181,9 +181,9 @@ func (r rows) Record(ctx context.Context, f file.Fence, u *file.Upload, rec file
 }
 
 // DeleteUpload also notes that the upload is gone for clients.
-func (r rows) DeleteUpload(ctx context.Context, f file.Fence) error {
+func (r rows) DeleteUpload(ctx context.Context, f file.Fence, why string) error {
 	return tell(ctx, r, "DeleteUpload", f.ID, func(ctx context.Context) error {
-		err := r.DB.DeleteUpload(ctx, f)
+		err := r.DB.DeleteUpload(ctx, f, why)
 		if err == nil {
 			r.p.world.change(f.ID, func(k *known) string { k.deleted = true; return "" })
 		}

@@ -74,11 +74,7 @@ func (c *Client) Parts(
 	if err != nil {
 		return nil, wrap(file.ErrStorageRead, "list parts", err)
 	}
-	for _, p := range page.Parts {
-		parts = append(parts, file.Part{Number: aws.ToInt32(p.PartNumber), Size: aws.ToInt64(p.Size),
-			ETag: aws.ToString(p.ETag), CRC32: aws.ToString(p.ChecksumCRC32)})
-	}
-	return parts, nil
+	return newest(page.Parts, aws.ToBool(page.IsTruncated)), nil
 }
 
 // CheckDirect implements storage.PartReceiver.

@@ -26,9 +26,12 @@ func (c *Client) BeginMultipart(
 		if m.Sums = !c.quirks.NoChecksums && !withoutSums; m.Sums {
 			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 		}
+		if m.Sums && c.quirks.WholeSums {
+			in.ChecksumType = types.ChecksumTypeFullObject
+		}
 		out, err := c.s3.CreateMultipartUpload(ctx, in)
 		if m.Sums && notImplemented(err) {
-			in.ChecksumAlgorithm, m.Sums = "", false
+			in.ChecksumAlgorithm, in.ChecksumType, m.Sums = "", "", false
 			out, err = c.s3.CreateMultipartUpload(ctx, in)
 		}
 		if err == nil {

@@ -2,7 +2,7 @@
 
 import type { PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
-import { begin, complete, look, note, type SignedPart, type State, sign } from './direct.js';
+import { begin, complete, look, note, type SignedPart, type State, sign, sizeOfPart } from './direct.js';
 import type { Service } from './http.js';
 import { Problem, toProblem } from './problem.js';
 import { putPart } from './put-part.js';
@@ -20,6 +20,7 @@ export class StoreUnreachable extends Error {}
 
 export class DirectSender implements Sender {
   #url: string | null = null;
+  #completed = ''; // the URL of the upload whose completion was asked for
   readonly #claims = new Claims();
   readonly #fingerprint: string;
   #current: AbortController | null = null; // of the run that goes on
@@ -101,16 +102,31 @@ export class DirectSender implements Sender {
     this.#url ??= await this.#find();
     const state = await look(this.service, this.#url);
     signal.throwIfAborted();
-    if (state === null) { // it has expired, for instance: begin another one
-      await this.forget();
+    if (state === 'ended' && this.#completed === this.#url) return this.#complete(this.#url, signal); // it says why
+    if (state === 'ended') await this.forget(); // it has expired, for instance
+    if (state === 'ended' || state === 'foreign') { // begin another one
       this.#url = null;
       return false;
     }
     if (state.state === 'open') await this.#send(this.#missing(state), state, signal);
-    const end = await complete(this.service, this.#url, signal);
-    if ('done' in end) return true;
-    await sleep(end.again * 1000, signal);
-    return false;
+    return this.#complete(this.#url, signal);
+  }
+
+  /** True if the upload is a file. One that was refused is sent again only if somebody starts it again. */
+  async #complete(url: string, signal: AbortSignal): Promise<boolean> {
+    this.#completed = url;
+    try {
+      const end = await complete(this.service, url, signal);
+      if ('done' in end) return true;
+      await sleep(end.again * 1000, signal);
+      return false;
+    } catch (error) {
+      if (error instanceof Problem && [404, 410, 422].includes(error.status)) {
+        await this.forget();
+        this.#url = null;
+      }
+      throw error;
+    }
   }
 
   async #find(): Promise<string> {
@@ -130,7 +146,9 @@ export class DirectSender implements Sender {
 
   #missing(state: State): number[] {
     this.#sent.clear();
-    for (const { number, size } of state.sent) this.#sent.set(number, size);
+    for (const { number, size } of state.sent) { // some stores keep a part that broke off
+      if (size === sizeOfPart(state, this.named.file.size, number)) this.#sent.set(number, size);
+    }
     this.#tell();
     return Array.from({ length: state.parts }, (_, i) => i + 1).filter((number) => !this.#sent.has(number));
   }
@@ -168,7 +186,7 @@ export class DirectSender implements Sender {
     await Promise.all(Array.from({ length: parallel }, line));
     signal.throwIfAborted();
     if (failures.length === 0) return;
-    const nothing = this.#arrived === before && state.sent.length === 0;
+    const nothing = this.#arrived === before && this.#sent.size === 0;
     const unanswered = failures.every((one) => one instanceof Problem && one.code === 'store_unreachable');
     this.#unreachable = nothing && unanswered ? this.#unreachable + 1 : 0;
     throw this.#unreachable === mostUnreachable ? new StoreUnreachable() : failures[0];

@@ -52,15 +52,20 @@ export async function begin(service: Service, { file, name }: Named): Promise<st
   return directUrl(service, id);
 }
 
-/** What the service knows of an upload; null if it has ended. */
-export async function look(service: Service, url: string): Promise<State | null> {
+/** What the service knows of an upload. `foreign` is one of another user of this browser, who may go on with it. */
+export async function look(service: Service, url: string): Promise<State | 'ended' | 'foreign'> {
   try {
     return await json<State>(service, url);
   } catch (error) {
-    if (error instanceof Problem && [403, 404, 410].includes(error.status)) return null;
+    if (error instanceof Problem && error.status === 403) return 'foreign';
+    if (error instanceof Problem && [404, 410].includes(error.status)) return 'ended';
     throw error;
   }
 }
+
+/** The bytes of a part of a file. */
+export const sizeOfPart = (state: State, file: number, number: number): number =>
+  Math.min(state.part_size, file - (number - 1) * state.part_size);
 
 /** URLs for parts. Where the store compares checksums, each is for these bytes of the file only. */
 export async function sign(service: Service, url: string, { checksum, part_size }: State, file: Blob, numbers: number[]): Promise<SignedPart[]> {

@@ -60,7 +60,8 @@ function unfinished(service: Service, storage: Claims, kept: PreviousUpload, off
 async function offsetOf(service: Service, url: string): Promise<number | 'gone'> {
   if (isDirect(url)) {
     const state = await look(service, url);
-    return state?.state !== 'open' ? 'gone' : state.sent.reduce((sum, { size }) => sum + size, 0);
+    if (state === 'foreign') throw new Problem(403, 'PERM_001');
+    return state === 'ended' || state.state !== 'open' ? 'gone' : state.sent.reduce((sum, { size }) => sum + size, 0);
   }
   try {
     const response = await call(service, url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });

@@ -136,7 +136,7 @@ class DirectFiles {
       return this.#ownRequest(method === 'POST' ? `${url}/complete` : url);
     }
     const state = this.#states.get(url) ?? await look(this.service, url);
-    if (!file || !state) throw new Problem(410, 'UPLOAD_006');
+    if (!file || state === 'ended' || state === 'foreign') throw new Problem(410, 'UPLOAD_006');
     this.#states.set(url, state);
     await this.#note(file, url);
     const [part] = await sign(this.service, url, state, file.data as Blob, [partNumber]);
@@ -174,8 +174,10 @@ class DirectFiles {
     if (!url) return;
     this.#urls.set(file.id, url);
     const state = await look(this.service, url);
-    if (state === null) await this.forget(file.id);
-    this.uppy.setFileState(file.id, { s3Multipart: state === null ? undefined : { uploadId: state.id, key: file.id } });
+    if (state === 'ended') await this.forget(file.id);
+    if (state === 'foreign') this.#urls.delete(file.id);
+    const there = state !== 'ended' && state !== 'foreign';
+    this.uppy.setFileState(file.id, { s3Multipart: there ? { uploadId: state.id, key: file.id } : undefined });
   }
 
   #fingerprint({ id }: UppyFile): string {

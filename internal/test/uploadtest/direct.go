@@ -67,3 +67,9 @@ func (r rowsUnderFault) SetSum(ctx context.Context, u *file.Upload, sum []byte) 
 	ctx = r.outlast(ctx)
 	return r.sql("SetSum", func() error { return r.Rows.SetSum(ctx, u, sum) })
 }
+
+func (r rowsUnderFault) Refusal(ctx context.Context, id file.ID) (reason string, err error) {
+	ctx = r.outlast(ctx)
+	err = r.sql("Refusal", func() (err error) { reason, err = r.Rows.Refusal(ctx, id); return })
+	return reason, err
+}

@@ -238,9 +238,9 @@ func (r rowsUnderFault) Advance(ctx context.Context, f file.Fence, to file.State
 	ctx = r.outlast(ctx)
 	return r.sql("Advance", func() error { return r.Rows.Advance(ctx, f, to, etag) })
 }
-func (r rowsUnderFault) DeleteUpload(ctx context.Context, f file.Fence) error {
+func (r rowsUnderFault) DeleteUpload(ctx context.Context, f file.Fence, why string) error {
 	ctx = r.outlast(ctx)
-	return r.sql("DeleteUpload", func() error { return r.Rows.DeleteUpload(ctx, f) })
+	return r.sql("DeleteUpload", func() error { return r.Rows.DeleteUpload(ctx, f, why) })
 }
 func (r rowsUnderFault) Deleted(ctx context.Context, id file.ID) (*file.Upload, error) {
 	ctx = r.outlast(ctx)

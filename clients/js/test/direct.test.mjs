@@ -1,0 +1,94 @@
+// Direct uploads with a service that answers as it is told, and a store that takes every part.
+
+import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { createServer } from 'vite';
+
+const root = resolve(import.meta.dirname, '..');
+const base = 'https://files.example.com/files';
+const url = `${base}/direct/6fa459ea-ee8a-3ca4-894e-db77e160355e`;
+const real = { fetch: globalThis.fetch, XMLHttpRequest: globalThis.XMLHttpRequest };
+
+let vite;
+let lib;
+let modules;
+
+before(async () => {
+  vite = await createServer({ root, configFile: false, logLevel: 'error', server: { middlewareMode: true, ws: false }, appType: 'custom', optimizeDeps: { noDiscovery: true } });
+  lib = await vite.ssrLoadModule('/src/index.ts');
+  modules = { ...await vite.ssrLoadModule('/src/direct-sender.ts'), ...await vite.ssrLoadModule('/src/direct.ts') };
+});
+
+after(() => {
+  Object.assign(globalThis, real);
+  return vite?.close();
+});
+
+const service = () => ({ base, maxFileSize: 100, credentials: lib.bearer(() => 'hf_x') });
+const answer = (status, body) => new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
+const refused = (status, code) => answer(status, { code, message: code });
+const state = (sent, more) => answer(200, { state: 'open', part_size: 5, parts: 2, sent, ...more });
+
+class TakesAll {
+  upload = {};
+  status = 200;
+  open() {}
+  setRequestHeader() {}
+  send() { queueMicrotask(() => this.onload()); }
+  abort() {}
+}
+
+/** Sends a file of 8 bytes. `answers` are the service's, by request, in their order; the last one is given again and again. */
+async function send(answers) {
+  const asked = [];
+  const signed = [];
+  globalThis.XMLHttpRequest = TakesAll;
+  globalThis.fetch = async (to, { method = 'GET', body } = {}) => {
+    const what = `${method} ${String(to).slice(base.length).replace(url.slice(base.length), '')}`;
+    asked.push(what);
+    if (what === 'POST /parts') {
+      const { parts } = JSON.parse(body);
+      signed.push(...parts.map(({ number }) => number));
+      return answer(200, { parts: parts.map(({ number }) => ({ number, size: 3, url: 'https://store.example.com/', headers: {} })) });
+    }
+    const list = answers[what];
+    const give = list.length > 1 ? list.shift() : list[0];
+    if (give === null) throw new TypeError('Failed to fetch');
+    return give.clone();
+  };
+  const result = await new Promise((done) => {
+    const events = { onUrl() {}, onFound() {}, onProgress() {}, onRetry() {}, onSuccess: () => done('sent'), onError: ({ code }) => done(code) };
+    const file = new File(['12345678'], 'a.bin');
+    new modules.DirectSender(service(), { file, name: 'a.bin' }, events).start();
+  });
+  return { result, asked, signed };
+}
+
+const whole = [{ number: 1, size: 5 }, { number: 2, size: 3 }];
+const begun = () => answer(201, { id: url.split('/').pop() });
+
+test('a direct upload that was refused is not sent again, also if the answer was lost', async () => {
+  for (const completions of [[refused(422, 'UPLOAD_011')], [null, refused(422, 'UPLOAD_011')], [null, null, refused(422, 'UPLOAD_007')]]) {
+    const code = completions.at(-1) && (await completions.at(-1).clone().json()).code;
+    const { result, asked } = await send({ 'POST /direct/': [begun()], 'GET ': [state(whole), refused(404, 'UPLOAD_006')], 'POST /complete': completions });
+    assert.equal(result, code);
+    assert.equal(asked.filter((what) => what === 'POST /direct/').length, 1, `${asked}`);
+  }
+});
+
+test('a part that the store has with another size is sent again', async () => {
+  const { result, signed } = await send({
+    'POST /direct/': [begun()], 'GET ': [state([{ number: 1, size: 5 }, { number: 2, size: 0 }])], 'POST /complete': [answer(201, {})] });
+  assert.deepEqual([result, signed], ['sent', [2]]);
+});
+
+test('an upload that has expired, or is of another user, is left for another one', async () => {
+  for (const status of [403, 404, 410]) {
+    const { result, asked } = await send({ 'POST /direct/': [begun()], 'GET ': [refused(status, 'X'), state(whole)], 'POST /complete': [answer(201, {})] });
+    assert.equal(result, 'sent');
+    assert.equal(asked.filter((what) => what === 'POST /direct/').length, 2, `${asked}`);
+  }
+  globalThis.fetch = async () => refused(403, 'PERM_001');
+  assert.equal(await modules.look(service(), url), 'foreign', 'its user may go on with it');
+});
