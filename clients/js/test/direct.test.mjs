@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { after, before, test } from 'node:test';
+import * as tus from 'tus-js-client';
 import { createServer } from 'vite';
 
 const root = resolve(import.meta.dirname, '..');
@@ -30,6 +31,18 @@ const answer = (status, body) => new Response(JSON.stringify(body), { status, he
 const refused = (status, code) => answer(status, { code, message: code });
 const state = (sent, more) => answer(200, { state: 'open', part_size: 5, parts: 2, sent, ...more });
 
+/** What a browser keeps of its unfinished uploads. */
+class Kept {
+  all = [];
+  async findAllUploads() { return [...this.all]; }
+  async findUploadsByFingerprint(fingerprint) { return this.all.filter((one) => one.fingerprint === fingerprint); }
+  async removeUpload(key) { this.all = this.all.filter((one) => one.urlStorageKey !== key); }
+  async addUpload(fingerprint, upload) {
+    this.all.push({ ...upload, fingerprint, urlStorageKey: `${this.all.length} ${fingerprint}` });
+    return this.all.at(-1).urlStorageKey;
+  }
+}
+
 class TakesAll {
   upload = {};
   status = 200;
@@ -43,6 +56,8 @@ class TakesAll {
 async function send(answers) {
   const asked = [];
   const signed = [];
+  const kept = new Kept();
+  tus.defaultOptions.urlStorage = kept;
   globalThis.XMLHttpRequest = TakesAll;
   globalThis.fetch = async (to, { method = 'GET', body } = {}) => {
     const what = `${method} ${String(to).slice(base.length).replace(url.slice(base.length), '')}`;
@@ -62,7 +77,7 @@ async function send(answers) {
     const file = new File(['12345678'], 'a.bin');
     new modules.DirectSender(service(), { file, name: 'a.bin' }, events).start();
   });
-  return { result, asked, signed };
+  return { result, asked, signed, kept: kept.all.length };
 }
 
 const whole = [{ number: 1, size: 5 }, { number: 2, size: 3 }];
@@ -71,8 +86,8 @@ const begun = () => answer(201, { id: url.split('/').pop() });
 test('a direct upload that was refused is not sent again, also if the answer was lost', async () => {
   for (const completions of [[refused(422, 'UPLOAD_011')], [null, refused(422, 'UPLOAD_011')], [null, null, refused(422, 'UPLOAD_007')]]) {
     const code = completions.at(-1) && (await completions.at(-1).clone().json()).code;
-    const { result, asked } = await send({ 'POST /direct/': [begun()], 'GET ': [state(whole), refused(404, 'UPLOAD_006')], 'POST /complete': completions });
-    assert.equal(result, code);
+    const { result, asked, kept } = await send({ 'POST /direct/': [begun()], 'GET ': [state(whole), refused(404, 'UPLOAD_006')], 'POST /complete': completions });
+    assert.deepEqual([result, kept], [code, 0]);
     assert.equal(asked.filter((what) => what === 'POST /direct/').length, 1, `${asked}`);
   }
 });
@@ -84,11 +99,17 @@ test('a part that the store has with another size is sent again', async () => {
 });
 
 test('an upload that has expired, or is of another user, is left for another one', async () => {
-  for (const status of [403, 404, 410]) {
+  for (const [status, what] of [[403, 'foreign'], [404, 'ended'], [410, 'ended']]) {
     const { result, asked } = await send({ 'POST /direct/': [begun()], 'GET ': [refused(status, 'X'), state(whole)], 'POST /complete': [answer(201, {})] });
     assert.equal(result, 'sent');
-    assert.equal(asked.filter((what) => what === 'POST /direct/').length, 2, `${asked}`);
+    assert.equal(asked.filter((one) => one === 'POST /direct/').length, 2, `${asked}`);
+    globalThis.fetch = async () => refused(status, 'X');
+    assert.equal(await modules.look(service(), url), what);
   }
-  globalThis.fetch = async () => refused(403, 'PERM_001');
-  assert.equal(await modules.look(service(), url), 'foreign', 'its user may go on with it');
+});
+
+test('what this browser keeps of another user’s upload stays', async () => {
+  const { result, kept } = await send({ 'POST /direct/': [begun(), answer(201, { id: 'another' })], 'GET ': [refused(403, 'PERM_001')], 'GET /direct/another': [state(whole)],
+    'POST /direct/another/complete': [answer(201, {})] });
+  assert.deepEqual([result, kept], ['sent', 1]);
 });
