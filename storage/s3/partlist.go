@@ -8,10 +8,8 @@ import (
 )
 
 // newest returns a page of parts with each part once. In S3 a part replaces the one that had its number. SeaweedFS
-// keeps
-// and lists all of them, and a part whose connection ended before its first byte is an empty one. It completes an
-// upload
-// with those whose tags are named.
+// keeps and lists all of them, and a part whose connection ended before its first byte is an empty one. It completes an
+// upload with those whose tags are named.
 //
 // The last part of a page that is not the last page is left to the next page, which may begin with more of its number.
 func newest(page []types.Part, more bool) (parts []file.Part) {
