@@ -44,9 +44,9 @@ type Quirks struct {
 	// ExactMultiparts: with a prefix the store lists only the multipart uploads whose key is the prefix, so all of a
 	// bucket are listed, and those of other uploads left out. MinIO.
 	ExactMultiparts bool
-	// WholeSums: a multipart upload is begun for the checksum of the whole object. Else the store would have to be told the
-	// checksum of each part in the end, and it does not list them: nobody knows those of parts that clients have sent.
-	// SeaweedFS 4.48 answers 400 then (InvalidRequest).
+	// WholeSums: a multipart upload is begun for the checksum of the whole object. Else the store would have to be told
+	// the checksum of each part in the end, and it does not list them: nobody knows those of parts that clients have
+	// sent. SeaweedFS 4.48 answers 400 then (InvalidRequest).
 	WholeSums bool
 }
 
