@@ -32,6 +32,7 @@ type appender struct {
 	hashed   int64         // bytes of buf that are hashed already
 	buf      memory.Buffer // read, and in no flight
 	borrowed bool          // the pump reads into the last slab of buf
+	ended    bool          // the body has ended, and was not refused
 	read     int64         // bytes of the file that were read: committed, in flight, or in buf
 	tails    []file.Tail
 	flights  []*flight
@@ -151,6 +152,7 @@ func (a *appender) readAll(ctx context.Context) error {
 			if a.body.exceeded() {
 				return a.tooLarge()
 			}
+			a.ended = true
 			return nil
 		case err != nil:
 			return err
@@ -175,7 +177,7 @@ func (a *appender) receive(ctx context.Context, b []byte) (int, error) {
 	a.absorb()
 	for {
 		var landed <-chan struct{}
-		if len(a.flights) > 0 {
+		if len(a.flights) > 0 && !a.mustWait(a.flights[0]) {
 			landed = a.flights[0].landed
 		}
 		var err error

@@ -8,11 +8,11 @@ import (
 	"holdfast/file"
 )
 
-// commitLanded commits the flights that have landed, up to the first one that has not. With a checksum the commit
-// waits for the end of the body.
+// commitLanded commits the flights that have landed, up to the first one that has not, or must wait. With a checksum
+// the commit waits for the end of the body.
 func (a *appender) commitLanded(ctx context.Context) error {
 	var fault error
-	for len(a.flights) > 0 && a.flights[0].hasLanded() {
+	for len(a.flights) > 0 && a.flights[0].hasLanded() && !a.mustWait(a.flights[0]) {
 		f := a.flights[0]
 		if fault = f.err; fault != nil {
 			break // the flights behind it would leave a hole
@@ -27,6 +27,10 @@ func (a *appender) commitLanded(ctx context.Context) error {
 	}
 	return fault
 }
+
+// mustWait reports whether a flight has the last bytes of the upload, and the body has not ended: it may still be
+// refused, and then they must not have completed the upload.
+func (a *appender) mustWait(f *flight) bool { return !a.ended && !a.u.Deferred && f.offset == a.u.Size }
 
 // add adds a flight to the pending commit.
 func (a *appender) add(f *flight) {

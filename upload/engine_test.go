@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"holdfast/file"
@@ -249,6 +250,44 @@ func TestAskedForMemoryAtEveryRead(t *testing.T) {
 			if n := inUse(e); n != 0 {
 				t.Errorf("%d bytes of memory were not given back", n)
 			}
+		}
+	})
+}
+
+// A body that is refused at its end completes no upload, also if its last bytes were stored to give memory back.
+func TestRefusedAfterMemoryWasGivenBack(t *testing.T) {
+	refused := errors.New("refused")
+	worlds(t, func(w *world) {
+		e := w.Start()
+		body := uploadtest.Content(9001)
+		url := w.Create(len(body))
+		s, err := e.Take(t.Context(), uploadtest.ID(url), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hog, most := e.Budget().Join(), e.Budget().Stats().Limit/4*3
+		if err := hog.Get(t.Context(), most); err != nil {
+			t.Fatal(err)
+		}
+		atEnd := presser{uploadtest.Trickle{Reader: iotest.ErrReader(refused), Piece: 1}, e, most}
+		_, err = s.Append(0, upload.Body{Reader: io.MultiReader(bytes.NewReader(body), atEnd), Length: -1,
+			Interrupt: func() {}})
+		if u := s.Upload(); !errors.Is(err, refused) || u.Complete() {
+			t.Errorf("%v; at %d of %d bytes, %d tails", err, u.Offset, u.Size, len(u.Tails))
+		}
+		hog.Close()
+		at := s.Upload().Offset
+		s.Close()
+		if got := w.Head(url); got != at {
+			t.Errorf("the offset is %d, not %d", got, at)
+		}
+		if status, _, err := w.Patch(t.Context(), url, at, body[at:]); status != http.StatusNoContent {
+			t.Fatal(status, err)
+		}
+		e.Wait()
+		w.Check(url, body)
+		if n := inUse(e); n != 0 {
+			t.Errorf("%d bytes of memory were not given back", n)
 		}
 	})
 }
