@@ -251,9 +251,8 @@ func TestDirectNeedsTheStore(t *testing.T) {
 	}
 }
 
-// "holdfast upload --direct" sends files past the service, and by tus what can't go that way. A run that was killed is
-// gone
-// on with by the next one: what the store has is not sent again.
+// "holdfast upload --direct" sends files past the service, and by tus what can't go that way. The next run goes on
+// with an upload whose run was killed: what the store has is not sent again.
 func TestUploadDirectCommand(t *testing.T) {
 	t.Parallel()
 	s := start(t, append(objectStore(s3test.Start(t)), "UPLOAD_DIRECT=on")...)
@@ -295,8 +294,7 @@ func TestUploadDirectCommand(t *testing.T) {
 }
 
 // killUpload kills an upload of the command line after it has begun, and returns the URL that it has noted; empty: it
-// was
-// done before.
+// was done before.
 func (s *server) killUpload(cmd *exec.Cmd) string {
 	s.t.Helper()
 	if err := cmd.Start(); err != nil {

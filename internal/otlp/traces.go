@@ -197,8 +197,7 @@ func byStatus(res *http.Response, answer []byte) error {
 }
 
 // unframed is the message behind a frame's head: whether it is compressed (servers answer by gzip to gzip), and its
-// length.
-// A frame that can't be read has no message: the collector has taken the spans all the same.
+// length. A frame that can't be read has no message: the collector has taken the spans all the same.
 func unframed(frame []byte) []byte {
 	const head = 5
 	if len(frame) < head || frame[0] == 0 {

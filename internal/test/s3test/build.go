@@ -1,19 +1,25 @@
 package s3test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"time"
+
+	"holdfast/internal/filelock"
 )
 
 const (
 	command = "github.com/versity/versitygw/cmd/versitygw"
 	module  = "internal/test/s3server" // below the main module
 )
+
+// buildTimeout is how long another process may build, on a slow machine.
+const buildTimeout = 30 * time.Minute
 
 // start is the working directory at the start of the test, within the module.
 var start, startErr = os.Getwd()
@@ -43,16 +49,14 @@ func build() (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", err
 	}
-	// Several test processes may run this at the same time: one builds, the others wait for it. The kernel
-	// releases the lock of a process that dies.
-	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	// Several test processes may run this at the same time: one builds, the others wait for it.
+	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
+	defer cancel()
+	unlock, err := filelock.Wait(ctx, filepath.Join(folder, "lock"))
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
-	}
+	defer unlock()
 	if _, err := os.Stat(binary); err == nil || !errors.Is(err, os.ErrNotExist) {
 		return binary, err
 	}
