@@ -209,6 +209,21 @@ func (r presser) Read(p []byte) (int, error) {
 	return r.Trickle.Read(p[:len(p)/2+1])
 }
 
+// takeBesideAHog returns a session on an upload, and another request that holds so much memory, in bytes, that all
+// others are asked to give theirs back.
+func (w *world) takeBesideAHog(e *upload.Engine, url string) (s *upload.Session, hog *memory.Share, most int64) {
+	w.T.Helper()
+	s, err := e.Take(w.T.Context(), uploadtest.ID(url), nil)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	hog, most = e.Budget().Join(), e.Budget().Stats().Limit/4*3
+	if err := hog.Get(w.T.Context(), most); err != nil {
+		w.T.Fatal(err)
+	}
+	return s, hog, most
+}
+
 // A request that is asked for its memory in the middle of a Read stores what it has, and goes on: with small reads,
 // and with reads into a slab whose earlier bytes are being sent to the store.
 func TestAskedForMemoryAtEveryRead(t *testing.T) {
@@ -217,15 +232,7 @@ func TestAskedForMemoryAtEveryRead(t *testing.T) {
 			e := w.Start()
 			body := uploadtest.Content(30*piece + 1)
 			url := w.Create(len(body))
-			s, err := e.Take(t.Context(), uploadtest.ID(url), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// One request holds so much that all others are asked to give their memory back.
-			hog, most := e.Budget().Join(), e.Budget().Stats().Limit/4*3
-			if err := hog.Get(t.Context(), most); err != nil {
-				t.Fatal(err)
-			}
+			s, hog, most := w.takeBesideAHog(e, url)
 			// One byte is left for another request: the last byte would make the file, from the tails.
 			first, last := body[:30*piece], body[30*piece:]
 			slowly := uploadtest.Trickle{Reader: bytes.NewReader(first), Piece: piece}
@@ -261,16 +268,9 @@ func TestRefusedAfterMemoryWasGivenBack(t *testing.T) {
 		e := w.Start()
 		body := uploadtest.Content(9001)
 		url := w.Create(len(body))
-		s, err := e.Take(t.Context(), uploadtest.ID(url), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hog, most := e.Budget().Join(), e.Budget().Stats().Limit/4*3
-		if err := hog.Get(t.Context(), most); err != nil {
-			t.Fatal(err)
-		}
+		s, hog, most := w.takeBesideAHog(e, url)
 		atEnd := presser{uploadtest.Trickle{Reader: iotest.ErrReader(refused), Piece: 1}, e, most}
-		_, err = s.Append(0, upload.Body{Reader: io.MultiReader(bytes.NewReader(body), atEnd), Length: -1,
+		_, err := s.Append(0, upload.Body{Reader: io.MultiReader(bytes.NewReader(body), atEnd), Length: -1,
 			Interrupt: func() {}})
 		if u := s.Upload(); !errors.Is(err, refused) || u.Complete() {
 			t.Errorf("%v; at %d of %d bytes, %d tails", err, u.Offset, u.Size, len(u.Tails))

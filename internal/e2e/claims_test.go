@@ -4,13 +4,10 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A digest that a client claims is compared or refused, at every address that takes bytes: never taken in silence.
@@ -102,15 +99,8 @@ func TestDigestInAnUnannouncedTrailer(t *testing.T) {
 // rawAnswer sends bytes, and returns the answer's.
 func (s *server) rawAnswer(t *testing.T, request string) string {
 	t.Helper()
-	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := s.dial(t, request)
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
-	if _, err := c.Write([]byte(request)); err != nil {
-		t.Fatal(err)
-	}
 	b := make([]byte, 4096)
 	n, err := c.Read(b)
 	if err != nil {

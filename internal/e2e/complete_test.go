@@ -2,28 +2,17 @@ package e2e
 
 import (
 	"bufio"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // wire sends a request as it is written, and returns the status of the final answer.
 func (s *server) wire(t *testing.T, start string, header []string, body string) int {
 	t.Helper()
-	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
 	header = append([]string{start, "Host: x", "Connection: close", "Authorization: Bearer " + s.token}, header...)
-	if _, err := io.WriteString(c, strings.Join(header, "\r\n")+"\r\n\r\n"+body); err != nil {
-		t.Fatal(err)
-	}
+	c := s.dial(t, strings.Join(header, "\r\n")+"\r\n\r\n"+body)
+	defer c.Close()
 	for in := bufio.NewReader(c); ; {
 		res, err := http.ReadResponse(in, nil)
 		if err != nil {
