@@ -157,7 +157,7 @@ scene('pause, resume, and stop with tus-js-client', async (page, seen) => {
   assert.equal(head.status, 404);
 });
 
-scene('the token is taken from the address; files are shown, looked at, downloaded and deleted', async (page) => {
+scene('the token is taken from the address; files are listed, previewed, downloaded and deleted', async (page) => {
   const image = picture(640, 400);
   for (let i = 1; i <= 21; i++) await put(`note_${i}.txt`, 'text/plain', Buffer.from(`Note ${i}: hold fast.\n`.repeat(i)));
   await put('silence.wav', 'audio/wav', silence(2));
@@ -200,7 +200,7 @@ scene('the token is taken from the address; files are shown, looked at, download
   await assert.rejects(sha256OfUrl(`${stage.site}/files/${id}`, stage.holdfast.token), /: 404 /);
 });
 
-scene('without a token the page asks; a wrong one is refused in words', async (page) => {
+scene('without a token the page asks; a wrong one is refused, and the page says so', async (page) => {
   await page.goto(`${stage.site}/files.html`);
   const form = page.getByTestId('token-form');
   await form.waitFor();
@@ -216,7 +216,7 @@ scene('without a token the page asks; a wrong one is refused in words', async (p
 });
 
 for (const [name, client] of [['Uppy', uppy], ['tus-js-client', bare]]) {
-  scene(`a file over the cap is refused in words before anything is sent, with ${name}`, async (page, seen) => {
+  scene(`a file over the cap is refused before anything is sent, with a message that says why, with ${name}`, async (page, seen) => {
     const path = join(stage.folder, 'too large.bin');
     const file = await open(path, 'w');
     await file.truncate(100 * MiB + 1);

@@ -56,7 +56,7 @@ scene('two tabs send the same file: neither takes the other’s upload', async (
   }
 });
 
-scene('on slow 3G the speed and the time left are told, and the sum is compared at the end', async (page) => {
+scene('on slow 3G the page shows the speed and the time left, and the sum is compared at the end', async (page) => {
   const cdp = await page.context().newCDPSession(page);
   await page.goto(withToken('/tus.html'));
   await cdp.send('Network.enable');
@@ -88,7 +88,7 @@ scene('a file that has changed while it was interrupted is not kept', async (pag
   assert.equal((await stored(seen.id)).status, 404);
 });
 
-scene('an upload that comes too soon after others waits as long as it is told', async (page, seen) => {
+scene('an upload that comes too soon after others waits as long as the service says', async (page, seen) => {
   let limited = true;
   await page.route('**/files/tus/', (route) => (limited
     ? route.fulfill({ status: 429, headers: { 'Retry-After': '2' }, json: { detail: 'Rate limit exceeded', retry_after: 2 } })
@@ -143,7 +143,7 @@ scene('Uppy goes on with an unfinished upload from the list, and leaves system f
   assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, stage.holdfast.token), await sha256OfFile(file));
 });
 
-scene('an unfinished upload is thrown away', async (page, seen) => {
+scene('an unfinished upload is discarded', async (page, seen) => {
   await page.goto(withToken('/tus.html'));
   const standing = stage.proxy.limit(3 * MiB);
   await bare.choose(page, await writeContent(join(stage.folder, 'discarded.bin'), 8 * MiB, 65));

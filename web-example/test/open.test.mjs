@@ -64,10 +64,10 @@ scene('a file is opened to a form, to everybody, and to nobody again', async (pa
   await page.goto(withToken('/files.html'));
   await page.locator(`[data-id="${id}"]`).getByTestId('share-open').click();
   const save = async () => {
-    await page.getByTestId('share-told').evaluate((told) => { told.textContent = ''; });
+    await page.getByTestId('share-status').evaluate((told) => { told.textContent = ''; });
     await page.getByTestId('save-grants').click();
-    await page.getByTestId('share-told').filter({ hasText: /\S/ }).waitFor();
-    return page.getByTestId('share-told').innerText();
+    await page.getByTestId('share-status').filter({ hasText: /\S/ }).waitFor();
+    return page.getByTestId('share-status').innerText();
   };
   await page.getByTestId('access').selectOption('restricted');
   assert.match(await save(), /restricted access needs users, groups or tokens/);

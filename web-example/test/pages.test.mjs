@@ -116,7 +116,7 @@ scene('a signed link opens a file without a token', async (page) => {
   await page.goto(withToken('/files.html'));
   await page.locator(`[data-id="${id}"]`).getByTestId('share-open').click();
   await page.getByTestId('make-link').click();
-  await page.getByTestId('share-told').filter({ hasText: 'works until' }).waitFor();
+  await page.getByTestId('share-status').filter({ hasText: 'works until' }).waitFor();
   await accessible(page, 'sharing');
   await screenshots(page, 'share');
   const answer = await fetch(await page.getByTestId('link').inputValue());

@@ -13,7 +13,7 @@ import { defaultOptions, type PreviousUpload, type UploadOptions } from 'tus-js-
 type UrlStorage = NonNullable<UploadOptions['urlStorage']>;
 
 // After a reload the page's own locks are held for a moment longer: wait for them.
-const patience = 1000; // milliseconds
+const lockTimeout = 1000; // milliseconds
 
 const locks = () => globalThis.navigator?.locks;
 const lockOf = (upload: PreviousUpload) => `holdfast upload ${upload.uploadUrl}`;
@@ -23,16 +23,16 @@ const isTimeout = (error: unknown) => error instanceof DOMException && error.nam
 
 /** A URL storage for tus-js-client that claims the URLs it returns. */
 export class Claims implements UrlStorage {
-  readonly #kept = defaultOptions.urlStorage;
-  readonly #mine = new Map<string, () => void>(); // lock -> how to release it
+  readonly #storage = defaultOptions.urlStorage;
+  readonly #releases = new Map<string, () => void>(); // lock -> how to release it
 
   findAllUploads(): Promise<PreviousUpload[]> {
-    return this.#kept.findAllUploads();
+    return this.#storage.findAllUploads();
   }
 
   /** The newest that no other tab uses, if any. */
   async findUploadsByFingerprint(fingerprint: string): Promise<PreviousUpload[]> {
-    for (const upload of (await this.#kept.findUploadsByFingerprint(fingerprint)).sort(newestFirst)) {
+    for (const upload of (await this.#storage.findUploadsByFingerprint(fingerprint)).sort(newestFirst)) {
       if (!(await this.claim(upload))) continue;
       if (await this.#isKept(upload)) return [upload];
       this.#release(lockOf(upload)); // another tab finished it while we waited
@@ -42,12 +42,12 @@ export class Claims implements UrlStorage {
 
   async addUpload(fingerprint: string, upload: PreviousUpload): Promise<string> {
     await this.claim(upload);
-    return this.#kept.addUpload(fingerprint, upload);
+    return this.#storage.addUpload(fingerprint, upload);
   }
 
   async removeUpload(key: string): Promise<void> {
     const upload = (await this.findAllUploads()).find((one) => one.urlStorageKey === key);
-    await this.#kept.removeUpload(key);
+    await this.#storage.removeUpload(key);
     if (upload) this.#release(lockOf(upload)); // only now: a tab that waits for it must see that it is gone
   }
 
@@ -55,11 +55,11 @@ export class Claims implements UrlStorage {
   claim(upload: PreviousUpload): Promise<boolean> {
     const name = lockOf(upload);
     const manager = locks();
-    if (!manager || this.#mine.has(name)) return Promise.resolve(true);
+    if (!manager || this.#releases.has(name)) return Promise.resolve(true);
     return new Promise((resolve, reject) => {
-      manager.request(name, { signal: AbortSignal.timeout(patience) }, () => {
+      manager.request(name, { signal: AbortSignal.timeout(lockTimeout) }, () => {
         resolve(true);
-        return new Promise<void>((release) => { this.#mine.set(name, release); });
+        return new Promise<void>((release) => { this.#releases.set(name, release); });
       }).catch((error: unknown) => (isTimeout(error) ? resolve(false) : reject(error)));
     });
   }
@@ -73,13 +73,13 @@ export class Claims implements UrlStorage {
 
   /** Releases all claims, so that other tabs can resume these uploads. */
   release(): void {
-    for (const lock of [...this.#mine.keys()]) this.#release(lock);
+    for (const lock of [...this.#releases.keys()]) this.#release(lock);
   }
 
   /** Whether some tab uses an upload. */
-  static async held(upload: PreviousUpload): Promise<boolean> {
+  static async isClaimed(upload: PreviousUpload): Promise<boolean> {
     try {
-      await locks()?.request(lockOf(upload), { signal: AbortSignal.timeout(patience) }, () => {});
+      await locks()?.request(lockOf(upload), { signal: AbortSignal.timeout(lockTimeout) }, () => {});
       return false;
     } catch (error) {
       if (isTimeout(error)) return true;
@@ -92,7 +92,7 @@ export class Claims implements UrlStorage {
   }
 
   #release(lock: string): void {
-    this.#mine.get(lock)?.();
-    this.#mine.delete(lock);
+    this.#releases.get(lock)?.();
+    this.#releases.delete(lock);
   }
 }

@@ -2,18 +2,18 @@
 
 import type { PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
-import { begin, complete, look, note, type SignedPart, type State, sign, sizeOfPart } from './direct.js';
+import { createUpload, complete, fetchState, storeUpload, type SignedPart, type State, sign, sizeOfPart } from './direct.js';
 import type { Service } from './http.js';
 import { Problem, toProblem } from './problem.js';
 import { putPart } from './put-part.js';
 import { sleep } from './rate-limit.js';
-import type { Named, Sender, SenderEvents } from './sender.js';
+import type { NamedFile, Sender, SenderEvents } from './sender.js';
 import { retryDelays, worthRetrying } from './tus-options.js';
 
 const parallel = 4; // parts that are sent at the same time
 const batch = 4; // parts whose URLs are asked for at once
-const mostBegun = 3; // a service that loses uploads at once will lose the next one, too
-const mostUnreachable = 3; // tries, while the service answers
+const maxCreations = 3; // a service that loses uploads at once will lose the next one, too
+const maxUnreachable = 3; // tries, while the service answers
 
 /** The page can't send to the store: it is not reachable from here, or has no rules (CORS) that let it. */
 export class StoreUnreachable extends Error {}
@@ -27,13 +27,13 @@ export class DirectSender implements Sender {
   #running: Promise<void> = Promise.resolve(); // ends with the last run
   readonly #sent = new Map<number, number>(); // part -> its bytes that have arrived, or are on the way
   #arrived = 0; // parts that the store took in this page
-  #begun = 0;
+  #creations = 0;
   #unreachable = 0;
 
   /** `previous` is the upload to go on with; by default the newest of this file. */
   constructor(
     private readonly service: Service,
-    private readonly named: Named,
+    private readonly named: NamedFile,
     private readonly events: SenderEvents,
     private readonly previous: PreviousUpload | null = null,
   ) {
@@ -81,7 +81,7 @@ export class DirectSender implements Sender {
     for (let attempt = 0; ; attempt++) {
       const before = this.#arrived;
       try {
-        if (await this.#pass(signal)) break;
+        if (await this.#sendMissing(signal)) break;
         attempt = -1;
       } catch (error) {
         signal.throwIfAborted();
@@ -98,9 +98,9 @@ export class DirectSender implements Sender {
   }
 
   /** Sends what is missing. False if there is more to do. */
-  async #pass(signal: AbortSignal): Promise<boolean> {
+  async #sendMissing(signal: AbortSignal): Promise<boolean> {
     this.#url ??= await this.#find();
-    const state = await look(this.service, this.#url);
+    const state = await fetchState(this.service, this.#url);
     signal.throwIfAborted();
     if (state === 'ended' && this.#completed === this.#url) return this.#complete(this.#url, signal); // it says why
     if (state === 'ended') await this.forget(); // it has expired, for instance
@@ -130,16 +130,16 @@ export class DirectSender implements Sender {
   }
 
   async #find(): Promise<string> {
-    if (this.previous && this.#begun === 0 && !(await this.#claims.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
-    const found = this.#begun === 0 ? this.previous ?? (await this.#claims.findUploadsByFingerprint(this.#fingerprint))[0] : undefined;
-    if (++this.#begun > mostBegun) throw new Problem(410, 'UPLOAD_014');
+    if (this.previous && this.#creations === 0 && !(await this.#claims.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
+    const found = this.#creations === 0 ? this.previous ?? (await this.#claims.findUploadsByFingerprint(this.#fingerprint))[0] : undefined;
+    if (++this.#creations > maxCreations) throw new Problem(410, 'UPLOAD_014');
     if (found?.uploadUrl) {
       this.events.onFound(found.creationTime);
       this.events.onUrl(found.uploadUrl);
       return found.uploadUrl;
     }
-    const url = await begin(this.service, this.named);
-    await note(this.#claims, this.#fingerprint, url, this.named);
+    const url = await createUpload(this.service, this.named);
+    await storeUpload(this.#claims, this.#fingerprint, url, this.named);
     this.events.onUrl(url);
     return url;
   }
@@ -149,11 +149,11 @@ export class DirectSender implements Sender {
     for (const { number, size } of state.sent) { // some stores keep a part that broke off
       if (size === sizeOfPart(state, this.named.file.size, number)) this.#sent.set(number, size);
     }
-    this.#tell();
+    this.#reportProgress();
     return Array.from({ length: state.parts }, (_, i) => i + 1).filter((number) => !this.#sent.has(number));
   }
 
-  #tell(): void {
+  #reportProgress(): void {
     let sent = 0;
     for (const bytes of this.#sent.values()) sent += bytes;
     this.events.onProgress(Math.min(sent, this.named.file.size), this.named.file.size);
@@ -170,7 +170,7 @@ export class DirectSender implements Sender {
       return signed.shift();
     };
     let asking: Promise<unknown> = Promise.resolve();
-    const line = async () => {
+    const worker = async () => {
       try {
         for (;;) {
           const asked = asking.then(next);
@@ -183,13 +183,13 @@ export class DirectSender implements Sender {
         failures.push(error);
       }
     };
-    await Promise.all(Array.from({ length: parallel }, line));
+    await Promise.all(Array.from({ length: parallel }, worker));
     signal.throwIfAborted();
     if (failures.length === 0) return;
     const nothing = this.#arrived === before && this.#sent.size === 0;
     const unanswered = failures.every((one) => one instanceof Problem && one.code === 'store_unreachable');
     this.#unreachable = nothing && unanswered ? this.#unreachable + 1 : 0;
-    throw this.#unreachable === mostUnreachable ? new StoreUnreachable() : failures[0];
+    throw this.#unreachable === maxUnreachable ? new StoreUnreachable() : failures[0];
   }
 
   async #put(part: SignedPart, size: number, signal: AbortSignal): Promise<void> {
@@ -197,7 +197,7 @@ export class DirectSender implements Sender {
     try {
       await putPart(part, this.named.file.slice(from, from + part.size), signal, (sent) => {
         this.#sent.set(part.number, sent);
-        this.#tell();
+        this.#reportProgress();
       });
       this.#sent.set(part.number, part.size);
       this.#arrived++;

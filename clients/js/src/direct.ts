@@ -7,7 +7,7 @@ import { crc32 } from './crc32.js';
 import { call, json, type Service } from './http.js';
 import type { components } from './openapi.js';
 import { Problem } from './problem.js';
-import type { Named } from './sender.js';
+import type { NamedFile } from './sender.js';
 
 type Schemas = components['schemas'];
 export type Offer = Schemas['DirectOffer'];
@@ -17,7 +17,7 @@ export type SignedPart = Schemas['SignedBatch']['parts'][number];
 const offers = new WeakMap<Service, Promise<Offer | null>>();
 
 /** What the service takes; null if it takes no direct uploads. It is asked once. */
-export function offered(service: Service): Promise<Offer | null> {
+export function fetchOffer(service: Service): Promise<Offer | null> {
   const known = offers.get(service);
   if (known !== undefined) return known;
   const asked = json<Offer>(service, `${service.base}/direct/`).catch((error: unknown) => {
@@ -30,10 +30,10 @@ export function offered(service: Service): Promise<Offer | null> {
 }
 
 /** Stores take parts of 5 MiB and more. A smaller file gains nothing, so nobody asks for it. */
-export const smallest = 5 * 1024 * 1024;
+export const minDirectSize = 5 * 1024 * 1024;
 
 /** Whether a file of this size, in bytes, is sent as several parts. */
-export const isLarge = (offer: Offer | null, size: number): boolean => offer !== null && size > offer.part_size;
+export const isMultipart = (offer: Offer | null, size: number): boolean => offer !== null && size > offer.part_size;
 
 const MiB = 1024 * 1024;
 
@@ -46,14 +46,14 @@ export const directUrl = (service: Service, id: string): string => `${service.ba
 export const isDirect = (url: string | null | undefined): boolean => /\/direct\/[^/]+$/.test(url ?? '');
 
 /** Begins an upload, and returns its URL. */
-export async function begin(service: Service, { file, name }: Named): Promise<string> {
+export async function createUpload(service: Service, { file, name }: NamedFile): Promise<string> {
   const { id } = await json<Schemas['DirectBegun']>(service, `${service.base}/direct/`, 'POST',
     { name, type: file.type || 'application/octet-stream', size: file.size, checksum: 'crc32' });
   return directUrl(service, id);
 }
 
 /** What the service knows of an upload. `foreign` is one of another user of this browser, who may go on with it. */
-export async function look(service: Service, url: string): Promise<State | 'ended' | 'foreign'> {
+export async function fetchState(service: Service, url: string): Promise<State | 'ended' | 'foreign'> {
   try {
     return await json<State>(service, url);
   } catch (error) {
@@ -95,7 +95,7 @@ export async function discard(service: Service, url: string): Promise<void> {
 }
 
 /** Notes an upload in this browser, and claims it for this tab. */
-export async function note(claims: Claims, fingerprint: string, url: string, { file, name }: { file: Pick<File, 'size' | 'type'>; name: string }): Promise<void> {
+export async function storeUpload(claims: Claims, fingerprint: string, url: string, { file, name }: { file: Pick<File, 'size' | 'type'>; name: string }): Promise<void> {
   const upload: Omit<PreviousUpload, 'urlStorageKey'> = {
     size: file.size, metadata: { filename: name, filetype: file.type }, creationTime: new Date().toString(),
     uploadUrl: url, parallelUploadUrls: null,

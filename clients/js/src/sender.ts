@@ -32,7 +32,7 @@ export interface SenderEvents {
 }
 
 /** The file to send, and the name under which it is stored. */
-export interface Named {
+export interface NamedFile {
   file: File;
   name: string;
 }

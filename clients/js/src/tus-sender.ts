@@ -3,19 +3,19 @@
 import { type PreviousUpload, Upload } from 'tus-js-client';
 import type { Service } from './http.js';
 import { Problem, toProblem } from './problem.js';
-import type { Named, Sender, SenderEvents } from './sender.js';
+import type { NamedFile, Sender, SenderEvents } from './sender.js';
 import { type TusOptions, tusOptions, worthRetrying } from './tus-options.js';
 
 export class TusSender implements Sender {
   readonly #upload: Upload;
   readonly #options: TusOptions;
   #ready: Promise<void> | null = null; // an unfinished upload of the file was looked for
-  #turn = 0; // of start() and stop(): only the last one counts
+  #run = 0; // of start() and stop(): only the last one counts
 
   /** `previous` is the upload to go on with; by default the newest of this file. */
   constructor(
     service: Service,
-    { file, name }: Named,
+    { file, name }: NamedFile,
     chunkSize: number,
     private readonly events: SenderEvents,
     private readonly previous: PreviousUpload | null = null,
@@ -49,16 +49,16 @@ export class TusSender implements Sender {
   }
 
   start(): void {
-    const turn = ++this.#turn;
-    this.#ready ??= this.#look();
-    this.#ready.then(() => turn === this.#turn && this.#upload.start()).catch((error: unknown) => {
+    const run = ++this.#run;
+    this.#ready ??= this.#findPrevious();
+    this.#ready.then(() => run === this.#run && this.#upload.start()).catch((error: unknown) => {
       this.#ready = null;
       this.events.onError(error);
     });
   }
 
   async stop(): Promise<void> {
-    this.#turn++;
+    this.#run++;
     await this.#upload.abort();
   }
 
@@ -70,7 +70,7 @@ export class TusSender implements Sender {
     return this.#options.urlStorage.forget(this.#upload.url);
   }
 
-  async #look(): Promise<void> {
+  async #findPrevious(): Promise<void> {
     if (this.previous && !(await this.#options.urlStorage.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
     const found = this.previous ?? (await this.#upload.findPreviousUploads()).at(-1);
     if (!found) return;

@@ -2,7 +2,7 @@
 
 import type { PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
-import { discard, isDirect, look } from './direct.js';
+import { discard, isDirect, fetchState } from './direct.js';
 import { call, type Service } from './http.js';
 import { Problem } from './problem.js';
 import { type UploadOptions, UploadTask } from './upload.js';
@@ -33,7 +33,7 @@ export async function unfinishedUploads(service: Service, client: keyof typeof p
 }
 
 async function inspect(service: Service, storage: Claims, kept: PreviousUpload): Promise<UnfinishedUpload | null> {
-  if (await Claims.held(kept)) return null;
+  if (await Claims.isClaimed(kept)) return null;
   const offset = await offsetOf(service, kept.uploadUrl ?? '').catch(() => null);
   if (offset === null) return null; // no response: the upload may still exist, so its URL is kept
   if (offset !== 'gone' && (offset !== kept.size || isDirect(kept.uploadUrl))) return unfinished(service, storage, kept, offset);
@@ -59,7 +59,7 @@ function unfinished(service: Service, storage: Claims, kept: PreviousUpload, off
 
 async function offsetOf(service: Service, url: string): Promise<number | 'gone'> {
   if (isDirect(url)) {
-    const state = await look(service, url);
+    const state = await fetchState(service, url);
     if (state === 'foreign') throw new Problem(403, 'PERM_001');
     return state === 'ended' || state.state !== 'open' ? 'gone' : state.sent.reduce((sum, { size }) => sum + size, 0);
   }

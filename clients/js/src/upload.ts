@@ -4,7 +4,7 @@ import type { DetailedError, PreviousUpload } from 'tus-js-client';
 import { refusal } from './check.js';
 import { sha256 } from './checksum.js';
 import { renewals, renewed } from './credentials.js';
-import { discard, isDirect, isLarge, offered, smallest } from './direct.js';
+import { discard, isDirect, isMultipart, fetchOffer, minDirectSize } from './direct.js';
 import { DirectSender, StoreUnreachable } from './direct-sender.js';
 import type { Service } from './http.js';
 import { Problem, toProblem } from './problem.js';
@@ -13,7 +13,7 @@ import { Speed } from './speed.js';
 import { TusSender } from './tus-sender.js';
 import { verify } from './verify.js';
 
-const sumTries = 30; // a second between them: the service reads a direct upload after it is stored
+const maxSumRequests = 30; // a second between them: the service reads a direct upload after it is stored
 
 export interface Progress {
   /** Bytes. */
@@ -155,8 +155,8 @@ export class UploadTask {
 
   async #goesDirect(): Promise<boolean> {
     const { direct = true } = this.events;
-    if (!direct || this.file.size <= smallest) return false;
-    return isLarge(await offered(this.service).catch(() => null), this.file.size); // no answer: tus tries again
+    if (!direct || this.file.size <= minDirectSize) return false;
+    return isMultipart(await fetchOffer(this.service).catch(() => null), this.file.size); // no answer: tus tries again
   }
 
   #byTus(previous: PreviousUpload | null = null): TusSender {
@@ -237,7 +237,7 @@ export class UploadTask {
     this.#stopTicker();
     this.events.onCheck?.();
     const sum = await this.#checksum;
-    const verified = await verify(this.service, { id, name: this.name }, sum, isDirect(this.url) ? sumTries : 1);
+    const verified = await verify(this.service, { id, name: this.name }, sum, isDirect(this.url) ? maxSumRequests : 1);
     return { id, url: `${this.service.base}/${id}`, name: this.name, type: this.file.type, size: this.file.size, sha256: sum, verified };
   }
 }

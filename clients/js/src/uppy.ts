@@ -2,7 +2,7 @@
 
 import { Claims } from './claims.js';
 import { renewed } from './credentials.js';
-import { directUrl, isLarge, look, note, type Offer, offered, partSize, type State, sign } from './direct.js';
+import { directUrl, isMultipart, fetchState, storeUpload, type Offer, fetchOffer, partSize, type State, sign } from './direct.js';
 import type { Service } from './http.js';
 import type { Language } from './i18n.js';
 import { explain, Problem, toProblem } from './problem.js';
@@ -54,7 +54,7 @@ export interface AwsS3Options {
   shouldUseMultipart: true;
 }
 
-const atOnce = 3; // files by tus: browsers open six connections to a host; the page needs some of them itself
+const maxParallel = 3; // files by tus: browsers open six connections to a host; the page needs some of them itself
 
 type Listener = (...args: never[]) => void;
 
@@ -71,7 +71,7 @@ export function awsS3Options(service: Service, uppy: UppyLike, language: Languag
     const others = await direct.prepare(ids);
     await byTus.send(others);
   });
-  uppy.addPostProcessor((ids) => direct.goOn(ids));
+  uppy.addPostProcessor((ids) => direct.retryFailed(ids));
   const on = (event: string, listener: (file: UppyFile, more: unknown) => unknown) => uppy.on(event, listener as unknown as Listener);
   on('s3-multipart:part-uploaded', ({ id }) => direct.arrived(id));
   on('upload-error', (file, error) => direct.failed(file.id, error));
@@ -108,7 +108,7 @@ class DirectFiles {
   readonly #toStore = new Map<string, boolean>(); // whether the last request was for a part
   readonly #failures = new Map<string, Problem>();
   readonly #turns = new Map<string, number>(); // milliseconds to wait, of files that came too soon after others
-  readonly #goingOn = new Set<string>();
+  readonly #retrying = new Set<string>();
   #credentials: Record<string, string> = {}; // of the last request
   #offer: Offer | null = null;
 
@@ -135,10 +135,10 @@ class DirectFiles {
       if (method === 'DELETE') await this.forget(key);
       return this.#ownRequest(method === 'POST' ? `${url}/complete` : url);
     }
-    const state = this.#states.get(url) ?? await look(this.service, url);
+    const state = this.#states.get(url) ?? await fetchState(this.service, url);
     if (!file || state === 'ended' || state === 'foreign') throw new Problem(410, 'UPLOAD_006');
     this.#states.set(url, state);
-    await this.#note(file, url);
+    await this.#storeUpload(file, url);
     const [part] = await sign(this.service, url, state, file.data as Blob, [partNumber]);
     if (!part) throw new Problem(0, 'unknown', { status: 0 });
     this.#toStore.set(key, true);
@@ -154,8 +154,8 @@ class DirectFiles {
   async prepare(ids: string[]): Promise<UppyFile[]> {
     const files = ids.map((id) => this.uppy.getFile(id)).filter((file) => file && !file.error && !file.progress.uploadComplete);
     try {
-      this.#offer = await offered(this.service);
-      const [large, others] = [true, false].map((wanted) => files.filter(({ size }) => isLarge(this.#offer, size ?? 0) === wanted));
+      this.#offer = await fetchOffer(this.service);
+      const [large, others] = [true, false].map((wanted) => files.filter(({ size }) => isMultipart(this.#offer, size ?? 0) === wanted));
       await Promise.all((large ?? []).map((file) => this.#find(file)));
       return others ?? [];
     } catch (error) {
@@ -173,7 +173,7 @@ class DirectFiles {
     url ??= (await this.#claims.findUploadsByFingerprint(this.#fingerprint(file)))[0]?.uploadUrl ?? undefined;
     if (!url) return;
     this.#urls.set(file.id, url);
-    const state = await look(this.service, url);
+    const state = await fetchState(this.service, url);
     if (state === 'ended') await this.forget(file.id);
     if (state === 'foreign') this.#urls.delete(file.id);
     const there = state !== 'ended' && state !== 'foreign';
@@ -184,10 +184,10 @@ class DirectFiles {
     return ['tus-uppy-direct', id, this.service.base].join('-');
   }
 
-  async #note(file: UppyFile, url: string): Promise<void> {
+  async #storeUpload(file: UppyFile, url: string): Promise<void> {
     if (this.#urls.get(file.id) === url) return;
     this.#urls.set(file.id, url);
-    await note(this.#claims, this.#fingerprint(file), url, { file: { size: file.size ?? 0, type: file.type ?? '' }, name: file.name ?? '' });
+    await storeUpload(this.#claims, this.#fingerprint(file), url, { file: { size: file.size ?? 0, type: file.type ?? '' }, name: file.name ?? '' });
   }
 
   async forget(id: string): Promise<void> {
@@ -213,11 +213,11 @@ class DirectFiles {
   }
 
   /** Tries failed uploads again, as tus-js-client does: Uppy itself would wait for somebody to press a button. */
-  async goOn(ids: string[]): Promise<void> {
+  async retryFailed(ids: string[]): Promise<void> {
     await Promise.all(ids.map(async (id) => {
-      if (this.#goingOn.has(id)) return; // this is one of the tries
-      this.#goingOn.add(id);
-      await this.#retry(id).finally(() => this.#goingOn.delete(id));
+      if (this.#retrying.has(id)) return; // this is one of the tries
+      this.#retrying.add(id);
+      await this.#retry(id).finally(() => this.#retrying.delete(id));
     }));
   }
 
@@ -260,12 +260,12 @@ class TusFiles {
 
   async send(files: UppyFile[]): Promise<void> {
     if (files.length > 0) this.uppy.emit('upload-start', files);
-    const line = async () => {
+    const worker = async () => {
       for (let file = files.shift(); file; file = files.shift()) {
         if (this.uppy.getFile(file.id)) await this.#send(file);
       }
     };
-    await Promise.all(Array.from({ length: atOnce }, line));
+    await Promise.all(Array.from({ length: maxParallel }, worker));
   }
 
   async #send(file: UppyFile): Promise<void> {

@@ -104,7 +104,7 @@ test('an upload that has expired, or is of another user, is left for another one
     assert.equal(result, 'sent');
     assert.equal(asked.filter((one) => one === 'POST /direct/').length, 2, `${asked}`);
     globalThis.fetch = async () => refused(status, 'X');
-    assert.equal(await modules.look(service(), url), what);
+    assert.equal(await modules.fetchState(service(), url), what);
   }
 });
 

@@ -11,19 +11,19 @@ export async function send(holdfast: Holdfast, file: File, list: HTMLElement): P
     notice(explain(problem));
     return null;
   }
-  const told = el('span', { class: 'muted', 'data-testid': 'sending-state' }, t('Uploading…'));
+  const status = el('span', { class: 'muted', 'data-testid': 'sending-state' }, t('Uploading…'));
   const bar = el('progress', { max: '1', value: '0', 'aria-label': `${t('Upload progress')}: ${file.name}` });
   const button = (label: string, testid: string, act: () => unknown, style = '') =>
     el('button', { type: 'button', class: `quiet ${style}`, 'data-testid': testid, 'aria-label': `${label}: ${file.name}`, onclick: () => void act() }, label);
   const pause = button(t('Pause'), 'sending-pause', async () => { await task.pause(); show(t('Paused.'), true); });
   const resume = button(t('Resume'), 'sending-resume', () => { show(t('Uploading…')); return follow(task.resume()); });
   const row = el('li', { class: 'file', 'data-testid': 'sending-row' },
-    el('span', { class: 'file-text' }, el('span', { class: 'name' }, file.name), told, bar),
+    el('span', { class: 'file-text' }, el('span', { class: 'name' }, file.name), status, bar),
     el('span', { class: 'actions' }, pause, resume, button(t('Cancel'), 'sending-cancel', () => cancel(), 'danger')));
 
   const show = (text: string, stopped = false) => {
-    told.textContent = text;
-    told.classList.remove('bad');
+    status.textContent = text;
+    status.classList.remove('bad');
     pause.hidden = stopped;
     resume.hidden = !stopped;
   };
@@ -44,7 +44,7 @@ export async function send(holdfast: Holdfast, file: File, list: HTMLElement): P
       end(uploaded);
     } catch (error) {
       show(explain(error), true);
-      told.classList.add('bad');
+      status.classList.add('bad');
     }
   }
   async function cancel(): Promise<void> {
