@@ -179,6 +179,16 @@ func (d *DB) rows(ctx context.Context, doing, query string, args []any,
 	})
 }
 
+// appendTo appends the only column of each row to values.
+func appendTo[T any](values *[]T) func(scan func(...any) error) error {
+	return func(scan func(...any) error) error {
+		var v T
+		err := scan(&v)
+		*values = append(*values, v)
+		return err
+	}
+}
+
 type queryer interface {
 	counted
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

@@ -23,12 +23,7 @@ func (d *DB) Extend(ctx context.Context, id file.ID) (expires time.Time, err err
 func (d *DB) WithoutSum(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
 	err = d.rows(ctx, "list files without a sum", `select id from uploads
 		where id > $1 and direct and state = 'recorded' and hash_state is null order by id limit $2`, []any{after, limit},
-		func(scan func(...any) error) error {
-			var id file.ID
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		})
+		appendTo(&ids))
 	return ids, err
 }
 

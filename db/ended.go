@@ -70,12 +70,7 @@ func (d *DB) ForgetUpload(ctx context.Context, id file.ID) error {
 func (d *DB) Untidy(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
 	err = d.rows(ctx, "list untidy uploads",
 		`select id from uploads where id > $1 and tidy_at < {now} order by id limit $2`,
-		[]any{after, limit}, func(scan func(...any) error) error {
-			var id file.ID
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		})
+		[]any{after, limit}, appendTo(&ids))
 	return ids, err
 }
 
@@ -110,11 +105,6 @@ func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file
 				or state = 'open' and (not deferred and committed_offset = size or sources <> '')
 				or (expires < {now} or ttl = 0) and (state = 'open' or partial))
 		order by id limit $2`, []any{after, limit, lateWrites.Milliseconds()},
-		func(scan func(...any) error) error {
-			var id file.ID
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		})
+		appendTo(&ids))
 	return ids, err
 }

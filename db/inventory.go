@@ -12,12 +12,7 @@ func (d *DB) Accounts(ctx context.Context, after int64, limit int) (ids []int64,
 	err = d.rows(ctx, "list accounts", `
 		select account_id from (select distinct account_id from files union select distinct account_id from uploads) a
 		where account_id > $1 order by account_id limit $2`, []any{after, limit},
-		func(scan func(...any) error) error {
-			var id int64
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		})
+		appendTo(&ids))
 	return ids, err
 }
 
@@ -46,12 +41,7 @@ func (d *DB) UnfinishedUploads(ctx context.Context, accountID int64, after file.
 	err = d.rows(ctx, "list unfinished uploads", `select id from uploads
 		where account_id = $1 and state in ('open', 'completing', 'stored') and committed_offset > 0 and id > $2
 		order by id limit $3`,
-		[]any{accountID, after, limit}, func(scan func(...any) error) error {
-			var id file.ID
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		})
+		[]any{accountID, after, limit}, appendTo(&ids))
 	return ids, err
 }
 

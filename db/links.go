@@ -97,12 +97,7 @@ func (d *DB) EndLinksOf(ctx context.Context, m file.LinkMaker) (ids []string, er
 		ids = nil // of a try before
 		return rows(ctx, tx, "end links of a maker", d.text(`delete from links where account_id = $1 and user_id = $2
 			and ($2 <> 0 or kind = $3 and ($4 = '' or fingerprint = $4)) returning id`),
-			[]any{m.AccountID, m.UserID, string(m.Kind), m.Fingerprint}, func(scan func(...any) error) error {
-				var id string
-				err := scan(&id)
-				ids = append(ids, id)
-				return err
-			})
+			[]any{m.AccountID, m.UserID, string(m.Kind), m.Fingerprint}, appendTo(&ids))
 	})
 	return ids, err
 }
