@@ -1,5 +1,6 @@
 // Package config is the only package that reads the environment. Load reads every setting once, checks it, and
-// reports all faults together. Only package main imports it, and passes each package the settings that it needs.
+// reports all faults together. Only cli, service and edge import it; service passes other packages the settings that
+// they need.
 //
 // Names and meanings of variables are those of the Python file service that Holdfast replaces; new names follow
 // their style. An empty variable counts as unset.
@@ -25,7 +26,7 @@ const (
 	Production  Mode = "Production"
 )
 
-// StorageType is the S3 in which the objects are stored.
+// StorageType is the store in which the objects are kept.
 type StorageType string
 
 const (

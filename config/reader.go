@@ -50,7 +50,7 @@ func (r *reader) needs(name, value, when string) {
 	}
 }
 
-// path returns an absolute path: the embedded store changes the working directory.
+// path returns an absolute path, so that the log and errors say where it is.
 func (r *reader) path(name, meaning, otherwise string) string {
 	p, err := filepath.Abs(r.string(name, meaning, otherwise))
 	if err != nil {

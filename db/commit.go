@@ -107,8 +107,7 @@ func (d *DB) SetClaim(ctx context.Context, f file.Fence, sum []byte) error {
 	return d.tx(ctx, "note claimed digest", func(tx *transaction) error { return fenced(ctx, tx, f, `claim = $5`, sum) })
 }
 
-// Advance moves an upload that has all its bytes to the next state. If that completes a partial upload, the lease
-// is released too.
+// Advance moves an upload that has all its bytes to the next state. The lease is kept.
 func (d *DB) Advance(ctx context.Context, f file.Fence, to file.State, etag string) error {
 	return d.tx(ctx, "advance upload", func(tx *transaction) error {
 		return fenced(ctx, tx, f, `state = $5, etag = $6`, to, etag)

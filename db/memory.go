@@ -52,7 +52,7 @@ func (t *Template) Open(ctx context.Context, now func() time.Time) (*DB, error) 
 
 func connectMemory(now func() time.Time) (*DB, error) {
 	const clock = "holdfast_now"
-	// functions of the registered driver are everybody's
+	// A driver of its own: functions that are registered with the shared one are seen by all databases of the process.
 	m := memory{&sqlite.Driver{}, &atomic.Pointer[func() time.Time]{}}
 	m.now.Store(&now)
 	err := m.lite.RegisterScalarFunction(clock, 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {

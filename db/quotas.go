@@ -165,8 +165,8 @@ func (d *DB) countNew(ctx context.Context, tx *transaction, accountID int64) err
 // errNothingToChange rolls back a transaction that only reads.
 var errNothingToChange = errors.New("nothing to change")
 
-// Recount adds up what an account uses and compares it with the stored usage. With fix the stored usage is
-// corrected. Neither can change meanwhile.
+// Recount adds up what an account uses: used. counted is the usage that was stored; with fix it is corrected. Neither
+// can change meanwhile.
 func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, used file.Usage, err error) {
 	err = d.tx(ctx, "recount", func(tx *transaction) error {
 		if err := d.countNew(ctx, tx, accountID); err != nil {

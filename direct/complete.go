@@ -66,7 +66,7 @@ type fileResponse struct {
 	ID  file.ID `json:"file_id"`
 }
 
-// pendingResponse is the answer for an upload whose completion goes on.
+// pendingResponse is the answer for an upload whose completion takes longer than the request waits.
 type pendingResponse struct {
 	ID    file.ID `json:"id"`
 	State string  `json:"state"`

@@ -28,7 +28,7 @@ func (h *Handler) redirected(w http.ResponseWriter, r *http.Request, rec file.Re
 	if h.Redirect == nil || rec.Size <= h.Redirect.Above {
 		return false
 	}
-	if r.Method == http.MethodGet { // all that it asks for: what it takes from the store is not known here
+	if r.Method == http.MethodGet { // all that was requested counts: what is then fetched from the store is not seen here
 		if _, _, err := h.charge(r, rec, spans); err != nil {
 			h.Respond.Write(w, r, err)
 			return true

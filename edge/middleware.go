@@ -30,7 +30,7 @@ func withSecurityHeaders(hsts bool, next http.Handler) http.Handler {
 }
 
 // withDeadlines limits how long a client may take to send its request and to receive the answer. net/http has no such
-// limit, not even while it reads a body that no handler has read, before it answers. Handlers that read or write much
+// limit, not even where it reads what a handler has left of a body before it answers. Handlers that read or write much
 // extend the deadline with every piece.
 func withDeadlines(read, write time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

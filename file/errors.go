@@ -83,7 +83,7 @@ var (
 // ErrLength means that a client contradicts what it said about the length of an upload, before or in the same request.
 var ErrLength = fmt.Errorf("lengths differ: %w", ErrInvalid)
 
-// OffsetError is an ErrConflict: a request would go on at another offset than the upload's.
+// OffsetError is an ErrConflict: a request would continue at an offset that is not the upload's.
 type OffsetError struct{ Expected, Provided int64 } // bytes
 
 func (e *OffsetError) Error() string {

@@ -1,7 +1,7 @@
 // Package file holds Holdfast's basic types: the ID and Record of a file, the Upload it
 // came from, the Identity of a caller, clean names and types, and the kinds of
-// error. It depends on nothing but the standard library and Unicode
-// normalisation, and everything else depends on it.
+// error. It depends on nothing but the standard library and golang.org/x/text (Unicode
+// normalisation, names of charsets), and everything else depends on it.
 package file
 
 import "time"

@@ -114,7 +114,7 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 // KeyTTL is how long an idempotency key stays assigned to an upload.
 const KeyTTL = 24 * time.Hour
 
-// Fits refuses a size over the cap. Every declared length, and every byte beyond one, is checked here.
+// Fits refuses a size over the cap. Every declared length is checked here, and every upload that grows without one.
 func (h *Hooks) Fits(size int64) error {
 	if size > h.Settings.MaxSize {
 		return file.Refuse(file.ErrTooLarge, "File size %d bytes exceeds limit %d bytes", size, h.Settings.MaxSize)

@@ -25,7 +25,7 @@ type Redis struct {
 	client  *redisclient.Client
 	memory  *Memory
 	log     *slog.Logger
-	timeout time.Duration // of each question
+	timeout time.Duration // of each call to Redis
 	down    atomic.Bool
 	retry   atomic.Int64 // the time of the next attempt, in nanoseconds since 1970
 }

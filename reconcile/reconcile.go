@@ -56,9 +56,9 @@ const (
 	LostTail      Kind = "upload-without-tail"  // an upload's acknowledged bytes are gone
 	WrongUsage    Kind = "wrong-usage"          // what is counted for the account's quota is not what it adds up to
 	LostParts     Kind = "upload-without-parts" // an upload's acknowledged bytes are gone
-	LostPart      Kind = "upload-without-part"  // so are those of one part
+	LostPart      Kind = "upload-without-part"  // the acknowledged bytes of one part are gone
 	DamagedTail   Kind = "damaged-tail"         // an upload's acknowledged bytes are not what was stored
-	DamagedPart   Kind = "damaged-part"         // neither are those of one part
+	DamagedPart   Kind = "damaged-part"         // the bytes of one part are not what was stored
 
 	LostPartial    Kind = "partial-without-object" // the object of a partial upload is gone
 	DamagedPartial Kind = "damaged-partial"        // the object of a partial upload is not what was stored

@@ -83,7 +83,7 @@ func Versions() string {
 	return strings.Join(all, ", ")
 }
 
-// versionOf reads the version that a request speaks. ours reports whether this package handles it; the error is
+// versionOf reads the version that a request speaks. handled reports whether this package handles it; the error is
 // file.ErrVersion if no package does.
 func versionOf(r *http.Request) (v version, handled bool, err error) {
 	n, given := integer(r.Header, interopVersion)

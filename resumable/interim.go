@@ -11,7 +11,8 @@ import (
 const statusResumption = 104
 
 // At most one interim answer is sent in this time, or for this many bytes. The longer a request runs, the rarer they
-// are: the time and the bytes grow with it, to one growth-th of what has passed.
+// are: once it has run for more than growth times as long, or sent that many times as many bytes, the next answer waits
+// for one growth-th of that.
 const (
 	progressEvery = time.Second
 	progressBytes = 8 << 20

@@ -69,8 +69,7 @@ func (c *certificate) parse(cert, key []byte) (*tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("TLS_CERT (%s) and TLS_KEY (%s) are not a certificate and its key: %w", c.files.Cert,
-			c.files.Key,
-			err)
+			c.files.Key, err)
 	}
 	return &pair, nil
 }

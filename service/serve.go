@@ -188,8 +188,8 @@ func (s *server) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.engine = upload.NewEngine(rows, p.Objects, uploadHooks, upload.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check,
-		Direct: parts != nil}, s.log)
+	s.engine = upload.NewEngine(rows, p.Objects, uploadHooks, upload.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check},
+		s.log)
 	limits, err := openLimits(c, p, s.traces)
 	if err != nil {
 		return err

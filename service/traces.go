@@ -56,8 +56,7 @@ func openTraces(ctx context.Context, c config.Config, log *slog.Logger) (*traces
 	}
 	// By default the SDK writes its own errors past our log.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		log.Debug("OpenTelemetry reports an error", "error",
-			err)
+		log.Debug("OpenTelemetry reports an error", "error", err)
 	}))
 	provider := sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithBatcher(&loggingExporter{SpanExporter: exporter,
 		log: log}))

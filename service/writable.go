@@ -20,8 +20,8 @@ const probeInterval = 5 * time.Second
 // pingTimeout is how long a probe waits to see whether the dependency answers at all: less than /readyz waits.
 const pingTimeout = 2 * time.Second
 
-// probe keeps the result of a check for probeInterval. While the dependency does not even answer ping nothing is
-// checked: that is told by its own name.
+// probe keeps the result of a check for probeInterval. Nothing is checked while the dependency does not even answer
+// ping: /readyz names it for that already.
 type probe struct {
 	ping, check func(context.Context) error
 

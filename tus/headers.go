@@ -14,9 +14,9 @@ import (
 const offsetMediaType = "application/offset+octet-stream"
 
 // parseLength parses a header that holds a number of bytes: Upload-Length or Upload-Offset (tus 1.0.0). given reports
-// whether the header is present. Anything but one plain decimal number is file.ErrInvalid; a number that is out of
-// range is file.ErrTooLarge.
-func parseLength(h http.Header, name string) (n int64, found bool, err error) {
+// whether the header is present. Anything but one plain decimal number is file.ErrInvalid; a length that does not fit
+// an int64 is file.ErrTooLarge, such an offset file.ErrInvalid.
+func parseLength(h http.Header, name string) (n int64, given bool, err error) {
 	values := h.Values(name)
 	switch len(values) {
 	case 0:

@@ -13,20 +13,16 @@ import (
 
 // direct is the state that direct uploads need: those whose clients send the parts to the store themselves.
 type direct struct {
-	on   bool
 	sums chan struct{}      // held by whoever computes a SHA-256 in the background: one at a time
 	ctx  context.Context    // ends when the service stops
 	stop context.CancelFunc // ends ctx
 }
 
-func newDirect(on bool) *direct {
-	d := &direct{on: on, sums: make(chan struct{}, 1)}
+func newDirect() *direct {
+	d := &direct{sums: make(chan struct{}, 1)}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	return d
 }
-
-// TakesDirect reports whether there are direct uploads.
-func (e *Engine) TakesDirect() bool { return e.direct.on }
 
 // BeginDirect begins an upload whose client sends the parts to the store itself, and the multipart upload for it. The
 // errors are those of the PreCreate hook and of the store, and file.ErrSize for an empty file, which has no parts.
@@ -53,7 +49,7 @@ func (e *Engine) DirectRow(ctx context.Context, id file.ID) (*file.Upload, error
 	return e.row(ctx, id, true)
 }
 
-// Extend restarts the TTL of an open upload, since its client goes on with it, and returns when it expires now.
+// Extend restarts the TTL of an open upload, since its client continues it, and returns when it expires now.
 func (e *Engine) Extend(ctx context.Context, id file.ID) (time.Time, error) {
 	return e.rows.Extend(ctx, id)
 }

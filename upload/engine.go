@@ -16,7 +16,7 @@
 //     after the object is complete and its size was checked.
 //  6. Nothing is deleted before its replacement is committed.
 //  7. The key of everything in the store leads to a row.
-//  8. A write that arrives late never overwrites a recorded object: see place.
+//  8. A write that arrives late never overwrites a recorded object: see objectLocation.
 package upload
 
 import (
@@ -88,8 +88,6 @@ type Settings struct {
 	Memory int64
 	// Room returns an error while there is no space for the rows of further bytes; nil: there always is.
 	Room func() error
-	// Direct says that clients may send parts to the store themselves.
-	Direct bool
 	// MemoryWait is the longest that a request waits for memory; memory.DefaultWait if it is 0.
 	MemoryWait time.Duration
 }
@@ -127,7 +125,7 @@ func NewEngine(rows Rows, objects Objects, hooks Hooks, s Settings, log *slog.Lo
 	m := newMetrics()
 	waited := func(d time.Duration) { m.memoryWaits.Observe(d.Seconds()) }
 	return &Engine{rows: rows, objects: objects, hooks: hooks, log: log, metrics: m, room: s.Room,
-		direct: newDirect(s.Direct),
+		direct: newDirect(),
 		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log, m),
 		memory: memory.New(cmp.Or(s.Memory, DefaultMemory), cmp.Or(s.MemoryWait, memory.DefaultWait), waited)}
 }

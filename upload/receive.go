@@ -51,7 +51,7 @@ func (s *Session) drop(ctx context.Context) {
 	defer cancel()
 	err := s.do(func(context.Context) error { return s.engine.terminate(ctx, s.u, nil) })
 	if err != nil {
-		s.engine.log.WarnContext(ctx, "the bytes of a failed form upload stay until the next sweep", "upload", s.u.ID,
+		s.engine.log.WarnContext(ctx, "the bytes of a failed upload stay until the next sweep", "upload", s.u.ID,
 			"error", err)
 	}
 }

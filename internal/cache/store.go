@@ -9,7 +9,7 @@ import (
 )
 
 // store is what all caches are made of, whatever their types. otter's cache has a thousand functions, and they were
-// compiled again for each pair of types in each package: a third of what is compiled of ours.
+// compiled again for each pair of types in each package: a third of all that was compiled of our packages.
 type store interface {
 	get(ctx context.Context, key any, load func(context.Context, any) (any, error)) (any, error)
 	present(key any) (any, bool)

@@ -43,7 +43,7 @@ type Options struct {
 	Proxy    func(*url.URL) (*url.URL, error)
 }
 
-// pingAfter is how long a connection over which nothing comes is believed to be alive.
+// pingAfter is how long a connection on which nothing arrives is taken to be alive: then it is tested with a ping.
 const pingAfter = 15 * time.Second
 
 // New returns an exporter. It does not connect before there are spans.
@@ -88,7 +88,7 @@ func (c *client) Stop(context.Context) error {
 	return nil
 }
 
-// UploadTraces implements otlptrace.Client. What may go better later is tried again within the time-out.
+// UploadTraces implements otlptrace.Client. Errors that may pass are retried within the time-out.
 func (c *client) UploadTraces(ctx context.Context, all []*spans.ResourceSpans) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -175,7 +175,7 @@ func refused(res *http.Response) error {
 	return backoff.Permanent(err)
 }
 
-// byStatus is the error for a status of gRPC, which comes behind the body, or before it if there is none.
+// byStatus is the error for a status of gRPC, which is in the trailers, or in the header if there is no body.
 func byStatus(res *http.Response, answer []byte) error {
 	from := res.Trailer
 	if from.Get("Grpc-Status") == "" {

@@ -193,8 +193,9 @@ func (s *Store) call(ctx context.Context, operation, doing string, kind error, d
 // errReadOnly is the error of writing calls where Options.ReadOnly is set.
 var errReadOnly = errors.New("the store was opened to be read only")
 
-// confirm checks what a call says that something is missing, or has removed or listed nothing: that is so only if the
-// folder of the store is there. What was read shows that it is.
+// confirm checks the folder of the store after a call that found something missing, or that succeeded: where the folder
+// is gone, everything is missing, a listing is empty, and a removal has nothing to remove. Only after a call that has
+// read an object it need not be checked.
 func (s *Store) confirm(operation string, kind, err error) error {
 	switch {
 	case err == nil && (operation == "GetObject" || operation == "HeadObject"):

@@ -9,7 +9,7 @@ import (
 	"holdfast/storage"
 )
 
-// Sweep goes on with removals that have failed, as the start does. Nothing is removed while a backup is made.
+// Sweep tries removals again that have failed, as each start does. Nothing is removed while a backup is made.
 func (s *Store) Sweep(ctx context.Context) error {
 	return s.call(ctx, "Sweep", "go on with removals", file.ErrStorageWrite, func(ctx context.Context) error {
 		if err := s.holding.removal(); errors.Is(err, storage.ErrHeld) {

@@ -26,8 +26,7 @@ func (c *Client) AllowOrigins(ctx context.Context, bucket string, origins []stri
 }
 
 // hasRules sets the CORS rules of a bucket that has none, and reports whether that need not be tried again. A store
-// that
-// refuses has them elsewhere, as MinIO does, or does not let this client set them: "holdfast store cors" shows it.
+// that refuses has them elsewhere, as MinIO does, or does not let this client set them: "holdfast store cors" shows it.
 func (c *Client) hasRules(ctx context.Context, bucket string) bool {
 	if len(c.origins) == 0 {
 		return true

@@ -122,8 +122,8 @@ func (c *Client) checkParts(ctx context.Context, at file.Location, m file.Multip
 		{2, 4, good, false, "it takes a part that is longer than was signed"},
 		{2, 6, good, false, "it takes a part that is shorter than was signed"},
 		{2, 5, wrong, !m.Sums, "it takes a part with another checksum than was signed"},
-		{2, 5, good, true, "it refuses a part that is as was signed"},
-		{1, 5, good, true, "it refuses a part that is as was signed"}, // MinIO lists only behind a part that is there
+		{2, 5, good, true, "it refuses a part that is as it was signed"},
+		{1, 5, good, true, "it refuses a part that is as it was signed"}, // MinIO lists only behind a part that is there
 	} {
 		signed, err := sign(ctx, at, storage.PartPut{Multipart: m, Number: probe.number, Size: probe.size,
 			CRC32: probe.crc, TTL: time.Minute})

@@ -34,8 +34,8 @@ type Quirks struct {
 	// Seen at Google Cloud Storage: SignatureDoesNotMatch for every request.
 	RewritesAcceptEncoding bool
 	// NoPartCopy and NoObjectCopy: the store does not copy parts, or objects, by itself; they are read and written. Parts:
-	// Google Cloud Storage. Where they are not set a store that refuses is found out, and believed for an hour
-	// (Client.CopyPart), so they save a request, or are for one that takes copies and does them wrong.
+	// Google Cloud Storage. Where they are not set, a refusal is noticed and kept for an hour (Client.CopyPart). So they
+	// save that request, or are for a store that accepts copies and gets them wrong.
 	NoPartCopy   bool
 	NoObjectCopy bool
 	// AskPartSizes: it is not known whether the store takes parts of different sizes, as copied parts have. It is asked
@@ -44,9 +44,9 @@ type Quirks struct {
 	// ExactMultiparts: with a prefix the store lists only the multipart uploads whose key is the prefix, so all of a
 	// bucket are listed, and those of other uploads left out. MinIO.
 	ExactMultiparts bool
-	// WholeSums: a multipart upload is begun for the checksum of the whole object. Else the store would have to be told
-	// the checksum of each part in the end, and it does not list them: nobody knows those of parts that clients have
-	// sent. SeaweedFS 4.48 answers 400 then (InvalidRequest).
+	// WholeSums: a multipart upload is begun for the checksum of the whole object. Otherwise its completion has to name
+	// the checksum of each part (SeaweedFS 4.48: 400, InvalidRequest), but the store does not list them, and those of
+	// parts that clients have sent are known from nowhere else.
 	WholeSums bool
 }
 

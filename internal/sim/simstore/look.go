@@ -30,13 +30,6 @@ func (s *Store) Part(id string, number int32) (data []byte, etag string, there b
 	return nil, "", false
 }
 
-// Begun reports whether there is such an unfinished multipart upload.
-func (s *Store) Begun(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.begun[id] != nil
-}
-
 // All returns everything in the store, sorted.
 func (s *Store) All() (objects []file.Location, multiparts []storage.MultipartUpload) {
 	s.mu.Lock()

@@ -35,7 +35,8 @@ func Build(ctx context.Context, folder string, race bool) (path string, err erro
 	}
 	name, cgo, flags := "holdfast", "CGO_ENABLED=0", []string{}
 	if race {
-		// SQLite itself, which is translated C, goes without, as in scripts/race.sh: the libraries are compiled once.
+		// SQLite itself, which is translated C, is compiled without the detector. The flags are those of
+		// scripts/race.sh: with others Go would compile all libraries a second time.
 		name, cgo, flags = "holdfast-race", "CGO_ENABLED=1", []string{"-race"}
 		for _, library := range []string{"sqlite/lib", "libc/...", "memory"} {
 			flags = append(flags, "-gcflags=modernc.org/"+library+"=-race=false")

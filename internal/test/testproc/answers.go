@@ -12,7 +12,7 @@ import (
 func WaitForOK(t testing.TB, address string, process *Process, log string) {
 	t.Helper()
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // whether it answers is asked, not who
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // it only has to answer: no secret is sent
 	for end := time.Now().Add(time.Minute); ; {
 		if res, err := client.Get(address); err == nil {
 			res.Body.Close()
