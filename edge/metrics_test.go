@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/gorilla/mux"
@@ -38,6 +39,21 @@ func TestCutRequest(t *testing.T) {
 	if cut, still := testutil.ToFloat64(m.answers.WithLabelValues("/tus/{id}", "HEAD", "cut")),
 		testutil.ToFloat64(m.inFlight.WithLabelValues("upload")); cut != 1 || still != 0 {
 		t.Errorf("%v cut, %v in flight", cut, still)
+	}
+}
+
+// Every way to send a file counts as an upload, also PUT and the requests about direct uploads.
+func TestKindsOfRequests(t *testing.T) {
+	for request, want := range map[string]string{
+		"POST /tus/": "upload", "PATCH /tus/{id}": "upload", "GET /tus/{id}": "download", "POST /upload": "upload",
+		"PUT /{id}": "upload", "GET /{id}": "download", "HEAD /{id}": "download", "DELETE /{id}": "other",
+		"POST /direct/": "upload", "GET /direct/{id}": "upload", "POST /direct/{id}/complete": "upload",
+		"PUT /{id}/grants": "other", "GET /": "other", "GET none": "other",
+	} {
+		method, route, _ := strings.Cut(request, " ")
+		if kind := (&requestInfo{method: method, route: route}).kindLabel(); kind != want {
+			t.Errorf("%s is %s, not %s", request, kind, want)
+		}
 	}
 }
 

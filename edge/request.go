@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,8 @@ func (n *requestInfo) kindLabel() string {
 	case (n.route == "/{id}" || n.route == "/tus/{id}") && n.method == http.MethodGet, n.route == "/{id}" &&
 		n.method == http.MethodHead:
 		return "download"
-	case n.route == "/tus", n.route == "/tus/", n.route == "/tus/{id}", n.route == "/upload":
+	case n.route == "/tus", n.route == "/tus/", n.route == "/tus/{id}", n.route == "/upload",
+		n.route == "/{id}" && n.method == http.MethodPut, strings.HasPrefix(n.route, "/direct/"):
 		return "upload"
 	}
 	return "other"

@@ -187,7 +187,10 @@ func (c *Checker) parts(ctx context.Context, u *file.Upload) (map[int32]file.Par
 			return all, err
 		}
 		for _, p := range page {
-			all[p.Number], after = p, max(after, p.Number)
+			if p.Number <= after { // such a list may never end, and says nothing
+				return nil, fmt.Errorf("%w: the list of parts repeats itself at %d", file.ErrStorageRead, p.Number)
+			}
+			all[p.Number], after = p, p.Number
 		}
 	}
 }

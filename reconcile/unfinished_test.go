@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -188,6 +189,25 @@ func TestAnotherStoreEndsNothing(t *testing.T) {
 		}
 		if !w.Lives(uploadtest.ID(url)) {
 			w.T.Error("the upload was ended")
+		}
+	})
+}
+
+// repeating is a store that answers every request for parts with the first page.
+type repeating struct{ storage.Store }
+
+func (r repeating) Parts(ctx context.Context, at file.Location, m file.Multipart, _ int32) ([]file.Part, error) {
+	return r.Store.Parts(ctx, at, m, 0)
+}
+
+// A list of parts that never ends ends the comparison, with an error.
+func TestPartsAreListedWithoutEnd(t *testing.T) {
+	uploadtest.Worlds(t, func(w *uploadtest.World) {
+		unfinished(w)
+		c := &reconcile.Checker{Rows: w.Rows, Objects: repeating{uploadtest.Store()}, Layout: w.Layout,
+			Report: func(reconcile.Finding) error { return nil }, Options: reconcile.Options{Now: time.Now}}
+		if err := c.Run(w.T.Context()); !errors.Is(err, file.ErrStorageRead) {
+			w.T.Error(err)
 		}
 	})
 }

@@ -23,14 +23,14 @@ export class DirectSender implements Sender {
   #completed = ''; // the URL of the upload whose completion was asked for
   readonly #claims = new Claims();
   readonly #fingerprint: string;
-  #current: AbortController | null = null; // of the run that goes on
+  #current: AbortController | null = null; // of the run that has not ended
   #running: Promise<void> = Promise.resolve(); // ends with the last run
   readonly #sent = new Map<number, number>(); // part -> its bytes that have arrived, or are on the way
   #arrived = 0; // parts that the store took in this page
   #creations = 0;
   #unreachable = 0;
 
-  /** `previous` is the upload to go on with; by default the newest of this file. */
+  /** `previous` is the upload to continue; by default the newest of this file. */
   constructor(
     private readonly service: Service,
     private readonly named: NamedFile,
@@ -76,7 +76,7 @@ export class DirectSender implements Sender {
     }
   }
 
-  /** Goes on until the file is stored. Every part that arrives gives it all its tries again. */
+  /** Continues until the file is stored. With every part that arrives the tries are counted anew. */
   async #run(signal: AbortSignal): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const before = this.#arrived;
@@ -102,7 +102,7 @@ export class DirectSender implements Sender {
     this.#url ??= await this.#find();
     const state = await fetchState(this.service, this.#url);
     signal.throwIfAborted();
-    if (state === 'ended' && this.#completed === this.#url) return this.#complete(this.#url, signal); // it says why
+    if (state === 'ended' && this.#completed === this.#url) return this.#complete(this.#url, signal); // its answer says why
     if (state === 'ended') await this.forget(); // it has expired, for instance
     if (state === 'ended' || state === 'foreign') { // begin another one
       this.#url = null;
@@ -159,7 +159,7 @@ export class DirectSender implements Sender {
     this.events.onProgress(Math.min(sent, this.named.file.size), this.named.file.size);
   }
 
-  /** Sends parts, several at the same time. After a failure those on the way are ended in peace. */
+  /** Sends parts, several at the same time. After a failure the parts that are on their way are still sent, and no others. */
   async #send(missing: number[], state: State, signal: AbortSignal): Promise<void> {
     const before = this.#arrived;
     const failures: unknown[] = [];

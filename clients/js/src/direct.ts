@@ -29,7 +29,7 @@ export function fetchOffer(service: Service): Promise<Offer | null> {
   return asked;
 }
 
-/** Stores take parts of 5 MiB and more. A smaller file gains nothing, so nobody asks for it. */
+/** Stores take parts of 5 MiB and more. A smaller file gains nothing, so what the service offers is not even asked. */
 export const minDirectSize = 5 * 1024 * 1024;
 
 /** Whether a file of this size, in bytes, is sent as several parts. */
@@ -52,7 +52,7 @@ export async function createUpload(service: Service, { file, name }: NamedFile):
   return directUrl(service, id);
 }
 
-/** What the service knows of an upload. `foreign` is one of another user of this browser, who may go on with it. */
+/** What the service knows of an upload. `foreign`: it belongs to another user of this browser, who may continue it. */
 export async function fetchState(service: Service, url: string): Promise<State | 'ended' | 'foreign'> {
   try {
     return await json<State>(service, url);

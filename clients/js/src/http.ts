@@ -12,7 +12,7 @@ export interface Service {
   credentials: Credentials;
 }
 
-const longestWait = 10; // seconds; after a longer one people are better told
+const longestWait = 10; // seconds; a 429 that asks for more becomes an error, which says so
 const retries = 5;
 
 /** Sends a request. After a 401 it is repeated with renewed credentials, after a 429 when the rate limit allows it. */

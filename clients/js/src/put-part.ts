@@ -8,7 +8,7 @@ const patience = 60_000; // milliseconds without progress
 /** `onProgress` gets the bytes that are on the way. The store gets no credentials: the URL is all that it needs. */
 export function putPart({ url, headers }: SignedPart, body: Blob, signal: AbortSignal, onProgress: (sent: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch does not tell the progress of a body
+    const request = new XMLHttpRequest(); // fetch does not report the progress of a body
     let stalled: ReturnType<typeof setTimeout> | undefined;
     const abort = () => request.abort();
     const moved = () => {

@@ -2,7 +2,7 @@
 
 import type { Problem } from './problem.js';
 
-/** What has arrived stays when a sender is stopped, and it goes on from there, after a reload too. */
+/** When a sender is stopped, the bytes that have arrived stay. start() continues from there, also after a reload. */
 export interface Sender {
   /** The upload's URL once it has one. */
   readonly url: string | null;
@@ -10,7 +10,7 @@ export interface Sender {
   start(): void;
   /** Stops sending. */
   stop(): Promise<void>;
-  /** Lets other tabs go on with the upload. */
+  /** Lets other tabs continue the upload. */
   release(): void;
   /** Removes the upload from this browser's list of unfinished ones. */
   forget(): Promise<void>;

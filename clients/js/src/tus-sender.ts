@@ -12,7 +12,7 @@ export class TusSender implements Sender {
   #ready: Promise<void> | null = null; // an unfinished upload of the file was looked for
   #run = 0; // of start() and stop(): only the last one counts
 
-  /** `previous` is the upload to go on with; by default the newest of this file. */
+  /** `previous` is the upload to continue; by default the newest of this file. */
   constructor(
     service: Service,
     { file, name }: NamedFile,
@@ -31,7 +31,7 @@ export class TusSender implements Sender {
       onShouldRetry: (error, attempt) => {
         if (!worthRetrying(error)) return false;
         const problem = toProblem(error);
-        if (problem.status !== 429) events.onRetry(problem, attempt + 1, retryDelays[attempt] ?? 0); // told already
+        if (problem.status !== 429) events.onRetry(problem, attempt + 1, retryDelays[attempt] ?? 0); // onWait has reported a 429
         return true;
       },
       onSuccess: () => events.onSuccess(),

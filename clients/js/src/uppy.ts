@@ -167,7 +167,7 @@ class DirectFiles {
     }
   }
 
-  /** Has @uppy/aws-s3 go on with an unfinished upload, if the service still has it. */
+  /** Has @uppy/aws-s3 continue an unfinished upload, if the service still has it. */
   async #find(file: UppyFile): Promise<void> {
     let url = this.#urls.get(file.id) ?? (file.s3Multipart && directUrl(this.service, file.s3Multipart.uploadId));
     url ??= (await this.#claims.findUploadsByFingerprint(this.#fingerprint(file)))[0]?.uploadUrl ?? undefined;
@@ -227,7 +227,7 @@ class DirectFiles {
       if (!problem || !this.uppy.getFile(id)?.error) return;
       if (this.#arrived.get(id) !== before) [attempt, before] = [0, this.#arrived.get(id)];
       const turn = this.#turns.get(id);
-      if (turn !== undefined) attempt--; // it was not tried in vain: it had to wait
+      if (turn !== undefined) attempt--; // waiting for the rate limit is not a failed try
       this.#turns.delete(id);
       const delay = turn ?? retryDelays[attempt];
       const refused = problem.status === 401;
@@ -254,7 +254,7 @@ class TusFiles {
   /** Does something with all uploads, or with that of one file. */
   each(act: (task: UploadTask) => Promise<unknown>, id?: string): void {
     for (const [of, task] of this.#tasks) {
-      if (id === undefined || id === of) void act(task).catch(() => {}); // the result tells, too
+      if (id === undefined || id === of) void act(task).catch(() => {}); // a failure is also that of the task's result
     }
   }
 
