@@ -92,11 +92,10 @@ func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 	if len(tokens) > maxPresented {
 		return file.Identity{}, file.Refuse(file.ErrInvalid, "at most %d tokens may come with a request", maxPresented)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
-	defer cancel()
+	deadline := time.Now().Add(lookupTimeout)
 	refused := file.ErrUnauthenticated
 	for _, p := range tokens {
-		f, err := a.lookUp(ctx, r, p, reads)
+		f, err := a.lookUp(r, p, reads, deadline)
 		switch {
 		case err == nil:
 			return f.who, nil
@@ -110,12 +109,16 @@ func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 }
 
 // lookUp finds the identity behind a token. Requests that only read may get a cached one.
-func (a *Authenticator) lookUp(ctx context.Context, r *http.Request, p presentedToken, reads bool) (bearer, error) {
-	ask := func(ctx context.Context) (bearer, error) { return a.find(ctx, r, p) }
-	if reads {
-		return a.cache.find(ctx, p, ask)
+func (a *Authenticator) lookUp(r *http.Request, p presentedToken, reads bool, deadline time.Time) (bearer, error) {
+	ask := func(ctx context.Context) (bearer, error) {
+		ctx, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		return a.find(ctx, r, p)
 	}
-	return ask(ctx)
+	if reads {
+		return a.cache.find(r.Context(), p, ask)
+	}
+	return ask(r.Context())
 }
 
 // find asks the sources for a token: first the verifiers, then, if the Guard allows it, those

@@ -5,12 +5,12 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/felixge/httpsnoop"
 )
 
-// countingWriter observes one download.
+// countingWriter observes one download. It has a ReadFrom, so that bytes from a socket need not pass through this
+// process if the writer that it wraps can do that.
 type countingWriter struct {
+	http.ResponseWriter
 	metrics *metrics
 	began   time.Time
 	status  int
@@ -18,35 +18,29 @@ type countingWriter struct {
 	sent    int64 // bytes of it
 }
 
-// observe returns w with every call recorded in c. The result has the same abilities as w (ReadFrom), so that bytes
-// from a socket need not pass through this process.
-func (c *countingWriter) observe(w http.ResponseWriter) http.ResponseWriter {
-	return httpsnoop.Wrap(w, httpsnoop.Hooks{
-		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
-			return func(status int) {
-				if c.status == 0 {
-					c.status = status
-					c.length, _ = strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64)
-				}
-				next(status)
-			}
-		},
-		Write: func(next httpsnoop.WriteFunc) httpsnoop.WriteFunc {
-			return func(b []byte) (int, error) {
-				n, err := next(b)
-				c.count(int64(n))
-				return n, err
-			}
-		},
-		ReadFrom: func(next httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
-			return func(r io.Reader) (int64, error) {
-				n, err := next(r)
-				c.count(n)
-				return n, err
-			}
-		},
-	})
+func (c *countingWriter) WriteHeader(status int) {
+	if c.status == 0 {
+		c.status = status
+		c.length, _ = strconv.ParseInt(c.Header().Get("Content-Length"), 10, 64)
+	}
+	c.ResponseWriter.WriteHeader(status)
 }
+
+func (c *countingWriter) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	c.count(int64(n))
+	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom.
+func (c *countingWriter) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(c.ResponseWriter, r)
+	c.count(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (c *countingWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 func (c *countingWriter) count(n int64) {
 	c.sent += n

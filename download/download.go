@@ -122,10 +122,10 @@ func New(o Options) *Handler {
 // Serve answers GET and HEAD of the file id for the identity in r's context.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 	w.Header().Add("Vary", auth.Varies())
-	c := &countingWriter{metrics: h.metrics, began: time.Now()}
+	c := &countingWriter{ResponseWriter: w, metrics: h.metrics, began: time.Now()}
 	if r.Method == http.MethodGet {
 		defer c.end()
-		w = c.observe(w)
+		w = c
 	}
 	rec, err := h.findReadable(r, id)
 	if err == nil {
@@ -141,7 +141,10 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id file.ID) {
 		return
 	}
 	h.describe(w, r, rec)
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := r.Context(), func() {}
+	if len(spans) > 1 { // net/http reads them in a goroutine of its own, which must end
+		ctx, cancel = context.WithCancel(ctx)
+	}
 	o := &object{ctx: ctx, objects: h.Objects, record: rec, stall: h.StoreTimeout, resumes: h.metrics.resumes.Inc,
 		reopened: h.metrics.reopened.Inc,
 		ranges:   spans}
@@ -208,7 +211,8 @@ func (h *Handler) completeRecord(ctx context.Context, rec file.Record) (file.Rec
 	if rec.ETag != "" {
 		return rec, nil
 	}
-	stat := func(ctx context.Context, _ file.ID) (storage.Object, error) { return h.Objects.Stat(ctx, rec.Location) }
+	at := rec.Location
+	stat := func(ctx context.Context, _ file.ID) (storage.Object, error) { return h.Objects.Stat(ctx, at) }
 	o, err := h.objectStats.Get(ctx, rec.ID, stat)
 	if err != nil {
 		return rec, h.explainMissing(ctx, rec, err)

@@ -1,7 +1,7 @@
 // Package storage is the seam between Holdfast and the store that keeps its objects: the interface of every store
-// (Store), what some stores can do besides (Copier, Presigner, PartReceiver, PartChecker, OrphanLister), the nouns, the
-// errors, and the layout of keys (layout.go). storage/s3 is the client of S3 stores, storage/disk the embedded default;
-// storage/storagetest has the contract as tests.
+// (Store), what some stores can do besides (Copier, Deleter, Presigner, PartReceiver, PartChecker, OrphanLister), the
+// nouns, the errors, and the layout of keys (layout.go). storage/s3 is the client of S3 stores, storage/disk the embedded
+// default; storage/storagetest has the contract as tests.
 //
 // # Errors
 //
@@ -204,6 +204,23 @@ type Copier interface {
 	) (file.Part, error)
 	// Copy copies an object of at most MaxCopy bytes, which must still have fromETag.
 	Copy(ctx context.Context, from file.Location, fromETag string, to file.Location, contentType string) error
+}
+
+// Deleter is a store that removes several objects in one call.
+type Deleter interface {
+	// DeleteAll is Delete for several objects of a bucket. After an error some of them may be there.
+	DeleteAll(ctx context.Context, bucket string, keys []string) error
+}
+
+// DeleteAll removes objects of a bucket, in as few calls as the store allows. It goes on after an error.
+func DeleteAll(ctx context.Context, s Store, bucket string, keys []string) (err error) {
+	if d, ok := s.(Deleter); ok {
+		return d.DeleteAll(ctx, bucket, keys)
+	}
+	for _, key := range keys {
+		err = errors.Join(err, s.Delete(ctx, file.Location{Bucket: bucket, Key: key}))
+	}
+	return err
 }
 
 // PartChecker is a store that can read a part before its upload is completed. The others compare the checksums of parts

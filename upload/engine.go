@@ -198,16 +198,16 @@ func (e *Engine) discard(ctx context.Context, bucket string, tails []file.Tail) 
 	if len(tails) == 0 {
 		return
 	}
-	for _, t := range tails {
+	keys := make([]string, len(tails))
+	for i, t := range tails {
+		keys[i] = t.Key
 		e.memory.Drop(t.Key)
 	}
 	ctx = context.WithoutCancel(ctx)
 	e.background.Go(func() {
-		for _, t := range tails {
-			remove := func() error { return e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: t.Key}) }
-			if err := recovered(remove); err != nil && !errors.Is(err, storage.ErrHeld) {
-				e.log.WarnContext(ctx, "an obsolete tail could not be removed", "bucket", bucket, "key", t.Key, "error", err)
-			}
+		err := recovered(func() error { return storage.DeleteAll(ctx, e.objects, bucket, keys) })
+		if err != nil && !errors.Is(err, storage.ErrHeld) {
+			e.log.WarnContext(ctx, "obsolete tails could not be removed", "bucket", bucket, "keys", keys, "error", err)
 		}
 	})
 }

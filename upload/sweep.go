@@ -67,10 +67,7 @@ func (e *Engine) clear(ctx context.Context, bucket string, left storage.Leftover
 		err = errors.Join(err, e.objects.Abort(ctx, file.Location{Bucket: bucket, Key: m.Key}, m.ID))
 	}
 	slices.Sort(left.Keys)
-	for _, key := range slices.Compact(left.Keys) {
-		err = errors.Join(err, e.objects.Delete(ctx, file.Location{Bucket: bucket, Key: key}))
-	}
-	return err
+	return errors.Join(err, storage.DeleteAll(ctx, e.objects, bucket, slices.Compact(left.Keys)))
 }
 
 // tidy removes what writers that died or lost their lease have stored beside the object of a file. The recorded object

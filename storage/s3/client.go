@@ -57,8 +57,8 @@ type Client struct {
 	close   func()
 	buckets sync.Map // names of buckets that are known to exist
 
-	noPartCopy, noObjectCopy refusal
-	mixing                   *mixing
+	noPartCopy, noObjectCopy, noDeleteObjects refusal
+	mixing                                    *mixing
 
 	// Options of single calls: those that send a body, those that are answered quickly, and those that may take minutes.
 	payload, soon, patient func(*s3.Options)
@@ -67,6 +67,7 @@ type Client struct {
 var _ interface {
 	storage.Store
 	storage.Copier
+	storage.Deleter
 	storage.Presigner
 	storage.PartReceiver
 } = (*Client)(nil)
@@ -96,7 +97,7 @@ func New(o Options) *Client {
 		reader: newReader(o), plain: &http.Client{Transport: normal}, origins: o.Origins,
 		dial:       o.dialer(),
 		noPartCopy: refusal{known: q.NoPartCopy}, noObjectCopy: refusal{known: q.NoObjectCopy},
-		mixing:  newMixing(q),
+		noDeleteObjects: refusal{known: q.NoDeleteObjects}, mixing: newMixing(q),
 		payload: o.Signing.option(!q.NoChecksums), soon: by(soon), patient: by(patient),
 		close: func() {
 			for _, t := range []*http.Transport{normal, soon, patient} {

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +19,7 @@ func (c *Client) Put(
 ) (etag string, err error) {
 	err = c.write(ctx, "put object", at.Bucket, c.limits.writing(size), func(ctx context.Context) error {
 		if req, ok := c.outgoing(at, body, size); ok {
-			req.header.Set("Content-Type", contentType)
+			req.fields = append(req.fields, field{"content-type", contentType})
 			answer, err := c.send(ctx, "PutObject", req)
 			if err == nil {
 				etag, err = given("tag", aws.String(answer.Get("ETag")))
@@ -38,18 +37,6 @@ func (c *Client) Put(
 		return err
 	})
 	return etag, err
-}
-
-// Delete removes an object. One that is not there is no error.
-func (c *Client) Delete(ctx context.Context, at file.Location) error {
-	ctx, cancel := context.WithTimeout(ctx, c.limits.ask)
-	defer cancel()
-	_, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &at.Bucket, Key: &at.Key}, c.soon)
-	err = wrap(file.ErrStorageWrite, "delete object", err)
-	if errors.Is(err, file.ErrObjectMissing) {
-		return nil
-	}
-	return err
 }
 
 // Stat looks at an object.

@@ -38,6 +38,9 @@ type Quirks struct {
 	// save that request, or are for a store that accepts copies and gets them wrong.
 	NoPartCopy   bool
 	NoObjectCopy bool
+	// NoDeleteObjects: the store does not remove several objects in one call. Google Cloud Storage. One that refuses is found
+	// out (Client.DeleteAll).
+	NoDeleteObjects bool
 	// AskPartSizes: it is not known whether the store takes parts of different sizes, as copied parts have. It is asked
 	// before it copies the first one (Client.mixesParts).
 	AskPartSizes bool
@@ -54,7 +57,8 @@ type Quirks struct {
 func (k Kind) Quirks() (q Quirks, known bool) {
 	switch k {
 	case Google:
-		return Quirks{NoChecksums: true, RewritesAcceptEncoding: true, NoPartCopy: true}, true
+		return Quirks{NoChecksums: true, RewritesAcceptEncoding: true, NoPartCopy: true,
+			NoDeleteObjects: true}, true
 	case R2:
 		// All parts but the last must have one size, and the last none above it. The engine cuts uploads so; parts that are
 		// copied would have the sizes of their sources.

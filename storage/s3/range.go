@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,22 +17,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/encoding/httpbinding"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"github.com/cenkalti/backoff/v5"
 
 	"holdfast/file"
 )
 
-// For a short range of a file the SDK costs more processor time than the bytes. So downloads sign GetObject with the
-// SDK's signer and speak HTTP/1.1 over connections of their own, with a small buffer for headers only.
+// For a short range of a file the SDK costs more processor time than the bytes. So downloads sign GetObject by
+// themselves and speak HTTP/1.1 over connections of their own, with a small buffer for headers only.
 
 const (
 	// readAttempts is how often a read is attempted.
 	readAttempts = 3
+	// firstDelay is the delay after the first attempt, on average. It doubles with each.
+	firstDelay = 50 * time.Millisecond
 	// maxErrorBody is how much of an error's body is read, in bytes.
 	maxErrorBody = 64 << 10
 )
@@ -41,11 +40,8 @@ var emptyHash = hex.EncodeToString(sha256.New().Sum(nil))
 
 // reader fetches ranges of objects over plain HTTP.
 type reader struct {
-	base   *url.URL
-	region string
-	keys   aws.Credentials
-	signer *v4.Signer
-	wires  wires
+	*signer
+	wires wires
 }
 
 // newReader returns nil if the SDK has to read: from AWS, whose addresses it knows, over TLS, and through a proxy.
@@ -62,10 +58,8 @@ func newReader(o Options) *reader {
 		address = net.JoinHostPort(base.Hostname(), "80")
 	}
 	dial := o.dialer()
-	return &reader{base: base, region: o.Region,
-		keys:   aws.Credentials{AccessKeyID: o.AccessKey, SecretAccessKey: o.SecretKey},
-		signer: v4.NewSigner(func(so *v4.SignerOptions) { so.DisableURIPathEscaping = true }), // S3 escapes once
-		wires:  wires{dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) }}}
+	return &reader{newSigner(o, base),
+		wires{dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) }}}
 }
 
 // Read implements storage.Store.
@@ -78,23 +72,27 @@ func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset
 		return once{b}, nil
 	}
 	called, end := c.Begin(ctx, "GetObject")
-	// Randomized: many downloads may lose the store at the same moment.
-	delays := &backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: time.Second,
-		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
-	body, err := backoff.Retry(called, func() (io.ReadCloser, error) {
-		body, err := c.reader.get(called, at, etag, offset, length)
-		if err != nil && !passes(err) {
-			err = backoff.Permanent(err)
-		}
-		return body, err
-	}, backoff.WithBackOff(delays), backoff.WithMaxTries(readAttempts), backoff.WithNotify(func(error, time.Duration) {
-		c.Retried("GetObject", 1)
-	}))
+	body, err := c.get(called, at, etag, offset, length)
 	end(err)
 	if err != nil {
 		return nil, wrap(file.ErrStorageRead, "read object", err)
 	}
 	return body, nil
+}
+
+// get reads a range, with retries.
+func (c *Client) get(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
+	for try := 1; ; try++ {
+		body, err := c.reader.get(ctx, at, etag, offset, length)
+		if err == nil || try == readAttempts || !passes(err) {
+			return body, err
+		}
+		// Randomized: many downloads may lose the store at the same moment.
+		if ended := sleep(ctx, rand.N(firstDelay<<try)); ended != nil {
+			return nil, fmt.Errorf("%w: %w", ended, err)
+		}
+		c.Retried("GetObject", 1)
+	}
 }
 
 // passes reports whether a retry may help. An answer about the request itself would be the same again.
@@ -110,20 +108,16 @@ func (o once) Read(p []byte) (int, error) { return o.stream.Read(p) }
 
 // get makes one attempt.
 func (r *reader) get(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
-	req := r.request(http.MethodGet, at)
-	req.Header.Set("X-Amz-Content-Sha256", emptyHash)
-	req.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10))
+	req := request{method: http.MethodGet, at: at, hash: emptyHash, fields: []field{{"range", byteRange(offset, length)}}}
 	if etag != "" {
-		req.Header.Set("If-Match", etag)
+		req.fields = append(req.fields, field{"if-match", etag})
 	}
-	if err := r.signer.SignHTTP(ctx, r.keys, req, emptyHash, "s3", r.region, time.Now()); err != nil {
-		return nil, err
-	}
+	head := r.head(req, time.Now())
 	w, res, err := r.wires.ask(ctx, func(w *wire) (*http.Response, error) {
-		if err := req.Write(w.Conn); err != nil {
+		if _, err := w.Write(head); err != nil {
 			return nil, err
 		}
-		return http.ReadResponse(w.in, req)
+		return http.ReadResponse(w.in, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -140,13 +134,6 @@ func (r *reader) get(ctx context.Context, at file.Location, etag string, offset,
 			res.ContentLength, res.Header.Get("Content-Range"))
 	}
 	return &rangeBody{wire: w, left: length, reuse: !res.Close}, nil
-}
-
-func (r *reader) request(method string, at file.Location) *http.Request {
-	u := *r.base
-	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + at.Bucket + "/" + at.Key
-	u.RawPath = httpbinding.EscapePath(u.Path, false)
-	return &http.Request{Method: method, URL: &u, Host: u.Host, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}}
 }
 
 // refused makes an error of an answer, of the same type as the SDK's.
@@ -168,7 +155,15 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
-	n, err := b.wire.in.Read(p[:min(int64(len(p)), b.left)])
+	p = p[:min(int64(len(p)), b.left)]
+	begin := b.wire.in.Buffered()
+	n, err := b.wire.in.Read(p)
+	if n == begin && n < len(p) && err == nil {
+		// What came with the header is little. It becomes one piece with what comes next.
+		var more int
+		more, err = b.wire.Conn.Read(p[n:])
+		n += more
+	}
 	if b.left -= int64(n); b.left > 0 && err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}

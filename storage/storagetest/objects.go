@@ -16,6 +16,7 @@ import (
 // objects: an object is there as a whole, from the moment that Put returns until it is deleted.
 func (s suite) objects(t *testing.T) {
 	s.cases(t, testing.InternalTest{Name: "put", F: s.putAndDelete}, testing.InternalTest{Name: "missing", F: s.missing},
+		testing.InternalTest{Name: "delete all", F: s.deleteAll},
 		testing.InternalTest{Name: "repeated", F: s.repeated}, testing.InternalTest{Name: "at once", F: s.atOnce},
 		testing.InternalTest{Name: "ended", F: s.ended}, testing.InternalTest{Name: "ping", F: s.ping})
 }
@@ -47,6 +48,30 @@ func (s suite) putAndDelete(t *testing.T) {
 	content := random(t, 10)
 	put(t, s, at, content)
 	holds(t, s, at, content)
+}
+
+// deleteAll: those that are named are removed, whether or not they are there, and no others.
+func (s suite) deleteAll(t *testing.T) {
+	layout := fresh("all")
+	bucket := layout.Object(1, "x").Bucket
+	if err := storage.DeleteAll(t.Context(), s.Store, bucket, []string{"in/no/bucket", "nor/this"}); err != nil {
+		t.Error("of a bucket that is not there:", err)
+	}
+	var keys []string
+	for i := range 5 {
+		at := layout.Object(1, file.ID(fmt.Sprintf("%d & <ü>", i)))
+		put(t, s, at, []byte("content"))
+		keys = append(keys, at.Key)
+	}
+	for _, some := range [][]string{nil, {keys[0]}, {keys[0], keys[1], "not/there", keys[2]}} {
+		if err := storage.DeleteAll(t.Context(), s.Store, bucket, some); err != nil {
+			t.Errorf("%q: %v", some, err)
+		}
+	}
+	left, err := s.List(t.Context(), bucket, "", "")
+	if err != nil || len(left) != 2 || left[0].Key != keys[3] || left[1].Key != keys[4] {
+		t.Errorf("%+v are left, want %q; %v", left, keys[3:], err)
+	}
 }
 
 func (s suite) missing(t *testing.T) {
