@@ -1,7 +1,7 @@
 // Package storage is the seam between Holdfast and the store that keeps its objects: the interface of every store
 // (Store), what some stores can do besides (Copier, Deleter, Presigner, PartReceiver, PartChecker, OrphanLister), the
-// nouns, the errors, and the layout of keys (layout.go). storage/s3 is the client of S3 stores, storage/disk the embedded
-// default; storage/storagetest has the contract as tests.
+// nouns, the errors, and the layout of keys (layout.go). storage/s3 is the client of S3 stores, storage/disk the
+// embedded default; storage/storagetest has the contract as tests.
 //
 // # Errors
 //

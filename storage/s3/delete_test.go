@@ -35,7 +35,8 @@ func newDeleting(t *testing.T, objects int, change ...func(*Options)) *deleting 
 func (d *deleting) deletes(t *testing.T, f fault) (methods string, err error) {
 	t.Helper()
 	for _, key := range d.keys {
-		if _, err := d.Put(t.Context(), file.Location{Bucket: d.bucket, Key: key}, "x/y", bytes.NewReader(nil), 0); err != nil {
+		at := file.Location{Bucket: d.bucket, Key: key}
+		if _, err := d.Put(t.Context(), at, "x/y", bytes.NewReader(nil), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -73,8 +74,8 @@ func TestDeleteObjects(t *testing.T) {
 	}
 }
 
-// A store that does not delete several objects in one call deletes them one by one, in whatever form it refuses, and is
-// not asked again.
+// A store that does not delete several objects in one call deletes them one by one, in whatever form it refuses, and
+// is not asked again.
 func TestDeleteObjectsRefused(t *testing.T) {
 	for name, f := range map[string]fault{
 		"501": answers(501, "NotImplemented"), "405": answers(405, "MethodNotAllowed"), "403": answers(403, "AccessDenied"),
@@ -102,12 +103,12 @@ func TestDeleteObjectsRefused(t *testing.T) {
 	}
 }
 
-// A fault that may pass is met by another attempt. One that stays is an error, and says nothing about what the store can
-// do.
+// A fault that may pass is met by another attempt. One that stays is an error, and says nothing about what the store
+// can do.
 func TestDeleteObjectsFails(t *testing.T) {
 	d := newDeleting(t, 3)
-	if methods, err := d.deletes(t, answers(503, "SlowDown")); methods != strings.TrimSpace(strings.Repeat("POST ", maxTries)) ||
-		err == nil {
+	tries := strings.TrimSpace(strings.Repeat("POST ", maxTries))
+	if methods, err := d.deletes(t, answers(503, "SlowDown")); methods != tries || err == nil {
 		t.Error(methods, err)
 	}
 	if methods, err := d.deletes(t, nil); methods != "POST" || err != nil {

@@ -38,8 +38,8 @@ type Quirks struct {
 	// save that request, or are for a store that accepts copies and gets them wrong.
 	NoPartCopy   bool
 	NoObjectCopy bool
-	// NoDeleteObjects: the store does not remove several objects in one call. Google Cloud Storage. One that refuses is found
-	// out (Client.DeleteAll).
+	// NoDeleteObjects: the store does not remove several objects in one call. Google Cloud Storage. One that refuses is
+	// found out (Client.DeleteAll).
 	NoDeleteObjects bool
 	// AskPartSizes: it is not known whether the store takes parts of different sizes, as copied parts have. It is asked
 	// before it copies the first one (Client.mixesParts).
