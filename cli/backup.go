@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/config"
 	"holdfast/db"
 	"holdfast/file"
@@ -16,15 +18,21 @@ import (
 	"holdfast/storage/disk"
 )
 
-const backupHelp = "A folder that does not exist yet. On the file system of DATA_DIR the copy takes next to no " +
-	"space, since it shares its files."
+func newBackup(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FOLDER",
+		Short: "Copy the embedded default's data folder while the service runs.",
+		Long: `Copy the embedded default's data folder while the service runs.
 
-type backupCommand struct {
-	Folder string `arg:"" help:"${backup_help}"`
+FOLDER does not exist yet. On the file system of DATA_DIR the copy takes next to
+no space, since it shares its files.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return backup(p, args[0]) },
+	}
 }
 
-// Run copies the data folder of the embedded default while the service runs. The copy is a data folder, too.
-func (args *backupCommand) Run(p *program) (err error) {
+// backup copies the data folder of the embedded default while the service runs. The copy is a data folder, too.
+func backup(p *program, folder string) (err error) {
 	c, err := p.settings()
 	if err != nil {
 		return err
@@ -34,7 +42,7 @@ func (args *backupCommand) Run(p *program) (err error) {
 		return wrongArguments("backup is for SQLite with the embedded store; docs/OPERATIONS.md says how servers are " +
 			"backed up")
 	}
-	to, err := filepath.Abs(args.Folder)
+	to, err := filepath.Abs(folder)
 	if err != nil {
 		return err
 	}

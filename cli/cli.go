@@ -9,7 +9,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 
 	"holdfast/config"
 )
@@ -58,28 +58,32 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 // returns the exit status when it is done or ctx ends.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout,
 	stderr io.Writer) int {
-	asPython := pythonCommand(args)
-	if asPython {
+	p := &program{ctx, getenv, stdin, stdout, stderr, pythonCommand(args)}
+	if p.asPython {
 		args = []string{"serve"}
 	}
-	var c commands
-	exited := -1
-	parser, err := kong.New(&c, append(rawArguments(), kong.Name("holdfast"), kong.Writers(stdout, stderr),
-		kong.Description(description),
-		kong.Exit(func(status int) { exited = status }),
-		longTexts(), kong.Vars{"url_help": urlHelp, "token_help": tokenHelp})...)
-	if err != nil {
-		panic(err) // the struct above is wrong
+	root := newRoot(p)
+	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetUsageFunc(printUsage)
+	root.SetFlagErrorFunc(flagError)
+	addHelpFlags(root)
+	understood := false
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := errors.Join(c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
+			return err
+		}
+		understood = true
+		return nil
 	}
-	command, err := parser.Parse(args)
-	if exited == 0 { // --help
-		return ok
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "holdfast: %v\n", err)
+	command, err := root.ExecuteC()
+	if err != nil && !understood {
+		fmt.Fprintf(stderr, "holdfast: %v\nusage: %s\n", err, command.UseLine())
 		return misused
 	}
-	return status(command.Run(&program{ctx, getenv, stdin, stdout, stderr, asPython}), stderr)
+	return status(err, stderr)
 }
 
 // status prints an error and returns the exit status for it.

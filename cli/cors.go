@@ -8,16 +8,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/service"
 	"holdfast/storage"
 )
 
-type corsCommand struct {
-	Set bool `help:"Replace the CORS rules of all buckets by one for ALLOWED_ORIGINS and PUBLIC_URL."`
+func newCORS(p *program) *cobra.Command {
+	var set bool
+	c := &cobra.Command{
+		Use:   "cors",
+		Short: "Show from which pages parts may be sent to the store, or set it.",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return showCORS(p, set) },
+	}
+	c.Flags().BoolVar(&set, "set", false,
+		"Replace the CORS rules of all buckets by one for ALLOWED_ORIGINS and PUBLIC_URL.")
+	return c
 }
 
-// Run prints the origins whose pages may send parts to each bucket, and those that should.
-func (args *corsCommand) Run(p *program) (err error) {
+// showCORS prints the origins whose pages may send parts to each bucket, and those that should. set replaces the rules.
+func showCORS(p *program, set bool) (err error) {
 	c, err := p.settings()
 	if err != nil {
 		return err
@@ -40,7 +51,7 @@ func (args *corsCommand) Run(p *program) (err error) {
 	}
 	different := 0
 	for _, bucket := range buckets {
-		if args.Set {
+		if set {
 			if err := store.AllowOrigins(p.ctx, bucket, want); err != nil {
 				return err
 			}

@@ -12,23 +12,41 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/db"
 	"holdfast/importer"
 )
 
-type accessCommands struct {
-	Crossing crossingCommand `cmd:"" help:"List files that texts of other accounts link to."`
+func newAccess(p *program) *cobra.Command {
+	return parent("access", "Find out who may read what.", newCrossing(p))
 }
 
 type crossingCommand struct {
-	Table   string   `required:"" help:"Table in the database of IMPORT_TEXTS_URL."`
-	Column  string   `required:"" help:"Column of that table with texts that contain links, or with links."`
-	Account string   `default:"account_id" help:"Column of that table with the account of each text."`
-	Base    []string `help:"Further URLs of the service's files, besides PUBLIC_URL." placeholder:"URL"`
+	table, column, account string
+	bases                  []string
 }
 
-// Run prints a line for each file and each other account that links to it.
-func (c *crossingCommand) Run(p *program) error {
+func newCrossing(p *program) *cobra.Command {
+	var crossing crossingCommand
+	c := &cobra.Command{
+		Use:   "crossing --table TABLE --column COLUMN [flags]",
+		Short: "List files that texts of other accounts link to.",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return crossing.run(p) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&crossing.table, "table", "", "`TABLE` in the database of IMPORT_TEXTS_URL.")
+	flags.StringVar(&crossing.column, "column", "", "`COLUMN` of that table with texts that contain links, or with links.")
+	flags.StringVar(&crossing.account, "account", "account_id", "`COLUMN` of that table with the account of each text.")
+	flags.StringSliceVar(&crossing.bases, "base", nil,
+		"Further `URL`s of the service's files, besides PUBLIC_URL. May be repeated.")
+	requireFlags(c, "table", "column")
+	return c
+}
+
+// run prints a line for each file and each other account that links to it.
+func (c *crossingCommand) run(p *program) error {
 	settings, err := p.settings()
 	if err != nil {
 		return err
@@ -38,17 +56,17 @@ func (c *crossingCommand) Run(p *program) error {
 	}
 	base := cmp.Or(settings.PublicURL, "http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(settings.Port))+"/files")
 	found := importer.Crossings{Bases: []string{base}}
-	for _, more := range c.Base {
+	for _, more := range c.bases {
 		found.Bases = append(found.Bases, strings.TrimRight(more, "/"))
 	}
-	texts, err := db.OpenTexts(p.ctx, settings.Import.Texts, c.Table, c.Column)
+	texts, err := db.OpenTexts(p.ctx, settings.Import.Texts, c.table, c.column)
 	if err != nil {
 		return err
 	}
 	defer texts.Close(context.WithoutCancel(p.ctx))
 	err = p.withDatabase(nil, func(rows *db.DB) error {
 		found.Rows = rows
-		return texts.Read(p.ctx, c.Account, found.Bases, func(text string, account int64) error {
+		return texts.Read(p.ctx, c.account, found.Bases, func(text string, account int64) error {
 			return found.Collect(p.ctx, text, account)
 		})
 	})

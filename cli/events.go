@@ -6,32 +6,56 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/db"
 	"holdfast/file"
 )
 
-type eventsCommands struct {
-	List   eventsListCommand   `cmd:"" help:"List events that were given up after three days."`
-	Resend eventsResendCommand `cmd:"" help:"Send events again that were given up."`
+func newEvents(p *program) *cobra.Command {
+	return parent("events", "Events that could not be delivered to WEBHOOK_URL.", newEventsList(p), newEventsResend(p))
 }
 
-type eventsListCommand struct {
-	Waiting bool `help:"List events that wait for delivery instead."`
-	Limit   int  `default:"100" help:"Largest number of events."`
+func newEventsList(p *program) *cobra.Command {
+	var waiting bool
+	var limit int
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List events that were given up after three days.",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return listEvents(p, waiting, limit) },
+	}
+	c.Flags().BoolVar(&waiting, "waiting", false, "List events that wait for delivery instead.")
+	c.Flags().IntVar(&limit, "limit", 100, "Largest `NUMBER` of events.")
+	return c
 }
 
-type eventsResendCommand struct {
-	File string `arg:"" optional:"" help:"Only events of the file with this id."`
+func newEventsResend(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "resend [FILE]",
+		Short: "Send events again that were given up.",
+		Long: `Send events again that were given up.
+
+FILE is the id of a file: only its events are sent.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var of file.ID
+			if len(args) > 0 {
+				of = file.ID(args[0])
+			}
+			return resendEvents(p, of)
+		},
+	}
 }
 
-// Run prints events that were given up, or that wait, oldest first.
-func (c *eventsListCommand) Run(p *program) error {
+// listEvents prints events that were given up, or that wait, oldest first.
+func listEvents(p *program, waiting bool, limit int) error {
 	var wrong error
-	if c.Limit < 1 {
+	if limit < 1 {
 		wrong = wrongArguments("--limit must be a positive number")
 	}
 	return p.withDatabase(wrong, func(rows *db.DB) error {
-		events, err := rows.Events(p.ctx, !c.Waiting, c.Limit)
+		events, err := rows.Events(p.ctx, !waiting, limit)
 		if err != nil {
 			return err
 		}
@@ -44,10 +68,10 @@ func (c *eventsListCommand) Run(p *program) error {
 	})
 }
 
-// Run has events delivered again.
-func (c *eventsResendCommand) Run(p *program) error {
+// resendEvents has events delivered again: those of one file, or all.
+func resendEvents(p *program, of file.ID) error {
 	return p.withDatabase(nil, func(rows *db.DB) error {
-		n, err := rows.ResendEvents(p.ctx, file.ID(c.File))
+		n, err := rows.ResendEvents(p.ctx, of)
 		if err == nil {
 			_, err = fmt.Fprintf(p.stdout, "%d events will be sent again\n", n)
 		}

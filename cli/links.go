@@ -5,32 +5,51 @@ package cli
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/db"
 	"holdfast/file"
 )
 
-type linksCommands struct {
-	Revoke linksRevokeCommand `cmd:"" help:"Revoke all signed links that a user, programs or forms have made."`
+func newLinks(p *program) *cobra.Command {
+	return parent("links", "Revoke signed links.", newLinksRevoke(p))
 }
 
 type linksRevokeCommand struct {
-	Account  int64 `required:"" help:"Number of the account of those who made the links."`
-	User     int64 `xor:"maker" required:"" help:"Number of the user whose links end."`
-	Services bool  `xor:"maker" required:"" help:"End the links that programs with a service token have made."`
-	Forms    bool  `xor:"maker" required:"" help:"End the links that visitors of public forms have made."`
+	account, user   int64
+	services, forms bool
 }
 
-// Run ends the links and says how many they were.
-func (c *linksRevokeCommand) Run(p *program) error {
+func newLinksRevoke(p *program) *cobra.Command {
+	var revoke linksRevokeCommand
+	c := &cobra.Command{
+		Use:   "revoke --account ID (--user ID | --services | --forms)",
+		Short: "Revoke all signed links that a user, programs or forms have made.",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return revoke.run(p) },
+	}
+	flags := c.Flags()
+	flags.Int64Var(&revoke.account, "account", 0, "`ID` of the account of those who made the links.")
+	flags.Int64Var(&revoke.user, "user", 0, "`ID` of the user whose links end.")
+	flags.BoolVar(&revoke.services, "services", false, "End the links that programs with a service token have made.")
+	flags.BoolVar(&revoke.forms, "forms", false, "End the links that visitors of public forms have made.")
+	requireFlags(c, "account")
+	c.MarkFlagsOneRequired("user", "services", "forms")
+	c.MarkFlagsMutuallyExclusive("user", "services", "forms")
+	return c
+}
+
+// run ends the links and says how many they were.
+func (c *linksRevokeCommand) run(p *program) error {
 	var wrong error
-	if c.Account < 1 || c.User < 1 && !c.Services && !c.Forms {
+	if c.account < 1 || c.user < 1 && !c.services && !c.forms {
 		wrong = wrongArguments("--account and --user must be positive numbers")
 	}
-	maker := file.LinkMaker{AccountID: c.Account, UserID: c.User}
+	maker := file.LinkMaker{AccountID: c.account, UserID: c.user}
 	switch {
-	case c.Services:
+	case c.services:
 		maker.Kind = file.KindService
-	case c.Forms:
+	case c.forms:
 		maker.Kind = file.KindPublic
 	}
 	return p.withDatabase(wrong, func(rows *db.DB) error {

@@ -9,12 +9,21 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/service"
 )
 
-type serveCommand struct{}
+func newServe(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the service (what plain holdfast does).",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return serve(p) },
+	}
+}
 
-func (serveCommand) Run(p *program) error {
+func serve(p *program) error {
 	c, err := p.settings()
 	if err != nil {
 		return err
@@ -26,10 +35,17 @@ func (serveCommand) Run(p *program) error {
 	return service.Serve(p.ctx, c, p.stdout, log)
 }
 
-type healthcheckCommand struct{}
+func newHealthcheck(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Exit with status 0 if the service on HOST and PORT is ready.",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return healthcheck(p) },
+	}
+}
 
-// Run asks the service whether it is ready.
-func (healthcheckCommand) Run(p *program) error {
+// healthcheck asks the service whether it is ready.
+func healthcheck(p *program) error {
 	c, err := p.settings()
 	if err != nil {
 		return err

@@ -8,11 +8,27 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/config"
 )
 
-type settingsCommand struct {
-	EnvFile bool `name:"env-file" help:"Print a file for EnvironmentFile or --env-file, with every setting commented out."`
+func newSettings(p *program) *cobra.Command {
+	var asFile bool
+	c := &cobra.Command{
+		Use:   "settings",
+		Short: "List all settings, their defaults and what they mean.",
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			if asFile {
+				return writeEnvFile(p.stdout, config.Settings())
+			}
+			return listSettings(p.stdout, config.Settings())
+		},
+	}
+	c.Flags().BoolVar(&asFile, "env-file", false,
+		"Print a file for EnvironmentFile or --env-file, with every setting commented out.")
+	return c
 }
 
 // plainText returns Markdown as a terminal shows it: a link is its text, followed by its page if that has another name.
@@ -30,14 +46,11 @@ func plainText(markdown string) string {
 		})
 }
 
-// Run prints all that can be set, not what is set.
-func (c settingsCommand) Run(p *program) error {
-	if c.EnvFile {
-		return writeEnvFile(p.stdout, config.Settings())
-	}
-	t := newTable(p.stdout)
+// listSettings prints all that can be set, not what is set.
+func listSettings(w io.Writer, settings []config.Setting) error {
+	t := newTable(w)
 	group := ""
-	for _, s := range config.Settings() {
+	for _, s := range settings {
 		if s.Group != group {
 			group = s.Group
 			fmt.Fprintf(t.w, "\n%s\n", group)

@@ -5,22 +5,29 @@ package cli
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/config"
 	"holdfast/service"
 )
 
-const acceptHelp = "Take the embedded store that is in DATA_DIR, or an empty one, for the store of this database. " +
-	"Otherwise the service refuses to start with it."
-
-type storeCommands struct {
-	Accept acceptStoreCommand `cmd:"" help:"${accept_help}"`
-	CORS   corsCommand        `cmd:"" name:"cors" help:"Show from which pages parts may be sent to the store, or set it."`
+func newStore(p *program) *cobra.Command {
+	return parent("store", "Accept another embedded store; CORS rules of an S3 store.", newAccept(p), newCORS(p))
 }
 
-type acceptStoreCommand struct{}
+func newAccept(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "accept",
+		Short: "Accept the embedded store that is there.",
+		Long: `Take the embedded store that is in DATA_DIR, or an empty one, for the store of
+this database. Otherwise the service refuses to start with it.`,
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error { return acceptStore(p) },
+	}
+}
 
-// Run accepts the store in the data folder as the database's.
-func (*acceptStoreCommand) Run(p *program) error {
+// acceptStore accepts the store in the data folder as the database's.
+func acceptStore(p *program) error {
 	c, err := p.settings()
 	if err != nil {
 		return err

@@ -10,34 +10,71 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"holdfast/auth"
 	"holdfast/db"
 	"holdfast/file"
 )
 
-type tokenCommands struct {
-	Create tokenCreateCommand `cmd:"" help:"Make a token and print it. It is not shown again."`
-	List   tokenListCommand   `cmd:"" help:"List all tokens, without their texts."`
-	Revoke tokenRevokeCommand `cmd:"" help:"Revoke a token."`
+func newToken(p *program) *cobra.Command {
+	return parent("token", "Make, list and revoke local tokens.", newTokenCreate(p), newTokenList(p), newTokenRevoke(p))
 }
 
 type tokenCreateCommand struct {
-	User    int64         `help:"Number of the user."`
-	Account int64         `required:"" help:"Number of the account."`
-	Service bool          `help:"For a program of the account: it may read, grant and delete all its files."`
-	Group   []string      `sep:"none" help:"A group of the user, which grants may name. May be repeated."`
-	TTL     time.Duration `name:"ttl" help:"How long the token is valid, such as 24h. Default: until it is revoked."`
-	Name    string        `help:"A name, shown by list."`
+	user, account int64
+	service       bool
+	groups        []string
+	ttl           time.Duration
+	name          string
 }
 
-type tokenListCommand struct{}
-
-type tokenRevokeCommand struct {
-	ID string `arg:"" help:"Id of the token, see list."`
+func newTokenCreate(p *program) *cobra.Command {
+	var create tokenCreateCommand
+	c := &cobra.Command{
+		Use:   "create --account ID (--user ID | --service) [flags]",
+		Short: "Make a token and print it. It is not shown again.",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return create.run(p) },
+	}
+	flags := c.Flags()
+	flags.Int64Var(&create.user, "user", 0, "`ID` of the user.")
+	flags.Int64Var(&create.account, "account", 0, "`ID` of the account.")
+	flags.BoolVar(&create.service, "service", false,
+		"For a program of the account: it may read, grant and delete all its files.")
+	flags.StringArrayVar(&create.groups, "group", nil, "A `GROUP` of the user, which grants may name. May be repeated.")
+	flags.DurationVar(&create.ttl, "ttl", 0,
+		"How long the token is valid, a `DURATION` such as 24h. Default: until it is revoked.")
+	flags.StringVar(&create.name, "name", "", "A `NAME`, shown by list.")
+	requireFlags(c, "account")
+	return c
 }
 
-// Run makes a token. Like all token commands it may run beside the service.
-func (c *tokenCreateCommand) Run(p *program) error {
+func newTokenList(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List all tokens, without their texts.",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return listTokens(p) },
+	}
+}
+
+func newTokenRevoke(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ID",
+		Short: "Revoke a token.",
+		Long: `Revoke a token.
+
+ID is the token's, as list shows it.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return p.withDatabase(nil, func(rows *db.DB) error { return rows.RevokeToken(p.ctx, args[0]) })
+		},
+	}
+}
+
+// run makes a token. Like all token commands it may run beside the service.
+func (c *tokenCreateCommand) run(p *program) error {
 	fresh, wrong := c.token(time.Now())
 	return p.withDatabase(wrong, func(rows *db.DB) error {
 		text, err := auth.IssueToken(p.ctx, rows, fresh)
@@ -51,23 +88,23 @@ func (c *tokenCreateCommand) Run(p *program) error {
 // token returns the token to make, or what is wrong with the arguments.
 func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
 	switch {
-	case c.Service && (c.User != 0 || len(c.Group) > 0):
+	case c.service && (c.user != 0 || len(c.groups) > 0):
 		return file.Token{}, wrongArguments("--service can't be combined with --user or --group")
-	case !c.Service && c.User < 1 || c.Account < 1 || c.TTL < 0:
+	case !c.service && c.user < 1 || c.account < 1 || c.ttl < 0:
 		return file.Token{},
 			wrongArguments("--account and either --user or --service are required; numbers and --ttl must be positive")
-	case slices.ContainsFunc(c.Group, func(name string) bool { return !file.ValidGroup(name) }):
+	case slices.ContainsFunc(c.groups, func(name string) bool { return !file.ValidGroup(name) }):
 		return file.Token{}, wrongArguments("--group must be a name of 1 to %d bytes", file.MaxGroupName)
 	}
-	t := file.Token{Name: c.Name, UserID: c.User, AccountID: c.Account, Groups: c.Group}
-	if c.TTL > 0 {
-		t.ExpiresAt = now.Add(c.TTL)
+	t := file.Token{Name: c.name, UserID: c.user, AccountID: c.account, Groups: c.groups}
+	if c.ttl > 0 {
+		t.ExpiresAt = now.Add(c.ttl)
 	}
 	return t, nil
 }
 
-// Run prints all tokens, without their texts.
-func (*tokenListCommand) Run(p *program) error {
+// listTokens prints all tokens, without their texts.
+func listTokens(p *program) error {
 	return p.withDatabase(nil, func(rows *db.DB) error {
 		tokens, err := rows.Tokens(p.ctx)
 		if err != nil {
@@ -98,9 +135,4 @@ func printTokens(w io.Writer, tokens []file.Token, now time.Time) error {
 		t.row(k.ID, k.Name, user, k.AccountID, strings.Join(k.Groups, ","), k.CreatedAt.Format(time.RFC3339), expires, state)
 	}
 	return t.flush()
-}
-
-// Run ends a token.
-func (c *tokenRevokeCommand) Run(p *program) error {
-	return p.withDatabase(nil, func(rows *db.DB) error { return rows.RevokeToken(p.ctx, c.ID) })
 }

@@ -8,26 +8,31 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"holdfast/client"
 	"holdfast/config"
 )
 
-// Help texts of transfers that are too long for a tag.
-const (
-	urlHelp   = "Base URL of the service's files; default: HOLDFAST_URL, or else http://127.0.0.1:8000/files."
-	tokenHelp = "Your token; default: HOLDFAST_TOKEN, which other users of this machine can't see."
-)
-
 // remote are the flags of all transfers: the service, and how to use it.
 type remote struct {
-	URL      string `name:"url" help:"${url_help}" placeholder:"URL"`
-	Token    string `help:"${token_help}" placeholder:"TOKEN"`
-	Parallel int    `short:"j" default:"3" help:"How many files at the same time."`
-	Quiet    bool   `short:"q" help:"Print errors and results only."`
+	url, token string
+	parallel   int
+	quiet      bool
+	patience   time.Duration
+}
 
-	Patience time.Duration `default:"10m" help:"How long to retry without progress before giving up."`
+func (o *remote) add(flags *pflag.FlagSet) {
+	flags.StringVar(&o.url, "url", "",
+		"Base `URL` of the service's files; default: HOLDFAST_URL, or else http://127.0.0.1:8000/files.")
+	flags.StringVar(&o.token, "token", "",
+		"Your `TOKEN`; default: HOLDFAST_TOKEN, which other users of this machine can't see.")
+	flags.IntVarP(&o.parallel, "parallel", "j", 3, "`NUMBER` of files at the same time.")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Print errors and results only.")
+	flags.DurationVar(&o.patience, "patience", 10*time.Minute,
+		"How long to retry without progress before giving up, a `DURATION` such as 90s.")
 }
 
 // standardStream is the name of a file that means standard input or output.
@@ -35,17 +40,55 @@ const standardStream = "-"
 
 type uploadCommand struct {
 	remote
-	Files []string `arg:"" help:"Files to upload; - is standard input."`
-	Name  string   `default:"stdin" help:"The name of the file from standard input." placeholder:"NAME"`
+	files  []string
+	name   string // of the file from standard input
+	direct bool
+}
 
-	Direct bool `help:"Send files to the service's store, where the service offers that (UPLOAD_DIRECT)."`
+func newUpload(p *program) *cobra.Command {
+	var upload uploadCommand
+	c := &cobra.Command{
+		Use:   "upload FILE...",
+		Short: "Upload files and print their URLs. Run it again to resume.",
+		Long: `Upload files and print their URLs. Run it again to resume.
+
+The FILE - is standard input.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			upload.files = args
+			return upload.run(p)
+		},
+	}
+	upload.add(c.Flags())
+	c.Flags().StringVar(&upload.name, "name", "stdin", "The `NAME` of the file from standard input.")
+	c.Flags().BoolVar(&upload.direct, "direct", false,
+		"Send files to the service's store, where the service offers that (UPLOAD_DIRECT).")
+	return c
 }
 
 type downloadCommand struct {
 	remote
-	URLs   []string `arg:"" name:"url" help:"URLs to download."`
-	Output string   `short:"o" help:"A file's name, a folder, or - for standard output." placeholder:"PATH"`
-	Force  bool     `short:"f" help:"Overwrite existing files."`
+	urls   []string
+	output string
+	force  bool
+}
+
+func newDownload(p *program) *cobra.Command {
+	var download downloadCommand
+	c := &cobra.Command{
+		Use:   "download URL...",
+		Short: "Download files and print their paths. Run it again to resume.",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			download.urls = args
+			return download.run(p)
+		},
+	}
+	download.add(c.Flags())
+	c.Flags().StringVarP(&download.output, "output", "o", "",
+		"A `PATH`: a file's name, a folder, or - for standard output.")
+	c.Flags().BoolVarP(&download.force, "force", "f", false, "Overwrite existing files.")
+	return c
 }
 
 // Exit statuses of transfers, beside those of all commands.
@@ -55,18 +98,18 @@ const (
 	interrupted = 130 // Ctrl-C; what was transferred is kept
 )
 
-// Run sends files and prints the URL of each.
-func (c *uploadCommand) Run(p *program) error {
-	streams := slices.DeleteFunc(slices.Clone(c.Files), func(name string) bool { return name != standardStream })
+// run sends files and prints the URL of each.
+func (c *uploadCommand) run(p *program) error {
+	streams := slices.DeleteFunc(slices.Clone(c.files), func(name string) bool { return name != standardStream })
 	if len(streams) > 1 {
 		return wrongArguments("%s (standard input) can be given only once", standardStream)
 	}
-	return c.transfer(p, c.Files, len(streams) == 0,
+	return c.transfer(p, c.files, len(streams) == 0,
 		func(ctx context.Context, s *client.Client, path string) (string, error) {
 			if path == standardStream {
-				return s.UploadStream(ctx, p.stdin, c.Name)
+				return s.UploadStream(ctx, p.stdin, c.name)
 			}
-			if c.Direct {
+			if c.direct {
 				if url, err := s.UploadDirect(ctx, path); !errors.Is(err, client.ErrNoDirect) {
 					return url, err
 				}
@@ -75,19 +118,19 @@ func (c *uploadCommand) Run(p *program) error {
 		})
 }
 
-// Run fetches files and prints the path of each.
-func (c *downloadCommand) Run(p *program) error {
-	toStream := c.Output == standardStream
-	if info, err := os.Stat(c.Output); len(c.URLs) > 1 && c.Output != "" && (toStream || err != nil || !info.IsDir()) {
+// run fetches files and prints the path of each.
+func (c *downloadCommand) run(p *program) error {
+	toStream := c.output == standardStream
+	if info, err := os.Stat(c.output); len(c.urls) > 1 && c.output != "" && (toStream || err != nil || !info.IsDir()) {
 		return wrongArguments("--output must be a folder if there are several files")
 	}
-	for _, url := range c.URLs {
+	for _, url := range c.urls {
 		if err := client.CheckURL(url); err != nil {
 			return wrongArguments("%w", err)
 		}
 	}
-	to := client.Target{Path: c.Output, Overwrite: c.Force}
-	return c.transfer(p, c.URLs, !toStream,
+	to := client.Target{Path: c.output, Overwrite: c.force}
+	return c.transfer(p, c.urls, !toStream,
 		func(ctx context.Context, s *client.Client, url string) (string, error) {
 			if toStream {
 				return "", s.Stream(ctx, url, p.stdout)
@@ -106,16 +149,16 @@ type outcome struct {
 // stop the others. resumable: running the same command again resumes what was interrupted.
 func (o remote) transfer(p *program, names []string, resumable bool,
 	one func(context.Context, *client.Client, string) (string, error)) error {
-	settings, err := config.LoadClient(p.getenv, o.URL, o.Token)
-	if err == nil && o.Parallel < 1 {
+	settings, err := config.LoadClient(p.getenv, o.url, o.token)
+	if err == nil && o.parallel < 1 {
 		err = errors.New("--parallel must be 1 or more")
 	}
 	if err != nil {
 		return &usageError{err}
 	}
-	show := newProgress(p.stderr, o.Quiet, len(names))
+	show := newProgress(p.stderr, o.quiet, len(names))
 	c := client.New(settings.URL, settings.Token)
-	c.Progress, c.GiveUpAfter = show.moved, o.Patience
+	c.Progress, c.GiveUpAfter = show.moved, o.patience
 	if settings.Uploads != "" {
 		c.URLs = client.NewURLStore(settings.Uploads)
 	}
@@ -153,7 +196,7 @@ func (o remote) start(n int, do func(int) (string, error)) []chan outcome {
 		outcomes[i] = make(chan outcome, 1)
 	}
 	var group errgroup.Group
-	group.SetLimit(o.Parallel)
+	group.SetLimit(o.parallel)
 	go func() {
 		for i := range outcomes {
 			group.Go(func() error {

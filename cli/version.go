@@ -3,24 +3,35 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
 
 	"holdfast/internal/version"
 )
 
-type versionCommand struct {
-	JSON bool `name:"json" help:"Print one line of JSON."`
+func newVersion(p *program) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the commit and how it was built.",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return printVersion(p.stdout, asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "Print one line of JSON.")
+	return c
 }
 
-// Run prints the version. It reads no settings.
-func (c versionCommand) Run(p *program) error {
+// printVersion reads no settings.
+func printVersion(w io.Writer, asJSON bool) error {
 	b := version.Of()
-	if c.JSON {
-		return json.NewEncoder(p.stdout).Encode(b)
+	if asJSON {
+		return json.NewEncoder(w).Encode(b)
 	}
 	modified := ""
 	if b.Modified {
 		modified = ", modified"
 	}
-	_, err := fmt.Fprintf(p.stdout, "holdfast %s (commit %s%s, %s, %s)\n", b.Version, b.Commit, modified, b.Go, b.Platform)
+	_, err := fmt.Fprintf(w, "holdfast %s (commit %s%s, %s, %s)\n", b.Version, b.Commit, modified, b.Go, b.Platform)
 	return err
 }

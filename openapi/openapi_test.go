@@ -1,8 +1,10 @@
 package openapi
 
 import (
+	"flag"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
+	render "holdfast/openapi/page"
 	"holdfast/problem"
 )
 
@@ -140,24 +143,44 @@ func TestServe(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "write page.html")
+
+// page.html is the page of openapi.yaml. `go test ./openapi -update` writes it.
+func TestPageIsThatOfTheDocument(t *testing.T) {
+	raw, err := Document(anyBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := render.Render(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page == string(want) {
+		return
+	}
+	if *update {
+		if err := os.WriteFile("page.html", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("page.html is not that of openapi.yaml (go test ./openapi -update writes it):\n%s",
+		cmp.Diff(strings.Split(string(want), "\n"), strings.Split(page, "\n")))
+}
+
 // The page has every operation, error and schema, and no broken link.
 func TestPage(t *testing.T) {
-	raw, err := Document(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, policy, err := render(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := httptest.NewRecorder()
+	New(base+`?a="&b=<`).Page(w, httptest.NewRequest("GET", "/", nil))
+	page, policy := w.Body.String(), w.Header().Get("Content-Security-Policy")
 	ids := map[string]bool{}
-	for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(page, -1) {
 		if ids[m[1]] {
 			t.Errorf("%s is there twice", m[1])
 		}
 		ids[m[1]] = true
 	}
-	for _, m := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(page, -1) {
 		if !ids[m[1]] {
 			t.Errorf("#%s leads nowhere", m[1])
 		}
@@ -175,12 +198,13 @@ func TestPage(t *testing.T) {
 			t.Errorf("schema %s is not on the page", name)
 		}
 	}
-	for _, bad := range []string{"<script", " style=", "<no value>", "&lt;nil&gt;", "http://"} {
-		if strings.Contains(string(page), bad) {
+	for _, bad := range []string{"<script", " style=", "<no value>", "&lt;nil&gt;", "http://", anyBase} {
+		if strings.Contains(page, bad) {
 			t.Errorf("the page has %q", bad)
 		}
 	}
-	if !strings.Contains(string(page), base) || !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") {
+	if !strings.Contains(page, "<code>URL="+base+"?a=&#34;&amp;b=&lt;\n") ||
+		!strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") {
 		t.Errorf("no base, or the policy is %s", policy)
 	}
 }

@@ -253,7 +253,7 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 		status int
 		says   string
 	}{
-		{[]string{"upload"}, 2, "expected"},
+		{[]string{"upload"}, 2, "usage: holdfast upload FILE..."},
 		{[]string{"upload", "-j", "0", "small"}, 2, "--parallel"},
 		{[]string{"upload", "--url", "ftp://x", "small"}, 2, "HOLDFAST_URL must be an http or https URL"},
 		{[]string{"upload", "--token", "a b", "small"}, 2, "HOLDFAST_TOKEN"},
