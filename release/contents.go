@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,18 +26,46 @@ func (r *release) writeSBOMs(ctx context.Context) error {
 		}
 	}
 	text, err := output(command(ctx, filepath.Join(r.source, "web-example"), "npm", "sbom", "--sbom-format", "cyclonedx",
-		"--omit", "dev", "--package-lock-only"))
+		"--package-lock-only"))
 	if err != nil {
 		return err
 	}
-	return r.toFile("page.cdx.json", func(w io.Writer) error { return writeWithoutTime(w, text) })
+	return r.toFile("page.cdx.json", func(w io.Writer) error { return writePageSBOM(w, text) })
 }
 
-// writeWithoutTime writes a CycloneDX document without the fields that differ each time.
-func writeWithoutTime(w io.Writer, text string) error {
+// writePageSBOM writes npm's CycloneDX document without the packages that only the build and the tests use, and without
+// the fields that differ each time. npm's own --omit=dev also leaves out what both the page and a test depend on.
+func writePageSBOM(w io.Writer, text string) error {
+	type property struct{ Name string }
+	type component struct {
+		Ref        string `json:"bom-ref"`
+		Properties []property
+	}
 	var document map[string]any
-	if err := json.Unmarshal([]byte(text), &document); err != nil {
+	var typed struct{ Components []component }
+	if err := errors.Join(json.Unmarshal([]byte(text), &document), json.Unmarshal([]byte(text), &typed)); err != nil {
 		return err
+	}
+	dev := map[any]bool{}
+	for _, c := range typed.Components {
+		dev[c.Ref] = slices.Contains(c.Properties, property{"cdx:npm:package:development"})
+	}
+	omitDev := func(object map[string]any, list string, ref func(any) any) []any {
+		entries, ok := object[list].([]any)
+		if ok {
+			entries = slices.DeleteFunc(entries, func(entry any) bool { return dev[ref(entry)] })
+			object[list] = entries
+		}
+		return entries
+	}
+	member := func(name string) func(any) any {
+		return func(entry any) any { object, _ := entry.(map[string]any); return object[name] }
+	}
+	omitDev(document, "components", member("bom-ref"))
+	for _, d := range omitDev(document, "dependencies", member("ref")) {
+		if object, ok := d.(map[string]any); ok {
+			omitDev(object, "dependsOn", func(ref any) any { return ref })
+		}
 	}
 	delete(document, "serialNumber")
 	if metadata, ok := document["metadata"].(map[string]any); ok {

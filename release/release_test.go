@@ -129,3 +129,21 @@ func TestSameAsCopied(t *testing.T) {
 		}
 	}
 }
+
+// What the page and a test both depend on is in the page, and what only a test uses is not.
+func TestWritePageSBOM(t *testing.T) {
+	var out strings.Builder
+	err := writePageSBOM(&out, `{"serialNumber": "1", "metadata": {"timestamp": "now", "component": {"bom-ref": "page@0"}},
+		"components": [{"bom-ref": "shared@1", "properties": []},
+			{"bom-ref": "tests@1", "properties": [{"name": "cdx:npm:package:development", "value": "true"}]}],
+		"dependencies": [{"ref": "page@0", "dependsOn": ["shared@1", "tests@1"]}, {"ref": "shared@1"},
+			{"ref": "tests@1", "dependsOn": ["shared@1"]}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int{"shared@1": 3, "tests@1": 0, "serialNumber": 0, "timestamp": 0} {
+		if n := strings.Count(out.String(), text); n != want {
+			t.Errorf("%s is there %d times, not %d:\n%s", text, n, want, out.String())
+		}
+	}
+}
