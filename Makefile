@@ -131,7 +131,7 @@ release-check:
 	@scripts/release-check.sh
 
 # Injects seven kinds of fault at every single call to SQL and S3, on both databases. `make test`, with the race
-# detector, samples every ninth call of the large scenarios.
+# detector, takes every third call of the scenarios with parts, and every ninth of the largest.
 faults: deps
 	CGO_ENABLED=0 go test -timeout 60m -count 1 -run FaultAtEveryCall -v ./upload </dev/null
 

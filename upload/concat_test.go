@@ -136,6 +136,7 @@ func TestFaultAtEveryCallOfAConcatenation(t *testing.T) {
 
 func (w *world) concatScene(bodies [][]byte, f uploadtest.Fault, k int) (hit bool) {
 	w.T.Helper()
+	w.Layout = uploadtest.NewLayout() // a check lists all folders of the bucket
 	first := w.Start()
 	urls := w.Partials(bodies...)
 	first.Wait()

@@ -23,7 +23,8 @@ func (w *world) receive(e *upload.Engine, body io.Reader) (*file.Upload, error) 
 // so, or nothing is left.
 func TestReceiveWithAFaultAtEveryCall(t *testing.T) {
 	worlds(t, func(w *world) {
-		for _, size := range []int{0, 1000, uploadtest.PartSize, uploadtest.PartSize + 1, 2*uploadtest.PartSize + 1000} {
+		w.Planned = smallPart
+		for _, size := range []int{0, 1000, smallPart, smallPart + 1, 2*smallPart + 1000} {
 			for _, f := range []uploadtest.Fault{uploadtest.FailBefore, uploadtest.FailAfter, uploadtest.FailThrice,
 				uploadtest.CrashBefore, uploadtest.CrashAfter} {
 				w.Sub(fmt.Sprintf("%d bytes, %s", size, f), func() {

@@ -7,11 +7,14 @@ import "golang.org/x/sys/unix"
 // InHeap says that slabs are in the garbage collector's heap.
 const InHeap = false
 
+// blockSize is how much memory is taken from the system at once, in bytes.
+const blockSize = HugeSlab
+
 // blocks is memory of the system's.
 type blocks struct{ all [][]byte }
 
-// next takes one more block from the system.
-func (m *blocks) next() []byte {
+// next takes one more block from the system, of which slabs of any size are cut.
+func (m *blocks) next(int) []byte {
 	b, err := unix.Mmap(-1, 0, blockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil { // a limit on address space (ulimit -v), or on mappings
 		return make([]byte, blockSize)

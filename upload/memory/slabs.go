@@ -20,9 +20,6 @@ const (
 // Step is how many slabs of a size make one of the next larger size.
 const Step = 4
 
-// blockSize is how much memory is taken from the system at once, in bytes.
-const blockSize = HugeSlab
-
 // coolAfter is how long a free slab that nobody needs keeps its memory.
 const coolAfter = time.Second
 
@@ -69,7 +66,7 @@ func (s *slabs) get(size int) []byte {
 	}
 	s.cool(s.used + s.warm - s.limit)
 	if len(free.cold) == 0 {
-		free.cold = carve(s.blocks.next(), size)
+		free.cold = carve(s.blocks.next(size), size)
 	}
 	return pop(&free.cold)
 }

@@ -130,7 +130,7 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{T: t, Rows: rows, Raw: raw, Layout: storage.Layout{BucketPrefix: "w" + string(file.NewID())[:8]}}
+	w := &World{T: t, Rows: rows, Raw: raw, Layout: NewLayout()}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter,
 		r *http.Request) {
 		(*w.serve.Load()).ServeHTTP(rw, r)
@@ -144,6 +144,9 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 	w.Start()
 	test(w)
 }
+
+// NewLayout returns a layout of buckets that nothing else uses.
+func NewLayout() storage.Layout { return storage.Layout{BucketPrefix: "w" + string(file.NewID())[:8]} }
 
 // Start replaces the service by a fresh one, and returns its engine.
 func (w *World) Start() *upload.Engine { return w.StartUnder(NewPlan(None, 0)) }
