@@ -129,8 +129,7 @@ func TestStepsGoOn(t *testing.T) {
 }
 
 // Steps run concurrently: each of these waits for the other. The output of each is not mixed with others', each has its
-// own
-// result, and what depends on a step begins after that has ended.
+// own result, and what depends on a step begins after that has ended.
 func TestStepsBesideEachOther(t *testing.T) {
 	table, said, status := closing(t, stepped(t, nil, "one", "two", "plain:none", "good:two", "also:one,good", "bad:one"))
 	sameLines(t, said, without(table, "--- FAIL: TestSomething", "two begins", "two ends",

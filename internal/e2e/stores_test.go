@@ -217,7 +217,7 @@ func (s realStore) redirects(t *testing.T) {
 	}
 }
 
-// direct uploads past the service. A store that does not keep to what was signed ends the start.
+// direct has clients send parts past the service. A store that does not keep to what was signed ends the start.
 func (s realStore) direct(t *testing.T) {
 	s.stop()
 	env := s.env

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,29 +81,35 @@ func TestFreshParts(t *testing.T) {
 }
 
 // A part whose file was changed at the very moment that it was stored is not taken for fresh: its time would not tell.
-func TestFreshPartsAreBounded(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "part")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	if err := os.Chtimes(path, now, now.Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestPartChangedWhileItWasStored(t *testing.T) {
+	path, info := changedBy(t, time.Hour)
 	var f fresh
 	if f.note(path, info); f.has(path, info) {
 		t.Error("a part that may have been changed in the same moment is fresh")
 	}
-	if err := os.Chtimes(path, now, now.Add(-time.Hour)); err != nil {
+}
+
+// changedBy makes a file whose time of change differs from now.
+func changedBy(t *testing.T, d time.Duration) (path string, info fs.FileInfo) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "part")
+	err := os.WriteFile(path, nil, 0o600)
+	if err == nil {
+		err = os.Chtimes(path, time.Now(), time.Now().Add(d))
+	}
+	if err == nil {
+		info, err = os.Lstat(path)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	if info, err = os.Lstat(path); err != nil {
-		t.Fatal(err)
-	}
+	return path, info
+}
+
+// Of many parts only the last ones are known as fresh.
+func TestFreshPartsAreBounded(t *testing.T) {
+	path, info := changedBy(t, -time.Hour)
+	var f fresh
 	for i := range mostFresh + 10 {
 		f.note(path+strings.Repeat("x", i%97)+string(rune('a'+i/97)), info)
 	}

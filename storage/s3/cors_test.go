@@ -13,8 +13,7 @@ import (
 )
 
 // A bucket without rules lets pages of the client's origins send parts from the first write on. Rules that are there
-// stay,
-// until the client is told to replace them.
+// stay, until the client is told to replace them.
 func TestOriginsOfBuckets(t *testing.T) {
 	server := s3test.Start(t)
 	open := func(origins ...string) *Client {
