@@ -26,7 +26,7 @@ func newBackup(p *program) *cobra.Command {
 
 FOLDER does not exist yet. On the file system of DATA_DIR the copy takes next to
 no space, since it shares its files.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error { return backup(p, args[0]) },
 	}
 }

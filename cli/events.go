@@ -37,7 +37,7 @@ func newEventsResend(p *program) *cobra.Command {
 		Long: `Send events again that were given up.
 
 FILE is the id of a file: only its events are sent.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var of file.ID
 			if len(args) > 0 {

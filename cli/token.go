@@ -66,7 +66,7 @@ func newTokenRevoke(p *program) *cobra.Command {
 		Long: `Revoke a token.
 
 ID is the token's, as list shows it.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return p.withDatabase(nil, func(rows *db.DB) error { return rows.RevokeToken(p.ctx, args[0]) })
 		},

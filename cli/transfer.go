@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -53,7 +54,7 @@ func newUpload(p *program) *cobra.Command {
 		Long: `Upload files and print their URLs. Run it again to resume.
 
 The FILE - is standard input.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, math.MaxInt),
 		RunE: func(_ *cobra.Command, args []string) error {
 			upload.files = args
 			return upload.run(p)
@@ -78,7 +79,7 @@ func newDownload(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "download URL...",
 		Short: "Download files and print their paths. Run it again to resume.",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  arguments(1, math.MaxInt),
 		RunE: func(_ *cobra.Command, args []string) error {
 			download.urls = args
 			return download.run(p)

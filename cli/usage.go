@@ -35,6 +35,19 @@ func group(root *cobra.Command, title string, commands ...*cobra.Command) {
 	root.AddCommand(commands...)
 }
 
+// arguments takes from least to most arguments.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return errors.New("an argument is missing")
+		case len(args) > most:
+			return fmt.Errorf("unexpected argument %q", args[most])
+		}
+		return nil
+	}
+}
+
 // noArguments refuses arguments. One may be a command that is misspelt.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
