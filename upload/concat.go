@@ -136,7 +136,7 @@ func (e *Engine) concatenate(ctx context.Context, u *file.Upload, parts sources)
 		return err
 	}
 	for _, s := range parts {
-		if err := s.end(); err != nil {
+		if err := s.end(nil); err != nil {
 			e.log.WarnContext(ctx, "a partial upload stays until it expires", "upload", s.u.ID, "error", err)
 		}
 	}

@@ -119,23 +119,37 @@ func (s *Session) finishUntil(interrupted <-chan struct{}) error {
 // sweepWait is how long the sweep waits for the completion of one direct upload, which goes on without it.
 const sweepWait = 5 * time.Second
 
-// sweepDirect completes a direct upload for the sweep. Its content may be read, which takes minutes.
-func (e *Engine) sweepDirect(ctx context.Context, u *file.Upload) (outcome string, err error) {
+// sweepDirect completes a direct upload for the sweep, or ends one that can't become a file. Its content may be read,
+// which takes minutes.
+func (e *Engine) sweepDirect(ctx context.Context, id file.ID) {
 	ctx, cancel := context.WithTimeout(ctx, sweepWait)
 	defer cancel()
-	result := e.tryComplete(ctx, u.ID)
-	switch {
-	case ctx.Err() != nil: // it goes on
-		return "", nil
-	case result == nil:
-		return "finished", nil
-	}
-	s, err := e.Take(ctx, u.ID, nil)
+	interrupted := make(chan struct{})
+	var once sync.Once
+	s, err := e.Take(ctx, id, func() { once.Do(func() { close(interrupted) }) })
 	if err != nil {
-		return "", errors.Join(result, err)
+		e.noteSwept(id, "", err)
+		return
 	}
-	defer s.Close()
-	return e.sweepOutcome(s, result)
+	done := make(chan struct{})
+	e.background.Go(func() {
+		defer close(done)
+		defer s.Close()
+		var outcome string
+		err := recovered(func() (err error) {
+			result := s.finishUntil(interrupted)
+			if errors.Is(result, errInterrupted) { // by a request, which completes it
+				return nil
+			}
+			outcome, err = e.sweepOutcome(context.WithoutCancel(ctx), s, result)
+			return err
+		})
+		e.noteSwept(id, outcome, err)
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // sumFiles computes the SHA-256 of files that came by direct uploads without one, if it was not done when they became
@@ -146,7 +160,13 @@ func (e *Engine) sumFiles(ctx context.Context, interval time.Duration) {
 	c := chore.New(e.rows, "sums", interval)
 	for ctx.Err() == nil {
 		err := c.Alone(ctx, func(ctx context.Context) error {
-			return eachPage(ctx, e.rows.WithoutSum, func(id file.ID) { e.sum(ctx, id) })
+			e.sums.begin()
+			defer e.sums.end()
+			return eachPage(ctx, e.rows.WithoutSum, func(id file.ID) {
+				if e.sums.due(id) {
+					e.sums.note(id, e.sum(ctx, id))
+				}
+			})
 		})
 		if err != nil && ctx.Err() == nil {
 			e.log.WarnContext(ctx, "background work failed", "chore", "sums", "error", err)
@@ -163,13 +183,13 @@ func (e *Engine) sumSoon(id file.ID) {
 	select {
 	case e.direct.sums <- struct{}{}:
 		defer func() { <-e.direct.sums }()
-		e.sum(e.direct.ctx, id)
+		_ = e.sum(e.direct.ctx, id) // after an error sumFiles tries again
 	default:
 	}
 }
 
-// sum computes the SHA-256 of a file.
-func (e *Engine) sum(ctx context.Context, id file.ID) {
+// sum computes the SHA-256 of a file. Its error is in the log already.
+func (e *Engine) sum(ctx context.Context, id file.ID) error {
 	err := recovered(func() error {
 		u, err := e.DirectRow(ctx, id)
 		if err != nil || u.State != file.Recorded || u.HashState != nil {
@@ -187,4 +207,5 @@ func (e *Engine) sum(ctx context.Context, id file.ID) {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, file.ErrNotFound) {
 		e.log.WarnContext(ctx, "the SHA-256 of a file could not be computed yet", "file", id, "error", err)
 	}
+	return err
 }

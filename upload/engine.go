@@ -114,8 +114,8 @@ type Engine struct {
 	direct  *direct
 	log     *slog.Logger
 
-	// Since when uploads could not be finished, according to the previous sweep and the running one.
-	failing, stillFailing map[file.ID]time.Time
+	sweeps *attempts // of uploads that the sweep could not finish or remove
+	sums   *attempts // of files whose SHA-256 could not be computed
 
 	background sync.WaitGroup // removals that no request waits for
 }
@@ -125,7 +125,7 @@ func NewEngine(rows Rows, objects Objects, hooks Hooks, s Settings, log *slog.Lo
 	m := newMetrics()
 	waited := func(d time.Duration) { m.memoryWaits.Observe(d.Seconds()) }
 	return &Engine{rows: rows, objects: objects, hooks: hooks, log: log, metrics: m, room: s.Room,
-		direct: newDirect(),
+		direct: newDirect(), sweeps: newAttempts(), sums: newAttempts(),
 		leases: newLeases(rows, cmp.Or(s.LeaseTTL, DefaultLeaseTTL), log, m),
 		memory: memory.New(cmp.Or(s.Memory, DefaultMemory), cmp.Or(s.MemoryWait, memory.DefaultWait), waited)}
 }

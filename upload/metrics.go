@@ -79,6 +79,9 @@ func (e *Engine) Register(r prometheus.Registerer) {
 	gauge("holdfast_uploads_waiting_seconds",
 		"How long the request has waited for memory that has waited longest; 0: none waits.",
 		func(s memory.Stats) float64 { return s.Longest.Seconds() })
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_sweep_failing_uploads",
+		Help: "Uploads that this replica's sweeps could not finish or remove, and try again later; see the log."},
+		func() float64 { return float64(e.sweeps.count()) }))
 	gauge("holdfast_memory_waiting_requests", "Requests that wait for memory.",
 		func(s memory.Stats) float64 { return float64(s.Waiting) })
 }

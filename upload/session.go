@@ -81,16 +81,16 @@ func (s *Session) Finish() error {
 
 // Terminate ends the upload for its client, or deletes the file that it became.
 func (s *Session) Terminate() error {
-	err := s.end()
+	err := s.end(nil)
 	if err == nil {
 		s.engine.metrics.removed.Inc()
 	}
 	return err
 }
 
-// end is Terminate without a request of a client.
-func (s *Session) end() error {
-	return s.do(func(ctx context.Context) error { return s.engine.terminate(ctx, s.u, nil) })
+// end is Terminate without a request of a client, which is told why if it asks soon: see Engine.Ended.
+func (s *Session) end(why error) error {
+	return s.do(func(ctx context.Context) error { return s.engine.terminate(ctx, s.u, why) })
 }
 
 // Close releases the lease. It may be called more than once.

@@ -3,7 +3,6 @@ package upload
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -89,31 +88,47 @@ func (e *Engine) tidy(ctx context.Context, id file.ID) error {
 	return e.rows.Tidied(ctx, id)
 }
 
-// Sweep finishes uploads that a crash or an outage has interrupted, and removes those that have expired.
+// Sweep finishes uploads that a crash or an outage has interrupted, and removes those that have expired. What fails is
+// tried again by later sweeps, less and less often.
 func (e *Engine) Sweep(ctx context.Context) error {
 	if err := e.rows.DropOldKeys(ctx); err != nil {
 		return err
 	}
-	e.failing, e.stillFailing = e.stillFailing, make(map[file.ID]time.Time)
+	e.sweeps.begin()
 	err := eachPage(ctx, e.rows.CutShort, func(id file.ID) {
+		if !e.sweeps.due(id) {
+			return
+		}
 		var outcome string
 		err := recovered(func() (err error) { outcome, err = e.sweepUpload(ctx, id); return err })
-		if err != nil {
-			outcome = "failed"
-			e.log.Warn("an unfinished upload could not be swept; the next sweep tries again", "upload", id, "error", err)
-		}
-		if outcome != "" {
-			e.metrics.uploadsSwept.WithLabelValues(outcome).Inc()
-		}
+		e.noteSwept(id, outcome, err)
 	})
 	if err != nil {
 		return err
 	}
+	e.sweeps.end()
 	return eachPage(ctx, e.rows.Untidy, func(id file.ID) {
 		if err := recovered(func() error { return e.tidy(ctx, id) }); err != nil {
 			e.log.Warn("objects beside a file could not be removed yet; the sweep tries again", "file", id, "error", err)
 		}
 	})
+}
+
+// noteSwept counts and logs what became of an upload. An empty outcome without an error is none yet.
+func (e *Engine) noteSwept(id file.ID, outcome string, err error) {
+	if err != nil {
+		outcome = "failed"
+		since, again := e.sweeps.note(id, err)
+		e.log.Warn("an unfinished upload could not be swept; a later sweep tries again", "upload", id,
+			"failing_for", since.Round(time.Second), "again_in", again.Round(time.Second), "error", err)
+	}
+	if outcome == "" {
+		return
+	}
+	if err == nil {
+		e.sweeps.note(id, nil)
+	}
+	e.metrics.uploadsSwept.WithLabelValues(outcome).Inc()
 }
 
 // eachPage calls each for all ids that list returns, a page at a time.
@@ -138,56 +153,6 @@ func eachPage(ctx context.Context, list func(ctx context.Context, after file.ID,
 	}
 }
 
-// finishPatience is how long this replica tries to finish an upload before the upload may expire. It may have had all
-// its bytes for days, while no replica was running.
-const finishPatience = 15 * time.Minute
-
-// givesUp reports whether an upload that has all its bytes has expired because it can't become a file: there is no
-// scanner, no space for its parts and the object, or a direct upload's parts are not what they were. It does not give
-// up because of failures of the store or of the database.
-func (e *Engine) givesUp(u *file.Upload, err error) bool {
-	if !errors.Is(err, file.ErrScanner) && !errors.Is(err, file.ErrNoSpace) && !errors.Is(err, file.ErrParts) {
-		return false
-	}
-	return e.failsLong(u) && u.Expired
-}
-
-// isGone reports whether the store has known neither the multipart upload nor its object for so long that no earlier
-// request can still be making the one of the other.
-func (e *Engine) isGone(u *file.Upload, err error) bool {
-	return errors.Is(err, storage.ErrNoUpload) && e.failsLong(u)
-}
-
-// failsLong notes that an upload could not be finished, and reports whether that is so for finishPatience.
-func (e *Engine) failsLong(u *file.Upload) bool {
-	first, seen := e.failing[u.ID]
-	if !seen {
-		first = time.Now()
-	}
-	e.stillFailing[u.ID] = first
-	return seen && time.Since(first) >= min(u.TTL, finishPatience)
-}
-
-// sweepOutcome is the outcome of an upload that was to be finished, with this result. One that can't become a file is
-// ended.
-func (e *Engine) sweepOutcome(s *Session, result error) (outcome string, err error) {
-	outcome, err = "finished", result
-	switch {
-	case e.isGone(s.u, err):
-		err = s.do(func(context.Context) error { return fmt.Errorf("%w: %w", file.ErrLost, result) })
-	case e.givesUp(s.u, err):
-		e.log.Warn("an upload has expired, since it can't become a file", "upload", s.u.ID, "error", err)
-		if err = s.end(); err == nil {
-			e.metrics.expired.Inc()
-		}
-		outcome = "expired"
-	}
-	if errors.Is(err, file.ErrLost) {
-		outcome, err = "lost", nil
-	}
-	return outcome, err
-}
-
 // sweepUpload finishes or removes one upload. outcome is a label for the metric; empty: nothing was done.
 func (e *Engine) sweepUpload(ctx context.Context, id file.ID) (outcome string, err error) {
 	row, err := e.rows.UploadRow(ctx, id)
@@ -198,7 +163,8 @@ func (e *Engine) sweepUpload(ctx context.Context, id file.ID) (outcome string, e
 		return "cleaned", e.remove(ctx, id)
 	}
 	if row.Direct && row.Complete() {
-		return e.sweepDirect(ctx, row)
+		e.sweepDirect(ctx, id)
+		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second) // a request that holds the lease finishes the upload itself
 	defer cancel()
@@ -210,12 +176,12 @@ func (e *Engine) sweepUpload(ctx context.Context, id file.ID) (outcome string, e
 	switch {
 	case s.u.Gone():
 		e.log.Info("an upload has expired", "upload", id, "offset", s.u.Offset)
-		if err = s.end(); err == nil && !s.u.Partial {
+		if err = s.end(Expired(s.u)); err == nil && !s.u.Partial {
 			e.metrics.expired.Inc()
 		}
 		outcome = "expired"
 	case s.u.Complete() || len(s.u.Sources) > 0:
-		return e.sweepOutcome(s, s.Finish())
+		return e.sweepOutcome(ctx, s, s.Finish())
 	default: // another request went on with it
 	}
 	return outcome, err

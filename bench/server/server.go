@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/bench/parts"
 	"holdfast/bench/proc"
 	"holdfast/bench/store"
 	"holdfast/bench/tempbytes"
@@ -24,6 +25,8 @@ type Server struct {
 	// Object is the key of the one object that a server without uploads serves, and its path there; others put it into
 	// the bucket. Empty: the server has uploads.
 	Object string
+	// Direct sends parts to the store itself; nil: the server has no such uploads.
+	Direct *parts.Client
 	// Temp counts what it writes to temporary files.
 	Temp *tempbytes.Counter
 
@@ -127,8 +130,8 @@ func StartHoldfast(ctx context.Context, p Program, at store.Access, dir string, 
 	cmd.Env = append(environment(temp, "CONFIG=Testing", "PORT=0", "ADMIN_ADDR=127.0.0.1:0", "DATA_DIR="+filepath.Join(dir,
 		"data"), "EXAMPLE_DIR="+cmd.Dir,
 		"MAX_FILE_SIZE="+strconv.FormatInt(o.MaxFileSize, 10), "BUCKET_PREFIX="+prefix, "STORAGE_TYPE=s3",
-		"S3_ENDPOINT="+at.Endpoint, "S3_ACCESS_KEY="+at.AccessKey, "S3_SECRET_KEY="+at.SecretKey, "S3_REGION="+at.Region),
-		o.Env...)
+		"S3_ENDPOINT="+at.Endpoint, "S3_ACCESS_KEY="+at.AccessKey, "S3_SECRET_KEY="+at.SecretKey, "S3_REGION="+at.Region,
+		"UPLOAD_DIRECT=on"), o.Env...)
 	s, address, err := start(ctx, cmd, dir, temp, `(?m)^ +uploads +(http://\S+/)`, prefix+"-"+strconv.Itoa(account))
 	if err != nil {
 		return nil, err
@@ -140,6 +143,7 @@ func StartHoldfast(ctx context.Context, p Program, at store.Access, dir string, 
 	if err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
+	s.Direct = parts.New(strings.TrimSuffix(address, "tus/"), token)
 	return s, nil
 }
 

@@ -115,7 +115,7 @@ func (w *World) checkRow(id file.ID) {
 		w.failf("%s: %v", w.name(id), err)
 		return
 	}
-	if u.State != file.Open && u.State != file.Completing {
+	if u.State != file.Open && u.State != file.Completing || u.Direct && len(parts)+len(tails) == 0 {
 		return
 	}
 	end := int64(0)
@@ -166,7 +166,7 @@ func (w *World) checkEnd() {
 			if w.known[id].deleted {
 				w.failf("%s: it was deleted, and is a file", w.name(id))
 			}
-			w.checkFile(r.ID, "in the end")
+			w.checkFile(r.ID, inTheEnd)
 		}
 	}
 	if len(objects) != files || len(multiparts) > 0 {

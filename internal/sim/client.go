@@ -28,6 +28,7 @@ type client struct {
 	ended     bool      // an answer said that it is deleted
 	uncertain bool      // it has asked for its deletion or concatenation
 	over      bool      // an answer said that it can't continue
+	tickets   []ticket  // URLs of parts
 }
 
 var (

@@ -32,6 +32,10 @@ func (w *World) fate(_ context.Context, c simstore.Call) (f simstore.Fate) {
 	if !w.isCalm() && dice.IntN(2) == 0 {
 		f.Late = late // if its caller dies
 	}
+	if w.breaks != nil && w.breaks(c) {
+		f.Failure = simstore.Refused
+		return f
+	}
 	rate := w.plan.Rate
 	switch bad := dice.Float64(); {
 	case bad > rate:
@@ -123,13 +127,22 @@ func (o objects) Complete(ctx context.Context, at file.Location, m file.Multipar
 	return o.Store.Complete(ctx, at, m, parts)
 }
 
-// Abort also checks that no committed part is lost.
+func (o objects) Parts(ctx context.Context, at file.Location, m file.Multipart, after int32) ([]file.Part, error) {
+	ctx, cancel := o.p.join(o.p.thaw(ctx))
+	defer cancel()
+	return o.Store.Parts(ctx, at, m, after)
+}
+
+// Abort also checks that no committed part is lost, nor one of a direct upload that goes on.
 func (o objects) Abort(ctx context.Context, at file.Location, id string) error {
 	ctx, cancel := o.p.join(o.p.thaw(ctx))
 	defer cancel()
 	if owner, _, err := storage.Owner(at.Key); err == nil && !o.p.dead() {
 		w := o.p.world
 		u, err := w.rows.UploadRow(context.Background(), owner)
+		if err == nil && u.Direct && u.Multipart.ID == id && u.State != file.Deleted {
+			w.failf("%s: the parts of a direct upload are aborted that is %s", w.name(owner), u.State)
+		}
 		if err == nil && u.State == file.Open && u.Multipart.ID == id {
 			if parts, err := w.rows.Parts(context.Background(), owner); err == nil && len(parts) > 0 {
 				w.failf("%s: the multipart upload is aborted that has %d committed parts", w.name(owner), len(parts))

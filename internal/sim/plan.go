@@ -41,6 +41,7 @@ type Client struct {
 	Later   bool  // the length is declared with the last bytes
 	Form    bool  // everything comes in one request of undeclared length
 	IETF    bool  // it speaks the IETF's protocol, like Apple's URLSession
+	Direct  bool  // it sends its parts to the store itself
 	Claim   bool  // it declares the SHA-256 of the file
 	Steps   []Step
 	Insists bool     // it continues until it has a file; otherwise the unfinished upload expires
@@ -104,7 +105,28 @@ func NewPlan(seed uint64) Plan {
 		}
 		p.Clients = append(p.Clients, c)
 	}
+	if r.IntN(2) == 0 {
+		for i := range 1 + r.IntN(2) {
+			p.Clients = append(p.Clients, newDirectClient(r, fmt.Sprintf("d%d", i), p.Part))
+		}
+	}
 	return p
+}
+
+// newDirectClient plans a client that sends its parts to the store itself.
+func newDirectClient(r *rand.Rand, name string, part int64) Client {
+	c := Client{Name: name, Account: int64(1 + r.IntN(2)), Start: time.Duration(r.IntN(20_000)) * time.Millisecond,
+		Size: []int64{1, part - 1, part, part + 1, 3*part + 7, 5 * part}[r.IntN(6)], Direct: true, Claim: r.IntN(2) == 0,
+		Insists: r.IntN(5) > 0}
+	careful := r.IntN(3) == 0 // so that its claim counts
+	for range 1 + r.IntN(5) {
+		s := newStep(r, c.Size, true)
+		if s.Edit = (s.Edit || s.Kind == Delete) && !careful; careful && s.Kind == Twice {
+			s.Kind = Head
+		}
+		c.Steps = append(c.Steps, s)
+	}
+	return c
 }
 
 func newClient(r *rand.Rand, name string, part int64, whole bool) Client {
@@ -173,8 +195,9 @@ func (p Plan) String() string {
 }
 
 func (c Client) describe(b *strings.Builder, indent string) {
-	fmt.Fprintf(b, "%s%s: from %s, %d bytes, account %d, length later %t, form %t, by the IETF's protocol %t, claim %t, "+
-		"insists %t\n", indent, c.Name, c.Start, c.Size, c.Account, c.Later, c.Form, c.IETF, c.Claim, c.Insists)
+	fmt.Fprintf(b, "%s%s: from %s, %d bytes, account %d, length later %t, form %t, by the IETF's protocol %t, direct %t, "+
+		"claim %t, insists %t\n", indent, c.Name, c.Start, c.Size, c.Account, c.Later, c.Form, c.IETF, c.Direct, c.Claim,
+		c.Insists)
 	for _, s := range c.Steps {
 		fmt.Fprintf(b, "%s  %s, engine %d, after %s: %d bytes, cut %d, hangs %t, slow %s, edit %t\n", indent, s.Kind,
 			s.Engine,

@@ -26,6 +26,9 @@ func (c *client) play() {
 	case c.IETF:
 		c.session()
 		return
+	case c.Direct:
+		c.direct()
+		return
 	}
 	for n := 0; c.id == "" && !c.over && n < tries; n++ {
 		if c.begin(n) != nil {
@@ -63,6 +66,14 @@ func (c *client) insist(tries int) {
 	}
 	if c.IETF && c.done {
 		c.replay(tries)
+		return
+	}
+	for n := 0; c.Direct && n < tries && c.id != "" && !c.done && !c.over && !c.ended; n++ {
+		if c.sendParts(Step{Kind: Send, Engine: n, Bytes: c.Size, Cut: -1}); !c.done {
+			time.Sleep(time.Second)
+		}
+	}
+	if c.Direct {
 		return
 	}
 	for n := 0; n < tries && c.id != "" && !c.done && !c.over && !c.ended; n++ {

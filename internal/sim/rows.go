@@ -129,6 +129,9 @@ func (r rows) DropMultipart(ctx context.Context, f file.Fence) error {
 }
 
 func (r rows) SetMultipart(ctx context.Context, f file.Fence, key string, m file.Multipart, size int64) error {
+	if r.p.world.isDirect(f.ID) {
+		size = r.p.world.plan.Part
+	}
 	return tell(ctx, r, "SetMultipart", f.ID,
 		func(ctx context.Context) error { return r.DB.SetMultipart(ctx, f, key, m, size) })
 }
@@ -178,4 +181,21 @@ func (r rows) ReleaseLease(ctx context.Context, id file.ID, epoch int64, settled
 		return r.DB.ReleaseLease(ctx, id, epoch,
 			settled)
 	})
+}
+
+func (r rows) Extend(ctx context.Context, id file.ID) (time.Time, error) {
+	return ask(ctx, r, "Extend", id, func(ctx context.Context) (time.Time, error) { return r.DB.Extend(ctx, id) })
+}
+
+func (r rows) WithoutSum(ctx context.Context, after file.ID, limit int) ([]file.ID, error) {
+	return ask(ctx, r, "WithoutSum", "",
+		func(ctx context.Context) ([]file.ID, error) { return r.DB.WithoutSum(ctx, after, limit) })
+}
+
+func (r rows) SetSum(ctx context.Context, u *file.Upload, sum []byte) error {
+	return tell(ctx, r, "SetSum", u.ID, func(ctx context.Context) error { return r.DB.SetSum(ctx, u, sum) })
+}
+
+func (r rows) Refusal(ctx context.Context, id file.ID) (string, error) {
+	return ask(ctx, r, "Refusal", id, func(ctx context.Context) (string, error) { return r.DB.Refusal(ctx, id) })
 }

@@ -9,8 +9,9 @@
 // # What is not simulated
 //
 //   - HTTP's connections, and tus: most clients call the engine as package tus does. Some speak the IETF's protocol to
-//     package resumable, in one version, with requests and answers that are values; whether they wait for a lease that
-//     is free is not checked. Package internal/e2e tests the rest.
+//     package resumable, in one version, or send their parts to the store and ask package direct for the rest, with
+//     requests and answers that are values; whether they wait for a lease that is free is not checked. What a signed
+//     URL forbids is not tried. Package internal/e2e tests the rest.
 //   - PostgreSQL. All statements run one after the other on one connection. They are slow or fail as a whole: a
 //     transaction is never interrupted. rows simulates LISTEN and NOTIFY.
 //   - Different speeds of the processes' clocks. The database's clock is faster or slower, and is set forwards and
@@ -30,6 +31,7 @@ import (
 	"time"
 
 	"holdfast/db"
+	"holdfast/direct"
 	"holdfast/file"
 	"holdfast/hooks"
 	"holdfast/internal/sim/simstore"
@@ -60,7 +62,8 @@ type World struct {
 	calls    map[string]int
 	known    map[file.ID]*known
 	waiting  map[*waiter]bool
-	faults   []string // that have happened, by name
+	breaks   func(simstore.Call) bool // calls that fail, besides the plan's; nil: none
+	faults   []string                 // that have happened, by name
 	failures []string
 	seen     map[string]int
 }
@@ -73,6 +76,7 @@ type proc struct {
 	die     context.CancelFunc
 	engine  *upload.Engine
 	handler *resumable.Handler
+	direct  *direct.Handler
 	asked   func(file.ID) // called by NOTIFY
 	cold    chan struct{} // closed when it is frozen
 	warm    chan struct{} // closed when it continues
@@ -150,7 +154,7 @@ func (w *World) run(index int, every time.Duration) *proc {
 	life := hooks.New(r, hooks.Settings{Layout: layout, MaxSize: maxSize, TTL: uploadTTL,
 		Now: func() time.Time { return time.Now().Add(calendar) }})
 	p.engine = upload.NewEngine(r, objects{w.store, p}, life, upload.Settings{Memory: w.plan.Memory}, w.log)
-	p.handler = w.newHandler(p)
+	p.handler, p.direct = w.newHandler(p), w.newDirectHandler(p)
 	go p.engine.Run(ctx, every)
 	w.mu.Lock()
 	defer w.mu.Unlock()

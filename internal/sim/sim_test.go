@@ -68,7 +68,9 @@ func TestSeedsDoSomething(t *testing.T) {
 			all.Seen[what] += n
 		}
 	}
-	for _, what := range []string{"104 with an offset", "a final answer again", "a request that overtakes another"} {
+	for _, what := range []string{"104 with an offset", "a final answer again", "a request that overtakes another",
+		"a direct upload", "an old URL of a part", "two completions at once", "a completion beside the end",
+		"a completion that goes on"} {
 		if all.Seen[what] < 3 {
 			t.Errorf("%s: %d times", what, all.Seen[what])
 		}

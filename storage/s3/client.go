@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -53,9 +54,10 @@ type Client struct {
 	signing Signing
 	plain   *http.Client // sends what is signed already
 	origins []string
-	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 	close   func()
 	buckets sync.Map // names of buckets that are known to exist
+
+	wholeSums atomic.Bool // Quirks.WholeSums, which CheckDirect finds out
 
 	noPartCopy, noObjectCopy, noDeleteObjects refusal
 	mixing                                    *mixing
@@ -92,10 +94,9 @@ func New(o Options) *Client {
 		client := &http.Client{Transport: t}
 		return func(o *s3.Options) { o.HTTPClient = client }
 	}
-	return &Client{
+	c := &Client{
 		s3: s3.New(options), quirks: q, retryer: options.Retryer, limits: l, signing: o.Signing, Calls: calls,
 		reader: newReader(o), plain: &http.Client{Transport: normal}, origins: o.Origins,
-		dial:       o.dialer(),
 		noPartCopy: refusal{known: q.NoPartCopy}, noObjectCopy: refusal{known: q.NoObjectCopy},
 		noDeleteObjects: refusal{known: q.NoDeleteObjects}, mixing: newMixing(q),
 		payload: o.Signing.option(!q.NoChecksums), soon: by(soon), patient: by(patient),
@@ -105,6 +106,8 @@ func New(o Options) *Client {
 			}
 		},
 	}
+	c.wholeSums.Store(q.WholeSums)
+	return c
 }
 
 // sdk returns the SDK's options for this store.

@@ -1,17 +1,16 @@
 package s3
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"net"
-	"net/url"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"holdfast/file"
@@ -44,60 +43,85 @@ func (c *Client) takesCutParts(ctx context.Context, at file.Location, sums bool)
 	if err != nil {
 		return false, err
 	}
-	parts, err := c.Parts(ctx, at, m, 0)
-	return len(parts) > 0, err
+	return c.awaitPart(ctx, at, m)
+}
+
+// awaitPart reports whether a multipart upload has a part a moment later: something between us and the store may have
+// ended its connection only after ours.
+func (c *Client) awaitPart(ctx context.Context, at file.Location, m file.Multipart) (there bool, err error) {
+	for try := 1; try <= 5; try++ {
+		parts, err := c.Parts(ctx, at, m, 0)
+		if err != nil || len(parts) > 0 {
+			return len(parts) > 0, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(c.limits.maxBackoff / 15): // 1 s together
+		}
+	}
+	return false, ctx.Err()
 }
 
 // putCut sends the first bytes of a part, ends its side of the connection, and waits until the store has noticed. The
-// answer, if there is one, says nothing: what counts is whether the part is there.
+// answer, if there is one, says nothing: what counts is whether the part is there. It takes the way of all requests,
+// through a proxy if there is one.
 func (c *Client) putCut(ctx context.Context, signed storage.SignedPart, begins []byte, size int64) error {
 	ctx, cancel := context.WithTimeout(ctx, c.limits.answer)
 	defer cancel()
-	u, err := url.Parse(signed.URL)
+	body := &cutBody{begins: bytes.NewReader(begins), over: make(chan struct{})}
+	t := c.plain.Transport.(*http.Transport).Clone()
+	defer t.CloseIdleConnections()
+	t.DisableKeepAlives = true
+	t.WriteBufferSize = 1 // what was written is sent before the connection ends
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		body.conn = conn
+		return conn, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, signed.URL, body)
 	if err != nil {
 		return fmt.Errorf("%w: the presigned URL can't be read", file.ErrStorageWrite)
 	}
-	conn, err := c.connect(ctx, u)
-	if err != nil {
-		return fmt.Errorf("send a part that breaks off: %w: %w", file.ErrStorageWrite, err)
-	}
-	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	w := bufio.NewWriter(conn)
-	fmt.Fprintf(w, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", u.RequestURI(), u.Host, size)
+	r.ContentLength = size
 	for name, value := range signed.Header {
-		fmt.Fprintf(w, "%s: %s\r\n", name, value)
+		r.Header.Set(name, value)
 	}
-	fmt.Fprintf(w, "\r\n%s", begins)
-	if err := conn.SetDeadline(deadline); err != nil {
-		return err
+	resp, err := (&http.Client{Transport: t}).Do(r)
+	close(body.over)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+		resp.Body.Close()
 	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("send a part that breaks off: %w: %w", file.ErrStorageWrite, err)
+	if !body.cut.Load() {
+		// Not the error itself: it has the URL, with its signature.
+		return fmt.Errorf("send a part that breaks off: %w: the store does not take it", file.ErrStorageWrite)
 	}
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		if err := half.CloseWrite(); err != nil {
-			return fmt.Errorf("send a part that breaks off: %w: %w", file.ErrStorageWrite, err)
-		}
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(conn, 64<<10))
 	return nil
 }
 
-// connect opens a connection to the store of its own.
-func (c *Client) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
-	address := u.Host
-	if u.Port() == "" {
-		address = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	}
-	conn, err := c.dial(ctx, "tcp", address)
-	if err != nil || u.Scheme != "https" {
-		return conn, err
-	}
-	secure := tls.Client(conn, &tls.Config{ServerName: u.Hostname()})
-	if err := secure.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return secure, nil
+// cutBody is a body that ends its side of the connection in place of its last bytes, and then waits for the end of the
+// request.
+type cutBody struct {
+	begins *bytes.Reader
+	conn   net.Conn // on which the request is sent
+	over   chan struct{}
+	cut    atomic.Bool
 }
+
+func (b *cutBody) Read(p []byte) (int, error) {
+	if n, _ := b.begins.Read(p); n > 0 {
+		return n, nil
+	}
+	if half, ok := b.conn.(interface{ CloseWrite() error }); ok {
+		b.cut.Store(true) // before it is: the store may answer at once
+		if half.CloseWrite() != nil {
+			b.cut.Store(false)
+		}
+	}
+	<-b.over
+	return 0, io.ErrUnexpectedEOF
+}
+
+// Close implements io.Closer.
+func (b *cutBody) Close() error { return nil }

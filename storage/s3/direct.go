@@ -79,7 +79,14 @@ func (c *Client) Parts(
 
 // CheckDirect implements storage.PartReceiver.
 func (c *Client) CheckDirect(ctx context.Context, at file.Location) (needsSums bool, err error) {
-	if err := c.checkMultipart(ctx, at); err != nil {
+	err = c.checkMultipart(ctx, at)
+	if errors.Is(err, errNotMade) && c.wholeSums.CompareAndSwap(false, true) {
+		err = c.checkMultipart(ctx, at)
+	}
+	if errors.Is(err, errNotMade) {
+		err = fmt.Errorf("%w: %w", storage.ErrNoDirect, err)
+	}
+	if err != nil {
 		return false, err
 	}
 	if needsSums, err = c.takesCutParts(ctx, at, false); err != nil || !needsSums {
@@ -92,15 +99,35 @@ func (c *Client) CheckDirect(ctx context.Context, at file.Location) (needsSums b
 	return true, err
 }
 
-// checkMultipart begins a multipart upload for checkParts.
+// errNotMade is the error for a store that refuses to make an object of parts that clients have sent.
+var errNotMade = errors.New("it makes no object of parts that it has taken from others")
+
+// checkMultipart begins a multipart upload for checkParts, and completes it.
 func (c *Client) checkMultipart(ctx context.Context, at file.Location) error {
 	m, err := c.BeginMultipart(ctx, at, "application/octet-stream", false)
 	if err != nil {
 		return err
 	}
-	err = c.checkParts(ctx, at, m)
-	if aborted := c.Abort(context.WithoutCancel(ctx), at, m.ID); aborted != nil {
-		err = errors.Join(err, aborted)
+	if err = c.checkParts(ctx, at, m); err == nil {
+		err = c.checkCompletion(ctx, at, m)
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err != nil { // else there is nothing to be aborted
+		err = errors.Join(err, c.Abort(ctx, at, m.ID))
+	}
+	return errors.Join(err, c.Delete(ctx, at))
+}
+
+// checkCompletion makes an object of the first part. A store may want to be told the sum of each part then, which it
+// does not list.
+func (c *Client) checkCompletion(ctx context.Context, at file.Location, m file.Multipart) error {
+	parts, err := c.Parts(ctx, at, m, 0)
+	if err != nil {
+		return err
+	}
+	err = c.Complete(ctx, at, m, parts[:min(1, len(parts))])
+	if s := status(err); s == http.StatusNotImplemented || s/100 == 4 {
+		return fmt.Errorf("%w: %w", errNotMade, err)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,26 +209,70 @@ func TestCheckDirect(t *testing.T) {
 	if needsSums, err := c.CheckDirect(t.Context(), at); err != nil || !needsSums {
 		t.Errorf("%t %v, and versitygw keeps parts that broke off", needsSums, err)
 	}
+	nothingIsLeft(t, c, at.Bucket)
+}
+
+// nothingIsLeft checks that a bucket has neither objects nor multipart uploads.
+func nothingIsLeft(t *testing.T, c *Client, bucket string) {
+	t.Helper()
 	begun := 0
-	if err := c.Multiparts(t.Context(), at.Bucket,
-		func(storage.MultipartUpload) error { begun++; return nil }); err != nil ||
-		begun > 0 {
-		t.Errorf("%d multipart uploads are left (%v)", begun, err)
+	err := c.Multiparts(t.Context(), bucket, func(storage.MultipartUpload) error { begun++; return nil })
+	if objects, unlisted := c.List(t.Context(), bucket, "", ""); err != nil || unlisted != nil || len(objects)+begun > 0 {
+		t.Errorf("left: %d objects, %d multipart uploads (%v, %v)", len(objects), begun, err, unlisted)
 	}
 }
 
-// A store that does not keep to what was signed is found out.
-func TestCheckDirectFindsOut(t *testing.T) {
-	behind := s3test.Start(t)
-	to, err := url.Parse(behind.Endpoint)
+// A store that completes an upload only if it is told the sum of each part, which it does not list, as SeaweedFS does,
+// is found out, and uploads to it have the sum of the whole object.
+func TestCheckDirectFindsWholeSums(t *testing.T) {
+	s := s3test.Start(t)
+	p := newFaultyProxy(t, s, false)
+	c := p.client(t, s)
+	perPart := func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
+		whole := slices.ContainsFunc(p.requests(), func(r *http.Request) bool {
+			return r.URL.Query().Has("uploads") && r.Header.Get("X-Amz-Checksum-Type") == "FULL_OBJECT"
+		})
+		if whole {
+			p.pass.ServeHTTP(w, r)
+			return
+		}
+		answers(http.StatusBadRequest, "InvalidRequest")(p, w, r)
+	}
+	p.harm("POST", "uploadId=", 100, perPart)
+	at := file.Location{Bucket: "direct-1", Key: string(file.NewID())}
+	if _, err := c.CheckDirect(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	nothingIsLeft(t, c, at.Bucket)
+}
+
+// The store is also asked about parts that break off where it is reached through a proxy.
+func TestCheckDirectByProxy(t *testing.T) {
+	s := s3test.Start(t)
+	proxy := newFaultyProxy(t, s, false)
+	by, err := url.Parse(proxy.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct {
-		name   string
-		answer func(w http.ResponseWriter, r *http.Request) bool // false: the store answers
-		says   string
-	}{
+	c := New(Options{Endpoint: "http://store.invalid:9000", Region: s.Region, AccessKey: s.AccessKey,
+		SecretKey: s.SecretKey, Proxy: func(*url.URL) (*url.URL, error) { return by, nil }, limits: shortLimits})
+	t.Cleanup(c.Close)
+	at := file.Location{Bucket: "direct-1", Key: string(file.NewID())}
+	if needsSums, err := c.CheckDirect(t.Context(), at); err != nil || !needsSums {
+		t.Errorf("%t %v, and versitygw keeps parts that broke off", needsSums, err)
+	}
+}
+
+// unsafeStore answers some requests in place of a store.
+type unsafeStore struct {
+	name   string
+	answer func(w http.ResponseWriter, r *http.Request) bool // false: the store answers
+	says   string                                            // the error
+}
+
+func unsafe() []unsafeStore {
+	begun := 0 // multipart uploads
+	return []unsafeStore{
 		{"any length", func(_ http.ResponseWriter, r *http.Request) bool {
 			return r.Method == http.MethodPut && r.URL.Query().Has("partNumber")
 		}, "longer"},
@@ -245,9 +290,20 @@ func TestCheckDirectFindsOut(t *testing.T) {
 			w.WriteHeader(http.StatusNotImplemented)
 			return true
 		}, "does not list"},
+		{"no object", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPost || !r.URL.Query().Has("uploadId") {
+				return false
+			}
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, "<Error><Code>InvalidRequest</Code></Error>")
+			return true
+		}, "makes no object"},
 		{"parts that broke off", func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Query().Has("uploads") {
+				begun++
+			}
 			id := r.URL.Query().Get("uploadId")
-			if r.Method != http.MethodGet || id == "" || r.URL.Query().Has("part-number-marker") {
+			if r.Method != http.MethodGet || id == "" || begun == 1 { // the first upload is the one with whole parts
 				return false
 			}
 			fmt.Fprintf(w, "<ListPartsResult><UploadId>%s</UploadId><Part><PartNumber>1</PartNumber></Part></ListPartsResult>",
@@ -255,7 +311,16 @@ func TestCheckDirectFindsOut(t *testing.T) {
 			return true
 		}, "broke off"},
 	}
-	for _, test := range tests {
+}
+
+// A store that does not keep to what was signed is found out.
+func TestCheckDirectFindsOut(t *testing.T) {
+	behind := s3test.Start(t)
+	to, err := url.Parse(behind.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range unsafe() {
 		t.Run(test.name, func(t *testing.T) {
 			proxy := httputil.NewSingleHostReverseProxy(to)
 			between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

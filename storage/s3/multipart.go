@@ -26,7 +26,7 @@ func (c *Client) BeginMultipart(
 		if m.Sums = !c.quirks.NoChecksums && !withoutSums; m.Sums {
 			in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 		}
-		if m.Sums && c.quirks.WholeSums {
+		if m.Sums && c.wholeSums.Load() {
 			in.ChecksumType = types.ChecksumTypeFullObject
 		}
 		out, err := c.s3.CreateMultipartUpload(ctx, in)

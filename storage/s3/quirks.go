@@ -49,7 +49,7 @@ type Quirks struct {
 	ExactMultiparts bool
 	// WholeSums: a multipart upload is begun for the checksum of the whole object. Otherwise its completion has to name
 	// the checksum of each part (SeaweedFS 4.48: 400, InvalidRequest), but the store does not list them, and those of
-	// parts that clients have sent are known from nowhere else.
+	// parts that clients have sent are known from nowhere else. Where clients send parts, CheckDirect finds it out.
 	WholeSums bool
 }
 

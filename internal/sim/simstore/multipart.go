@@ -23,12 +23,12 @@ type multipart struct {
 
 // BeginMultipart implements storage.Store.
 func (s *Store) BeginMultipart(ctx context.Context, at file.Location, contentType string,
-	_ bool) (file.Multipart, error) {
+	withoutSums bool) (file.Multipart, error) {
 	return write(ctx, s, Call{Op: "BeginMultipart", At: at}, func() (file.Multipart, error) {
 		s.ids++
 		id := fmt.Sprint("multipart-", s.ids)
 		s.begun[id] = &multipart{at: at, kind: contentType, since: time.Now(), parts: map[int32]*object{}}
-		return file.Multipart{ID: id, Sums: true}, nil
+		return file.Multipart{ID: id, Sums: !withoutSums}, nil
 	})
 }
 
@@ -118,7 +118,7 @@ func (s *Store) complete(at file.Location, id string, parts []file.Part) error {
 		o := m.parts[p.Number]
 		switch last := i == len(parts)-1; {
 		case o == nil || o.etag != p.ETag || p.CRC32 != "" && p.CRC32 != crc(o.data):
-			return fmt.Errorf("%w: part %d is not there", file.ErrStorageWrite, p.Number)
+			return fmt.Errorf("%w: part %d", storage.ErrPartChanged, p.Number)
 		case i > 0 && p.Number <= parts[i-1].Number:
 			return fmt.Errorf("%w: part %d is not in its order", file.ErrStorageWrite, p.Number)
 		case !last && int64(len(o.data)) < s.MinPart:
