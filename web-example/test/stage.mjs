@@ -21,6 +21,15 @@ export const shots = resolve(import.meta.dirname, '../test-results');
 export const desktop = { width: 1180, height: 900 };
 export const phone = { width: 390, height: 844 };
 
+// Of several --disable-features the last one counts. First those that Playwright gives (its chromiumSwitches), then two of
+// ours: the menu of the address bar is web pages with processes of their own, over half of what each window costs.
+const disabledFeatures = [
+  'AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades', 'HttpsFirstBalancedModeAutoEnable',
+  'LensOverlay', 'MediaRouter', 'PaintHolding', 'ThirdPartyStoragePartitioning', 'AvoidCorsURLLoaderRestartOnRedirect',
+  'OptimizationHints', 'NetworkTimeServiceQuerying', 'AimEnabled', 'PreconnectToSearch',
+  'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup',
+];
+
 export async function launch(options = {}) {
   await access(executable).catch(() => {
     throw new Error(`${executable} is missing. These tests need a browser: apt-get install chromium (or set CHROMIUM)`);
@@ -33,6 +42,7 @@ export async function launch(options = {}) {
     args: [
       ...(options.args ?? []), ...(root ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-background-networking', '--disable-component-update', '--disable-sync', '--mute-audio',
+      `--disable-features=${disabledFeatures.join(',')}`,
     ],
   });
 }
