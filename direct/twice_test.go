@@ -38,47 +38,57 @@ func (s *slowList) Complete(ctx context.Context, at file.Location, m file.Multip
 	return s.Objects.Complete(ctx, at, m, parts)
 }
 
-// While one request has the store list the parts, which takes long, another one completes the same upload at another
-// replica: it waits for the first, lists nothing itself, and both have the file.
+// While one request has the store list the parts, which takes long, another one completes the same upload, at the same
+// replica or another: it waits for the first, lists nothing itself, and both have the file.
 func TestCompleteTwiceWithASlowList(t *testing.T) {
 	worlds(t, func(w *world) {
-		content := uploadtest.Content(1000)
-		id := w.begin(len(content), "")
-		w.send(id, content)
-		s := &slowList{Objects: w.store, began: make(chan struct{}), goOn: make(chan struct{})}
-		w.Objects = s
-		w.Start()
-		answers := make(chan answer, 2)
-		complete := func() {
-			a, err := w.try("POST", string(id)+"/complete", "")
-			if err != nil {
-				t.Error(err)
-			}
-			answers <- a
-		}
-		go complete()
-		<-s.began
-		second := uploadtest.NewPlan(uploadtest.None, 0)
-		w.StartUnder(second)
-		go complete()
-		w.waitFor("the second request to look again and again", func() bool {
-			calls, _, _ := second.Seen()
-			return calls > 6
-		})
-		if n := s.lists.Load(); n != 1 || len(answers) > 0 {
-			t.Errorf("%d lists and %d answers while the first list is made", n, len(answers))
-		}
-		close(s.goOn)
-		for range 2 {
-			if a := <-answers; a.status != http.StatusCreated || a.FileID != id {
-				t.Errorf("%d %s", a.status, a.body)
-			}
-		}
-		if n := s.completed.Load(); n != 1 {
-			t.Errorf("the store was to complete it %d times", n)
-		}
-		w.whole(id, content, false)
+		w.Sub("the same", func() { completeTwice(w, false) })
+		w.Sub("another", func() { completeTwice(w, true) })
 	})
+}
+
+func completeTwice(w *world, elsewhere bool) {
+	t := w.T
+	content := uploadtest.Content(1000)
+	id := w.begin(len(content), "")
+	w.send(id, content)
+	s := &slowList{Objects: w.store, began: make(chan struct{}), goOn: make(chan struct{})}
+	w.Objects = s
+	plan := uploadtest.NewPlan(uploadtest.None, 0) // counts calls
+	w.StartUnder(plan)
+	answers := make(chan answer, 2)
+	complete := func() {
+		a, err := w.try("POST", string(id)+"/complete", "")
+		if err != nil {
+			t.Error(err)
+		}
+		answers <- a
+	}
+	go complete()
+	<-s.began
+	if elsewhere {
+		plan = uploadtest.NewPlan(uploadtest.None, 0)
+		w.StartUnder(plan)
+	}
+	before, _, _ := plan.Seen()
+	go complete()
+	w.waitFor("the second request to look again and again", func() bool {
+		calls, _, _ := plan.Seen()
+		return calls > before+6
+	})
+	if n := s.lists.Load(); n != 1 || len(answers) > 0 {
+		t.Errorf("%d lists and %d answers while the first list is made", n, len(answers))
+	}
+	close(s.goOn)
+	for range 2 {
+		if a := <-answers; a.status != http.StatusCreated || a.FileID != id {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	if n := s.completed.Load(); n != 1 {
+		t.Errorf("the store was to complete it %d times", n)
+	}
+	w.whole(id, content, false)
 }
 
 // A file whose SHA-256 was not computed yet gets it from the chore, also when direct uploads were turned off since.

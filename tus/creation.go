@@ -3,6 +3,8 @@ package tus
 import (
 	"bytes"
 	"cmp"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -24,6 +26,11 @@ func (o Options) create(e handler.HookEvent) (file.ID, error) {
 	// Clients of the IETF's draft send the file's name and type in Content-Disposition and Content-Type.
 	c.Name = cmp.Or(c.Name, e.Upload.MetaData["filename"])
 	c.Type = cmp.Or(c.Type, e.Upload.MetaData["filetype"])
+	if c.Size == 0 && !c.Deferred {
+		if err := x.readNothing(); err != nil {
+			return "", err
+		}
+	}
 	if c.Size == 0 && !c.Deferred || x.draft != "" || x.r.Header.Get("Content-Type") == offsetMediaType {
 		s, err := o.Engine.Create(e.Context, c, x.body.Interrupt)
 		if err != nil {
@@ -34,6 +41,24 @@ func (o Options) create(e handler.HookEvent) (file.ID, error) {
 		return "", err
 	}
 	return x.upload.ID, nil
+}
+
+// readNothing reads the body of a request that creates an empty file to its end, and compares its checksum. tusd does
+// not read it, so neither bytes that should not be there nor trailers would be noticed.
+func (x *exchange) readNothing() error {
+	n, err := io.ReadFull(x.body, make([]byte, 1))
+	switch {
+	case n > 0 && (x.draft != "" || x.r.Header.Get("Content-Type") == offsetMediaType):
+		return file.Refuse(file.ErrTooLarge, "The file is to have no bytes, and the body has some")
+	case n > 0: // tus 1.0.0 does not give another body a meaning
+	case x.err != nil: // the body was refused
+		return x.err
+	case !errors.Is(err, io.EOF):
+		return file.Refuse(file.ErrCutOff, "the body broke off")
+	case x.check != nil:
+		return x.check.Verify()
+	}
+	return nil
 }
 
 // readCreation reads everything about a new file, except its length, from the headers of a request.

@@ -8,6 +8,7 @@ import (
 
 	"holdfast/digest"
 	"holdfast/file"
+	"holdfast/reqbody"
 )
 
 // offsetMediaType is the Content-Type of a PATCH (tus 1.0.0, PATCH).
@@ -65,6 +66,11 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && mediaType == offsetMediaType {
 		r.Header.Set("Content-Type", offsetMediaType) // tusd compares it byte by byte; RFC 9110, 8.3.1, ignores case
 	}
+	if r.Method == http.MethodPatch || r.Header.Get("Content-Type") == offsetMediaType {
+		if err := reqbody.CheckLength(r); err != nil {
+			return err
+		}
+	}
 	for _, name := range []string{"Upload-Length", "Upload-Offset"} {
 		if _, _, err := parseLength(r.Header, name); err != nil {
 			return err
@@ -84,7 +90,9 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 	if x.check, err = readChecksum(r); err != nil || x.check == nil {
 		return err
 	}
-	if r.Method == http.MethodPost && x.draft == "" && r.Header.Get("Content-Type") != offsetMediaType {
+	length, given, _ := parseLength(r.Header, "Upload-Length")
+	isEmpty := given && length == 0 // readNothing compares it
+	if r.Method == http.MethodPost && x.draft == "" && r.Header.Get("Content-Type") != offsetMediaType && !isEmpty {
 		return x.check.Verify() // no bytes come, so the engine would not compare anything
 	}
 	return nil

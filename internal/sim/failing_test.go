@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
@@ -24,6 +25,7 @@ func failing(t *testing.T, breaks func(simstore.Call) bool, test func(*World, *p
 			t.Fatal(err)
 		}
 		defer w.rows.Close()
+		w.breaks = breaks
 		p := w.run(0, sweepEvery)
 		defer func() {
 			w.stop(0, false)
@@ -36,7 +38,6 @@ func failing(t *testing.T, breaks func(simstore.Call) bool, test func(*World, *p
 		if err != nil || !c.putParts(Step{Cut: -1}, []int32{1, 2, 3, 4, 5}) {
 			t.Fatal(err, w.failures)
 		}
-		w.breaks = breaks
 		c.complete(0, there)
 		test(w, p, c)
 		for _, failure := range w.failures {
@@ -66,10 +67,10 @@ func (p *proc) waiting(t *testing.T) float64 {
 // A completion that always fails, in a store that else answers, is tried again less and less often, and ends when the
 // upload has expired: its client is told so, and nothing is left.
 func TestCompletionThatNeverSucceeds(t *testing.T) {
-	refused := 0
+	var refused atomic.Int32
 	breaks := func(c simstore.Call) bool {
 		if c.Op == "Complete" {
-			refused++
+			refused.Add(1)
 		}
 		return c.Op == "Complete"
 	}
@@ -78,8 +79,8 @@ func TestCompletionThatNeverSucceeds(t *testing.T) {
 		if n := p.waiting(t); n != 1 {
 			t.Errorf("%v uploads are said to fail", n)
 		}
-		if refused < 4 || refused > 12 {
-			t.Errorf("it was tried %d times in %s", refused, uploadTTL-5*time.Minute)
+		if n := refused.Load(); n < 4 || n > 12 {
+			t.Errorf("it was tried %d times in %s", n, uploadTTL-5*time.Minute)
 		}
 		if u, err := w.rows.UploadRow(t.Context(), c.id); err != nil || u.State != file.Completing {
 			t.Fatalf("before it has expired it is %v (%v)", u, err)
@@ -105,23 +106,25 @@ func TestCompletionThatNeverSucceeds(t *testing.T) {
 // While the store does not answer at all an upload that waits for its completion does not expire. It is tried again
 // for ever, but seldom, and becomes a file soon after the store is back.
 func TestCompletionWhileTheStoreIsDown(t *testing.T) {
-	down, calls := false, 0
+	var down atomic.Bool
+	var calls atomic.Int32
 	breaks := func(c simstore.Call) bool {
-		if down {
-			calls++
+		if down.Load() {
+			calls.Add(1)
+			return true
 		}
-		return down || c.Op == "Complete" && calls == 0
+		return c.Op == "Complete" && calls.Load() == 0
 	}
 	failing(t, breaks, func(w *World, p *proc, c *client) {
-		down = true
-		time.Sleep(48 * time.Hour)
+		down.Store(true)
+		time.Sleep(12 * time.Hour)
 		if u, err := w.rows.UploadRow(t.Context(), c.id); err != nil || u.State == file.Deleted {
-			t.Fatalf("after two days without a store it is %v (%v)", u, err)
+			t.Fatalf("after half a day without a store it is %v (%v)", u, err)
 		}
-		if calls > 400 {
-			t.Errorf("the store was called %d times in two days", calls)
+		if n := calls.Load(); n > 150 {
+			t.Errorf("the store was called %d times in half a day", n)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(31 * time.Minute)
 		w.checkFile(c.id, "when the store is back")
 		if n := p.waiting(t); n != 0 {
