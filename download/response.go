@@ -116,8 +116,26 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	}
 	buf := w.h.buffers.Get().(*copyBuffer)
 	defer w.h.buffers.Put(buf)
+	if l, ok := r.(*io.LimitedReader); ok && l.N <= int64(len(buf)) {
+		n, err := w.sendShort(l, buf[:l.N])
+		return passed + n, err
+	}
 	n, err := io.CopyBuffer(struct{ io.Writer }{w}, r, buf[:])
 	return passed + n, err
+}
+
+// sendShort sends what fits in a buffer as one piece, however many pieces the store sends: for a short range each costs
+// more than its bytes.
+func (w *response) sendShort(r io.Reader, buf []byte) (int64, error) {
+	n, broken := io.ReadFull(r, buf)
+	if n == 0 {
+		return 0, broken
+	}
+	sent, err := w.Write(buf[:n])
+	if err == nil {
+		err = broken
+	}
+	return int64(sent), err
 }
 
 // direct writes to the client's socket: the server's ReadFrom leads there.

@@ -14,7 +14,7 @@ import (
 
 // redirectSlash redirects a path of the Python service that ends with a slash to the path without it, as that service
 // does (307). path is the path below the base; "{id}" in it is replaced.
-func (o Options) redirectSlash(path string) http.HandlerFunc {
+func (o *Options) redirectSlash(path string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		to := path
 		if segment, named := mux.Vars(r)["id"]; named {
@@ -38,7 +38,7 @@ func (o Options) redirectSlash(path string) http.HandlerFunc {
 
 // notFound answers paths that match no route: with the file whose old key the path is, slashes included, or else with
 // 404. A proxy such as nginx decodes the %2F in a link to such a key.
-func (o Options) notFound(w http.ResponseWriter, r *http.Request) {
+func (o *Options) notFound(w http.ResponseWriter, r *http.Request) {
 	rec, err := o.findNested(r)
 	if err != nil {
 		o.Respond.Write(w, r, err)
@@ -49,7 +49,7 @@ func (o Options) notFound(w http.ResponseWriter, r *http.Request) {
 
 // findNested finds the record whose id is the request's path below the base. Only imported records have ids with a
 // slash, and only the exact id is found. The error is file.ErrNotFound for a path that is none.
-func (o Options) findNested(r *http.Request) (file.Record, error) {
+func (o *Options) findNested(r *http.Request) (file.Record, error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return file.Record{}, file.ErrNotFound
 	}
@@ -72,7 +72,7 @@ func (o Options) findNested(r *http.Request) (file.Record, error) {
 
 // serveNested serves the file of a record that findNested found. The path of an unknown key is 404 for everybody, so an
 // anonymous caller gets that, too, unless the file is public: a 401 would tell that the key exists.
-func (o Options) serveNested(w http.ResponseWriter, r *http.Request, rec file.Record) {
+func (o *Options) serveNested(w http.ResponseWriter, r *http.Request, rec file.Record) {
 	r, err := o.identifyOrLink(r, rec.ID)
 	if _, known := auth.FromContext(r.Context()); !known && !errors.Is(err, file.ErrUnavailable) {
 		anonymous := o.Files.Access.Read(r.Context(), file.Identity{}, rec)

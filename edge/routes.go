@@ -73,7 +73,7 @@ func New(o Options) http.Handler {
 }
 
 // withMiddleware wraps h in the middleware that every request goes through, the outermost last.
-func (o Options) withMiddleware(h http.Handler) http.Handler {
+func (o *Options) withMiddleware(h http.Handler) http.Handler {
 	c, origins := o.Config, newOrigins(o.Config, o.Base.String())
 	h = rejectCrossOrigin(origins, o.Respond, refuseContentEncoding(o.Respond, h))
 	h = refuseRepeated(o.Respond, h)
@@ -88,7 +88,7 @@ func (o Options) withMiddleware(h http.Handler) http.Handler {
 }
 
 // route adds all routes under a prefix.
-func (o Options) route(router *mux.Router, prefix string) {
+func (o *Options) route(router *mux.Router, prefix string) {
 	read := func(h http.HandlerFunc) http.HandlerFunc { return o.allowMethods(methods{"GET": h, "HEAD": h}) }
 	router.HandleFunc(prefix+"/healthz", read(func(w http.ResponseWriter, r *http.Request) { writeHealth(w, r, nil) }))
 	router.HandleFunc(prefix+"/readyz", read(func(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,7 @@ func (o Options) route(router *mux.Router, prefix string) {
 }
 
 // routeDirect adds the routes of uploads whose clients send the parts to the store.
-func (o Options) routeDirect(router *mux.Router, prefix string) {
+func (o *Options) routeDirect(router *mux.Router, prefix string) {
 	create := o.withIdentity(func(w http.ResponseWriter, r *http.Request, _ file.ID) { o.Direct.Create(w, r) })
 	router.HandleFunc(prefix+"/direct/", o.allowMethods(methods{"GET": o.Direct.Capabilities, "POST": create}))
 	router.HandleFunc(prefix+"/direct/{id}", o.allowMethods(methods{"GET": o.withIdentity(o.Direct.Show),
@@ -142,7 +142,7 @@ func (o Options) routeDirect(router *mux.Router, prefix string) {
 }
 
 // tus strips the prefix from a request's path and passes it to the tus endpoint.
-func (o Options) tus(w http.ResponseWriter, r *http.Request) {
+func (o *Options) tus(w http.ResponseWriter, r *http.Request) {
 	name, err := url.PathUnescape(mux.Vars(r)["id"])
 	if err != nil {
 		o.Respond.Write(w, r, file.ErrNotFound)
@@ -153,7 +153,7 @@ func (o Options) tus(w http.ResponseWriter, r *http.Request) {
 }
 
 // upload handles a form, or a body that is the file itself.
-func (o Options) upload(w http.ResponseWriter, r *http.Request) {
+func (o *Options) upload(w http.ResponseWriter, r *http.Request) {
 	if !form.Is(r) {
 		o.Uploads.Create(w, r, "")
 		return
@@ -162,7 +162,7 @@ func (o Options) upload(w http.ResponseWriter, r *http.Request) {
 }
 
 // put handles a file whose name is the path's last segment. The file gets a URL of its own.
-func (o Options) put(w http.ResponseWriter, r *http.Request) {
+func (o *Options) put(w http.ResponseWriter, r *http.Request) {
 	name, err := url.PathUnescape(mux.Vars(r)["id"])
 	if err != nil {
 		o.Respond.Write(w, r, file.ErrNotFound)
@@ -176,7 +176,7 @@ type methods map[string]http.HandlerFunc
 
 // allowMethods answers 405 for other methods, with the allowed methods in Allow (RFC 9110, 15.5.6), as an answer to
 // OPTIONS has them.
-func (o Options) allowMethods(m methods) http.HandlerFunc {
+func (o *Options) allowMethods(m methods) http.HandlerFunc {
 	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {
 		handle := m[r.Method]
@@ -195,7 +195,7 @@ func (o Options) allowMethods(m methods) http.HandlerFunc {
 type fileHandler func(http.ResponseWriter, *http.Request, file.ID)
 
 // withIdentity passes a request on with its caller's identity. Unauthenticated requests get 401.
-func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
+func (o *Options) withIdentity(next fileHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		who, err := o.Identify(r)
 		if err != nil {
@@ -215,7 +215,7 @@ func (o Options) withIdentity(next fileHandler) http.HandlerFunc {
 
 // withIdentityOrLink is like withIdentity, but also accepts a signed link and anonymous requests: the file may be
 // public.
-func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
+func (o *Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, err := parseSegment(mux.Vars(r)["id"])
 		if err == nil {
@@ -232,7 +232,7 @@ func (o Options) withIdentityOrLink(next fileHandler) http.HandlerFunc {
 // identifyOrLink returns r with the identity of its caller, or of its signed link to the file id. Unauthenticated
 // requests continue as anonymous, and so do requests whose token is not looked up because too many wrong ones came
 // before. After an error the request is returned as it was.
-func (o Options) identifyOrLink(r *http.Request, id file.ID) (*http.Request, error) {
+func (o *Options) identifyOrLink(r *http.Request, id file.ID) (*http.Request, error) {
 	var who file.Identity
 	var err error
 	if query := r.URL.Query(); auth.IsLink(query) {
