@@ -41,8 +41,9 @@ scene('two tabs send the same file: neither takes the other’s upload', async (
   await bare.start(page);
   await standing;
   await bare.choose(other, file);
+  const begun = other.waitForRequest((request) => request.method() === 'POST' && new URL(request.url()).pathname === '/files/tus/');
   await bare.start(other);
-  await other.locator('#upload[data-state=running]').waitFor();
+  await begun; // before the first goes on: an upload that has ended belongs to no tab
   const third = await page.context().newPage();
   await third.goto(`${stage.site}/tus.html`);
   await third.locator('#upload[data-state=empty]').waitFor();
