@@ -187,8 +187,7 @@ func (e *Engine) completeMultipart(ctx context.Context, u *file.Upload) (storage
 	case missing != nil:
 		return object, missing
 	case object.Size != u.Size:
-		return object, fmt.Errorf("%w: the object has %d bytes, the upload %d: %w", file.ErrStorageWrite, object.Size, u.Size,
-			err)
+		return object, wrongSize(object, u, err)
 	}
 	return object, nil
 }

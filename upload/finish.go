@@ -96,8 +96,7 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	case err != nil:
 		return err
 	case object.Size != u.Size:
-		return fmt.Errorf("%w: the object has %d bytes, the upload %d: %w", file.ErrStorageWrite, object.Size, u.Size,
-			completed)
+		return wrongSize(object, u, completed)
 	case completed != nil && !errors.Is(completed, storage.ErrNoUpload):
 		// An earlier attempt has made the object, and this attempt has left parts behind.
 		if err := e.objects.Abort(ctx, u.Location, u.Multipart.ID); err != nil {
@@ -145,6 +144,15 @@ func (e *Engine) record(ctx context.Context, was file.Fence, u *file.Upload) err
 	}
 	u.State, u.Held, u.Tails = file.Recorded, false, nil // as in the row
 	return nil
+}
+
+// wrongSize says that an object has not its upload's size. Cause is why the store could not complete it, or nil.
+func wrongSize(object storage.Object, u *file.Upload, cause error) error {
+	err := fmt.Errorf("%w: the object has %d bytes, the upload %d", file.ErrStorageWrite, object.Size, u.Size)
+	if cause != nil {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
 // verify compares the upload with the SHA-256 that its client declared. If they differ, the upload ends here: it never
