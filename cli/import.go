@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/importer"
+	"holdfast/internal/regular"
 	"holdfast/service"
 	"holdfast/storage"
 	"holdfast/storage/s3"
@@ -88,7 +89,10 @@ func (args *importFilesCommand) run(p *program) (err error) {
 	if args.manifest == "" {
 		err = im.Heal(ctx)
 	} else {
-		err = im.Copy(ctx, func() (io.ReadCloser, error) { return os.Open(args.manifest) })
+		err = im.Copy(ctx, func() (io.ReadCloser, error) {
+			f, _, err := regular.Open(args.manifest)
+			return f, err
+		})
 	}
 	show.end(im.Counts)
 	var faults importer.Faults

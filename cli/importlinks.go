@@ -20,6 +20,7 @@ import (
 
 	"holdfast/db"
 	"holdfast/importer"
+	"holdfast/internal/regular"
 )
 
 type importLinksCommand struct {
@@ -131,9 +132,14 @@ func printLeft(w io.Writer, left map[string]int) (err error) {
 	return err
 }
 
-// rewriteFile replaces a file by its rewritten text, atomically.
+// rewriteFile replaces a file by its rewritten text, atomically. A symbolic link stays, and leads to the new file.
 func rewriteFile(name string, rewrite func(name, text string) (string, error)) error {
-	b, err := os.ReadFile(name)
+	from, info, err := regular.Open(name)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	b, err := io.ReadAll(from)
 	if err != nil {
 		return err
 	}
@@ -141,8 +147,7 @@ func rewriteFile(name string, rewrite func(name, text string) (string, error)) e
 	if err != nil || now == string(b) {
 		return err
 	}
-	info, err := os.Stat(name)
-	if err != nil {
+	if name, err = filepath.EvalSymlinks(name); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".holdfast-*")

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"holdfast/internal/regular"
 	"io"
 	"io/fs"
 	"mime"
@@ -47,18 +48,12 @@ type directUpload struct {
 // UploadDirect sends a file to the service's store, part by part, and returns its URL. The service compares it with its
 // SHA-256 before it is a file. ErrNoDirect if the service takes no such uploads, or the file is empty.
 func (c *Client) UploadDirect(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
+	f, info, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return "", err
-	case !info.Mode().IsRegular():
-		return "", &fs.PathError{Op: "upload", Path: path, Err: errors.New("not a regular file")}
-	case info.Size() == 0:
+	if info.Size() == 0 {
 		return "", fmt.Errorf("upload %s: %w of empty files", path, ErrNoDirect)
 	}
 	u := &directUpload{Client: c, path: path, info: info, source: f, sum: newDigest()}

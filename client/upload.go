@@ -5,12 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"holdfast/internal/regular"
 	"io"
 	"io/fs"
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -38,18 +38,11 @@ type upload struct {
 
 // Upload sends a file and returns its URL.
 func (c *Client) Upload(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
+	f, info, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", &fs.PathError{Op: "upload", Path: path, Err: errors.New("not a regular file (- is standard input)")}
-	}
 	u := &upload{Client: c, name: filepath.Base(path), source: fileSource{f, info.Size()}, size: info.Size(),
 		declared: true, sum: newDigest(), path: path, info: info, url: c.URLs.find(c.Base, path, info)}
 	if err := u.run(ctx); err != nil {

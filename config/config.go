@@ -245,8 +245,8 @@ func (r *reader) minFreeSpace() int64 {
 func (r *reader) publicURL() string {
 	name := "PUBLIC_URL"
 	u := r.httpURL(name, "the URL under which clients see files; it must be set behind a proxy. Without it, the URLs "+
-		"that a "+
-		"client gets have the host of its request (`http://HOST/files`)")
+		"that a client gets have the host of its request (`http://HOST/files`). Unfinished uploads have URLs below its "+
+		"path: under another path their clients find nothing, and begin anew")
 	if other := r.pythonURL("FASTAPI_BASE_URL", "the Python service's name for `PUBLIC_URL`"); u == nil && other != nil {
 		name, u = "FASTAPI_BASE_URL", other
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"holdfast/file"
 )
@@ -27,11 +28,13 @@ type Creation struct {
 // file.ErrForbidden, with the reason in the answer; anything else is file.ErrUnavailable, so that no upload is created
 // without permission.
 func (s *Sender) Ask(ctx context.Context, b Creation) (name, contentType string, err error) {
-	body, err := json.Marshal(map[string]any{"type": "upload.beginning", "data": b})
+	id := string(file.NewID())
+	body, err := json.Marshal(map[string]any{"id": id, "type": "upload.beginning",
+		"timestamp": time.Now().UTC().Format(time.RFC3339), "data": b})
 	if err != nil {
 		return "", "", fmt.Errorf("ask about an upload: %w", err)
 	}
-	status, answer, err := s.send(ctx, string(file.NewID()), body)
+	status, answer, err := s.send(ctx, id, body)
 	var said struct{ Name, Type, Reason string }
 	switch {
 	case err != nil:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime"
 	"net/http"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"holdfast/file"
+	"holdfast/internal/regular"
 	"holdfast/storage"
 )
 
@@ -103,16 +103,8 @@ func (im *Importer) openFile(path string) (o openedSource, err error) {
 		return o, err
 	}
 	defer root.Close()
-	f, err := root.Open(filepath.FromSlash(path))
+	f, info, err := regular.OpenIn(root, filepath.FromSlash(path))
 	if err != nil {
-		return o, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
-	}
-	if err != nil {
-		f.Close()
 		return o, err
 	}
 	o.body, o.Size, o.Modified = f, info.Size(), info.ModTime()

@@ -58,6 +58,10 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 	case http.MethodGet: // a browser may come here, without the header
 		return nil
 	case http.MethodHead:
+		// Clients may ask for the offset without it, but not by a version that is not spoken here.
+		if v := r.Header.Get("Tus-Resumable"); x.draft == "" && v != "" && v != "1.0.0" {
+			return unknownVersion(r)
+		}
 		return x.draft.checkHeaders(r)
 	}
 	if x.draft == "" && r.Header.Get("Tus-Resumable") != "1.0.0" {

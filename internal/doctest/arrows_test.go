@@ -57,20 +57,21 @@ var arrows = map[string]string{
 	"resumable":     "access auth digest file problem reqbody upload",
 	"reqbody":       "digest file",
 	"download":      "access auth digest file internal/cache problem reqbody storage",
-	"client":        "",
+	"client":        "internal/regular",
 	"form":          "auth digest file problem reqbody upload",
 	"limit":         "file internal/cache internal/redisclient",
 	"openapi":       "",
 	"openapi/page":  "",
 	"reconcile":     "file internal/chore storage",
-	"importer":      "file internal/chore storage",
+	"importer":      "file internal/chore internal/regular storage",
 	"events":        "file internal/chore",
 	"scan":          "file",
 	"edge":          "access auth config db direct download file form internal/version limit openapi problem",
 	"service": "access auth config db direct download edge events file form hooks internal/filelock internal/otlp limit " +
 		"openapi problem reconcile reqbody resumable scan storage storage/disk storage/s3 tus upload",
-	"cli": "auth client config db edge file importer internal/version reconcile service storage storage/disk storage/s3",
-	"":    "cli",
+	"cli": "auth client config db edge file importer internal/regular internal/version reconcile service storage " +
+		"storage/disk storage/s3",
+	"": "cli",
 
 	"conformance": "",
 
@@ -81,7 +82,7 @@ var arrows = map[string]string{
 
 // shared are the packages in internal/ that belong to the program; the others are test support.
 var shared = []string{"internal/cache", "internal/chore", "internal/filelock", "internal/otlp",
-	"internal/redisclient", "internal/version"}
+	"internal/redisclient", "internal/regular", "internal/version"}
 
 // owners are the only packages that may import libraries with this prefix.
 var owners = map[string][]string{

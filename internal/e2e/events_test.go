@@ -232,14 +232,16 @@ func newPolicy(t *testing.T) *policy {
 		body, _ := io.ReadAll(r.Body)
 		signed(t, r, body)
 		var q struct {
-			Type string
-			Data struct {
+			ID, Type  string
+			Timestamp time.Time
+			Data      struct {
 				AccountID int `json:"account_id"`
 				Name      string
 				Size      int
 			}
 		}
 		if err := json.Unmarshal(body, &q); err != nil || q.Type != "upload.beginning" || q.Data.AccountID != 1 ||
+			q.ID != r.Header.Get("webhook-id") || time.Since(q.Timestamp).Abs() > 5*time.Minute ||
 			q.Data.Name != "a.txt" || q.Data.Size != 10 {
 			t.Errorf("%v %s", err, body)
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -41,7 +42,9 @@ func startSources(t *testing.T) *sources {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink("../secret", filepath.Join(m.folder, "link")); err != nil {
+	err := errors.Join(os.Symlink("../secret", filepath.Join(m.folder, "link")),
+		syscall.Mkfifo(filepath.Join(m.folder, "fifo"), 0o600))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -126,12 +129,13 @@ func (m *sources) reportsFaults(t *testing.T) {
 		{`{"account": 3, "path": "../secret"}`, "path escapes"},
 		{`{"account": 3, "path": "link"}`, "path escapes"},
 		{`{"account": 3, "path": "in"}`, "not a regular file"},
+		{`{"account": 3, "path": "fifo"}`, "not a regular file"},
 	}
 	lines := m.good()
 	for _, f := range faults {
 		lines = append(lines, f.line)
 	}
-	out := m.imports(t, lines, 1, "already there: 5, failed: 11; 0 bytes", "--folder", m.folder, "--jobs", "1")
+	out := m.imports(t, lines, 1, "already there: 5, failed: 12; 0 bytes", "--folder", m.folder, "--jobs", "1")
 	for _, f := range faults {
 		if !strings.Contains(out, f.why) {
 			t.Errorf("%s: %q is not reported:\n%s", f.line, f.why, out)

@@ -116,6 +116,18 @@ func TestStopAfterDelay(t *testing.T) {
 	s.ended(t)
 }
 
+// A terminal that is closed stops it as gracefully: its exit status is 0.
+func TestStopByHangup(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	content := random(mebi)
+	file, _ := s.upload(t, content)
+	s.process.Signal(syscall.SIGHUP)
+	s.ended(t)
+	s.restart()
+	s.holds(t, file, content)
+}
+
 // A slow client that reads its whole file within the time limit gets it.
 func TestStopLetsDownloadsEnd(t *testing.T) {
 	t.Parallel()

@@ -247,6 +247,9 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 	p := newPerson(t, "MAX_FILE_SIZE=1000")
 	p.write("large", random(1001))
 	p.write("small", random(10))
+	if err := syscall.Mkfifo(filepath.Join(p.dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	url := strings.TrimSpace(p.runs("upload", "small").out)
 	for _, c := range []struct {
 		args   []string
@@ -259,6 +262,7 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 		{[]string{"upload", "--token", "a b", "small"}, 2, "HOLDFAST_TOKEN"},
 		{[]string{"upload", "nowhere"}, 1, "no such file"},
 		{[]string{"upload", "."}, 1, "not a regular file"},
+		{[]string{"upload", "fifo"}, 1, "not a regular file"},
 		{[]string{"upload", "--token", "wrong", "small"}, 3, "AUTH_001"},
 		{[]string{"upload", "large"}, 3, "File size 1001 bytes exceeds limit 1000 bytes"},
 		{[]string{"upload", "--url", "http://127.0.0.1:1/files", "--patience", "1s", "small"}, 4, "can't be reached"},

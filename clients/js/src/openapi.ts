@@ -2327,7 +2327,7 @@ export interface operations {
             header?: {
                 /** @description A name for this request in the log. One that has other characters is passed over. */
                 "X-Request-ID"?: components["parameters"]["requestID"];
-                /** @description Not needed here. */
+                /** @description Not needed here. Another version than 1.0.0 is refused. */
                 "Tus-Resumable"?: string;
                 /** @description The draft that is spoken: 3 (draft -01) to 10 (draft -13). */
                 "Upload-Draft-Interop-Version"?: components["parameters"]["draft"];
@@ -2411,6 +2411,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             410: components["responses"]["Gone"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["Unprocessable"];
             423: components["responses"]["Locked"];
             429: components["responses"]["TooManyRequests"];
