@@ -10,6 +10,7 @@
 package testproc
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -145,16 +146,23 @@ func TempFolder(t testing.TB, name string) string {
 	return f.Path
 }
 
-// FreePort returns a TCP port on loopback that is not in use. Another process may take it before it is used: a
-// caller that starts a server has to try again with another port.
+// FreePort returns a TCP port on loopback that is not in use. No other call returns it while this process runs, also in
+// other test processes (on Linux). A program that knows nothing of this may still take it.
 func FreePort() (int, error) {
 	// Not the system's own choice (port 0): it comes from the range for outgoing connections. Tests make thousands
 	// of those, and one of them would take the port while a server is stopped that shall come back on it.
 	const first, last = 12000, 32000
-	var err error
+	err := errors.New("all that were tried are reserved")
 	for range 100 {
 		var l net.Listener
 		port := first + rand.IntN(last-first)
+		free, failed := reserve(port)
+		if failed != nil {
+			return 0, failed
+		}
+		if !free {
+			continue
+		}
 		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
 			return port, l.Close()
 		}
