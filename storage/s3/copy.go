@@ -30,7 +30,7 @@ func (c *Client) CopyPart(
 		return part, fmt.Errorf("copy part: %w: %w", file.ErrStorageWrite, storage.ErrNoCopy)
 	}
 	in := &s3.UploadPartCopyInput{Bucket: &to.Bucket, Key: &to.Key, UploadId: &m.ID, PartNumber: &number,
-		CopySource: copySource(from), CopySourceRange: aws.String(byteRange(offset, length))}
+		CopySource: copySource(from), CopySourceRange: byteRange(offset, length)}
 	if fromETag != "" {
 		in.CopySourceIfMatch = &fromETag
 	}

@@ -19,7 +19,7 @@ func (c *Client) Put(
 ) (etag string, err error) {
 	err = c.write(ctx, "put object", at.Bucket, c.limits.writing(size), func(ctx context.Context) error {
 		if req, ok := c.outgoing(at, body, size); ok {
-			req.fields = append(req.fields, field{"content-type", contentType})
+			req.header.Set("Content-Type", contentType)
 			answer, err := c.send(ctx, "PutObject", req)
 			if err == nil {
 				etag, err = given("tag", aws.String(answer.Get("ETag")))

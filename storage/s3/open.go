@@ -45,7 +45,7 @@ func (b *body) open() error {
 	tooLate := time.AfterFunc(b.client.limits.ask, func() { cancel(os.ErrDeadlineExceeded) })
 	in := &s3.GetObjectInput{Bucket: &b.at.Bucket, Key: &b.at.Key}
 	if b.left > 0 { // an empty object has no range that can be satisfied
-		in.Range = aws.String(byteRange(b.offset, b.left))
+		in.Range = byteRange(b.offset, b.left)
 	}
 	if b.etag != "" {
 		in.IfMatch = &b.etag
@@ -134,6 +134,6 @@ func (b *body) drop() error {
 	return err
 }
 
-func byteRange(offset, length int64) string {
-	return "bytes=" + strconv.FormatInt(offset, 10) + "-" + strconv.FormatInt(offset+length-1, 10)
+func byteRange(offset, length int64) *string {
+	return aws.String("bytes=" + strconv.FormatInt(offset, 10) + "-" + strconv.FormatInt(offset+length-1, 10))
 }

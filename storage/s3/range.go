@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,20 +16,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/encoding/httpbinding"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/cenkalti/backoff/v5"
 
 	"holdfast/file"
 )
 
-// For a short range of a file the SDK costs more processor time than the bytes. So downloads sign GetObject by
-// themselves and speak HTTP/1.1 over connections of their own, with a small buffer for headers only.
+// For a short range of a file the SDK costs more processor time than the bytes. So downloads sign GetObject with the
+// SDK's signer and speak HTTP/1.1 over connections of their own, with a small buffer for headers only.
 
 const (
 	// readAttempts is how often a read is attempted.
 	readAttempts = 3
-	// firstDelay is the delay after the first attempt, on average. It doubles with each.
-	firstDelay = 50 * time.Millisecond
 	// maxErrorBody is how much of an error's body is read, in bytes.
 	maxErrorBody = 64 << 10
 )
@@ -40,8 +41,11 @@ var emptyHash = hex.EncodeToString(sha256.New().Sum(nil))
 
 // reader fetches ranges of objects over plain HTTP.
 type reader struct {
-	*signer
-	wires wires
+	base   *url.URL
+	region string
+	keys   aws.Credentials
+	signer *v4.Signer
+	wires  wires
 }
 
 // newReader returns nil if the SDK has to read: from AWS, whose addresses it knows, over TLS, and through a proxy.
@@ -58,8 +62,10 @@ func newReader(o Options) *reader {
 		address = net.JoinHostPort(base.Hostname(), "80")
 	}
 	dial := o.dialer()
-	return &reader{newSigner(o, base),
-		wires{dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) }}}
+	return &reader{base: base, region: o.Region,
+		keys:   aws.Credentials{AccessKeyID: o.AccessKey, SecretAccessKey: o.SecretKey},
+		signer: v4.NewSigner(func(so *v4.SignerOptions) { so.DisableURIPathEscaping = true }), // S3 escapes once
+		wires:  wires{dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) }}}
 }
 
 // Read implements storage.Store.
@@ -72,27 +78,23 @@ func (c *Client) Read(ctx context.Context, at file.Location, etag string, offset
 		return once{b}, nil
 	}
 	called, end := c.Begin(ctx, "GetObject")
-	body, err := c.get(called, at, etag, offset, length)
+	// Randomized: many downloads may lose the store at the same moment.
+	delays := &backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: time.Second,
+		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
+	body, err := backoff.Retry(called, func() (io.ReadCloser, error) {
+		body, err := c.reader.get(called, at, etag, offset, length)
+		if err != nil && !passes(err) {
+			err = backoff.Permanent(err)
+		}
+		return body, err
+	}, backoff.WithBackOff(delays), backoff.WithMaxTries(readAttempts), backoff.WithNotify(func(error, time.Duration) {
+		c.Retried("GetObject", 1)
+	}))
 	end(err)
 	if err != nil {
 		return nil, wrap(file.ErrStorageRead, "read object", err)
 	}
 	return body, nil
-}
-
-// get reads a range, with retries.
-func (c *Client) get(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
-	for try := 1; ; try++ {
-		body, err := c.reader.get(ctx, at, etag, offset, length)
-		if err == nil || try == readAttempts || !passes(err) {
-			return body, err
-		}
-		// Randomized: many downloads may lose the store at the same moment.
-		if ended := sleep(ctx, rand.N(firstDelay<<try)); ended != nil {
-			return nil, fmt.Errorf("%w: %w", ended, err)
-		}
-		c.Retried("GetObject", 1)
-	}
 }
 
 // passes reports whether a retry may help. An answer about the request itself would be the same again.
@@ -108,16 +110,20 @@ func (o once) Read(p []byte) (int, error) { return o.stream.Read(p) }
 
 // get makes one attempt.
 func (r *reader) get(ctx context.Context, at file.Location, etag string, offset, length int64) (io.ReadCloser, error) {
-	req := request{method: http.MethodGet, at: at, hash: emptyHash, fields: []field{{"range", byteRange(offset, length)}}}
+	req := r.request(http.MethodGet, at)
+	req.Header.Set("X-Amz-Content-Sha256", emptyHash)
+	req.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10))
 	if etag != "" {
-		req.fields = append(req.fields, field{"if-match", etag})
+		req.Header.Set("If-Match", etag)
 	}
-	head := r.head(req, time.Now())
+	if err := r.signer.SignHTTP(ctx, r.keys, req, emptyHash, "s3", r.region, time.Now()); err != nil {
+		return nil, err
+	}
 	w, res, err := r.wires.ask(ctx, func(w *wire) (*http.Response, error) {
-		if _, err := w.Write(head); err != nil {
+		if err := req.Write(w.Conn); err != nil {
 			return nil, err
 		}
-		return http.ReadResponse(w.in, nil)
+		return http.ReadResponse(w.in, req)
 	})
 	if err != nil {
 		return nil, err
@@ -134,6 +140,13 @@ func (r *reader) get(ctx context.Context, at file.Location, etag string, offset,
 			res.ContentLength, res.Header.Get("Content-Range"))
 	}
 	return &rangeBody{wire: w, left: length, reuse: !res.Close}, nil
+}
+
+func (r *reader) request(method string, at file.Location) *http.Request {
+	u := *r.base
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + at.Bucket + "/" + at.Key
+	u.RawPath = httpbinding.EscapePath(u.Path, false)
+	return &http.Request{Method: method, URL: &u, Host: u.Host, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}}
 }
 
 // refused makes an error of an answer, of the same type as the SDK's.

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,7 +12,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -36,8 +39,11 @@ const (
 
 // outgoing is a request whose body is in memory.
 type outgoing struct {
-	request
+	at     file.Location
+	query  url.Values
+	header http.Header
 	pieces [][]byte
+	size   int64
 }
 
 // outgoing returns a request for a body; false: the SDK has to send it.
@@ -47,19 +53,20 @@ func (c *Client) outgoing(at file.Location, body io.ReadSeeker, size int64) (o o
 		return o, false
 	}
 	pieces, ok := m.Pieces()
-	o = outgoing{request{method: http.MethodPut, at: at}, pieces}
+	o = outgoing{at: at, header: http.Header{}, pieces: pieces}
 	crc := crc32.NewIEEE()
 	for _, p := range pieces {
 		o.size += int64(len(p))
 		crc.Write(p)
 	}
 	if !c.quirks.NoChecksums {
-		o.fields = append(o.fields, field{"x-amz-checksum-crc32", base64.StdEncoding.EncodeToString(crc.Sum(nil))})
+		o.header.Set("X-Amz-Checksum-Crc32", base64.StdEncoding.EncodeToString(crc.Sum(nil)))
 	}
-	o.hash = "UNSIGNED-PAYLOAD"
+	hash := "UNSIGNED-PAYLOAD"
 	if c.signing != Unsigned {
-		o.hash = hashOf(pieces)
+		hash = hashOf(pieces)
 	}
+	o.header.Set("X-Amz-Content-Sha256", hash)
 	return o, ok && o.size == size
 }
 
@@ -90,9 +97,15 @@ func (c *Client) send(ctx context.Context, operation string, o outgoing) (answer
 
 // put makes one attempt.
 func (r *reader) put(ctx context.Context, l limits, o outgoing) (http.Header, error) {
-	head := r.head(o.request, time.Now())
+	req := r.request(http.MethodPut, o.at)
+	req.URL.RawQuery, req.Header, req.ContentLength = o.query.Encode(), o.header.Clone(), o.size
+	hash := req.Header.Get("X-Amz-Content-Sha256")
+	if err := r.signer.SignHTTP(ctx, r.keys, req, hash, "s3", r.region, time.Now()); err != nil {
+		return nil, err
+	}
+	head := headOf(req)
 	w, res, err := r.wires.ask(ctx, func(w *wire) (*http.Response, error) {
-		return w.put(append(net.Buffers{head}, o.pieces...), l)
+		return w.put(req, append(net.Buffers{head}, o.pieces...), l)
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -114,15 +127,26 @@ func (r *reader) put(ctx context.Context, l limits, o outgoing) (http.Header, er
 	return res.Header, nil
 }
 
+// headOf is a request up to its body.
+func headOf(req *http.Request) []byte {
+	var b bytes.Buffer
+	b.WriteString(req.Method + " " + req.URL.RequestURI() + " HTTP/1.1\r\nHost: " + req.Host +
+		"\r\nUser-Agent: holdfast\r\n" +
+		"Content-Length: " + strconv.FormatInt(req.ContentLength, 10) + "\r\n")
+	_ = req.Header.Write(&b) // a Buffer takes all bytes
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
 // put sends a request and reads the header of the answer. A store may answer before it has all bytes: the rest is not
 // sent then.
-func (w *wire) put(all net.Buffers, l limits) (res *http.Response, err error) {
+func (w *wire) put(req *http.Request, all net.Buffers, l limits) (res *http.Response, err error) {
 	w.SetDeadline(time.Time{})
 	w.unsent = false
 	answered, over := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(over)
-		res, err = w.answer()
+		res, err = w.answer(req)
 		close(answered)
 		w.SetWriteDeadline(time.Unix(1, 0))
 	}()
@@ -145,9 +169,9 @@ func (w *wire) put(all net.Buffers, l limits) (res *http.Response, err error) {
 }
 
 // answer reads the header of the answer, behind interim ones.
-func (w *wire) answer() (*http.Response, error) {
+func (w *wire) answer(req *http.Request) (*http.Response, error) {
 	for range maxInterim + 1 {
-		res, err := http.ReadResponse(w.in, nil)
+		res, err := http.ReadResponse(w.in, req)
 		if err != nil || res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
 			return res, err
 		}
