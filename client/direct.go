@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"holdfast/internal/regular"
 	"io"
 	"io/fs"
 	"mime"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"holdfast/internal/regular"
 )
 
 // ErrNoDirect means that the service takes no parts for its store. Use Upload.

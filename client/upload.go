@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"holdfast/internal/regular"
 	"io"
 	"io/fs"
 	"mime"
@@ -15,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"holdfast/internal/regular"
 )
 
 // upload is one upload in progress.

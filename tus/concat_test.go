@@ -1,10 +1,11 @@
 package tus_test
 
 import (
-	"holdfast/file"
-	"holdfast/internal/test/uploadtest"
 	"net/http"
 	"testing"
+
+	"holdfast/file"
+	"holdfast/internal/test/uploadtest"
 )
 
 // The sources of a final upload must be the caller's own, partial, and complete.

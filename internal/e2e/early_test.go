@@ -3,11 +3,12 @@ package e2e
 import (
 	"bufio"
 	"fmt"
-	"holdfast/limit"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"holdfast/limit"
 )
 
 // sendHead sends the head of a request and the first bytes of its body.

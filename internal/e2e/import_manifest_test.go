@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"holdfast/internal/test/s3test"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"holdfast/internal/test/s3test"
 )
 
 // sources are a manifest's sources in another S3, behind URLs and in a folder.

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"holdfast/file"
 	"maps"
 	"os"
 	"path"
@@ -16,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
+
+	"holdfast/file"
 )
 
 // disorder is a service whose database and store differ in every known way.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"hash"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"bytes"
 	"holdfast/file"
 	"holdfast/upload"
 )

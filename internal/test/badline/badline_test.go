@@ -3,7 +3,6 @@ package badline
 import (
 	"bytes"
 	"errors"
-	"holdfast/internal/test/testproc"
 	"io"
 	"net"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"holdfast/internal/test/testproc"
 )
 
 // echo is an upstream that sends back what it receives.

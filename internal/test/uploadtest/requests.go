@@ -1,9 +1,10 @@
 package uploadtest
 
 import (
-	"holdfast/file"
 	"net/http"
 	"strconv"
+
+	"holdfast/file"
 )
 
 // Head sends HEAD until the service returns the offset. The upload's last holder has ended or is abandoned. Head
