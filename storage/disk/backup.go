@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"holdfast/file"
 )
@@ -18,7 +19,7 @@ import (
 // The store never changes a file: it writes a new one and renames it into place. So if both folders are on one file
 // system, a hard link is as good as a copy.
 func CopyParts(ctx context.Context, from, to string) error {
-	found, err := filepath.Glob(filepath.Join(rootOf(from), "buckets", "*", "uploads", "*"))
+	found, err := below(osFiles{}, rootOf(from), "buckets", each, "uploads", each)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func CopyParts(ctx context.Context, from, to string) error {
 func CopyObjects(ctx context.Context, from, to string) error {
 	var trees []string
 	for _, kind := range []string{"objects", "parts", "uploads", "trash"} {
-		found, err := filepath.Glob(filepath.Join(rootOf(from), "buckets", "*", kind))
+		found, err := below(osFiles{}, rootOf(from), "buckets", each, kind)
 		if err != nil {
 			return err
 		}
@@ -170,9 +171,11 @@ func (n Nearby) Remove() error {
 }
 
 func removeStages(dataDir string) error {
-	found, err := fs.Glob(os.DirFS(dataDir), stagePrefix+"*")
-	for _, name := range found {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(dataDir, name)))
+	names, err := osFiles{}.Names(dataDir)
+	for _, name := range names {
+		if strings.HasPrefix(name, stagePrefix) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dataDir, name)))
+		}
 	}
 	return err
 }

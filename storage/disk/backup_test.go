@@ -15,7 +15,7 @@ import (
 // A copy that is updated has new and replaced files, keeps files that were deleted at the source, and is a valid data
 // folder.
 func TestCopyObjects(t *testing.T) {
-	from, to := unpack(t), filepath.Join(t.TempDir(), "copy")
+	from, to := unpack(t), filepath.Join(t.TempDir(), oddName)
 	s := opened(t, from, Options{NoFlush: true})
 	copies := func(steps ...func(context.Context, string, string) error) {
 		t.Helper()

@@ -81,6 +81,32 @@ func (osFiles) Names(dir string) ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
+// each is a level of below: every name that is there.
+const each = "*"
+
+// below returns the paths that are len(levels) levels below dir; a level is a name or each. Other than filepath.Glob it
+// takes dir literally, whatever characters are in it, and fails if a folder can't be read.
+func below(f fileSystem, dir string, levels ...string) ([]string, error) {
+	paths := []string{dir}
+	for _, level := range levels {
+		var next []string
+		for _, path := range paths {
+			names := []string{level}
+			if level == each {
+				var err error
+				if names, err = f.Names(path); err != nil && !errors.Is(err, syscall.ENOTDIR) {
+					return nil, err
+				}
+			}
+			for _, name := range names {
+				next = append(next, filepath.Join(path, name))
+			}
+		}
+		paths = next
+	}
+	return paths, nil
+}
+
 // removeFolder removes a folder and the files in it. It is no error if it does not exist.
 func (s *Store) removeFolder(dir string) error {
 	names, err := s.fs.Names(dir)

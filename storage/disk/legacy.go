@@ -169,13 +169,12 @@ func (l legacy) buckets() (buckets []string, err error) {
 // takeOver turns the multipart uploads of version 0.1 into the store's own: it renames their parts, and then writes
 // their records. After a crash in between the next start continues.
 func (s *Store) takeOver(ctx context.Context) error {
-	root := filepath.Join(s.dataDir, oldObjects)
-	folders, err := fs.Glob(os.DirFS(root), "*/"+oldMultiparts+"/*/*")
+	folders, err := below(s.fs, filepath.Join(s.dataDir, oldObjects), each, oldMultiparts, each, each)
 	if err != nil {
 		return err
 	}
-	for _, rel := range folders {
-		if err := s.takeOverUpload(ctx, rel); err != nil {
+	for _, folder := range folders {
+		if err := s.takeOverUpload(ctx, folder); err != nil {
 			return fmt.Errorf("take over an upload of version 0.1: %w", err)
 		}
 	}
@@ -189,10 +188,14 @@ func (s *Store) takeOver(ctx context.Context) error {
 	return err
 }
 
-// takeOverUpload takes over the upload whose folder is at rel.
-func (s *Store) takeOverUpload(ctx context.Context, rel string) error {
-	meta := filepath.Join(s.dataDir, oldMetadata, filepath.FromSlash(rel))
-	bucket, _, _ := strings.Cut(rel, "/")
+// takeOverUpload takes over the upload whose folder is from.
+func (s *Store) takeOverUpload(ctx context.Context, from string) error {
+	rel, err := filepath.Rel(filepath.Join(s.dataDir, oldObjects), from)
+	if err != nil {
+		return err
+	}
+	meta := filepath.Join(s.dataDir, oldMetadata, rel)
+	bucket, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
 	id := filepath.Base(rel)
 	// versitygw renames the folder while it completes an upload.
 	if strings.HasSuffix(id, oldInProgress) {
@@ -209,7 +212,6 @@ func (s *Store) takeOverUpload(ctx context.Context, rel string) error {
 	if err := s.ensure(ctx, to); err != nil {
 		return err
 	}
-	from := filepath.Join(s.dataDir, oldObjects, filepath.FromSlash(rel))
 	names, err := s.fs.Names(from)
 	if err != nil {
 		return err

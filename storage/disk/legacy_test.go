@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"holdfast/file"
@@ -24,7 +25,7 @@ func unpack(t *testing.T) (dataDir string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	dataDir = t.TempDir()
+	dataDir = filepath.Join(t.TempDir(), oddName)
 	for r := tar.NewReader(bzip2.NewReader(f)); ; {
 		h, err := r.Next()
 		if err == io.EOF {
@@ -47,6 +48,9 @@ func unpack(t *testing.T) (dataDir string) {
 		}
 	}
 }
+
+// oddName is a folder's name with characters that mean something in patterns and URLs.
+const oddName = `da[t]a*? %41#`
 
 // The names in that folder.
 const (
@@ -149,7 +153,7 @@ func TestUploadOfVersion01(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := unpack(t)
-			found, err := filepath.Glob(filepath.Join(dir, oldObjects, oldBucket, oldMultiparts, "*", oldMultipart))
+			found, err := below(osFiles{}, filepath.Join(dir, oldObjects, oldBucket, oldMultiparts), each, oldMultipart)
 			if err != nil || len(found) != 1 {
 				t.Fatal(found, err)
 			}
@@ -178,9 +182,36 @@ func TestUploadOfVersion01(t *testing.T) {
 				!errors.Is(err, storage.ErrNoUpload) {
 				t.Error(err)
 			}
-			if found, _ := filepath.Glob(filepath.Join(dir, "*", oldBucket, oldPrivate)); len(found) != 0 {
-				t.Errorf("left of version 0.1: %v", found)
+			for _, tree := range []string{oldObjects, oldMetadata} {
+				if _, err := os.Lstat(filepath.Join(dir, tree, oldBucket, oldPrivate)); !isMissing(err) {
+					t.Errorf("left of version 0.1 in %s: %v", tree, err)
+				}
 			}
 		})
+	}
+}
+
+// cutOff is a file system with a folder that can't be read.
+type cutOff struct {
+	fileSystem
+	name string
+}
+
+func (u cutOff) Names(dir string) ([]string, error) {
+	if filepath.Base(dir) == u.name {
+		return nil, syscall.EIO
+	}
+	return u.fileSystem.Names(dir)
+}
+
+// An upload that version 0.1 has begun is not removed because its folder could not be read: the start fails.
+func TestUnreadableUploadOfVersion01(t *testing.T) {
+	dir := unpack(t)
+	if _, err := open(t.Context(), cutOff{osFiles{}, "multipart"}, dir, Options{}); !errors.Is(err, syscall.EIO) {
+		t.Errorf("the start: %v", err)
+	}
+	left, err := opened(t, dir, Options{}).Leftovers(t.Context(), oldBucket, oldUnfinished)
+	if err != nil || len(left.Multiparts) != 1 {
+		t.Errorf("the next start has found %+v %v", left, err)
 	}
 }
