@@ -107,12 +107,14 @@ test-fresh:
 # Compares with stock tusd, a direct PUT into the same store, and nginx: takes some minutes and a RAM disk. It is
 # a Go module of its own, so that its dependencies stay out of the service.
 #   make bench BENCH="-rounds 5 -only stream,head"
-#   make bench BENCH=-others   also @tus/server (Node) and a service in Python
+#   make bench BENCH=-others             also @tus/server (Node) and a service in Python
+#   make bench BENCH="-store seaweedfs"  over SeaweedFS; with disk: all keep files themselves
 bench:
 	@scripts/tools.sh go
 	cd bench && go run . $(BENCH)
 
-# The same on an otherwise idle machine, writing the numbers to README.md, docs/BENCHMARKS.md and docs/bench.
+# The same on an otherwise idle machine, writing the numbers to README.md, docs/BENCHMARKS.md and docs/bench; each of those
+# choices has a table of its own.
 bench-docs:
 	@scripts/tools.sh go
 	cd bench && go run . -docs $(BENCH)

@@ -11,12 +11,17 @@ import (
 
 // counted runs each row once more, with little load, through a proxy that counts the calls to the store.
 func (l *lab) counted(ctx context.Context, chosen []row, result *report.Report) (err error) {
+	if l.gateway == nil {
+		return nil
+	}
 	calls, err := server.CountCalls(l.gateway.Endpoint)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, calls.Stop()) }()
-	c, err := l.start(ctx, l.holdfast, calls.URL, allPeers(chosen))
+	at := l.gateway.Access
+	at.Endpoint = calls.URL
+	c, err := l.start(ctx, l.holdfast, at, allPeers(chosen))
 	if err != nil {
 		return err
 	}

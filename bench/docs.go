@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,10 +15,21 @@ import (
 
 // The documents that show the numbers, from the repository's root.
 const (
-	docsJSON  = "docs/bench/bench.json"
 	docsPage  = "docs/BENCHMARKS.md"
 	docsFront = "README.md"
 )
+
+// The documents show several runs, by these names: each has a file of its numbers, and a place between marks. The main
+// one also has plots, targets and a summary.
+const (
+	mainTable   = "bench"
+	othersTable = "others"
+)
+
+func tables() []string { return []string{mainTable, onSeaweedFS, onDisk, othersTable} }
+
+// numbersOf returns the file of a table's numbers.
+func numbersOf(table string) string { return "docs/bench/" + table + ".json" }
 
 // part is a text between two marks of a document.
 type part struct {
@@ -25,12 +37,12 @@ type part struct {
 	write      func(io.Writer) error
 }
 
-// documents writes the report, and the parts of documents that depend on it, into the repository below root.
-func documents(root string, r *report.Report) error {
-	if err := os.MkdirAll(filepath.Join(root, filepath.Dir(docsJSON)), 0o755); err != nil {
+// documents writes the report of a table, and the parts of documents that depend on it, into the repository below root.
+func documents(root, table string, r *report.Report) error {
+	if err := os.MkdirAll(filepath.Join(root, filepath.Dir(numbersOf(table))), 0o755); err != nil {
 		return err
 	}
-	files, err := rendered(root, r)
+	files, err := rendered(root, table, r)
 	if err != nil {
 		return err
 	}
@@ -42,25 +54,34 @@ func documents(root string, r *report.Report) error {
 	return nil
 }
 
-// rendered returns every file that shows the report, as it must be.
-func rendered(root string, r *report.Report) (map[string][]byte, error) {
+// shows returns the whole files that show the report of a table, and the parts of others.
+func shows(table string, r *report.Report) (whole map[string]func(io.Writer) error, parts []part) {
+	whole = map[string]func(io.Writer) error{numbersOf(table): r.WriteJSON}
+	if table != mainTable {
+		return whole, []part{{docsPage, table, r.WriteBrief}}
+	}
+	whole["docs/bench/light.svg"] = func(w io.Writer) error { return r.WritePlot(w, report.Light()) }
+	whole["docs/bench/dark.svg"] = func(w io.Writer) error { return r.WritePlot(w, report.Dark()) }
+	return whole, []part{
+		{docsPage, "tables", r.WriteMarkdown},
+		{docsPage, "behind", r.WriteBehind},
+		{docsPage, "bounds", r.WriteBounds},
+		{docsFront, "summary", r.WriteSummary},
+	}
+}
+
+// rendered returns every file that shows the report of a table, as it must be.
+func rendered(root, table string, r *report.Report) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for path, write := range map[string]func(io.Writer) error{
-		docsJSON:               r.WriteJSON,
-		"docs/bench/light.svg": func(w io.Writer) error { return r.WritePlot(w, report.Light()) },
-		"docs/bench/dark.svg":  func(w io.Writer) error { return r.WritePlot(w, report.Dark()) },
-	} {
+	whole, parts := shows(table, r)
+	for path, write := range whole {
 		var b bytes.Buffer
 		if err := write(&b); err != nil {
 			return nil, err
 		}
 		files[path] = b.Bytes()
 	}
-	for _, p := range []part{
-		{docsPage, "tables", r.WriteMarkdown},
-		{docsPage, "behind", r.WriteBehind},
-		{docsFront, "summary", r.WriteSummary},
-	} {
+	for _, p := range parts {
 		if files[p.path] == nil {
 			text, err := os.ReadFile(filepath.Join(root, p.path))
 			if err != nil {
@@ -94,22 +115,32 @@ func between(text, name, content string) (string, error) {
 	return before + begin + content + end + after, nil
 }
 
-// redraw writes the documents again from the report that they contain.
+// redraw writes the documents again from the reports that they contain.
 func redraw(root string) error {
-	r, err := measured(root)
-	if err != nil {
-		return err
+	for _, table := range tables() {
+		r, err := measured(root, table)
+		if table != mainTable && errors.Is(err, fs.ErrNotExist) {
+			continue // it was not measured yet
+		}
+		if err != nil {
+			return err
+		}
+		if err := documents(root, table, r); err != nil {
+			return err
+		}
 	}
-	r.Finish(targets)
-	return documents(root, r)
+	return nil
 }
 
-// measured returns the report that the documents show.
-func measured(root string) (_ *report.Report, err error) {
-	f, err := os.Open(filepath.Join(root, docsJSON))
+// measured returns the report of a table that the documents show.
+func measured(root, table string) (r *report.Report, err error) {
+	f, err := os.Open(filepath.Join(root, numbersOf(table)))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return report.ReadJSON(f)
+	if r, err = report.ReadJSON(f); err == nil {
+		r.Finish(targetsOf(table))
+	}
+	return r, err
 }

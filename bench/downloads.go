@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -54,9 +57,9 @@ const calm = 2 * time.Second
 // give stores content for the server to serve, and returns its path.
 func (p *peer) give(ctx context.Context, c *tus.Conn, body *tus.Section) (path string, err error) {
 	if key := p.server.Object; key != "" {
-		return "/" + key, p.store.Put(ctx, p.bucket, key, body)
+		return "/" + key, p.put(ctx, key, body)
 	}
-	if path, err = p.server.Create(c, body.Len()); err != nil {
+	if path, err = p.create(c, body.Len()); err != nil {
 		return "", err
 	}
 	if err := p.server.Append(c, path, 0, body); err != nil {
@@ -64,6 +67,19 @@ func (p *peer) give(ctx context.Context, c *tus.Conn, body *tus.Section) (path s
 	}
 	time.Sleep(calm)
 	return path, nil
+}
+
+// put stores an object for a server that has no uploads.
+func (p *peer) put(ctx context.Context, key string, body *tus.Section) error {
+	if p.store != nil {
+		return p.store.Put(ctx, p.bucket, key, body)
+	}
+	f, err := os.Create(filepath.Join(p.server.Files, key))
+	if err != nil {
+		return err
+	}
+	_, err = body.WriteTo(f)
+	return errors.Join(err, f.Close())
 }
 
 // downloadWhole downloads a long file in one request.

@@ -17,14 +17,15 @@ import (
 
 // lab is the environment of a measurement: the built programs, a folder on the RAM disk, the store.
 type lab struct {
-	log                       io.Writer
-	ram                       *proc.Folder
-	versitygw, tusd, holdfast server.Program
-	nginx, permission         server.Program // only if a row includes nginx
-	node, python              server.Program // only if a row includes them
-	gateway                   *server.Gateway
-	load                      load
-	casts                     int
+	log               io.Writer
+	ram               *proc.Folder
+	storage           server.Program // the S3 store; none if the servers keep files themselves
+	tusd, holdfast    server.Program
+	nginx, permission server.Program  // only if a row includes nginx
+	node, python      server.Program  // only if a row includes them
+	gateway           *server.Gateway // nil: there is no store
+	load              load
+	casts             int
 }
 
 // need is the space that must be free on the RAM disk, in bytes: a long upload is there as parts, as an object that is
@@ -63,17 +64,36 @@ func openLab(ctx context.Context, o options, chosen []row, log io.Writer) (_ *la
 			return nil, err
 		}
 	}
-	if l.versitygw, err = server.Versitygw(ctx); err != nil {
-		return nil, err
-	}
 	if l.tusd, err = server.Tusd(ctx); err != nil {
 		return nil, err
 	}
 	if l.holdfast, err = server.Holdfast(ctx, o.holdfast, l.ram.Path, ""); err != nil {
 		return nil, err
 	}
-	l.gateway, err = server.StartGateway(ctx, l.versitygw, l.ram.Path)
-	return l, err
+	return l, l.startStore(ctx, o.store)
+}
+
+// startStore starts the S3 store of that name, if it is one.
+func (l *lab) startStore(ctx context.Context, name string) (err error) {
+	switch name {
+	case onVersitygw:
+		if l.storage, err = server.Versitygw(ctx); err == nil {
+			l.gateway, err = server.StartGateway(ctx, l.storage, l.ram.Path)
+		}
+	case onSeaweedFS:
+		if l.storage, err = server.SeaweedFS(ctx); err == nil {
+			l.gateway, err = server.StartSeaweedFS(ctx, l.storage, l.ram.Path)
+		}
+	}
+	return err
+}
+
+// access is the store at its own address; without one the servers keep files themselves.
+func (l *lab) access() store.Access {
+	if l.gateway == nil {
+		return store.Access{}
+	}
+	return l.gateway.Access
 }
 
 func (l *lab) close() error {
@@ -88,7 +108,7 @@ func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, format+"\n", 
 // cast are the running peers.
 type cast struct {
 	peers []*peer
-	store *store.Store // directly, without the proxy
+	store *store.Store // directly, without the proxy; nil: there is none
 }
 
 // peer returns the peer of that name; nil if there is none.
@@ -101,17 +121,18 @@ func (c *cast) peer(name string) *peer {
 	return nil
 }
 
-// start starts the peers with these names, over the store at endpoint.
-func (l *lab) start(ctx context.Context, holdfast server.Program, endpoint string, names []string,
+// start starts the peers with these names, over the store at.
+func (l *lab) start(ctx context.Context, holdfast server.Program, at store.Access, names []string,
 	env ...string) (_ *cast, err error) {
 	l.casts++
 	dir := filepath.Join(l.ram.Path, fmt.Sprintf("cast-%d", l.casts))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	at := l.gateway.Access
-	at.Endpoint = endpoint
-	c := &cast{store: store.New(l.gateway.Access)}
+	c := &cast{}
+	if l.gateway != nil {
+		c.store = store.New(l.gateway.Access)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.stop())
@@ -165,5 +186,5 @@ func (c *cast) once(ctx context.Context, r row, l load, p *peer) (report.Measure
 		}
 		return m, fmt.Errorf("%s: %s: %w", r.name, p.name, err)
 	}
-	return m, c.store.Empty(ctx, p.bucket)
+	return m, p.clean(ctx)
 }

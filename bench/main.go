@@ -3,9 +3,11 @@
 // of them run on this machine, on loopback, over one versitygw whose folder is on a RAM disk, in turn and in one run.
 //
 //	cd bench && go run . [-rounds 3] [-only stream,head] [-short] [-json FILE] [-plot FILE.svg]
-//	cd bench && go run . -others    also @tus/server (Node) and a service in Python, which it installs the first time
-//	cd bench && go run . -docs       the same, and writes the numbers into the documents
-//	cd bench && go run . -redraw     writes the documents again, from the numbers that they contain
+//	cd bench && go run . -others           also @tus/server (Node) and a service in Python, installed the first time
+//	cd bench && go run . -store seaweedfs  over SeaweedFS
+//	cd bench && go run . -store disk       Holdfast's embedded store, tusd's filestore, and nginx that serves files
+//	cd bench && go run . -docs             the same, with or without those, and writes the numbers into the documents
+//	cd bench && go run . -redraw           writes the documents again, from the numbers that they contain
 //
 // It takes some minutes and up to 6 GiB of the RAM disk, ends by itself, and leaves nothing behind. nginx must be
 // installed, unless -only names rows without it. The benchmark is a module of its own, so that its dependencies stay
@@ -34,6 +36,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -52,6 +55,7 @@ type options struct {
 	only       string
 	short      bool
 	others     bool
+	store      string
 	json, plot string
 	docs       bool
 	redraw     bool
@@ -77,6 +81,9 @@ func parse(args []string, stderr io.Writer) (o options, chosen []row, err error)
 	f.BoolVar(&o.short, "short", false, "a tenth of the sizes and one round: to see whether all works")
 	f.BoolVar(&o.others, "others", false, "also measure @tus/server (needs Node) and a service in Python (FastAPI with "+
 		"aioboto3), which are installed into the cache folder the first time")
+	f.StringVar(&o.store, "store", onVersitygw, "what all keep their files in: "+onVersitygw+", "+onSeaweedFS+
+		" (SEAWEEDFS_BIN, or weed in PATH, or installed into the cache folder), or "+onDisk+" (files of their own, on the "+
+		"RAM disk)")
 	f.StringVar(&o.json, "json", "", "write everything to this `file`")
 	f.StringVar(&o.plot, "plot", "", "draw the ratios into this SVG `file`")
 	f.BoolVar(&o.docs, "docs", false, "put the numbers into the documents: docs/bench, docs/BENCHMARKS.md, README.md")
@@ -98,10 +105,40 @@ func parse(args []string, stderr io.Writer) (o options, chosen []row, err error)
 	if o.docs && (o.short || o.only != "") {
 		return o, nil, errors.New("-docs is for whole runs: neither -short nor -only go with it")
 	}
-	if chosen, err = choose(o.only); o.others {
-		chosen = withOthers(chosen)
+	if !slices.Contains([]string{onVersitygw, onSeaweedFS, onDisk}, o.store) {
+		return o, nil, fmt.Errorf("-store: %q is none of %s, %s and %s", o.store, onVersitygw, onSeaweedFS, onDisk)
 	}
-	return o, chosen, err
+	if o.others && o.store != onVersitygw {
+		return o, nil, errors.New("-others is for " + onVersitygw)
+	}
+	if chosen, err = choose(o.only); err != nil {
+		return o, nil, err
+	}
+	switch {
+	case o.others:
+		chosen = withOthers(chosen)
+	case o.store == onDisk:
+		chosen = onFiles(chosen)
+	}
+	return o, chosen, nil
+}
+
+// The values of -store.
+const (
+	onVersitygw = "versitygw"
+	onSeaweedFS = "seaweedfs"
+	onDisk      = "disk"
+)
+
+// table is the name of the numbers that a run is for: see docs.go.
+func (o options) table() string {
+	switch {
+	case o.others:
+		return othersTable
+	case o.store != onVersitygw:
+		return o.store
+	}
+	return mainTable
 }
 
 // limit returns the longest time of a run: it must end even if a server hangs.
@@ -130,7 +167,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	result := lab.begin(o, chosen)
 	// Results from before an error are shown nevertheless.
 	broken := lab.measure(ctx, o, chosen, result)
-	result.Finish(targets)
+	result.Finish(targetsOf(o.table()))
 	if err := result.WriteTable(stdout); err != nil {
 		return err
 	}
@@ -144,7 +181,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.docs {
-		return documents(root, result)
+		return documents(root, o.table(), result)
 	}
 	return nil
 }

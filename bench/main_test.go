@@ -76,10 +76,27 @@ func TestParse(t *testing.T) {
 		t.Error(o, err)
 	}
 	for _, args := range [][]string{{"-rounds", "0"}, {"-rounds", "101"}, {"-only", "x"}, {"more"}, {"-unknown"},
-		{"-docs", "-short"}, {"-docs", "-only", "post"}} {
+		{"-docs", "-short"}, {"-docs", "-only", "post"}, {"-store", "tape"}, {"-store", onDisk, "-others"}} {
 		if _, _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%q was taken", args)
 		}
+	}
+}
+
+// Each kind of run has a table of its own. Where servers keep files themselves there is nothing to put directly.
+func TestTable(t *testing.T) {
+	for want, args := range map[string][]string{mainTable: nil, othersTable: {"-others"},
+		onSeaweedFS: {"-store", onSeaweedFS}, onDisk: {"-store", onDisk}} {
+		o, chosen, err := parse(args, io.Discard)
+		if err != nil || o.table() != want {
+			t.Errorf("%v: %s, %v", args, o.table(), err)
+		}
+		if direct := slices.Contains(allPeers(chosen), report.Direct); direct == (want == onDisk) {
+			t.Errorf("%s: direct %v", want, direct)
+		}
+	}
+	if len(targetsOf(onDisk)) > 0 || len(targetsOf(mainTable)) == 0 {
+		t.Error("targets are for the main table")
 	}
 }
 

@@ -26,10 +26,10 @@ func nginxLab(t *testing.T) *lab {
 	if l.permission, err = server.Permission(t.Context(), folder); err != nil {
 		t.Fatal(err)
 	}
-	if l.versitygw, err = server.Versitygw(t.Context()); err != nil {
+	if l.storage, err = server.Versitygw(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if l.gateway, err = server.StartGateway(t.Context(), l.versitygw, folder); err != nil {
+	if l.gateway, err = server.StartGateway(t.Context(), l.storage, folder); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.gateway.Stop)
@@ -45,7 +45,9 @@ func TestNginx(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer calls.Stop()
-	c, err := l.start(t.Context(), server.Program{}, calls.URL, []string{report.Nginx})
+	at := l.gateway.Access
+	at.Endpoint = calls.URL
+	c, err := l.start(t.Context(), server.Program{}, at, []string{report.Nginx})
 	if err != nil {
 		t.Fatal(err)
 	}

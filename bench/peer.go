@@ -19,10 +19,11 @@ import (
 type peer struct {
 	name   string
 	server *server.Server // nil for the direct one
-	store  *store.Store   // what it puts its objects to
+	store  *store.Store   // what it puts its objects to; nil: it keeps files itself
 	bucket string
-	// gateway is the process of the store.
+	// gateway is the process of the store; nil: there is none.
 	gateway *server.Gateway
+	made    []string // the uploads of this row
 	// hash says that the next finished upload is downloaded and its SHA-256 compared: once for each row in a run,
 	// since that takes as long as the upload.
 	hash bool
@@ -111,7 +112,10 @@ func (p *peer) usage() (u report.Usage, err error) {
 	if p.server != nil {
 		u.Server, u.Permission = read(p.server.Pids()...), read(p.server.PermissionPids()...)
 	}
-	u.Store, u.Client = read(p.gateway.Pid()), read(os.Getpid())
+	u.Client = read(os.Getpid())
+	if p.gateway != nil {
+		u.Store = read(p.gateway.Pid())
+	}
 	busy, failure := proc.Busy()
 	u.Others = busy.Seconds() - u.Server - u.Permission - u.Store - u.Client
 	return u, errors.Join(err, failure)
@@ -139,7 +143,43 @@ func (p *peer) check(ctx context.Context, c *tus.Conn, l load, path string, leng
 	return nil
 }
 
+// create creates an upload, which belongs to this row.
+func (p *peer) create(c *tus.Conn, length int64) (path string, err error) {
+	if path, err = p.server.Create(c, length); err == nil {
+		p.made = append(p.made, path)
+	}
+	return path, err
+}
+
+// clean frees the space of a row.
+func (p *peer) clean(ctx context.Context) error {
+	made := p.made
+	p.made = nil
+	if p.store != nil {
+		return errors.Join(p.store.Empty(ctx, p.bucket), p.gateway.Reclaim(ctx))
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	c, err := p.server.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for _, path := range made {
+		if err := p.server.Delete(c, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkObject compares the length of an object. A server's own files are its own affair: their bytes are compared once
+// in each row, as those of objects are.
 func (p *peer) checkObject(ctx context.Context, key string, length int64) error {
+	if p.store == nil {
+		return nil
+	}
 	n, err := p.store.Size(ctx, p.bucket, key)
 	if err == nil && n != length {
 		err = fmt.Errorf("%w: object %s has %d bytes, not %d", errWrong, key, n, length)

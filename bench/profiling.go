@@ -39,7 +39,7 @@ func (l *lab) profiled(ctx context.Context, o options, chosen []row) (err error)
 	if err != nil {
 		return err
 	}
-	c, err := l.start(ctx, program, l.gateway.Endpoint, []string{report.Holdfast}, "HOLDFAST_BENCH_PROFILER="+address)
+	c, err := l.start(ctx, program, l.access(), []string{report.Holdfast}, "HOLDFAST_BENCH_PROFILER="+address)
 	if err != nil {
 		return err
 	}

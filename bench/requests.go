@@ -44,7 +44,7 @@ func askUnfinished(ctx context.Context, l load, p *peer) (report.Measured, error
 	const first = 1 << 20
 	paths := make([]string, l.connections)
 	for i, c := range conns {
-		if paths[i], err = p.server.Create(c, 2*first); err != nil {
+		if paths[i], err = p.create(c, 2*first); err != nil {
 			return report.Measured{}, err
 		}
 		if err := p.server.Append(c, paths[i], 0, l.content.Section(0, first)); err != nil {

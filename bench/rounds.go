@@ -16,10 +16,8 @@ func (l *lab) begin(o options, chosen []row) *report.Report {
 	r := &report.Report{Date: time.Now().UTC().Format("2006-01-02"), Machine: machine(), Rounds: o.rounds, Short: o.short,
 		Versions: map[string]string{
 			"Go":            runtime.Version(),
-			"versitygw":     l.versitygw.Version,
 			report.Holdfast: fmt.Sprintf("%s (AWS SDK %s)", l.holdfast.Version, l.holdfast.SDK),
 			report.Tusd:     fmt.Sprintf("%s (AWS SDK %s)", l.tusd.Version, l.tusd.SDK),
-			report.Direct:   "transfermanager " + ownVersion("github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"),
 		},
 		Notes: []string{
 			"client, servers and store share the processor and speak over loopback",
@@ -32,6 +30,12 @@ func (l *lab) begin(o options, chosen []row) *report.Report {
 			"tusd and Holdfast run with their default settings, request log and UPLOAD_DIRECT=on included; the direct put " +
 				"does not hash its bytes for the signature",
 		},
+	}
+	if slices.Contains(allPeers(chosen), report.Direct) {
+		r.Versions[report.Direct] = "transfermanager " + ownVersion("github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager")
+	}
+	if l.gateway != nil {
+		r.Versions[o.store] = l.storage.Version
 	}
 	if slices.Contains(allPeers(chosen), report.Nginx) {
 		r.Versions[report.Nginx] = l.nginx.Version
@@ -86,7 +90,7 @@ func allPeers(chosen []row) (names []string) {
 }
 
 func (l *lab) timed(ctx context.Context, rounds int, chosen []row, result *report.Report) (err error) {
-	c, err := l.start(ctx, l.holdfast, l.gateway.Endpoint, allPeers(chosen))
+	c, err := l.start(ctx, l.holdfast, l.access(), allPeers(chosen))
 	if err != nil {
 		return err
 	}

@@ -78,6 +78,17 @@ func withOthers(chosen []row) []row {
 	return chosen
 }
 
+// onFiles returns rows for servers that keep files themselves: there is nothing to put to directly.
+func onFiles(chosen []row) (left []row) {
+	for _, r := range chosen {
+		r.peers = slices.DeleteFunc(slices.Clone(r.peers), func(name string) bool { return name == report.Direct })
+		if !slices.Contains([]string{"direct", "claimed", "sum"}, r.name) {
+			left = append(left, r)
+		}
+	}
+	return left
+}
+
 // rows are all measurements.
 var rows = []row{
 	{"stream", say("%s in one stream", stream), say("upload of %s", stream), report.Megabytes,
@@ -98,7 +109,7 @@ var rows = []row{
 	{"ranges", at("64 KiB at random places", nil), fixed("GET of 64 KiB"), report.Requests, downloaders, downloadRanges},
 }
 
-// targets are the results that Holdfast should reach.
+// targets are the results that Holdfast should reach, in the main table.
 var targets = []report.Target{
 	{Row: "stream", Metric: report.Speed, Beside: report.Tusd, Value: 1.5},
 	{Row: "stream", Metric: report.Speed, Beside: report.Direct, Value: 0.85},
@@ -184,4 +195,12 @@ func size(bytes int64) string {
 		}
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(bytes)/float64(unit)), ".0") + " " + name
+}
+
+// targetsOf returns the targets of a table.
+func targetsOf(table string) []report.Target {
+	if table == mainTable {
+		return targets
+	}
+	return nil
 }

@@ -27,7 +27,7 @@ func uploadStream(ctx context.Context, l load, p *peer) (report.Measured, error)
 	defer c.Close()
 	var path string
 	m, err := p.time(func() (err error) {
-		if path, err = p.server.Create(c, l.stream); err != nil {
+		if path, err = p.create(c, l.stream); err != nil {
 			return err
 		}
 		return p.server.Append(c, path, 0, l.content.Section(0, l.stream))
@@ -51,7 +51,7 @@ func uploadSeveral(ctx context.Context, l load, p *peer) (report.Measured, error
 		var g errgroup.Group
 		for i, c := range conns {
 			g.Go(func() (err error) {
-				if paths[i], err = p.server.Create(c, l.file); err != nil {
+				if paths[i], err = p.create(c, l.file); err != nil {
 					return err
 				}
 				return p.server.Append(c, paths[i], 0, l.content.Section(0, l.file))
@@ -75,7 +75,7 @@ func uploadIn(piece int64) func(context.Context, load, *peer) (report.Measured, 
 			return report.Measured{}, err
 		}
 		defer c.Close()
-		path, err := p.server.Create(c, l.file)
+		path, err := p.create(c, l.file)
 		if err != nil {
 			return report.Measured{}, err
 		}

@@ -7,33 +7,25 @@ import (
 	"strings"
 )
 
-// WriteMarkdown writes the report in the form of docs/BENCHMARKS.md: the machine, a table for each metric, and the
-// missed targets.
+// section is a table of one metric.
+type section struct {
+	metric Metric
+	title  string
+	ratio  string
+}
+
+var (
+	speedSection = section{Speed, "Speed", "more is better"}
+	cpuSection   = section{CPU, "Processor time of the server", "less is better"}
+	rssSection   = section{PeakRSS, "Memory of the server at its most", "less is better"}
+	tempSection  = section{TempBytes, "Written to temporary files", "less is better"}
+)
+
+// WriteMarkdown writes the report in the form of docs/BENCHMARKS.md: the machine, a table for each metric, the calls
+// to the store and the versions.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d cores of %s, %d GiB of memory, Linux %s. Medians of %d round(s); %s.\n",
-		r.Date, r.Machine.Cores, r.Machine.CPU, (r.Machine.Memory+1<<29)>>30, r.Machine.Kernel, r.Rounds, r.others())
-	if r.Short {
-		b.WriteString("\n**A short run: a tenth of everything, only to see whether it works. These numbers say little.**\n")
-	}
-	peers := r.peers()
-	for _, m := range []struct {
-		metric Metric
-		title  string
-		ratio  string
-	}{
-		{Speed, "Speed", "more is better"},
-		{CPU, "Processor time of the server", "less is better"},
-		{PeakRSS, "Memory of the server at its most", "less is better"},
-		{TempBytes, "Written to temporary files", "less is better"},
-	} {
-		shown := peers
-		if m.metric != Speed { // the direct put has no server
-			shown = slices.DeleteFunc(slices.Clone(peers), func(name string) bool { return name == Direct })
-		}
-		fmt.Fprintf(&b, "\n**%s** (%s)\n\n", m.title, m.ratio)
-		r.markdown(&b, m.metric, shown)
-	}
+	r.sections(&b, speedSection, cpuSection, rssSection, tempSection)
 	b.WriteString("\n**Calls to the store for one operation** (counted apart)\n\n| | Holdfast | tusd |\n|---|--:|--:|\n")
 	for _, row := range r.Rows {
 		// The JSON has no entry for zero calls; the other peer's calls show that they were counted.
@@ -48,6 +40,33 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// WriteBrief writes a report beside the main one: less of it.
+func (r *Report) WriteBrief(w io.Writer) error {
+	var b strings.Builder
+	r.sections(&b, speedSection, cpuSection, rssSection)
+	fmt.Fprintf(&b, "\nVersions: %s.\n", strings.Join(r.versions(), ", "))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// sections writes the machine, and tables.
+func (r *Report) sections(b *strings.Builder, all ...section) {
+	fmt.Fprintf(b, "%s, %d cores of %s, %d GiB of memory, Linux %s. Medians of %d round(s); %s.\n",
+		r.Date, r.Machine.Cores, r.Machine.CPU, (r.Machine.Memory+1<<29)>>30, r.Machine.Kernel, r.Rounds, r.others())
+	if r.Short {
+		b.WriteString("\n**A short run: a tenth of everything, only to see whether it works. These numbers say little.**\n")
+	}
+	peers := r.peers()
+	for _, m := range all {
+		shown := peers
+		if m.metric != Speed { // the direct put has no server
+			shown = slices.DeleteFunc(slices.Clone(peers), func(name string) bool { return name == Direct })
+		}
+		fmt.Fprintf(b, "\n**%s** (%s)\n\n", m.title, m.ratio)
+		r.markdown(b, m.metric, shown)
+	}
 }
 
 // markdown writes the table of one metric: a column for each peer, then Holdfast's ratio to each other peer.

@@ -299,6 +299,19 @@ func TestMarkdown(t *testing.T) {
 	if want := "| HEAD, req/s | 1500 | 1500 | 1.00x | - | - |\n"; !strings.Contains(summary.String(), want) {
 		t.Errorf("%q is not in\n%s", want, summary.String())
 	}
+	var bounds, brief bytes.Buffer
+	if err := errors.Join(r.WriteBounds(&bounds), r.WriteBrief(&brief)); err != nil {
+		t.Fatal(err)
+	}
+	// 1 + 3 + 1 seconds of 2 x 4 or 6 are 52 %, and the direct put takes 3 + 1.
+	const bound = "| `stream` | s/GiB | 1.00 + 3.00 + 1.00 | 52 % | direct | 0.83x | 0.80x | 1.00x |\n" +
+		"| `head` | ms/request | 0.50 + 0 + 0 | 38 % | tusd | 1.00x | 1.00x | - |\n"
+	if !strings.HasSuffix(bounds.String(), bound) {
+		t.Errorf("%q is not in\n%s", bound, bounds.String())
+	}
+	if b := brief.String(); !strings.Contains(b, "\nVersions: Go go1, tusd v2.\n") || strings.Contains(b, "temporary") {
+		t.Error(b)
+	}
 	const want = "- `stream`, 1 GiB in one stream: 0.83 of the speed of direct\n- `head`, target missed: speed beside " +
 		"tusd: 1.00x (>= 8x)\n"
 	if behind.String() != want || !reflect.DeepEqual(r.Behind(), []string{"stream", "head"}) {

@@ -153,17 +153,20 @@ func (r *Row) allCPU(name string) string {
 }
 
 func (r *Row) sumRatio(beside string) string {
-	sum := func(name string) float64 {
-		p := r.Peer(name)
-		if p == nil {
-			return 0
-		}
-		return p.Median[CPU] + p.Median[PermissionCPU] + p.Median[StoreCPU] + p.Median[ClientCPU]
-	}
-	if sum(Holdfast) == 0 || sum(beside) == 0 {
+	ours, other := r.sumCPU(Holdfast), r.sumCPU(beside)
+	if ours == 0 || other == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.2fx", sum(beside)/sum(Holdfast))
+	return fmt.Sprintf("%.2fx", other/ours)
+}
+
+// sumCPU is the processor time of all processes together.
+func (r *Row) sumCPU(name string) float64 {
+	p := r.Peer(name)
+	if p == nil {
+		return 0
+	}
+	return p.Median[CPU] + p.Median[PermissionCPU] + p.Median[StoreCPU] + p.Median[ClientCPU]
 }
 
 func (r *Row) shown(name string, m Metric) string {

@@ -39,8 +39,9 @@ func CountCalls(endpoint string) (*Calls, error) {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host
 		},
-		// Python's client asks before it sends a body.
-		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true, ExpectContinueTimeout: time.Second},
+		// A body can't be sent again on another connection if the store has closed an idle one, so none is kept. Python's
+		// client asks before it sends a body.
+		Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, ExpectContinueTimeout: time.Second},
 		ErrorLog:  log.New(io.Discard, "", 0), // a server that stops cuts its connections
 	}
 	c.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

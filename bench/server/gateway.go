@@ -18,7 +18,8 @@ import (
 // Gateway is a running S3 store.
 type Gateway struct {
 	store.Access
-	child *proc.Child
+	child  *proc.Child
+	vacuum string // the URL that frees the space of removed objects; empty: it is free at once
 }
 
 // StartGateway starts versitygw over a new folder below dir.

@@ -63,27 +63,29 @@ var nginxConf string
 type nginxSettings struct {
 	Workers                                  int
 	Listen, Ready, Store, Permission, Object string
+	Files                                    string // the folder that is served if there is no Store
+	Root                                     bool   // the workers must remain root to read it
 }
 
 // signedFor is longer than any run may take.
 const signedFor = 24 * time.Hour
 
 // StartNginx starts nginx in front of the store at, and the permission service that it asks. It has no uploads: it
-// serves the object named Object of its bucket, which others put there. nginx can't sign requests to the store, so its
-// configuration contains a presigned URL, which is valid for the whole run.
+// serves the object named Object of its bucket, which others put there. Without a store that is a file.
 func StartNginx(ctx context.Context, nginx, permission Program, at store.Access, dir string) (s *Server, err error) {
-	dir, err = subfolders(dir, "nginx", "run/tmp", "permission")
+	dir, err = subfolders(dir, "nginx", "run/tmp", "permission", "files")
 	if err != nil {
 		return nil, err
 	}
 	s = &Server{Bucket: "nginx", Object: "download"}
-	client := store.New(at)
-	if err := client.CreateBucket(ctx, s.Bucket); err != nil {
-		return nil, err
-	}
-	signed, err := client.Presign(ctx, s.Bucket, s.Object, signedFor)
-	if err != nil {
-		return nil, err
+	settings := nginxSettings{Workers: 2, Files: filepath.Join(dir, "files")}
+	s.Files = settings.Files
+	if at.None() {
+		settings.Root = os.Geteuid() == 0
+	} else {
+		if err := settings.signed(ctx, store.New(at), s.Bucket, s.Object); err != nil {
+			return nil, err
+		}
 	}
 	if s.Temp, err = tempbytes.Watch(filepath.Join(dir, "run/tmp")); err != nil {
 		return nil, err
@@ -94,13 +96,11 @@ func StartNginx(ctx context.Context, nginx, permission Program, at store.Access,
 		}
 	}()
 	token := rand.Text()
-	asked, err := s.askAt(ctx, permission, filepath.Join(dir, "permission"), token)
-	if err != nil {
+	if settings.Permission, err = s.askAt(ctx, permission, filepath.Join(dir, "permission"), token); err != nil {
 		return s, err
 	}
 	// A random path: another process that has taken the port does not answer it.
-	settings := nginxSettings{Workers: 2, Ready: "/" + strings.ToLower(rand.Text()),
-		Store: signed.Host, Permission: asked, Object: signed.RequestURI()}
+	settings.Ready = "/" + strings.ToLower(rand.Text())
 	err = onFreeAddress(ctx, func(address string) error {
 		settings.Listen = address
 		return s.launchNginx(ctx, nginx, filepath.Join(dir, "run"), settings)
@@ -109,6 +109,20 @@ func StartNginx(ctx context.Context, nginx, permission Program, at store.Access,
 		s.Endpoint, err = tus.NewEndpoint("http://"+settings.Listen, token)
 	}
 	return s, err
+}
+
+// signed sets the address of an object. nginx can't sign requests to the store, so it gets a presigned URL, which is
+// valid for the whole run.
+func (s *nginxSettings) signed(ctx context.Context, client *store.Store, bucket, key string) error {
+	if err := client.CreateBucket(ctx, bucket); err != nil {
+		return err
+	}
+	u, err := client.Presign(ctx, bucket, key, signedFor)
+	if err != nil {
+		return err
+	}
+	s.Store, s.Object = u.Host, u.RequestURI()
+	return nil
 }
 
 // askAt starts the permission service, and returns its address.

@@ -25,6 +25,8 @@ type Server struct {
 	// Object is the key of the one object that a server without uploads serves, and its path there; others put it into
 	// the bucket. Empty: the server has uploads.
 	Object string
+	// Files is the folder of the object where there is no store.
+	Files string
 	// Direct sends parts to the store itself; nil: the server has no such uploads.
 	Direct *parts.Client
 	// Temp counts what it writes to temporary files.
@@ -82,19 +84,24 @@ func start(ctx context.Context, cmd *exec.Cmd, dir, temp, pattern, bucket string
 	return s, address, nil
 }
 
-// StartTusd starts tusd with its s3store over the store at. Only its address and its bucket are set; everything else
-// is the default.
+// StartTusd starts tusd with its s3store over the store at; without one, with its filestore. Only its address and its
+// bucket or folder are set; everything else is the default.
 func StartTusd(ctx context.Context, p Program, at store.Access, dir string) (*Server, error) {
-	dir, err := subfolders(dir, "tusd", "run", "tmp")
+	dir, err := subfolders(dir, "tusd", "run", "tmp", "files")
 	if err != nil {
 		return nil, err
 	}
 	const bucket = "tusd"
-	if err := store.New(at).CreateBucket(ctx, bucket); err != nil { // tusd creates no bucket
-		return nil, err
-	}
 	temp := filepath.Join(dir, "tmp")
-	cmd := exec.Command(p.Path, "-host", "127.0.0.1", "-port", "0", "-s3-bucket", bucket, "-s3-endpoint", at.Endpoint)
+	cmd := exec.Command(p.Path, "-host", "127.0.0.1", "-port", "0")
+	if at.None() {
+		cmd.Args = append(cmd.Args, "-upload-dir", filepath.Join(dir, "files"))
+	} else {
+		cmd.Args = append(cmd.Args, "-s3-bucket", bucket, "-s3-endpoint", at.Endpoint)
+		if err := store.New(at).CreateBucket(ctx, bucket); err != nil { // tusd creates no bucket
+			return nil, err
+		}
+	}
 	cmd.Dir = filepath.Join(dir, "run")
 	cmd.Env = environment(temp, "AWS_ACCESS_KEY_ID="+at.AccessKey, "AWS_SECRET_ACCESS_KEY="+at.SecretKey,
 		"AWS_REGION="+at.Region)
@@ -117,7 +124,7 @@ type HoldfastOptions struct {
 // account is the account of the benchmark's files; Holdfast has a bucket for each account.
 const account = 1
 
-// StartHoldfast starts Holdfast over the store at. Its database is in dir, too.
+// StartHoldfast starts Holdfast over the store at; without one, with the embedded store. Its database is in dir, too.
 func StartHoldfast(ctx context.Context, p Program, at store.Access, dir string, o HoldfastOptions) (*Server, error) {
 	dir, err := subfolders(dir, "holdfast", "run", "tmp", "data")
 	if err != nil {
@@ -129,9 +136,13 @@ func StartHoldfast(ctx context.Context, p Program, at store.Access, dir string, 
 	cmd.Dir = filepath.Join(dir, "run")
 	cmd.Env = append(environment(temp, "CONFIG=Testing", "PORT=0", "ADMIN_ADDR=127.0.0.1:0", "DATA_DIR="+filepath.Join(dir,
 		"data"), "EXAMPLE_DIR="+cmd.Dir,
-		"MAX_FILE_SIZE="+strconv.FormatInt(o.MaxFileSize, 10), "BUCKET_PREFIX="+prefix, "STORAGE_TYPE=s3",
-		"S3_ENDPOINT="+at.Endpoint, "S3_ACCESS_KEY="+at.AccessKey, "S3_SECRET_KEY="+at.SecretKey, "S3_REGION="+at.Region,
-		"UPLOAD_DIRECT=on"), o.Env...)
+		"MAX_FILE_SIZE="+strconv.FormatInt(o.MaxFileSize, 10), "BUCKET_PREFIX="+prefix), o.Env...)
+	if at.None() {
+		cmd.Env = append(cmd.Env, "STORAGE_TYPE=embedded")
+	} else {
+		cmd.Env = append(cmd.Env, "STORAGE_TYPE=s3", "S3_ENDPOINT="+at.Endpoint, "S3_ACCESS_KEY="+at.AccessKey,
+			"S3_SECRET_KEY="+at.SecretKey, "S3_REGION="+at.Region, "UPLOAD_DIRECT=on")
+	}
 	s, address, err := start(ctx, cmd, dir, temp, `(?m)^ +uploads +(http://\S+/)`, prefix+"-"+strconv.Itoa(account))
 	if err != nil {
 		return nil, err

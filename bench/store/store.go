@@ -25,6 +25,9 @@ type Access struct {
 	Endpoint, Region, AccessKey, SecretKey string
 }
 
+// None reports whether there is no store: the servers keep files themselves.
+func (a Access) None() bool { return a.Endpoint == "" }
+
 // Store is a client of the store. It may be used by several goroutines.
 type Store struct {
 	client *s3.Client

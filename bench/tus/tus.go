@@ -97,6 +97,12 @@ func (e Endpoint) Head(c *Conn, path string, offset int64) error {
 	return expect(h, "Upload-Offset", offset)
 }
 
+// Delete terminates an upload, or deletes the file that it became.
+func (e Endpoint) Delete(c *Conn, path string) error {
+	_, err := e.do(c, http.MethodDelete, path, nil, http.StatusNoContent)
+	return err
+}
+
 // Get downloads a finished upload and returns its SHA-256 in hex and its length. Both
 // servers answer a GET of the upload's own path.
 func (e Endpoint) Get(ctx context.Context, path string) (hash string, length int64, err error) {
