@@ -57,9 +57,10 @@ func (s *Store) flush(ctx context.Context, f *os.File, dirs ...string) error {
 
 // draft is a file in tmp that is being written and has no name yet.
 type draft struct {
-	store *Store
-	f     *os.File
-	path  string
+	store  *Store
+	f      *os.File
+	path   string
+	around bool // its bytes stay out of the system's memory
 }
 
 func (s *Store) newDraft() (*draft, error) {
@@ -67,7 +68,7 @@ func (s *Store) newDraft() (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &draft{s, f, f.Name()}, nil
+	return &draft{store: s, f: f, path: f.Name()}, nil
 }
 
 // drop removes the file if it has no name. It may be called after any other method.
@@ -154,17 +155,17 @@ const copyBuffer = 256 << 10
 // errSize is the error for a body that does not have the declared size.
 var errSize = errors.New("the body does not have the declared size")
 
-// copyExactly copies size bytes of body into f, and returns their sums. It fails if body is shorter or longer.
-func copyExactly(ctx context.Context, f io.Writer, body io.Reader, size int64) (*sums, error) {
-	h := newSums()
+// copyExactly copies size bytes of body into d, and returns their sums. It fails if body is shorter or longer.
+func copyExactly(ctx context.Context, d *draft, body io.Reader, size int64) (*sums, error) {
 	if m, ok := body.(storage.InMemory); ok {
 		if pieces, ok := m.Pieces(); ok {
-			return h, copyPieces(ctx, io.MultiWriter(f, h), pieces, size)
+			return copyPieces(ctx, d, pieces, size)
 		}
 	}
+	h := newSums()
 	in := contextReader{ctx, body}
 	buf := make([]byte, min(size+1, copyBuffer))
-	n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(f, h)}, io.LimitReader(in, size), buf)
+	n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(d, h)}, io.LimitReader(in, size), buf)
 	if err != nil {
 		return nil, err
 	}
@@ -180,21 +181,19 @@ func copyExactly(ctx context.Context, f io.Writer, body io.Reader, size int64) (
 }
 
 // copyPieces is copyExactly for bytes in memory.
-func copyPieces(ctx context.Context, w io.Writer, pieces [][]byte, size int64) error {
-	var n int64
+func copyPieces(ctx context.Context, d *draft, pieces [][]byte, size int64) (*sums, error) {
+	if err := d.writePieces(ctx, pieces); err != nil {
+		return nil, err
+	}
+	h, n := newSums(), int64(0)
 	for _, p := range pieces {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, err := w.Write(p); err != nil {
-			return err
-		}
+		_, _ = h.Write(p) // never fails
 		n += int64(len(p))
 	}
 	if n != size {
-		return fmt.Errorf("%w: %d of %d bytes came", errSize, n, size)
+		return nil, fmt.Errorf("%w: %d of %d bytes came", errSize, n, size)
 	}
-	return nil
+	return h, nil
 }
 
 type onlyWriter struct{ io.Writer }

@@ -56,6 +56,14 @@ func (f *faulty) Write(to *os.File, p []byte) (int, error) {
 	return f.fileSystem.Write(to, p)
 }
 
+func (f *faulty) WriteAround(to *os.File, blocks [][]byte) (int, error) {
+	if err := f.next(); err != nil {
+		n, _ := f.fileSystem.WriteAround(to, blocks[:len(blocks)/2])
+		return n, err
+	}
+	return f.fileSystem.WriteAround(to, blocks)
+}
+
 func (f *faulty) Create(dir string) (*os.File, error) {
 	if err := f.next(); err != nil {
 		return nil, err

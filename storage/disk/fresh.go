@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// freshFor is how long a part that was stored is taken for fresh: read within that time it would come from the
-	// system's memory, and say nothing about the disk.
+	// freshFor is how long a part that was stored is taken for fresh: read within that time it may come from the memory
+	// of the system, or of the disk, and say little about what the disk keeps.
 	freshFor = time.Minute
 	// mostFresh is how many parts are known as fresh, so that they do not take much memory.
 	mostFresh = 10_000

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"holdfast/file"
@@ -101,7 +102,8 @@ func (p *play) begin(at file.Location) *begunUpload {
 func (p *play) part(u *begunUpload, number int32, content string) {
 	part := storedPart{content: []byte(content)}
 	_, part.ended = p.call(func() (err error) {
-		part.Part, err = p.s.PutPart(p.ctx, u.at, u.m, number, bytes.NewReader(part.content), int64(len(content)))
+		body := inMemory{bytes.NewReader(part.content), [][]byte{part.content}}
+		part.Part, err = p.s.PutPart(p.ctx, u.at, u.m, number, body, int64(len(content)))
 		return err
 	})
 	u.parts = append(u.parts, part)
@@ -156,9 +158,10 @@ func (p *play) everything() {
 	p.put(tail, "")
 	etag := p.put(one, "another in its place")
 	first := p.begin(parted)
-	p.part(first, 2, "two ")
+	two := strings.Repeat("two ", block/4) + "blocks"
+	p.part(first, 2, two)
 	p.part(first, 1, "one ")
-	p.part(first, 2, "two ") // a second time
+	p.part(first, 2, two) // a second time
 	p.part(first, 9, "not used")
 	p.complete(first, 2)
 	p.complete(first, 2)
