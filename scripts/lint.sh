@@ -16,8 +16,7 @@ check() {
 }
 
 # Always the same program, whatever folder it is compiled in: Go keeps the results by what it is.
-CGO_ENABLED=0 go build -C scripts/lint -trimpath -buildvcs=false -o "$tools" . github.com/kisielk/errcheck mvdan.cc/unparam \
-  </dev/null || exit 1
+CGO_ENABLED=0 go build -C scripts/lint -trimpath -buildvcs=false -o "$tools" . mvdan.cc/unparam </dev/null || exit 1
 
 formatted() {
   local files
@@ -26,23 +25,13 @@ formatted() {
 }
 check . formatted .
 
-# Errors that are ignored, except in tests, which fail by themselves. errcheck.txt lists the allowed functions, with reasons.
-# Close may be ignored, too (of what was only read: nothing is lost), and so may draining the rest of an answer.
-errors() {
-  local found status=0
-  found=$("$tools/errcheck" -ignoretests -exclude "$root/scripts/lint/errcheck.txt" "$@") || status=$?
-  [[ $status -le 1 ]] || return "$status"
-  ! grep -vE '\.Close\(|io\.CopyN?\(io\.Discard, ' <<<"${found:-.Close(}"
-}
-
 # The rules of staticcheck that are off, as flags.
 mapfile -t rules < <(sed -n 's/^ *"-\([A-Z]*[0-9]*\)".*/-\1=false/p' staticcheck.conf)
 
 # lint runs the linters over the packages of a module.
 lint() {
   local folder=$1
-  check "$folder" go vet -vettool="$tools/lint" "${rules[@]}" ./... # vet and staticcheck: scripts/lint/main.go
-  check "$folder" errors ./...
+  check "$folder" go vet -vettool="$tools/lint" "${rules[@]}" ./... # vet, staticcheck, errcheck: scripts/lint/main.go
   check "$folder" "$tools/unparam" ./... # a parameter that is always the same, a result that nobody reads
 }
 # What a linter needs is compiled by the tests, too: with LINT_RACE by those of `make test`, else by those of `make check`.

@@ -14,15 +14,19 @@ const faults = `package faults
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/ioutil"
+	"os"
+	"strings"
 )
 
 func nobody() {}
 
-func onlyTested() {}
+func onlyTested() { io.Copy(io.Discard, strings.NewReader("")) }
 
 func Fault() error {
 	fmt.Printf("%d", "text")
+	os.Chdir("/")
 	for {
 		select {
 		case <-make(chan int):
@@ -37,9 +41,12 @@ func Capital() error { return errors.New("Something is wrong") }
 
 const tested = `package faults
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
-func TestIt(*testing.T) { onlyTested() }
+func TestIt(*testing.T) { onlyTested(); os.Setenv("a", "b") }
 `
 
 // Rules of vet and of staticcheck's four groups find their faults, also where they must know a library. A rule that a
@@ -68,6 +75,7 @@ func TestFaults(t *testing.T) {
 		"ioutil has been deprecated",  // SA1019, which knows a library
 		"should use for range",        // S1000
 		"error strings should not be", // ST1005
+		"ignored: os.Chdir",           // errcheck
 		"at least one file in a pack", // ST1000
 	} {
 		if !strings.Contains(said, fault) {
@@ -76,6 +84,9 @@ func TestFaults(t *testing.T) {
 	}
 	if strings.Contains(said, "onlyTested") {
 		t.Errorf("a function that a test calls is not unused:\n%s", said)
+	}
+	if n := strings.Count(said, "ignored:"); n != 1 {
+		t.Errorf("it finds %d ignored errors beside those of fmt, of a test, and of draining:\n%s", n, said)
 	}
 	said, _ = run(t, dir, "go", "vet", "-vettool="+tool, "-ST1000=false", ".")
 	if strings.Contains(said, "at least one file") {
