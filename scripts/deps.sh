@@ -63,7 +63,8 @@ fi
 command -v git >/dev/null || missing+=(git) # applies the patches of internal/mutants
 command -v strace >/dev/null || missing+=(strace) # sees that what is acknowledged was flushed before
 command -v rclone >/dev/null || missing+=(rclone) # copies buckets for a backup
-command -v chromium >/dev/null || missing+=(chromium)
+# The browser, and the one without windows, which needs two thirds of the processor: all tests pass without it, too.
+command -v chromium >/dev/null || missing+=(chromium chromium-headless-shell)
 has_fonts || missing+=(fonts-dejavu-core) # without one, chromium draws boxes for letters
 command -v curl >/dev/null || missing+=(curl)
 command -v wget >/dev/null || missing+=(wget)

@@ -20,7 +20,7 @@ let folder;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-download-'));
   holdfast = await startHoldfast({ env: { PDF_FRAME_OPTIONS: 'SAMEORIGIN' } });
-  // The new headless mode, which is the complete browser: the old one has no PDF viewer.
+  // The new headless mode, which is the complete browser: the other has no PDF viewer.
   browser = await launch({ headless: false, args: ['--headless=new', '--autoplay-policy=no-user-gesture-required'] });
 });
 
