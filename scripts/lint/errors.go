@@ -10,7 +10,8 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// allowed lists the functions whose error may be ignored. It is a part of the program, so that Go's cache notices a change.
+// allowed lists the functions whose error may be ignored. It is a part of the program, so that Go's cache notices a
+// change.
 //
 //go:embed errcheck.txt
 var allowed string
@@ -23,7 +24,9 @@ var harmless = regexp.MustCompile(`\.Close\(|io\.CopyN?\(io\.Discard, `)
 // the same, but it checks the types of all libraries from their source first.
 func ignoredErrors() *analysis.Analyzer {
 	checker := errcheck.Checker{Exclusions: errcheck.Exclusions{
-		Symbols: append(functions(allowed), errcheck.DefaultExcludedSymbols...), BlankAssignments: true, TypeAssertions: true}}
+		Symbols:          append(functions(allowed), errcheck.DefaultExcludedSymbols...),
+		BlankAssignments: true, TypeAssertions: true,
+	}}
 	return &analysis.Analyzer{
 		Name: "errcheck",
 		Doc:  "report errors that are ignored",

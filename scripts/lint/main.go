@@ -1,5 +1,5 @@
-// Command lint checks Go packages as go vet, staticcheck and errcheck do, in one pass. go vet runs it with -vettool, once for
-// each package, and keeps the results in Go's cache, so that only what has changed is checked again.
+// Command lint checks Go packages as go vet, staticcheck and errcheck do, in one pass. go vet runs it with -vettool,
+// once for each package, and keeps the results in Go's cache, so that only what has changed is checked again.
 //
 //	go build -C scripts/lint -o /tmp/lint . && go vet -vettool=/tmp/lint ./...
 //
