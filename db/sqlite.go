@@ -18,6 +18,9 @@ import (
 // busyTimeout is how long a statement waits for the locks of other connections and processes.
 const busyTimeout = 10 * time.Second
 
+// sqliteReaders is how many statements read at the same time; the others wait.
+const sqliteReaders = 8
+
 // ConnectSQLite opens the database in the file at path. With WAL, readers are not blocked by a writer.
 // synchronous=FULL makes a commit survive a power failure, as an acknowledged offset must.
 func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
@@ -33,7 +36,9 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	conn.SetMaxOpenConns(8)
+	conn.SetMaxOpenConns(sqliteReaders)
+	conn.SetMaxIdleConns(sqliteReaders) // a new one reads the schema and prepares all statements again
+	conn.SetConnMaxIdleTime(5 * time.Minute)
 	writer, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)

@@ -65,3 +65,22 @@ func TestConnectBesideWriter(t *testing.T) {
 		}
 	}
 }
+
+// Connections that read stay open between statements, all of them.
+func TestReadersStayOpen(t *testing.T) {
+	d, err := ConnectSQLite(t.Context(), filepath.Join(t.TempDir(), "db"))
+	noErr(t, err)
+	defer d.Close()
+	var conns []*sql.Conn
+	for range sqliteReaders {
+		c, err := d.sql.Conn(t.Context())
+		noErr(t, err)
+		conns = append(conns, c)
+	}
+	for _, c := range conns {
+		noErr(t, c.Close()) // gives it back
+	}
+	if idle := d.sql.Stats().Idle; idle != sqliteReaders {
+		t.Errorf("%d of %d connections stayed open", idle, sqliteReaders)
+	}
+}
