@@ -18,9 +18,7 @@ func openLimits(c config.Config, p *Dependencies, spans *traces) (*limit.Limits,
 		}
 		p.closers = append(p.closers, shared.Close)
 		if spans != nil {
-			if err := shared.Trace(spans.provider); err != nil {
-				return nil, err
-			}
+			shared.Trace(spans.provider)
 		}
 		counter = shared
 	}

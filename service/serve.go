@@ -134,7 +134,8 @@ func (s *server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose(s.deps.Close)
-	return s.traces.traceDependencies(s.deps)
+	s.traces.traceDependencies(s.deps)
+	return nil
 }
 
 // listen opens the listener, so that the address is known before anything uses it.

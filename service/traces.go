@@ -125,16 +125,15 @@ type traced interface {
 }
 
 // traceDependencies has the dependencies make spans.
-func (t *traces) traceDependencies(p *Dependencies) error {
+func (t *traces) traceDependencies(p *Dependencies) {
 	if t == nil {
-		return nil
+		return
 	}
 	p.Rows.Trace(t.provider)
 	p.Objects.Trace(t.provider)
 	if p.redis != nil {
-		return p.redis.Trace(t.provider)
+		p.redis.Trace(t.provider)
 	}
-	return nil
 }
 
 // wrap makes a span of each request; see edge.WithSpans.

@@ -91,8 +91,7 @@ var owners = map[string][]string{
 	"modernc.org/":                {"db"},
 	"database/sql":                {"db"},
 	"github.com/aws/":             {"storage/s3"},
-	"github.com/redis/":           {"internal/redisclient"},
-	"github.com/go-redis/":        {"internal/redisclient"},
+	"github.com/gomodule/redigo":  {"internal/redisclient"},
 	"github.com/pressly/goose":    {"db"},
 	"github.com/gorilla/mux":      {"edge"},
 	"github.com/spf13/":           {"cli"},
@@ -131,9 +130,8 @@ func TestArrows(t *testing.T) {
 // observers are the libraries of metrics and traces. A package imports them in a file of its own, so that the rest of
 // it can be read without them.
 var observers = map[string][]string{
-	"github.com/prometheus/":                {"metrics.go", "admin.go"},
-	"go.opentelemetry.io/":                  {"trace.go", "traces.go"},
-	"github.com/redis/go-redis/extra/redis": {"trace.go"},
+	"github.com/prometheus/": {"metrics.go", "admin.go"},
+	"go.opentelemetry.io/":   {"trace.go", "traces.go"},
 }
 
 func TestObservers(t *testing.T) {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/redis/go-redis/v9"
 
 	"holdfast/internal/test/redistest"
 )
@@ -24,22 +23,14 @@ const djangoSecret = "django_secret_django_secret_django_secret"
 
 // django simulates Django: it keeps tokens in a real Redis, and answers as the backend according to the contract.
 type django struct {
-	t      *testing.T
-	redis  *redistest.Server
-	client *redis.Client
+	t     *testing.T
+	redis *redistest.Server
 	*backend
 }
 
 func startDjango(t *testing.T) *django {
 	t.Helper()
-	d := &django{t: t, redis: redistest.Start(t), backend: newBackend(t)}
-	o, err := redis.ParseURL(d.redis.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.client = redis.NewClient(o)
-	t.Cleanup(func() { d.client.Close() })
-	return d
+	return &django{t: t, redis: redistest.Start(t), backend: newBackend(t)}
 }
 
 // tokens returns the settings for its tokens, all those for its permissions, too.
@@ -67,9 +58,7 @@ func (d *django) public(token string, account int) string {
 
 func (d *django) put(key string, value []byte) {
 	d.t.Helper()
-	if err := d.client.Set(d.t.Context(), ":1:"+key, value, 0).Err(); err != nil {
-		d.t.Fatal(err)
-	}
+	d.redis.Do(d.t, "SET", ":1:"+key, value)
 }
 
 // guest creates a guest's token and returns its header.

@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
+
 	"holdfast/internal/test/testproc"
 )
 
@@ -65,6 +67,24 @@ func Start(t testing.TB) *Server {
 func (s *Server) URL() string {
 	u := url.URL{Scheme: "redis", User: url.UserPassword("", s.Password), Host: s.address(), Path: "/0"}
 	return u.String()
+}
+
+// Do runs a command, for what only tests ask, and returns the answer as text.
+func (s *Server) Do(t testing.TB, command string, args ...any) string {
+	t.Helper()
+	conn, err := redis.DialURL(s.URL())
+	if err != nil {
+		t.Fatal("redistest: ", err)
+	}
+	defer conn.Close()
+	answer, err := conn.Do(command, args...)
+	if err != nil {
+		t.Fatal("redistest: ", err)
+	}
+	if b, ok := answer.([]byte); ok {
+		return string(b)
+	}
+	return fmt.Sprint(answer)
 }
 
 // Stop stops Redis: connections are closed, and new ones are refused until Restart.
