@@ -1,11 +1,9 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -90,7 +88,7 @@ func (u *directUpload) run(ctx context.Context) error {
 // capabilities asks whether the service takes direct uploads.
 func (u *directUpload) capabilities(ctx context.Context) error {
 	return u.retry(ctx, func() (bool, bool, error) {
-		err := u.callJSON(ctx, http.MethodGet, u.endpoint()+"/", nil, nil)
+		err := u.once(ctx, http.MethodGet, u.endpoint()+"/", nil, nil)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = ErrNoDirect
 		}
@@ -118,7 +116,7 @@ func (u *directUpload) begin(ctx context.Context) error {
 		return errors.New("the service forgets uploads that it has just begun, or refuses what is in them")
 	}
 	var answer struct{ ID string }
-	err := u.callJSON(ctx, http.MethodPost, u.endpoint()+"/", map[string]any{"name": filepath.Base(u.path),
+	err := u.once(ctx, http.MethodPost, u.endpoint()+"/", map[string]any{"name": filepath.Base(u.path),
 		"type": mime.TypeByExtension(filepath.Ext(u.path)), "size": u.info.Size(),
 		"sha256": hex.EncodeToString(u.sum.Sum(nil)), "checksum": "crc32"}, &answer)
 	if err != nil {
@@ -137,7 +135,7 @@ func (u *directUpload) readStatus(ctx context.Context) error {
 		Checksum string
 		Sent     []struct{ Number, Size int64 }
 	}
-	if err := u.callJSON(ctx, http.MethodGet, u.url, nil, &state); err != nil {
+	if err := u.once(ctx, http.MethodGet, u.url, nil, &state); err != nil {
 		return err
 	}
 	if state.PartSize < 1 || (u.info.Size()+state.PartSize-1)/state.PartSize != state.Parts {
@@ -206,7 +204,7 @@ func (u *directUpload) send(ctx context.Context) error {
 	}
 	u.known = false // unless all goes well
 	var answer struct{ Parts []signedPut }
-	if err := u.callJSON(ctx, http.MethodPost, u.url+"/parts", map[string]any{"parts": wanted}, &answer); err != nil {
+	if err := u.once(ctx, http.MethodPost, u.url+"/parts", map[string]any{"parts": wanted}, &answer); err != nil {
 		return err
 	}
 	group, sending := errgroup.WithContext(ctx)
@@ -275,7 +273,7 @@ func (u *directUpload) complete(ctx context.Context) error {
 		URL   string `json:"public_url"`
 		State string
 	}
-	if err := u.callJSON(ctx, http.MethodPost, u.url+"/complete", nil, &answer); err != nil {
+	if err := u.once(ctx, http.MethodPost, u.url+"/complete", nil, &answer); err != nil {
 		return err
 	}
 	if answer.URL == "" { // the content is still being looked at
@@ -283,37 +281,5 @@ func (u *directUpload) complete(ctx context.Context) error {
 		return temporaryError{err: errors.New("the service still completes the upload"), after: time.Second}
 	}
 	u.fileURL = answer.URL
-	return nil
-}
-
-// callJSON sends a request with a JSON body, unless it is nil, and reads the answer into into, unless that is nil.
-func (u *directUpload) callJSON(ctx context.Context, method, to string, body, into any) error {
-	var reader io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		reader = bytes.NewReader(text)
-	}
-	r, err := u.request(ctx, method, to, reader)
-	if err != nil {
-		return err
-	}
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	res, err := u.do(r)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if into == nil {
-		return nil
-	}
-	const most = 4 << 20
-	if err := json.NewDecoder(io.LimitReader(res.Body, most)).Decode(into); err != nil {
-		return temporaryError{err: fmt.Errorf("read the service's answer: %w", err)}
-	}
 	return nil
 }

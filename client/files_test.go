@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -52,6 +54,32 @@ func TestAnswersThatAreLost(t *testing.T) {
 }
 
 // All pages are read, in their order; a service that repeats itself does not keep the list going.
+// An answer that never ends is given up, and asked for again.
+func TestAnswersThatStall(t *testing.T) {
+	for what, ask := range map[string]func(*Client) error{
+		"any JSON":        func(c *Client) error { return c.call(t.Context(), "GET", c.Base, nil, new(any)) },
+		"a direct upload": func(c *Client) error { _, err := c.UploadDirect(t.Context(), local(t, "hello")); return err },
+	} {
+		t.Run(what, func(t *testing.T) {
+			var asked atomic.Int32
+			c := service(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/files/direct/" { // which takes them, and has begun one
+					io.WriteString(w, `{"id": "x"}`)
+					return
+				}
+				asked.Add(1)
+				io.WriteString(w, `{"id":`)
+				http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			})
+			c.StallTimeout = 50 * time.Millisecond
+			if err := ask(c); !errors.Is(err, ErrUnreachable) || asked.Load() < 2 {
+				t.Errorf("%v after %d requests", err, asked.Load())
+			}
+		})
+	}
+}
+
 func TestPagesOfAList(t *testing.T) {
 	pages := map[string]string{
 		"":   `{"files": [{"id": "1"}, {"id": "2"}], "next": "b&"}`,

@@ -133,7 +133,7 @@ func (h *Handler) writeCompletion(w http.ResponseWriter, r *http.Request, u *fil
 	if sum != nil {
 		w.Header().Set("Repr-Digest", digest.Format(sum))
 	}
-	url := h.fileURL(r, u.ID)
+	url := u.ID.URL(h.Base(r))
 	w.Header().Set("Location", url)
 	w.Header().Set("Content-Location", url)
 	return h.answer(w, r, http.StatusCreated, fileResponse{url, u.ID},

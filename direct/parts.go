@@ -157,7 +157,7 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request, u *file.Upload)
 		Checksum: checksumOf(u)}
 	switch {
 	case u.State == file.Recorded:
-		s.State, s.URL = stateDone, h.fileURL(r, u.ID)
+		s.State, s.URL = stateDone, u.ID.URL(h.Base(r))
 		w.Header().Set("Content-Location", s.URL)
 	case u.State == file.Open && !u.Complete():
 		s.State = stateOpen
@@ -171,5 +171,3 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request, u *file.Upload)
 	}
 	return s, nil
 }
-
-func (h *Handler) fileURL(r *http.Request, id file.ID) string { return h.Base(r) + "/" + id.Escaped() }

@@ -89,7 +89,7 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 	if err != nil {
 		return link{}, err
 	}
-	return link{name, h.Base(r) + "/" + id.Escaped() + "?" + query, expires}, nil
+	return link{name, id.URL(h.Base(r)) + "?" + query, expires}, nil
 }
 
 // roomForLink refuses a new link to a file that has maxLinks already. Links that are created at the same moment may

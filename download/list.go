@@ -84,8 +84,8 @@ func (h *Handler) list(r *http.Request) (filePage, error) {
 	}
 	base := h.Base(r)
 	for _, rec := range records {
-		p.Files = append(p.Files, listedFile{rec.ID, rec.Name, rec.Size, file.BaseType(rec.Type), rec.CreatedAt, base + "/" +
-			rec.ID.Escaped()})
+		p.Files = append(p.Files, listedFile{rec.ID, rec.Name, rec.Size, file.BaseType(rec.Type), rec.CreatedAt,
+			rec.ID.URL(base)})
 	}
 	return p, nil
 }

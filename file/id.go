@@ -48,6 +48,9 @@ func ParseID(s string) (ID, error) {
 // Escaped is the id as a segment of a URL's path.
 func (id ID) Escaped() string { return url.PathEscape(string(id)) }
 
+// URL is the URL of the file. The base URL of the service's files has no trailing slash.
+func (id ID) URL(base string) string { return base + "/" + id.Escaped() }
+
 // NotFound is the refusal for an id that names no file.
 func NotFound[S ~string](id S) error {
 	shown := string(id)

@@ -68,7 +68,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(struct {
 		URL string  `json:"public_url"`
 		ID  file.ID `json:"file_id"`
-	}{h.Base(r) + "/" + u.ID.Escaped(), u.ID})
+	}{u.ID.URL(h.Base(r)), u.ID})
 	if err != nil { // only strings: can't fail
 		panic(err)
 	}

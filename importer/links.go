@@ -81,7 +81,7 @@ func (l *Links) Rewrite(ctx context.Context, text string) (string, []Change, err
 			continue
 		}
 		end := rest + length + len(query(text[rest+length:]))
-		link := l.Base + "/" + id.Escaped()
+		link := id.URL(l.Base)
 		out.WriteString(text[done:m[0]] + link)
 		changes = append(changes, Change{text[m[0]:end], link})
 		done = end

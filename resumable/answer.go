@@ -12,7 +12,7 @@ import (
 
 func (x *exchange) location() string { return x.h.Base(x.r) + "/tus/" + x.upload.ID.Escaped() }
 
-func (x *exchange) fileURL() string { return x.h.Base(x.r) + "/" + x.upload.ID.Escaped() }
+func (x *exchange) fileURL() string { return x.upload.ID.URL(x.h.Base(x.r)) }
 
 // limits returns the Upload-Limit field (section 4.1.4). max-age of an existing upload is the time it has left.
 func (x *exchange) limits() string {

@@ -13,6 +13,15 @@ import (
 	"holdfast/storage/disk"
 )
 
+// inBackground runs work until the returned function is called, which waits for its end. The end of ctx does not end it:
+// requests still run then.
+func inBackground(ctx context.Context, work func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { defer close(done); work(ctx) }()
+	return func() { cancel(); <-done }
+}
+
 // startWebhooks delivers events to WEBHOOK_URL. It passes the sender to show. The returned function stops the delivery
 // and waits for its end.
 func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(*events.Sender),
@@ -25,10 +34,7 @@ func startWebhooks(ctx context.Context, c config.Config, rows *db.DB, show func(
 		return nil, err
 	}
 	show(sender)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() { defer close(done); sender.Run(ctx, rows, log) }()
-	return func() { cancel(); <-done }, nil
+	return inBackground(ctx, func(ctx context.Context) { sender.Run(ctx, rows, log) }), nil
 }
 
 // NewChecker returns a checker that compares the database of p with its store.
@@ -42,15 +48,9 @@ func NewChecker(c config.Config, p *Dependencies) *reconcile.Checker {
 // stops it and waits for its end.
 func sweepLeftovers(ctx context.Context, c config.Config, p *Dependencies, metrics *reconcile.Metrics,
 	log *slog.Logger) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		check := NewChecker(c, p)
-		check.Fix, check.Metrics = true, metrics
-		check.Sweep(ctx, p.Rows, sweepInterval, log)
-	}()
-	return func() { cancel(); <-done }
+	check := NewChecker(c, p)
+	check.Fix, check.Metrics = true, metrics
+	return inBackground(ctx, func(ctx context.Context) { check.Sweep(ctx, p.Rows, sweepInterval, log) })
 }
 
 // storeSweepInterval is how often removals in the embedded store that have failed are tried again.
@@ -63,10 +63,7 @@ func sweepStore(ctx context.Context, p *Dependencies, every time.Duration, log *
 	if !ok {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	return inBackground(ctx, func(ctx context.Context) {
 		turn := time.NewTicker(every)
 		defer turn.Stop()
 		for {
@@ -79,6 +76,5 @@ func sweepStore(ctx context.Context, p *Dependencies, every time.Duration, log *
 				log.Warn("what was deleted could not be removed from the embedded store yet", "error", err)
 			}
 		}
-	}()
-	return func() { cancel(); <-done }
+	})
 }

@@ -289,10 +289,8 @@ func (s *server) serveHTTP(h http.Handler) {
 // startBackground starts the background work.
 func (s *server) startBackground(ctx context.Context) error {
 	s.watchCertificate(ctx)
-	running, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
-	engineDone := make(chan struct{})
-	go func() { defer close(engineDone); s.engine.Run(running, sweepInterval) }()
-	s.onClose(func() error { stopEngine(); <-engineDone; s.engine.Wait(); return nil })
+	stopEngine := inBackground(ctx, func(ctx context.Context) { s.engine.Run(ctx, sweepInterval) })
+	s.onClose(func() error { stopEngine(); s.engine.Wait(); return nil })
 	stopSweep := sweepLeftovers(ctx, s.config, s.deps, reconcile.NewMetrics(s.registry), s.log)
 	s.onClose(func() error { stopSweep(); return nil })
 	stopStoreSweep := sweepStore(ctx, s.deps, storeSweepInterval, s.log)

@@ -42,10 +42,8 @@ func (s *server) watchCertificate(ctx context.Context) {
 	if s.certificate == nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() { defer close(done); s.certificate.watch(ctx) }()
-	s.onClose(func() error { cancel(); <-done; return nil })
+	stop := inBackground(ctx, s.certificate.watch)
+	s.onClose(func() error { stop(); return nil })
 }
 
 // maxHTTP2 returns how many connections may speak HTTP/2. Bytes that wait in their windows are memory of this process

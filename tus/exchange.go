@@ -148,7 +148,7 @@ func (x *exchange) complete(status int) {
 		}
 	}
 	if u.State == file.Recorded {
-		h.Set("Content-Location", x.base+"/"+string(u.ID))
+		h.Set("Content-Location", u.ID.URL(x.base))
 	} else if !u.Expires.IsZero() && (u.State == file.Open || u.Partial) {
 		h.Set("Upload-Expires", u.Expires.UTC().Format(http.TimeFormat)) // tus 1.0.0, Expiration
 	}
