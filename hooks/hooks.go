@@ -38,8 +38,9 @@ type Settings struct {
 	TTL     time.Duration // how long an unfinished upload is kept after its last byte
 	Now     func() time.Time
 
-	// Room refuses uploads while there is no space for them; nil: there always is.
-	Room func() error
+	// Room refuses an upload while there is no space for its bytes: 0 if their number is not known, or if they are there
+	// already. nil: there always is space.
+	Room func(bytes int64) error
 	// Ask asks PRE_CREATE_URL whether an upload may begin, and under which name and type (empty: the client's); nil:
 	// it is not asked.
 	Ask func(ctx context.Context, who file.Identity, c upload.Creation) (name, contentType string, err error)
@@ -71,10 +72,8 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 	if err := h.Fits(size); err != nil {
 		return file.Upload{}, err
 	}
-	if h.Room != nil {
-		if err := h.Room(); err != nil {
-			return file.Upload{}, err
-		}
+	if err := h.hasRoom(c); err != nil {
+		return file.Upload{}, err
 	}
 	if h.Ask != nil { // for partial uploads, too: their bytes are kept until they expire
 		name, contentType, err := h.Ask(ctx, who, c)
@@ -120,6 +119,17 @@ func (h *Hooks) Fits(size int64) error {
 		return file.Refuse(file.ErrTooLarge, "File size %d bytes exceeds limit %d bytes", size, h.Settings.MaxSize)
 	}
 	return nil
+}
+
+// hasRoom refuses an upload for which there is no space.
+func (h *Hooks) hasRoom(c upload.Creation) error {
+	switch {
+	case h.Room == nil:
+		return nil
+	case c.Deferred, len(c.Sources) > 0:
+		return h.Room(0)
+	}
+	return h.Room(c.Size)
 }
 
 // MaxSize is the cap, in bytes.

@@ -81,6 +81,34 @@ func TestPreCreate(t *testing.T) {
 	}
 }
 
+// An upload whose length is known needs space for all of its bytes, and others for the first.
+func TestRoomOfUploads(t *testing.T) {
+	h, r := newHooks(100)
+	h.Settings.Room = func(bytes int64) error {
+		if bytes > 50 {
+			return file.ErrNoSpace
+		}
+		return nil
+	}
+	for _, c := range []upload.Creation{{Size: 50}, {Deferred: true}, {Size: 60, Sources: []file.ID{"a", "b"}}} {
+		if _, err := h.PreCreate(as(user), c); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	for _, c := range []upload.Creation{{Size: 51}, {Size: 51, Partial: true}} {
+		if _, err := h.PreCreate(as(user), c); !errors.Is(err, file.ErrNoSpace) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	h.Settings.Room = func(int64) error { return file.ErrNoSpace }
+	if _, err := h.PreCreate(as(user), upload.Creation{Deferred: true}); !errors.Is(err, file.ErrNoSpace) {
+		t.Error(err)
+	}
+	if len(r.uploads) != 3 {
+		t.Errorf("%d rows, refused uploads leave none", len(r.uploads))
+	}
+}
+
 func TestPreCreateOfWhatComesAtOnce(t *testing.T) {
 	h, r := newHooks(100 << 20)
 	u, err := h.PreCreate(as(user), upload.Creation{Deferred: true, Once: true, Key: "k", Holder: "me",

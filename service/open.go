@@ -42,6 +42,15 @@ type Dependencies struct {
 	readOnly bool // the embedded store is only read: another process may use it
 }
 
+// room returns file.ErrNoSpace if there is no space for an upload of so many bytes. In another store than the embedded
+// one they need none in DATA_DIR, but rows of the database may.
+func (p *Dependencies) room(bytes int64) error {
+	if _, embedded := p.Objects.(*disk.Store); !embedded {
+		bytes = 0
+	}
+	return p.Disk.Fits(bytes)
+}
+
 // open opens the database and the store, and waits for those that can't be reached yet.
 func open(ctx context.Context, c config.Config, log *slog.Logger) (_ *Dependencies, err error) {
 	p := &Dependencies{log: log}

@@ -180,7 +180,7 @@ func (s *server) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rules := hooks.Settings{Room: p.Disk.Check, Layout: s.layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
+	rules := hooks.Settings{Room: p.room, Layout: s.layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
 	if err := addHooks(c, p.Objects, s.traces, &rules); err != nil {
 		return err
 	}

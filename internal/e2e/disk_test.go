@@ -189,10 +189,18 @@ func TestMinFreeSpace(t *testing.T) {
 				}
 			}
 			s.stop()
-			s.env = append(s.env, "MIN_FREE_SPACE=0")
+			const most = 5 << 40 // more than a disk of a test has
+			s.env = append(s.env, "MIN_FREE_SPACE=0", "MAX_FILE_SIZE="+strconv.Itoa(most))
 			s.restart()
 			s.token = token
 			s.goesOn(t, open, mebi, content)
+			want := 201
+			if strings.Contains(name, "embedded") {
+				want = 507
+			}
+			if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: "+strconv.Itoa(most)); a.status != want {
+				t.Errorf("more than the disk has: %v, want %d", a, want)
+			}
 		})
 	}
 }

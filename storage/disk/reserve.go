@@ -86,14 +86,18 @@ func (r *Reserve) Take(n int64) (give func(), err error) {
 	}), nil
 }
 
-// Check returns file.ErrNoSpace while uploads are refused.
-func (r *Reserve) Check() error {
-	give, err := r.Take(0)
+// Fits returns file.ErrNoSpace if a write of n bytes would not be permitted now. It permits nothing: others may take the
+// space before.
+func (r *Reserve) Fits(n int64) error {
+	give, err := r.Take(n)
 	if err == nil {
 		give()
 	}
 	return err
 }
+
+// Check returns file.ErrNoSpace while uploads are refused.
+func (r *Reserve) Check() error { return r.Fits(0) }
 
 // short reports whether a write of bytes and inodes would leave less than the reserve.
 func (r *Reserve) short(u usage, bytes, inodes int64) bool {
