@@ -26,6 +26,7 @@ type tokenCreateCommand struct {
 	service       bool
 	groups        []string
 	ttl           time.Duration
+	endless       bool // there is no --ttl
 	name          string
 }
 
@@ -35,7 +36,10 @@ func newTokenCreate(p *program) *cobra.Command {
 		Use:   "create --account ID (--user ID | --service) [flags]",
 		Short: "Make a token and print it. It is not shown again.",
 		Args:  noArguments,
-		RunE:  func(*cobra.Command, []string) error { return create.run(p) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			create.endless = !c.Flags().Changed("ttl")
+			return create.run(p)
+		},
 	}
 	flags := c.Flags()
 	flags.Int64Var(&create.user, "user", 0, "`ID` of the user.")
@@ -90,14 +94,14 @@ func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
 	switch {
 	case c.service && (c.user != 0 || len(c.groups) > 0):
 		return file.Token{}, wrongArguments("--service can't be combined with --user or --group")
-	case !c.service && c.user < 1 || c.account < 1 || c.ttl < 0:
+	case !c.service && c.user < 1 || c.account < 1 || !c.endless && c.ttl <= 0:
 		return file.Token{},
 			wrongArguments("--account and either --user or --service are required; numbers and --ttl must be positive")
 	case slices.ContainsFunc(c.groups, func(name string) bool { return !file.ValidGroup(name) }):
 		return file.Token{}, wrongArguments("--group must be a name of 1 to %d bytes", file.MaxGroupName)
 	}
 	t := file.Token{Name: c.name, UserID: c.user, AccountID: c.account, Groups: c.groups}
-	if c.ttl > 0 {
+	if !c.endless {
 		t.ExpiresAt = now.Add(c.ttl)
 	}
 	return t, nil

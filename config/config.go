@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -255,6 +256,12 @@ func (r *reader) publicURL() string {
 	}
 	if u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		r.fault(name, "must be a plain URL, without user, query and fragment")
+	}
+	switch {
+	case u.RawPath != "" && strings.Count(u.EscapedPath(), "/") != strings.Count(u.RawPath, "/"):
+		r.fault(name, "must have a path that is escaped as a whole, since it has %2F: other characters in it are not")
+	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
+		r.fault(name, "must have no . and .. in its path: clients leave them out of their requests")
 	}
 	return strings.TrimRight(u.String(), "/")
 }

@@ -289,3 +289,15 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// Where requests would never have the path of PUBLIC_URL, the service does not start.
+func TestPathOfThePublicURL(t *testing.T) {
+	for path, ok := range map[string]bool{"": true, "/files/": true, "/a%20b": true, "/a b": true, "/\u00e4": true,
+		"/a%2Fb%20c": true, "/a%2fb c": false, "/a%2Fb{": false, "/a/../b": false, "/./a": false, "/a/..": false,
+		"/a..b/...": true} {
+		c, err := Load(env("PUBLIC_URL=https://h.example" + path))
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "PUBLIC_URL must have") {
+			t.Errorf("%q: %q %v", path, c.PublicURL, err)
+		}
+	}
+}

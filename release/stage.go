@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -28,6 +29,9 @@ func (r *release) stageAll(ctx context.Context) error {
 			return err
 		}
 		if err := r.stageService(ctx, p); err != nil {
+			return err
+		}
+		if err := r.stageCompletions(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -91,6 +95,28 @@ func (r *release) stageService(ctx context.Context, p platform) error {
 	return nil
 }
 
+// stageCompletions writes what completes commands and flags in shells.
+func (r *release) stageCompletions(ctx context.Context, p platform) error {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		script, err := output(r.holdfast(ctx, "completion", shell))
+		if err != nil {
+			return err
+		}
+		if err := write(filepath.Join(r.stage(p), "completion", shell), []byte(script), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdfast is a command of the program for this machine, or of go run if there is none.
+func (r *release) holdfast(ctx context.Context, args ...string) *exec.Cmd {
+	if _, err := os.Stat(r.binary(host())); err != nil {
+		return command(ctx, r.source, "go", append([]string{"run", "."}, args...)...)
+	}
+	return command(ctx, r.source, r.binary(host()), args...)
+}
+
 // packageUnit derives the packages' unit from the one in deploy/, which is for manual installation: the program is in
 // /usr/bin, and the user is one that the package creates, so that commands can be run as that user.
 func packageUnit(unit string) (string, error) {
@@ -116,12 +142,7 @@ var environment = regexp.MustCompile(`(?m)^Environment=(.*)$`)
 
 // settings returns the settings file. If the unit sets a variable, the file shows that value as the default.
 func (r *release) settings(ctx context.Context, unit string) (string, error) {
-	// The program for this machine prints it, or is run with go run.
-	cmd := command(ctx, r.source, r.binary(host()), "settings", "--env-file")
-	if _, err := os.Stat(r.binary(host())); err != nil {
-		cmd = command(ctx, r.source, "go", "run", ".", "settings", "--env-file")
-	}
-	text, err := output(cmd)
+	text, err := output(r.holdfast(ctx, "settings", "--env-file"))
 	if err != nil {
 		return "", err
 	}

@@ -26,6 +26,12 @@ func TestDeb(t *testing.T) {
 	if said := s.run("getent", "passwd", "holdfast"); !strings.HasSuffix(said, ":/var/lib/holdfast:/usr/sbin/nologin") {
 		t.Errorf("user: %s", said)
 	}
+	for _, path := range []string{"bash-completion/completions/holdfast", "zsh/vendor-completions/_holdfast",
+		"fish/vendor_completions.d/holdfast.fish"} {
+		if said := s.run("cat", "/usr/share/"+path); !strings.Contains(said, "__complete") {
+			t.Errorf("%s: %.300q", path, said)
+		}
+	}
 	port := freePort(t)
 	s.setting(fmt.Sprintf("PORT=%d", port))
 	s.setting("ADMIN_ADDR=off")

@@ -37,7 +37,9 @@ func TestRPM(t *testing.T) {
 		}
 		for path, mode := range map[string]int{"/usr/bin/holdfast": 0o755, "/usr/sbin/holdfast-admin": 0o755,
 			"/usr/lib/systemd/system/holdfast.service": 0o644, "/etc/holdfast.env": 0o600,
-			"/usr/share/holdfast/example/index.html": 0o644, "/usr/share/doc/holdfast/docs/OPERATIONS.md": 0o644} {
+			"/usr/share/holdfast/example/index.html": 0o644, "/usr/share/doc/holdfast/docs/OPERATIONS.md": 0o644,
+			"/usr/share/bash-completion/completions/holdfast": 0o644, "/usr/share/zsh/site-functions/_holdfast": 0o644,
+			"/usr/share/fish/vendor_completions.d/holdfast.fish": 0o644} {
 			if got, ok := found[path]; !ok || got != mode {
 				t.Errorf("%s: %v, mode %o", path, ok, got)
 			}
