@@ -27,7 +27,8 @@ export class DirectSender implements Sender {
   #running: Promise<void> = Promise.resolve(); // ends with the last run
   readonly #sent = new Map<number, number>(); // part -> its bytes that have arrived, or are on the way
   #arrived = 0; // parts that the store took in this page
-  #creations = 0;
+  #looked = false; // for an upload to continue
+  #creations = 0; // in this run
   #unreachable = 0;
 
   /** `previous` is the upload to continue; by default the newest of this file. */
@@ -78,6 +79,7 @@ export class DirectSender implements Sender {
 
   /** Continues until the file is stored. With every part that arrives the tries are counted anew. */
   async #run(signal: AbortSignal): Promise<void> {
+    this.#creations = 0;
     for (let attempt = 0; ; attempt++) {
       const before = this.#arrived;
       try {
@@ -104,6 +106,7 @@ export class DirectSender implements Sender {
     signal.throwIfAborted();
     if (state === 'ended' && this.#completed === this.#url) return this.#complete(this.#url, signal); // its answer says why
     if (state === 'ended') await this.forget(); // it has expired, for instance
+    if (state === 'foreign') this.release(); // its user may continue it in another tab
     if (state === 'ended' || state === 'foreign') { // begin another one
       this.#url = null;
       return false;
@@ -130,9 +133,9 @@ export class DirectSender implements Sender {
   }
 
   async #find(): Promise<string> {
-    if (this.previous && this.#creations === 0 && !(await this.#claims.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
-    const found = this.#creations === 0 ? this.previous ?? (await this.#claims.findUploadsByFingerprint(this.#fingerprint))[0] : undefined;
     if (++this.#creations > maxCreations) throw new Problem(410, 'UPLOAD_014');
+    const found = this.#looked ? undefined : await this.#claimPrevious();
+    this.#looked = true;
     if (found?.uploadUrl) {
       this.events.onFound(found.creationTime);
       this.events.onUrl(found.uploadUrl);
@@ -142,6 +145,13 @@ export class DirectSender implements Sender {
     await storeUpload(this.#claims, this.#fingerprint, url, this.named);
     this.events.onUrl(url);
     return url;
+  }
+
+  /** The upload to continue, if any. */
+  async #claimPrevious(): Promise<PreviousUpload | undefined> {
+    if (!this.previous) return (await this.#claims.findUploadsByFingerprint(this.#fingerprint))[0];
+    if (!(await this.#claims.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
+    return this.previous;
   }
 
   #missing(state: State): number[] {

@@ -53,7 +53,7 @@ class TakesAll {
 }
 
 /** Sends a file of 8 bytes. `answers` are the service's, by request, in their order; the last one is given again and again. */
-async function send(answers) {
+async function send(answers, starts = 1) {
   const asked = [];
   const signed = [];
   const kept = new Kept();
@@ -72,11 +72,17 @@ async function send(answers) {
     if (give === null) throw new TypeError('Failed to fetch');
     return give.clone();
   };
-  const result = await new Promise((done) => {
-    const events = { onUrl() {}, onFound() {}, onProgress() {}, onRetry() {}, onSuccess: () => done('sent'), onError: ({ code }) => done(code) };
-    const file = new File(['12345678'], 'a.bin');
-    new modules.DirectSender(service(), { file, name: 'a.bin' }, events).start();
-  });
+  const file = new File(['12345678'], 'a.bin');
+  let done;
+  const events = { onUrl() {}, onFound() {}, onProgress() {}, onRetry() {}, onSuccess: () => done('sent'), onError: ({ code }) => done(code) };
+  const sender = new modules.DirectSender(service(), { file, name: 'a.bin' }, events);
+  let result;
+  for (let i = 0; i < starts; i++) {
+    const ended = new Promise((resolve) => { done = resolve; });
+    sender.start();
+    result = await ended;
+    await sender.stop();
+  }
   return { result, asked, signed, kept: kept.all.length };
 }
 
@@ -105,6 +111,37 @@ test('an upload that has expired, or is of another user, is left for another one
     assert.equal(asked.filter((one) => one === 'POST /direct/').length, 2, `${asked}`);
     globalThis.fetch = async () => refused(status, 'X');
     assert.equal(await modules.fetchState(service(), url), what);
+  }
+});
+
+test('a direct upload that is refused again and again says why each time that somebody starts it', async () => {
+  const { result, asked } = await send({ 'POST /direct/': [begun()], 'GET ': [state(whole)], 'POST /complete': [refused(422, 'UPLOAD_011')] }, 5);
+  assert.equal(result, 'UPLOAD_011');
+  assert.equal(asked.filter((one) => one === 'POST /direct/').length, 5, `${asked}`);
+});
+
+test('a service that loses each upload at once is not asked for ever', async () => {
+  const { result, asked } = await send({ 'POST /direct/': [begun()], 'GET ': [refused(404, 'FILE_001')] });
+  assert.equal(result, 'UPLOAD_014');
+  assert.equal(asked.filter((one) => one === 'POST /direct/').length, 3, `${asked}`);
+});
+
+test('the lock of another user’s upload is given back before the file is sent', async () => {
+  const held = new Set();
+  const locks = { async request(name, _, use) { held.add(name); try { return await use(); } finally { held.delete(name); } } };
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+  try {
+    const another = `${base}/direct/another`;
+    let during;
+    const completed = { clone: () => { during = [...held]; return answer(201, {}); } };
+    const { result } = await send({ 'POST /direct/': [begun(), answer(201, { id: 'another' })], 'GET ': [refused(403, 'PERM_001')], 'GET /direct/another': [state(whole)],
+      'POST /direct/another/complete': [completed] });
+    assert.equal(result, 'sent');
+    assert.deepEqual(during, [`holdfast upload ${another}`]);
+  } finally {
+    delete globalThis.navigator;
+    if (own) Object.defineProperty(globalThis, 'navigator', own);
   }
 });
 
