@@ -298,6 +298,10 @@ func (im *Importer) stream(ctx context.Context, o openedSource, to file.Location
 func (im *Importer) parts(ctx context.Context, body io.Reader, buf []byte, to file.Location,
 	m file.Multipart) (parts []file.Part, err error) {
 	for n, last := len(buf), false; n > 0; {
+		if len(parts) == storage.MaxParts {
+			return nil, file.Refuse(file.ErrTooLarge, "a source that does not say its length has at most %d bytes",
+				storage.MaxParts*int64(len(buf)))
+		}
 		p, err := im.Objects.PutPart(ctx, to, m, int32(len(parts)+1), bytes.NewReader(buf[:n]), int64(n))
 		if err != nil {
 			return nil, err

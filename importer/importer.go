@@ -86,6 +86,8 @@ type Importer struct {
 	From Reading
 	// Proxy is the HTTP proxy for sources that are URLs; nil: none.
 	Proxy func(*url.URL) (*url.URL, error)
+	// Patience is how long a source that is a URL may send nothing; 0: DefaultPatience.
+	Patience time.Duration
 	// Folder is the folder of sources without a scheme.
 	Folder string
 	Jobs   int // files at the same time

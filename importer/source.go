@@ -3,11 +3,8 @@ package importer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,44 +50,6 @@ func (im *Importer) open(ctx context.Context, source string) (o openedSource, er
 		return im.fetch(ctx, source)
 	}
 	return im.openFile(source)
-}
-
-// client returns the HTTP client for sources that are URLs.
-func (im *Importer) client() *http.Client {
-	im.mu.Lock()
-	defer im.mu.Unlock()
-	if im.http == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		if transport.Proxy = nil; im.Proxy != nil {
-			transport.Proxy = func(r *http.Request) (*url.URL, error) { return im.Proxy(r.URL) }
-		}
-		im.http = &http.Client{Transport: transport}
-	}
-	return im.http
-}
-
-// fetch requests a URL. Reading a body that is cut short is an error.
-func (im *Importer) fetch(ctx context.Context, address string) (o openedSource, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return o, err
-	}
-	r.Header.Set("Accept-Encoding", "identity") // the bytes of the file, not of its compression
-	res, err := im.client().Do(r)
-	if err != nil {
-		return o, fmt.Errorf("%w: %w", file.ErrStorageRead, err)
-	}
-	if res.StatusCode != http.StatusOK {
-		res.Body.Close()
-		err := fmt.Errorf("the source answered %s", res.Status)
-		if res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
-			err = fmt.Errorf("%w: %w", file.ErrStorageRead, err)
-		}
-		return o, err
-	}
-	o.body, o.Size, o.Type = res.Body, res.ContentLength, res.Header.Get("Content-Type")
-	o.Modified, _ = http.ParseTime(res.Header.Get("Last-Modified")) // zero: not known
-	return o, nil
 }
 
 // openFile opens a path in the folder. A path that leaves the folder, also by a symbolic link, is refused.

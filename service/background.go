@@ -13,8 +13,8 @@ import (
 	"holdfast/storage/disk"
 )
 
-// inBackground runs work until the returned function is called, which waits for its end. The end of ctx does not end it:
-// requests still run then.
+// inBackground runs work until the returned function is called, which waits for its end. It goes on after the end of
+// ctx: requests still run then.
 func inBackground(ctx context.Context, work func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})

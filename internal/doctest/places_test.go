@@ -20,7 +20,7 @@ var places = []struct {
 		`os\.(Getenv|LookupEnv|Environ|ExpandEnv)\b|ProxyFromEnvironment`, []string{"main.go"}},
 	{"HTTP proxies are config's: those of the environment are for the command line and for other programs",
 		`http\.(DefaultClient|Get|Head|Post|PostForm)\b|http\.DefaultTransport\.\(\*http\.Transport\)`,
-		[]string{"importer/source.go", "events/events.go", "client/client.go"}},
+		[]string{"importer/fetch.go", "events/events.go", "client/client.go"}},
 	{"the headers and cookies of tokens are listed once",
 		`"(X-Guest-Authorization|X-Public-Authorization|file_service_auth|guest-token|public-token)"`,
 		[]string{"auth/presented.go"}},

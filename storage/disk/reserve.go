@@ -86,8 +86,8 @@ func (r *Reserve) Take(n int64) (give func(), err error) {
 	}), nil
 }
 
-// Fits returns file.ErrNoSpace if a write of n bytes would not be permitted now. It permits nothing: others may take the
-// space before.
+// Fits returns file.ErrNoSpace if a write of n bytes would not be permitted now. Others may take the space before it
+// begins.
 func (r *Reserve) Fits(n int64) error {
 	give, err := r.Take(n)
 	if err == nil {
