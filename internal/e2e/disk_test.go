@@ -50,7 +50,10 @@ func TestUploadsEndBeforeTheDisk(t *testing.T) {
 	content := random(5 * mebi)
 	kept, _ := s.upload(t, content)
 	second, _ := s.upload(t, content)
-	open := s.create(t, 40*mebi)
+	if a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: 41943040"); a.status != 507 || a.code() != "STORAGE_004" {
+		t.Errorf("a length that there is no room for: %v", a)
+	}
+	open := s.do(t, "POST", "/files/tus/", nil, "Upload-Defer-Length: 1").header.Get("Location")
 	if a := s.patch(t, open, 0, random(40*mebi)); a.status != 507 || a.code() != "STORAGE_004" ||
 		a.header.Get("Retry-After") == "" {
 		t.Errorf("more than there is room for: %v", a)
@@ -196,7 +199,7 @@ func TestMinFreeSpace(t *testing.T) {
 					t.Errorf("DELETE: %v", a)
 				}
 			}
-			s.restartWith("MIN_FREE_SPACE=0", "MAX_FILE_SIZE="+hugeFile)
+			s.restartWith("MIN_FREE_SPACE=0", "MAX_FILE_SIZE="+hugeFile, "MEMORY_BUDGET=2147483648")
 			s.goesOn(t, open, mebi, content)
 			a := s.do(t, "POST", "/files/tus/", nil, "Upload-Length: "+hugeFile)
 			if refused := a.status == 507; refused != strings.Contains(name, "embedded") {
