@@ -89,22 +89,23 @@ const limitsExceeded = "Heuristics.Limits.Exceeded"
 
 // scan returns the name of what clamd finds, or an empty one, and how long clamd took after it had all bytes.
 func (c *Clamd) scan(ctx context.Context, r io.Reader) (found string, took time.Duration, err error) {
-	said, took, err := c.instream(ctx, r)
+	said, whole, took, err := c.instream(ctx, r)
 	switch {
 	case errors.Is(err, file.ErrStorageRead): // clamd is not to blame
 		return "", 0, err
 	case err != nil:
 		return "", 0, fmt.Errorf("ask clamd: %w: %w", file.ErrScanner, err)
 	}
-	said = strings.TrimSpace(strings.TrimPrefix(strings.TrimRight(said, "\x00\n"), "stream:"))
-	name, bad := strings.CutSuffix(said, " FOUND")
+	verdict, ended := strings.CutSuffix(said, "\x00")
+	verdict = strings.TrimSpace(strings.TrimPrefix(verdict, "stream:"))
+	name, bad := strings.CutSuffix(verdict, " FOUND")
 	switch {
-	case strings.ContainsAny(said, "\x00\n"): // more than one verdict
+	case !ended, strings.ContainsAny(verdict, "\x00\n"): // it is cut off, or more than one
 	case bad:
 		return name, took, nil
-	case said == "OK":
+	case verdict == "OK" && whole:
 		return "", took, nil
-	case strings.HasPrefix(said, "INSTREAM size limit exceeded"):
+	case strings.HasPrefix(verdict, "INSTREAM size limit exceeded"):
 		return "", 0, file.Refuse(file.ErrUnscannable, "The file is longer than the virus scanner's limit")
 	}
 	return "", 0, fmt.Errorf("ask clamd: %w: it says %q", file.ErrScanner, said)
@@ -172,38 +173,42 @@ func (zeros) Read(b []byte) (int, error) {
 }
 
 // instream sends the bytes as chunks, each after its length in four bytes, and then a length of 0. It returns the
-// answer, and how long that took.
-func (c *Clamd) instream(ctx context.Context, r io.Reader) (string, time.Duration, error) {
+// answer, whether clamd took all bytes, and how long it needed for the answer.
+func (c *Clamd) instream(ctx context.Context, r io.Reader) (said string, whole bool, took time.Duration, err error) {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, c.network, c.address)
 	if err != nil {
-		return "", 0, err
+		return "", false, 0, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if _, err := conn.Write([]byte("zINSTREAM\x00")); err != nil {
-		return "", 0, err
+		return "", false, 0, err
 	}
+	whole = true
 	buf := make([]byte, 4+chunk)
 	for last := false; !last; {
 		n, err := io.ReadFull(r, buf[4:])
 		last = err != nil
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return "", 0, err
+			return "", false, 0, err
 		}
 		binary.BigEndian.PutUint32(buf, uint32(n))
 		conn.SetWriteDeadline(time.Now().Add(chunkTimeout))
 		if n > 0 {
 			if _, err := conn.Write(buf[:4+n]); err != nil {
+				whole = false
 				break // it may have answered why, such as that this is too much
 			}
 		}
 	}
-	_, _ = conn.Write(make([]byte, 4))
+	if _, err := conn.Write(make([]byte, 4)); err != nil {
+		whole = false
+	}
 	sent := time.Now()
 	conn.SetReadDeadline(time.Now().Add(verdictTimeout))
-	said, err := io.ReadAll(io.LimitReader(conn, 4<<10))
-	if err != nil && len(said) == 0 {
-		return "", 0, err
+	answer, err := io.ReadAll(io.LimitReader(conn, 4<<10))
+	if err != nil && len(answer) == 0 {
+		return "", false, 0, err
 	}
-	return string(said), time.Since(sent), nil
+	return string(answer), whole, time.Since(sent), nil
 }

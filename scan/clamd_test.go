@@ -31,6 +31,19 @@ func answering(t *testing.T, says string) string {
 	})
 }
 
+// An OK is not believed if clamd did not take all bytes.
+func TestVerdictBeforeTheEnd(t *testing.T) {
+	at := testproc.Listen(t, func(c net.Conn) {
+		io.CopyN(io.Discard, c, int64(len("zINSTREAM\x00")))
+		io.WriteString(c, "stream: OK\x00") // and it closes the connection, on which bytes are still to be read
+	})
+	const size = 64 << 20
+	if err := New(at, Settings{}).Scan(t.Context(), io.LimitReader(zeros{}, size), size); !errors.Is(err,
+		file.ErrScanner) {
+		t.Error(err)
+	}
+}
+
 // Only a single verdict of clamd counts; nothing else is taken for "clean".
 func TestVerdicts(t *testing.T) {
 	for says, want := range map[string]error{
@@ -45,6 +58,9 @@ func TestVerdicts(t *testing.T) {
 		"UNKNOWN COMMAND\x00":                                      file.ErrScanner,
 		"":                                                         file.ErrScanner,
 		"stream: OK, but I am not sure\x00":                        file.ErrScanner,
+		"stream: OK":                                               file.ErrScanner, // of "OK.Trojan FOUND", maybe
+		"stream: X FOUND":                                          file.ErrScanner,
+		"stream: OK\n":                                             file.ErrScanner,
 	} {
 		err := New(answering(t, says), Settings{}).Scan(t.Context(), strings.NewReader("abc"), 3)
 		if !errors.Is(err, want) || (err == nil) != (want == nil) {
