@@ -38,8 +38,10 @@ func TestSourcesThatStandStill(t *testing.T) {
 				}
 				<-r.Context().Done()
 			})
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
 			im := &Importer{Patience: 50 * time.Millisecond}
-			o, err := im.fetch(t.Context(), address)
+			o, err := im.fetch(ctx, address)
 			if err == nil {
 				defer o.body.Close()
 				_, err = io.ReadAll(whole{o.body})
