@@ -72,14 +72,17 @@ func (d *DB) upToDate(ctx context.Context, err error) (*DB, error) {
 // takes longer than a query may.
 func (d *DB) Migrate(ctx context.Context) error { return wrap(ctx, "migrate", d.migrate(ctx)) }
 
+// ErrConfig says that the settings of a connection can't work: a file that they name is not there, for example.
+var ErrConfig = errors.New("wrong settings of the connection")
+
 // postgresConnections is the maximum number of connections.
 const postgresConnections = 16
 
-// ConnectPostgres opens the database at dsn.
+// ConnectPostgres opens the database at dsn. ErrConfig if that can't be used.
 func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, fmt.Errorf("open database: %w: %w", ErrConfig, err)
 	}
 	conn := stdlib.OpenDB(*config, stdlib.OptionShouldPing(func(_ context.Context, p stdlib.ShouldPingParams) bool {
 		return p.IdleDuration > time.Second || isReadable(p.Conn.PgConn().Conn())

@@ -197,6 +197,9 @@ func database(ctx context.Context, c config.Config, postgres, sqlite func(contex
 	} else if err = os.MkdirAll(c.DataDir, 0o700); err == nil {
 		rows, err = sqlite(ctx, filepath.Join(c.DataDir, DatabaseFile))
 	}
+	if errors.Is(err, db.ErrConfig) {
+		err = fmt.Errorf("%w: %w", ErrSettings, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"holdfast/config"
@@ -16,5 +18,15 @@ func TestKindsOfStoresAreKnown(t *testing.T) {
 	}
 	if _, known := s3.Kind("floppy").Quirks(); known {
 		t.Error("any word is known")
+	}
+}
+
+// A file that the settings name and that is not there is a wrong setting, with the exit status of those.
+func TestDatabaseWithoutItsCertificate(t *testing.T) {
+	c := config.Config{Postgres: &config.Postgres{Host: "127.0.0.1", Port: 1, User: "u", Database: "d",
+		TLS: config.PostgresTLS{Mode: "verify-full", RootCert: "/none.pem"}}}
+	_, err := connectDatabase(t.Context(), c)
+	if !errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), "/none.pem") {
+		t.Error(err)
 	}
 }
