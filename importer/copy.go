@@ -256,6 +256,10 @@ const partSize = 8 << 20
 
 // stream sends the bytes of a source to the store, and hashes them.
 func (im *Importer) stream(ctx context.Context, o openedSource, to file.Location, contentType string) ([]byte, error) {
+	if o.Size > storage.MaxObject { // not only said by who has such a file: parts of that size would not fit the memory
+		return nil, file.Refuse(file.ErrTooLarge, "the source says that it has %d bytes, a file has at most %d", o.Size,
+			int64(storage.MaxObject))
+	}
 	size := int64(partSize)
 	for size*(storage.MaxParts-1) < o.Size {
 		size *= 2

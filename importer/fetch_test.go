@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -132,6 +133,21 @@ func (s *taking) PutPart(context.Context, file.Location, file.Multipart, int32, 
 	error) {
 	s.parts++
 	return file.Part{Size: 1}, nil
+}
+
+// A source is not believed that it has any number of bytes: it would get the memory for parts of such a file.
+func TestSourceThatBoasts(t *testing.T) {
+	im := &Importer{Objects: &taking{}}
+	for _, size := range []int64{storage.MaxObject + 1, 99_999_999_999_999_999, math.MaxInt64} {
+		o := openedSource{Object: storage.Object{Size: size}, body: io.NopCloser(strings.NewReader("abc"))}
+		if _, err := im.stream(t.Context(), o, file.Location{}, ""); !errors.Is(err, file.ErrTooLarge) {
+			t.Errorf("%d: %v", size, err)
+		}
+	}
+	o := openedSource{Object: storage.Object{Size: storage.MaxObject}, body: io.NopCloser(strings.NewReader("abc"))}
+	if _, err := im.stream(t.Context(), o, file.Location{}, ""); !errors.Is(err, file.ErrStorageRead) {
+		t.Error(err) // the rest does not come
+	}
 }
 
 // A source of unknown length that would need more parts than a store takes is refused before it is all sent.

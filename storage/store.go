@@ -35,6 +35,8 @@ import (
 
 // The limits of S3, which every store keeps to.
 const (
+	// MaxObject is the largest object that stores take, in bytes.
+	MaxObject = 5 << 40
 	// MaxParts is the highest part number; the lowest is 1.
 	MaxParts = 10000
 	// MinPart is the least size of a part other than the last one, in bytes.
