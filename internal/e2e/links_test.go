@@ -34,6 +34,9 @@ func (s *server) link(t *testing.T, address, body string) string {
 		time.Until(l.ExpiresAt) < 0 {
 		t.Fatalf("a link: %v %v", a, err)
 	}
+	if body == "" && time.Until(l.ExpiresAt) > time.Hour {
+		t.Errorf("a link that nobody gave an end expires at %s", l.ExpiresAt)
+	}
 	return l.URL
 }
 
