@@ -51,6 +51,10 @@ func (im *Importer) fetch(ctx context.Context, address string) (o openedSource, 
 		}
 		return o, err
 	}
+	if encoding := res.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		res.Body.Close()
+		return o, fmt.Errorf("the source answered with Content-Encoding %q, which was not asked for", encoding)
+	}
 	body.ReadCloser, body.ctx = res.Body, ctx
 	o.body, o.Size, o.Type = body, res.ContentLength, res.Header.Get("Content-Type")
 	o.Modified, _ = http.ParseTime(res.Header.Get("Last-Modified")) // zero: not known

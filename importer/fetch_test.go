@@ -111,6 +111,24 @@ func TestRedirectsToPrivateAddresses(t *testing.T) {
 	}
 }
 
+// The bytes of a compression are not those of the file.
+func TestSourceThatCompresses(t *testing.T) {
+	address := source(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", strings.TrimPrefix(r.URL.Path, "/"))
+		io.WriteString(w, "bytes")
+	})
+	im := &Importer{}
+	for encoding, ok := range map[string]bool{"gzip": false, "br": false, "identity": true, "": true} {
+		o, err := im.fetch(t.Context(), address+"/"+encoding)
+		if err == nil {
+			o.body.Close()
+		}
+		if (err == nil) != ok || errors.Is(err, file.ErrUnavailable) {
+			t.Errorf("%q: %v", encoding, err)
+		}
+	}
+}
+
 func TestPrivateAddresses(t *testing.T) {
 	for address, public := range map[string]bool{"93.184.216.34": true, "2606:2800:220:1::1": true, "127.0.0.1": false,
 		"10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false,

@@ -148,6 +148,9 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 // NewLayout returns a layout of buckets that nothing else uses.
 func NewLayout() storage.Layout { return storage.Layout{BucketPrefix: "w" + string(file.NewID())[:8]} }
 
+// readTimeout is longer than the slowest machine needs: clients of these tests pause until others are done.
+const readTimeout = 10 * time.Minute
+
 // Start replaces the service by a fresh one, and returns its engine.
 func (w *World) Start() *upload.Engine { return w.StartUnder(NewPlan(None, 0)) }
 
@@ -160,7 +163,7 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 		upload.Settings{LeaseTTL: w.LeaseTTL, Memory: w.Memory, MemoryWait: w.MemoryWait}, quiet)
 	h, err := tus.NewHandler(tus.Options{
 		Engine: engine, Respond: problem.Responder{Log: quiet}, Base: func(*http.Request) string { return w.URL + "/files" },
-		ReadTimeout:  time.Minute,
+		ReadTimeout:  readTimeout,
 		Identify:     func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },
 		Download:     func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
 		Precondition: func(*http.Request, file.ID) error { return nil },
@@ -181,7 +184,7 @@ func (w *World) mount(engine *upload.Engine, byTus http.Handler, quiet *slog.Log
 	h := resumable.New(resumable.Options{
 		Engine: engine, Respond: problem.Responder{Log: quiet}, Tus: byTus,
 		Base:        func(*http.Request) string { return w.URL + "/files" },
-		ReadTimeout: time.Minute, MaxAge: time.Hour,
+		ReadTimeout: readTimeout, MaxAge: time.Hour,
 		Identify: func(*http.Request) (file.Identity, error) {
 			if fail := w.Identify.Load(); fail != nil {
 				return file.Identity{}, *fail
