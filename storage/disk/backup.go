@@ -84,6 +84,8 @@ func copyTree(ctx context.Context, from, to, path string) error {
 			if err = os.MkdirAll(filepath.Dir(filepath.Join(to, rel)), 0o700); err == nil {
 				err = share(path, filepath.Join(to, rel))
 			}
+		default: // what it leads to would be missing in the copy
+			err = fmt.Errorf("%s is neither a file nor a folder: %s", path, d.Type())
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // removed or renamed meanwhile

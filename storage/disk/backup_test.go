@@ -61,6 +61,21 @@ func TestCopyObjects(t *testing.T) {
 	}
 }
 
+// A folder that was moved elsewhere, with a symbolic link in its place, is not left out in silence.
+func TestCopyOfALink(t *testing.T) {
+	from, elsewhere := unpack(t), filepath.Join(t.TempDir(), "objects")
+	if err := os.Rename(filepath.Join(from, oldObjects), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(from, oldObjects)); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, from, Options{NoFlush: true})
+	if err := CopyObjects(t.Context(), from, filepath.Join(t.TempDir(), "copy")); err == nil {
+		t.Error("it was copied without its objects")
+	}
+}
+
 // Between two file systems a file is copied, not linked.
 func TestDuplicate(t *testing.T) {
 	dir := t.TempDir()
