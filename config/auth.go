@@ -38,7 +38,9 @@ func (r *reader) auth() (a Auth, backend string) {
 			"how long an accepted token is cached for reading, so a revoked one may still read for this time; 0: not at all",
 			5*time.Second, 0, time.Hour),
 		Redis: r.redis("AUTH_REDIS_URL",
-			"the Redis in which Django keeps tokens and in which rate limits are counted (`redis://` or `rediss://`)"),
+			"the Redis in which Django keeps tokens and in which rate limits are counted (`redis://` or `rediss://`). Of its "+
+				"parameters `db` counts, and with TLS `skip_verify=true` or `ssl_cert_reqs=none`; those that tune other clients "+
+				"do not"),
 		RedisPrefix: r.string("KEY_PREFIX_REDIS", "the prefix of Django's keys in Redis", ":1:"),
 		Secret: r.get("DJANGO_SECRET_KEY",
 			"Django's `SECRET_KEY`: the keys of tokens in Redis are derived from it, and guests' tokens are signed with it. "+

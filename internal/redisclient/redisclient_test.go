@@ -11,7 +11,7 @@ import (
 // The error for a wrong URL does not show the password in it.
 func TestWrongURL(t *testing.T) {
 	for _, url := range []string{"", "http://:secret@host", "redis://:secret@host:port", "redis://:secret@host/a/b/c",
-		"redis://:secret@host/-1", "redis://:secret@host/1?db=2", "redis://:secret@host?patience=1", "redis:secret@host",
+		"redis://:secret@host/-1", "redis://:secret@host?db=1&db=2", "redis://:secret@host?patience=1", "redis:secret@host",
 		"unix://:secret@/redis.sock"} {
 		if _, err := Open(Options{URL: url, Patience: time.Second}); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", url, err)
@@ -26,7 +26,8 @@ func TestDatabase(t *testing.T) {
 	if err := opened(t, base+"/3", 0).Set(t.Context(), "key", 1, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	for end, want := range map[string]bool{"/3": true, "?db=3": true, "": false, "/": false, "/0": false, "/1": false} {
+	for end, want := range map[string]bool{"/3": true, "?db=3": true, "/1?db=3": true, "": false, "/": false, "/0": false,
+		"/1": false, "/3?read_timeout=2s&pool_size=5": true, "?socket_timeout=5&db=3&decode_responses=True": true} {
 		if is, err := opened(t, base+end, 0).Exists(t.Context(), "key"); is != want || err != nil {
 			t.Errorf("%q: %t, %v", end, is, err)
 		}
