@@ -57,10 +57,10 @@ func (s *Store) flush(ctx context.Context, f *os.File, dirs ...string) error {
 
 // draft is a file in tmp that is being written and has no name yet.
 type draft struct {
-	store  *Store
-	f      *os.File
-	path   string
-	around bool // its bytes stay out of the system's memory
+	store    *Store
+	f        *os.File
+	path     string
+	uncached bool // its bytes are not left in the page cache
 }
 
 func (s *Store) newDraft() (*draft, error) {

@@ -56,12 +56,12 @@ func (f *faulty) Write(to *os.File, p []byte) (int, error) {
 	return f.fileSystem.Write(to, p)
 }
 
-func (f *faulty) WriteAround(to *os.File, blocks [][]byte) (int, error) {
+func (f *faulty) WriteUncached(to *os.File, blocks [][]byte) (int, error) {
 	if err := f.next(); err != nil {
-		n, _ := f.fileSystem.WriteAround(to, blocks[:len(blocks)/2])
+		n, _ := f.fileSystem.WriteUncached(to, blocks[:len(blocks)/2])
 		return n, err
 	}
-	return f.fileSystem.WriteAround(to, blocks)
+	return f.fileSystem.WriteUncached(to, blocks)
 }
 
 func (f *faulty) Create(dir string) (*os.File, error) {

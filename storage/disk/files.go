@@ -18,9 +18,9 @@ type fileSystem interface {
 	// Create creates a file with a unique name in a folder.
 	Create(dir string) (*os.File, error)
 	Write(f *os.File, p []byte) (int, error)
-	// WriteAround appends whole blocks of bytes without leaving a copy in the system's memory, and returns how many bytes
-	// it wrote: fewer than all, without an error, where the file system can't do that.
-	WriteAround(f *os.File, blocks [][]byte) (int, error)
+	// WriteUncached appends whole blocks of bytes without leaving a copy in the page cache, and returns how many bytes it
+	// wrote: fewer than all, without an error, where the file system can't do that.
+	WriteUncached(f *os.File, blocks [][]byte) (int, error)
 	// Fill appends the bytes of r. If r is a file too, the kernel copies them.
 	Fill(f *os.File, r io.Reader) (int64, error)
 	Rename(from, to string) error
@@ -50,7 +50,9 @@ func (osFiles) Remove(path string) error                    { return os.Remove(p
 func (osFiles) Lstat(path string) (fs.FileInfo, error)      { return os.Lstat(path) }
 func (osFiles) SyncAll(dir string) error                    { return FlushFolder(dir) }
 
-func (osFiles) WriteAround(f *os.File, blocks [][]byte) (int, error) { return writeAround(f, blocks) }
+func (osFiles) WriteUncached(f *os.File, blocks [][]byte) (int, error) {
+	return writeUncached(f, blocks)
+}
 
 // Without O_NONBLOCK opening a pipe would wait for its writer.
 func (osFiles) Open(path string) (*os.File, error) {

@@ -72,7 +72,7 @@ func (s *Store) PutPart(
 	err = s.call(ctx, "UploadPart", "put part", file.ErrStorageWrite, func(ctx context.Context) error {
 		return s.write(size, func() error {
 			part, err = s.putPart(ctx, at, m, number, func(d *draft) (string, error) {
-				d.around = true
+				d.uncached = true
 				sums, err := copyExactly(ctx, d, body, size)
 				if err != nil {
 					return "", err

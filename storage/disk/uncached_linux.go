@@ -10,9 +10,9 @@ import (
 // mostPieces is how many pieces one call of the kernel takes (IOV_MAX).
 const mostPieces = 1024
 
-// writeAround is fileSystem's WriteAround, by O_DIRECT. The kernel refuses that (EINVAL) where the file system has no
-// such writes, and for addresses and lengths that are not multiples of the device's blocks.
-func writeAround(f *os.File, blocks [][]byte) (written int, err error) {
+// writeUncached is WriteUncached of fileSystem, by O_DIRECT. The kernel refuses that (EINVAL) where the file system has
+// no such writes, and for addresses and lengths that are not multiples of the device's blocks.
+func writeUncached(f *os.File, blocks [][]byte) (written int, err error) {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	if err == nil {
 		_, err = unix.FcntlInt(f.Fd(), unix.F_SETFL, flags|unix.O_DIRECT)

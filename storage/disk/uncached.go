@@ -2,18 +2,18 @@ package disk
 
 import "context"
 
-// block is what the lengths of writes around the system's memory are multiples of, in bytes. Devices have blocks of 512
-// bytes or of 4 KiB.
+// block is what the lengths of uncached writes are multiples of, in bytes. Devices have blocks of 512 bytes or of
+// 4 KiB.
 const block = 4 << 10
 
-// writePieces appends pieces. If d goes around the system's memory, those that are whole blocks do.
+// writePieces appends pieces; if d is uncached, the whole blocks at their beginning without the page cache.
 //
-// Parts do: they belong to large files, which would push out of that memory what is read more often, and to find a page
-// of it for every 4 KiB takes more of the processor than all else that is done with them. The first who reads a large
-// file reads it from the disk, therefore; a small one is there still.
+// Parts are uncached: they belong to large files, which would push what is read more often out of the page cache, and
+// to find a page for every 4 KiB takes more of the processor than all else that is done with them. So the first who
+// reads a large file reads it from the disk; a small one is still in the cache.
 func (d *draft) writePieces(ctx context.Context, pieces [][]byte) error {
-	if d.around {
-		n, err := d.store.fs.WriteAround(d.f, wholeBlocks(pieces))
+	if d.uncached {
+		n, err := d.store.fs.WriteUncached(d.f, wholeBlocks(pieces))
 		if err != nil {
 			return err
 		}

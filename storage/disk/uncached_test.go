@@ -18,13 +18,13 @@ type inMemory struct {
 
 func (m inMemory) Pieces() ([][]byte, bool) { return m.pieces, true }
 
-// taking is a file system that takes at most some bytes around the system's memory.
+// taking is a file system that writes at most some bytes uncached.
 type taking struct {
 	fileSystem
 	most, taken int
 }
 
-func (t *taking) WriteAround(f *os.File, blocks [][]byte) (n int, err error) {
+func (t *taking) WriteUncached(f *os.File, blocks [][]byte) (n int, err error) {
 	for _, b := range blocks {
 		b = b[:min(len(b), t.most-n)]
 		if _, err := t.Write(f, b); err != nil {
@@ -47,9 +47,9 @@ func aligned(n int) []byte {
 	return b
 }
 
-// A client stores a part in pieces, of which some can't be written around the system's memory, or the file system does
-// not take them all: the part is whole.
-func TestPartsGoAroundTheMemory(t *testing.T) {
+// A client stores a part in pieces, of which some can't be written uncached, or the file system does not take them all:
+// the part is whole.
+func TestPartsAreWrittenUncached(t *testing.T) {
 	all := aligned(6 * block)
 	for name, test := range map[string]struct {
 		lengths    []int
@@ -93,14 +93,14 @@ func TestPartsGoAroundTheMemory(t *testing.T) {
 				t.Errorf("%d bytes, want %d: %v", len(b), len(want), err)
 			}
 			if files.taken != test.want {
-				t.Errorf("%d bytes went around the memory, want %d", files.taken, test.want)
+				t.Errorf("%d bytes were written uncached, want %d", files.taken, test.want)
 			}
 		})
 	}
 }
 
-// A small object is likely to be read soon: it stays in memory.
-func TestObjectsDoNotGoAroundTheMemory(t *testing.T) {
+// A small object is likely to be read soon: it stays in the page cache.
+func TestObjectsAreWrittenCached(t *testing.T) {
 	files := &taking{fileSystem: osFiles{}, most: 1 << 20}
 	s, err := open(t.Context(), files, t.TempDir(), Options{})
 	if err != nil {
@@ -109,13 +109,13 @@ func TestObjectsDoNotGoAroundTheMemory(t *testing.T) {
 	b := aligned(2 * block)
 	body := inMemory{bytes.NewReader(b), [][]byte{b}}
 	if _, err := s.Put(t.Context(), location("b", "whole"), "x/y", body, int64(len(b))); err != nil || files.taken != 0 {
-		t.Errorf("%d bytes went around the memory: %v", files.taken, err)
+		t.Errorf("%d bytes were written uncached: %v", files.taken, err)
 	}
 }
 
-// What the system says of its own writes is what is in the file, wherever the tests' folder is: whole blocks, blocks
+// What was written uncached is in the file, wherever the tests' folder is: whole blocks, blocks
 // that do not begin at one, and more pieces than one call takes.
-func TestWriteAround(t *testing.T) {
+func TestWriteUncached(t *testing.T) {
 	b := aligned(8 * block)
 	many := make([][]byte, 0, 1500)
 	for range cap(many) {
@@ -130,7 +130,7 @@ func TestWriteAround(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			n, err := osFiles{}.WriteAround(f, blocks)
+			n, err := osFiles{}.WriteUncached(f, blocks)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,9 +140,9 @@ func TestWriteAround(t *testing.T) {
 				}
 			}
 			if got, err := os.ReadFile(f.Name()); err != nil || !bytes.Equal(got, bytes.Join(blocks, nil)) {
-				t.Errorf("%d bytes, %d of them around the memory: %v", len(got), n, err)
+				t.Errorf("%d bytes, %d of them uncached: %v", len(got), n, err)
 			}
-			t.Logf("%d bytes went around the memory", n)
+			t.Logf("%d bytes were written uncached", n)
 		})
 	}
 }
