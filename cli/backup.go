@@ -37,26 +37,15 @@ func backup(p *program, folder string) (err error) {
 	if err != nil {
 		return err
 	}
-	ctx := p.ctx
-	if c.Postgres != nil || c.Storage.Type != config.Embedded {
-		return wrongArguments("backup is for SQLite with the embedded store; docs/OPERATIONS.md says how servers are " +
-			"backed up")
-	}
-	to, err := filepath.Abs(folder)
+	to, err := backupFolder(c, folder)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(to); !errors.Is(err, os.ErrNotExist) {
-		return wrongArguments("%s is there already", to)
-	}
-	if _, err := os.Stat(filepath.Join(c.DataDir, service.DatabaseFile)); err != nil {
-		return fmt.Errorf("nothing to back up: %w", err)
-	}
-	rows, err := p.database(c)
+	parts, err := service.OpenToRead(p.ctx, c, p.log(c))
 	if err != nil {
-		return err
+		return fmt.Errorf("backup: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
+	defer func() { err = errors.Join(err, parts.Close()) }()
 	// Renamed at the end: an incomplete backup never has the final name.
 	half, err := os.MkdirTemp(filepath.Dir(to), filepath.Base(to)+".part-")
 	if err != nil {
@@ -65,8 +54,8 @@ func backup(p *program, folder string) (err error) {
 	defer os.RemoveAll(half)
 	var missing int
 	for _, step := range []func() error{
-		func() error { return copyData(ctx, rows, c.DataDir, half) },
-		func() (err error) { missing, err = countMissing(ctx, half); return err },
+		func() error { return copyData(p.ctx, parts.Rows, c.DataDir, half) },
+		func() (err error) { missing, err = checkCopy(p, c, half); return err },
 		func() error { return disk.FlushFolder(half) },
 		func() error { return os.Rename(half, to) },
 	} {
@@ -79,6 +68,25 @@ func backup(p *program, folder string) (err error) {
 			missing)
 	}
 	return err
+}
+
+// backupFolder returns the path of a backup that may be made.
+func backupFolder(c config.Config, folder string) (to string, err error) {
+	if c.Postgres != nil || c.Storage.Type != config.Embedded {
+		return "", wrongArguments("backup is for SQLite with the embedded store; docs/OPERATIONS.md says how servers are " +
+			"backed up")
+	}
+	if to, err = filepath.Abs(folder); err != nil {
+		return "", err
+	}
+	if _, err := os.Lstat(to); !errors.Is(err, os.ErrNotExist) {
+		return "", wrongArguments("%s is there already", to)
+	}
+	own, err := disk.OwnFolder(c.DataDir, to)
+	if err == nil && own != "" {
+		err = wrongArguments("%s is in %s, which is the store's own folder", to, own)
+	}
+	return to, err
 }
 
 // copyData copies the database and the store as they are at one moment. Until all is copied, nothing that the copied
@@ -113,40 +121,55 @@ func copyData(ctx context.Context, rows *db.DB, from, to string) error {
 	return disk.CopyObjects(ctx, near.Path, to)
 }
 
-// countMissing counts the records in a copied data folder whose object is missing from it, or incomplete.
-func countMissing(ctx context.Context, folder string) (missing int, err error) {
-	rows, err := db.ConnectSQLite(ctx, filepath.Join(folder, service.DatabaseFile))
+// checkCopy checks a copied data folder: its database, and that its store is the database's. It counts the records
+// whose object is missing or incomplete, as it is at the source; if the source has the object, that is an error.
+func checkCopy(p *program, source config.Config, folder string) (missing int, err error) {
+	c := source
+	c.DataDir = folder
+	parts, err := service.OpenToRead(p.ctx, c, p.log(c))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	look := func(at file.Location, size int64) error {
-		err := disk.ObjectIn(folder, at, size)
-		if errors.Is(err, file.ErrObjectMissing) {
-			missing++
+	defer func() { err = errors.Join(err, parts.Close()) }()
+	if err := parts.Rows.Check(p.ctx); err != nil {
+		return 0, err
+	}
+	err = eachFile(p.ctx, parts.Rows, func(r file.Record) error {
+		if r.ETag == "" { // another program's record, not completed yet
 			return nil
 		}
-		return err
-	}
+		err := disk.ObjectIn(folder, r.Location, r.Size)
+		if !errors.Is(err, file.ErrObjectMissing) {
+			return err
+		}
+		missing++
+		if disk.ObjectIn(source.DataDir, r.Location, r.Size) == nil {
+			return fmt.Errorf("the object of the file %s was not copied, and the service has it: make the backup again", r.ID)
+		}
+		return nil
+	})
+	return missing, err
+}
+
+// eachFile calls do for the record of every file.
+func eachFile(ctx context.Context, rows *db.DB, do func(file.Record) error) error {
 	const page = 500
 	for account := int64(0); ; {
 		accounts, err := rows.Accounts(ctx, account, 1)
 		if err != nil || len(accounts) == 0 {
-			return missing, err
+			return err
 		}
 		account = accounts[0]
 		for after := file.ID(""); ; {
 			files, err := rows.AccountFiles(ctx, account, after, page)
 			if err != nil {
-				return 0, err
+				return err
 			}
 			for _, r := range files {
-				if after = r.ID; r.ETag == "" { // another program's record, not completed yet
-					continue
+				if err := do(r); err != nil {
+					return err
 				}
-				if err := look(r.Location, r.Size); err != nil {
-					return 0, err
-				}
+				after = r.ID
 			}
 			if len(files) < page {
 				break

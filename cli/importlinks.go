@@ -21,6 +21,7 @@ import (
 	"holdfast/db"
 	"holdfast/importer"
 	"holdfast/internal/regular"
+	"holdfast/service"
 )
 
 type importLinksCommand struct {
@@ -67,7 +68,7 @@ func (args *importLinksCommand) run(p *program) (err error) {
 	if (args.table == "") != (args.column == "") || args.table != "" && (len(args.files) > 0 || c.Import.Texts == "") {
 		return wrongArguments("--table and --column belong together, with IMPORT_TEXTS_URL and without files")
 	}
-	rows, err := p.database(c)
+	rows, err := service.OpenDatabase(ctx, c)
 	if err != nil {
 		return err
 	}

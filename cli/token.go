@@ -77,10 +77,10 @@ ID is the token's, as list shows it.`,
 	}
 }
 
-// run makes a token. Like all token commands it may run beside the service.
+// run makes a token. Like all token commands it may run beside the service, and also before its first start.
 func (c *tokenCreateCommand) run(p *program) error {
 	fresh, wrong := c.token(time.Now())
-	return p.withDatabase(wrong, func(rows *db.DB) error {
+	return p.withNewDatabase(wrong, func(rows *db.DB) error {
 		text, err := auth.IssueToken(p.ctx, rows, fresh)
 		if err == nil {
 			_, err = fmt.Fprintln(p.stdout, text)

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -22,4 +23,21 @@ func (d *DB) CopyTo(ctx context.Context, path string) error {
 	f.Close()
 	_, err = d.sql.DB.ExecContext(ctx, `vacuum into $1`, path)
 	return wrap(ctx, "copy the database", err)
+}
+
+// ErrDamaged says that the file of a SQLite database is damaged.
+var ErrDamaged = errors.New("the database is damaged (docs/OPERATIONS.md, \"A damaged database\", says how to go on)")
+
+// Check reads the whole file of a SQLite database, with its indexes: ErrDamaged if it is not sound. PostgreSQL checks
+// itself.
+func (d *DB) Check(ctx context.Context) error {
+	if d.Shared() {
+		return nil
+	}
+	var found string
+	err := d.sql.DB.QueryRowContext(ctx, `pragma integrity_check(1)`).Scan(&found)
+	if err == nil && found != "ok" {
+		err = fmt.Errorf("%w: %s", ErrDamaged, found)
+	}
+	return wrap(ctx, "check the database", err)
 }

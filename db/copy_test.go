@@ -1,6 +1,8 @@
 package db
 
 import (
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,6 +36,28 @@ func TestCopyTo(t *testing.T) {
 		if len(all) != 1 || all[0].ID != "one" {
 			t.Errorf("%v", all)
 		}
+	})
+}
+
+// Check finds an index that lacks rows of its table.
+func TestCheck(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		foreign(t, d, "one", 4)
+		noErr(t, d.Check(t.Context()))
+		if d.Shared() {
+			return
+		}
+		path := filepath.Join(t.TempDir(), "damaged.db")
+		noErr(t, d.CopyTo(t.Context(), path))
+		raw, err := sql.Open("sqlite", path)
+		noErr(t, err)
+		_, err = raw.ExecContext(t.Context(), `pragma writable_schema = on; update sqlite_schema set sql =
+			'create index ix_files_account_id on files (user_id, filename)' where name = 'ix_files_account_id'`)
+		noErr(t, errors.Join(err, raw.Close()))
+		damaged, err := ConnectSQLite(t.Context(), path)
+		noErr(t, err)
+		defer damaged.Close()
+		wantErr(t, damaged.Check(t.Context()), ErrDamaged)
 	})
 }
 

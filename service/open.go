@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -121,10 +122,13 @@ func openBeside(ctx context.Context, c config.Config, log *slog.Logger, p *Depen
 
 // openData locks the data folder, if it has the store and that may be changed, and opens the database.
 func (p *Dependencies) openData(ctx context.Context, c config.Config) (err error) {
+	if err := hasDatabase(c); err != nil { // before a folder is made
+		return err
+	}
 	if c.Storage.Type == config.Embedded && !p.readOnly {
 		if err := p.lockData(c.DataDir); err != nil {
-			return fmt.Errorf("the embedded store in %s can be opened by one process: stop the service for this "+
-				"command: %w", c.DataDir, err)
+			return fmt.Errorf("the embedded store in %s is changed by one process at a time: stop the service for this "+
+				"command, or wait for the other command that is running: %w", c.DataDir, err)
 		}
 	}
 	if p.Rows, err = OpenDatabase(ctx, c); err == nil {
@@ -180,9 +184,35 @@ func (p *Dependencies) readiness(layout storage.Layout, more []edge.Dependency, 
 	return edge.NewReadiness(log, append(needed, more...))
 }
 
-// OpenDatabase opens the database for commands, without waiting for it.
+// ErrNoDatabase says that DATA_DIR has no database, so it may be the wrong folder.
+var ErrNoDatabase = errors.New("there is no database: is DATA_DIR right, and its disk mounted? The service makes one " +
+	"when it starts")
+
+// OpenDatabase opens the database for commands, without waiting for it. Other than CreateDatabase it makes none:
+// ErrNoDatabase.
 func OpenDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
+	if err := hasDatabase(c); err != nil {
+		return nil, err
+	}
+	return CreateDatabase(ctx, c)
+}
+
+// CreateDatabase is OpenDatabase for commands that may run before the first start.
+func CreateDatabase(ctx context.Context, c config.Config) (*db.DB, error) {
 	return database(ctx, c, db.OpenPostgres, db.OpenSQLite)
+}
+
+// hasDatabase returns ErrNoDatabase if DATA_DIR should have a database and has none.
+func hasDatabase(c config.Config) error {
+	if c.Postgres != nil {
+		return nil
+	}
+	path := filepath.Join(c.DataDir, DatabaseFile)
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: %w", path, ErrNoDatabase)
+	}
+	return err
 }
 
 // connectDatabase connects to the database, and leaves its tables as they are.

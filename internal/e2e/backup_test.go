@@ -100,7 +100,7 @@ func TestBackupRefuses(t *testing.T) {
 	}
 	empty := newServer(t)
 	if status, out := empty.attempt(t, "", "backup", filepath.Join(empty.folder, "b")); status != 1 ||
-		!strings.Contains(out, "nothing to back up") {
+		!strings.Contains(out, "there is no database") {
 		t.Errorf("%d %s", status, out)
 	}
 	servers := newServer(t, "POSTGRES_HOST=127.0.0.1", "POSTGRES_USER=u", "POSTGRES_DB=d")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"holdfast/file"
+	"holdfast/internal/filelock"
 )
 
 // CopyParts copies the parts of unfinished multipart uploads from one data folder to another, while the store is in
@@ -134,16 +135,19 @@ func duplicate(from, to string, info fs.FileInfo) error {
 
 // Nearby is a folder on the same file system as a data folder.
 type Nearby struct {
-	Path string
-	own  bool
+	Path   string
+	unlock func() // nil: the folder is no temporary one
 }
 
-// stagePrefix is the prefix of the temporary folders of a backup in a data folder.
+// stagePrefix is the prefix of the temporary folders of a backup in a data folder, its stages.
 const stagePrefix = ".backup-stage-"
 
+// stageLock is the file in a stage that its backup locks as long as it uses the stage, which is longer than its Hold.
+const stageLock = "lock"
+
 // Near returns a folder into which files of dataDir can be hard-linked: to itself if that works, else a temporary
-// folder in dataDir; to if hard links do not work at all. The caller has a Hold on dataDir. Near removes what a killed
-// backup has left behind.
+// folder in dataDir; to if hard links do not work at all. The caller has a Hold on dataDir. Near removes what killed
+// backups have left behind.
 func Near(dataDir, to string) (Nearby, error) {
 	if err := removeStages(dataDir); err != nil {
 		return Nearby{}, err
@@ -151,11 +155,20 @@ func Near(dataDir, to string) (Nearby, error) {
 	if canLink(dataDir, to) {
 		return Nearby{Path: to}, nil
 	}
-	path, err := os.MkdirTemp(dataDir, stagePrefix)
-	if err == nil && !canLink(dataDir, path) {
-		return Nearby{Path: to}, os.Remove(path)
+	stage, err := newStage(dataDir)
+	if err == nil && !canLink(dataDir, stage.Path) {
+		return Nearby{Path: to}, stage.Remove()
 	}
-	return Nearby{path, true}, err
+	return stage, err
+}
+
+func newStage(dataDir string) (Nearby, error) {
+	path, err := os.MkdirTemp(dataDir, stagePrefix)
+	if err != nil {
+		return Nearby{}, err
+	}
+	unlock, err := filelock.Try(filepath.Join(path, stageLock))
+	return Nearby{path, unlock}, err
 }
 
 // canLink reports whether files of a data folder can be hard-linked into another folder.
@@ -166,18 +179,79 @@ func canLink(dataDir, with string) bool {
 
 // Remove removes the folder if it is a temporary one.
 func (n Nearby) Remove() error {
-	if !n.own {
+	if n.unlock == nil {
 		return nil
 	}
+	defer n.unlock()
 	return os.RemoveAll(n.Path)
 }
 
+// removeStages removes the stages of killed backups. The caller has a Hold, so no stage is made meanwhile.
 func removeStages(dataDir string) error {
-	names, err := osFiles{}.Names(dataDir)
-	for _, name := range names {
-		if strings.HasPrefix(name, stagePrefix) {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(dataDir, name)))
+	stages, err := stagesIn(dataDir)
+	for _, stage := range stages {
+		unlock, locked := filelock.Try(filepath.Join(stage, stageLock))
+		if errors.Is(locked, filelock.ErrHeld) {
+			continue // its backup is copying it to another file system
+		}
+		err = errors.Join(err, locked)
+		if locked == nil {
+			err = errors.Join(err, os.RemoveAll(stage))
+			unlock()
 		}
 	}
 	return err
+}
+
+func stagesIn(dataDir string) (stages []string, err error) {
+	names, err := osFiles{}.Names(dataDir)
+	for _, name := range names {
+		if strings.HasPrefix(name, stagePrefix) {
+			stages = append(stages, filepath.Join(dataDir, name))
+		}
+	}
+	return stages, err
+}
+
+// removeStagesAtStart is removeStages, unless a backup has a Hold: the next one removes them.
+func removeStagesAtStart(dataDir string) error {
+	if stages, err := stagesIn(dataDir); err != nil || len(stages) == 0 {
+		return err
+	}
+	unlock, err := filelock.Try(filepath.Join(dataDir, holdFile))
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return removeStages(dataDir)
+}
+
+// OwnFolder returns the folder of the embedded store in a data folder that path is, or lies in; empty if it lies
+// elsewhere. The folder that path lies in exists. Symbolic links are followed.
+func OwnFolder(dataDir, path string) (string, error) {
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(folder, filepath.Base(path))
+	for _, own := range []string{rootOf(dataDir), filepath.Join(dataDir, oldObjects),
+		filepath.Join(dataDir, oldMetadata)} {
+		real, err := filepath.Abs(own)
+		if err == nil {
+			real, err = filepath.EvalSymlinks(real)
+		}
+		if isMissing(err) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if rel, err := filepath.Rel(real, path); err == nil && filepath.IsLocal(rel) {
+			return own, nil
+		}
+	}
+	return "", nil
 }

@@ -159,3 +159,71 @@ func TestNear(t *testing.T) {
 		}
 	}
 }
+
+// A stage that a backup still copies from is not removed, neither by the next backup nor by a service that starts.
+func TestStageInUse(t *testing.T) {
+	dir := t.TempDir()
+	opened(t, dir, Options{NoFlush: true})
+	stage, err := newStage(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, stagePrefix+"of-a-killed-backup")
+	if err := os.Mkdir(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	is := func(path string) bool { _, err := os.Stat(path); return err == nil }
+	opened(t, dir, Options{NoFlush: true})
+	if !is(stage.Path) || is(left) {
+		t.Errorf("a start: the stage in use %v, that of a killed backup %v", is(stage.Path), is(left))
+	}
+	h, err := BeginHold(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Near(dir, t.TempDir()); err != nil || !is(stage.Path) {
+		t.Errorf("another backup: %v, the stage in use %v", err, is(stage.Path))
+	}
+	h.Release()
+	if err := stage.Remove(); err != nil || is(stage.Path) {
+		t.Errorf("its backup has ended: %v", err)
+	}
+}
+
+// A folder that somebody has put into tmp does not keep the store from opening, and stays.
+func TestFolderInTmp(t *testing.T) {
+	dir := t.TempDir()
+	s := opened(t, dir, Options{NoFlush: true})
+	tmp := filepath.Join(s.root, "tmp")
+	if err := os.MkdirAll(filepath.Join(tmp, "folder", "in it"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(tmp, "left"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, dir, Options{NoFlush: true})
+	if names, err := (osFiles{}).Names(tmp); err != nil || len(names) != 1 || names[0] != "folder" {
+		t.Errorf("%v %v", names, err)
+	}
+}
+
+// OwnFolder sees the store's folders through links and relative paths, and nothing in folders beside it.
+func TestOwnFolder(t *testing.T) {
+	parent := t.TempDir()
+	t.Chdir(parent)
+	dir := filepath.Join(parent, "data")
+	s := opened(t, dir, Options{NoFlush: true})
+	if err := os.Symlink(filepath.Join(s.root, "tmp"), filepath.Join(parent, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for path, in := range map[string]bool{
+		filepath.Join(s.root, "b"): true, filepath.Join(s.root, "tmp", "b"): true, filepath.Join(parent, "link", "b"): true,
+		s.root: true, filepath.Join(dir, "b"): false, filepath.Join(parent, "b"): false, filepath.Join(dir, "store-2"): false,
+	} {
+		for _, data := range []string{dir, "data"} {
+			if own, err := OwnFolder(data, path); err != nil || (own != "") != in {
+				t.Errorf("%s in %s: %q %v", path, data, own, err)
+			}
+		}
+	}
+}

@@ -44,7 +44,6 @@ import (
 	"time"
 
 	"holdfast/file"
-	"holdfast/internal/filelock"
 	"holdfast/storage"
 )
 
@@ -131,15 +130,13 @@ func (s *Store) Close() error { return nil }
 
 // recover restores the state of the folder that all calls rely on.
 func (s *Store) recover(ctx context.Context) error {
-	if held, err := filelock.Held(filepath.Join(s.dataDir, holdFile)); err == nil && !held {
-		if err := removeStages(s.dataDir); err != nil { // of a backup that was killed
-			return err
-		}
+	if err := removeStagesAtStart(s.dataDir); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
 		return err
 	}
-	if err := s.removeFolder(filepath.Join(s.root, "tmp")); err != nil {
+	if err := s.removeFiles(filepath.Join(s.root, "tmp")); err != nil {
 		return err
 	}
 	for _, dir := range []string{"tmp", "buckets"} {

@@ -128,6 +128,21 @@ func (s *Store) removeFolder(dir string) error {
 	return s.removeFile(dir)
 }
 
+// removeFiles removes the files in a folder. Folders with something in them stay: the store has not put them there.
+func (s *Store) removeFiles(dir string) error {
+	names, err := s.fs.Names(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		err := s.removeFile(filepath.Join(dir, name))
+		if err != nil && !errors.Is(err, fs.ErrExist) { // which ENOTEMPTY is
+			return err
+		}
+	}
+	return nil
+}
+
 // removeFile removes a file or an empty folder, if it exists.
 func (s *Store) removeFile(path string) error {
 	if err := s.fs.Remove(path); !isMissing(err) {
