@@ -106,7 +106,8 @@ func (c *uploadCommand) run(p *program) error {
 		return wrongArguments("%s (standard input) can be given only once", standardStream)
 	}
 	return c.transfer(p, c.files, len(streams) == 0,
-		func(ctx context.Context, s *client.Client, path string) (string, error) {
+		func(ctx context.Context, s *client.Client, i int) (string, error) {
+			path := c.files[i]
 			if path == standardStream {
 				return s.UploadStream(ctx, p.stdin, c.name)
 			}
@@ -130,13 +131,15 @@ func (c *downloadCommand) run(p *program) error {
 			return wrongArguments("%w", err)
 		}
 	}
-	to := client.Target{Path: c.output, Overwrite: c.force}
+	turns := newTurns(len(c.urls))
 	return c.transfer(p, c.urls, !toStream,
-		func(ctx context.Context, s *client.Client, url string) (string, error) {
+		func(ctx context.Context, s *client.Client, i int) (string, error) {
 			if toStream {
-				return "", s.Stream(ctx, url, p.stdout)
+				return "", s.Stream(ctx, c.urls[i], p.stdout)
 			}
-			return s.Download(ctx, url, to)
+			defer turns[i].end()
+			return s.Download(ctx, c.urls[i], client.Target{Path: c.output, Overwrite: c.force,
+				Begin: func(ctx context.Context, files ...string) error { return turns.take(ctx, i, files) }})
 		})
 }
 
@@ -146,10 +149,10 @@ type outcome struct {
 	err    error
 }
 
-// transfer calls one for each of the names, a few at a time, and prints the results in their order. A failure does not
-// stop the others. resumable: running the same command again resumes what was interrupted.
+// transfer calls one with the index of each of the names, a few at a time, and prints the results in their order. A
+// failure does not stop the others. resumable: running the same command again resumes what was interrupted.
 func (o remote) transfer(p *program, names []string, resumable bool,
-	one func(context.Context, *client.Client, string) (string, error)) error {
+	one func(ctx context.Context, c *client.Client, i int) (string, error)) error {
 	settings, err := config.LoadClient(p.getenv, o.url, o.token)
 	if err == nil && o.parallel < 1 {
 		err = errors.New("--parallel must be 1 or more")
@@ -164,7 +167,7 @@ func (o remote) transfer(p *program, names []string, resumable bool,
 		c.URLs = client.NewURLStore(settings.Uploads)
 	}
 	status := ok
-	for i, got := range o.start(len(names), func(i int) (string, error) { return one(p.ctx, c, names[i]) }) {
+	for i, got := range o.start(len(names), func(i int) (string, error) { return one(p.ctx, c, i) }) {
 		ended := <-got
 		if ended.err == nil {
 			show.done(names[i])

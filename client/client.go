@@ -40,6 +40,8 @@ var (
 	ErrChanged = errors.New("the file was changed while it was sent")
 	// ErrExists says that a download would overwrite a file.
 	ErrExists = errors.New("the file exists already")
+	// ErrInUse says that a download would write the partial file that another one is writing.
+	ErrInUse = errors.New("the file is being downloaded by another process")
 )
 
 // Codes of refusals that programs may want to tell from each other. A service's /docs has all of them.

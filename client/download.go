@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -29,13 +27,6 @@ type sink interface {
 	io.Writer
 	// restart discards what was written.
 	restart() error
-}
-
-type fileSink struct{ *os.File }
-
-func (f fileSink) restart() error {
-	_, err := f.Seek(0, io.SeekStart)
-	return errors.Join(err, f.Truncate(0))
 }
 
 type streamSink struct {
@@ -61,7 +52,7 @@ type localError struct{ error }
 func (e localError) Unwrap() error { return e.error }
 
 // Download fetches a file and returns its path. What an interrupted download has fetched stays in PATH.part for the
-// next try, and its ETag in PATH.part.etag.
+// next try, and its ETag in PATH.part.etag. Other files of these names are kept: the download fails.
 func (c *Client) Download(ctx context.Context, from string, to Target) (string, error) {
 	d := &download{Client: c, url: from, sum: newDigest()}
 	head, err := d.headWithRetries(ctx)
@@ -70,7 +61,7 @@ func (c *Client) Download(ctx context.Context, from string, to Target) (string, 
 		path, err = to.path(from, head)
 	}
 	if err == nil {
-		err = d.fetch(ctx, path, to.Overwrite, head)
+		err = d.fetch(ctx, path, to, head)
 	}
 	if err != nil {
 		return "", fmt.Errorf("download %s: %w", from, err)
@@ -133,58 +124,55 @@ func strongETag(h http.Header) string {
 }
 
 // fetch downloads the file to path.
-func (d *download) fetch(ctx context.Context, path string, overwrite bool, head http.Header) error {
-	if _, err := os.Lstat(path); err == nil && !overwrite {
-		return &fs.PathError{Op: "write", Path: path, Err: ErrExists}
+func (d *download) fetch(ctx context.Context, path string, to Target, head http.Header) error {
+	if to.Begin != nil {
+		if err := to.Begin(ctx, path, partPath(path)); err != nil {
+			return err
+		}
 	}
-	part := partPath(path)
-	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
+	p, err := openPartial(path, to)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	d.out = fileSink{f}
-	if err := d.resume(f, head); err != nil {
+	// Closed last: the lock is to last until the file has its name.
+	defer p.Close()
+	d.out = p
+	if err := d.resume(p, head); err != nil {
 		return err
 	}
 	if err := d.retry(ctx, func() (bool, bool, error) { return d.step(ctx) }); err != nil {
 		return err
 	}
-	// Closed first: Windows neither renames nor removes an open file.
-	closed := errors.Join(f.Sync(), f.Close())
-	if err := d.sum.check(head); err != nil {
-		// Nothing of it can be trusted, so there is nothing to resume.
-		return errors.Join(err, os.Remove(part), os.Remove(part+etagSuffix))
-	}
-	if closed != nil {
-		return closed
-	}
-	if err := os.Rename(part, path); err != nil {
+	if err := errors.Join(p.Sync(), p.check(d.sum.at)); err != nil {
 		return err
 	}
-	return os.Remove(part + etagSuffix)
+	if err := d.sum.check(head); err != nil {
+		// Nothing of it can be trusted, so there is nothing to resume.
+		return errors.Join(err, p.discard())
+	}
+	// Again: the download may have taken hours.
+	if err := to.check(path); err != nil {
+		return err
+	}
+	return p.complete()
 }
 
-// resume keeps what an earlier download of the same file left in f, and writes down which file this is.
-func (d *download) resume(f *os.File, head http.Header) error {
+// resume keeps what an earlier download of the same file left in p.
+func (d *download) resume(p *partial, head http.Header) error {
 	d.etag = strongETag(head)
-	info, err := f.Stat()
+	info, err := p.Stat()
 	if err != nil {
 		return err
 	}
-	saved, err := os.ReadFile(f.Name() + etagSuffix)
-	if same := err == nil && d.etag != "" && string(saved) == d.etag; same && info.Size() <= d.size {
-		if err := d.sum.catchUp(f, info.Size()); err != nil {
-			return err
-		}
-		d.report()
-		_, err := f.Seek(0, io.SeekEnd)
+	if d.etag == "" || p.etag != d.etag || info.Size() > d.size {
+		return p.begin(d.etag)
+	}
+	if err := d.sum.catchUp(p, info.Size()); err != nil {
 		return err
 	}
-	if err := d.out.restart(); err != nil {
-		return err
-	}
-	return os.WriteFile(f.Name()+etagSuffix, []byte(d.etag), 0o666)
+	d.report()
+	_, err = p.Seek(0, io.SeekEnd)
+	return err
 }
 
 func (d *download) report() {

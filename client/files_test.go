@@ -166,7 +166,7 @@ func TestWhatTheImportBrings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"github.com/cenkalti/backoff/v5", "github.com/dunglas/httpsfv", "golang.org/x/sync/errgroup",
-		"holdfast/internal/regular", "holdfast/client"}
+		"holdfast/internal/filelock", "holdfast/internal/regular", "holdfast/client"}
 	if got := strings.Fields(string(out)); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -20,6 +21,26 @@ type Target struct {
 	Path string
 	// Overwrite replaces a file that exists.
 	Overwrite bool
+	// Begin, if it is set, is called before any file is touched, with the paths of the file and of its partial download.
+	// It may wait, so that downloads of files that have the same name come one after the other.
+	Begin func(ctx context.Context, files ...string) error
+}
+
+// check returns an error for what must not be written: a file that exists, unless it is to be replaced, and whatever is
+// no regular file. Renaming would put a file in the place of a device, and in that of a link.
+func (t Target) check(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return &fs.PathError{Op: "write", Path: path, Err: errors.New("not a regular file")}
+	case !t.Overwrite:
+		return &fs.PathError{Op: "write", Path: path, Err: ErrExists}
+	}
+	return nil
 }
 
 // path returns the file to write. A name that the service gives can't lead to another folder.

@@ -57,7 +57,7 @@ var arrows = map[string]string{
 	"resumable":     "access auth digest file problem reqbody upload",
 	"reqbody":       "digest file",
 	"download":      "access auth digest file internal/cache problem reqbody storage",
-	"client":        "internal/regular",
+	"client":        "internal/filelock internal/regular",
 	"form":          "auth digest file problem reqbody upload",
 	"limit":         "file internal/cache internal/redisclient",
 	"openapi":       "",

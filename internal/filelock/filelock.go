@@ -1,6 +1,5 @@
 //go:build unix
 
-// Package filelock locks a file or folder against other processes.
 package filelock
 
 import (
@@ -9,13 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
-
-// ErrHeld says that another process holds the lock.
-var ErrHeld = errors.New("in use by another process")
 
 // Try takes the lock at path; the error is ErrHeld if another process has it. The kernel releases the lock when the
 // process ends, however it ends.
@@ -24,12 +19,12 @@ func Try(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
 		return func() { f.Close() }, nil
 	}
 	f.Close()
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = ErrHeld
 	}
 	return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -42,8 +37,8 @@ func TryFolder(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open folder: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if !errors.Is(err, unix.EWOULDBLOCK) {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return func() { f.Close() }, nil
 	}
 	f.Close()
@@ -61,8 +56,8 @@ func Held(path string) (bool, error) {
 		return false, fmt.Errorf("open lock file: %w", err)
 	}
 	defer f.Close()
-	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return true, nil
 	}
 	return false, err

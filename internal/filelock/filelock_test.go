@@ -1,9 +1,13 @@
+//go:build unix
+
 package filelock
 
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -58,5 +62,49 @@ func TestLockedFolder(t *testing.T) {
 	unlock()
 	if _, err := TryFolder(filepath.Join(dir, "none")); err == nil || errors.Is(err, ErrHeld) {
 		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// The lock is on the file that has the name now, not on one that had it before.
+func TestLockedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	f, created, err := OpenFile(path)
+	if err != nil || !created || !IsAt(f, path) {
+		t.Fatal(created, err)
+	}
+	if _, _, err := OpenFile(path); !errors.Is(err, ErrHeld) {
+		t.Errorf("a second holder: %v", err)
+	}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	other, created, err := OpenFile(path)
+	if err != nil || !created || IsAt(f, path) || !IsAt(other, path) {
+		t.Fatal(created, err)
+	}
+	f.Close()
+	other.Close()
+	again, created, err := OpenFile(path)
+	if err != nil || created {
+		t.Errorf("after it was closed: %v %v", created, err)
+	}
+	again.Close()
+}
+
+// Nothing is opened that is no regular file, nor what a link leads to.
+func TestLockedFilesAreRegular(t *testing.T) {
+	dir := t.TempDir()
+	fifo, link, dangling := filepath.Join(dir, "fifo"), filepath.Join(dir, "link"), filepath.Join(dir, "dangling")
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "file"), nil, 0o600), syscall.Mkfifo(fifo, 0o600),
+		os.Symlink("file", link), os.Symlink("none", dangling)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, fifo, link, dangling, filepath.Join(dir, "file", "below")} {
+		if f, _, err := OpenFile(path); err == nil || errors.Is(err, ErrHeld) {
+			t.Errorf("%s: %v %v", path, f, err)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "none")); err == nil {
+		t.Error("a file was made where a link leads")
 	}
 }
