@@ -162,6 +162,19 @@ func TestManifest(t *testing.T) {
 	}
 }
 
+// All wrong lines are reported, of whatever kind they are.
+func TestAllFaultsOfAManifest(t *testing.T) {
+	for text, want := range map[string]int{
+		"account,path\n0,a\n1,b,c\n1,\n1,b,c\n0,d\n1,\"e\"f\"\n":                                                        6,
+		"{\"account\":0,\"path\":\"a\"}\n{\"account\":\n{\"account\":[1]}\n{\"x\":1}\n{\"account\":0,\"path\":\"b\"}\n": 5,
+	} {
+		err := ReadManifest(strings.NewReader(text), func(it Item) error { t.Errorf("%+v", it); return nil })
+		if faults, _ := err.(Faults); len(faults) != want {
+			t.Errorf("%q: %d faults: %v", text, len(faults), err)
+		}
+	}
+}
+
 func FuzzManifest(f *testing.F) {
 	f.Add("account,path\n1,x\n")
 	f.Add(`{"account":1,"url":"http://a/b?c"}`)

@@ -61,99 +61,133 @@ func ReadManifest(r io.Reader, each func(Item) error) error {
 	} else if err != nil {
 		return err
 	}
-	var faults Faults
-	item := func(line int, fields map[string]string) error {
-		it, err := parseItem(fields)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("line %d: %w", line, err))
-			if len(faults) == maxFaults {
-				return faults
-			}
-			return nil
-		}
-		return each(it)
-	}
-	read := readCSV
+	m := &reading{each: each}
+	read := m.readCSV
 	if first[0] == '{' {
-		read = readJSON
+		read = m.readJSON
 	}
-	if err := read(in, item); err != nil {
+	if err := read(in); err != nil {
 		return err
 	}
-	if len(faults) > 0 {
-		return faults
+	if len(m.faults) > 0 {
+		return m.faults
 	}
 	return nil
 }
 
-func readCSV(in io.Reader, item func(int, map[string]string) error) error {
+// reading is a manifest that is being read.
+type reading struct {
+	each   func(Item) error
+	faults Faults
+}
+
+// wrong collects the fault of a line; an error if there are enough.
+func (m *reading) wrong(line int, err error) error {
+	m.faults = append(m.faults, fmt.Errorf("line %d: %w", line, err))
+	if len(m.faults) == maxFaults {
+		return m.faults
+	}
+	return nil
+}
+
+// ends ends the reading with a fault after which no line can be told from the next.
+func (m *reading) ends(err error) error { return append(m.faults, err) }
+
+func (m *reading) item(line int, fields map[string]string) error {
+	it, err := parseItem(fields)
+	if err != nil {
+		return m.wrong(line, err)
+	}
+	return m.each(it)
+}
+
+func (m *reading) readCSV(in io.Reader) error {
 	r := csv.NewReader(in)
 	r.ReuseRecord = true
 	head, err := r.Read()
 	if err != nil {
-		return Faults{err}
+		return m.ends(err)
 	}
 	names := slices.Clone(head)
 	names[0] = strings.TrimPrefix(names[0], "\ufeff") // which spreadsheets write
 	for _, n := range names {
 		if !slices.Contains(columns, n) {
-			return Faults{fmt.Errorf("line 1: the column %q is not one of %s", n, strings.Join(columns, ", "))}
+			return m.ends(fmt.Errorf("line 1: the column %q is not one of %s", n, strings.Join(columns, ", ")))
 		}
 	}
 	for {
 		values, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
-		} else if err != nil {
-			return Faults{err}
+		}
+		if errors.Is(err, csv.ErrFieldCount) {
+			line, _ := r.FieldPos(0)
+			err = m.wrong(line, fmt.Errorf("%w: %d, not %d", csv.ErrFieldCount, len(values), len(names)))
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return m.ends(err)
 		}
 		fields := make(map[string]string)
 		for i, v := range values {
 			fields[names[i]] = v
 		}
 		line, _ := r.FieldPos(0)
-		if err := item(line, fields); err != nil {
+		if err := m.item(line, fields); err != nil {
 			return err
 		}
 	}
 }
 
-func readJSON(in io.Reader, item func(int, map[string]string) error) error {
+func (m *reading) readJSON(in io.Reader) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxLine)
 	for n := 1; lines.Scan(); n++ {
 		if strings.TrimSpace(lines.Text()) == "" {
 			continue
 		}
-		var values map[string]any
-		d := json.NewDecoder(strings.NewReader(lines.Text()))
-		d.UseNumber()
-		if err := d.Decode(&values); err != nil {
-			return Faults{fmt.Errorf("line %d: %w", n, err)}
+		fields, err := fieldsOf(lines.Text())
+		if err != nil {
+			err = m.wrong(n, err)
+		} else {
+			err = m.item(n, fields)
 		}
-		fields := make(map[string]string)
-		for name, v := range values {
-			switch v := v.(type) {
-			case nil:
-			case string, json.Number:
-				fields[name] = fmt.Sprint(v)
-			default:
-				return Faults{fmt.Errorf("line %d: %s must be a text or a number", n, name)}
-			}
-			if !slices.Contains(columns, name) {
-				return Faults{fmt.Errorf("line %d: %q is not one of %s", n, name, strings.Join(columns, ", "))}
-			}
-		}
-		if err := item(n, fields); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return Faults{fmt.Errorf("a line has more than %d bytes", maxLine)}
-	} else if err != nil {
-		return err
+	err := lines.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		err = m.ends(fmt.Errorf("a line has more than %d bytes", maxLine))
 	}
-	return nil
+	return err
+}
+
+// fieldsOf returns the fields of a line of JSON.
+func fieldsOf(line string) (map[string]string, error) {
+	var values map[string]any
+	d := json.NewDecoder(strings.NewReader(line))
+	d.UseNumber()
+	if err := d.Decode(&values); err != nil {
+		return nil, err
+	}
+	fields := make(map[string]string)
+	for name, v := range values {
+		switch v := v.(type) {
+		case nil:
+		case string, json.Number:
+			fields[name] = fmt.Sprint(v)
+		default:
+			return nil, fmt.Errorf("%s must be a text or a number", name)
+		}
+		if !slices.Contains(columns, name) {
+			return nil, fmt.Errorf("%q is not one of %s", name, strings.Join(columns, ", "))
+		}
+	}
+	return fields, nil
 }
 
 func parseItem(f map[string]string) (it Item, err error) {
