@@ -56,11 +56,19 @@ func (p *progress) done(name string) {
 	}
 }
 
-// failed counts a file that was not transferred, and prints why. The error may contain text from the service.
+// failed counts a file that was not transferred, and prints why.
 func (p *progress) failed(err error) {
 	p.mu.Lock()
+	p.left--
+	p.mu.Unlock()
+	p.warn(err)
+}
+
+// warn prints an error. It may contain text from the service.
+func (p *progress) warn(err error) {
+	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.left--; p.bar != nil {
+	if p.bar != nil {
 		p.bar.Clear()
 	}
 	fmt.Fprintf(p.out, "holdfast: %s\n", printable(err.Error()))

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,7 @@ func newDownload(p *program) *cobra.Command {
 // Exit statuses of transfers, beside those of all commands.
 const (
 	refused     = 3   // the service refuses; a retry would not help
-	unreachable = 4   // the retries are used up; what was transferred is kept for the next run
+	unreachable = 4   // the service is not reached, or can't do it now; what was transferred is kept for the next run
 	interrupted = 130 // Ctrl-C; what was transferred is kept
 )
 
@@ -154,8 +155,12 @@ type outcome struct {
 func (o remote) transfer(p *program, names []string, resumable bool,
 	one func(ctx context.Context, c *client.Client, i int) (string, error)) error {
 	settings, err := config.LoadClient(p.getenv, o.url, o.token)
-	if err == nil && o.parallel < 1 {
+	switch {
+	case err != nil:
+	case o.parallel < 1:
 		err = errors.New("--parallel must be 1 or more")
+	case o.patience < 0:
+		err = errors.New("--patience can't be negative")
 	}
 	if err != nil {
 		return &usageError{err}
@@ -165,6 +170,12 @@ func (o remote) transfer(p *program, names []string, resumable bool,
 	c.Progress, c.GiveUpAfter = show.moved, o.patience
 	if settings.Uploads != "" {
 		c.URLs = client.NewURLStore(settings.Uploads)
+	}
+	var warned atomic.Bool
+	c.Warn = func(err error) {
+		if !warned.Swap(true) {
+			show.warn(fmt.Errorf("uploads can't be resumed after Ctrl-C or a crash: %w", err))
+		}
 	}
 	status := ok
 	for i, got := range o.start(len(names), func(i int) (string, error) { return one(p.ctx, c, i) }) {
@@ -184,7 +195,7 @@ func (o remote) transfer(p *program, names []string, resumable bool,
 		}
 	}
 	show.end()
-	if status == interrupted && resumable {
+	if status == interrupted && resumable && !warned.Load() {
 		fmt.Fprintln(p.stderr, "holdfast: interrupted; the same command goes on from here")
 	}
 	if status != ok {

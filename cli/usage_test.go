@@ -99,6 +99,7 @@ func TestWrongArguments(t *testing.T) {
 		{"upload -j=0 file", "--parallel must be 1 or more"},
 		{"upload -qj 0 file", "--parallel must be 1 or more"},
 		{"upload --parallel 3 --parallel=0 file", "--parallel must be 1 or more"},
+		{"upload --patience -1s file", "--patience can't be negative"},
 		{"download -fo x -- ftp://a", `"ftp://a" is no http or https URL`},
 		{"download a b -o -", "--output must be a folder"},
 		{"backup " + here, "is there already"},

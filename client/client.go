@@ -12,8 +12,8 @@
 //
 // *Refusal is an answer that another try would not change; its Code says why, and errors.Is compares it with
 // fs.ErrNotExist and fs.ErrPermission. ErrUnreachable is returned after GiveUpAfter without progress. It wraps the
-// last error, which may be a *Refusal as well (503), so look for it first. ErrDigest says that the bytes at the other
-// end are not the file's. When ctx ends, its cause is returned.
+// last error, which may be a *Refusal as well (5xx, 408, 409, 423, 429), so look for it first. ErrDigest says that the
+// bytes at the other end are not the file's. When ctx ends, its cause is returned.
 package client
 
 import (
@@ -32,7 +32,8 @@ import (
 )
 
 var (
-	// ErrUnreachable says that the retries were used up. What was transferred is kept: try again later.
+	// ErrUnreachable says that the retries were used up: the service was not reached, or answered each time that it can't
+	// do it now. What was transferred is kept: try again later.
 	ErrUnreachable = errors.New("the service can't be reached")
 	// ErrDigest says that the bytes that were stored, or came, are not the file's.
 	ErrDigest = errors.New("the SHA-256 is wrong")
@@ -103,6 +104,9 @@ type Client struct {
 	StallTimeout time.Duration
 	// URLs stores the URLs of unfinished uploads, so that another process can resume them; nil: it can't.
 	URLs *URLStore
+	// Warn is called, by the goroutines of all uploads, when URLs can't be written. The upload goes on, but another
+	// process can't resume it.
+	Warn func(err error)
 	// Progress is called with the number of bytes transferred since the last call, by the goroutines of all transfers.
 	// It is negative where bytes were lost; what is there already when a transfer resumes counts at once.
 	Progress func(n int64)
@@ -120,7 +124,13 @@ func New(base, token string) *Client {
 	t.ResponseHeaderTimeout = 5 * time.Minute
 	return &Client{Base: strings.TrimRight(base, "/"), Token: token, HTTP: &http.Client{Transport: t},
 		GiveUpAfter: 10 * time.Minute, Backoff: 500 * time.Millisecond, MaxBackoff: 30 * time.Second,
-		StallTimeout: time.Minute, Progress: func(int64) {}}
+		StallTimeout: time.Minute, Warn: func(error) {}, Progress: func(int64) {}}
+}
+
+func (c *Client) warn(err error) {
+	if err != nil {
+		c.Warn(err)
+	}
 }
 
 // CheckURL returns an error for what is no URL that a file can be downloaded from.

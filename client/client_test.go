@@ -50,7 +50,7 @@ func tusService(answers map[string]string) http.HandlerFunc {
 		if kind == "HEAD" && !strings.Contains(r.URL.Path, "/tus/") {
 			kind = "file"
 		}
-		status := map[string]int{"POST": 201, "PATCH": 204, "HEAD": 200, "file": 200}[kind]
+		status := map[string]int{"POST": 201, "PATCH": 204, "HEAD": 200, "file": 200, "DELETE": 204}[kind]
 		for line := range strings.Lines(answers[kind]) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 			if name == "Status" {
@@ -272,4 +272,63 @@ func TestStreamThatTheServiceLost(t *testing.T) {
 			t.Errorf("%s: %v after %d requests", lost, err, patches)
 		}
 	}
+}
+
+// A file that is not the one that was to be sent does not stay in the account. If it does, the error has its URL.
+func TestWrongFilesAreRemoved(t *testing.T) {
+	for _, c := range []struct{ deletion, says string }{
+		{"Status: 204", "what was stored is removed"},
+		{"Status: 404", "what was stored is removed"},
+		{"Status: 403", "what was stored is still at "},
+	} {
+		deleted := ""
+		answers := tusService(map[string]string{"POST": "Location: /files/tus/1", "PATCH": "Upload-Offset: 5",
+			"file": "Repr-Digest: " + digestOf("other"), "DELETE": c.deletion})
+		s := service(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodDelete {
+				deleted = r.URL.Path
+			}
+			answers(w, r)
+		})
+		_, err := s.Upload(t.Context(), local(t, "hello"))
+		wantError(t, err, ErrDigest, c.says)
+		if deleted != "/files/1" {
+			t.Errorf("%q is deleted", deleted)
+		}
+	}
+}
+
+// The file is appended to while it is sent.
+func TestChangedFilesAreRemoved(t *testing.T) {
+	path := local(t, "hello")
+	deleted := false
+	answers := tusService(map[string]string{"POST": "Location: /files/tus/1", "PATCH": "Upload-Offset: 5"})
+	s := service(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch {
+			if err := os.WriteFile(path, []byte("hello, world"), 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+		deleted = deleted || r.Method == http.MethodDelete
+		answers(w, r)
+	})
+	_, err := s.Upload(t.Context(), path)
+	wantError(t, err, ErrChanged, "what was stored is removed")
+	if !deleted {
+		t.Error("the file stays")
+	}
+}
+
+// What is said when the retries are used up is true: of a service that answers, and of one that does not.
+func TestWhatIsSaidOfRetries(t *testing.T) {
+	busy := service(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "60")
+		w.WriteHeader(http.StatusInsufficientStorage)
+	})
+	err := busy.Delete(t.Context(), busy.Base+"/1")
+	wantError(t, err, ErrUnreachable, "the service could not do it: insufficient storage (507); "+
+		"it asks to be tried again after 1m0s")
+	wantError(t, err, new(Refusal), "")
+	away := service(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	wantError(t, away.Delete(t.Context(), away.Base+"/1"), ErrUnreachable, "the service can't be reached")
 }

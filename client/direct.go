@@ -60,7 +60,8 @@ func (c *Client) UploadDirect(ctx context.Context, path string) (string, error) 
 	if err := u.run(ctx); err != nil {
 		return "", fmt.Errorf("upload %s: %w", path, err)
 	}
-	return u.fileURL, c.URLs.remove(u.endpoint(), path, info)
+	c.warn(c.URLs.remove(u.endpoint(), path, info))
+	return u.fileURL, nil
 }
 
 // endpoint is where direct uploads begin, without a trailing slash.
@@ -79,7 +80,8 @@ func (u *directUpload) run(ctx context.Context) error {
 		var no *Refusal
 		if errors.As(err, &no) && u.url != "" && (no.Status == http.StatusNotFound || no.Status == http.StatusGone) {
 			u.url, u.known = "", false // begin it again
-			err = u.URLs.remove(u.endpoint(), u.path, u.info)
+			u.warn(u.URLs.remove(u.endpoint(), u.path, u.info))
+			err = nil
 		}
 		return u.fileURL != "", u.reported > before, err
 	})
@@ -123,7 +125,8 @@ func (u *directUpload) begin(ctx context.Context) error {
 		return err
 	}
 	u.url = u.endpoint() + "/" + url.PathEscape(answer.ID)
-	return u.URLs.save(u.endpoint(), u.path, u.info, u.url)
+	u.warn(u.URLs.save(u.endpoint(), u.path, u.info, u.url))
+	return nil
 }
 
 // readStatus asks which parts the store has.

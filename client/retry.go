@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -44,7 +45,7 @@ func (c *Client) retry(ctx context.Context, step func() (done, progress bool, er
 		}
 		delay := max(temporary.after, delays.NextBackOff())
 		if waited := time.Since(since); waited+delay > c.GiveUpAfter {
-			return fmt.Errorf("%w for %s: %w", ErrUnreachable, waited.Round(time.Second), temporary.err)
+			return givenUp{temporary, waited.Round(time.Second)}
 		}
 		select {
 		case <-time.After(delay):
@@ -52,4 +53,28 @@ func (c *Client) retry(ctx context.Context, step func() (done, progress bool, er
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// givenUp is an ErrUnreachable that says what happened.
+type givenUp struct {
+	last   temporaryError
+	waited time.Duration
+}
+
+func (e givenUp) Is(target error) bool { return target == ErrUnreachable }
+func (e givenUp) Unwrap() error        { return e.last.err }
+
+func (e givenUp) Error() string {
+	text := "the service could not do it"
+	if _, unanswered := errors.AsType[net.Error](e.last.err); unanswered {
+		text = ErrUnreachable.Error()
+	}
+	if e.waited > 0 {
+		text += fmt.Sprint(" for ", e.waited)
+	}
+	text += ": " + e.last.Error()
+	if e.last.after > 0 {
+		text += fmt.Sprintf("; it asks to be tried again after %s", e.last.after)
+	}
+	return text
 }

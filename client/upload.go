@@ -49,7 +49,8 @@ func (c *Client) Upload(ctx context.Context, path string) (string, error) {
 	if err := u.run(ctx); err != nil {
 		return "", fmt.Errorf("upload %s: %w", path, err)
 	}
-	return u.fileURL, c.URLs.remove(c.Base, path, info)
+	c.warn(c.URLs.remove(c.Base, path, info))
+	return u.fileURL, nil
 }
 
 // UploadStream uploads what r returns until io.EOF as a file of this name, and returns its URL. The length is declared
@@ -66,7 +67,24 @@ func (u *upload) run(ctx context.Context) error {
 	if err := u.retry(ctx, func() (bool, bool, error) { return u.step(ctx) }); err != nil {
 		return err
 	}
-	return u.verify(ctx)
+	err := u.verify(ctx)
+	if errors.Is(err, ErrDigest) || errors.Is(err, ErrChanged) {
+		err = u.withdraw(ctx, err)
+	}
+	return err
+}
+
+// withdraw removes the file that the upload has made, which is not the one that was to be sent.
+func (u *upload) withdraw(ctx context.Context, why error) error {
+	ctx, cancel := context.WithTimeout(ctx, u.StallTimeout)
+	defer cancel()
+	if err := u.Delete(ctx, u.fileURL); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; what was stored is still at %s: %w", why, u.fileURL, err)
+	}
+	if u.path != "" {
+		u.warn(u.URLs.remove(u.Base, u.path, u.info))
+	}
+	return fmt.Errorf("%w; what was stored is removed", why)
 }
 
 // step sends the next request.
@@ -131,7 +149,8 @@ func (u *upload) create(ctx context.Context) error {
 	}
 	u.sum = newDigest()
 	u.noteFileURL(res)
-	return u.URLs.save(u.Base, u.path, u.info, u.url)
+	u.warn(u.URLs.save(u.Base, u.path, u.info, u.url))
+	return nil
 }
 
 // fetchOffset asks how far the upload is. One that is gone is created again.
@@ -150,7 +169,8 @@ func (u *upload) fetchOffset(ctx context.Context) error {
 			u.declared = false
 			return nil
 		}
-		return u.URLs.remove(u.Base, u.path, u.info)
+		u.warn(u.URLs.remove(u.Base, u.path, u.info))
+		return nil
 	}
 	if err != nil {
 		return err
@@ -233,7 +253,11 @@ func (u *upload) noteFileURL(res *http.Response) {
 
 // verify compares what was stored with what the file holds.
 func (u *upload) verify(ctx context.Context) error {
-	if err := u.sum.catchUp(u.source, u.size); err != nil {
+	err := u.sum.catchUp(u.source, u.size)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return ErrChanged // it is shorter now
+	}
+	if err != nil {
 		return fmt.Errorf("read the file: %w", err)
 	}
 	if f, ok := u.source.(fileSource); ok {
