@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/config"
 	"holdfast/service"
 	"holdfast/storage"
 )
@@ -33,14 +34,18 @@ func showCORS(p *program, set bool) (err error) {
 	if err != nil {
 		return err
 	}
-	parts, err := service.OpenBeside(p.ctx, c, p.log(c))
+	embedded := fmt.Errorf("%w: only S3 stores have CORS rules, and STORAGE_TYPE is embedded", service.ErrSettings)
+	if c.Storage.Type == config.Embedded {
+		return embedded
+	}
+	parts, err := service.OpenStore(p.ctx, c, p.log(c))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
 	store, ok := parts.Objects.(storage.PartReceiver)
 	if !ok {
-		return fmt.Errorf("%w: only S3 stores have CORS rules, and STORAGE_TYPE is embedded", service.ErrSettings)
+		return embedded
 	}
 	want := c.PartOrigins()
 	fmt.Fprintf(p.stdout, "pages of %s should be allowed to PUT, with any headers, and to read ETag\n",

@@ -108,6 +108,16 @@ func OpenToRead(ctx context.Context, c config.Config, log *slog.Logger) (*Depend
 	return openBeside(ctx, c, log, &Dependencies{readOnly: true})
 }
 
+// OpenStore opens an S3 store for a command that needs no database.
+func OpenStore(ctx context.Context, c config.Config, log *slog.Logger) (*Dependencies, error) {
+	p := &Dependencies{}
+	if err := p.openStore(ctx, c, log); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
 func openBeside(ctx context.Context, c config.Config, log *slog.Logger, p *Dependencies) (*Dependencies, error) {
 	err := p.openData(ctx, c)
 	if err == nil {
