@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"syscall"
@@ -27,7 +28,7 @@ func (im *Importer) fetch(ctx context.Context, address string) (o openedSource, 
 			cancel(err)
 		}
 	}()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	r, err := http.NewRequestWithContext(context.WithValue(ctx, inside{}, new(bool)), http.MethodGet, address, nil)
 	if err != nil {
 		return o, err
 	}
@@ -105,47 +106,72 @@ func (im *Importer) client() *http.Client {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	if im.http == nil {
-		named := http.DefaultTransport.(*http.Transport).Clone()
-		if named.Proxy = nil; im.Proxy != nil {
-			named.Proxy = func(r *http.Request) (*url.URL, error) { return im.Proxy(r.URL) }
-		}
-		redirected := named.Clone()
-		dialer := &net.Dialer{Timeout: 30 * time.Second, Control: refusePrivate}
-		redirected.DialContext = dialer.DialContext
-		im.http = &http.Client{Transport: bySource{named, redirected}}
+		im.http = &http.Client{Transport: newBySource(im.Proxy, isPublic)}
 	}
 	return im.http
 }
 
 // bySource sends requests for URLs of a manifest by one transport, and those to which another host has redirected by
-// another one: a host from which somebody imports must not choose what is read from the importer's own network.
-type bySource struct{ named, redirected *http.Transport }
+// another one: a public host from which somebody imports must not choose what is read from the importer's own network.
+// A host in that network may: stores there redirect to their own nodes.
+type bySource struct {
+	named, redirected *http.Transport
+	public            func(netip.Addr) bool
+}
+
+func newBySource(proxy func(*url.URL) (*url.URL, error), public func(netip.Addr) bool) bySource {
+	t := bySource{named: http.DefaultTransport.(*http.Transport).Clone(), public: public}
+	if t.named.Proxy = nil; proxy != nil {
+		t.named.Proxy = func(r *http.Request) (*url.URL, error) { return proxy(r.URL) }
+	}
+	t.redirected = t.named.Clone()
+	dialer := &net.Dialer{Timeout: 30 * time.Second, Control: t.refusePrivate}
+	t.redirected.DialContext = dialer.DialContext
+	return t
+}
+
+// inside is the key of a *bool in a request's context: whether the manifest's URL leads into the importer's own
+// network.
+type inside struct{}
 
 func (t bySource) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Response == nil || r.Response.Request.URL.Host == r.URL.Host {
-		return t.named.RoundTrip(r)
+	proxied := false
+	if t.named.Proxy != nil {
+		proxy, err := t.named.Proxy(r)
+		proxied = proxy != nil || err != nil
 	}
-	if t.named.Proxy != nil { // through a proxy, which decides where it connects to
-		if proxy, err := t.named.Proxy(r); proxy != nil || err != nil {
-			return t.named.RoundTrip(r)
-		}
+	own, _ := r.Context().Value(inside{}).(*bool)
+	switch {
+	case proxied: // the proxy decides where it connects to
+		return t.named.RoundTrip(r)
+	case r.Response == nil:
+		return t.named.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+			GotConn: func(c httptrace.GotConnInfo) {
+				if to, ok := c.Conn.RemoteAddr().(*net.TCPAddr); ok && own != nil {
+					*own = !t.public(to.AddrPort().Addr())
+				}
+			}})))
+	case own != nil && *own || r.Response.Request.URL.Host == r.URL.Host:
+		return t.named.RoundTrip(r)
 	}
 	return t.redirected.RoundTrip(r)
 }
 
 var errPrivate = errors.New("the source redirects to an address that is not public: name that URL in the manifest")
 
+// refusePrivate is a net.Dialer's Control that connects to public addresses only.
+func (t bySource) refusePrivate(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err == nil && !t.public(to.Addr()) {
+		err = fmt.Errorf("%w: %s", errPrivate, to.Addr())
+	}
+	return err
+}
+
 // sharedSpace is the space behind providers' own gateways (RFC 6598).
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
-// refusePrivate is a net.Dialer's Control that connects to public addresses only.
-func refusePrivate(_, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	if a := to.Addr().Unmap(); !a.IsGlobalUnicast() || a.IsPrivate() || sharedSpace.Contains(a) {
-		return fmt.Errorf("%w: %s", errPrivate, a)
-	}
-	return nil
+func isPublic(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !sharedSpace.Contains(a)
 }

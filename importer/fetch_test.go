@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -75,57 +76,55 @@ func TestSourceThatWaitsForTheStore(t *testing.T) {
 	}
 }
 
-// A source can't have the importer read what is in its own network.
-func TestRedirectsToPrivateAddresses(t *testing.T) {
-	inside := source(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "secret") })
-	var here string
-	here = source(t, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/inside":
-			http.Redirect(w, r, inside, http.StatusFound)
-		case "/name":
-			http.Redirect(w, r, strings.Replace(inside, "127.0.0.1", "localhost", 1), http.StatusFound)
-		case "/own":
-			http.Redirect(w, r, here, http.StatusFound)
-		default:
-			io.WriteString(w, "mine")
-		}
-	})
-	im := &Importer{}
-	for _, path := range []string{"/inside", "/name"} {
-		o, err := im.fetch(t.Context(), here+path)
-		if err == nil {
-			o.body.Close()
-		}
-		if !errors.Is(err, errPrivate) || errors.Is(err, file.ErrUnavailable) { // or it would be tried again
-			t.Errorf("%s: %v", path, err)
-		}
-	}
-	o, err := im.fetch(t.Context(), here+"/own") // of the host that the manifest names
+// at serves a URL at a loopback address of its own.
+func at(t *testing.T, ip string, answer http.HandlerFunc) string {
+	t.Helper()
+	l, err := net.Listen("tcp", ip+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer o.body.Close()
-	if b, err := io.ReadAll(o.body); string(b) != "mine" || err != nil {
-		t.Errorf("%q %v", b, err)
-	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: answer}}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
-// The bytes of a compression are not those of the file.
-func TestSourceThatCompresses(t *testing.T) {
-	address := source(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Encoding", strings.TrimPrefix(r.URL.Path, "/"))
-		io.WriteString(w, "bytes")
-	})
-	im := &Importer{}
-	for encoding, ok := range map[string]bool{"gzip": false, "br": false, "identity": true, "": true} {
-		o, err := im.fetch(t.Context(), address+"/"+encoding)
-		if err == nil {
-			o.body.Close()
+// A public source can't have the importer read what is in its own network, and a source in that network can.
+func TestRedirectsToPrivateAddresses(t *testing.T) {
+	const public = "127.0.0.2" // is taken for a public address
+	secret := source(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "secret") })
+	var here string
+	redirect := func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/inside":
+			http.Redirect(w, r, secret, http.StatusFound)
+		case "/name":
+			http.Redirect(w, r, strings.Replace(secret, "127.0.0.1", "localhost", 1), http.StatusFound)
+		case "/own":
+			http.Redirect(w, r, "/", http.StatusFound)
+		case "/twice":
+			http.Redirect(w, r, here+"/inside", http.StatusFound)
+		default:
+			io.WriteString(w, "mine")
 		}
-		if (err == nil) != ok || errors.Is(err, file.ErrUnavailable) {
-			t.Errorf("%q: %v", encoding, err)
+	}
+	here = at(t, public, redirect)
+	near := source(t, redirect)
+	bySource := newBySource(nil, func(a netip.Addr) bool { return a.String() == public })
+	im := &Importer{http: &http.Client{Transport: bySource}}
+	for address, want := range map[string]string{here + "/inside": "", here + "/name": "", here + "/twice": "",
+		here + "/own": "mine", near + "/inside": "secret", near + "/own": "mine"} {
+		o, err := im.fetch(t.Context(), address)
+		if err != nil {
+			if want != "" || !errors.Is(err, errPrivate) || errors.Is(err, file.ErrUnavailable) { // or it would be tried again
+				t.Errorf("%s: %v", address, err)
+			}
+			continue
 		}
+		if b, err := io.ReadAll(o.body); string(b) != want || err != nil {
+			t.Errorf("%s: %q %v, want %q", address, b, err, want)
+		}
+		o.body.Close()
 	}
 }
 
@@ -134,9 +133,8 @@ func TestPrivateAddresses(t *testing.T) {
 		"10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false,
 		"0.0.0.0": false, "255.255.255.255": false, "224.0.0.1": false, "::1": false, "::": false, "fe80::1": false,
 		"fd00::1": false, "::ffff:127.0.0.1": false, "::ffff:100.64.0.1": false, "::ffff:93.184.216.34": true} {
-		err := refusePrivate("tcp", netip.AddrPortFrom(netip.MustParseAddr(address), 80).String(), nil)
-		if (err == nil) != public {
-			t.Errorf("%s: %v", address, err)
+		if got := isPublic(netip.MustParseAddr(address)); got != public {
+			t.Errorf("%s: %t", address, got)
 		}
 	}
 }
