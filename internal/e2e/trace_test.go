@@ -268,7 +268,7 @@ func TestTraceOfPermission(t *testing.T) {
 			t.Errorf("%s is no part of a request", one.GetName())
 		}
 	}
-	for _, want := range []string{"getrange", "set", "HTTP POST", "SQL read grant", "disk GetObject"} {
+	for _, want := range []string{"Redis GETRANGE", "Redis SET", "HTTP POST", "SQL read grant", "disk GetObject"} {
 		if !slices.Contains(children, want) {
 			t.Errorf("no %s in %v", want, children)
 		}
