@@ -67,14 +67,7 @@ func (r *Readiness) Check(ctx context.Context) error {
 	var missing []string
 	var why error
 	for i, p := range r.needed {
-		var err error
-		select {
-		case a := <-answers[i]:
-			err = a.Err
-		case <-ctx.Done():
-			err = fmt.Errorf("no answer within %s", readyTimeout)
-		}
-		if err != nil {
+		if err := answer(ctx, answers[i]); err != nil {
 			missing, why = append(missing, p.Name), errors.Join(why, fmt.Errorf("%s: %w", p.Name, err))
 		}
 	}
@@ -85,6 +78,22 @@ func (r *Readiness) Check(ctx context.Context) error {
 		return notReady{missing}
 	}
 	return nil
+}
+
+// answer waits for the answer of a dependency until ctx ends. An answer that is there by then counts, however long the
+// dependencies before it took.
+func answer(ctx context.Context, from <-chan singleflight.Result) error {
+	select {
+	case a := <-from:
+		return a.Err
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-from:
+		return a.Err
+	default:
+		return fmt.Errorf("no answer within %s", readyTimeout)
+	}
 }
 
 // logChange logs when other dependencies are missing than before.

@@ -88,7 +88,7 @@ func TestMetrics(t *testing.T) {
 	for name, family := range got {
 		for _, m := range family.GetMetric() {
 			for _, l := range m.GetLabel() {
-				if regexp.MustCompile(`[0-9a-f]{8}-|nothing|BREW`).MatchString(l.GetValue()) {
+				if regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-|nothing|BREW`).MatchString(l.GetValue()) {
 					t.Errorf("%s{%s=%q}", name, l.GetName(), l.GetValue())
 				}
 			}
