@@ -24,8 +24,8 @@ func TestWindows(t *testing.T) {
 	goWindows("vet", ".", "./cli")
 	for name := range strings.FieldsSeq(goWindows("list", "-deps", ".")) {
 		switch name {
-		case "holdfast", "holdfast/cli", "holdfast/client", "holdfast/config", "holdfast/internal/regular",
-			"holdfast/internal/version":
+		case "holdfast", "holdfast/cli", "holdfast/client", "holdfast/config", "holdfast/internal/filelock",
+			"holdfast/internal/regular", "holdfast/internal/version":
 		default:
 			if strings.HasPrefix(name, "holdfast/") {
 				t.Errorf("the program for Windows contains %s", name)
