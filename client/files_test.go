@@ -53,7 +53,6 @@ func TestAnswersThatAreLost(t *testing.T) {
 	}
 }
 
-// All pages are read, in their order; a service that repeats itself does not keep the list going.
 // An answer that never ends is given up, and asked for again.
 func TestAnswersThatStall(t *testing.T) {
 	for what, ask := range map[string]func(*Client) error{
@@ -80,6 +79,7 @@ func TestAnswersThatStall(t *testing.T) {
 	}
 }
 
+// All pages are read, in their order; a service that repeats itself does not keep the list going.
 func TestPagesOfAList(t *testing.T) {
 	pages := map[string]string{
 		"":   `{"files": [{"id": "1"}, {"id": "2"}], "next": "b&"}`,
