@@ -22,6 +22,7 @@ import (
 	"holdfast/limit"
 	"holdfast/openapi"
 	"holdfast/problem"
+	"holdfast/reqbody"
 )
 
 // Options are the handlers of the service and what its middleware needs.
@@ -84,7 +85,7 @@ func (o *Options) withMiddleware(h http.Handler) http.Handler {
 		h = warnUntrustedProxy(c.TrustedProxies, o.Log, h)
 	}
 	h = withRequestID(withLog(o.Log, limit.Proxies(c.TrustedProxies), o.Metrics, h))
-	return withStreams(c.WriteTimeout, withEarlyAnswers(h))
+	return withStreams(c.WriteTimeout, reqbody.AnswerEarly(h))
 }
 
 // route adds all routes under a prefix.

@@ -105,7 +105,6 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload,
 	if err != nil {
 		return nil, err
 	}
-	defer s.body.Release()
 	if key != "" {
 		u, err := h.Keys.Keyed(r.Context(), who, key)
 		switch {

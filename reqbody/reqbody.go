@@ -27,34 +27,40 @@ type Body struct {
 	trailers    trailers
 	control     *http.ResponseController
 	timeout     time.Duration
+	failed      *atomic.Bool // the connection must not serve another request
 	n           atomic.Int64
-	interrupted atomic.Bool
+	interrupted atomic.Bool // changes under mu
 	cut         atomic.Bool // the body was interrupted, or the connection broke
 
-	mu    sync.Mutex
-	ended bool // nothing more is read, so the connection's deadline must not be touched
+	// mu guards the connection's deadline. It may be set only while a Read waits: whatever net/http reads at another
+	// time, also in the background to notice when the client goes away, would run into it, and then net/http ends the
+	// context of the connection, which all its requests have.
+	mu      sync.Mutex
+	reading bool
+	ended   bool // nothing more is read
 }
 
-// New returns r's body. A Read fails if the client sends nothing for the duration of timeout.
+// New returns r's body, for a handler within AnswerEarly. A Read fails if the client sends nothing for the duration of
+// timeout.
 func New(w http.ResponseWriter, r *http.Request, timeout time.Duration) *Body {
 	b := &Body{Interrupted: file.ErrStopping, Refused: func(err error) error { return err }, body: r.Body,
 		trailers: newTrailers(r), control: http.NewResponseController(w), timeout: timeout}
 	b.ended = r.Body == http.NoBody
+	if b.failed, _ = r.Context().Value(failedKey{}).(*atomic.Bool); b.failed == nil {
+		b.failed = new(atomic.Bool)
+	}
 	return b
 }
 
 func (b *Body) Read(p []byte) (n int, err error) {
-	// The client's time starts now, not at the end of the previous Read: in between the caller may have waited for
-	// memory, which is not the client's fault. Interrupt sets the deadline too, so check for it only afterwards.
-	b.setDeadline(time.Now().Add(b.timeout))
-	if !b.interrupted.Load() {
+	if b.begin() {
 		n, err = b.body.Read(p)
 		b.n.Add(int64(n))
 	}
+	interrupted := b.finish(err)
 	switch {
-	case b.interrupted.Load() && err != io.EOF:
+	case interrupted:
 		err = b.Interrupted
-		b.setDeadline(time.Now()) // otherwise net/http waits for the rest of the body before it answers
 	case isMalformed(err):
 		err = b.Refused(file.Refuse(file.ErrInvalid, "The body's chunks or trailers can't be read (RFC 9112, 7.1)"))
 	case err == io.EOF:
@@ -64,9 +70,33 @@ func (b *Body) Read(p []byte) (n int, err error) {
 	}
 	if err != nil {
 		b.cut.Store(err != io.EOF)
-		b.end(err)
 	}
 	return n, err
+}
+
+// begin prepares a Read; false: the body was interrupted. The client's time starts now, not at the end of the previous
+// Read: in between the caller may have waited for memory, which is not the client's fault.
+func (b *Body) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.interrupted.Load() {
+		return false
+	}
+	if !b.ended {
+		b.reading = true
+		b.control.SetReadDeadline(time.Now().Add(b.timeout))
+	}
+	return true
+}
+
+// finish ends a Read that returned err, and reports whether the body was interrupted. So is one that came to its end
+// just then: the context of its request may have ended.
+func (b *Body) finish(err error) (interrupted bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
+	b.ended = b.ended || err != nil
+	return b.interrupted.Load()
 }
 
 // Close closes the body.
@@ -75,32 +105,14 @@ func (b *Body) Close() error { return b.body.Close() }
 // Interrupt makes the pending Read, and every later one, fail. It may be called from another goroutine, and more than
 // once.
 func (b *Body) Interrupt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.interrupted.Store(true)
-	// Wakes a Read that waits for the client. The error can be ignored: if the deadline can't be set, the Read returns
-	// with the next byte or with its own time-out.
-	b.setDeadline(time.Now())
-}
-
-// Release must be called when the handler returns. The connection may then serve another request, whose context would
-// end if a late Interrupt or Read moved the deadline into the past.
-func (b *Body) Release() { b.end(nil) }
-
-// end stops all changes of the deadline. After the end of the body net/http reads on in the background to notice when
-// the client goes away; a deadline would end the request.
-func (b *Body) end(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.ended && err == io.EOF {
-		b.control.SetReadDeadline(time.Time{})
-	}
-	b.ended = true
-}
-
-func (b *Body) setDeadline(t time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.ended {
-		b.control.SetReadDeadline(t)
+	if b.reading {
+		// The error can be ignored: if the deadline can't be set, the Read returns with the next byte or with its own
+		// time-out.
+		b.control.SetReadDeadline(time.Now())
+		b.failed.Store(true)
 	}
 }
 

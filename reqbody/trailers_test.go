@@ -31,7 +31,6 @@ func TestUnannouncedTrailers(t *testing.T) {
 		server := httptest.NewServer(SeeTrailers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r = r.WithContext(context.WithValue(r.Context(), t, t))
 			body := New(w, r, time.Minute)
-			defer body.Release()
 			_, err := io.Copy(io.Discard, body)
 			got <- err
 		})))

@@ -129,7 +129,6 @@ func (h *Handler) limits(left time.Duration) string {
 
 // run answers with the result of serve, and releases the lease.
 func (x *exchange) run(serve func(*exchange) error) {
-	defer x.body.Release()
 	defer func() {
 		if x.session != nil {
 			x.session.Close()

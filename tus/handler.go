@@ -125,7 +125,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	r.Body = x.body
 	x.r = r
-	defer x.body.Release()
 	defer x.close() // after a panic too
 	if err := h.serve(x, r); err != nil {
 		x.answer(err)

@@ -66,7 +66,7 @@ var arrows = map[string]string{
 	"importer":      "file internal/chore internal/regular storage",
 	"events":        "file internal/chore",
 	"scan":          "file",
-	"edge":          "access auth config db direct download file form internal/version limit openapi problem",
+	"edge":          "access auth config db direct download file form internal/version limit openapi problem reqbody",
 	"service": "access auth config db direct download edge events file form hooks internal/filelock internal/otlp limit " +
 		"openapi problem reconcile reqbody resumable scan storage storage/disk storage/s3 tus upload",
 	"cli": "auth client config db edge file importer internal/regular internal/version reconcile service storage " +

@@ -27,6 +27,7 @@ import (
 	"holdfast/internal/test/testproc"
 	"holdfast/limit"
 	"holdfast/problem"
+	"holdfast/reqbody"
 	"holdfast/resumable"
 	"holdfast/storage"
 	"holdfast/storage/disk"
@@ -131,10 +132,10 @@ func build(t *testing.T, rows *db.DB, err error, driver, dsn string, test func(*
 		t.Fatal(err)
 	}
 	w := &World{T: t, Rows: rows, Raw: raw, Layout: NewLayout()}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter,
+	server := httptest.NewUnstartedServer(reqbody.AnswerEarly(http.HandlerFunc(func(rw http.ResponseWriter,
 		r *http.Request) {
 		(*w.serve.Load()).ServeHTTP(rw, r)
-	}))
+	})))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // drops the log of panics, which tests cause on purpose
 	server.Start()
 	t.Cleanup(func() { server.Close(); raw.Close(); rows.Close() })
