@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"holdfast/file"
 	"holdfast/storage"
@@ -110,6 +111,9 @@ func (f *faulty) Mkdir(path string) error {
 }
 func (f *faulty) Remove(path string) error {
 	return f.do(func() error { return f.fileSystem.Remove(path) })
+}
+func (f *faulty) Chtimes(path string, changed time.Time) error {
+	return f.do(func() error { return f.fileSystem.Chtimes(path, changed) })
 }
 func (f *faulty) SyncAll(dir string) error {
 	return f.do(func() error { return f.fileSystem.SyncAll(dir) })

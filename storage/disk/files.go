@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // fileSystem makes the store's calls to the operating system. Tests replace it with one that fails, and one that
@@ -29,6 +30,8 @@ type fileSystem interface {
 	// Remove removes a file or an empty folder.
 	Remove(path string) error
 	Lstat(path string) (fs.FileInfo, error)
+	// Chtimes sets when a file was changed.
+	Chtimes(path string, changed time.Time) error
 	// Names returns the names in a folder, unsorted; none if it does not exist.
 	Names(dir string) ([]string, error)
 	// Sync flushes files, and the names in folders. A folder that does not exist is no error.
@@ -49,6 +52,10 @@ func (osFiles) Mkdir(path string) error                     { return os.Mkdir(pa
 func (osFiles) Remove(path string) error                    { return os.Remove(path) }
 func (osFiles) Lstat(path string) (fs.FileInfo, error)      { return os.Lstat(path) }
 func (osFiles) SyncAll(dir string) error                    { return FlushFolder(dir) }
+
+func (osFiles) Chtimes(path string, changed time.Time) error {
+	return os.Chtimes(path, time.Time{}, changed)
+}
 
 func (osFiles) WriteUncached(f *os.File, blocks [][]byte) (int, error) {
 	return writeUncached(f, blocks)

@@ -12,9 +12,18 @@ const (
 	freshFor = time.Minute
 	// mostFresh is how many parts are known as fresh, so that they do not take much memory.
 	mostFresh = 10_000
-	// coarse is longer than the steps in which file systems tell the time: a change within one of them can't be seen.
-	coarse = 20 * time.Millisecond
+	// coarse is the longest step in which file systems tell the time (FAT's): a change within one of them can't be seen.
+	coarse = 2 * time.Second
 )
+
+// backdate dates a draft, which was written whole, a while back, so that every later change can be seen, however soon
+// it comes.
+func (d *draft) backdate() (fs.FileInfo, error) {
+	if err := d.store.fs.Chtimes(d.path, time.Now().Add(-2*coarse)); err != nil {
+		return nil, err
+	}
+	return d.store.fs.Lstat(d.path)
+}
 
 // fresh knows the parts that this process has just stored. Complete does not read them again if nothing has changed
 // them since.
@@ -30,7 +39,7 @@ type stored struct {
 	size    int64     // bytes
 }
 
-// note takes a part for fresh, after it was flushed.
+// note takes a part for fresh, after it was flushed; info is backdate's.
 func (f *fresh) note(path string, info fs.FileInfo) {
 	now := time.Now()
 	if now.Sub(info.ModTime()) < coarse {

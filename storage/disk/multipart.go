@@ -108,6 +108,7 @@ func (s *Store) putPart(
 	if m.Sums {
 		part.CRC32 = crcOf(etag)
 	}
+	info, backdateErr := d.backdate() // where that fails, Complete reads the part once more
 	dir := s.parts(at.Bucket, m.ID)
 	if err := s.ensure(ctx, filepath.Dir(dir)); err != nil {
 		return part, err
@@ -124,7 +125,7 @@ func (s *Store) putPart(
 		return part, err
 	}
 	s.folders.Store(dir, true)
-	if info, err := s.fs.Lstat(path); err == nil {
+	if backdateErr == nil {
 		s.fresh.note(path, info)
 	}
 	return part, nil
