@@ -25,7 +25,7 @@ import (
 func TestKill9(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	crash{server: s, kills: 50, longest: 600 * time.Millisecond}.run(t)
+	crash{server: s, kills: 25, longest: 600 * time.Millisecond}.run(t)
 }
 
 // TestKill9OnServers is the same on PostgreSQL and an S3 server.
@@ -211,7 +211,7 @@ func (u *uploader) run() {
 // insist repeats a request until it gets an answer other than "try again".
 func (u *uploader) insist(method, url string, headers ...string) (a answer) {
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end, pause := time.Now().Add(patience), growing(); time.Now().Before(end); pause() {
 		if a, err = u.s.ask(method, url, nil, headers...); err == nil && a.status != 503 && a.status != 423 {
 			return a
 		}

@@ -231,10 +231,20 @@ func (s *server) run(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// growing returns a pause between two attempts. It grows with the time since: attempts cost processor time, which tests
+// beside this one lack.
+func growing() (pause func()) {
+	begun := time.Now()
+	return func() {
+		long := min(max(time.Since(begun)/20, 10*time.Millisecond), 250*time.Millisecond)
+		time.Sleep(long) // until the next attempt
+	}
+}
+
 // eventually waits until done returns true.
 func (s *server) eventually(what string, done func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+	for end, pause := time.Now().Add(patience), growing(); !done(); pause() {
 		if time.Now().After(end) {
 			s.t.Fatalf("not within %s: %s", patience, what)
 		}

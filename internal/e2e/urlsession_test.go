@@ -58,7 +58,7 @@ func (u *urlSession) run() string {
 func (u *urlSession) offset() int {
 	var a answer
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end, pause := time.Now().Add(patience), growing(); time.Now().Before(end); pause() {
 		a, err = u.ask("HEAD", u.at, nil, "Tus-Resumable: -", "Upload-Draft-Interop-Version: "+u.version)
 		if err == nil && a.status/100 == 2 {
 			break

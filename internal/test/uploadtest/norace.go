@@ -1,5 +1,5 @@
 //go:build !race
 
-package upload_test
+package uploadtest
 
 const race = false
