@@ -98,7 +98,7 @@ func (d *DB) Deleted(ctx context.Context, id file.ID) (*file.Upload, error) {
 func (d *DB) CutShort(ctx context.Context, after file.ID, limit int) (ids []file.ID, err error) {
 	err = d.rows(ctx, "list uploads cut short", `
 		select id from uploads
-		where id > $1 and lease_until < {now} and state <> 'recorded'
+		where id > $1 and not `+leaseHeld+` and state <> 'recorded'
 			and (state = 'completing' or state = 'stored' and not partial
 				or state = 'deleted' and (emptied is null or emptied < {now} - $3
 					and not exists (select 1 from files where file_id = uploads.id)) -- brought back by another program

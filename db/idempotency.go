@@ -10,7 +10,7 @@ import (
 
 // taken says that the upload u keeps its key: it is a file, or it is being sent. An upload that failed does not, so
 // a retry may take the key over.
-const taken = `(u.state = 'recorded' or u.state <> 'deleted' and u.lease_until >= {now})`
+const taken = `(u.state = 'recorded' or u.state <> 'deleted' and ` + leaseHeld + `)`
 
 // CreateKeyedUpload is CreateUpload, and assigns the creator's key to the upload for the time keep. The error is
 // file.ErrInFlight if the key is assigned to another upload: the same request was sent twice, and the other one

@@ -11,12 +11,17 @@ import (
 	"holdfast/file"
 )
 
+// leaseHeld says that an upload's lease is held. No lease is taken for more than a minute: one that ends later was
+// taken before the database's clock was set back. If its holder lives it renews it soon, and until then the epoch
+// fences its commits; if it is dead, nobody has to wait until the clock has caught up.
+const leaseHeld = `(lease_until between {now} and {now} + 60000)`
+
 // TakeLease gives the upload's lease to holder for ttl if it is free, and returns the upload as it is then. Its
 // epoch fences every commit. If another holder has the lease, the returned upload is nil.
 func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.Duration) (*file.Upload, error) {
 	u, err := d.uploadRow(ctx, d.write, "take lease", `
 		update uploads set lease_holder = $2, lease_epoch = lease_epoch + 1, lease_until = {now} + $3
-		where id = $1 and state <> 'deleted' and lease_until < {now}
+		where id = $1 and state <> 'deleted' and not `+leaseHeld+`
 		returning `+uploadColumns, id, holder, ttl.Milliseconds())
 	if err == nil {
 		// From here on only this holder can change them.
@@ -78,12 +83,14 @@ func (d *DB) DropLeases(ctx context.Context) error {
 	})
 }
 
-// TakeChore gives one replica the chore of that name for ttl, or renews it; false if another replica has it.
+// TakeChore gives one replica the chore of that name for ttl, or renews it; false if another replica has it. One that
+// ends later than twice the ttl was taken before the database's clock was set back.
 func (d *DB) TakeChore(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	n, err := d.exec(ctx, "take chore", `
 		insert into chores (name, holder, until) values ($1, $2, {now} + $3)
 		on conflict (name) do update set holder = excluded.holder, until = excluded.until
-			where chores.until < {now} or chores.holder = excluded.holder`, name, holder, ttl.Milliseconds())
+			where chores.holder = excluded.holder or chores.until not between {now} and {now} + 2 * $3`,
+		name, holder, ttl.Milliseconds())
 	return n > 0, err
 }
 

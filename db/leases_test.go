@@ -280,3 +280,50 @@ func TestStaleOffset(t *testing.T) {
 		}
 	})
 }
+
+// The database's clock is set back by a day while somebody holds a lease and a chore. If they are dead, nobody waits a
+// day for them; if they live, a renewal takes the end back to where it belongs, or another's lease fences them.
+func TestClockSetBack(t *testing.T) {
+	each(t, func(t *testing.T, d *DB) {
+		ctx := t.Context()
+		setBack := func() {
+			t.Helper()
+			for _, change := range []string{`update uploads set lease_until = lease_until + 86400000 where lease_until > 0`,
+				`update chores set until = until + 86400000`} {
+				_, err := d.exec(ctx, "test", change)
+				noErr(t, err)
+			}
+		}
+		whole := newUpload()
+		noErr(t, d.CreateUpload(ctx, whole, "dead", time.Minute))
+		commit(t, d, reload(t, d, whole.ID), file.Progress{Offset: 100, Whole: true, ETag: "e"})
+		lives := leased(t, d, newUpload())
+		chore := func(holder string) bool {
+			mine, err := d.TakeChore(ctx, "sweep", holder, time.Minute)
+			noErr(t, err)
+			return mine
+		}
+		if !chore("dead") {
+			t.Fatal("nobody else had it")
+		}
+		setBack()
+		renewed, err := d.RenewLeases(ctx, "test", time.Minute)
+		noErr(t, err)
+		if other, err := d.TakeLease(ctx, lives.ID, "other", time.Minute); err != nil || other != nil ||
+			renewed[lives.ID] != lives.Epoch {
+			t.Error("a lease that was renewed was given to another", other, err)
+		}
+		if ids, err := d.CutShort(ctx, "", 10); err != nil || !cmp.Equal(ids, []file.ID{whole.ID}) {
+			t.Error("a sweep finds", ids, err)
+		}
+		if reload(t, d, whole.ID).Held {
+			t.Error("the lease of the dead is held")
+		}
+		if u := take(t, d, whole.ID); u.Epoch != 2 || u.Offset != 100 {
+			t.Errorf("%+v", u)
+		}
+		if !chore("other") || chore("dead") {
+			t.Error("the chore of the dead is held")
+		}
+	})
+}

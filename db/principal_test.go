@@ -62,7 +62,7 @@ func TestOldPrincipals(t *testing.T) {
 		old := map[string]string{"user:1:7": "a", "guest:1:8": "b", "service:1:f": "c", "guest:1:7": "a"}
 		for owner, key := range old {
 			u := file.Upload{ID: file.NewID(), Creator: user}
-			noErr(t, d.CreateUpload(t.Context(), u, "holder", time.Hour))
+			noErr(t, d.CreateUpload(t.Context(), u, "holder", time.Minute))
 			ids[owner] = u.ID
 			_, err := d.exec(t.Context(), "test",
 				`insert into idempotency_keys (owner, key, upload_id, expires) values ($1, $2, $3, {now} + 3600000)`, owner, key,

@@ -13,7 +13,7 @@ import (
 const uploadColumns = `id, creator_kind, user_id, account_id, fingerprint, bucket, object_key, name, type, metadata,
 	size, deferred, committed_offset, part_size, partial, sources, claim, multipart_id, multipart_sums, hash_state,
 	etag, state, direct,
-	lease_epoch, settled, lease_until >= {now}, ttl, expires, coalesce(expires < {now}, false)`
+	lease_epoch, settled, ` + leaseHeld + `, ttl, expires, coalesce(expires < {now}, false)`
 
 // uploadRow runs a query that gives uploadColumns of one row.
 func (d *DB) uploadRow(ctx context.Context, on *pool, doing, query string, args ...any) (*file.Upload, error) {

@@ -150,7 +150,7 @@ func (r watched) Read(p []byte) (int, error) {
 func TestLittleMemory(t *testing.T) {
 	worlds(t, func(w *world) {
 		w.Memory = upload.MemoryFor(uploadtest.PartSize)
-		w.MemoryWait, w.LeaseTTL = time.Hour, time.Hour // longer than the slowest machine needs
+		w.MemoryWait, w.LeaseTTL = time.Hour, time.Minute // longer than the slowest machine needs
 		e := w.Start()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // otherwise a failure would hang the test
 		defer cancel()

@@ -270,6 +270,13 @@ func (ls *leases) released(id file.ID) <-chan struct{} {
 	return nil
 }
 
+// holds reports whether this process holds the lease.
+func (ls *leases) holds(id file.ID) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return ls.held[id] != nil
+}
+
 // stop asks all holders in this process whose upload can be continued elsewhere to release their leases. Later holders
 // are asked at once.
 func (ls *leases) stop() {

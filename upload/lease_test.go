@@ -41,7 +41,7 @@ func TestLeases(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := w.Raw.Exec("update uploads set lease_epoch = 2, lease_holder = 'other', lease_until = lease_until + " +
-			"3600000"); err != nil {
+			"50000"); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "the holder learns that its lease is lost", func() bool { return s.Lost() != nil })
