@@ -23,7 +23,20 @@ func TestClockSetAheadDuringUpload(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Raw.Exec("update uploads set lease_until = 1, expires = 1"); err != nil {
+		expired := func() bool {
+			u, err := e.Row(t.Context(), uploadtest.ID(url))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u.Gone()
+		}
+		if _, err := w.Raw.Exec("update uploads set expires = 1"); err != nil {
+			t.Fatal(err)
+		}
+		if expired() {
+			t.Error("others are told that an upload in use has expired")
+		}
+		if _, err := w.Raw.Exec("update uploads set lease_until = 1"); err != nil {
 			t.Fatal(err)
 		}
 		if err := e.Sweep(t.Context()); err != nil {
@@ -33,6 +46,9 @@ func TestClockSetAheadDuringUpload(t *testing.T) {
 			t.Error("an upload in use has expired")
 		}
 		s.Close()
+		if !expired() {
+			t.Error("nobody uses it, and it has not expired")
+		}
 		if err := e.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}

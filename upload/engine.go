@@ -148,6 +148,9 @@ func (e *Engine) row(ctx context.Context, id file.ID, direct bool) (*file.Upload
 	if err == nil && u.Direct != direct {
 		return nil, file.NotFound(id)
 	}
+	if err == nil && u.Held { // the request that sends it puts its expiry off
+		u.Expired = false
+	}
 	return u, err
 }
 

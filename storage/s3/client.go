@@ -121,6 +121,9 @@ func (o Options) sdk() s3.Options {
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
 		// No "Expect: 100-continue": it costs one round trip for each part.
 		ContinueHeaderThresholdBytes: -1,
+		// Otherwise the SDK would sign by the store's clock when ours is wrong, and Ping succeed, while our own requests
+		// (reader) fail, links end at other times and what the store has seems older than it is.
+		DisableClockSkewCorrection: true,
 	}
 	if o.Endpoint != "" {
 		options.BaseEndpoint = aws.String(o.Endpoint)

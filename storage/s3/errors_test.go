@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"holdfast/file"
 	"holdfast/internal/test/s3test"
@@ -119,5 +122,39 @@ func TestPingSeesWrongKeys(t *testing.T) {
 		if err := c.Ping(t.Context(), "ping-0"); err != nil {
 			t.Errorf("%s: %v", code, err)
 		}
+	}
+}
+
+// With a wrong clock nothing works, also not at the second call, when the SDK has seen the store's clock: /readyz and
+// the start say why.
+func TestPingSeesAWrongClock(t *testing.T) {
+	var ahead time.Duration // the store's clock, of ours
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now().Add(ahead).UTC()
+		w.Header().Set("Date", now.Format(http.TimeFormat))
+		signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+		if err != nil || now.Sub(signed).Abs() > 15*time.Minute {
+			answers(http.StatusForbidden, "RequestTimeTooSkewed")(nil, w, r)
+			return
+		}
+		w.Write([]byte("<ListBucketResult><Name>ping-0</Name></ListBucketResult>"))
+	}))
+	defer s.Close()
+	c := New(Options{Endpoint: s.URL, Region: "us-east-1", AccessKey: "a", SecretKey: "s"})
+	defer c.Close()
+	for _, ahead = range []time.Duration{time.Hour, -time.Hour} {
+		for range 3 {
+			if err := c.Ping(t.Context(), "ping-0"); !errors.Is(err, file.ErrStorageRead) ||
+				!strings.Contains(err.Error(), "RequestTimeTooSkewed") {
+				t.Errorf("%s: %v", ahead, err)
+			}
+		}
+		if _, err := c.List(t.Context(), "ping-0", "", ""); !errors.Is(err, file.ErrStorageRead) {
+			t.Errorf("%s: a list: %v", ahead, err)
+		}
+	}
+	ahead = time.Minute
+	if err := c.Ping(t.Context(), "ping-0"); err != nil {
+		t.Error(err)
 	}
 }
