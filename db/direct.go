@@ -27,8 +27,8 @@ func (d *DB) WithoutSum(ctx context.Context, after file.ID, limit int) (ids []fi
 	return ids, err
 }
 
-// SetSum stores the SHA-256 of a file that a direct upload became, and the state of the hash. Nothing is changed if the
-// file was deleted, or has another tag.
+// SetSum stores the SHA-256 of a file that a direct upload became, and the state of the hash. The file keeps the ETag
+// that it has had. Nothing is changed if the file was deleted, or has another tag.
 func (d *DB) SetSum(ctx context.Context, u *file.Upload, sum []byte) error {
 	return d.tx(ctx, "note SHA-256", func(tx *transaction) error {
 		n, err := exec(ctx, tx, "note SHA-256", `update uploads set hash_state = $2
@@ -37,7 +37,8 @@ func (d *DB) SetSum(ctx context.Context, u *file.Upload, sum []byte) error {
 			return err
 		}
 		_, err = exec(ctx, tx, "note SHA-256",
-			`update files set sha256 = $2 where file_id = $1 and sha256 is null and etag = $3`, u.ID, sum, u.ETag)
+			`update files set sha256 = $2, entity_tag = coalesce(entity_tag, etag)
+			where file_id = $1 and sha256 is null and etag = $3`, u.ID, sum, u.ETag)
 		return err
 	})
 }

@@ -11,12 +11,13 @@ import (
 )
 
 const recordColumns = `file_id, size, content_type, filename, coalesce(user_id, 0), account_id, created_at,
-	coalesce(object_bucket, ''), coalesce(object_key, ''), coalesce(etag, ''), sha256, coalesce(uploader, '')`
+	coalesce(object_bucket, ''), coalesce(object_key, ''), coalesce(etag, ''), sha256, coalesce(uploader, ''),
+	coalesce(entity_tag, '')`
 
 func scanRecord(scan func(...any) error) (r file.Record, err error) {
 	var created timestamp
 	err = scan(&r.ID, &r.Size, &r.Type, &r.Name, &r.UserID, &r.AccountID, &created,
-		&r.Location.Bucket, &r.Location.Key, &r.ETag, &r.SHA256, &r.Uploader)
+		&r.Location.Bucket, &r.Location.Key, &r.ETag, &r.SHA256, &r.Uploader, &r.EntityTag)
 	r.CreatedAt = created.Time.UTC()
 	return r, err
 }

@@ -46,12 +46,13 @@ func (d *DB) UnfinishedUploads(ctx context.Context, accountID int64, after file.
 }
 
 // HealRecord completes a record that another program wrote, with what the store reports of its object, and with the
-// SHA-256 if r has one. A record of this service is never changed: the error is file.ErrConflict.
+// SHA-256 if r has one; its ETag stays the store's. A record of this service is never changed: the error is
+// file.ErrConflict.
 func (d *DB) HealRecord(ctx context.Context, r file.Record) error {
 	return d.tx(ctx, "heal record", func(tx *transaction) error {
 		n, err := exec(ctx, tx, "heal record", `
 			update files set size = $2, content_type = $3, created_at = $4, object_bucket = $5, object_key = $6, etag = $7,
-				sha256 = coalesce($8, sha256)
+				sha256 = coalesce($8, sha256), entity_tag = case when sha256 is null then $7 else entity_tag end
 			where file_id = $1 and (etag is null or etag = '' or sha256 is null and etag = $7)`,
 			r.ID, r.Size, r.Type, r.CreatedAt.UTC(), r.Location.Bucket, r.Location.Key, r.ETag, r.SHA256)
 		if err == nil && n == 0 {

@@ -75,6 +75,9 @@ func TestSumComesLater(t *testing.T) {
 		w.ask(http.StatusCreated, "POST", string(id)+"/complete", "")
 		w.waitFor("the SHA-256", known(id))
 		w.whole(id, content, true)
+		if rec, err := w.Rows.File(t.Context(), id); err != nil || rec.EntityTag == "" || rec.EntityTag != rec.ETag {
+			t.Errorf("%v: the ETag that clients know is not kept: %+v", err, rec)
+		}
 		again := w.ask(http.StatusCreated, "POST", string(id)+"/complete", "")
 		if again.header.Get("Repr-Digest") == "" {
 			t.Error("no Repr-Digest of a known SHA-256")

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -94,12 +95,13 @@ func asciiName(name string) string {
 	}, norm.NFD.String(name))
 }
 
-// entityTag returns a strong ETag, which changes with the content only (RFC 9110, 8.8.3).
+// entityTag returns a strong ETag, which changes with the content only (RFC 9110, 8.8.3): not when its SHA-256 becomes
+// known, either.
 func entityTag(r file.Record) string {
-	if len(r.SHA256) > 0 {
+	if len(r.SHA256) > 0 && r.EntityTag == "" {
 		return `"` + hex.EncodeToString(r.SHA256) + `"`
 	}
-	if tag := strings.Trim(r.ETag, `"`); tag != "" {
+	if tag := strings.Trim(cmp.Or(r.EntityTag, r.ETag), `"`); tag != "" {
 		return fmt.Sprintf("%q", tag)
 	}
 	return ""

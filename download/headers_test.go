@@ -45,6 +45,21 @@ func FuzzDisposition(f *testing.F) {
 	})
 }
 
+// A file keeps its ETag when its SHA-256 becomes known.
+func TestEntityTag(t *testing.T) {
+	sum := []byte{1, 2}
+	for want, rec := range map[string]file.Record{
+		"":         {},
+		`"stores"`: {ETag: `"stores"`},
+		`"0102"`:   {ETag: `"stores"`, SHA256: sum},
+		`"first"`:  {ETag: `"now"`, SHA256: sum, EntityTag: `"first"`},
+	} {
+		if got := entityTag(rec); got != want {
+			t.Errorf("%+v: %s, want %s", rec, got, want)
+		}
+	}
+}
+
 func TestWantReprDigest(t *testing.T) {
 	rec := file.Record{SHA256: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
 		24, 25, 26, 27, 28, 29, 30, 31}}

@@ -25,6 +25,7 @@ type Record struct {
 	Location  Location
 	ETag      string // the store's own tag of the object; empty if unknown
 	SHA256    []byte // of the whole content; nil if unknown
+	EntityTag string // the ETag that clients know, if it is neither the SHA-256 nor the store's tag; else empty
 }
 
 // Owner is the identity that a file belongs to; see Identity.Same.

@@ -120,12 +120,20 @@ func TestDirect(t *testing.T) {
 			}
 		}
 		file := "/files/" + path.Base(at)
-		if got := s.do(t, "GET", file, nil); got.status != 200 || !bytes.Equal(got.body, content) {
+		got := s.do(t, "GET", file, nil)
+		if got.status != 200 || !bytes.Equal(got.body, content) {
 			t.Fatalf("%d, %d bytes", got.status, len(got.body))
 		}
+		tag := got.header.Get("ETag")
 		s.eventually("the SHA-256 is known", func() bool {
-			return strings.Contains(s.do(t, "HEAD", file, nil).header.Get("ETag"), hex.EncodeToString(sum[:]))
+			known := s.do(t, "HEAD", file, nil).header.Get("Repr-Digest")
+			return known == "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":"
 		})
+		// Whoever has begun to download before that can go on.
+		if rest := s.do(t, "GET", file, nil, "If-Match: "+tag, "Range: bytes=-10"); rest.status != 206 ||
+			rest.header.Get("ETag") != tag || (claim != "") != (tag == `"`+hex.EncodeToString(sum[:])+`"`) {
+			t.Errorf("the file had the ETag %s: %v", tag, rest)
+		}
 	}
 	log, err := os.ReadFile(s.log)
 	if err != nil || bytes.Contains(log, []byte("X-Amz-")) || bytes.Contains(log, []byte("uploadId")) {
