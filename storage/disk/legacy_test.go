@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -20,13 +21,12 @@ import (
 // parts, and an unfinished upload of 20 MiB of which 17 MiB and 5 bytes are there, as two parts and a tail.
 func unpack(t *testing.T) (dataDir string) {
 	t.Helper()
-	f, err := os.Open("testdata/v01.tar.bz2")
+	b, err := unpacked()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	dataDir = filepath.Join(t.TempDir(), oddName)
-	for r := tar.NewReader(bzip2.NewReader(f)); ; {
+	for r := tar.NewReader(bytes.NewReader(b)); ; {
 		h, err := r.Next()
 		if err == io.EOF {
 			return dataDir
@@ -38,8 +38,8 @@ func unpack(t *testing.T) (dataDir string) {
 		if h.FileInfo().IsDir() {
 			err = os.MkdirAll(path, 0o700)
 		} else {
-			var b []byte
-			if b, err = io.ReadAll(r); err == nil {
+			b := make([]byte, h.Size)
+			if _, err = io.ReadFull(r, b); err == nil {
 				err = os.WriteFile(path, b, 0o600)
 			}
 		}
@@ -48,6 +48,16 @@ func unpack(t *testing.T) (dataDir string) {
 		}
 	}
 }
+
+// unpacked decompresses the folder once: the race detector makes that slow.
+var unpacked = sync.OnceValues(func() ([]byte, error) {
+	f, err := os.Open("testdata/v01.tar.bz2")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(bzip2.NewReader(f))
+})
 
 // oddName is a folder's name with characters that mean something in patterns and URLs.
 const oddName = `da[t]a*? %41#`
