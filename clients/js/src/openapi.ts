@@ -1708,7 +1708,7 @@ export interface components {
         "Content-Location": string;
         /** @description Bytes of the body. */
         "Content-Length": number;
-        /** @description A strong tag; of a file, its SHA-256, or the store's own where that is not known. */
+        /** @description A strong tag; of a file, its SHA-256, or the store's own where that was not known at first. */
         ETag: string;
         /** @description When the file was made. */
         "Last-Modified": string;
