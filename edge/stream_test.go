@@ -80,7 +80,9 @@ func TestReadDeadlineOfAStream(t *testing.T) {
 func TestWriteDeadlineOfAStream(t *testing.T) {
 	wrote := make(chan error, 1)
 	post := serveStreams(t, func(w http.ResponseWriter, _ *http.Request) {
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		control := http.NewResponseController(w)
+		_ = control.Flush() // the client gets an answer, however slow this machine is
+		control.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 		_, err := w.Write(make([]byte, 32<<20)) // more than the client's window
 		wrote <- err
 	})

@@ -14,12 +14,12 @@ CGO_ENABLED=1 go list -export "${race[@]}" ./... </dev/null >/dev/null # compile
 # GOGC: test programs without the race detector are small, and most of what they allocate is garbage.
 first() { printf 'holdfast/%s\n' "$@"; grep -vxF "$(printf 'holdfast/%s\n' "$@")"; }
 CGO_ENABLED=0 GOGC=300 go test -vet=off -timeout 40m -p 2 -parallel 4 \
-  $(plain_packages | grep -vx holdfast/internal/djangotest | first internal/e2e internal/sim internal/doctest) </dev/null &
+  $(plain_packages | grep -vx holdfast/internal/djangotest | first internal/e2e internal/doctest internal/deploytest) </dev/null &
 beside=$!
 trap 'kill "$beside" 2>/dev/null || true' EXIT
 status=0
-CGO_ENABLED=1 go test -vet=off "${race[@]}" -timeout 40m -p 3 -parallel 4 \
-  $(race_packages | first storage/s3 upload direct) </dev/null || status=$?
+CGO_ENABLED=1 go test -vet=off "${race[@]}" -timeout 40m -p 5 -parallel 4 \
+  $(race_packages | first storage/s3 upload direct db resumable reconcile) </dev/null || status=$?
 SEEDS=20 CGO_ENABLED=1 go test -vet=off "${race[@]}" -timeout 40m -run 'TestSeeds$' ./internal/sim </dev/null || status=$?
 wait "$beside" || status=$?
 exit "$status"
