@@ -25,7 +25,7 @@ import (
 func TestKill9(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	crash{server: s, kills: 25, longest: 600 * time.Millisecond}.run(t)
+	crash{server: s, kills: 50, longest: 600 * time.Millisecond}.run(t)
 }
 
 // TestKill9OnServers is the same on PostgreSQL and an S3 server.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,13 +20,8 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
-// The program, as it is released and with the race detector in it.
-var binary, raceBinary string
-
-// concurrent are the tests in which much happens at the same time: they start the program with the race detector. The
-// others start it as it is released, for half the processor time; with HOLDFAST_TEST_RACE set they do not, either.
-var concurrent = regexp.MustCompile(`Kill|Replica|Twins|Under|Beside|Stop|Rolling|Events|InFlight|SlowReaders|Both|` +
-	`Revoked|HotRange|URLSession|Connections|Gone|GoesAway|Stalled|Quota|Limits|CutOff|DraftCut|Thousand`)
+// binary is the program with the race detector.
+var binary string
 
 // endsAtOnce tells the race detector not to wait a second at the end of each process for what it has to report.
 const endsAtOnce = "GORACE=atexit_sleep_ms=0"
@@ -44,11 +39,9 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer folder.Remove()
-	for path, race := range map[*string]bool{&binary: false, &raceBinary: true} {
-		if *path, err = holdfasttest.Build(context.Background(), folder.Path, race); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
+	if binary, err = holdfasttest.Build(context.Background(), folder.Path, true); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	if err := promised.load(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -94,7 +87,7 @@ type server struct {
 	token  string // of user 1, account 1; empty before the first start
 	env    []string
 	within []string        // a command that runs the program
-	binary string          // the program
+	binary string          // the program, if it is not the one for all
 	lines  *http.Transport // our connections to it, which no other test closes
 
 	process *testproc.Process
@@ -111,9 +104,6 @@ func newServer(t *testing.T, env ...string) *server {
 	s := &server{t: t, folder: folder, data: filepath.Join(folder, "data"), log: filepath.Join(folder, "stderr.log"),
 		port:  port,
 		lines: newLines(), base: fmt.Sprintf("http://127.0.0.1:%d/files", port)}
-	if s.binary = binary; concurrent.MatchString(t.Name()) || os.Getenv("HOLDFAST_TEST_RACE") != "" {
-		s.binary = raceBinary
-	}
 	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, endsAtOnce, "DATA_DIR=" + s.data,
 		"PORT=" + strconv.Itoa(port),
 		"EXAMPLE_DIR=" + filepath.Join(folder, "nowhere"), "CONFIG=Testing", "ADMIN_ADDR=127.0.0.1:0"}, env...)
@@ -154,7 +144,7 @@ func (s *server) checkLog() {
 
 // command returns the program as a command with the server's settings.
 func (s *server) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(s.binary, args...)
+	cmd := exec.Command(cmp.Or(s.binary, binary), args...)
 	cmd.Dir, cmd.Env = s.folder, s.env
 	return cmd
 }

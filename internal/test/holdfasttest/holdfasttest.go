@@ -53,10 +53,7 @@ func Build(ctx context.Context, folder string, race bool) (path string, err erro
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	path = filepath.Join(folder, name, "holdfast")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", err
-	}
+	path = filepath.Join(folder, "holdfast")
 	return path, link(shared, path)
 }
 

@@ -257,19 +257,6 @@ func Content(n int) []byte {
 
 func ID(url string) file.ID { return file.ID(url[strings.LastIndexByte(url, '/')+1:]) }
 
-// Turns says which calls meet a fault, where a scene is repeated with each: the first, and the step to the next. It is
-// all of them; with the race detector every n-th, of which each kind of database takes half. `make faults` has it off.
-func (w *World) Turns(f Fault, n int) (first, step int) {
-	if !race {
-		return 1, 1
-	}
-	first = 1 + int(f)%n
-	if w.Rows.Shared() {
-		first += n
-	}
-	return first, 2 * n
-}
-
 // Sub runs a subtest in this world.
 func (w *World) Sub(name string, test func()) {
 	outer := w.T

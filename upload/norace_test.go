@@ -1,5 +1,5 @@
 //go:build !race
 
-package uploadtest
+package upload_test
 
 const race = false
