@@ -15,7 +15,7 @@ import (
 
 // reloadInterval is how often the files of the certificate are read. They are small; their contents say more than
 // their times, which a symbolic link or a mounted secret may keep.
-const reloadInterval = 5 * time.Second
+const reloadInterval = time.Second
 
 // certificate is the service's certificate, reloaded when its files change.
 type certificate struct {
