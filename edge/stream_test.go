@@ -78,10 +78,14 @@ func TestReadDeadlineOfAStream(t *testing.T) {
 
 // If a client does not read its answer, the write ends, and the answer does not look complete.
 func TestWriteDeadlineOfAStream(t *testing.T) {
-	wrote := make(chan error, 1)
-	post := serveStreams(t, func(w http.ResponseWriter, _ *http.Request) {
+	wrote, head := make(chan error, 1), make(chan struct{})
+	post := serveStreams(t, func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
-		_ = control.Flush() // the client gets an answer, however slow this machine is
+		_ = control.Flush()
+		select {
+		case <-head: // the client has got the answer's head, however slow this machine is
+		case <-r.Context().Done():
+		}
 		control.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 		_, err := w.Write(make([]byte, 32<<20)) // more than the client's window
 		wrote <- err
@@ -90,6 +94,7 @@ func TestWriteDeadlineOfAStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	close(head)
 	if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the write: %v", err)
 	}
