@@ -121,9 +121,12 @@ func (s *Server) close() {
 	s.folder.Remove()
 }
 
+// roomy is how many bytes must be free in memory for a server's data to be there. It takes 60 MB.
+const roomy = 2 << 30
+
 // newServer prepares a server that has no data yet.
 func newServer(bin binaries) (*Server, error) {
-	folder, err := testproc.NewFolderIn(inMemory(), "holdfast-pg")
+	folder, err := testproc.NewFolderInMemory("holdfast-pg", roomy)
 	if err != nil {
 		return nil, err
 	}

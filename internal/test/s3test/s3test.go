@@ -36,6 +36,10 @@ type Server struct {
 	process *testproc.Process
 }
 
+// roomy is how many bytes must be free in memory for a server's objects to be there: tests that run side by side store
+// some hundreds of megabytes.
+const roomy = 6 << 30
+
 // Start starts versitygw for this test; it is stopped and removed when the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
@@ -49,8 +53,13 @@ func (p Program) Start(t testing.TB) *Server {
 	if path == "" {
 		t.Fatal("s3test: ", missing)
 	}
+	folder, err := testproc.NewFolderInMemory("holdfast-s3test", roomy)
+	if err != nil {
+		t.Fatal("s3test: ", err)
+	}
+	t.Cleanup(folder.Remove)
 	s := &Server{Kind: p.Kind, AccessKey: "holdfast-test", SecretKey: rand.Text(), Region: "us-east-1",
-		program: p, path: path, folder: testproc.TempFolder(t, "holdfast-s3test")}
+		program: p, path: path, folder: folder.Path}
 	t.Cleanup(func() {
 		if s.process != nil {
 			s.process.Stop(syscall.SIGKILL, time.Minute)
@@ -62,7 +71,6 @@ func (p Program) Start(t testing.TB) *Server {
 		}
 	}
 	// A free port may be taken a moment later, so one failure proves little.
-	var err error
 	for range 5 {
 		s.ports = map[string]int{}
 		if err = s.launch(); err == nil {

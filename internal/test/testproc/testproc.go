@@ -101,10 +101,10 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
 done`
 
 // NewFolder creates a temporary folder whose name begins with name.
-func NewFolder(name string) (*Folder, error) { return NewFolderIn("", name) }
+func NewFolder(name string) (*Folder, error) { return newFolderIn("", name) }
 
-// NewFolderIn is NewFolder in a folder of the caller's choice; "" is the usual one.
-func NewFolderIn(parent, name string) (*Folder, error) {
+// newFolderIn is NewFolder in a folder of the caller's choice; "" is the usual one.
+func newFolderIn(parent, name string) (*Folder, error) {
 	path, err := os.MkdirTemp(parent, name+"-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
