@@ -5,15 +5,31 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 list=${1:-internal/doctest/testdata/python.txt}
 home=$PWD/.cache/$(basename "$list" .txt)
+pip=$PWD/.cache/pip
+
+# One pip installs for all: to unpack and compile another takes longer than most lists. Where two are made at the same
+# time, one of them is kept.
+provide_pip() {
+  if [[ -e $pip ]]; then return; fi
+  mkdir -p .cache
+  local new
+  new=$(mktemp -d "$pip.XXXXXX")
+  python3 -m venv "$new" >&2
+  [[ -e $pip ]] || mv "$new" "$pip"
+  rm -rf "$new"
+}
 
 if [[ ! -e $home/complete || $list -nt $home/complete ]]; then
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     echo "Python is missing, or its venv: install Python 3.10 or newer (Debian: apt-get install python3-venv)." >&2
     exit 1
   fi
+  provide_pip
   rm -rf "$home"
-  python3 -m venv "$home" >&2
-  "$home/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" >&2
+  python3 -m venv --without-pip "$home" >&2
+  # Not compiled: Python compiles what is imported, which is a small part.
+  PYTHONPATH=$(echo "$pip"/lib/python3*/site-packages) \
+    "$home/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$list" >&2
   touch "$home/complete"
 fi
 echo "$home/bin/python"

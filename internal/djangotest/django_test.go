@@ -44,7 +44,8 @@ func run(t *testing.T, dir string, env []string, command ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1"), env...)
+	// What Python compiles is kept, but not beside its sources.
+	cmd.Env = append(append(os.Environ(), "PYTHONPYCACHEPREFIX="+filepath.Join(root(t), ".cache", "pycache")), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
