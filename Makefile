@@ -20,7 +20,7 @@ export CGO_ENABLED := 0
 # takes none from an earlier run.
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS 2>/dev/null)) -trimpath $(if $(CI),-count=1))
 
-.PHONY: stores run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-django test-go soak bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
+.PHONY: stores run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-django test-go test-race test-plain soak bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
 
 # run starts the service on ./data with everything embedded; Ctrl-C stops it. It replaces the shell (exec), so
 # that signals reach it directly. With STORE=s3 its objects are in an S3 server that is started beside it.
@@ -43,7 +43,7 @@ deps:
 # many tests wait more than they compute, the longest begin before the others, and the linters use what the tests
 # compiled. All steps run, even after a failure, and a table of results is printed at the end. With FRESH=yes, set by CI,
 # it is also checked that everything can be fetched into empty caches.
-STEPS := deps build page test-go:deps,page test-browser:deps,build,page $(if $(FRESH),test-fresh) lint:page \
+STEPS := deps build page test-race:deps,page test-plain:deps,page test-browser:deps,build,page $(if $(FRESH),test-fresh) lint:page \
 	test-django:deps test-tus:build,page test-lib:page test-types:page test-bench:deps test-deploy test-release
 test:
 	@LINT_RACE=yes MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
@@ -79,6 +79,15 @@ pictures: build page
 test-go:
 	@scripts/tools.sh go
 	@scripts/test-go.sh
+
+# Its half with the race detector, and the other.
+test-race:
+	@scripts/tools.sh go
+	@scripts/test-go.sh race
+
+test-plain:
+	@scripts/tools.sh go
+	@scripts/test-go.sh plain
 
 test-bench:
 	@scripts/tools.sh go

@@ -5,13 +5,13 @@
 #   steps.sh build test-tus:build test-browser:build,page test-go
 #
 # NAME:NEED,NEED is a step that depends on others, which are named before it: it starts when they have passed, and is not
-# run if one of them did not. STEPS_AT_ONCE steps run at a time (3 by default), the earlier ones first. The output of a
+# run if one of them did not. STEPS_AT_ONCE steps run at a time (4 by default), the earlier ones first. The output of a
 # step is printed as a whole when it has ended; the line that says that it begins names the file with its output so far.
 # STEP_LIMIT (an hour by default) ends a step that hangs. The exit status is 0 if every step ran and passed.
 set -uo pipefail
 
 limit=${STEP_LIMIT:-1h}
-at_once=${STEPS_AT_ONCE:-3}
+at_once=${STEPS_AT_ONCE:-4}
 make=${MAKE:-make}
 logs=$(mktemp -d)
 names=()           # of all steps, in order
