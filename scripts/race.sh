@@ -10,9 +10,10 @@ plain='config|digest|file|openapi|problem|internal/(buildtest|deploytest|doctest
 race=(-race)
 for library in sqlite/lib libc/... memory; do race+=("-gcflags=modernc.org/$library=-race=false"); done
 
-# Each process with the race detector waits a second before it ends, unless it is told otherwise. Large pages for what it
-# keeps of each byte spare a tenth of the processor time: most of the faults in small ones stop the other processors, too.
-export GORACE="atexit_sleep_ms=0 no_huge_pages_for_shadow=0"
+# Settings of the race detector. The first: a process does not wait a second before it ends. The other: what the detector
+# keeps of a large buffer is overwritten when Go uses the memory for something else. By default it is unmapped and mapped
+# again, whose page faults took a fifth of the processor time. internal/test/holdfasttest has them, too.
+export GORACE="atexit_sleep_ms=0 clear_shadow_mmap_threshold=1073741824"
 
 plain_packages() { go list ./... | grep -Ex "holdfast/($plain)"; }
 race_packages() { go list ./... | grep -Exv "holdfast/($plain)"; }

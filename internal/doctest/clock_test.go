@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"holdfast/internal/test/holdfasttest"
 )
 
 // sleeps are the files whose tests sleep, and why they can't wait for a condition. Tests wait for a row, a line of a
@@ -90,6 +92,10 @@ func TestWithoutRaceDetector(t *testing.T) {
 	seeds := regexp.MustCompile(`go test .*"\$\{race\[@\]\}" .*-run 'TestSeeds\$' \./internal/sim `)
 	if !seeds.MatchString(read(t, "scripts/test-go.sh")) {
 		t.Error("no seed of internal/sim is run with the race detector")
+	}
+	if kind, value, _ := strings.Cut(holdfasttest.RaceSettings, "="); !strings.Contains(read(t, "scripts/race.sh"),
+		"\nexport "+kind+"=\""+value+"\"\n") {
+		t.Errorf("scripts/race.sh has other settings of the race detector than holdfasttest: %s", holdfasttest.RaceSettings)
 	}
 	left := map[string]bool{}
 	for _, p := range packages(t) {

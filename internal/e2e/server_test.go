@@ -23,9 +23,6 @@ import (
 // binary is the program with the race detector.
 var binary string
 
-// endsAtOnce tells the race detector not to wait a second at the end of each process for what it has to report.
-const endsAtOnce = "GORACE=atexit_sleep_ms=0"
-
 // beside is how many tests that call t.Parallel run at the same time. They mostly wait, for a lease or a fault to end,
 // so there are more of them than processors.
 const beside = "8"
@@ -104,7 +101,7 @@ func newServer(t *testing.T, env ...string) *server {
 	s := &server{t: t, folder: folder, data: filepath.Join(folder, "data"), log: filepath.Join(folder, "stderr.log"),
 		port:  port,
 		lines: newLines(), base: fmt.Sprintf("http://127.0.0.1:%d/files", port)}
-	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, endsAtOnce, "DATA_DIR=" + s.data,
+	s.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, holdfasttest.RaceSettings, "DATA_DIR=" + s.data,
 		"PORT=" + strconv.Itoa(port),
 		"EXAMPLE_DIR=" + filepath.Join(folder, "nowhere"), "CONFIG=Testing", "ADMIN_ADDR=127.0.0.1:0"}, env...)
 	promised.binds(fmt.Sprintf("127.0.0.1:%d", port), s)

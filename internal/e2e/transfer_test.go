@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"holdfast/internal/test/badline"
+	"holdfast/internal/test/holdfasttest"
 	"holdfast/internal/test/testproc"
 )
 
@@ -42,7 +43,7 @@ type says struct {
 func (p *person) command(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = p.dir
-	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), endsAtOnce,
+	cmd.Env = []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), holdfasttest.RaceSettings,
 		"HOLDFAST_URL=http://" + p.line.Addr() + "/files", "HOLDFAST_TOKEN=" + p.token}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

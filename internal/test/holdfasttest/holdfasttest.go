@@ -18,6 +18,9 @@ import (
 	"holdfast/internal/test/testproc"
 )
 
+// RaceSettings is the variable of the environment for a program with the race detector. scripts/race.sh says why.
+const RaceSettings = "GORACE=atexit_sleep_ms=0 clear_shadow_mmap_threshold=1073741824"
+
 // Build puts the program into folder, built as by `make build` or with the race detector, and returns its path.
 func Build(ctx context.Context, folder string, race bool) (path string, err error) {
 	defer func() {
@@ -37,7 +40,7 @@ func Build(ctx context.Context, folder string, race bool) (path string, err erro
 	if race {
 		// SQLite itself, which is translated C, is compiled without the detector. The flags are those of
 		// scripts/race.sh: with others Go would compile all libraries a second time.
-		name, cgo, flags = "holdfast-race", "CGO_ENABLED=1", []string{"-race"}
+		name, cgo, flags = "holdfast-race", "CGO_ENABLED=1", []string{"-race", "-ldflags=-w"} // nobody debugs it
 		for _, library := range []string{"sqlite/lib", "libc/...", "memory"} {
 			flags = append(flags, "-gcflags=modernc.org/"+library+"=-race=false")
 		}
@@ -48,6 +51,10 @@ func Build(ctx context.Context, folder string, race bool) (path string, err erro
 		return "", err
 	}
 	defer unlock()
+	if _, err := os.Stat(shared); !race && errors.Is(err, os.ErrNotExist) {
+		// That of `make build` may be as good. If it is not, or not there, it is linked.
+		_ = copyFile(filepath.Join(root, "holdfast"), shared)
+	}
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags...), "-o", shared, "holdfast")...)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -82,6 +89,10 @@ func link(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
 	}
+	return copyFile(from, to)
+}
+
+func copyFile(from, to string) error {
 	source, err := os.Open(from)
 	if err != nil {
 		return err
