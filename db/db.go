@@ -33,12 +33,8 @@ type DB struct {
 	// sleeping and trying again; a pool of one connection is a queue instead.
 	write *pool
 	// groups runs SQLite's transactions; nil on PostgreSQL, which lets commits share a flush by itself.
-	groups *groups
-	// now is the SQL expression for the database's own clock, in milliseconds: leases of several replicas are
-	// compared on one clock.
-	now string
-	// byBytes is the collation that sorts texts as S3 sorts keys.
-	byBytes    string
+	groups     *groups
+	dialect    *strings.Replacer
 	dsn        string // of PostgreSQL, for Listen; empty on SQLite
 	quota      file.Quota
 	unfinished int64 // unfinished uploads that an identity may have; 0: any number
@@ -92,8 +88,8 @@ func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {
 	conn.SetConnMaxIdleTime(5 * time.Minute)
 	c := &calls{metrics: newMetrics()}
 	shared := &pool{DB: conn, calls: c}
-	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn, now: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
-		byBytes: `"C"`,
+	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn,
+		dialect: dialect("(extract(epoch from clock_timestamp()) * 1000)::bigint", `"C"`),
 		migrate: func(ctx context.Context) error { return migratePostgres(ctx, conn) }}
 	return d, d.pingOrClose(ctx)
 }
@@ -120,10 +116,15 @@ func (d *DB) Ping(ctx context.Context) error {
 // Shared reports whether other processes may use this database at the same time.
 func (d *DB) Shared() bool { return d.dsn != "" }
 
-// text puts the SQL for the database's clock and its byte order into a query.
-func (d *DB) text(query string) string {
-	return strings.NewReplacer("{now}", d.now, "{bytes}", d.byBytes).Replace(query)
+// dialect replaces what the two databases say differently: {now} is the SQL expression for the database's own clock, in
+// milliseconds, since leases of several replicas are compared on one clock; {bytes} is the collation that sorts texts
+// as S3 sorts keys.
+func dialect(now, bytes string) *strings.Replacer {
+	return strings.NewReplacer("{now}", now, "{bytes}", bytes)
 }
+
+// text is a query for this database.
+func (d *DB) text(query string) string { return d.dialect.Replace(query) }
 
 func (d *DB) exec(ctx context.Context, doing, query string, args ...any) (n int64, err error) {
 	err = d.retry(ctx, func() (err error) { n, err = exec(ctx, d.write, doing, d.text(query), args...); return err })

@@ -69,7 +69,8 @@ func connectMemory(now func() time.Time) (*DB, error) {
 	conn.SetMaxOpenConns(1) // the database ends with its connection
 	c := &calls{metrics: newMetrics()}
 	shared := &pool{DB: conn, calls: c, prepare: true}
-	return &DB{calls: c, sql: shared, write: shared, groups: &groups{write: shared}, now: clock + "()", byBytes: "binary",
+	return &DB{calls: c, sql: shared, write: shared, groups: &groups{write: shared},
+		dialect: dialect(clock+"()", "binary"),
 		migrate: func(ctx context.Context) error { return migrateMemory(ctx, conn) }}, nil
 }
 

@@ -52,14 +52,18 @@ func contentKey(name string, version int) uint64 {
 
 // fill writes the bytes of a key from a position on.
 func fill(b []byte, key uint64, pos int64) {
-	var block [8]byte
-	for i := 0; i < len(b); {
+	for len(b) > 0 {
 		x := key + uint64(pos/8)*0x9e3779b97f4a7c15 // splitmix64
 		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 		x = (x ^ x>>27) * 0x94d049bb133111eb
-		binary.LittleEndian.PutUint64(block[:], x^x>>31)
-		n := copy(b[i:], block[pos%8:])
-		i, pos = i+n, pos+int64(n)
+		x ^= x >> 31
+		n := 8
+		if pos%8 == 0 && len(b) >= 8 { // nearly always
+			binary.LittleEndian.PutUint64(b, x)
+		} else {
+			n = copy(b, binary.LittleEndian.AppendUint64(nil, x)[pos%8:])
+		}
+		b, pos = b[n:], pos+int64(n)
 	}
 }
 
