@@ -2,6 +2,7 @@ package direct_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 
 	"holdfast/file"
 	"holdfast/internal/test/uploadtest"
+	"holdfast/storage"
 	"holdfast/upload"
 )
 
@@ -114,5 +116,41 @@ func TestSumWhileTurnedOff(t *testing.T) {
 		go off.Run(t.Context(), time.Hour)
 		w.waitFor("the SHA-256 by the chore", known)
 		w.whole(id, content, true)
+	})
+}
+
+// hidden is a store in which another attempt completes the upload: it knows the multipart upload no more, and has the
+// object only when it was looked for some times.
+type hidden struct {
+	upload.Objects
+	looks atomic.Int32
+}
+
+func (h *hidden) Complete(ctx context.Context, at file.Location, m file.Multipart, parts []file.Part) error {
+	return errors.Join(h.Objects.Complete(ctx, at, m, parts), storage.ErrNoUpload)
+}
+
+func (h *hidden) Stat(ctx context.Context, at file.Location) (storage.Object, error) {
+	if h.looks.Add(1) <= 3 {
+		return storage.Object{}, file.ErrObjectMissing
+	}
+	return h.Objects.Stat(ctx, at)
+}
+
+// A replica that has lost its lease may have the store complete an upload while another one tries the same: that one
+// waits for the object.
+func TestCompletedByAnotherAttempt(t *testing.T) {
+	worlds(t, func(w *world) {
+		content := uploadtest.Content(1000)
+		id := w.begin(len(content), "")
+		w.send(id, content)
+		h := &hidden{Objects: w.store}
+		w.Objects = h
+		w.Start()
+		w.ask(http.StatusCreated, "POST", string(id)+"/complete", "")
+		if n := h.looks.Load(); n < 4 {
+			t.Errorf("looked %d times", n)
+		}
+		w.whole(id, content, false)
 	})
 }

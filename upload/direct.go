@@ -178,10 +178,10 @@ func (e *Engine) completeMultipart(ctx context.Context, u *file.Upload) (storage
 	if errors.Is(err, file.ErrParts) {
 		return storage.Object{}, err
 	}
-	object, missing := e.objects.Stat(ctx, u.Location)
+	object, missing := e.madeObject(ctx, u, err)
 	switch {
 	case errors.Is(missing, file.ErrObjectMissing):
-		// Not a 404 for the client, and not the end: some stores hide an upload while they complete it.
+		// Not a 404 for the client, and not the end: an attempt may still be at work that takes longer.
 		return object, fmt.Errorf("%w: the object is not there: %w", file.ErrStorageWrite,
 			errors.Join(err, errors.New(missing.Error())))
 	case missing != nil:

@@ -14,7 +14,7 @@ import (
 // errInterrupted ends the completion of a direct upload that another request wants to end.
 var errInterrupted = fmt.Errorf("another request took this upload: %w", file.ErrLocked)
 
-// pauseBetweenLooks waits before the row of an upload is read again that another request is completing.
+// pauseBetweenLooks waits before the row or the object of an upload is read again that another request completes.
 func pauseBetweenLooks(ctx context.Context) {
 	select {
 	case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"holdfast/file"
 	"holdfast/storage"
@@ -85,7 +86,7 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 		return err
 	}
 	completed := e.objects.Complete(ctx, u.Location, u.Multipart, parts)
-	object, err := e.objects.Stat(ctx, u.Location)
+	object, err := e.madeObject(ctx, u, completed)
 	switch {
 	case errors.Is(err, file.ErrObjectMissing) && e.isDamaged(ctx, u, parts, completed):
 		return fmt.Errorf("%w: %w", file.ErrLost, completed)
@@ -113,6 +114,22 @@ func (e *Engine) complete(ctx context.Context, u *file.Upload) error {
 	}
 	*u = next
 	return nil
+}
+
+// settling is how long an object is looked for that another attempt may still be making.
+const settling = time.Second
+
+// madeObject looks at the object of a multipart upload; tried is how the attempt to complete it has ended. Where the
+// store knows no such multipart upload and has no object, an attempt of a replica that has lost the lease may be at
+// work: some stores hide an upload while they complete it. So the object is looked for again, for a second.
+func (e *Engine) madeObject(ctx context.Context, u *file.Upload, tried error) (storage.Object, error) {
+	for end := time.Now().Add(settling); ; pauseBetweenLooks(ctx) {
+		object, err := e.objects.Stat(ctx, u.Location)
+		if !errors.Is(err, file.ErrObjectMissing) || !errors.Is(tried, storage.ErrNoUpload) || ctx.Err() != nil ||
+			time.Now().After(end) {
+			return object, err
+		}
+	}
 }
 
 // copyEnded marks u as ended if next, a copy of it, was ended because of its bytes.
