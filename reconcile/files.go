@@ -67,7 +67,7 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 	}
 }
 
-// objects lists the objects of a bucket other than tails, which leftovers looks at.
+// objects lists the objects of a bucket other than those that leftovers looks at.
 func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.ListedObject, error) {
 	for {
 		all, err := c.Objects.List(ctx, bucket, "", after)
@@ -77,7 +77,9 @@ func (c *Checker) objects(ctx context.Context, bucket, after string) ([]storage.
 		if after = all[len(all)-1].Key; strings.HasPrefix(after, storage.Tails) {
 			after = storage.Tails + string(utf8.MaxRune)
 		}
-		all = slices.DeleteFunc(all, func(o storage.ListedObject) bool { return strings.HasPrefix(o.Key, storage.Tails) })
+		all = slices.DeleteFunc(all, func(o storage.ListedObject) bool {
+			return strings.HasPrefix(o.Key, storage.Tails) || storage.IsProbe(o.Key)
+		})
 		if len(all) > 0 {
 			return all, nil
 		}
@@ -110,8 +112,7 @@ func (c *Checker) resolveFile(ctx context.Context, f Finding) error {
 // checkObjectAlone looks for the row of an object that no record of its account names.
 func (c *Checker) checkObjectAlone(ctx context.Context, account int64, bucket string, o storage.ListedObject) error {
 	f := Finding{Kind: Unknown, Account: account, At: file.Location{Bucket: bucket, Key: o.Key},
-		young:  c.isYoung(o.Modified),
-		Detail: fmt.Sprintf("%s of %d bytes, stored %s", o.Key, o.Size, o.Modified.Format(time.DateOnly))}
+		young: c.isYoung(o.Modified), Detail: stored(o)}
 	if id, _, err := storage.Owner(o.Key); err == nil {
 		f.ID = id
 		r, err := c.Rows.File(ctx, id)

@@ -50,6 +50,7 @@ const (
 	Unrecorded    Kind = "unrecorded-object"    // its upload became a file, whose record is gone
 	LeftObject    Kind = "left-object"          // its file is recorded with another object, written by another lease
 	LeftTail      Kind = "left-tail"            // its upload has no use for it any more
+	LeftProbe     Kind = "left-probe"           // made to find out what the store can do
 	UnknownTail   Kind = "unknown-tail"         // no row knows its upload
 	LeftParts     Kind = "left-multipart"       // its upload has no use for it any more
 	UnknownParts  Kind = "unknown-multipart"    // no row knows its upload
@@ -133,6 +134,9 @@ type Summary struct {
 // page is the number of rows that are read at a time.
 const page = 1000
 
+// noAccount has the bucket in which probes are made while there is no account's.
+const noAccount = 0
+
 // Run compares all accounts, or one.
 func (c *Checker) Run(ctx context.Context) error {
 	if c.Account != 0 {
@@ -145,7 +149,7 @@ func (c *Checker) Run(ctx context.Context) error {
 	}
 	strangers := make(map[int64]bool)
 	for _, b := range buckets {
-		if id, ours := c.Layout.Account(b); ours {
+		if id, ours := c.Layout.Account(b); ours || b == c.Layout.Object(noAccount, "").Bucket {
 			strangers[id] = true
 		}
 	}
@@ -226,7 +230,7 @@ func (c *Checker) resolve(ctx context.Context, f Finding) error {
 // repaired.
 func (c *Checker) repair(ctx context.Context, f *Finding) (err error) {
 	switch f.Kind {
-	case LeftObject, LeftTail, LeftParts:
+	case LeftObject, LeftTail, LeftParts, LeftProbe:
 		if !c.Fix {
 			return nil
 		}

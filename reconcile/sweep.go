@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"time"
@@ -31,12 +32,17 @@ func (c *Checker) Sweep(ctx context.Context, chores Chores, interval time.Durati
 }
 
 // step looks at the account after the last one. The place is noted first, so that a bucket that can't be read does not
-// block the others.
+// block the others. Before the first account comes the bucket of none, in which probes are made while there is no
+// other.
 func (c *Checker) step(ctx context.Context, chores Chores, holder string, interval time.Duration,
 	log *slog.Logger) error {
 	place, err := chores.ChorePlace(ctx, leftovers)
 	if err != nil {
 		return err
+	}
+	var before error
+	if place == "" {
+		before = c.removeLeftovers(ctx, noAccount, log)
 	}
 	last, _ := strconv.ParseInt(place, 10, 64) // empty: begin with the first
 	ids, err := c.Rows.Accounts(ctx, last, 1)
@@ -44,7 +50,7 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 		return err
 	}
 	if len(ids) == 0 {
-		return chores.PlaceChore(ctx, leftovers, holder, "", interval)
+		return errors.Join(before, chores.PlaceChore(ctx, leftovers, holder, "", interval))
 	}
 	if err := chores.PlaceChore(ctx, leftovers, holder, strconv.FormatInt(ids[0], 10), interval); err != nil {
 		return err
@@ -52,8 +58,13 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 	if err := c.Rows.CountNew(ctx, ids[0]); err != nil {
 		return err
 	}
-	return c.leftovers(ctx, ids[0], func(ctx context.Context, f Finding) error {
-		if f.young || f.Kind != LeftTail && f.Kind != LeftParts {
+	return errors.Join(before, c.removeLeftovers(ctx, ids[0], log))
+}
+
+// removeLeftovers removes what is certainly left over in the bucket of an account.
+func (c *Checker) removeLeftovers(ctx context.Context, account int64, log *slog.Logger) error {
+	return c.leftovers(ctx, account, func(ctx context.Context, f Finding) error {
+		if f.young || f.Kind != LeftTail && f.Kind != LeftParts && f.Kind != LeftProbe {
 			return nil // unknown objects are for an operator to judge
 		}
 		if err := c.repair(ctx, &f); err != nil || f.Done == "" {
@@ -62,7 +73,7 @@ func (c *Checker) step(ctx context.Context, chores Chores, holder string, interv
 		if c.Metrics != nil {
 			c.Metrics.removed.Inc()
 		}
-		log.Info("an upload's leftover was removed", "kind", f.Kind, "file", f.ID, "detail", f.Detail)
+		log.Info("a leftover was removed", "kind", f.Kind, "file", f.ID, "detail", f.Detail)
 		return nil
 	})
 }

@@ -10,29 +10,41 @@ import (
 	"holdfast/storage"
 )
 
-// leftovers calls found for the tails and multipart uploads in an account's bucket that are not needed any more.
+// leftovers calls found for the tails, probes and multipart uploads in an account's bucket that are not needed any
+// more.
 func (c *Checker) leftovers(ctx context.Context, account int64, found func(context.Context, Finding) error) error {
 	bucket := c.Layout.Object(account, "").Bucket
-	for after := ""; ; {
-		tails, err := c.Objects.List(ctx, bucket, storage.Tails, after)
-		if err != nil {
-			return err
-		}
-		if len(tails) == 0 {
-			break
-		}
-		for _, t := range tails {
-			c.Summary.Objects++
-			c.Summary.Bytes += t.Size
-			if err := c.tail(ctx, account, bucket, t, found); err != nil {
-				return err
-			}
-		}
-		after = tails[len(tails)-1].Key
+	if err := c.each(ctx, bucket, storage.Probes, func(p storage.ListedObject) error {
+		return c.probe(ctx, account, bucket, p, found)
+	}); err != nil {
+		return err
+	}
+	if err := c.each(ctx, bucket, storage.Tails, func(t storage.ListedObject) error {
+		return c.tail(ctx, account, bucket, t, found)
+	}); err != nil {
+		return err
 	}
 	return c.Objects.Multiparts(ctx, bucket, func(b storage.MultipartUpload) error {
 		return c.multipart(ctx, account, bucket, b, found)
 	})
+}
+
+// each counts the objects of a bucket whose keys begin with prefix, and calls fn for them.
+func (c *Checker) each(ctx context.Context, bucket, prefix string, fn func(storage.ListedObject) error) error {
+	for after := ""; ; {
+		all, err := c.Objects.List(ctx, bucket, prefix, after)
+		if err != nil || len(all) == 0 {
+			return err
+		}
+		for _, o := range all {
+			c.Summary.Objects++
+			c.Summary.Bytes += o.Size
+			if err := fn(o); err != nil {
+				return err
+			}
+		}
+		after = all[len(all)-1].Key
+	}
 }
 
 // orphans looks for parts to which neither an upload nor an object leads, in a store that may have them.
@@ -49,12 +61,39 @@ func (c *Checker) orphans(ctx context.Context, account int64) error {
 	})
 }
 
+// probe reports an object that was made to find out what the store can do. Nothing needs it for longer than a moment.
+func (c *Checker) probe(ctx context.Context, account int64, bucket string, p storage.ListedObject,
+	found func(context.Context, Finding) error) error {
+	f := Finding{Kind: LeftProbe, Account: account, At: file.Location{Bucket: bucket, Key: p.Key},
+		young: c.isYoung(p.Modified), Detail: stored(p)}
+	if !storage.IsProbe(p.Key) {
+		return nil // another program's, which files looks at
+	}
+	if recorded, err := c.recorded(ctx, f.At); recorded || err != nil {
+		return err
+	}
+	return found(ctx, f)
+}
+
+// recorded reports whether an object with a key as we make it, but not for files, is a file of another program.
+func (c *Checker) recorded(ctx context.Context, at file.Location) (bool, error) {
+	r, err := c.Rows.File(ctx, file.ID(at.Key))
+	if gone(err) {
+		return false, nil
+	}
+	return err == nil && c.Layout.Of(r) == at, err
+}
+
+// stored describes an object.
+func stored(o storage.ListedObject) string {
+	return fmt.Sprintf("%s of %d bytes, stored %s", o.Key, o.Size, o.Modified.Format(time.DateOnly))
+}
+
 // tail checks whether an upload still needs a tail.
 func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.ListedObject,
 	found func(context.Context, Finding) error) error {
 	f := Finding{Kind: UnknownTail, Account: account, At: file.Location{Bucket: bucket, Key: t.Key},
-		young:  c.isYoung(t.Modified),
-		Detail: fmt.Sprintf("%s of %d bytes, stored %s", t.Key, t.Size, t.Modified.Format(time.DateOnly))}
+		young: c.isYoung(t.Modified), Detail: stored(t)}
 	id, _, err := storage.Owner(t.Key)
 	if err != nil || f.young { // it is judged when it is old enough
 		return found(ctx, f)
@@ -62,8 +101,7 @@ func (c *Checker) tail(ctx context.Context, account int64, bucket string, t stor
 	f.ID = id
 	u, err := c.Rows.UploadRow(ctx, id)
 	if gone(err) {
-		// A file of another program may have a key that looks like a tail's.
-		if r, err := c.Rows.File(ctx, file.ID(t.Key)); !gone(err) && (err != nil || c.Layout.Of(r) == f.At) {
+		if recorded, err := c.recorded(ctx, f.At); recorded || err != nil {
 			return err
 		}
 		return found(ctx, f)
@@ -87,6 +125,10 @@ func (c *Checker) multipart(ctx context.Context, account int64, bucket string, b
 	f := Finding{Kind: UnknownParts, Account: account, At: file.Location{Bucket: bucket, Key: b.Key}, multipart: b.ID,
 		young:  c.isYoung(b.Since),
 		Detail: fmt.Sprintf("%s, begun %s", b.Key, b.Since.Format(time.DateOnly))}
+	if storage.IsProbe(b.Key) {
+		f.Kind = LeftProbe
+		return found(ctx, f)
+	}
 	id, _, err := storage.Owner(b.Key)
 	if err != nil || f.young {
 		return found(ctx, f)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"holdfast/direct"
-	"holdfast/file"
 	"holdfast/limit"
 	"holdfast/problem"
 	"holdfast/storage"
@@ -24,13 +23,11 @@ func (s *server) partReceiver(ctx context.Context) (storage.PartReceiver, error)
 		return nil, fmt.Errorf("%w: UPLOAD_DIRECT needs a store that clients can reach", ErrSettings)
 	}
 	err := waitFor(ctx, s.log, "object store", c.StartTimeout, func(ctx context.Context) error {
-		at := s.layout.Object(0, file.NewID())
 		buckets, err := s.deps.Objects.Buckets(ctx, s.layout.BucketPrefix+"-")
 		if err != nil {
 			return err
 		}
-		at.Bucket = firstOurs(s.layout, buckets, at.Bucket)
-		s.needsSums, err = store.CheckDirect(ctx, at)
+		s.needsSums, err = store.CheckDirect(ctx, firstOurs(s.layout, buckets, s.layout.Object(0, "").Bucket))
 		return err
 	})
 	if errors.Is(err, storage.ErrNoDirect) {

@@ -27,9 +27,9 @@ type PartReceiver interface {
 	AllowOrigins(ctx context.Context, bucket string, origins []string) error
 	AllowedOrigins(ctx context.Context, bucket string) ([]string, error)
 	// CheckDirect tests whether the store enforces what is signed, and lists parts: ErrNoDirect if not. It begins
-	// multipart uploads at the given location, and aborts them. needsSums: the store keeps parts whose bodies broke off,
-	// unless they come with a checksum.
-	CheckDirect(ctx context.Context, at file.Location) (needsSums bool, err error)
+	// multipart uploads in the bucket, which are probes, and aborts them. needsSums: the store keeps parts whose bodies
+	// broke off, unless they come with a checksum.
+	CheckDirect(ctx context.Context, bucket string) (needsSums bool, err error)
 }
 
 // PartPut is what a URL permits: to send one part, of exactly this size, to one multipart upload.

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // Layout maps files and uploads to buckets and keys. Every key contains the id of an upload or a file, so every object
-// in the store can be traced to a row.
+// in the store can be traced to a row; or it is a probe's, which is to be removed.
 type Layout struct {
 	// BucketPrefix begins the name of every account's bucket.
 	BucketPrefix string
@@ -93,3 +94,18 @@ func TailKey(id file.ID, epoch, end int64) string {
 
 // TailPrefix is the prefix of the keys of all tails of one upload.
 func TailPrefix(id file.ID) string { return Tails + string(id) + "/" }
+
+// Probes is the prefix of the keys of all probes: objects that are made to find out what a store can do, and removed at
+// once. No row names one that a killed process has left.
+const Probes = "probes/"
+
+// NewProbe returns a location of its own for a probe.
+func NewProbe(bucket string) file.Location {
+	return file.Location{Bucket: bucket, Key: Probes + string(file.NewID())}
+}
+
+// IsProbe reports whether NewProbe made a key.
+func IsProbe(key string) bool { return probeKey.MatchString(key) }
+
+// probeKey is strict: ids of imported files may be any text.
+var probeKey = regexp.MustCompile(`^probes/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)

@@ -1,6 +1,9 @@
 package storage
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestTraces(t *testing.T) {
 	l := Layout{BucketPrefix: "x"}
@@ -20,6 +23,21 @@ func TestTraces(t *testing.T) {
 	for _, key := range []string{"", "a/", "tails/", "tails//1-2", ".."} {
 		if id, _, err := Owner(key); err == nil {
 			t.Errorf("%q is %q's", key, id)
+		}
+	}
+}
+
+// What may be removed without a row is only what NewProbe made: ids of imported files may be any text.
+func TestProbes(t *testing.T) {
+	made := NewProbe("x-1")
+	if made.Bucket != "x-1" || !IsProbe(made.Key) || made == NewProbe("x-1") {
+		t.Errorf("made: %v", made)
+	}
+	id := made.Key[len(Probes):]
+	for _, key := range []string{"", Probes, id, "tails/" + made.Key, Probes + "film.mp4", made.Key + "/1", made.Key + "0",
+		Probes + strings.ToUpper(id), Probes + strings.ReplaceAll(id, "-", "")} {
+		if IsProbe(key) {
+			t.Errorf("%q is taken for a probe", key)
 		}
 	}
 }

@@ -107,9 +107,10 @@ func (d *disorder) damageUploads(t *testing.T) {
 func (d *disorder) leaveObjects(t *testing.T) {
 	t.Helper()
 	const otherBucket = "pneumatic-dev-test-99"
-	if _, err := d.backing.store().CreateBucket(t.Context(),
-		&s3.CreateBucketInput{Bucket: aws.String(otherBucket)}); err != nil {
-		t.Fatal(err)
+	for _, b := range []string{otherBucket, noAccounts} {
+		if _, err := d.backing.store().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &b}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	d.backing.put(t, bucket, d.unknown, random(100))
 	d.backing.put(t, otherBucket, d.stranger, random(100))
@@ -122,11 +123,53 @@ func (d *disorder) leaveObjects(t *testing.T) {
 	d.backing.put(t, bucket, "objects/"+d.good+"/7", random(5)) // a late write of a replica that died
 	d.beginMultipart(t, d.good)
 	d.beginMultipart(t, d.unknown)
+	d.leaveProbes(t)
 	d.s3.Age(t, 72*time.Hour)
 	d.backing.put(t, bucket, d.young, random(100))
 	d.backing.put(t, bucket, "tails/"+d.young+"/1-5", random(5))
 	d.backing.put(t, bucket, "tails/"+d.good+"/2-6", random(5))
 	d.beginMultipart(t, d.young)
+	d.backing.put(t, bucket, "probes/"+d.young, random(5))
+}
+
+// noAccounts is the bucket in which probes are made while there is no account's.
+const noAccounts = "pneumatic-dev-test-0"
+
+// leaveProbes stores what processes have left that were killed while they looked at what the store can do: two objects
+// and a multipart upload. Beside them another program's files have keys that are alike.
+func (d *disorder) leaveProbes(t *testing.T) {
+	t.Helper()
+	d.backing.put(t, bucket, "probes/"+d.good, random(5))
+	d.backing.put(t, noAccounts, "probes/"+d.stranger, random(5))
+	d.beginMultipart(t, "probes/"+d.missing)
+	d.backing.put(t, bucket, "probes/notes.txt", random(5))
+	for _, key := range []string{"probes/" + d.unknown, "probes/film.mp4"} {
+		d.kept[key] = random(700)
+		d.backing.put(t, bucket, key, d.kept[key])
+		d.sql(t, `insert into files (file_id, size, content_type, filename, user_id, account_id) values ($1, 700, 'video/mp4',
+			'film.mp4', 1, 1)`, key)
+	}
+}
+
+// probes lists the keys of the probes that are left, with their buckets.
+func (d *disorder) probes(t *testing.T) (keys []string) {
+	t.Helper()
+	for _, b := range []string{bucket, noAccounts} {
+		out, err := d.backing.store().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &b,
+			Prefix: aws.String("probes/")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range out.Contents {
+			keys = append(keys, b+"/"+*o.Key)
+		}
+	}
+	for _, m := range d.multiparts(t) {
+		if strings.HasPrefix(*m.Key, "probes/") {
+			keys = append(keys, *m.Key+" (parts)")
+		}
+	}
+	return keys
 }
 
 // findings are what reconcile should find.
@@ -134,7 +177,9 @@ func (d *disorder) findings() map[string]string {
 	found := map[string]string{"wrong-usage ": ""} // of the record that was deleted by hand
 	for kind, ids := range map[string][]string{
 		"missing-object": {d.missing}, "wrong-size": {d.short}, "replaced-object": {d.replaced}, "wrong-content": {d.rotten},
-		"unhealed-record": {d.foreign}, "unknown-object": {d.unknown, d.stranger}, "unrecorded-object": {d.unrecorded},
+		"unhealed-record": {d.foreign, "probes/" + d.unknown, "probes/film.mp4"},
+		"left-probe":      {"probes/" + d.good, "probes/" + d.stranger, "probes/" + d.missing},
+		"unknown-object":  {d.unknown, d.stranger, "probes/notes.txt"}, "unrecorded-object": {d.unrecorded},
 		"left-object": {d.good}, "left-tail": {d.good}, "unknown-tail": {d.unknown}, "left-multipart": {d.good},
 		"unknown-multipart": {d.unknown}, "upload-without-tail": {d.withoutTail}, "upload-without-parts": {d.withoutParts},
 	} {
@@ -177,6 +222,9 @@ func TestReconcile(t *testing.T) {
 	}
 	d.repairs(t, map[string]string{"unhealed-record " + d.foreign: "healed", "left-object " + d.good: "removed",
 		"left-tail " + d.good: "removed", "left-multipart " + d.good: "removed", "wrong-usage ": "corrected",
+		"unhealed-record probes/" + d.unknown: "healed", "unhealed-record probes/film.mp4": "healed",
+		"left-probe probes/" + d.good:     "removed",
+		"left-probe probes/" + d.stranger: "removed", "left-probe probes/" + d.missing: "removed",
 		"upload-without-tail " + d.withoutTail: "upload ended", "upload-without-parts " + d.withoutParts: "upload ended"},
 		"--deep", "--fix")
 	d.finds(t, "--deep")
@@ -187,9 +235,13 @@ func TestReconcile(t *testing.T) {
 	delete(d.want, "wrong-content "+d.rotten) // is only seen with --deep
 	d.repairs(t, map[string]string{"unknown-object " + d.unknown: "removed", "unknown-object " + d.stranger: "removed",
 		"unrecorded-object " + d.unrecorded: "removed", "unknown-tail " + d.unknown: "removed",
-		"unknown-multipart " + d.unknown: "removed"}, "--delete-unknown")
+		"unknown-object probes/notes.txt": "removed",
+		"unknown-multipart " + d.unknown:  "removed"}, "--delete-unknown")
 	d.finds(t)
 	d.keepsTheYoung(t)
+	if left := d.probes(t); len(left) != 3 {
+		t.Errorf("of the probes the young one is left, and two files of another program; the store has %q", left)
+	}
 	for id, content := range d.kept {
 		d.holds(t, d.base+"/"+file.ID(id).Escaped(), content)
 	}
@@ -202,7 +254,7 @@ func (d *disorder) keepsTheYoung(t *testing.T) {
 	for _, o := range d.objects(t) {
 		keys = append(keys, *o.Key)
 	}
-	for _, key := range []string{d.young, "tails/" + d.young + "/1-5", "tails/" + d.good + "/2-6"} {
+	for _, key := range []string{d.young, "probes/" + d.young, "tails/" + d.young + "/1-5", "tails/" + d.good + "/2-6"} {
 		if !slices.Contains(keys, key) {
 			t.Errorf("%s was removed, and is young", key)
 		}
@@ -213,15 +265,17 @@ func (d *disorder) keepsTheYoung(t *testing.T) {
 }
 
 // sweepsLeftovers waits for the service's own sweep: it removes a tail whose row proves that it is left over, and
-// nothing else.
+// probes, and nothing else.
 func (d *disorder) sweepsLeftovers(t *testing.T) {
 	t.Helper()
+	d.backing.put(t, noAccounts, "probes/"+d.good, random(5))
 	d.s3.Age(t, 72*time.Hour)
 	d.sweep(t)
 	d.stop()
 	d.restart()
 	d.eventually("the left tail is removed", func() bool {
-		return !slices.ContainsFunc(d.objects(t), func(o types.Object) bool { return *o.Key == "tails/"+d.good+"/2-6" })
+		return !slices.ContainsFunc(d.objects(t), func(o types.Object) bool { return *o.Key == "tails/"+d.good+"/2-6" }) &&
+			len(d.probes(t)) == 2
 	})
 	if found, _ := d.reconcile(t); found["unknown-object "+d.young] != "" || found["unknown-tail "+d.young] != "" ||
 		len(found) != len(d.want)+3 {

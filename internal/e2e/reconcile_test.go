@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -56,7 +57,7 @@ func (b backing) beginMultipart(t *testing.T, key string) {
 	}
 }
 
-// reconcile runs the command and returns what it found, as "kind id" with what was done, and
+// reconcile runs the command and returns what it found, as "kind id" (or key) with what was done, and
 // whether it ended with status 0.
 func (s *server) reconcile(t *testing.T, args ...string) (found map[string]string, clean bool) {
 	t.Helper()
@@ -69,6 +70,7 @@ func (s *server) reconcile(t *testing.T, args ...string) (found map[string]strin
 		var f struct {
 			Kind    string
 			ID      string `json:"file_id"`
+			Key     string
 			Done    string
 			Summary map[string]int64
 		}
@@ -79,10 +81,11 @@ func (s *server) reconcile(t *testing.T, args ...string) (found map[string]strin
 			t.Logf("reconcile %v: %v", args, f.Summary)
 			return found, err == nil
 		}
-		if _, twice := found[f.Kind+" "+f.ID]; twice {
+		name := f.Kind + " " + cmp.Or(f.ID, f.Key)
+		if _, twice := found[name]; twice {
 			t.Errorf("%s is found twice", line)
 		}
-		found[f.Kind+" "+f.ID] = f.Done
+		found[name] = f.Done
 	}
 	t.Fatalf("no summary: %v\n%s", err, &stderr)
 	return nil, false

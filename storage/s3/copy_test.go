@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,12 +139,7 @@ func TestMixedParts(t *testing.T) {
 					t.Errorf("time %d: the answer is unclear: %v", try+1, !c.again)
 				}
 				client.mixing.unclear.until.Store(0)
-				asked := 0
-				for _, r := range p.requests() {
-					if r.Method == "POST" && r.URL.Query().Has("uploadId") {
-						asked++
-					}
-				}
+				asked := probes(t, p, to.Key)
 				if (asked > 0) != (try == 0 || c.again) {
 					t.Errorf("time %d: asked %d times", try+1, asked)
 				}
@@ -157,4 +154,20 @@ func TestMixedParts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// probes counts the requests to multipart uploads that a proxy has seen. Each must be to a probe, or the sweep does not
+// find what is left of it if the process is killed. other are keys of those that are none.
+func probes(t *testing.T, p *faultyProxy, other ...string) (n int) {
+	t.Helper()
+	for _, r := range p.requests() {
+		_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if r.Method != "POST" || slices.Contains(other, key) {
+			continue
+		}
+		if n++; !storage.IsProbe(key) {
+			t.Errorf("%s %s is no probe", r.Method, r.URL)
+		}
+	}
+	return n
 }

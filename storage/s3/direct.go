@@ -78,7 +78,8 @@ func (c *Client) Parts(
 }
 
 // CheckDirect implements storage.PartReceiver.
-func (c *Client) CheckDirect(ctx context.Context, at file.Location) (needsSums bool, err error) {
+func (c *Client) CheckDirect(ctx context.Context, bucket string) (needsSums bool, err error) {
+	at := storage.NewProbe(bucket)
 	err = c.checkMultipart(ctx, at)
 	if errors.Is(err, errNotMade) && c.wholeSums.CompareAndSwap(false, true) {
 		err = c.checkMultipart(ctx, at)

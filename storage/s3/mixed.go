@@ -31,7 +31,7 @@ func newMixing(q Quirks) *mixing {
 }
 
 // mixesParts reports whether the store makes an object of parts whose sizes differ, the last one the largest, by an
-// upload of its own to a new key of the bucket. Cloudflare R2 refuses that, and only when the upload is completed: too
+// upload of its own, a probe in the bucket. Cloudflare R2 refuses that, and only when the upload is completed: too
 // late to cut it anew. A store that refuses is noted as one that does not copy parts. Without an answer, and while
 // another call asks, the result is false: not copying is always right.
 func (c *Client) mixesParts(ctx context.Context, bucket string) bool {
@@ -43,7 +43,7 @@ func (c *Client) mixesParts(ctx context.Context, bucket string) bool {
 		return false
 	}
 	defer m.asking.Unlock()
-	err := c.mixParts(ctx, file.Location{Bucket: bucket, Key: storage.ObjectKey(file.NewID())})
+	err := c.mixParts(ctx, storage.NewProbe(bucket))
 	switch {
 	case err == nil:
 		m.known.Store(true)
