@@ -15,6 +15,9 @@ import { startProxy } from './proxy.mjs';
 
 export const MiB = 1024 * 1024;
 
+/** How long a test may take, in milliseconds, on a machine where everything else wants the processor, too. It ends what never would. */
+export const patience = 900_000;
+
 const complete = process.env.CHROMIUM ?? '/usr/bin/chromium'; // has a PDF viewer
 const shell = process.env.CHROMIUM ?? '/usr/bin/chromium-headless-shell'; // without windows: two thirds of the processor
 const root = process.getuid?.() === 0;
@@ -55,7 +58,7 @@ export async function launch(options = {}) {
 export function setStage(settings = async () => ({})) {
   let scene = { pid: 0, committed: 0 }; // the service's process when it began, and what that had committed
 
-  async function played(name, run, options) {
+  async function played(name, run, options, signal) {
     stage.proxy.restore();
     scene = { pid: stage.holdfast.pid, committed: await stage.holdfast.committed() };
     const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, reducedMotion: 'reduce', ...options });
@@ -64,6 +67,15 @@ export function setStage(settings = async () => ({})) {
     page.on('filechooser', () => {}); // otherwise the first chooser may open before it is intercepted
     const thrown = [];
     context.on('weberror', (error) => thrown.push(error.error()));
+    const open = new Set();
+    context.on('request', (request) => open.add(request));
+    for (const ended of ['requestfinished', 'requestfailed']) context.on(ended, (request) => open.delete(request));
+    const tooLong = () => {
+      // Without its page the rest of the scene fails at once, and does nothing to the proxies and the service of the next one.
+      console.error(`${name}: too long; requests without an end: ${[...open].map((one) => `${one.method()} ${one.url().slice(0, 120)}`).join(', ')}`);
+      context.close().catch(() => {});
+    };
+    signal.addEventListener('abort', tooLong);
     try {
       await run(page, watchRequests(page));
       assert.deepEqual(thrown, []);
@@ -71,6 +83,7 @@ export function setStage(settings = async () => ({})) {
       await page.screenshot({ path: join(shots, `failed ${name}.png`), fullPage: true }).catch(() => {});
       throw error;
     } finally {
+      signal.removeEventListener('abort', tooLong);
       await context.close();
     }
   }
@@ -80,7 +93,7 @@ export function setStage(settings = async () => ({})) {
 
     /** A test with a new browser profile. It fails on any error that the page's own code throws. */
     scene(name, run, options = {}) {
-      test(name, { timeout: 300_000 }, () => played(name, run, options));
+      test(name, { timeout: patience }, ({ signal }) => played(name, run, options, signal));
     },
 
     /**
