@@ -1,14 +1,14 @@
 package e2e
 
 import (
-	"context"
+	"database/sql"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/jackc/pgx/v5"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 
 	"holdfast/internal/test/pgtest"
 	"holdfast/internal/test/s3test"
@@ -16,27 +16,36 @@ import (
 
 // backing is the database and the store of programs under test.
 type backing struct {
-	pg *pgtest.Server
-	s3 *s3test.Server
+	pg   *pgtest.Server
+	s3   *s3test.Server
+	rows *sql.DB // for number
 }
 
 func startBacking(t *testing.T) backing {
 	t.Helper()
-	return backing{pgtest.Start(t), s3test.Start(t)}
+	b := backing{pg: pgtest.Start(t), s3: s3test.Start(t)}
+	var err error
+	if b.rows, err = sql.Open("pgx", b.pg.DSN()); err != nil {
+		t.Fatal(err)
+	}
+	b.rows.SetMaxOpenConns(1)
+	t.Cleanup(func() { b.rows.Close() })
+	return b
 }
 
 // bucket is the bucket of account 1.
 const bucket = "pneumatic-dev-test-1"
 
-// number runs a query that returns a number.
+// number runs a query that returns a number. Its connection is kept: each costs PostgreSQL a process.
 func (b backing) number(t *testing.T, query string, args ...any) (n int) {
 	t.Helper()
-	c, err := pgx.Connect(t.Context(), b.pg.DSN())
-	if err != nil {
-		t.Fatal(err)
+	err := b.rows.QueryRowContext(t.Context(), query, args...).Scan(&n)
+	if err != nil { // the server may have been restarted
+		b.rows.SetMaxIdleConns(-1)
+		b.rows.SetMaxIdleConns(1)
+		err = b.rows.QueryRowContext(t.Context(), query, args...).Scan(&n)
 	}
-	defer c.Close(context.Background())
-	if err := c.QueryRow(t.Context(), query, args...).Scan(&n); err != nil {
+	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
 	return n

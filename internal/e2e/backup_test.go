@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"holdfast/internal/test/pgtest"
-	"holdfast/internal/test/s3test"
 	"holdfast/internal/test/testproc"
 )
 
@@ -125,7 +124,7 @@ func (s *server) keepsFiles(t *testing.T) (kept map[string]string) {
 // Database and buckets are copied to new servers by the documented commands. The new service
 // has every file, and an unfinished upload goes on.
 func TestBackupOfServers(t *testing.T) {
-	old, fresh := startBacking(t), backing{pgtest.Start(t), s3test.Start(t)}
+	old, fresh := startBacking(t), startBacking(t)
 	s := start(t, servers(old.pg, old.s3)...)
 	s.token = s.run("token", "create", "--user", "1", "--account", "1")
 	kept := s.keepsFiles(t)

@@ -18,7 +18,6 @@ import (
 	"strings"
 	"testing"
 
-	"holdfast/internal/test/pgtest"
 	"holdfast/internal/test/s3test"
 )
 
@@ -208,7 +207,7 @@ func TestDirectIsNotThere(t *testing.T) {
 // Two replicas: what is begun at one goes on and is completed at the other, and both at once.
 func TestDirectAtTwoReplicas(t *testing.T) {
 	t.Parallel()
-	b := backing{pgtest.Start(t), s3test.Start(t)}
+	b := startBacking(t)
 	settings := append(servers(b.pg, b.s3), "UPLOAD_DIRECT=on")
 	one, two := start(t, settings...), start(t, settings...)
 	one.token = one.run("token", "create", "--user", "1", "--account", "1")

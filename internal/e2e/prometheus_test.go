@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -139,21 +140,18 @@ func TestPrometheus(t *testing.T) {
 	}
 	for where, expr := range shown {
 		expr = strings.NewReplacer("$job", "holdfast", "$__rate_interval", "1m", "$__range", "1h").Replace(expr)
-		_, series, err := p.value(expr)
-		if quiet := slices.Contains(silent, metricName.FindString(expr)); err != nil || series == 0 && !quiet {
-			t.Errorf("%s: %d series in %s: %v", where, series, expr, err)
-		}
+		// On a busy machine a scrape may fail, and then nothing has a value until the next one.
+		s.eventually(where+" has a value: "+expr, func() bool {
+			_, series, err := p.value(expr)
+			return err == nil && (series > 0 || slices.Contains(silent, metricName.FindString(expr)))
+		})
 	}
 
-	s.eventually("all alerts were evaluated", func() bool {
+	s.eventually("all alerts were evaluated, and nothing is wrong", func() bool {
 		states := p.alertStates()
-		return len(states) > 0 && states["HoldfastDown"] == "inactive"
+		return len(states) > 0 && !slices.ContainsFunc(slices.Collect(maps.Values(states)),
+			func(state string) bool { return state != "inactive" })
 	})
-	for name, state := range p.alertStates() {
-		if state != "inactive" {
-			t.Errorf("%s is %s, and nothing is wrong", name, state)
-		}
-	}
 	url, _ := s.upload(t, random(1000))
 	for _, o := range b.objects(t) {
 		if strings.HasSuffix(url, "/"+*o.Key) {

@@ -55,7 +55,7 @@ export async function startHoldfast({ env = {} } = {}) {
 
     /** Returns how many bytes of uploads the process has committed since it was started. */
     async committed() {
-      const metrics = await (await fetch(`http://${running.admin}/metrics`)).text();
+      const metrics = await (await fetch(`http://${running.admin}/metrics`, { headers: { 'Accept-Encoding': 'identity' } })).text();
       return Number(/^holdfast_upload_received_bytes_total (\S+)$/m.exec(metrics)[1]);
     },
 
