@@ -8,8 +8,12 @@ scripts/tools.sh go
 scripts/tools.sh node
 
 empty=$(mktemp -d)
-trap 'chmod -R u+w "$empty"; rm -rf "$empty"' EXIT
-mkdir "$empty/home" "$empty/page"
+modules=$empty/go
+# In memory, where there is room: a gigabyte in many small files, of which a disk takes long to forget.
+room=$(df --output=avail --block-size=1G /dev/shm 2>"$empty/said" | tail -n 1) || room=0
+if ((room >= 4)) && [[ -w /dev/shm ]]; then modules=$(mktemp -d /dev/shm/holdfast-fresh-XXXXXX); fi
+trap 'chmod -R u+w "$empty" "$modules"; rm -rf "$empty" "$modules"' EXIT
+mkdir -p "$empty/home" "$empty/page" "$modules"
 
 # Proxies and registries may be configured in the home folder only.
 settings=()
@@ -17,7 +21,7 @@ for name in GOPROXY GOSUMDB GONOSUMDB GOPRIVATE GOTOOLCHAIN GOFLAGS; do settings
 settings+=("npm_config_registry=$(npm config get registry)" "npm_config_cache=$empty/npm")
 # The build cache is kept, for nothing is to be compiled: that would take minutes, since Go compiles a library again
 # where its folder is another one.
-settings+=("HOME=$empty/home" "GOPATH=$empty/go" "GOMODCACHE=$empty/go/pkg/mod" "GOCACHE=$(go env GOCACHE)" GOENV=off)
+settings+=("HOME=$empty/home" "GOPATH=$modules" "GOMODCACHE=$modules/pkg/mod" "GOCACHE=$(go env GOCACHE)" GOENV=off)
 
 step() {
   local folder=$1
