@@ -25,7 +25,7 @@ func each(t *testing.T, test func(t *testing.T, d *DB)) {
 		test(t, d)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		d, err := OpenPostgres(t.Context(), pgtest.New(t))
+		d, err := OpenPostgres(t.Context(), migrated.New(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,6 +33,15 @@ func each(t *testing.T, test func(t *testing.T, d *DB)) {
 		test(t, d)
 	})
 }
+
+// migrated makes copies of one database that was migrated.
+var migrated = pgtest.Template{Fill: func(dsn string) error {
+	d, err := OpenPostgres(context.Background(), dsn)
+	if err != nil {
+		return err
+	}
+	return d.Close()
+}}
 
 func newUpload() file.Upload {
 	id := file.NewID()

@@ -54,20 +54,54 @@ func New(t testing.TB) string {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.server == nil {
-		s, err := start()
+	dsn, err := create(empty)
+	if err != nil {
+		t.Fatal("pgtest: ", err)
+	}
+	return dsn
+}
+
+// Template makes databases that begin with what Fill has put into the first one: a copy takes a fraction of the time of
+// the service's migrations. Fill is called once, and must have closed its connections when it returns.
+type Template struct {
+	Fill func(dsn string) error
+
+	name string // empty: it was not filled
+}
+
+// New returns the DSN of a fresh copy.
+func (p *Template) New(t testing.TB) string {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if p.name == "" {
+		dsn, err := create(empty)
+		if err == nil {
+			err = p.Fill(dsn)
+		}
 		if err != nil {
 			t.Fatal("pgtest: ", err)
 		}
-		shared.server = s
+		p.name = shared.server.Database
 	}
-	shared.made++
-	s := *shared.server
-	s.Database = fmt.Sprintf("holdfast_%d", shared.made)
-	if err := s.createDatabase(); err != nil {
+	dsn, err := create(p.name)
+	if err != nil {
 		t.Fatal("pgtest: ", err)
 	}
-	return s.DSN()
+	return dsn
+}
+
+// create creates a database on the shared server, as a copy of template. The caller holds the lock.
+func create(template string) (dsn string, err error) {
+	if shared.server == nil {
+		if shared.server, err = start(); err != nil {
+			return "", err
+		}
+	}
+	shared.made++
+	s := shared.server
+	s.Database = fmt.Sprintf("holdfast_%d", shared.made)
+	return s.DSN(), s.createDatabase(template)
 }
 
 // Start starts a server for this test only; it is stopped and removed when the test ends.
@@ -79,7 +113,7 @@ func Start(t testing.TB) *Server {
 	}
 	t.Cleanup(s.close)
 	s.Database = "holdfast"
-	if err := s.createDatabase(); err != nil {
+	if err := s.createDatabase(empty); err != nil {
 		t.Fatal("pgtest: ", err)
 	}
 	return s
@@ -197,9 +231,12 @@ func (s *Server) launch() error {
 	return fmt.Errorf("postgres did not answer within 30 s\n%s", testproc.LogTail(path))
 }
 
-func (s *Server) createDatabase() error {
+// empty is the template of databases in which is nothing.
+const empty = "template0"
+
+func (s *Server) createDatabase(template string) error {
 	return s.run("createdb", "--host="+s.Host, "--port="+strconv.Itoa(s.Port), "--username="+s.User,
-		"--no-password", "--maintenance-db=postgres", "--template=template0", s.Database)
+		"--no-password", "--maintenance-db=postgres", "--template="+template, s.Database)
 }
 
 // run runs one of PostgreSQL's own programs; the error contains its output.

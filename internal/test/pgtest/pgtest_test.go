@@ -32,6 +32,32 @@ func TestNewIsFreshForEach(t *testing.T) {
 	}
 }
 
+// Copies of a template begin with what is in it, which is made once, and see nothing of each other.
+func TestTemplate(t *testing.T) {
+	filled := 0
+	template := pgtest.Template{Fill: func(dsn string) error {
+		filled++
+		c, err := pgx.Connect(context.Background(), dsn)
+		if err != nil {
+			return err
+		}
+		defer c.Close(context.Background())
+		_, err = c.Exec(context.Background(), "create table filled as select 1 as n")
+		return err
+	}}
+	for range 3 {
+		c := connect(t, template.New(t))
+		var n int
+		one(t, c, "select count(*) from filled", &n)
+		if _, err := c.Exec(t.Context(), "insert into filled values (2)"); err != nil || n != 1 {
+			t.Errorf("%d rows, %v", n, err)
+		}
+	}
+	if filled != 1 {
+		t.Errorf("filled %d times", filled)
+	}
+}
+
 // The database goes down, and comes back with its data.
 func TestStopAndRestart(t *testing.T) {
 	s := pgtest.Start(t)
