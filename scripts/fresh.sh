@@ -48,7 +48,7 @@ if python3 -c 'import ensurepip, venv' 2>"$empty/said"; then
   pip=$empty/python/bin/pip
   if index=$("$pip" config get global.index-url 2>"$empty/said"); then settings+=("PIP_INDEX_URL=$index"); fi
   for list in internal/doctest/testdata/python.txt clients/django/requirements-{test,oldest}.txt; do
-    step . "$pip" download --quiet --disable-pip-version-check --cache-dir "$empty/pip" --dest "$empty/wheels" -r "$list"
+    step . "$pip" download --quiet --no-deps --disable-pip-version-check --cache-dir "$empty/pip" --dest "$empty/wheels" -r "$list"
   done
 else
   echo "Python or its venv is missing: whether its packages can be fetched is not checked." >&2

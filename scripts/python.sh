@@ -27,9 +27,11 @@ if [[ ! -e $home/complete || $list -nt $home/complete ]]; then
   provide_pip
   rm -rf "$home"
   python3 -m venv --without-pip "$home" >&2
-  # Not compiled: Python compiles what is imported, which is a small part.
-  PYTHONPATH=$(echo "$pip"/lib/python3*/site-packages) \
-    "$home/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$list" >&2
+  # A list names all that it needs, so that there is nothing to be resolved; check says what it lacks. Not compiled:
+  # Python compiles what is imported, which is a small part.
+  export PYTHONPATH; PYTHONPATH=$(echo "$pip"/lib/python3*/site-packages)
+  "$home/bin/python" -m pip install --quiet --no-deps --no-compile --disable-pip-version-check -r "$list" >&2
+  "$home/bin/python" -m pip check --disable-pip-version-check >&2
   touch "$home/complete"
 fi
 echo "$home/bin/python"
