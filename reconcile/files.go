@@ -42,8 +42,7 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 			return d.wait()
 		case moreObjects && (!moreRows || o.Key < string(r.ID)):
 			objects.take()
-			c.Summary.Objects++
-			c.Summary.Bytes += o.Size
+			c.count(o)
 			err = c.checkObjectAlone(ctx, account, bucket, o)
 		case moreRows && (!moreObjects || string(r.ID) < o.Key):
 			rows.take()
@@ -53,8 +52,7 @@ func (c *Checker) files(ctx context.Context, account int64) error {
 			rows.take()
 			objects.take()
 			c.Summary.Records++
-			c.Summary.Objects++
-			c.Summary.Bytes += o.Size
+			c.count(o)
 			if at := c.Layout.Of(r); at != (file.Location{Bucket: bucket, Key: o.Key}) {
 				err = errors.Join(c.checkRecordAlone(ctx, r, d), c.checkObjectAlone(ctx, account, bucket, o))
 			} else {

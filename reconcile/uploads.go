@@ -29,7 +29,7 @@ func (c *Checker) leftovers(ctx context.Context, account int64, found func(conte
 	})
 }
 
-// each counts the objects of a bucket whose keys begin with prefix, and calls fn for them.
+// each calls fn for the objects of a bucket whose keys begin with prefix.
 func (c *Checker) each(ctx context.Context, bucket, prefix string, fn func(storage.ListedObject) error) error {
 	for after := ""; ; {
 		all, err := c.Objects.List(ctx, bucket, prefix, after)
@@ -37,8 +37,6 @@ func (c *Checker) each(ctx context.Context, bucket, prefix string, fn func(stora
 			return err
 		}
 		for _, o := range all {
-			c.Summary.Objects++
-			c.Summary.Bytes += o.Size
 			if err := fn(o); err != nil {
 				return err
 			}
@@ -64,11 +62,12 @@ func (c *Checker) orphans(ctx context.Context, account int64) error {
 // probe reports an object that was made to find out what the store can do. Nothing needs it for longer than a moment.
 func (c *Checker) probe(ctx context.Context, account int64, bucket string, p storage.ListedObject,
 	found func(context.Context, Finding) error) error {
-	f := Finding{Kind: LeftProbe, Account: account, At: file.Location{Bucket: bucket, Key: p.Key},
-		young: c.isYoung(p.Modified), Detail: stored(p)}
 	if !storage.IsProbe(p.Key) {
 		return nil // another program's, which files looks at
 	}
+	c.count(p)
+	f := Finding{Kind: LeftProbe, Account: account, At: file.Location{Bucket: bucket, Key: p.Key},
+		young: c.isYoung(p.Modified), Detail: stored(p)}
 	if recorded, err := c.recorded(ctx, f.At); recorded || err != nil {
 		return err
 	}
@@ -84,6 +83,12 @@ func (c *Checker) recorded(ctx context.Context, at file.Location) (bool, error) 
 	return err == nil && c.Layout.Of(r) == at, err
 }
 
+// count adds an object to the summary.
+func (c *Checker) count(o storage.ListedObject) {
+	c.Summary.Objects++
+	c.Summary.Bytes += o.Size
+}
+
 // stored describes an object.
 func stored(o storage.ListedObject) string {
 	return fmt.Sprintf("%s of %d bytes, stored %s", o.Key, o.Size, o.Modified.Format(time.DateOnly))
@@ -92,6 +97,7 @@ func stored(o storage.ListedObject) string {
 // tail checks whether an upload still needs a tail.
 func (c *Checker) tail(ctx context.Context, account int64, bucket string, t storage.ListedObject,
 	found func(context.Context, Finding) error) error {
+	c.count(t)
 	f := Finding{Kind: UnknownTail, Account: account, At: file.Location{Bucket: bucket, Key: t.Key},
 		young: c.isYoung(t.Modified), Detail: stored(t)}
 	id, _, err := storage.Owner(t.Key)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"os"
 	"path"
@@ -216,6 +217,7 @@ func TestReconcile(t *testing.T) {
 	d := newDisorder(t)
 	d.want = d.findings()
 	before := len(d.objects(t))
+	d.countsOnce(t, before+2) // one each in the two other buckets
 	d.finds(t, "--deep", "--jobs", "2")
 	if n := len(d.objects(t)); n != before {
 		t.Errorf("looking has changed the store: %d objects, %d before", n, before)
@@ -246,6 +248,19 @@ func TestReconcile(t *testing.T) {
 		d.holds(t, d.base+"/"+file.ID(id).Escaped(), content)
 	}
 	d.sweepsLeftovers(t)
+}
+
+// countsOnce checks that each object is counted once, whoever looks at it.
+func (d *disorder) countsOnce(t *testing.T, objects int) {
+	t.Helper()
+	out, _ := d.command("reconcile", "--json").Output() // its status says that something was found
+	var last struct {
+		Summary struct{ Objects int }
+	}
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil || last.Summary.Objects != objects {
+		t.Errorf("%d objects were counted, there are %d: %v", last.Summary.Objects, objects, err)
+	}
 }
 
 func (d *disorder) keepsTheYoung(t *testing.T) {
