@@ -1,6 +1,6 @@
 /** The calls of the service's HTTP API beside tus. */
 
-import { call, json, type Service } from './http.js';
+import { ask, json, type Service } from './http.js';
 import type { components } from './openapi.js';
 import { Problem } from './problem.js';
 
@@ -31,7 +31,7 @@ export function listFiles(service: Service, limit: number, after: string | null)
 
 /** Deletes a file, or an upload when given its tus URL. One that is gone already is no error. */
 export async function remove(service: Service, url: string): Promise<void> {
-  await unless404(call(service, url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }));
+  await unless404(ask(service, url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }));
 }
 
 /** A URL that opens the file without a token until it expires; `ttl` in seconds. */
@@ -50,7 +50,7 @@ export const usage = (service: Service): Promise<Usage | null> => unless404(json
 
 /** The SHA-256 of a stored file in hexadecimal digits; null if the service does not know it. */
 export async function storedSum(service: Service, id: string): Promise<string | null> {
-  const { headers } = await call(service, `${service.base}/${id}`, { method: 'HEAD' });
+  const { headers } = await ask(service, `${service.base}/${id}`, { method: 'HEAD' });
   const [, base64] = /\bsha-256=:([A-Za-z0-9+/=]+):/.exec(headers.get('Repr-Digest') ?? '') ?? []; // RFC 9530, 3
   if (base64 === undefined) return null;
   return Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('');

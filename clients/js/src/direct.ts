@@ -4,7 +4,7 @@ import type { PreviousUpload } from 'tus-js-client';
 import { remove } from './api.js';
 import type { Claims } from './claims.js';
 import { crc32 } from './crc32.js';
-import { call, json, type Service } from './http.js';
+import { ask, json, type Service } from './http.js';
 import type { components } from './openapi.js';
 import { Problem } from './problem.js';
 import type { NamedFile } from './sender.js';
@@ -80,7 +80,7 @@ export async function sign(service: Service, url: string, { checksum, part_size 
 
 /** Makes a file of the parts. Otherwise the seconds after which to ask again. */
 export async function complete(service: Service, url: string, signal: AbortSignal): Promise<{ done: true } | { again: number }> {
-  const response = await call(service, `${url}/complete`, { method: 'POST', signal });
+  const response = await ask(service, `${url}/complete`, { method: 'POST', signal });
   return response.status === 201 ? { done: true } : { again: Number(response.headers.get('Retry-After')) || 1 };
 }
 

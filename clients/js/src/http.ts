@@ -1,7 +1,7 @@
 /** Requests to the service with credentials. */
 
 import { type Credentials, renewals, renewed } from './credentials.js';
-import { problemOf } from './problem.js';
+import { inBody, Problem, problemOf } from './problem.js';
 import { retryAfter, sleep } from './rate-limit.js';
 
 export interface Service {
@@ -12,26 +12,65 @@ export interface Service {
   credentials: Credentials;
 }
 
+/** An answer, with the whole of its body. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: string;
+}
+
+/** Milliseconds until a request without a whole answer counts as lost: a connection can be gone without a word. */
+const patience = 60_000;
+
 const longestWait = 10; // seconds; a 429 that asks for more becomes an error, which says so
 const retries = 5;
 
+/** fetch with the whole of the answer. */
+async function whole(url: string, init: RequestInit): Promise<Answer> {
+  const { signal } = init;
+  const ending = new AbortController();
+  const stop = () => ending.abort(signal?.reason);
+  const timer = setTimeout(() => ending.abort(new Problem(0, 'offline')), patience);
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
+  try {
+    const response = await fetch(url, { ...init, signal: ending.signal });
+    return { status: response.status, headers: response.headers, body: await response.text() };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
 /** Sends a request. After a 401 it is repeated with renewed credentials, after a 429 when the rate limit allows it. */
-export async function call({ credentials }: Service, url: string, init: RequestInit = {}): Promise<Response> {
+async function authorized<T extends { status: number; headers: Headers }>(
+  { credentials }: Service, url: string, init: RequestInit,
+  send: (url: string, init: RequestInit) => Promise<T>, problem: (answer: T) => Problem | Promise<Problem>,
+): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     const who = await credentials.headers();
     const headers = new Headers(init.headers);
     for (const [name, value] of Object.entries(who)) headers.set(name, value);
-    const response = await fetch(url, { ...init, headers });
-    if (response.ok) return response;
-    if (response.status === 401 && attempt < renewals) {
+    const answer = await send(url, { ...init, headers });
+    const { status } = answer;
+    if (status >= 200 && status < 300) return answer;
+    if (status === 401 && attempt < renewals) {
       await renewed(credentials, who);
       continue;
     }
-    const seconds = retryAfter(response.headers.get('Retry-After'));
-    if (response.status !== 429 || attempt === retries || seconds > longestWait) throw await problemOf(response);
+    const seconds = retryAfter(answer.headers.get('Retry-After'));
+    if (status !== 429 || attempt === retries || seconds > longestWait) throw await problem(answer);
     await sleep(seconds * 1000);
   }
 }
+
+/** Sends a request whose answer may be long, such as a file: nothing limits how long it takes. */
+export const call = (service: Service, url: string, init: RequestInit = {}): Promise<Response> =>
+  authorized(service, url, init, fetch, problemOf);
+
+/** Sends a request whose answer is short. */
+export const ask = (service: Service, url: string, init: RequestInit = {}): Promise<Answer> =>
+  authorized(service, url, init, whole, ({ status, body }) => inBody(status, body));
 
 /** Sends JSON, if there is a body, and returns JSON. */
 export async function json<T>(service: Service, url: string, method = 'GET', body?: unknown): Promise<T> {
@@ -40,5 +79,5 @@ export async function json<T>(service: Service, url: string, method = 'GET', bod
     init.headers = { 'Content-Type': 'application/json' };
     init.body = JSON.stringify(body);
   }
-  return (await call(service, url, init)).json() as Promise<T>;
+  return JSON.parse((await ask(service, url, init)).body) as T;
 }

@@ -55,7 +55,7 @@ function explainCode(status: number, code: string, values: Values, language: Lan
 }
 
 /** Reads {"code", "message", "details": {"reason"}}, the service's error body. */
-function inBody(status: number, body: string): Problem {
+export function inBody(status: number, body: string): Problem {
   try {
     const { code, details } = JSON.parse(body) as Record<string, unknown> & { details?: { reason?: unknown } };
     const reason = details?.reason;

@@ -3,7 +3,7 @@
 import type { PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
 import { discard, isDirect, fetchState } from './direct.js';
-import { call, type Service } from './http.js';
+import { ask, type Service } from './http.js';
 import { Problem } from './problem.js';
 import { type UploadOptions, UploadTask } from './upload.js';
 
@@ -64,7 +64,7 @@ async function offsetOf(service: Service, url: string): Promise<number | 'gone'>
     return state === 'ended' || state.state !== 'open' ? 'gone' : state.sent.reduce((sum, { size }) => sum + size, 0);
   }
   try {
-    const response = await call(service, url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
+    const response = await ask(service, url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
     return Number(response.headers.get('Upload-Offset'));
   } catch (error) {
     if (error instanceof Problem && [403, 404, 410].includes(error.status)) return 'gone';

@@ -1,7 +1,9 @@
 // The library's own rules, without a browser or a server.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
+import http from 'node:http';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as tus from 'tus-js-client';
@@ -188,6 +190,32 @@ test('refused credentials are renewed once for all who had them', async () => {
   assert.deepEqual([asked, await credentials.headers()], [1, { Authorization: 'Bearer new' }]);
   await assert.rejects(renewed(lib.publicToken('x'), { 'X-Public-Authorization': 'Token x' }), { code: 'form_closed' });
   assert.deepEqual(await lib.guest('j.w.t').headers(), { 'X-Guest-Authorization': 'j.w.t' });
+});
+
+test('a request whose answer does not come, or breaks off, counts as lost after a minute', async (t) => {
+  const { json } = await vite.ssrLoadModule('/src/http.ts');
+  let began; // called when a request has got what the server sends
+  const server = http.createServer((request, response) => {
+    if (request.url === '/half') response.writeHead(200, { 'Content-Type': 'application/json' }).write('{"a":');
+    began();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    for (const path of ['/nothing', '/half']) {
+      const asked = new Promise((resolve) => { began = resolve; });
+      const answer = json({ base, maxFileSize: 100, credentials: lib.bearer(() => 'hf_x') }, `http://127.0.0.1:${server.address().port}${path}`);
+      answer.catch(() => {});
+      await asked;
+      t.mock.timers.tick(59_999);
+      assert.equal(await Promise.race([answer.catch(() => 'lost'), new Promise((resolve) => { setImmediate(resolve, 'waits'); })]), 'waits', path);
+      t.mock.timers.tick(1);
+      await assert.rejects(answer, { status: 0, code: 'offline' }, path);
+    }
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 test('the library needs no page', async () => {
