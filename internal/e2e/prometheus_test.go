@@ -149,6 +149,11 @@ func TestPrometheus(t *testing.T) {
 
 	s.eventually("all alerts were evaluated, and nothing is wrong", func() bool {
 		states := p.alertStates()
+		for name, state := range states {
+			if state == "firing" {
+				t.Errorf("%s is firing, and nothing is wrong", name)
+			}
+		}
 		return len(states) > 0 && !slices.ContainsFunc(slices.Collect(maps.Values(states)),
 			func(state string) bool { return state != "inactive" })
 	})

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { inflateSync } from 'node:zlib';
 import { pdf, picture } from './files.mjs';
 import { startHoldfast } from './holdfast.mjs';
-import { launch, patience, shots } from './stage.mjs';
+import { launch, shots } from './stage.mjs';
 
 let browser;
 let holdfast;
@@ -32,7 +32,7 @@ after(async () => {
 
 /** A test with a new browser profile, and a list of the browser's requests. */
 function scene(name, run) {
-  test(name, { timeout: patience }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     const context = await browser.newContext({ viewport: { width: 800, height: 600 } });
     const page = await context.newPage();
     page.setDefaultTimeout(120_000);

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { picture } from './files.mjs';
 import { startHoldfast } from './holdfast.mjs';
-import { launch, patience } from './stage.mjs';
+import { launch } from './stage.mjs';
 
 let browser;
 let front; // serves an empty page, at /coep with that header
@@ -82,7 +82,7 @@ async function shows(host, coep, link) {
   }
 }
 
-const scene = (name, run) => test(name, { timeout: patience }, run);
+const scene = (name, run) => test(name, { timeout: 90_000 }, run);
 
 scene('a page of the same site shows a picture under COEP', async () => {
   const link = await linkTo('');

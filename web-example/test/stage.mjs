@@ -16,7 +16,7 @@ import { startProxy } from './proxy.mjs';
 export const MiB = 1024 * 1024;
 
 /** How long a test may take, in milliseconds, on a machine where everything else wants the processor, too. It ends what never would. */
-export const patience = 900_000;
+const patience = 900_000;
 
 const complete = process.env.CHROMIUM ?? '/usr/bin/chromium'; // has a PDF viewer
 const shell = process.env.CHROMIUM ?? '/usr/bin/chromium-headless-shell'; // without windows: two thirds of the processor

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import * as tus from 'tus-js-client';
 import { content, sha256, writeContent } from './files.mjs';
 import { startHoldfast } from './holdfast.mjs';
-import { launch, MiB, patience, uppy } from './stage.mjs';
+import { launch, MiB, uppy } from './stage.mjs';
 
 let folder;
 let certificate; // PEM; it is its own issuer
@@ -69,7 +69,7 @@ async function speaksHTTP2(page, ...paths) {
   assert.deepEqual([...new Set(await spoken.jsonValue())], ['h2']);
 }
 
-test('Chromium sends plain and resumable uploads by fetch over HTTP/2, at the same addresses', { timeout: patience }, () => inPage(async (page) => {
+test('Chromium sends plain and resumable uploads by fetch over HTTP/2, at the same addresses', { timeout: 300_000 }, () => inPage(async (page) => {
   const sizes = [1, 5000, 9 * MiB + 3]; // an empty POST without a type counts as an empty form
   const answers = await page.evaluate(async ([base, token, all]) => {
     const seen = [];
@@ -95,7 +95,7 @@ test('Chromium sends plain and resumable uploads by fetch over HTTP/2, at the sa
   await speaksHTTP2(page, '/files/a.bin', '/files/upload', '/files/tus/');
 }));
 
-test('the page uploads by tus-js-client over HTTP/2', { timeout: patience }, () => inPage(async (page) => {
+test('the page uploads by tus-js-client over HTTP/2', { timeout: 300_000 }, () => inPage(async (page) => {
   const path = join(folder, 'film.bin');
   await writeContent(path, 20 * MiB + 7, 5);
   await uppy.choose(page, path);
@@ -108,7 +108,7 @@ test('the page uploads by tus-js-client over HTTP/2', { timeout: patience }, () 
 }));
 
 for (const protocol of ['tus-v1', 'ietf-draft-03', 'ietf-draft-05']) {
-  test(`tus-js-client from Node over TLS: ${protocol}`, { timeout: patience }, async () => {
+  test(`tus-js-client from Node over TLS: ${protocol}`, { timeout: 300_000 }, async () => {
     const bytes = content(12 * MiB + 5, 9);
     const upload = await new Promise((resolve, reject) => {
       const one = new tus.Upload(Buffer.from(bytes), {
