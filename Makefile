@@ -160,12 +160,12 @@ sim:
 	@scripts/tools.sh go
 	SEEDS=$(SEEDS) FIRST=$(FIRST) go test -timeout 24h -count 1 -run TestSeeds$$ ./internal/sim </dev/null
 
-# Runs all Go tests RUNS times, each time with BUSY processes beside them that only compute, and says which runs failed.
+# Runs `make test` RUNS times, each time with BUSY processes beside it that only compute, and says which runs failed.
 #   make soak RUNS=10 BUSY=3
 RUNS ?= 10
 BUSY ?= 3
 soak: deps
-	@scripts/soak.sh $(RUNS) $(BUSY)
+	@scripts/soak.sh $(RUNS) $(BUSY) $(MAKE) --no-print-directory test
 
 # Installs SeaweedFS, MinIO and other S3 servers as far as they can be had, and runs everything on each: docs/STORES.md.
 #   make stores ONLY=MinIO

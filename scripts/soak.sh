@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Runs all Go tests several times while other processes compute: soak.sh RUNS BUSY. A test that depends on the machine's
-# speed fails in some run. It continues after a failed run, and reports in the end which runs failed, and where their output
-# is. If it is interrupted, it reports the runs that have ended. The exit status is 0 if every run has passed.
+# Runs a command, such as all tests, several times while other processes compute: soak.sh RUNS BUSY COMMAND... A test that
+# depends on the machine's speed fails in some run. It continues after a failed run, and reports in the end which runs failed,
+# and where their output is. If it is interrupted, it reports the runs that have ended. The exit status is 0 if every run has
+# passed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 runs=$1 busy=$2
+shift 2
 
 logs=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-soak.XXXXXX")
 loops=()
@@ -38,11 +40,11 @@ set -m # the tests are a process group of their own, so that all of them can be 
 for ((run = 1; run <= runs; run++)); do
   began=$SECONDS
   # -count 1: a result from the cache would prove nothing.
-  GOFLAGS="${GOFLAGS-} -count=1" scripts/test-go.sh </dev/null >"$logs/$run" 2>&1 &
+  GOFLAGS="${GOFLAGS-} -count=1" "$@" </dev/null >"$logs/$run" 2>&1 &
   tests=$!
   if wait "$tests"; then said=passed; else said=failed failed+=("$run"); fi
   tests=
   ended=$run
   echo "run $run $said after $((SECONDS - began)) s"
-  if [[ $said == failed ]]; then grep -E '^ *--- FAIL|^panic: |^FAIL|DATA RACE' "$logs/$run" | tail -n 30; fi
+  if [[ $said == failed ]]; then grep -E '^ *--- FAIL|^ *not ok|^panic: |^FAIL|DATA RACE| failed ' "$logs/$run" | tail -n 30; fi
 done

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// soak returns a command that runs scripts/soak.sh in a folder with these tests.
-func soak(t *testing.T, tests string, arguments ...string) (cmd *exec.Cmd, said *bytes.Buffer) {
+// soak returns a command that runs scripts/soak.sh with a script, in a folder of its own.
+func soak(t *testing.T, script string, runs, busy string) (cmd *exec.Cmd, said *bytes.Buffer) {
 	t.Helper()
 	folder := t.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, "scripts"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"soak.sh": read(t, "scripts/soak.sh"), "test-go.sh": tests} {
+	for name, text := range map[string]string{"soak.sh": read(t, "scripts/soak.sh"), "script.sh": script} {
 		if err := os.WriteFile(filepath.Join(folder, "scripts", name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd, said = exec.Command(filepath.Join(folder, "scripts", "soak.sh"), arguments...), &bytes.Buffer{}
+	cmd, said = exec.Command(filepath.Join(folder, "scripts", "soak.sh"), runs, busy, "scripts/script.sh"), &bytes.Buffer{}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, said, said
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + folder}
 	cmd.WaitDelay = time.Minute
