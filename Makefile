@@ -17,8 +17,10 @@ export CGO_ENABLED := 0
 
 # As a release is compiled, and the program that bench/ measures. Without it what Go has compiled in one clone would
 # count for nothing in another, since the files are in another folder. The same then holds for the results of tests: CI
-# takes none from an earlier run.
-export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS 2>/dev/null)) -trimpath $(if $(CI),-count=1))
+# takes none from an earlier run. The time limit of a test program is for one that hangs: Go's own, ten minutes, a busy
+# machine may need.
+own_flags := -trimpath -timeout=40m
+export GOFLAGS := $(strip $(filter-out $(own_flags),$(shell go env GOFLAGS 2>/dev/null)) $(own_flags) $(if $(CI),-count=1))
 
 .PHONY: stores run build page deps test check lint test-fast test-fresh test-page test-types test-lib test-tus test-browser pictures test-bench test-deploy test-django test-go test-race test-plain soak bench bench-docs faults sim mutants crowd million fuzz api-fuzz clean
 

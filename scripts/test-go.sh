@@ -11,16 +11,16 @@ first() { printf 'holdfast/%s\n' "$@"; grep -vxF "$(printf 'holdfast/%s\n' "$@")
 
 with_race() {
   local status=0
-  CGO_ENABLED=1 go test -vet=off "${race[@]}" -timeout 40m -p 4 -parallel 4 \
+  CGO_ENABLED=1 go test -vet=off "${race[@]}" -p 4 -parallel 4 \
     $(race_packages | first upload storage/s3 direct storage/disk db resumable reconcile) </dev/null || status=$?
-  SEEDS=20 CGO_ENABLED=1 go test -vet=off "${race[@]}" -timeout 40m -run 'TestSeeds$' ./internal/sim </dev/null || status=$?
+  SEEDS=20 CGO_ENABLED=1 go test -vet=off "${race[@]}" -run 'TestSeeds$' ./internal/sim </dev/null || status=$?
   return "$status"
 }
 
 # internal/djangotest is a step of its own. GOGC: test programs without the race detector are small, and most of what they
 # allocate is garbage.
 plain() {
-  CGO_ENABLED=0 GOGC=300 go test -vet=off -timeout 40m -p 2 -parallel 4 \
+  CGO_ENABLED=0 GOGC=300 go test -vet=off -p 2 -parallel 4 \
     $(plain_packages | grep -vx holdfast/internal/djangotest | first internal/e2e internal/doctest internal/deploytest) </dev/null
 }
 

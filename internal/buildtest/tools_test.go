@@ -229,6 +229,20 @@ func TestToolsAreMissing(t *testing.T) {
 	}
 }
 
+// Each Go test program has more time than Go's ten minutes: a busy machine may need them.
+func TestTimeLimit(t *testing.T) {
+	for _, had := range []string{"", "-count=1", "-timeout=40m -trimpath"} {
+		cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "-s", "-f", "-", "show")
+		cmd.Dir, cmd.Env = root(t), append(os.Environ(), "GOFLAGS="+had, "MAKEFLAGS=")
+		cmd.Stdin = strings.NewReader("include Makefile\nshow:\n\t@echo $(GOFLAGS)\n")
+		out, err := cmd.CombinedOutput()
+		if flags := strings.Fields(string(out)); err != nil || !slices.Contains(flags, "-timeout=40m") ||
+			slices.Contains(flags, "-count=1") != (had == "-count=1" || os.Getenv("CI") != "") {
+			t.Errorf("GOFLAGS=%s becomes %s (%v)", had, out, err)
+		}
+	}
+}
+
 // The steps of `make test` are targets, each listed after those that it needs.
 func TestStepsAreTargets(t *testing.T) {
 	text := strings.ReplaceAll(read(t, "Makefile"), "\\\n", " ")
