@@ -35,6 +35,9 @@ const disabledFeatures = [
   'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup',
 ];
 
+// At a SIGTERM Playwright would close the browser only, and the tests would go on. All that a test starts ends with its process.
+process.once('SIGTERM', () => process.exit(143));
+
 /** Starts a browser: the complete one if `headless` is false, or there is no other. */
 export async function launch(options = {}) {
   const executable = options.headless === false || !existsSync(shell) ? complete : shell;
@@ -45,6 +48,7 @@ export async function launch(options = {}) {
   return chromium.launch({
     executablePath: executable,
     chromiumSandbox: !root,
+    handleSIGTERM: false,
     ...options,
     args: [
       ...(options.args ?? []), ...(root ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-quic', '--no-first-run',
