@@ -99,6 +99,9 @@ func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
 			wrongArguments("--account and either --user or --service are required; numbers and --ttl must be positive")
 	case slices.ContainsFunc(c.groups, func(name string) bool { return !file.ValidGroup(name) }):
 		return file.Token{}, wrongArguments("--group must be a name of 1 to %d bytes", file.MaxGroupName)
+	case !file.ValidTokenName(c.name):
+		return file.Token{}, wrongArguments("--name must be a name of at most %d bytes without control characters",
+			file.MaxTokenName)
 	}
 	t := file.Token{Name: c.name, UserID: c.user, AccountID: c.account, Groups: c.groups}
 	if !c.endless {

@@ -93,6 +93,8 @@ func TestWrongArguments(t *testing.T) {
 		{"token create --account -1 --user 1", "must be positive"},
 		{"token create --account=1 --user=2 --ttl -1h", "must be positive"},
 		{"token create --account=1 --user=2 --ttl 0", "must be positive"},
+		{"token create --account=1 --user=2 --name " + strings.Repeat("a", 129), "at most 128 bytes"},
+		{"token create --account=1 --user=2 --name a\x07", "without control characters"},
 		{"token create --account=1 --service --group=a,b --group c", "can't be combined"},
 		{"upload - -", "only once"},
 		{"upload -j0 file", "--parallel must be 1 or more"},

@@ -169,7 +169,7 @@ func TestPayloadSigning(t *testing.T) {
 }
 
 func TestAllFaultsAreNamedAtOnce(t *testing.T) {
-	_, err := Load(env("CONFIG=Prod", "PORT=99999", "DEBUG=maybe", "MAX_FILE_SIZE=-1", "READ_TIMEOUT=soon",
+	_, err := Load(env("CONFIG=Prod", "PORT=99999", "DEBUG=maybe", "MAX_FILE_SIZE=-1", "READ_TIMEOUT=999us",
 		"PUBLIC_URL=ftp://x",
 		"FRONTEND_URL=not a host", "ALLOWED_ORIGINS=[1]", "POSTGRES_HOST=db", "STORAGE_TYPE=local",
 		"BUCKET_PREFIX=Bad Prefix",

@@ -107,9 +107,9 @@ func (r *reader) bool(name, meaning string, otherwise bool) bool {
 	}
 }
 
-// duration reads a time greater than zero.
+// duration reads a time of at least a millisecond.
 func (r *reader) duration(name, meaning string, otherwise, most time.Duration) time.Duration {
-	return r.timeFrom(name, meaning, otherwise, 1, most)
+	return r.timeFrom(name, meaning, otherwise, time.Millisecond, most)
 }
 
 // timeFrom accepts Go's notation ("90s", "1h30m") and plain seconds.
@@ -123,7 +123,7 @@ func (r *reader) timeFrom(name, meaning string, otherwise, least, most time.Dura
 		d, err = time.Duration(n)*time.Second, nil
 	}
 	if err != nil || d < least || d > most {
-		r.fault(name, fmt.Sprintf("must be a time such as 60s or 2m, at most %s, not %q", most, s))
+		r.fault(name, fmt.Sprintf("must be a time such as 60s or 2m, from %s to %s, not %q", plain(least), plain(most), s))
 		return otherwise
 	}
 	return d

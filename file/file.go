@@ -33,6 +33,12 @@ func (r Record) Owner() Identity {
 	return Identity{UserID: r.UserID, AccountID: r.AccountID, Fingerprint: r.Uploader}
 }
 
+// MaxTokenName is the longest name of a token, in bytes.
+const MaxTokenName = MaxGroupName
+
+// ValidTokenName reports whether name is a valid name of a token, which needs none.
+func ValidTokenName(name string) bool { return name == "" || ValidGroup(name) }
+
 // Token is a local token. Only its hash is stored; its text is shown once. A token without a
 // user is a service's.
 type Token struct {
