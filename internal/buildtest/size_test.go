@@ -19,10 +19,11 @@ func TestSize(t *testing.T) {
 		t.Skip("links the program")
 	}
 	program := filepath.Join(t.TempDir(), "holdfast")
-	// -dumpdep prints a line for each symbol that another needs. The build is otherwise the one of holdfasttest, so
-	// that its packages are compiled once.
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w -dumpdep", "-o", program, ".")
-	cmd.Dir, cmd.Env = root(t), append(os.Environ(), "CGO_ENABLED=0")
+	// -dumpdep prints a line for each symbol that another needs. The linker is called without the go command, which would
+	// keep these lines, and print them at a `make build`.
+	imports, main := compiled(t)
+	cmd := exec.CommandContext(t.Context(), "go", "tool", "link", "-s", "-w", "-dumpdep", "-importcfg", imports,
+		"-o", program, main)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%.2000s", err, out)
@@ -42,4 +43,23 @@ func TestSize(t *testing.T) {
 		t.Errorf("the program has %d bytes, of %d at most", info.Size(), largest)
 	}
 	t.Logf("%d bytes", info.Size())
+}
+
+// compiled returns a list of all packages of the program for the linker, and the file of package main.
+func compiled(t *testing.T) (imports, main string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f",
+		"{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}", ".")
+	cmd.Dir, cmd.Env, cmd.Stderr = root(t), append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+	list, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports = filepath.Join(t.TempDir(), "imports")
+	if err := os.WriteFile(imports, list, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, main, _ = strings.Cut(string(list), "packagefile holdfast=")
+	main, _, _ = strings.Cut(main, "\n")
+	return imports, main
 }

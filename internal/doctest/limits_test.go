@@ -2,6 +2,7 @@ package doctest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,7 +23,7 @@ import (
 // The snippets of docs/CLIENTS.md run with CONFIG=Production, for a user who has reached the rate limit: each must be
 // refused, wait, and succeed. web-example/test/limits.test.mjs does the same to those that run in a browser.
 func TestClientsWaitForTheRateLimit(t *testing.T) {
-	refused := &refusals{methods: map[string][]string{}}
+	refused := &refusals{expected: map[string]*visit{}}
 	s := startInProduction(t, refused)
 	content := randomContent(1_000_000)
 	var oneWay []client // they download nothing
@@ -50,19 +51,15 @@ func TestClientsWaitForTheRateLimit(t *testing.T) {
 				want = []string{"PUT"}
 			}
 			film, empty := s.create(t, content), s.create(t, nil)
-			// On a busy machine a client may start so late that the limit has passed.
+			// On a busy machine the limit may have passed before a request arrives.
 			for range 5 {
 				dir := folder(t, content)
-				for s.ask(t, "POST", s.url+"/tus/", nil).StatusCode != http.StatusTooManyRequests {
-				}
-				for s.ask(t, "GET", empty, nil).StatusCode != http.StatusTooManyRequests {
-				}
-				refused.forget(s.token)
+				refused.expect(s, path.Base(empty), want)
 				c.run(t, s, dir, film)
 				if slices.Contains(want, "GET") {
 					same(t, dir, content)
 				}
-				if refused.all(s.token, want) {
+				if refused.all(s.token) {
 					return
 				}
 			}
@@ -79,9 +76,13 @@ func startInProduction(t *testing.T, refused *refusals) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)})
+	behind := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+	proxy := httputil.NewSingleHostReverseProxy(behind)
 	proxy.ModifyResponse = refused.count
-	front := httptest.NewServer(proxy)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refused.reachLimit(behind.String()+"/files", r)
+		proxy.ServeHTTP(w, r)
+	}))
 	t.Cleanup(front.Close)
 	return start(t, port, front.URL+"/files", "CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=2",
 		"RATE_LIMIT_UPLOAD_WINDOW=20s",
@@ -110,9 +111,18 @@ func (s service) create(t *testing.T, content []byte) string {
 // ask sends a request with a tus client's headers, and reads the answer.
 func (s service) ask(t *testing.T, method, url string, content []byte) *http.Response {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(content))
+	res, err := s.try(t.Context(), method, url, content)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return res
+}
+
+// try is ask without a test.
+func (s service) try(ctx context.Context, method, url string, content []byte) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(content))
+	if err != nil {
+		return nil, err
 	}
 	for name, value := range map[string]string{"Authorization": "Bearer " + s.token, "Tus-Resumable": "1.0.0",
 		"Upload-Length": strconv.Itoa(len(content)), "Content-Type": "application/offset+octet-stream"} {
@@ -120,40 +130,80 @@ func (s service) ask(t *testing.T, method, url string, content []byte) *http.Res
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		t.Fatal(err)
-	}
-	return res
+	_, err = io.Copy(io.Discard, res.Body)
+	return res, err
 }
 
-// refusals are, by token, the methods that were answered with 429.
+// refusals are which requests of which tokens are to be refused, and were.
 type refusals struct {
-	mu      sync.Mutex
-	methods map[string][]string
+	mu       sync.Mutex
+	expected map[string]*visit // by token
 }
 
+// visit is what one client does.
+type visit struct {
+	service service
+	empty   string          // the id of a file
+	left    map[string]bool // methods that were not refused yet; true: whose limit is reached
+}
+
+// expect begins a visit: the first requests of these methods are to be refused.
+func (r *refusals) expect(s service, empty string, methods []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := map[string]bool{}
+	for _, m := range methods {
+		left[m] = false
+	}
+	r.expected[s.token] = &visit{s, empty, left}
+}
+
+func tokenOf(r *http.Request) string {
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
+
+// reachLimit uses up the limit of a client that comes with its first request of a method.
+func (r *refusals) reachLimit(base string, req *http.Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := r.expected[tokenOf(req)]
+	if v == nil {
+		return
+	}
+	if reached, expected := v.left[req.Method]; reached || !expected {
+		return
+	}
+	v.left[req.Method] = true
+	method, url := "POST", base+"/tus/"
+	if req.Method == "GET" {
+		method, url = "GET", base+"/"+v.empty
+	}
+	for {
+		res, err := v.service.try(req.Context(), method, url, nil)
+		if err != nil || res.StatusCode == http.StatusTooManyRequests {
+			return // after an error nothing is refused, and the test fails
+		}
+	}
+}
+
+// count records a refusal.
 func (r *refusals) count(res *http.Response) error {
 	if res.StatusCode == http.StatusTooManyRequests {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		token := strings.TrimPrefix(res.Request.Header.Get("Authorization"), "Bearer ")
-		r.methods[token] = append(r.methods[token], res.Request.Method)
+		if v := r.expected[tokenOf(res.Request)]; v != nil {
+			delete(v.left, res.Request.Method)
+		}
 	}
 	return nil
 }
 
-func (r *refusals) forget(token string) {
+// all reports whether each of the methods was refused.
+func (r *refusals) all(token string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.methods, token)
-}
-
-// all reports whether each of these methods was refused.
-func (r *refusals) all(token string, methods []string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return !slices.ContainsFunc(methods, func(m string) bool { return !slices.Contains(r.methods[token], m) })
+	return len(r.expected[token].left) == 0
 }

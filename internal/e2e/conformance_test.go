@@ -15,7 +15,7 @@ import (
 func (s *server) suite(t *testing.T) (run func(args ...string) (string, error)) {
 	t.Helper()
 	path := filepath.Join(s.folder, "conformance")
-	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*patience) // ends what hangs
 	t.Cleanup(cancel)
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path,
 		"holdfast/conformance").CombinedOutput(); err != nil {

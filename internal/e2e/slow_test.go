@@ -50,7 +50,8 @@ func TestFastBesideSlow(t *testing.T) {
 		t.Run(fmt.Sprintf("%d MiB", budget/mebi), func(t *testing.T) {
 			b := startBacking(t)
 			s := newServer(t, append(servers(b.pg, b.s3), fmt.Sprintf("MEMORY_BUDGET=%d", budget),
-				"MAX_UNFINISHED_UPLOADS=0")...)
+				// The first of the slow clients waits until the last has come.
+				"MAX_UNFINISHED_UPLOADS=0", "READ_TIMEOUT=1h")...)
 			s.binary = program
 			s.launch()
 			s.token = s.run("token", "create", "--user", "1", "--account", "1")
