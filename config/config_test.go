@@ -44,7 +44,7 @@ func TestDefaults(t *testing.T) {
 		Auth:        Auth{RedisPrefix: ":1:", Iterations: 1, CacheTTL: 5 * time.Second},
 		Connections: Connections{Idle: 11 * time.Minute},
 		Limits: Limits{Uploads: Rate{10, time.Minute}, Downloads: Rate{100, time.Minute},
-			Failures: Rate{100, time.Minute}},
+			Failures: Rate{100, time.Minute}, RedisTimeout: 500 * time.Millisecond},
 	}
 	if fmt.Sprint(c.TrustedProxies) != "[127.0.0.0/8 ::1/128]" {
 		t.Error(c.TrustedProxies)
@@ -114,12 +114,13 @@ func TestPostgres(t *testing.T) {
 
 func TestTheEdge(t *testing.T) {
 	c, err := Load(env("CONFIG=Production", "RATE_LIMIT_UPLOAD_REQUESTS=3", "RATE_LIMIT_UPLOAD_WINDOW=120",
+		"RATE_LIMIT_REDIS_TIMEOUT=3s",
 		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,2001:db8::/32",
 		"FRONTEND_URL=https://app.example.org/"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Limits{true, Rate{3, 2 * time.Minute}, Rate{100, time.Minute}, Rate{100, time.Minute}}
+	want := Limits{true, Rate{3, 2 * time.Minute}, Rate{100, time.Minute}, Rate{100, time.Minute}, 3 * time.Second}
 	if c.Limits != want || fmt.Sprint(c.TrustedProxies) != "[10.0.0.0/8 192.0.2.7/32 2001:db8::/32]" ||
 		c.FrontendURL != "https://app.example.org" {
 		t.Errorf("%+v %v %q", c.Limits, c.TrustedProxies, c.FrontendURL)

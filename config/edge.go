@@ -14,6 +14,8 @@ type Limits struct {
 	Uploads   Rate
 	Downloads Rate
 	Failures  Rate // different wrong tokens from one address
+	// RedisTimeout is how long a request waits for Redis, which counts for all replicas.
+	RedisTimeout time.Duration
 }
 
 // Rate is a number of events in a window.
@@ -67,6 +69,8 @@ func (r *reader) limits(m Mode) Limits {
 		Failures: rate("AUTH", "FAILURES", "how many different wrong tokens may come from one address in a window; after "+
 			"that unknown tokens from there are refused without a lookup. At least 1: without this limit, tokens could be "+
 			"guessed", 100, 1),
+		RedisTimeout: r.duration("RATE_LIMIT_REDIS_TIMEOUT", "how long a request waits for `AUTH_REDIS_URL` to count "+
+			"it; after that each replica counts by itself until Redis answers", 500*time.Millisecond, time.Minute),
 	}
 }
 

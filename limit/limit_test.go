@@ -21,7 +21,7 @@ import (
 func counters(t *testing.T, test func(t *testing.T, c Counter)) {
 	t.Run("memory", func(t *testing.T) { test(t, NewMemory()) })
 	t.Run("Redis", func(t *testing.T) {
-		c, err := newRedis(redistest.Start(t).URL(), slog.New(slog.DiscardHandler), time.Minute)
+		c, err := NewRedis(redistest.Start(t).URL(), time.Minute, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestMemoryOverTime(t *testing.T) {
 func TestRedisGoesAndComes(t *testing.T) {
 	server := redistest.Start(t)
 	var log lines
-	c, err := newRedis(server.URL(), slog.New(slog.NewTextHandler(&log, nil)), time.Minute)
+	c, err := NewRedis(server.URL(), time.Minute, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

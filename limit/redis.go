@@ -13,8 +13,6 @@ import (
 const (
 	// prefix separates the keys from those of other programs in this Redis.
 	prefix = "holdfast:limit:"
-	// redisTimeout is how long a request waits for Redis before this replica counts it by itself.
-	redisTimeout = 500 * time.Millisecond
 	// redisPause is how long Redis is not asked after a failure.
 	redisPause = time.Second
 )
@@ -30,10 +28,8 @@ type Redis struct {
 	retry   atomic.Int64 // the time of the next attempt, in nanoseconds since 1970
 }
 
-// NewRedis returns a Redis at a URL. The server may still be down.
-func NewRedis(url string, log *slog.Logger) (*Redis, error) { return newRedis(url, log, redisTimeout) }
-
-func newRedis(url string, log *slog.Logger, timeout time.Duration) (*Redis, error) {
+// NewRedis returns a Redis at a URL, for which a request waits no longer than timeout. The server may still be down.
+func NewRedis(url string, timeout time.Duration, log *slog.Logger) (*Redis, error) {
 	client, err := redisclient.Open(redisclient.Options{URL: url, Patience: timeout})
 	if err != nil {
 		return nil, fmt.Errorf("AUTH_REDIS_URL: %w", err)

@@ -119,7 +119,7 @@ func TestTokensOfReplicas(t *testing.T) {
 	server := redistest.Start(t)
 	var replicas []*Limits
 	for range 2 {
-		c, err := newRedis(server.URL(), slog.New(slog.DiscardHandler), time.Minute)
+		c, err := NewRedis(server.URL(), time.Minute, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ func openLimits(c config.Config, p *Dependencies, spans *traces) (*limit.Limits,
 	}
 	var counter limit.Counter = limit.NewMemory()
 	if c.Auth.Redis != "" {
-		shared, err := limit.NewRedis(c.Auth.Redis, p.log)
+		shared, err := limit.NewRedis(c.Auth.Redis, c.Limits.RedisTimeout, p.log)
 		if err != nil {
 			return nil, err
 		}

@@ -140,9 +140,11 @@ func (s *server) open(ctx context.Context) (err error) {
 
 // listen opens the listener, so that the address is known before anything uses it.
 func (s *server) listen(context.Context) (err error) {
-	if s.listener, err = net.Listen("tcp", address(s.config.Host, s.config.Port)); err != nil {
+	listener, err := net.Listen("tcp", address(s.config.Host, s.config.Port))
+	if err != nil {
 		return err
 	}
+	s.listener = boundedListener{listener}
 	s.onClose(func() error { s.listener.Close(); return nil }) // the server may have closed it
 	s.base = edge.NewBaseURL(s.config.PublicURL, s.config.TLS.Scheme(), s.reachable())
 	s.registry = newRegistry()

@@ -42,7 +42,7 @@ func python(t *testing.T, list string) string {
 // run runs a command, and returns what it printed. After half an hour it hangs: a Python then prints where.
 func run(t *testing.T, dir string, env []string, command ...string) string {
 	t.Helper()
-	limit := []string{"--signal=ABRT", "--kill-after=1m", "30m"}
+	limit := []string{"--foreground", "--signal=ABRT", "--kill-after=1m", "30m"} // in our group of processes
 	cmd := exec.CommandContext(t.Context(), "timeout", append(limit, command...)...)
 	cmd.Dir = dir
 	// What Python compiles is kept, but not beside its sources.

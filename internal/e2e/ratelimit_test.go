@@ -23,13 +23,13 @@ func TestRateLimits(t *testing.T) {
 	})
 	t.Run("Redis", func(t *testing.T) {
 		redis := redistest.Start(t)
-		s := start(t, append(limits, "AUTH_REDIS_URL="+redis.URL())...) // for limits alone
+		s := start(t, append(limits, "AUTH_REDIS_URL="+redis.URL(), patientWithRedis)...) // for limits alone
 		testRateLimits(t, s)
 		if log, _ := os.ReadFile(s.log); strings.Contains(string(log), redis.Password) || strings.Contains(string(log),
 			"does not answer") {
 			t.Errorf("%s", log)
 		}
-		testLimitsTogether(t, s, start(t, append(limits, "AUTH_REDIS_URL="+redis.URL())...))
+		testLimitsTogether(t, s, start(t, append(limits, "AUTH_REDIS_URL="+redis.URL(), patientWithRedis)...))
 		redis.Stop(t) // without it files are served all the same
 		if a := s.do(t, "GET", "/files/nothing", nil); a.status != 404 {
 			t.Errorf("without Redis: %v", a)

@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package service
+
+func setUnsent(uintptr) {}
