@@ -48,7 +48,7 @@ func read(t *testing.T, c *Client, at file.Location, offset, length int64) []byt
 
 func TestStoreThatIsNotThere(t *testing.T) {
 	c := New(Options{Endpoint: "http://127.0.0.1:1", Region: "us-east-1", AccessKey: "a", SecretKey: "s",
-		limits: shortLimits})
+		limits: testLimits})
 	defer c.Close()
 	at := file.Location{Bucket: "b-1", Key: "k"}
 	if err := c.Ping(t.Context(), "b-1"); !errors.Is(err, file.ErrUnavailable) {

@@ -256,7 +256,7 @@ func TestCheckDirectByProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := New(Options{Endpoint: "http://store.invalid:9000", Region: s.Region, AccessKey: s.AccessKey,
-		SecretKey: s.SecretKey, Proxy: func(*url.URL) (*url.URL, error) { return by, nil }, limits: shortLimits})
+		SecretKey: s.SecretKey, Proxy: func(*url.URL) (*url.URL, error) { return by, nil }, limits: testLimits})
 	t.Cleanup(c.Close)
 	if needsSums, err := c.CheckDirect(t.Context(), "direct-1"); err != nil || !needsSums {
 		t.Errorf("%t %v, and versitygw keeps parts that broke off", needsSums, err)
@@ -330,7 +330,7 @@ func TestCheckDirectFindsOut(t *testing.T) {
 			}))
 			defer between.Close()
 			c := New(Options{Endpoint: between.URL, Region: behind.Region, AccessKey: behind.AccessKey,
-				SecretKey: behind.SecretKey, limits: shortLimits})
+				SecretKey: behind.SecretKey, limits: testLimits})
 			defer c.Close()
 			_, err := c.CheckDirect(t.Context(), "direct-1")
 			if !errors.Is(err, storage.ErrNoDirect) || !strings.Contains(err.Error(), test.says) {

@@ -62,7 +62,7 @@ func newFaulty(t *testing.T) *faulty {
 		sound: New(Options{Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey}),
 		whole: file.Location{Bucket: "faults-1", Key: "whole"}}
 	t.Cleanup(func() { f.sound.Close() })
-	f.client = f.proxy.client(t, s)
+	f.client = f.proxy.client(t, s, hasty)
 	if err := f.put(t.Context(), f.sound, f.whole); err != nil {
 		t.Fatal(err)
 	}

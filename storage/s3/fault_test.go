@@ -18,7 +18,7 @@ import (
 func TestFaultsThatStay(t *testing.T) {
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false)
-	c := p.client(t, s)
+	c := p.client(t, s, hasty)
 	at := file.Location{Bucket: "faults-2", Key: "k"}
 	if _, err := c.Put(t.Context(), at, "x/y", bytes.NewReader([]byte("hello")), 5); err != nil {
 		t.Fatal(err)

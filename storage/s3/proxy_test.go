@@ -17,11 +17,18 @@ import (
 	"holdfast/internal/test/s3test"
 )
 
-// shortLimits are limits under which a test of faults does not take long.
-var shortLimits = limits{
-	ask: 20 * time.Second, write: 20 * time.Second, patient: 20 * time.Second,
-	answer: time.Second, stallRead: time.Second, stallWrite: time.Second,
+// testLimits let a test of faults try again at once. Their times end only what hangs.
+var testLimits = limits{
+	ask: 2 * time.Minute, write: 2 * time.Minute, patient: 2 * time.Minute,
+	answer: time.Minute, stallRead: time.Minute, stallWrite: time.Minute,
 	backoff: time.Millisecond, maxBackoff: 30 * time.Millisecond,
+}
+
+// hasty is for tests in which a store does not answer, or stands still. On a busy machine a request may fail by it
+// that no fault has met: it is sent again.
+func hasty(o *Options) {
+	o.limits.ask, o.limits.write, o.limits.patient = 20*time.Second, 20*time.Second, 20*time.Second
+	o.limits.answer, o.limits.stallRead, o.limits.stallWrite = time.Second, time.Second, time.Second
 }
 
 // faultyProxy is a proxy before a real S3 server. The next requests of a given kind meet a fault; all others pass.
@@ -72,7 +79,7 @@ func newFaultyProxy(t testing.TB, s *s3test.Server, tls bool, change ...func(*ht
 // client speaks to s through the proxy.
 func (p *faultyProxy) client(t testing.TB, s *s3test.Server, change ...func(*Options)) *Client {
 	o := Options{Endpoint: p.URL, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey, Signing: Unsigned,
-		limits: shortLimits}
+		limits: testLimits}
 	if strings.HasPrefix(p.URL, "https:") {
 		config := p.Client().Transport.(*http.Transport).TLSClientConfig
 		o.transport = func(t *http.Transport) { t.TLSClientConfig = config }

@@ -88,7 +88,7 @@ func TestSendMeetsFaults(t *testing.T) {
 func TestSendFailsAsTheSDK(t *testing.T) {
 	s := s3test.Start(t)
 	p := newFaultyProxy(t, s, false)
-	c := p.client(t, s)
+	c := p.client(t, s, hasty)
 	at := file.Location{Bucket: "send-1", Key: "k"}
 	if _, err := c.Put(t.Context(), at, "x/y", bytes.NewReader(nil), 0); err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestSendSigns(t *testing.T) {
 func raw(t *testing.T, answer func(*bufio.Reader, net.Conn)) *Client {
 	t.Helper()
 	address := testproc.Listen(t, func(conn net.Conn) { answer(bufio.NewReader(conn), conn) })
-	limits := shortLimits
+	limits := testLimits
 	limits.write, limits.stallRead, limits.stallWrite = time.Hour, time.Hour, time.Hour // nothing here may wait for them
 	c := New(Options{Endpoint: "http://" + address, Region: "us-east-1", AccessKey: "a", SecretKey: "s",
 		Signing: Unsigned, limits: limits})
