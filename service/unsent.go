@@ -7,8 +7,8 @@ import (
 
 // maxUnsent is how many bytes of an answer the kernel holds beyond those that are on their way to the client. By
 // default it takes megabytes of a download for a client that reads slowly: some hundreds of those use up the memory
-// that Linux has for all connections of the machine (net.ipv4.tcp_mem), and it resets other clients' connections. It also
-// takes nothing more until a third of them is sent: longer than a slow client has for 128 KiB (WRITE_TIMEOUT).
+// that Linux has for all connections of the machine (net.ipv4.tcp_mem), and it resets other clients' connections. It
+// also takes nothing more until a third of them is sent: longer than a slow client has for 128 KiB (WRITE_TIMEOUT).
 const maxUnsent = 256 << 10
 
 // boundedListener bounds what is unsent of each connection. The option of a listener does not reach all connections:

@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,6 +72,35 @@ func TestPausingClient(t *testing.T) {
 	clients.Wait()
 	if n := s.metric(cutByClient); n != 0 {
 		t.Errorf("%v clients were cut off that only paused", n)
+	}
+}
+
+// A client that takes 128 KiB in WRITE_TIMEOUT, and far less than what the kernel could hold, gets the whole file.
+func TestSlowestClient(t *testing.T) {
+	t.Parallel()
+	s := start(t, "WRITE_TIMEOUT=8s")
+	content := random(8 * mebi)
+	file, _ := s.upload(t, content)
+	conn := s.dial(t, "")
+	conn.SetDeadline(time.Now().Add(5 * patience))
+	if err := conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", strings.TrimPrefix(file,
+		strings.TrimSuffix(s.base, "/files")), s.token)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &bytes.Buffer{}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); { // 50 KB a second
+		if _, err := io.CopyN(got, res.Body, 5_000); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if _, err := got.ReadFrom(res.Body); err != nil || !bytes.Equal(got.Bytes(), content) {
+		t.Errorf("%d bytes, %v", got.Len(), err)
 	}
 }
 
