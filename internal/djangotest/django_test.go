@@ -39,7 +39,8 @@ func python(t *testing.T, list string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// run runs a command, and returns what it printed. After half an hour it hangs: a Python then prints where.
+// run runs a command, and returns what it printed. One that takes half an hour hangs: it is ended, and Python prints
+// where it was.
 func run(t *testing.T, dir string, env []string, command ...string) string {
 	t.Helper()
 	limit := []string{"--foreground", "--signal=ABRT", "--kill-after=1m", "30m"} // in our group of processes
