@@ -46,5 +46,5 @@ for ((run = 1; run <= runs; run++)); do
   tests=
   ended=$run
   echo "run $run $said after $((SECONDS - began)) s"
-  if [[ $said == failed ]]; then grep -E '^ *--- FAIL|^ *not ok|^panic: |^FAIL|DATA RACE| failed ' "$logs/$run" | tail -n 30; fi
+  if [[ $said == failed ]]; then grep -E '^ *--- FAIL|^ *not ok|^panic: |^FAIL|DATA RACE|^[a-z-]+ +failed ' "$logs/$run" | tail -n 30; fi
 done

@@ -11,8 +11,8 @@ import (
 // also takes nothing more until a third of them is sent: longer than a slow client has for 128 KiB (WRITE_TIMEOUT).
 const maxUnsent = 256 << 10
 
-// boundedListener bounds what is unsent of each connection. The option of a listener does not reach all connections:
-// Go's listeners accept MPTCP, too, and then none.
+// boundedListener bounds what is unsent of each connection. The option is set on the connections: Go's listeners are of
+// MPTCP, and those do not pass it on.
 type boundedListener struct{ net.Listener }
 
 func (l boundedListener) Accept() (net.Conn, error) {
