@@ -46,7 +46,7 @@ scene('two tabs send the same file: neither takes the other’s upload', async (
   await begun; // before the first goes on: an upload that has ended belongs to no tab
   const third = await page.context().newPage();
   await third.goto(`${stage.site}/tus.html`);
-  await third.locator('#upload[data-state=empty]').waitFor();
+  await third.getByTestId('unfinished').waitFor({ state: 'attached' });
   assert.ok(await third.locator('#unfinished').isHidden(), 'what a tab is at work on is not offered to another');
   stage.proxy.restore();
   await Promise.all([bare.finished(page), bare.finished(other)]);
@@ -56,6 +56,36 @@ scene('two tabs send the same file: neither takes the other’s upload', async (
     assert.equal(await sha256OfUrl(`${stage.site}/files/${id}`, stage.holdfast.token), await sha256OfFile(file));
   }
 });
+
+for (const [name, client] of [['Uppy', uppy], ['tus-js-client', bare]]) {
+  scene(`a page that has much else to do, and a service that starts, find what is unfinished: ${name}`, async (page, seen) => {
+    const file = await writeContent(join(stage.folder, `busy ${name}.bin`), 12 * MiB, 70);
+    await page.goto(withToken(client.path));
+    stage.proxy.limit(9 * MiB);
+    await client.choose(page, file);
+    await client.start(page);
+    await stage.committed(8 * MiB);
+    await page.addInitScript(() => { // each lock is asked for just before work that takes a while
+      const { request } = navigator.locks;
+      navigator.locks.request = function (...args) {
+        const answer = request.apply(this, args);
+        for (const end = performance.now() + 1500; performance.now() < end;);
+        return answer;
+      };
+    });
+    let starting = 2;
+    await page.route(`**/files/tus/${seen.id}`, (route) => (route.request().method() === 'HEAD' && starting-- > 0
+      ? route.fulfill({ status: 503, headers: { 'Retry-After': '1' }, body: '' }) : route.continue()));
+    await stage.reload(page);
+    await page.getByTestId('unfinished').locator('li').waitFor();
+    await page.unroute(`**/files/tus/${seen.id}`);
+    await client.choose(page, file);
+    await client.start(page);
+    await client.finished(page);
+    assert.equal(seen.creations, 1, 'the same upload went on');
+    assert.ok(seen.offsets.at(-1) >= 8 * MiB, `it went on: ${seen.offsets}`);
+  });
+}
 
 scene('on slow 3G the page shows the speed and the time left, and the sum is compared at the end', async (page) => {
   const cdp = await page.context().newCDPSession(page);

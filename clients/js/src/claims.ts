@@ -9,17 +9,40 @@
  */
 
 import { defaultOptions, type PreviousUpload, type UploadOptions } from 'tus-js-client';
+import { sleep } from './rate-limit.js';
 
 type UrlStorage = NonNullable<UploadOptions['urlStorage']>;
 
-// After a reload the page's own locks are held for a moment longer: wait for them.
-const lockTimeout = 1000; // milliseconds
+// After a reload the page's own locks are held for a moment longer, so a lock is asked for several times. Each time the
+// browser says at once who has it. A request that waits, with a time limit, would be wrong in a page that has much to
+// do: its timer ends before the answer, which came long ago, is read.
+const tries = 12;
+const pause = 100; // milliseconds
 
 const locks = () => globalThis.navigator?.locks;
 const lockOf = (upload: PreviousUpload) => `holdfast upload ${upload.uploadUrl}`;
 
 const newestFirst = (a: PreviousUpload, b: PreviousUpload) => Date.parse(b.creationTime) - Date.parse(a.creationTime);
-const isTimeout = (error: unknown) => error instanceof DOMException && error.name === 'TimeoutError';
+
+/** Holds a lock until the promise of `use` is settled. False if it is held already, and `use` is not called. */
+const take = (manager: LockManager, name: string, use: () => Promise<void>): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    manager.request(name, { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      return lock === null ? undefined : use();
+    }).catch(reject);
+  });
+
+/** The same, where another page may be about to release it. Always true where there are no locks, without a call. */
+async function patientlyTake(name: string, use: () => Promise<void>): Promise<boolean> {
+  const manager = locks();
+  if (!manager) return true;
+  for (let left = tries; !(await take(manager, name, use)); left--) {
+    if (left === 1) return false;
+    await sleep(pause);
+  }
+  return true;
+}
 
 /** A URL storage for tus-js-client that claims the URLs it returns. */
 export class Claims implements UrlStorage {
@@ -54,14 +77,8 @@ export class Claims implements UrlStorage {
   /** False if another tab, or another upload of this tab, uses it. */
   claim(upload: PreviousUpload): Promise<boolean> {
     const name = lockOf(upload);
-    const manager = locks();
-    if (!manager || this.#releases.has(name)) return Promise.resolve(true);
-    return new Promise((resolve, reject) => {
-      manager.request(name, { signal: AbortSignal.timeout(lockTimeout) }, () => {
-        resolve(true);
-        return new Promise<void>((release) => { this.#releases.set(name, release); });
-      }).catch((error: unknown) => (isTimeout(error) ? resolve(false) : reject(error)));
-    });
+    if (this.#releases.has(name)) return Promise.resolve(true);
+    return patientlyTake(name, () => new Promise((release) => { this.#releases.set(name, release); }));
   }
 
   /** Removes the stored entry of the upload at this URL. */
@@ -78,13 +95,7 @@ export class Claims implements UrlStorage {
 
   /** Whether some tab uses an upload. */
   static async isClaimed(upload: PreviousUpload): Promise<boolean> {
-    try {
-      await locks()?.request(lockOf(upload), { signal: AbortSignal.timeout(lockTimeout) }, () => {});
-      return false;
-    } catch (error) {
-      if (isTimeout(error)) return true;
-      throw error;
-    }
+    return !(await patientlyTake(lockOf(upload), async () => {}));
   }
 
   async #isKept(upload: PreviousUpload): Promise<boolean> {

@@ -4,7 +4,9 @@ import type { PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
 import { discard, isDirect, fetchState } from './direct.js';
 import { ask, type Service } from './http.js';
-import { Problem } from './problem.js';
+import { Problem, toProblem } from './problem.js';
+import { sleep } from './rate-limit.js';
+import { worthRetrying } from './tus-options.js';
 import { type UploadOptions, UploadTask } from './upload.js';
 
 export interface UnfinishedUpload {
@@ -34,7 +36,7 @@ export async function unfinishedUploads(service: Service, client: keyof typeof p
 
 async function inspect(service: Service, storage: Claims, kept: PreviousUpload): Promise<UnfinishedUpload | null> {
   if (await Claims.isClaimed(kept)) return null;
-  const offset = await offsetOf(service, kept.uploadUrl ?? '').catch(() => null);
+  const offset = await patientOffsetOf(service, kept.uploadUrl ?? '').catch(() => null);
   if (offset === null) return null; // no response: the upload may still exist, so its URL is kept
   if (offset !== 'gone' && (offset !== kept.size || isDirect(kept.uploadUrl))) return unfinished(service, storage, kept, offset);
   await storage.removeUpload(kept.urlStorageKey);
@@ -55,6 +57,21 @@ function unfinished(service: Service, storage: Claims, kept: PreviousUpload, off
       await storage.removeUpload(kept.urlStorageKey);
     },
   };
+}
+
+// Milliseconds. The service may be starting again, and the line as bad as when the upload was interrupted.
+const retryDelays = [500, 1000, 2000, 4000];
+
+async function patientOffsetOf(service: Service, url: string): Promise<number | 'gone'> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await offsetOf(service, url);
+    } catch (error) {
+      const delay = retryDelays[attempt];
+      if (delay === undefined || !worthRetrying(toProblem(error))) throw error;
+      await sleep(delay);
+    }
+  }
 }
 
 async function offsetOf(service: Service, url: string): Promise<number | 'gone'> {
