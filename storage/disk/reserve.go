@@ -2,10 +2,11 @@ package disk
 
 import (
 	"cmp"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -146,7 +147,9 @@ func (r *Reserve) Prepare() error {
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyN(f, rand.Reader, ballastSize)
+	var seed [32]byte
+	crand.Read(seed[:])
+	_, err = io.CopyN(f, rand.NewChaCha8(seed), ballastSize)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, r.release())
 	}

@@ -79,6 +79,8 @@ scene('the page with Uppy takes forty files at once', async (page) => {
   await uppy.choose(page, many(40));
   await uppy.start(page);
   await limited;
+  assert.deepEqual(await page.evaluate(() => document.getAnimations().filter(({ effect }) => effect.getTiming().iterations === Infinity)
+    .map(({ effect }) => effect.target.className)), [], 'nothing moves where the visitor wants no motion');
   await arrived(page, token, many(40));
   await uppy.finished(page);
 });

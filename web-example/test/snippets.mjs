@@ -13,6 +13,7 @@ const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '
 export function setSnippets(stage) {
   let text;
   let folder;
+  const bundles = new Map(); // by script: a bundle takes a second of a processor
 
   before(async () => {
     text = await readFile(resolve(import.meta.dirname, '../../docs/CLIENTS.md'), 'utf8');
@@ -20,6 +21,16 @@ export function setSnippets(stage) {
     folder = await mkdtemp(join(shots, 'clients-')); // within web-example, where imports find its node_modules
   });
   after(() => folder && rm(folder, { recursive: true, force: true }));
+
+  async function bundle(name, script) {
+    const root = await mkdtemp(join(folder, `${name}-`));
+    // Uppy's wheel turns also where no motion is wanted, and each of its frames takes the time of a busy machine.
+    await writeFile(join(root, 'index.html'), `<!doctype html><html lang="en"><meta charset="utf-8"><title>${name}</title>
+      <style>* { animation: none !important }</style><body><!-- body --><script type="module" src="./main.jsx"></script></body></html>`);
+    await writeFile(join(root, 'main.jsx'), script || 'export {};');
+    await build({ root, base: './', logLevel: 'error', configFile: false, build: { target: 'es2022', modulePreload: false } });
+    return root;
+  }
 
   return {
     snippet(name) {
@@ -30,15 +41,14 @@ export function setSnippets(stage) {
 
     /** Opens a page of the service's own origin that contains the snippet, bundled as in a product. */
     async open(page, name, { body = '', script = '', values }) {
-      const root = await mkdtemp(join(folder, `${name}-`));
+      const root = bundles.get(script) ?? await bundle(name, script);
+      bundles.set(script, root);
       const given = JSON.stringify({ url: stage.holdfast.base, token: stage.holdfast.token, ...values });
-      await writeFile(join(root, 'index.html'), `<!doctype html><html lang="en"><meta charset="utf-8"><title>${name}</title>
-        <body><script>window.holdfast = ${given};</script>${body}<script type="module" src="./main.jsx"></script></body></html>`);
-      await writeFile(join(root, 'main.jsx'), script || 'export {};');
-      await build({ root, base: './', logLevel: 'error', configFile: false, build: { target: 'es2022', modulePreload: false } });
+      const index = (await readFile(join(root, 'dist', 'index.html'), 'utf8'))
+        .replace('<!-- body -->', () => `<script>window.holdfast = ${given};</script>${body}`);
       await page.route(`${stage.site}/clients/**`, async (route) => {
         const path = new URL(route.request().url()).pathname.replace('/clients/', '') || 'index.html';
-        await route.fulfill({ contentType: types[extname(path)], body: await readFile(join(root, 'dist', path)) });
+        await route.fulfill({ contentType: types[extname(path)], body: path === 'index.html' ? index : await readFile(join(root, 'dist', path)) });
       });
       await page.goto(`${stage.site}/clients/`);
     },
