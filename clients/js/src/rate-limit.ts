@@ -18,11 +18,11 @@ export function retryAfter(header: string | null | undefined): number {
 /** An upload that would have to wait for longer fails. */
 export const longestTurn = 600_000; // milliseconds
 
-/** The turn of the last refused upload by endpoint, in milliseconds since 1970. */
+/** The turn of the last refused upload by endpoint, in milliseconds of the page's own clock, which nobody sets. */
 const lastTurn = new Map<string, number>();
 
 /** Milliseconds until the turn of an upload that was refused just now, behind those refused before it. */
-export function untilTurn(endpoint: string, response: Pick<HttpResponse, 'getHeader'>, now = Date.now()): number {
+export function untilTurn(endpoint: string, response: Pick<HttpResponse, 'getHeader'>, now = performance.now()): number {
   const turn = Math.max(lastTurn.get(endpoint) ?? 0, now) + retryAfter(response.getHeader('Retry-After')) * 1000;
   lastTurn.set(endpoint, turn);
   return turn - now;

@@ -71,6 +71,19 @@ for (const [what, text, ...want] of [
   test(`markdown: ${what}`, () => assert.deepEqual(names(text), want));
 }
 
+test('a computer’s clock that is set back makes no upload wait for longer', async () => {
+  const { untilTurn } = await vite.ssrLoadModule('/src/rate-limit.ts');
+  const refused = { getHeader: () => '2' };
+  const wall = Date.now;
+  assert.ok(untilTurn(base, refused) <= 2000);
+  Date.now = () => wall() - 3_600_000;
+  try {
+    assert.ok(untilTurn(base, refused) <= 4000, 'behind the one before');
+  } finally {
+    Date.now = wall;
+  }
+});
+
 test('any name that is written as a link is read back', () => {
   for (const name of ['a.pdf', 'a [1].pdf', 'a ] b [ c.pdf', 'a\\', '\\[x\\]', 'a*b*_c_~~d~~`e`.png', '<b>&amp;.txt', '![x](y)', 'http://a.de www.b.de c@d.de', '(1', 'Zażółć 报告 🙂.png']) {
     for (const image of [true, false]) {
