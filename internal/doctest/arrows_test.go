@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -21,9 +22,13 @@ type goPackage struct {
 	Imports    []string
 }
 
+var listed = sync.OnceValues(func() ([]byte, error) {
+	return exec.Command("go", "list", "-json=ImportPath,Name,GoFiles,Imports", "holdfast/...").Output()
+})
+
 func packages(t *testing.T) (all []goPackage) {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Name,GoFiles,Imports", "holdfast/...").Output()
+	out, err := listed()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"holdfast/internal/filelock"
@@ -21,6 +22,10 @@ import (
 // RaceSettings is the variable of the environment for a program with the race detector. scripts/race.sh says why.
 const RaceSettings = "GORACE=atexit_sleep_ms=0 clear_shadow_mmap_threshold=1073741824"
 
+// upToDate has the paths of shared programs that this process has built: to find out that there is nothing to do takes
+// the go command half a second.
+var upToDate sync.Map
+
 // Build puts the program into folder, built as by `make build` or with the race detector, and returns its path.
 func Build(ctx context.Context, folder string, race bool) (path string, err error) {
 	defer func() {
@@ -28,7 +33,7 @@ func Build(ctx context.Context, folder string, race bool) (path string, err erro
 			err = fmt.Errorf("holdfasttest: %w", err)
 		}
 	}()
-	root, err := module(ctx)
+	root, err := module()
 	if err != nil {
 		return "", err
 	}
@@ -36,32 +41,45 @@ func Build(ctx context.Context, folder string, race bool) (path string, err erro
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	name, cgo, flags := "holdfast", "CGO_ENABLED=0", []string{}
+	shared := filepath.Join(cache, "holdfast")
 	if race {
-		// SQLite itself, which is translated C, is compiled without the detector. The flags are those of
-		// scripts/race.sh: with others Go would compile all libraries a second time.
-		name, cgo, flags = "holdfast-race", "CGO_ENABLED=1", []string{"-race", "-ldflags=-w"} // nobody debugs it
-		for _, library := range []string{"sqlite/lib", "libc/...", "memory"} {
-			flags = append(flags, "-gcflags=modernc.org/"+library+"=-race=false")
-		}
+		shared += "-race"
 	}
-	shared := filepath.Join(cache, name)
 	unlock, err := filelock.Wait(ctx, shared+".lock")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if _, err := os.Stat(shared); !race && errors.Is(err, os.ErrNotExist) {
-		// That of `make build` may be as good. If it is not, or not there, it is linked.
-		_ = copyFile(filepath.Join(root, "holdfast"), shared)
-	}
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags...), "-o", shared, "holdfast")...)
-	cmd.Dir, cmd.Env = root, append(os.Environ(), cgo)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	if _, is := upToDate.Load(shared); !is {
+		if err := goBuild(ctx, root, shared, race); err != nil {
+			return "", err
+		}
+		upToDate.Store(shared, true)
 	}
 	path = filepath.Join(folder, "holdfast")
 	return path, link(shared, path)
+}
+
+// goBuild brings a shared program up to date.
+func goBuild(ctx context.Context, root, shared string, race bool) error {
+	cgo, args := "CGO_ENABLED=0", []string{"build"}
+	if race {
+		// SQLite itself, which is translated C, is compiled without the detector. The flags are those of
+		// scripts/race.sh: with others Go would compile all libraries a second time.
+		cgo, args = "CGO_ENABLED=1", append(args, "-race", "-ldflags=-w") // nobody debugs it
+		for _, library := range []string{"sqlite/lib", "libc/...", "memory"} {
+			args = append(args, "-gcflags=modernc.org/"+library+"=-race=false")
+		}
+	} else if _, err := os.Stat(shared); errors.Is(err, os.ErrNotExist) {
+		// That of `make build` may be as good. If it is not, or not there, it is linked.
+		_ = copyFile(filepath.Join(root, "holdfast"), shared)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "-o", shared, "holdfast")...)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), cgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // Plain is Build without the race detector, for one test.
@@ -75,13 +93,13 @@ func Plain(t testing.TB) string {
 }
 
 // module returns the folder of the repository.
-func module(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+var module = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("go env GOMOD: %w", err)
 	}
 	return filepath.Dir(strings.TrimSpace(string(out))), nil
-}
+})
 
 // link gives the shared program a second name, or copies it to another file system: the next build replaces the
 // shared one.

@@ -14,7 +14,7 @@ func TestPlain(t *testing.T) {
 	if one == other {
 		t.Errorf("both have %s", one)
 	}
-	root, err := module(t.Context())
+	root, err := module()
 	if err != nil {
 		t.Fatal(err)
 	}
