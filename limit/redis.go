@@ -25,7 +25,7 @@ type Redis struct {
 	log     *slog.Logger
 	timeout time.Duration // of each call to Redis
 	down    atomic.Bool
-	retry   atomic.Int64 // the time of the next attempt, in nanoseconds since 1970
+	retry   atomic.Pointer[time.Time] // of the next attempt
 }
 
 // NewRedis returns a Redis at a URL, for which a request waits no longer than timeout. The server may still be down.
@@ -105,7 +105,7 @@ func (c *Redis) Spend(ctx context.Context, key string, bytes int64) (spent bool)
 // ask makes a call to Redis, and reports whether it succeeded. It logs the first failure, and
 // when Redis answers again.
 func (c *Redis) ask(ctx context.Context, call func(context.Context) error) bool {
-	if time.Now().UnixNano() < c.retry.Load() {
+	if retry := c.retry.Load(); retry != nil && time.Now().Before(*retry) {
 		return false
 	}
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
@@ -117,7 +117,7 @@ func (c *Redis) ask(ctx context.Context, call func(context.Context) error) bool 
 			c.log.Info("rate limits are counted in Redis again")
 		}
 	case ctx.Err() == nil: // else the request has ended, which is no failure of Redis
-		c.retry.Store(time.Now().Add(redisPause).UnixNano())
+		c.retry.Store(new(time.Now().Add(redisPause)))
 		if !c.down.Swap(true) {
 			c.log.Warn("Redis does not answer: each replica counts its rate limits for itself", "error", err)
 		}

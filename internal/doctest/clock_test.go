@@ -78,6 +78,20 @@ func TestSleepsAreFound(t *testing.T) {
 	}
 }
 
+// A time that is kept as a number of seconds has lost Go's monotonic clock: where the computer's is set back by an
+// hour, a pause of a second takes an hour.
+func TestPausesByTheMonotonicClock(t *testing.T) {
+	wall := regexp.MustCompile(`time\.Now\(\)(\.Add\([^()]*\))?\.Unix`)
+	eachSource(t, ".go", func(path, text string) {
+		if strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "bench/") {
+			return
+		}
+		if found := wall.FindString(text); found != "" {
+			t.Errorf("%s: %s: keep a time.Time", path, found)
+		}
+	})
+}
+
 // The packages that scripts/race.sh leaves without the race detector start no goroutines in the test's process, or
 // are tested as a started program.
 func TestWithoutRaceDetector(t *testing.T) {

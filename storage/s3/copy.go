@@ -119,15 +119,18 @@ func (c *Client) refusesCopy(err error) (refused, always bool) {
 // refusal remembers that a store does not support an operation. A refusal that was seen expires after refusalTTL: the
 // store may have been replaced by a newer one, or a proxy may have been the cause.
 type refusal struct {
-	known bool         // it never does
-	until atomic.Int64 // Unix seconds
+	known bool // it never does
+	until atomic.Pointer[time.Time]
 }
 
 const refusalTTL = time.Hour
 
-func (r *refusal) stands() bool { return r.known || time.Now().Unix() < r.until.Load() }
+func (r *refusal) stands() bool {
+	until := r.until.Load()
+	return r.known || until != nil && time.Now().Before(*until)
+}
 
-func (r *refusal) note(ttl time.Duration) { r.until.Store(time.Now().Add(ttl).Unix()) }
+func (r *refusal) note(ttl time.Duration) { r.until.Store(new(time.Now().Add(ttl))) }
 
 // copySource returns an object as a header names it: everything but unreserved characters (RFC 3986, 2.3) and slashes
 // is escaped. Some stores read a "+" there as a space.
