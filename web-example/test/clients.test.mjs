@@ -78,7 +78,7 @@ scene('the React hook pauses, goes on and cancels', async (page, seen) => {
   const deleted = page.waitForResponse((response) => response.request().method() === 'DELETE');
   await uploaders.react.choose(page, []);
   await uploaders.react.choose(page, file);
-  await stage.committed(8 * MiB);
+  await stage.committed(32 * MiB);
   await page.getByRole('button', { name: 'Cancel' }).click();
   stage.proxy.restore();
   assert.equal((await deleted).status(), 204);

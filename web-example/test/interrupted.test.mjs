@@ -57,6 +57,62 @@ scene('two tabs send the same file: neither takes the other’s upload', async (
   }
 });
 
+scene('a paused upload is offered to other tabs, and to nobody while it goes on', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'paused and offered.bin'), 12 * MiB, 71);
+  await page.goto(withToken('/tus.html'));
+  const standing = stage.proxy.limit(9 * MiB);
+  await bare.choose(page, file);
+  await bare.start(page);
+  await standing;
+  await page.locator('#pause').click();
+  const second = await page.context().newPage();
+  await second.goto(`${stage.site}/tus.html`);
+  await second.getByTestId('discard').waitFor();
+  const stalled = stage.proxy.limit(MiB);
+  const again = page.waitForRequest((request) => request.method() === 'PATCH');
+  await page.locator('#resume').click();
+  await Promise.all([again, stalled]);
+  await second.getByTestId('discard').click(); // its list is an old one
+  await second.locator('#notice', { hasText: 'Another window is sending' }).waitFor();
+  await page.locator('#pause').click();
+  await pick(second, second.getByTestId('go-on'), file);
+  await second.locator('#upload[data-state=running]').waitFor();
+  await page.locator('#stop').click();
+  await page.getByTestId('confirm-yes').click();
+  await page.getByTestId('log').getByText('Stopped').waitFor();
+  stage.proxy.drop();
+  stage.proxy.restore();
+  await bare.finished(second);
+  assert.equal(seen.creations, 1);
+  assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, stage.holdfast.token), await sha256OfFile(file));
+});
+
+scene('another user of the same browser neither sees an unfinished upload nor ends it', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'of the first user.bin'), 12 * MiB, 73);
+  await page.goto(withToken('/tus.html'));
+  stage.proxy.limit(9 * MiB);
+  await bare.choose(page, file);
+  await bare.start(page);
+  await stage.committed(8 * MiB);
+  const first = seen.id;
+  await page.goto('about:blank');
+  stage.proxy.drop();
+  stage.proxy.restore();
+  await page.goto(`${stage.site}/tus.html#token=${await stage.holdfast.tokenFor(2)}`);
+  await page.getByTestId('unfinished').waitFor({ state: 'attached' });
+  assert.ok(await page.locator('#unfinished').isHidden());
+  await bare.choose(page, file);
+  await bare.start(page);
+  await bare.finished(page);
+  assert.notEqual(seen.id, first);
+  await page.goto('about:blank');
+  await page.goto(withToken('/tus.html'));
+  await pick(page, page.getByTestId('go-on'), file);
+  await bare.finished(page);
+  assert.equal(seen.id, first, 'the first user went on');
+  assert.ok(seen.offsets.at(-1) >= 8 * MiB, `${seen.offsets}`);
+});
+
 for (const [name, client] of [['Uppy', uppy], ['tus-js-client', bare]]) {
   scene(`a page that has much else to do, and a service that starts, find what is unfinished: ${name}`, async (page, seen) => {
     const file = await writeContent(join(stage.folder, `busy ${name}.bin`), 12 * MiB, 70);
@@ -166,6 +222,7 @@ scene('Uppy goes on with an unfinished upload from the list, and leaves system f
   await uppy.start(page);
   await stage.committed(8 * MiB);
   await stage.reload(page);
+  await utimes(file, 1e9, 1e9); // a copy of the file, from elsewhere
   await pick(page, page.getByTestId('go-on'), file);
   await uppy.finished(page);
   assert.equal(seen.creations, 1);

@@ -67,7 +67,7 @@ export function setStage(settings = async () => ({})) {
     scene = { pid: stage.holdfast.pid, committed: await stage.holdfast.committed() };
     const context = await stage.browser.newContext({ acceptDownloads: true, viewport: desktop, reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(120_000);
+    context.setDefaultTimeout(120_000); // of all its pages
     page.on('filechooser', () => {}); // otherwise the first chooser may open before it is intercepted
     const thrown = [];
     context.on('weberror', (error) => thrown.push(error.error()));

@@ -13,14 +13,14 @@ import { sleep } from './rate-limit.js';
 
 type UrlStorage = NonNullable<UploadOptions['urlStorage']>;
 
-// After a reload the page's own locks are held for a moment longer, so a lock is asked for several times. Each time the
-// browser says at once who has it. A request that waits, with a time limit, would be wrong in a page that has much to
-// do: its timer ends before the answer, which came long ago, is read.
+// After a reload the page's own locks are held for a moment longer, so the browser is asked several times. Each time it
+// says at once who has a lock. A request that waits, with a time limit, would be wrong in a page that has much to do: its
+// timer ends before the answer, which came long ago, is read.
 const tries = 12;
 const pause = 100; // milliseconds
 
 const locks = () => globalThis.navigator?.locks;
-const lockOf = (upload: PreviousUpload) => `holdfast upload ${upload.uploadUrl}`;
+const lockOf = (url: string | null) => `holdfast upload ${url}`;
 
 const newestFirst = (a: PreviousUpload, b: PreviousUpload) => Date.parse(b.creationTime) - Date.parse(a.creationTime);
 
@@ -33,11 +33,9 @@ const take = (manager: LockManager, name: string, use: () => Promise<void>): Pro
     }).catch(reject);
   });
 
-/** The same, where another page may be about to release it. Always true where there are no locks, without a call. */
-async function patientlyTake(name: string, use: () => Promise<void>): Promise<boolean> {
-  const manager = locks();
-  if (!manager) return true;
-  for (let left = tries; !(await take(manager, name, use)); left--) {
+/** Asks until the answer is yes, as another page may be about to release a lock. */
+async function patiently(ask: () => Promise<boolean>): Promise<boolean> {
+  for (let left = tries; !(await ask()); left--) {
     if (left === 1) return false;
     await sleep(pause);
   }
@@ -48,6 +46,8 @@ async function patientlyTake(name: string, use: () => Promise<void>): Promise<bo
 export class Claims implements UrlStorage {
   readonly #storage = defaultOptions.urlStorage;
   readonly #releases = new Map<string, () => void>(); // lock -> how to release it
+  readonly #foreign = new Set<string | null>(); // URLs
+  #epoch = 0; // of the calls of release()
 
   findAllUploads(): Promise<PreviousUpload[]> {
     return this.#storage.findAllUploads();
@@ -56,29 +56,38 @@ export class Claims implements UrlStorage {
   /** The newest that no other tab uses, if any. */
   async findUploadsByFingerprint(fingerprint: string): Promise<PreviousUpload[]> {
     for (const upload of (await this.#storage.findUploadsByFingerprint(fingerprint)).sort(newestFirst)) {
-      if (!(await this.claim(upload))) continue;
+      if (!(await this.claim(upload.uploadUrl))) continue;
       if (await this.#isKept(upload)) return [upload];
-      this.#release(lockOf(upload)); // another tab finished it while we waited
+      this.#release(lockOf(upload.uploadUrl)); // another tab finished it while we waited
     }
     return [];
   }
 
   async addUpload(fingerprint: string, upload: PreviousUpload): Promise<string> {
-    await this.claim(upload);
+    await this.claim(upload.uploadUrl);
     return this.#storage.addUpload(fingerprint, upload);
   }
 
   async removeUpload(key: string): Promise<void> {
     const upload = (await this.findAllUploads()).find((one) => one.urlStorageKey === key);
-    await this.#storage.removeUpload(key);
-    if (upload) this.#release(lockOf(upload)); // only now: a tab that waits for it must see that it is gone
+    if (!upload || !this.#foreign.has(upload.uploadUrl)) await this.#storage.removeUpload(key);
+    if (upload) this.#release(lockOf(upload.uploadUrl)); // only now: a tab that waits for it must see that it is gone
+  }
+
+  /** Keeps the entry of an upload that another user of this browser began, and may continue. */
+  keep(url: string): void {
+    this.#foreign.add(url);
   }
 
   /** False if another tab, or another upload of this tab, uses it. */
-  claim(upload: PreviousUpload): Promise<boolean> {
-    const name = lockOf(upload);
-    if (this.#releases.has(name)) return Promise.resolve(true);
-    return patientlyTake(name, () => new Promise((release) => { this.#releases.set(name, release); }));
+  async claim(url: string | null): Promise<boolean> {
+    const [name, manager, epoch] = [lockOf(url), locks(), this.#epoch];
+    if (!manager || this.#releases.has(name)) return true;
+    const hold = () => new Promise<void>((release) => {
+      if (epoch === this.#epoch) this.#releases.set(name, release);
+      else release(); // nobody wants it any more
+    });
+    return patiently(() => take(manager, name, hold));
   }
 
   /** Removes the stored entry of the upload at this URL. */
@@ -90,12 +99,18 @@ export class Claims implements UrlStorage {
 
   /** Releases all claims, so that other tabs can resume these uploads. */
   release(): void {
+    this.#epoch++;
     for (const lock of [...this.#releases.keys()]) this.#release(lock);
   }
 
-  /** Whether some tab uses an upload. */
-  static async isClaimed(upload: PreviousUpload): Promise<boolean> {
-    return !(await patientlyTake(lockOf(upload), async () => {}));
+  /** Whether some tab uses an upload. It is not claimed meanwhile: other tabs may want it. */
+  static async isClaimed({ uploadUrl }: PreviousUpload): Promise<boolean> {
+    const manager = locks();
+    if (!manager) return false;
+    return !(await patiently(async () => {
+      const { held = [] } = await manager.query();
+      return !held.some(({ name }) => name === lockOf(uploadUrl));
+    }));
   }
 
   async #isKept(upload: PreviousUpload): Promise<boolean> {

@@ -34,6 +34,8 @@ export const guest = (jwt: string): Credentials => ({ headers: () => ({ 'X-Guest
 /** How often in a row credentials are renewed, before the refusal becomes an error. */
 export const renewals = 5;
 
+const renewing = new WeakMap<Credentials, Promise<void>>();
+
 /**
  * Makes sure that the next request has other credentials than `refused`. Of several requests that
  * were refused at the same time, only the first renews them.
@@ -42,5 +44,10 @@ export async function renewed(credentials: Credentials, refused: Record<string, 
   const now = await credentials.headers();
   if (Object.entries(now).some(([name, value]) => refused[name] !== value)) return;
   if (!credentials.renew) throw new Problem(401, 'AUTH_001');
-  await credentials.renew();
+  let running = renewing.get(credentials);
+  if (!running) {
+    running = credentials.renew().finally(() => renewing.delete(credentials));
+    renewing.set(credentials, running);
+  }
+  await running;
 }

@@ -62,6 +62,10 @@ export class DirectSender implements Sender {
     this.#claims.release();
   }
 
+  claim(): Promise<boolean> {
+    return this.#claims.claim(this.#url);
+  }
+
   async forget(): Promise<void> {
     await this.#claims.forget(this.#url);
   }
@@ -101,7 +105,8 @@ export class DirectSender implements Sender {
 
   /** Sends what is missing. False if there is more to do. */
   async #sendMissing(signal: AbortSignal): Promise<boolean> {
-    this.#url ??= await this.#find();
+    if (this.#url === null) this.#url = await this.#find();
+    else if (!(await this.claim())) throw new Problem(409, 'UPLOAD_001'); // released after a failure or a pause
     const state = await fetchState(this.service, this.#url);
     signal.throwIfAborted();
     if (state === 'ended' && this.#completed === this.#url) return this.#complete(this.#url, signal); // its answer says why
@@ -150,7 +155,7 @@ export class DirectSender implements Sender {
   /** The upload to continue, if any. */
   async #claimPrevious(): Promise<PreviousUpload | undefined> {
     if (!this.previous) return (await this.#claims.findUploadsByFingerprint(this.#fingerprint))[0];
-    if (!(await this.#claims.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
+    if (!(await this.#claims.claim(this.previous.uploadUrl))) throw new Problem(409, 'UPLOAD_001');
     return this.previous;
   }
 

@@ -25,7 +25,7 @@ const lastTurn = new Map<string, number>();
 export function untilTurn(endpoint: string, response: Pick<HttpResponse, 'getHeader'>, now = performance.now()): number {
   const turn = Math.max(lastTurn.get(endpoint) ?? 0, now) + retryAfter(response.getHeader('Retry-After')) * 1000;
   lastTurn.set(endpoint, turn);
-  return turn - now;
+  return Math.round(turn - now); // the clock has fractions
 }
 
 /** Rejects when `signal` is aborted. */

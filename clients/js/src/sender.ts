@@ -12,6 +12,8 @@ export interface Sender {
   stop(): Promise<void>;
   /** Lets other tabs continue the upload. */
   release(): void;
+  /** Has no other tab continue it. False if one does so already. */
+  claim(): Promise<boolean>;
   /** Removes the upload from this browser's list of unfinished ones. */
   forget(): Promise<void>;
 }

@@ -20,10 +20,11 @@ export const retryDelays = [0, 500, 1000, 2000, 3000, 5000, 5000, 5000, 10000, 1
 /** `onWait` is called when the rate limit refuses a request, with the milliseconds that the upload waits. */
 export function tusOptions({ base, credentials }: Service, onWait?: (delay: number) => void): TusOptions {
   let last: Record<string, string> = {};
+  const urlStorage = new Claims();
   const endpoint = `${base}/tus/`;
   return {
     endpoint,
-    urlStorage: new Claims(),
+    urlStorage,
     lastCredentials: () => last,
 
     retryDelays,
@@ -53,8 +54,9 @@ export function tusOptions({ base, credentials }: Service, onWait?: (delay: numb
       // A starting server (503) or an expired token must not cost the user what was already sent: an error
       // thrown here makes it a failed request instead, which is retried.
       const temporary = status === 401 || status === 408 || status === 429 || status >= 500;
-      if (request.getMethod() !== 'HEAD' || !temporary) return;
-      throw new Problem(status, '');
+      if (request.getMethod() !== 'HEAD') return;
+      if (status === 403) urlStorage.keep(request.getURL());
+      if (temporary) throw new Problem(status, '');
     },
   };
 }

@@ -64,6 +64,11 @@ export class TusSender implements Sender {
 
   release(): void {
     this.#options.urlStorage.release();
+    this.#ready = null; // start() claims it again
+  }
+
+  claim(): Promise<boolean> {
+    return this.#options.urlStorage.claim(this.url);
   }
 
   forget(): Promise<void> {
@@ -71,7 +76,9 @@ export class TusSender implements Sender {
   }
 
   async #findPrevious(): Promise<void> {
-    if (this.previous && !(await this.#options.urlStorage.claim(this.previous))) throw new Problem(409, 'UPLOAD_001');
+    const known = this.#upload.url ?? this.previous?.uploadUrl;
+    if (known && !(await this.#options.urlStorage.claim(known))) throw new Problem(409, 'UPLOAD_001');
+    if (this.#upload.url) return; // it was released after a failure or a pause
     const found = this.previous ?? (await this.#upload.findPreviousUploads()).at(-1);
     if (!found) return;
     this.#upload.resumeFromPreviousUpload(found);

@@ -6,10 +6,11 @@ import { discard, isDirect, fetchState } from './direct.js';
 import { ask, type Service } from './http.js';
 import { Problem, toProblem } from './problem.js';
 import { sleep } from './rate-limit.js';
-import { worthRetrying } from './tus-options.js';
+import { retryDelays, worthRetrying } from './tus-options.js';
 import { type UploadOptions, UploadTask } from './upload.js';
 
 export interface UnfinishedUpload {
+  url: string;
   name: string;
   /** Bytes. */
   size: number;
@@ -47,28 +48,30 @@ function unfinished(service: Service, storage: Claims, kept: PreviousUpload, off
   const name = kept.metadata.filename ?? kept.metadata.name ?? '';
   const size = kept.size ?? 0;
   return {
-    name, size, offset, startedAt: kept.creationTime,
+    url: kept.uploadUrl ?? '', name, size, offset, startedAt: kept.creationTime,
     resume(file, options = {}) {
       if (file.size !== size) throw new Problem(0, 'other_file', { name });
       return new UploadTask(service, file, { ...options, name }, kept);
     },
     async discard() {
+      if (await Claims.isClaimed(kept)) throw new Problem(409, 'UPLOAD_001');
       if (kept.uploadUrl !== null) await discard(service, kept.uploadUrl);
       await storage.removeUpload(kept.urlStorageKey);
     },
   };
 }
 
-// Milliseconds. The service may be starting again, and the line as bad as when the upload was interrupted.
-const retryDelays = [500, 1000, 2000, 4000];
+const patience = retryDelays.reduce((sum, delay) => sum + delay); // milliseconds, as of an upload
 
+/** The service may be starting again, and the line as bad as when the upload was interrupted. */
 async function patientOffsetOf(service: Service, url: string): Promise<number | 'gone'> {
+  const end = performance.now() + patience;
   for (let attempt = 0; ; attempt++) {
     try {
       return await offsetOf(service, url);
     } catch (error) {
-      const delay = retryDelays[attempt];
-      if (delay === undefined || !worthRetrying(toProblem(error))) throw error;
+      const [problem, delay] = [toProblem(error), retryDelays[attempt]];
+      if (delay === undefined || performance.now() > end || problem.status === 429 || !worthRetrying(problem)) throw error;
       await sleep(delay);
     }
   }
@@ -81,10 +84,11 @@ async function offsetOf(service: Service, url: string): Promise<number | 'gone'>
     return state === 'ended' || state.state !== 'open' ? 'gone' : state.sent.reduce((sum, { size }) => sum + size, 0);
   }
   try {
-    const response = await ask(service, url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
-    return Number(response.headers.get('Upload-Offset'));
+    const offset = (await ask(service, url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } })).headers.get('Upload-Offset');
+    if (offset === null) throw new Problem(0, 'unknown', { status: 200 }); // of something else, such as a captive portal
+    return Number(offset);
   } catch (error) {
-    if (error instanceof Problem && [403, 404, 410].includes(error.status)) return 'gone';
+    if (error instanceof Problem && [404, 410].includes(error.status)) return 'gone';
     throw error;
   }
 }

@@ -103,11 +103,12 @@ export class UploadTask {
     return this.#sender?.url ?? null;
   }
 
-  /** Stops sending. The server keeps what has arrived. */
+  /** Stops sending. The server keeps what has arrived, and another task or tab may continue it. */
   async pause(): Promise<void> {
     this.#paused = true;
     this.#stopTicker();
     await this.#sender?.stop();
+    if (this.#paused) this.#sender?.release();
   }
 
   /** Continues after a pause or a failure. */
@@ -127,9 +128,16 @@ export class UploadTask {
     await this.#discard();
   }
 
+  /** Deletes the upload, unless another tab or task has taken it over since it was released. */
   async #discard(): Promise<void> {
-    if (this.url !== null) await discard(this.service, this.url);
-    await this.#sender?.forget();
+    const sender = this.#sender;
+    if (!sender?.url || !(await sender.claim())) return;
+    try {
+      await discard(this.service, sender.url);
+      await sender.forget();
+    } finally {
+      sender.release();
+    }
   }
 
   #newResult(): Promise<UploadedFile> {

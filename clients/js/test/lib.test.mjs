@@ -71,6 +71,69 @@ for (const [what, text, ...want] of [
   test(`markdown: ${what}`, () => assert.deepEqual(names(text), want));
 }
 
+/** Runs a test with the locks of a browser in which nothing else happens; `delay` is when a lock's holder is called. */
+async function withLocks(delay, run) {
+  const held = new Set();
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  const locks = {
+    query: async () => ({ held: [...held].map((name) => ({ name })), pending: [] }),
+    async request(name, { ifAvailable }, use) {
+      assert.ok(ifAvailable, 'no request waits');
+      if (held.has(name)) return use(null);
+      held.add(name);
+      await delay;
+      return Promise.resolve(use({ name })).finally(() => held.delete(name));
+    },
+  };
+  Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+  try {
+    await run(held, (await vite.ssrLoadModule('/src/claims.ts')).Claims);
+  } finally {
+    delete globalThis.navigator;
+    if (own) Object.defineProperty(globalThis, 'navigator', own);
+  }
+}
+
+test('who looks whether an upload is claimed claims nothing', () => withLocks(null, async (held, Claims) => {
+  const upload = { uploadUrl: url };
+  assert.equal(await Claims.isClaimed(upload), false);
+  assert.equal(held.size, 0);
+  const claims = new Claims();
+  assert.equal(await claims.claim(url), true);
+  assert.equal(await Claims.isClaimed(upload), true);
+  assert.equal(await new Claims().claim(url), false);
+  claims.release();
+  assert.equal(await new Claims().claim(url), true);
+}));
+
+test('a claim that comes after the release is given back', async () => {
+  let answer;
+  await withLocks(new Promise((resolve) => { answer = resolve; }), async (held, Claims) => {
+    const claims = new Claims();
+    const claimed = claims.claim(url);
+    assert.equal(held.size, 1);
+    claims.release();
+    answer();
+    await claimed;
+    await new Promise((next) => setImmediate(next));
+    assert.equal(held.size, 0);
+  });
+});
+
+test('requests that are refused together renew the credentials once', async () => {
+  const { renewed } = await vite.ssrLoadModule('/src/credentials.ts');
+  let [token, renewals] = ['old', 0];
+  const credentials = lib.bearer(() => token, async () => {
+    await new Promise((next) => setImmediate(next));
+    token = `new ${++renewals}`;
+  });
+  const refused = await credentials.headers();
+  await Promise.all(Array.from({ length: 20 }, () => renewed(credentials, refused)));
+  assert.equal(renewals, 1);
+  await renewed(credentials, await credentials.headers());
+  assert.equal(renewals, 2, 'a later refusal renews them again');
+});
+
 test('a computer’s clock that is set back makes no upload wait for longer', async () => {
   const { untilTurn } = await vite.ssrLoadModule('/src/rate-limit.ts');
   const refused = { getHeader: () => '2' };

@@ -7,7 +7,9 @@ import Tus from '@uppy/tus';
 import '@uppy/core/css/style.min.css';
 import '@uppy/dashboard/css/style.min.css';
 import '../uppy.css';
-import { type Holdfast, refusal, renewed, type Service, sha256, toProblem, tusOptions, verify, worthRetrying } from '@holdfast/client';
+import {
+  type Holdfast, Problem, refusal, renewed, type Service, sha256, toProblem, type TusOptions, tusOptions, type UnfinishedUpload, verify, worthRetrying,
+} from '@holdfast/client';
 import { byId, notice } from '../ui/dom';
 import { FileList } from '../ui/file-list';
 import { bytes, explain, language, t } from '../ui/language';
@@ -16,10 +18,13 @@ import { markContinued, showUnfinished } from '../ui/unfinished';
 
 void startPage(async (holdfast) => {
   const files = new FileList(holdfast, 5, byId('files'));
-  const uppy = uploader(holdfast);
+  const { uppy, claims } = uploader(holdfast);
   uppy.on('upload-success', () => void files.refresh());
-  const goOn = (file: File) => {
-    uppy.addFile({ name: file.name, type: file.type, data: file, source: 'unfinished' });
+  const goOn = async (file: File, { url }: UnfinishedUpload) => {
+    if (!(await claims.claim(url))) return notice(explain(new Problem(409, 'UPLOAD_001')));
+    // Uppy would look for an upload of a file with the same date and folder.
+    const id = uppy.addFile({ name: file.name, type: file.type, data: file, source: 'unfinished' });
+    uppy.setFileState(id, { tus: { uploadUrl: url } });
     void uppy.upload();
   };
   await Promise.all([files.refresh(), showUnfinished(holdfast, 'uppy', goOn)]);
@@ -27,7 +32,7 @@ void startPage(async (holdfast) => {
 
 // No Golden Retriever: it can't store files of this size, so the user would have to choose them again anyway.
 // After a reload an upload resumes from the URL that tus-js-client has stored for the file.
-function uploader({ service }: Holdfast) {
+function uploader({ service }: Holdfast): { uppy: Uppy<Meta, Body>; claims: TusOptions['urlStorage'] } {
   const options = tusOptions(service);
   const uppy = new Uppy<Meta, Body>({
     ...(language === 'de' ? { locale: german } : {}),
@@ -70,7 +75,8 @@ function uploader({ service }: Holdfast) {
     }
   });
   uppy.on('upload', () => notice(''));
-  return uppy;
+  uppy.on('upload-success', (_, { uploadURL }) => void options.urlStorage.forget(uploadURL ?? null));
+  return { uppy, claims: options.urlStorage };
 }
 
 /** Hashes each file during its upload, one at a time, and compares the hash with the stored file's at the end. */

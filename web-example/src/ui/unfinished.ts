@@ -4,7 +4,7 @@ import { type Holdfast, Problem, type UnfinishedUpload } from '@holdfast/client'
 import { byId, chooseFiles, el, notice } from './dom';
 import { bytes, explain, moment, t } from './language';
 
-type GoOn = (file: File, upload: UnfinishedUpload) => void;
+type GoOn = (file: File, upload: UnfinishedUpload) => void | Promise<void>;
 
 /** Shows the uploads of one client in #unfinished; `goOn` is called with the file when the user has chosen it again. */
 export async function showUnfinished(holdfast: Holdfast, client: 'tus' | 'uppy', goOn: GoOn): Promise<void> {
@@ -44,7 +44,7 @@ function row(upload: UnfinishedUpload, goOn: GoOn): HTMLLIElement {
   async function choose(): Promise<void> {
     const [file] = await chooseFiles();
     if (!file) return;
-    if (file.name === name && file.size === size) goOn(file, upload);
+    if (file.name === name && file.size === size) await goOn(file, upload);
     else notice(explain(new Problem(0, 'other_file', { name })));
   }
 
