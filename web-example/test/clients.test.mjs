@@ -67,6 +67,10 @@ scene('the React hook pauses, goes on and cancels', async (page, seen) => {
   stage.proxy.limit(9 * MiB);
   await uploaders.react.choose(page, file);
   await stage.committed(8 * MiB);
+  const goesOn = page.waitForRequest((request) => request.method() === 'PATCH' && Number(request.headers()['upload-offset']) >= 8 * MiB);
+  await uploaders.react.choose(page, []);
+  await uploaders.react.choose(page, file); // a task of its own, which goes on where the first one was paused
+  await goesOn;
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByRole('button', { name: 'Resume' }).waitFor();
   stage.proxy.restore();
