@@ -46,8 +46,8 @@ async function patiently(ask: () => Promise<boolean>): Promise<boolean> {
 export class Claims implements UrlStorage {
   readonly #storage = defaultOptions.urlStorage;
   readonly #releases = new Map<string, () => void>(); // lock -> how to release it
-  readonly #foreign = new Set<string | null>(); // URLs
-  #epoch = 0; // of the calls of release()
+  readonly #foreign = new Set<string | null>(); // URLs of other users' uploads
+  #epoch = 0; // the number of calls of release()
 
   findAllUploads(): Promise<PreviousUpload[]> {
     return this.#storage.findAllUploads();

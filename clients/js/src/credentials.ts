@@ -34,6 +34,7 @@ export const guest = (jwt: string): Credentials => ({ headers: () => ({ 'X-Guest
 /** How often in a row credentials are renewed, before the refusal becomes an error. */
 export const renewals = 5;
 
+// The renewals that have not ended.
 const renewing = new WeakMap<Credentials, Promise<void>>();
 
 /**

@@ -12,7 +12,7 @@ export interface Sender {
   stop(): Promise<void>;
   /** Lets other tabs continue the upload. */
   release(): void;
-  /** Has no other tab continue it. False if one does so already. */
+  /** Takes back what was released. False if another tab continues the upload by now. */
   claim(): Promise<boolean>;
   /** Removes the upload from this browser's list of unfinished ones. */
   forget(): Promise<void>;

@@ -52,8 +52,9 @@ class TakesAll {
   abort() {}
 }
 
-/** Sends a file of 8 bytes. `answers` are the service's, by request, in their order; the last one is given again and again. */
-async function send(answers, starts = 1) {
+/** Sends a file of 8 bytes. `answers` are the service's, by request, in their order; the last one is given again and again.
+ * `between` is called with the sender after each start. */
+async function send(answers, starts = 1, between = () => {}) {
   const asked = [];
   const signed = [];
   const kept = new Kept();
@@ -82,6 +83,7 @@ async function send(answers, starts = 1) {
     sender.start();
     result = await ended;
     await sender.stop();
+    await between(sender);
   }
   return { result, asked, signed, kept: kept.all.length };
 }
@@ -139,6 +141,27 @@ test('the lock of another user’s upload is given back before the file is sent'
       'POST /direct/another/complete': [completed] });
     assert.equal(result, 'sent');
     assert.deepEqual(during, [`holdfast upload ${another}`]);
+  } finally {
+    delete globalThis.navigator;
+    if (own) Object.defineProperty(globalThis, 'navigator', own);
+  }
+});
+
+test('a direct upload that goes on after a failure is claimed again', async () => {
+  const held = new Set();
+  const locks = { async request(name, _, use) { held.add(name); try { return await use({ name }); } finally { held.delete(name); } } };
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+  try {
+    let during;
+    const completed = { clone: () => { during = [...held]; return answer(201, {}); } };
+    const { result } = await send({ 'POST /direct/': [begun()], 'GET ': [state(whole)], 'POST /complete': [refused(403, 'PERM_001'), completed] }, 2,
+      async (sender) => {
+        sender.release();
+        await new Promise((next) => setImmediate(next));
+        assert.equal(held.size, 0);
+      });
+    assert.deepEqual([result, during], ['sent', [`holdfast upload ${url}`]]);
   } finally {
     delete globalThis.navigator;
     if (own) Object.defineProperty(globalThis, 'navigator', own);
