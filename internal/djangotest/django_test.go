@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"holdfast/internal/test/holdfasttest"
@@ -26,9 +27,14 @@ func root(t *testing.T) string {
 	return path
 }
 
+// installs is held while python.sh runs: two at a time would each make the pip that installs for both.
+var installs sync.Mutex
+
 // python returns an interpreter with the libraries of a list of clients/django.
 func python(t *testing.T, list string) string {
 	t.Helper()
+	installs.Lock()
+	defer installs.Unlock()
 	var said bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), filepath.Join(root(t), "scripts", "python.sh"), "clients/django/"+list)
 	cmd.Stderr = &said
@@ -120,7 +126,8 @@ func TestWalkThrough(t *testing.T) {
 	if err := os.Rename(holdfasttest.Plain(t), filepath.Join(repository, "holdfast")); err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"HOLDFAST=" + repository, "REDIS_URL=" + redistest.Start(t).URL()}
+	// PIP_NO_COMPILE: Python compiles what is imported, which is a small part of Django.
+	env := []string{"HOLDFAST=" + repository, "REDIS_URL=" + redistest.Start(t).URL(), "PIP_NO_COMPILE=1"}
 	for _, name := range []string{"PORT", "DJANGO_PORT"} {
 		port, err := testproc.FreePort()
 		if err != nil {

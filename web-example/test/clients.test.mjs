@@ -46,7 +46,7 @@ for (const name of ['tus-js-client', 'react', 'uppy']) {
 scene('a film plays and seeks by a signed link, and is saved', async (page) => {
   const path = join(stage.folder, 'film.webm');
   await promisify(execFile)('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=12:duration=12,noise=alls=60:allf=t',
-    '-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-b:v', '6M', path]);
+    '-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-threads', '1', '-b:v', '6M', path]);
   const id = await stage.put('film.webm', 'video/webm', await readFile(path));
   await open(page, 'page', { body: snippet('page'), values: { file: `${stage.holdfast.base}/${id}` } });
   await page.locator('#save[href*=signature]').waitFor();

@@ -84,7 +84,7 @@ async function blank(page) {
 async function film() {
   const path = join(folder, 'film.webm');
   await promisify(execFile)('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=12:duration=12,noise=alls=60:allf=t',
-    '-f', 'lavfi', '-i', 'sine=frequency=440:duration=12', '-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-b:v', '6M',
+    '-f', 'lavfi', '-i', 'sine=frequency=440:duration=12', '-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-threads', '1', '-b:v', '6M',
     '-c:a', 'libopus', path]);
   return readFile(path);
 }

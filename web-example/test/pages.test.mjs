@@ -24,7 +24,7 @@ async function give(page, selector, event, { name, type, bytes }) {
 scene('files dropped and pasted into a text become links, and are shown by their types', async (page) => {
   const film = join(stage.folder, 'film.webm');
   await promisify(execFile)('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=160x90:rate=8:duration=6', '-c:v', 'libvpx',
-    '-deadline', 'realtime', '-cpu-used', '8', film]);
+    '-deadline', 'realtime', '-cpu-used', '8', '-threads', '1', film]);
   await page.goto(withToken('/editor.html'));
   await page.getByTestId('text').fill('See  for more.');
   await page.getByTestId('text').evaluate((text) => text.setSelectionRange(4, 4));

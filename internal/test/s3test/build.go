@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"holdfast/internal/filelock"
@@ -24,8 +25,9 @@ const buildTimeout = 30 * time.Minute
 // start is the working directory at the start of the test, within the module.
 var start, startErr = os.Getwd()
 
-// build returns the path of the built command, from the cache if it is there.
-func build() (string, error) {
+// build returns the path of the built command, from the cache if it is there. A process looks once: most of its tests start
+// a server.
+var build = sync.OnceValues(func() (string, error) {
 	main, err := goOutput(start, "env", "GOMOD")
 	if err != nil {
 		return "", err
@@ -66,7 +68,7 @@ func build() (string, error) {
 		return "", err
 	}
 	return binary, os.Rename(half, binary)
-}
+})
 
 // goOutput runs the go command in a folder.
 func goOutput(dir string, args ...string) (string, error) {
