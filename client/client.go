@@ -63,6 +63,8 @@ type Refusal struct {
 	Code    string // as in CodeNotFound; empty if the answer is not from Holdfast
 	Message string // for people
 	Reason  string // what exactly is wrong; may be empty
+
+	inJSON bool // as the service answers, also to HEAD
 }
 
 // Is reports whether the refusal is fs.ErrNotExist (404, 410) or fs.ErrPermission (401, 403).
@@ -179,7 +181,7 @@ func (c *Client) do(r *http.Request) (*http.Response, error) {
 
 // readRefusal reads the error that a service answered with. If the body is not the service's, only the status counts.
 func readRefusal(res *http.Response) *Refusal {
-	refusal := &Refusal{Status: res.StatusCode}
+	refusal := &Refusal{Status: res.StatusCode, inJSON: strings.Contains(res.Header.Get("Content-Type"), "json")}
 	var body struct {
 		Code, Message, Detail string
 		Details               struct{ Reason string }

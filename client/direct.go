@@ -77,8 +77,10 @@ func (u *directUpload) run(ctx context.Context) error {
 	return u.retry(ctx, func() (bool, bool, error) {
 		before := u.reported
 		err := u.step(ctx)
-		var no *Refusal
-		if errors.As(err, &no) && u.url != "" && (no.Status == http.StatusNotFound || no.Status == http.StatusGone) {
+		if u.url != "" {
+			err = ofKnown(err)
+		}
+		if u.url != "" && isGone(err) {
 			u.url, u.known = "", false // begin it again
 			u.warn(u.URLs.remove(u.endpoint(), u.path, u.info))
 			err = nil

@@ -230,7 +230,7 @@ func (d *download) get(ctx context.Context, from int64) (*http.Response, error) 
 	}
 	res, err := d.do(r)
 	if err != nil {
-		return nil, err
+		return nil, ofKnown(err)
 	}
 	got := res.Header.Get("Content-Range")
 	switch {

@@ -71,8 +71,7 @@ func (c *Client) Delete(ctx context.Context, file string) error {
 	err := c.retry(ctx, func() (bool, bool, error) {
 		tries++
 		err := c.once(ctx, http.MethodDelete, file, nil, nil)
-		var no *Refusal
-		if tries > 1 && errors.As(err, &no) && no.Status == http.StatusNotFound {
+		if tries > 1 && isGone(err) {
 			err = nil // by the request before, whose answer was lost
 		}
 		return true, false, err

@@ -25,6 +25,7 @@ func TestAnswersThatAreLost(t *testing.T) {
 		case tries == 1:
 			panic(http.ErrAbortHandler)
 		case r.Method == http.MethodDelete:
+			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusNotFound)
 		case r.Method == http.MethodPost:
 			w.WriteHeader(http.StatusCreated)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"time"
 
@@ -18,6 +19,22 @@ type temporaryError struct {
 
 func (e temporaryError) Error() string { return e.err.Error() }
 func (e temporaryError) Unwrap() error { return e.err }
+
+// ofKnown is the error of a request about an upload or a file that was there. "Not found" in other words than the service's
+// is temporary: it is said by a proxy that does not see the service, for instance while that is started again.
+func ofKnown(err error) error {
+	var no *Refusal
+	if errors.As(err, &no) && no.Is(fs.ErrNotExist) && !no.inJSON {
+		return temporaryError{err: err}
+	}
+	return err
+}
+
+// isGone reports whether it is the service that says that there is no such upload or file, or no longer.
+func isGone(err error) bool {
+	var no *Refusal
+	return errors.As(err, &no) && no.Is(fs.ErrNotExist) && no.inJSON
+}
 
 // retry calls step until it is done, and again after a temporaryError. It gives up when GiveUpAfter has passed
 // since the last step that made progress.

@@ -78,7 +78,7 @@ func (u *upload) run(ctx context.Context) error {
 func (u *upload) withdraw(ctx context.Context, why error) error {
 	ctx, cancel := context.WithTimeout(ctx, u.StallTimeout)
 	defer cancel()
-	if err := u.Delete(ctx, u.fileURL); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := u.Delete(ctx, u.fileURL); err != nil && !isGone(err) {
 		return fmt.Errorf("%w; what was stored is still at %s: %w", why, u.fileURL, err)
 	}
 	if u.path != "" {
@@ -161,9 +161,9 @@ func (u *upload) fetchOffset(ctx context.Context) error {
 	}
 	r.Header.Set("Tus-Resumable", "1.0.0")
 	res, err := u.do(r)
+	err = ofKnown(err)
 	var no *Refusal
-	if errors.As(err, &no) && (no.Status == http.StatusNotFound || no.Status == http.StatusGone ||
-		no.Status == http.StatusForbidden) {
+	if isGone(err) || errors.As(err, &no) && no.Status == http.StatusForbidden {
 		u.url, u.offset = "", 0
 		if u.path == "" {
 			u.declared = false
@@ -219,8 +219,7 @@ func (u *upload) send(ctx context.Context) error {
 	if fault := body.close(); fault != nil {
 		return fmt.Errorf("read the file: %w", fault)
 	}
-	var no *Refusal
-	if errors.As(err, &no) && (no.Status == http.StatusNotFound || no.Status == http.StatusGone) {
+	if err = ofKnown(err); isGone(err) {
 		return nil // fetchOffset gets the same answer, and has the upload created again
 	}
 	if err != nil {
@@ -274,7 +273,7 @@ func (u *upload) verify(ctx context.Context) error {
 		r.Header.Set("Want-Repr-Digest", wantDigest)
 		res, err := u.do(r)
 		if err != nil {
-			return false, false, err
+			return false, false, ofKnown(err)
 		}
 		res.Body.Close()
 		return true, true, u.sum.check(res.Header)

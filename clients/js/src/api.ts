@@ -2,7 +2,7 @@
 
 import { ask, json, type Service } from './http.js';
 import type { components } from './openapi.js';
-import { Problem } from './problem.js';
+import { isGone, Problem } from './problem.js';
 
 // The shapes are those of the service's description, openapi/openapi.yaml.
 type Schemas = components['schemas'];
@@ -31,7 +31,9 @@ export function listFiles(service: Service, limit: number, after: string | null)
 
 /** Deletes a file, or an upload when given its tus URL. One that is gone already is no error. */
 export async function remove(service: Service, url: string): Promise<void> {
-  await unless404(ask(service, url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }));
+  await ask(service, url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }).catch((error: unknown) => {
+    if (!isGone(error)) throw error;
+  });
 }
 
 /** A URL that opens the file without a token until it expires; `ttl` in seconds. */

@@ -4,7 +4,7 @@ import type { PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
 import { createUpload, complete, fetchState, storeUpload, type SignedPart, type State, sign, sizeOfPart } from './direct.js';
 import type { Service } from './http.js';
-import { Problem, toProblem } from './problem.js';
+import { isGone, Problem, toProblem } from './problem.js';
 import { putPart } from './put-part.js';
 import { sleep } from './rate-limit.js';
 import type { NamedFile, Sender, SenderEvents } from './sender.js';
@@ -129,7 +129,7 @@ export class DirectSender implements Sender {
       await sleep(end.again * 1000, signal);
       return false;
     } catch (error) {
-      if (error instanceof Problem && [404, 410, 422].includes(error.status)) {
+      if (isGone(error) || (error instanceof Problem && error.status === 422)) {
         await this.forget();
         this.#url = null;
       }

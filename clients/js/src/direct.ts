@@ -6,7 +6,7 @@ import type { Claims } from './claims.js';
 import { crc32 } from './crc32.js';
 import { ask, json, type Service } from './http.js';
 import type { components } from './openapi.js';
-import { Problem } from './problem.js';
+import { isGone, Problem } from './problem.js';
 import type { NamedFile } from './sender.js';
 
 type Schemas = components['schemas'];
@@ -58,7 +58,7 @@ export async function fetchState(service: Service, url: string): Promise<State |
     return await json<State>(service, url);
   } catch (error) {
     if (error instanceof Problem && error.status === 403) return 'foreign';
-    if (error instanceof Problem && [404, 410].includes(error.status)) return 'ended';
+    if (isGone(error)) return 'ended';
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** Requests to the service with credentials. */
 
 import { type Credentials, renewals, renewed } from './credentials.js';
-import { inBody, Problem, problemOf } from './problem.js';
+import { inAnswer, Problem, problemOf } from './problem.js';
 import { retryAfter, sleep } from './rate-limit.js';
 
 export interface Service {
@@ -70,7 +70,7 @@ export const call = (service: Service, url: string, init: RequestInit = {}): Pro
 
 /** Sends a request whose answer is short. */
 export const ask = (service: Service, url: string, init: RequestInit = {}): Promise<Answer> =>
-  authorized(service, url, init, whole, ({ status, body }) => inBody(status, body));
+  authorized(service, url, init, whole, ({ status, headers, body }) => inAnswer(status, headers.get('Content-Type'), body));
 
 /** Sends JSON, if there is a body, and returns JSON. */
 export async function json<T>(service: Service, url: string, method = 'GET', body?: unknown): Promise<T> {

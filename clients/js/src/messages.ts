@@ -190,6 +190,7 @@ export const messages: Record<string, Texts> = {
 // Where another code says the same to a person, and for answers without a readable body:
 // those to HEAD, and those of a proxy in front of the service.
 export const sameAs: Record<string, string> = {
+  proxy: 'INFRA_002',
   INFRA_001: 'INFRA_002',
   DB_001: 'INFRA_002',
   EXT_001: 'INFRA_002',

@@ -22,8 +22,21 @@ export class Problem extends Error {
 
 /** The Problem in a fetch response. */
 export async function problemOf(response: Response): Promise<Problem> {
-  return inBody(response.status, await response.text().catch(() => ''));
+  return inAnswer(response.status, response.headers.get('Content-Type'), await response.text().catch(() => ''));
 }
+
+/** The Problem in an answer with this Content-Type. */
+export const inAnswer = (status: number, type: string | null | undefined, body: string): Problem =>
+  isProxys(status, type) ? new Problem(status, 'proxy') : inBody(status, body);
+
+/**
+ * Whether an answer says "not found" but is not the service's, whose errors are JSON, also to HEAD: it is that of a proxy
+ * that does not see the service, for instance while it is started again. What is asked for may still be there.
+ */
+export const isProxys = (status: number, type: string | null | undefined): boolean => [404, 410].includes(status) && !/\bjson\b/.test(type ?? '');
+
+/** Whether the service says that there is no such file or upload, or no longer. */
+export const isGone = (error: unknown): boolean => error instanceof Problem && [404, 410].includes(error.status) && error.code !== 'proxy';
 
 /** The Problem behind an error of this library, fetch, tus-js-client or Uppy. */
 export function toProblem(error: unknown): Problem {

@@ -3,7 +3,7 @@
 import type { DetailedError, HttpRequest, HttpResponse, UploadOptions } from 'tus-js-client';
 import { Claims } from './claims.js';
 import type { Service } from './http.js';
-import { Problem, toProblem } from './problem.js';
+import { isProxys, Problem, toProblem } from './problem.js';
 import { longestTurn, sleep, untilTurn } from './rate-limit.js';
 
 export interface TusOptions extends Pick<UploadOptions, 'removeFingerprintOnSuccess' | 'onBeforeRequest' | 'onAfterResponse'> {
@@ -54,7 +54,9 @@ export function tusOptions({ base, credentials }: Service, onWait?: (delay: numb
       // A starting server (503) or an expired token must not cost the user what was already sent: an error
       // thrown here makes it a failed request instead, which is retried.
       const temporary = status === 401 || status === 408 || status === 429 || status >= 500;
-      if (request.getMethod() !== 'HEAD') return;
+      const method = request.getMethod();
+      if (method !== 'POST' && isProxys(status, response.getHeader('Content-Type'))) throw new Problem(status, 'proxy');
+      if (method !== 'HEAD') return;
       if (status === 403) urlStorage.keep(request.getURL());
       if (temporary) throw new Problem(status, '');
     },
@@ -63,7 +65,8 @@ export function tusOptions({ base, credentials }: Service, onWait?: (delay: numb
 
 /** Lost connections and servers that are busy or down are worth a retry, refusals are not. */
 export function worthRetrying(error: DetailedError | Error): boolean {
-  const { status, values } = toProblem(error);
+  const { status, code, values } = toProblem(error);
+  if (code === 'proxy') return true;
   if (status === 429) return values.seconds === undefined; // or the wait would be too long
   return status < 400 || status >= 500 || [408, 409, 423].includes(status);
 }

@@ -4,7 +4,7 @@ import type { PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
 import { discard, isDirect, fetchState } from './direct.js';
 import { ask, type Service } from './http.js';
-import { Problem, toProblem } from './problem.js';
+import { isGone, Problem, toProblem } from './problem.js';
 import { sleep } from './rate-limit.js';
 import { retryDelays, worthRetrying } from './tus-options.js';
 import { type UploadOptions, UploadTask } from './upload.js';
@@ -88,7 +88,7 @@ async function offsetOf(service: Service, url: string): Promise<number | 'gone'>
     if (offset === null) throw new Problem(0, 'unknown', { status: 200 }); // of something else, such as a captive portal
     return Number(offset);
   } catch (error) {
-    if (error instanceof Problem && [404, 410].includes(error.status)) return 'gone';
+    if (isGone(error)) return 'gone';
     throw error;
   }
 }

@@ -116,6 +116,17 @@ test('an upload that has expired, or is of another user, is left for another one
   }
 });
 
+test('a “not found” of a proxy that does not see the service ends no upload', async () => {
+  const proxys = new Response('404 page not found', { status: 404, headers: { 'Content-Type': 'text/plain; charset=utf-8' } });
+  const { result, asked } = await send({
+    'POST /direct/': [begun()], 'GET ': [proxys, state(whole)], 'POST /complete': [proxys, answer(201, {})] });
+  assert.equal(result, 'sent');
+  assert.equal(asked.filter((one) => one === 'POST /direct/').length, 1, `${asked}`);
+  globalThis.fetch = async () => proxys.clone();
+  await assert.rejects(modules.fetchState(service(), url), { status: 404, code: 'proxy', message: /is not ready/ });
+  await assert.rejects(lib.connect(service()).remove('6fa459ea'), { code: 'proxy' });
+});
+
 test('a direct upload that is refused again and again says why each time that somebody starts it', async () => {
   const { result, asked } = await send({ 'POST /direct/': [begun()], 'GET ': [state(whole)], 'POST /complete': [refused(422, 'UPLOAD_011')] }, 5);
   assert.equal(result, 'UPLOAD_011');
