@@ -20,8 +20,8 @@ type temporaryError struct {
 func (e temporaryError) Error() string { return e.err.Error() }
 func (e temporaryError) Unwrap() error { return e.err }
 
-// ofKnown is the error of a request about an upload or a file that was there. "Not found" in other words than the service's
-// is temporary: it is said by a proxy that does not see the service, for instance while that is started again.
+// ofKnown is the error of a request about an upload or a file that was there. "Not found" in other words than the
+// service's is temporary: a proxy says so that does not see the service, for instance while that is started again.
 func ofKnown(err error) error {
 	var no *Refusal
 	if errors.As(err, &no) && no.Is(fs.ErrNotExist) && !no.inJSON {

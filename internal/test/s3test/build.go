@@ -25,8 +25,8 @@ const buildTimeout = 30 * time.Minute
 // start is the working directory at the start of the test, within the module.
 var start, startErr = os.Getwd()
 
-// build returns the path of the built command, from the cache if it is there. A process looks once: most of its tests start
-// a server.
+// build returns the path of the built command, from the cache if it is there. A process looks once: most of its tests
+// start a server.
 var build = sync.OnceValues(func() (string, error) {
 	main, err := goOutput(start, "env", "GOMOD")
 	if err != nil {
