@@ -12,8 +12,8 @@
 //
 // *Refusal is an answer that another try would not change; its Code says why, and errors.Is compares it with
 // fs.ErrNotExist and fs.ErrPermission. ErrUnreachable is returned after GiveUpAfter without progress. It wraps the
-// last error, which may be a *Refusal as well (5xx, 408, 409, 423, 429), so look for it first. ErrDigest says that the
-// bytes at the other end are not the file's. When ctx ends, its cause is returned.
+// last error, which may be a *Refusal as well (5xx, 408, 409, 423, 429, a proxy's 404), so look for it first. ErrDigest
+// says that the bytes at the other end are not the file's. When ctx ends, its cause is returned.
 package client
 
 import (
