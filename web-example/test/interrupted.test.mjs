@@ -224,6 +224,10 @@ scene('Uppy goes on with an unfinished upload from the list, and leaves system f
   await uppy.start(page);
   await stage.committed(8 * MiB);
   await stage.reload(page);
+  await page.getByTestId('go-on').waitFor();
+  await uppy.choose(page, file);
+  await page.getByTestId('go-on').waitFor({ state: 'hidden' });
+  await page.locator('.uppy-Dashboard-Item-action--remove').click(); // it was not sent
   await utimes(file, 1e9, 1e9); // a copy of the file, from elsewhere
   await pick(page, page.getByTestId('go-on'), file);
   await uppy.finished(page);
@@ -231,6 +235,30 @@ scene('Uppy goes on with an unfinished upload from the list, and leaves system f
   assert.ok(seen.offsets.at(-1) >= 8 * MiB, `it went on: ${seen.offsets}`);
   assert.ok(await page.locator('#unfinished').isHidden());
   assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, stage.holdfast.token), await sha256OfFile(file));
+});
+
+scene('Uppy leaves an upload of an old list to the tab that goes on with it', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'listed twice.bin'), 12 * MiB, 74);
+  await page.goto(withToken('/'));
+  stage.proxy.limit(9 * MiB);
+  await uppy.choose(page, file);
+  await uppy.start(page);
+  await stage.committed(8 * MiB);
+  await stage.reload(page);
+  const second = await page.context().newPage();
+  await second.goto(`${stage.site}/`);
+  await second.getByTestId('go-on').waitFor();
+  const stalled = stage.proxy.limit(MiB);
+  await pick(page, page.getByTestId('go-on'), file);
+  await stalled;
+  await pick(second, second.getByTestId('go-on'), file);
+  await second.locator('#notice', { hasText: 'Another window is sending' }).waitFor();
+  await second.getByTestId('go-on').waitFor();
+  assert.equal(await second.locator('.uppy-Dashboard-Item').count(), 0);
+  stage.proxy.drop();
+  stage.proxy.restore();
+  await uppy.finished(page);
+  assert.equal(seen.creations, 1);
 });
 
 scene('an unfinished upload is discarded', async (page, seen) => {

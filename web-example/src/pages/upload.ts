@@ -21,9 +21,17 @@ void startPage(async (holdfast) => {
   const { uppy, claims } = uploader(holdfast);
   uppy.on('upload-success', () => void files.refresh());
   const goOn = async (file: File, { url }: UnfinishedUpload) => {
-    if (!(await claims.claim(url))) return notice(explain(new Problem(409, 'UPLOAD_001')));
+    let id: string;
+    try {
+      id = uppy.addFile({ name: file.name, type: file.type, data: file, source: 'unfinished' });
+    } catch {
+      return; // Uppy says why
+    }
+    if (!(await claims.claim(url))) {
+      uppy.removeFile(id);
+      return notice(explain(new Problem(409, 'UPLOAD_001')));
+    }
     // Uppy would look for an upload of a file with the same date and folder.
-    const id = uppy.addFile({ name: file.name, type: file.type, data: file, source: 'unfinished' });
     uppy.setFileState(id, { tus: { uploadUrl: url } });
     void uppy.upload();
   };
@@ -67,7 +75,10 @@ function uploader({ service }: Holdfast): { uppy: Uppy<Meta, Body>; claims: TusO
     });
 
   compareSums(uppy, service);
-  uppy.on('file-added', (file) => markContinued(file.name, file.size ?? 0));
+  uppy.on('file-added', ({ name, size }) => markContinued(name, size ?? 0));
+  uppy.on('file-removed', ({ name, size, progress }) => {
+    if (!progress.uploadStarted) markContinued(name, size ?? 0, false); // or the upload was deleted
+  });
   uppy.on('upload-error', (file, error, response) => {
     notice(t('“{name}” was not uploaded. {why}', { name: file?.name ?? '', why: explain(error) }));
     if ((response?.status ?? toProblem(error).status) === 401) {

@@ -17,17 +17,17 @@ export async function showUnfinished(holdfast: Holdfast, client: 'tus' | 'uppy',
   hideIfEmpty();
 }
 
-/** Removes an upload from the list when its file was chosen again. */
-export function markContinued(name: string, size: number): void {
+/** Hides an upload in the list when its file was chosen again, or shows it again when the file was put back unsent. */
+export function markContinued(name: string, size: number, continued = true): void {
   for (const one of byId('unfinished').querySelectorAll<HTMLElement>('li')) {
-    if (one.dataset.name === name && one.dataset.size === String(size)) one.remove();
+    if (one.dataset.name === name && one.dataset.size === String(size)) one.hidden = continued;
   }
   hideIfEmpty();
 }
 
 function hideIfEmpty(): void {
   const box = byId('unfinished');
-  box.hidden = box.querySelector('li') === null;
+  box.hidden = box.querySelector('li:not([hidden])') === null;
 }
 
 function row(upload: UnfinishedUpload, goOn: GoOn): HTMLLIElement {
