@@ -87,6 +87,9 @@ func (i *interim) send(fields map[string]string) {
 	if i.version != final {
 		h.Set(interopVersion, strconv.Itoa(int(i.version))) // appendix B: in each interim answer
 	}
+	// A field that net/http sends in no interim answer, and for which it sends a copy of the others. By HTTP/2 it would
+	// still read the map itself after WriteHeader, if the client has reset the stream meanwhile.
+	h.Set("Content-Length", "0")
 	// A client that does not read must not block the upload.
 	http.NewResponseController(i.w).SetWriteDeadline(time.Now().Add(i.timeout))
 	i.w.WriteHeader(statusResumption)
