@@ -141,9 +141,10 @@ scene('pause, resume, and stop with tus-js-client', async (page, seen) => {
   await stage.committed(8 * MiB);
   await page.locator('#pause').click();
   await page.locator('#upload[data-state=paused]').waitFor();
-  const standing = stage.proxy.limit(6 * MiB);
+  const standing = stage.proxy.limit(6 * MiB); // which what is left of the first connection can use up
+  const again = page.waitForRequest((request) => request.method() === 'PATCH');
   await page.locator('#resume').click();
-  await standing;
+  await Promise.all([standing, again]);
   await screenshots(page, 'tus-running');
 
   await page.locator('#stop').click(); // the connection is still stalled, so the upload can't have completed meanwhile
