@@ -13,7 +13,7 @@ export function sha256(file: Blob, signal: AbortSignal): Promise<string | null> 
       worker.terminate();
       resolve(sum);
     };
-    worker.addEventListener('message', ({ data }: MessageEvent<string>) => end(data));
+    worker.addEventListener('message', ({ data }: MessageEvent<string | null>) => end(data));
     worker.addEventListener('error', () => end(null));
     worker.addEventListener('messageerror', () => end(null));
     signal.addEventListener('abort', () => end(null));

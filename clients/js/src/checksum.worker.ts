@@ -5,10 +5,15 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 
 const step = 4 * 1024 * 1024; // bytes in memory at a time; crypto.subtle would want all of them
 
-addEventListener('message', async ({ data: file }: MessageEvent<Blob>) => {
+async function sum(file: Blob): Promise<string> {
   const hash = sha256.create();
   for (let at = 0; at < file.size; at += step) {
     hash.update(new Uint8Array(await file.slice(at, at + step).arrayBuffer()));
   }
-  (self as unknown as Worker).postMessage(bytesToHex(hash.digest()));
+  return bytesToHex(hash.digest());
+}
+
+addEventListener('message', async ({ data: file }: MessageEvent<Blob>) => {
+  const answer = await sum(file).catch(() => null); // it can no longer be read; a rejection would reach nobody
+  (self as unknown as Worker).postMessage(answer);
 });

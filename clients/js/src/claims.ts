@@ -47,6 +47,7 @@ export class Claims implements UrlStorage {
   readonly #storage = defaultOptions.urlStorage;
   readonly #releases = new Map<string, () => void>(); // lock -> how to release it
   readonly #foreign = new Set<string | null>(); // URLs of other users' uploads
+  readonly #listed = new Set<string | null>(); // URLs that were in this browser's list when they were claimed
   #epoch = 0; // the number of calls of release()
 
   findAllUploads(): Promise<PreviousUpload[]> {
@@ -55,17 +56,27 @@ export class Claims implements UrlStorage {
 
   /** The newest that no other tab uses, if any. */
   async findUploadsByFingerprint(fingerprint: string): Promise<PreviousUpload[]> {
+    const epoch = this.#epoch;
     for (const upload of (await this.#storage.findUploadsByFingerprint(fingerprint)).sort(newestFirst)) {
-      if (!(await this.claim(upload.uploadUrl))) continue;
+      const claimed = await this.claim(upload.uploadUrl);
+      if (epoch !== this.#epoch) break; // nobody wants it any more
+      if (!claimed) continue;
       if (await this.#isKept(upload)) return [upload];
       this.#release(lockOf(upload.uploadUrl)); // another tab finished it while we waited
     }
     return [];
   }
 
+  /** An empty key if it can't be stored, for instance because the storage is full. The upload goes on without. */
   async addUpload(fingerprint: string, upload: PreviousUpload): Promise<string> {
     await this.claim(upload.uploadUrl);
-    return this.#storage.addUpload(fingerprint, upload);
+    try {
+      const key = await this.#storage.addUpload(fingerprint, upload);
+      if (await this.#isListed(upload.uploadUrl)) this.#listed.add(upload.uploadUrl);
+      return key;
+    } catch {
+      return '';
+    }
   }
 
   async removeUpload(key: string): Promise<void> {
@@ -87,7 +98,14 @@ export class Claims implements UrlStorage {
       if (epoch === this.#epoch) this.#releases.set(name, release);
       else release(); // nobody wants it any more
     });
-    return patiently(() => take(manager, name, hold));
+    const claimed = await patiently(() => take(manager, name, hold)).catch(() => true); // this page may use no locks
+    if (claimed && (await this.#isListed(url))) this.#listed.add(url);
+    return claimed;
+  }
+
+  /** Whether another tab has finished or discarded an upload since it was claimed here: it has removed it from the list. */
+  async isOver(url: string | null): Promise<boolean> {
+    return this.#listed.has(url) && !(await this.#isListed(url));
   }
 
   /** Removes the stored entry of the upload at this URL. */
@@ -103,6 +121,11 @@ export class Claims implements UrlStorage {
     for (const lock of [...this.#releases.keys()]) this.#release(lock);
   }
 
+  /** Releases the claim of one upload. */
+  giveBack(url: string | null): void {
+    this.#release(lockOf(url));
+  }
+
   /** Whether some tab uses an upload. It is not claimed meanwhile: other tabs may want it. */
   static async isClaimed({ uploadUrl }: PreviousUpload): Promise<boolean> {
     const manager = locks();
@@ -110,7 +133,11 @@ export class Claims implements UrlStorage {
     return !(await patiently(async () => {
       const { held = [] } = await manager.query();
       return !held.some(({ name }) => name === lockOf(uploadUrl));
-    }));
+    }).catch(() => true));
+  }
+
+  async #isListed(url: string | null): Promise<boolean> {
+    return (await this.findAllUploads()).some(({ uploadUrl }) => uploadUrl === url);
   }
 
   async #isKept(upload: PreviousUpload): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** Sends the parts of a file to the service's store. */
 
-import type { PreviousUpload } from 'tus-js-client';
+import { defaultOptions, type PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
 import { createUpload, complete, fetchState, storeUpload, type SignedPart, type State, sign, sizeOfPart } from './direct.js';
 import type { Service } from './http.js';
@@ -12,11 +12,14 @@ import { retryDelays, worthRetrying } from './tus-options.js';
 
 const parallel = 4; // parts that are sent at the same time
 const batch = 4; // parts whose URLs are asked for at once
-const maxCreations = 3; // a service that loses uploads at once will lose the next one, too
+const maxCreations = 3; // in a run: a service that loses uploads at once will lose the next one, too
 const maxUnreachable = 3; // tries, while the service answers
 
 /** The page can't send to the store: it is not reachable from here, or has no rules (CORS) that let it. */
 export class StoreUnreachable extends Error {}
+
+const fingerprintOf = ({ base }: Service, { file, name }: NamedFile) =>
+  ['tus-br-direct', name, file.type, file.size, file.lastModified, base].join('-');
 
 export class DirectSender implements Sender {
   #url: string | null = null;
@@ -38,8 +41,12 @@ export class DirectSender implements Sender {
     private readonly events: SenderEvents,
     private readonly previous: PreviousUpload | null = null,
   ) {
-    const { file } = named;
-    this.#fingerprint = ['tus-br-direct', named.name, file.type, file.size, file.lastModified, service.base].join('-');
+    this.#fingerprint = fingerprintOf(service, named);
+  }
+
+  /** Whether this browser has an unfinished direct upload of a file. */
+  static async isListed(service: Service, named: NamedFile): Promise<boolean> {
+    return (await defaultOptions.urlStorage.findUploadsByFingerprint(fingerprintOf(service, named))).length > 0;
   }
 
   get url(): string | null {
@@ -64,6 +71,10 @@ export class DirectSender implements Sender {
 
   claim(): Promise<boolean> {
     return this.#claims.claim(this.#url);
+  }
+
+  isOver(): Promise<boolean> {
+    return this.#claims.isOver(this.#url);
   }
 
   async forget(): Promise<void> {
@@ -107,7 +118,7 @@ export class DirectSender implements Sender {
   async #sendMissing(signal: AbortSignal): Promise<boolean> {
     if (this.#url === null) this.#url = await this.#find();
     else if (!(await this.claim())) throw new Problem(409, 'UPLOAD_001'); // released after a failure or a pause
-    const state = await fetchState(this.service, this.#url);
+    const state = await fetchState(this.service, this.#url, signal);
     signal.throwIfAborted();
     if (state === 'ended' && this.#completed === this.#url) return this.#complete(this.#url, signal); // its answer says why
     if (state === 'ended') await this.forget(); // it has expired, for instance
@@ -138,7 +149,7 @@ export class DirectSender implements Sender {
   }
 
   async #find(): Promise<string> {
-    if (++this.#creations > maxCreations) throw new Problem(410, 'UPLOAD_014');
+    if (this.#creations === maxCreations) throw new Problem(410, 'UPLOAD_014');
     const found = this.#looked ? undefined : await this.#claimPrevious();
     this.#looked = true;
     if (found?.uploadUrl) {
@@ -147,6 +158,7 @@ export class DirectSender implements Sender {
       return found.uploadUrl;
     }
     const url = await createUpload(this.service, this.named);
+    this.#creations++;
     await storeUpload(this.#claims, this.#fingerprint, url, this.named);
     this.events.onUrl(url);
     return url;
@@ -181,7 +193,7 @@ export class DirectSender implements Sender {
     let signed: SignedPart[] = [];
     const next = async (): Promise<SignedPart | undefined> => {
       if (failures.length > 0) return undefined;
-      if (signed.length === 0 && missing.length > 0) signed = await sign(this.service, this.#url ?? '', state, this.named.file, missing.splice(0, batch));
+      if (signed.length === 0 && missing.length > 0) signed = await sign(this.service, this.#url ?? '', state, this.named.file, missing.splice(0, batch), signal);
       return signed.shift();
     };
     let asking: Promise<unknown> = Promise.resolve();

@@ -21,7 +21,7 @@ export function fetchOffer(service: Service): Promise<Offer | null> {
   const known = offers.get(service);
   if (known !== undefined) return known;
   const asked = json<Offer>(service, `${service.base}/direct/`).catch((error: unknown) => {
-    if (error instanceof Problem && error.status === 404) return null;
+    if (isGone(error)) return null;
     offers.delete(service); // there was no answer: the next one asks again
     throw error;
   });
@@ -53,11 +53,11 @@ export async function createUpload(service: Service, { file, name }: NamedFile):
 }
 
 /** What the service knows of an upload. `foreign`: it belongs to another user of this browser, who may continue it. */
-export async function fetchState(service: Service, url: string): Promise<State | 'ended' | 'foreign'> {
+export async function fetchState(service: Service, url: string, signal?: AbortSignal): Promise<State | 'ended' | 'foreign'> {
   try {
-    return await json<State>(service, url);
+    return await json<State>(service, url, 'GET', undefined, signal);
   } catch (error) {
-    if (error instanceof Problem && error.status === 403) return 'foreign';
+    if (error instanceof Problem && error.status === 403 && error.code !== '') return 'foreign'; // not in a proxy's words
     if (isGone(error)) return 'ended';
     throw error;
   }
@@ -68,13 +68,13 @@ export const sizeOfPart = (state: State, file: number, number: number): number =
   Math.min(state.part_size, file - (number - 1) * state.part_size);
 
 /** URLs for parts. Where the store compares checksums, each is for these bytes of the file only. */
-export async function sign(service: Service, url: string, { checksum, part_size }: State, file: Blob, numbers: number[]): Promise<SignedPart[]> {
+export async function sign(service: Service, url: string, { checksum, part_size }: State, file: Blob, numbers: number[], signal?: AbortSignal): Promise<SignedPart[]> {
   const wanted: { number: number; crc32?: string }[] = [];
   for (const number of numbers) {
     const part = file.slice((number - 1) * part_size, number * part_size);
     wanted.push(checksum === 'crc32' ? { number, crc32: await crc32(part) } : { number });
   }
-  const { parts } = await json<Schemas['SignedBatch']>(service, `${url}/parts`, 'POST', { parts: wanted });
+  const { parts } = await json<Schemas['SignedBatch']>(service, `${url}/parts`, 'POST', { parts: wanted }, signal);
   return parts;
 }
 

@@ -73,8 +73,9 @@ export const ask = (service: Service, url: string, init: RequestInit = {}): Prom
   authorized(service, url, init, whole, ({ status, headers, body }) => inAnswer(status, headers.get('Content-Type'), body));
 
 /** Sends JSON, if there is a body, and returns JSON. */
-export async function json<T>(service: Service, url: string, method = 'GET', body?: unknown): Promise<T> {
+export async function json<T>(service: Service, url: string, method = 'GET', body?: unknown, signal?: AbortSignal): Promise<T> {
   const init: RequestInit = { method };
+  if (signal) init.signal = signal;
   if (body !== undefined) {
     init.headers = { 'Content-Type': 'application/json' };
     init.body = JSON.stringify(body);

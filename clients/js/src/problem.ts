@@ -33,7 +33,9 @@ export const inAnswer = (status: number, type: string | null | undefined, body: 
  * Whether an answer says "not found" but is not the service's, whose errors are JSON, also to HEAD: it is that of a proxy
  * that does not see the service, for instance while it is started again. What is asked for may still be there.
  */
-export const isProxys = (status: number, type: string | null | undefined): boolean => [404, 410].includes(status) && !/\bjson\b/.test(type ?? '');
+export const isProxys = (status: number, type: string | null | undefined): boolean => [404, 410].includes(status) && !isJson(type);
+
+export const isJson = (type: string | null | undefined): boolean => /\bjson\b/.test(type ?? '');
 
 /** Whether the service says that there is no such file or upload, or no longer. */
 export const isGone = (error: unknown): boolean => error instanceof Problem && [404, 410].includes(error.status) && error.code !== 'proxy';
@@ -47,7 +49,7 @@ export function toProblem(error: unknown): Problem {
     return error.causingError instanceof Problem ? error.causingError : new Problem(0, 'offline');
   }
   const { status, body, code } = (error ?? {}) as { status?: unknown; body?: unknown; code?: unknown }; // of @uppy/aws-s3
-  if (error instanceof Error && typeof status === 'number') return inBody(status, String(body));
+  if (error instanceof Error && typeof status === 'number') return inAnswer(status, String(body).startsWith('{') ? 'json' : '', String(body));
   if (error instanceof Error && code === 'NETWORK') return new Problem(0, 'offline');
   if (error instanceof TypeError) return new Problem(0, 'offline'); // fetch: no connection, or refused by CORS
   if (error instanceof Error && error.cause instanceof Error) return toProblem(error.cause); // Uppy's NetworkError

@@ -14,6 +14,8 @@ export interface Sender {
   release(): void;
   /** Takes back what was released. False if another tab continues the upload by now. */
   claim(): Promise<boolean>;
+  /** Whether another tab has finished or discarded the upload. */
+  isOver(): Promise<boolean>;
   /** Removes the upload from this browser's list of unfinished ones. */
   forget(): Promise<void>;
 }

@@ -3,7 +3,7 @@
 import type { DetailedError, HttpRequest, HttpResponse, UploadOptions } from 'tus-js-client';
 import { Claims } from './claims.js';
 import type { Service } from './http.js';
-import { isProxys, Problem, toProblem } from './problem.js';
+import { isJson, isProxys, Problem, toProblem } from './problem.js';
 import { longestTurn, sleep, untilTurn } from './rate-limit.js';
 
 export interface TusOptions extends Pick<UploadOptions, 'removeFingerprintOnSuccess' | 'onBeforeRequest' | 'onAfterResponse'> {
@@ -34,7 +34,14 @@ export function tusOptions({ base, credentials }: Service, onWait?: (delay: numb
 
     // Not `headers`: those are fixed when the upload is created, and the token may be renewed meanwhile.
     async onBeforeRequest(request: HttpRequest): Promise<void> {
+      let aborted = false;
+      const { abort } = request;
+      request.abort = () => {
+        aborted = true;
+        return abort.call(request);
+      };
       last = await credentials.headers();
+      if (aborted) return new Promise<never>(() => {}); // it would be sent all the same: there was nothing to abort yet
       for (const [name, value] of Object.entries(last)) request.setHeader(name, value);
     },
 
@@ -50,15 +57,14 @@ export function tusOptions({ base, credentials }: Service, onWait?: (delay: numb
         // has sent other requests, and finishing this one would start a second series of them.
         if (response.getStatus() !== status) return new Promise<never>(() => {});
       }
-      // tus-js-client takes every refused HEAD except 423 as "this upload is gone" and starts over at byte 0.
-      // A starting server (503) or an expired token must not cost the user what was already sent: an error
-      // thrown here makes it a failed request instead, which is retried.
-      const temporary = status === 401 || status === 408 || status === 429 || status >= 500;
-      const method = request.getMethod();
-      if (method !== 'POST' && isProxys(status, response.getHeader('Content-Type'))) throw new Problem(status, 'proxy');
-      if (method !== 'HEAD') return;
-      if (status === 403) urlStorage.keep(request.getURL());
-      if (temporary) throw new Problem(status, '');
+      const [method, type] = [request.getMethod(), response.getHeader('Content-Type')];
+      if (method !== 'POST' && isProxys(status, type)) throw new Problem(status, 'proxy');
+      // tus-js-client takes every refused HEAD except 423 as "this upload is gone" and starts over at byte 0. A starting
+      // server (503), an expired token or a firewall's page must not cost the user what was already sent: an error thrown
+      // here makes it a failed request instead.
+      if (method !== 'HEAD' || status < 400 || status === 423 || status === 404 || status === 410) return;
+      if (status !== 403 || !isJson(type)) throw new Problem(status, '');
+      urlStorage.keep(request.getURL()); // another user's
     },
   };
 }

@@ -11,6 +11,7 @@ export class TusSender implements Sender {
   readonly #options: TusOptions;
   #ready: Promise<void> | null = null; // an unfinished upload of the file was looked for
   #run = 0; // of start() and stop(): only the last one counts
+  #active = false; // started, and neither stopped nor ended
 
   /** `previous` is the upload to continue; by default the newest of this file. */
   constructor(
@@ -34,8 +35,11 @@ export class TusSender implements Sender {
         if (problem.status !== 429) events.onRetry(problem, attempt + 1, retryDelays[attempt] ?? 0); // onWait has reported a 429
         return true;
       },
-      onSuccess: () => events.onSuccess(),
-      onError: (error) => events.onError(error),
+      onSuccess: () => {
+        this.#active = false;
+        events.onSuccess();
+      },
+      onError: (error) => this.#fail(error),
     });
   }
 
@@ -49,15 +53,23 @@ export class TusSender implements Sender {
   }
 
   start(): void {
+    if (this.#active) return; // a second series of requests would take the upload from the first
+    this.#active = true;
     const run = ++this.#run;
     this.#ready ??= this.#findPrevious();
     this.#ready.then(() => run === this.#run && this.#upload.start()).catch((error: unknown) => {
       this.#ready = null;
-      this.events.onError(error);
+      if (run === this.#run) this.#fail(error);
     });
   }
 
+  #fail(error: unknown): void {
+    this.#active = false;
+    this.events.onError(error);
+  }
+
   async stop(): Promise<void> {
+    this.#active = false;
     this.#run++;
     await this.#upload.abort();
   }
@@ -69,6 +81,10 @@ export class TusSender implements Sender {
 
   claim(): Promise<boolean> {
     return this.#options.urlStorage.claim(this.url);
+  }
+
+  isOver(): Promise<boolean> {
+    return this.#options.urlStorage.isOver(this.url);
   }
 
   forget(): Promise<void> {

@@ -39,12 +39,12 @@ async function inspect(service: Service, storage: Claims, kept: PreviousUpload):
   if (await Claims.isClaimed(kept)) return null;
   const offset = await patientOffsetOf(service, kept.uploadUrl ?? '').catch(() => null);
   if (offset === null) return null; // no response: the upload may still exist, so its URL is kept
-  if (offset !== 'gone' && (offset !== kept.size || isDirect(kept.uploadUrl))) return unfinished(service, storage, kept, offset);
+  if (offset !== 'gone' && (offset !== kept.size || isDirect(kept.uploadUrl))) return unfinished(service, kept, offset);
   await storage.removeUpload(kept.urlStorageKey);
   return null;
 }
 
-function unfinished(service: Service, storage: Claims, kept: PreviousUpload, offset: number): UnfinishedUpload {
+function unfinished(service: Service, kept: PreviousUpload, offset: number): UnfinishedUpload {
   const name = kept.metadata.filename ?? kept.metadata.name ?? '';
   const size = kept.size ?? 0;
   return {
@@ -54,9 +54,16 @@ function unfinished(service: Service, storage: Claims, kept: PreviousUpload, off
       return new UploadTask(service, file, { ...options, name }, kept);
     },
     async discard() {
-      if (await Claims.isClaimed(kept)) throw new Problem(409, 'UPLOAD_001');
-      if (kept.uploadUrl !== null) await discard(service, kept.uploadUrl);
-      await storage.removeUpload(kept.urlStorageKey);
+      const claims = new Claims();
+      if (!(await claims.claim(kept.uploadUrl))) throw new Problem(409, 'UPLOAD_001');
+      try {
+        // Another tab may have made a file of it since it was listed.
+        if (!(await claims.findAllUploads()).some((one) => one.urlStorageKey === kept.urlStorageKey)) return;
+        if (kept.uploadUrl !== null) await discard(service, kept.uploadUrl);
+        await claims.removeUpload(kept.urlStorageKey);
+      } finally {
+        claims.release();
+      }
     },
   };
 }

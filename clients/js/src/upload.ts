@@ -74,6 +74,7 @@ export class UploadTask {
   #ticker: ReturnType<typeof setInterval> | undefined;
   #refusals = 0; // of credentials, in a row
   #failure = false;
+  #arrived = false; // this task has sent all bytes
   #paused = false;
   #outcome!: { resolve(file: UploadedFile): void; reject(problem: Problem): void };
 
@@ -111,9 +112,9 @@ export class UploadTask {
     if (this.#paused) this.#sender?.release();
   }
 
-  /** Continues after a pause or a failure. */
+  /** Continues after a pause or a failure. What was cancelled stays so. */
   resume(): Promise<UploadedFile> {
-    if (this.#refusal) return this.done;
+    if (this.#refusal || this.#cancelled.signal.aborted) return this.done;
     this.#paused = false;
     if (this.#failure) this.done = this.#newResult();
     this.#start();
@@ -133,6 +134,7 @@ export class UploadTask {
     const sender = this.#sender;
     if (!sender?.url || !(await sender.claim())) return;
     try {
+      if (!this.#arrived && (await sender.isOver())) return; // another tab has made a file of it
       await discard(this.service, sender.url);
       await sender.forget();
     } finally {
@@ -164,7 +166,10 @@ export class UploadTask {
   async #goesDirect(): Promise<boolean> {
     const { direct = true } = this.events;
     if (!direct || this.file.size <= minDirectSize) return false;
-    return isMultipart(await fetchOffer(this.service).catch(() => null), this.file.size); // no answer: tus tries again
+    const { service, file, name } = this;
+    const offer = await fetchOffer(service).catch(() => undefined);
+    if (offer === undefined) return DirectSender.isListed(service, { file, name }); // no answer: what was begun so goes on so
+    return isMultipart(offer, file.size);
   }
 
   #byTus(previous: PreviousUpload | null = null): TusSender {
@@ -185,7 +190,10 @@ export class UploadTask {
         this.#progress(sent, total);
       },
       onRetry: (problem, attempt, delay) => this.#retrying(problem, attempt, delay),
-      onSuccess: () => void this.#compare().then(this.#outcome.resolve, (error: unknown) => this.#fail(error)),
+      onSuccess: () => {
+        this.#arrived = true;
+        void this.#compare().then(this.#outcome.resolve, (error: unknown) => this.#fail(error));
+      },
       onError: (error) => void this.#onDirectError(error).catch((reason: unknown) => this.#fail(reason)),
     };
   }

@@ -175,7 +175,10 @@ class DirectFiles {
     this.#urls.set(file.id, url);
     const state = await fetchState(this.service, url);
     if (state === 'ended') await this.forget(file.id);
-    if (state === 'foreign') this.#urls.delete(file.id);
+    if (state === 'foreign') {
+      this.#urls.delete(file.id);
+      this.#claims.giveBack(url);
+    }
     const there = state !== 'ended' && state !== 'foreign';
     this.uppy.setFileState(file.id, { s3Multipart: there ? { uploadId: state.id, key: file.id } : undefined });
   }
@@ -244,6 +247,7 @@ class DirectFiles {
 /** The files that go by tus. */
 class TusFiles {
   readonly #tasks = new Map<string, UploadTask>(); // by the id of Uppy's file
+  readonly #files = new WeakMap<object, File>(); // of blobs: with another date each time, none would be found to go on with
 
   constructor(
     private readonly service: Service,
@@ -268,9 +272,15 @@ class TusFiles {
     await Promise.all(Array.from({ length: maxParallel }, worker));
   }
 
+  #fileOf(blob: Blob, name: string, type = ''): File {
+    const file = this.#files.get(blob) ?? new File([blob], name, { type });
+    this.#files.set(blob, file);
+    return file;
+  }
+
   async #send(file: UppyFile): Promise<void> {
     const { data, name = '', id } = file;
-    const body = data instanceof File ? data : new File([data as Blob], name, { type: file.type ?? '' });
+    const body = data instanceof File ? data : this.#fileOf(data as Blob, name, file.type);
     const task = new UploadTask(this.service, body, {
       name, direct: false,
       onProgress: ({ sent, total }) => this.uppy.emit('upload-progress', file, { uploadStarted: Date.now(), bytesUploaded: sent, bytesTotal: total }),

@@ -133,6 +133,29 @@ test('a direct upload that is refused again and again says why each time that so
   assert.equal(asked.filter((one) => one === 'POST /direct/').length, 5, `${asked}`);
 });
 
+test('a service that can’t begin uploads for a while is asked again', async () => {
+  const { result, asked } = await send({ 'POST /direct/': [refused(503, 'INFRA_002'), null, refused(503, 'INFRA_002'), begun()], 'GET ': [state(whole)], 'POST /complete': [answer(201, {})] });
+  assert.equal(result, 'sent');
+  assert.equal(asked.filter((one) => one === 'POST /direct/').length, 4, `${asked}`);
+});
+
+test('what the service takes is not known from a proxy’s “not found”', async () => {
+  const of = service();
+  globalThis.fetch = async () => new Response('404 page not found', { status: 404, headers: { 'Content-Type': 'text/plain' } });
+  await assert.rejects(modules.fetchOffer(of), { code: 'proxy' });
+  globalThis.fetch = async () => answer(200, { part_size: 5, max_parts: 10 });
+  assert.deepEqual(await modules.fetchOffer(of), { part_size: 5, max_parts: 10 });
+  globalThis.fetch = async () => refused(404, 'FILE_001');
+  assert.equal(await modules.fetchOffer(service()), null);
+});
+
+test('what was cancelled stays so', async () => {
+  globalThis.fetch = async () => refused(503, 'INFRA_002');
+  const task = lib.connect(service()).uploadFile(new File(['12345678'], 'a.bin'));
+  await task.abort();
+  await assert.rejects(task.resume(), { code: 'aborted' });
+});
+
 test('a service that loses each upload at once is not asked for ever', async () => {
   const { result, asked } = await send({ 'POST /direct/': [begun()], 'GET ': [refused(404, 'FILE_001')] });
   assert.equal(result, 'UPLOAD_014');

@@ -86,6 +86,7 @@ async function withLocks(delay, run) {
     },
   };
   Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+  tus.defaultOptions.urlStorage = { findAllUploads: async () => [] };
   try {
     await run(held, (await vite.ssrLoadModule('/src/claims.ts')).Claims);
   } finally {

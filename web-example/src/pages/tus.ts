@@ -144,13 +144,10 @@ async function stop(): Promise<void> {
     if (wasBusy) resume();
     return;
   }
-  try {
-    await stopping.abort();
-    log(t('Stopped; deleted on the server.'));
-    choose();
-  } catch (error) {
-    failed(error);
-  }
+  const problem = await stopping.abort().then(() => null, explain);
+  choose();
+  if (problem !== null) notice(problem); // what has arrived is still in the list after a reload
+  log(problem ?? t('Stopped; deleted on the server.'));
 }
 
 function failed(error: unknown): void {

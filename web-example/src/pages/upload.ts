@@ -31,6 +31,7 @@ void startPage(async (holdfast) => {
       uppy.removeFile(id);
       return notice(explain(new Problem(409, 'UPLOAD_001')));
     }
+    if (!uppy.getFile(id)) return claims.giveBack(url); // removed meanwhile
     // Uppy would look for an upload of a file with the same date and folder.
     uppy.setFileState(id, { tus: { uploadUrl: url } });
     void uppy.upload();
@@ -110,7 +111,7 @@ function compareSums(uppy: Uppy<Meta, Body>, service: Service): void {
       try {
         await verify(service, { id, name: file.name }, (await sums.get(file.id)) ?? null);
       } catch (error) {
-        uppy.emit('upload-error', file, { name: 'Problem', message: explain(error) });
+        uppy.emit('upload-error', file, new Error(explain(error), { cause: error }));
       }
     }
   });
