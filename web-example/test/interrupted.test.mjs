@@ -87,6 +87,26 @@ scene('a paused upload is offered to other tabs, and to nobody while it goes on'
   assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, stage.holdfast.token), await sha256OfFile(file));
 });
 
+scene('a file that another tab made of a paused upload stays when that is stopped', async (page, seen) => {
+  const file = await writeContent(join(stage.folder, 'paused and finished.bin'), 12 * MiB, 75);
+  await page.goto(withToken('/tus.html'));
+  stage.proxy.limit(9 * MiB);
+  await bare.choose(page, file);
+  await bare.start(page);
+  await stage.committed(8 * MiB);
+  const second = await page.context().newPage();
+  await page.locator('#pause').click();
+  stage.proxy.drop();
+  stage.proxy.restore();
+  await second.goto(`${stage.site}/tus.html`);
+  await pick(second, second.getByTestId('go-on'), file);
+  await bare.finished(second);
+  await page.locator('#stop').click();
+  await page.getByTestId('confirm-yes').click();
+  await page.getByTestId('log').getByText('Stopped').waitFor();
+  assert.equal(await sha256OfUrl(`${stage.site}/files/${seen.id}`, stage.holdfast.token), await sha256OfFile(file));
+});
+
 scene('another user of the same browser neither sees an unfinished upload nor ends it', async (page, seen) => {
   const file = await writeContent(join(stage.folder, 'of the first user.bin'), 12 * MiB, 73);
   await page.goto(withToken('/tus.html'));
