@@ -97,8 +97,8 @@ type Client struct {
 	Token string
 	// HTTP sends the requests. It must have no Timeout, which would end long transfers.
 	HTTP *http.Client
-	// GiveUpAfter is how long a transfer is retried without progress before it fails. Every byte that is
-	// transferred starts that time anew.
+	// GiveUpAfter is how long a transfer is retried without progress before it fails. Bytes that arrive start that time
+	// anew. Time in which bytes move, though they get lost, and in which a stream has none to send does not count.
 	GiveUpAfter time.Duration
 	// Backoff is the mean delay before the first retry; it doubles with each one, up to MaxBackoff.
 	Backoff, MaxBackoff time.Duration

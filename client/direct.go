@@ -30,6 +30,7 @@ const directParallel = 4
 // directUpload is one upload whose parts go to the store.
 type directUpload struct {
 	*Client
+	flow
 	path     string
 	info     fs.FileInfo
 	source   *os.File
@@ -74,7 +75,7 @@ func (u *directUpload) run(ctx context.Context) error {
 	if err := u.sum.catchUp(u.source, u.info.Size()); err != nil {
 		return fmt.Errorf("read the file: %w", err)
 	}
-	return u.retry(ctx, func() (bool, bool, error) {
+	return u.transfer(ctx, &u.flow, func() (bool, bool, error) {
 		before := u.reported
 		err := u.step(ctx)
 		if u.url != "" {
@@ -207,17 +208,23 @@ func (u *directUpload) send(ctx context.Context) error {
 		}
 		wanted = append(wanted, w)
 	}
+	u.moved()       // reading may have taken long
 	u.known = false // unless all goes well
 	var answer struct{ Parts []signedPut }
 	if err := u.once(ctx, http.MethodPost, u.url+"/parts", map[string]any{"parts": wanted}, &answer); err != nil {
 		return err
 	}
-	group, sending := errgroup.WithContext(ctx)
+	group, failing := errgroup.WithContext(ctx)
 	group.SetLimit(directParallel)
 	sent := int64(0)
 	for _, p := range answer.Parts {
 		sent += u.size(p.Number)
-		group.Go(func() error { return u.put(sending, p) })
+		group.Go(func() error {
+			if failing.Err() != nil {
+				return nil // only the parts that are under way are sent
+			}
+			return u.put(ctx, p)
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -236,7 +243,7 @@ func (u *directUpload) put(ctx context.Context, p signedPut) error {
 	defer stalled.Stop()
 	size := u.size(p.Number)
 	body := &watchedReader{io.NewSectionReader(u.source, (p.Number-1)*u.partSize, size),
-		func() { stalled.Reset(u.StallTimeout) }}
+		func() { stalled.Reset(u.StallTimeout); u.moved() }}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPut, p.URL, body)
 	if err != nil {
 		return errors.New("the service's URL for a part can't be read")

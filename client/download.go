@@ -14,6 +14,7 @@ import (
 // download is one download in progress.
 type download struct {
 	*Client
+	flow
 	url      string
 	out      sink
 	size     int64 // bytes; -1: the service does not say
@@ -76,7 +77,7 @@ func (c *Client) Stream(ctx context.Context, from string, w io.Writer) error {
 	head, err := d.headWithRetries(ctx)
 	if err == nil {
 		d.etag = strongETag(head)
-		err = d.retry(ctx, func() (bool, bool, error) { return d.step(ctx) })
+		err = d.transfer(ctx, &d.flow, func() (bool, bool, error) { return d.step(ctx) })
 	}
 	if err == nil {
 		err = d.sum.check(head)
@@ -140,7 +141,7 @@ func (d *download) fetch(ctx context.Context, path string, to Target, head http.
 	if err := d.resume(p, head); err != nil {
 		return err
 	}
-	if err := d.retry(ctx, func() (bool, bool, error) { return d.step(ctx) }); err != nil {
+	if err := d.transfer(ctx, &d.flow, func() (bool, bool, error) { return d.step(ctx) }); err != nil {
 		return err
 	}
 	if err := errors.Join(p.Sync(), p.check(d.sum.at)); err != nil {
@@ -199,7 +200,7 @@ func (d *download) step(ctx context.Context) (done, progress bool, err error) {
 	if d.size >= 0 {
 		body = io.LimitReader(body, d.size-from)
 	}
-	err = d.receive(body, func() { watch.Reset(d.StallTimeout) })
+	err = d.receive(body, func() { watch.Reset(d.StallTimeout); d.moved() })
 	progress = d.sum.at > from
 	if err == nil && !progress && d.size > 0 {
 		err = errors.New("an empty answer")

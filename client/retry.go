@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -36,17 +37,48 @@ func isGone(err error) bool {
 	return errors.As(err, &no) && no.Is(fs.ErrNotExist) && no.inJSON
 }
 
-// retry calls step until it is done, and again after a temporaryError. It gives up when GiveUpAfter has passed
-// since the last step that made progress.
+// flow knows when the bytes of a transfer moved last.
+type flow struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+// moved says that bytes move, or that there were none to send until now.
+func (f *flow) moved() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last = time.Now()
+}
+
+// rested returns for how long nothing has moved since then.
+func (f *flow) rested(since time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last.After(since) {
+		since = f.last
+	}
+	return time.Since(since)
+}
+
+// retry is transfer for requests whose bytes are few.
 func (c *Client) retry(ctx context.Context, step func() (done, progress bool, err error)) error {
+	return c.transfer(ctx, new(flow), step)
+}
+
+// transfer calls step until it is done, and again after a temporaryError. It gives up when delays and steps in which
+// nothing moved any more have taken GiveUpAfter since the last step that made progress. Bytes that move and are then
+// lost don't start that time anew: it would never end with a service that loses them each time.
+func (c *Client) transfer(ctx context.Context, f *flow, step func() (done, progress bool, err error)) error {
 	// Randomized: many clients may have lost their connections to a service at the same moment.
 	delays := &backoff.ExponentialBackOff{InitialInterval: c.Backoff, MaxInterval: c.MaxBackoff,
 		RandomizationFactor: backoff.DefaultRandomizationFactor, Multiplier: 2}
-	since := time.Now()
+	var waited time.Duration
 	for {
+		begun := time.Now()
 		done, progress, err := step()
+		waited += f.rested(begun)
 		if progress {
-			since = time.Now()
+			waited = 0
 			delays.Reset()
 		}
 		var temporary temporaryError
@@ -61,9 +93,10 @@ func (c *Client) retry(ctx context.Context, step func() (done, progress bool, er
 			return err
 		}
 		delay := max(temporary.after, delays.NextBackOff())
-		if waited := time.Since(since); waited+delay > c.GiveUpAfter {
+		if waited+delay > c.GiveUpAfter {
 			return givenUp{temporary, waited.Round(time.Second)}
 		}
+		waited += delay
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():

@@ -121,6 +121,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	b.report(b.at)
 	if n > 0 {
 		b.watch.Reset(b.StallTimeout)
+		b.moved()
 		return n, nil
 	}
 	if errors.Is(err, io.EOF) { // the file has become shorter

@@ -21,6 +21,7 @@ import (
 // upload is one upload in progress.
 type upload struct {
 	*Client
+	flow
 	name      string
 	source    source
 	size      int64  // bytes; -1: a stream whose end was not reached yet
@@ -64,7 +65,7 @@ func (c *Client) UploadStream(ctx context.Context, r io.Reader, name string) (st
 }
 
 func (u *upload) run(ctx context.Context) error {
-	if err := u.retry(ctx, func() (bool, bool, error) { return u.step(ctx) }); err != nil {
+	if err := u.transfer(ctx, &u.flow, func() (bool, bool, error) { return u.step(ctx) }); err != nil {
 		return err
 	}
 	err := u.verify(ctx)
@@ -194,6 +195,7 @@ func (u *upload) send(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the file: %w", err)
 	}
+	u.moved() // a stream may have had nothing for long
 	if last {
 		u.size = end
 	}
