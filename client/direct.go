@@ -40,7 +40,7 @@ type directUpload struct {
 	sums     bool   // each part comes with its CRC32
 	missing  []int64
 	known    bool // missing is what the service said last
-	created  int  // how often it was begun
+	begun    int  // how often, by this call
 	reported int64
 	fileURL  string
 }
@@ -117,7 +117,7 @@ func (u *directUpload) step(ctx context.Context) error {
 // begin begins the upload.
 func (u *directUpload) begin(ctx context.Context) error {
 	const most = 3 // a service that loses uploads at once will lose the next one, too
-	if u.created++; u.created > most {
+	if u.begun == most {
 		return errors.New("the service forgets uploads that it has just begun, or refuses what is in them")
 	}
 	var answer struct{ ID string }
@@ -127,6 +127,7 @@ func (u *directUpload) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	u.begun++
 	u.url = u.endpoint() + "/" + url.PathEscape(answer.ID)
 	u.warn(u.URLs.save(u.endpoint(), u.path, u.info, u.url))
 	return nil

@@ -192,3 +192,30 @@ func TestOnePartFails(t *testing.T) {
 		}
 	})
 }
+
+// What fails for now is tried for as long as everything else, also the creation of an upload.
+func TestCreationsThatFailForNow(t *testing.T) {
+	tus := tusService(map[string]string{"POST": "Location: http://h/files/tus/1", "PATCH": "Upload-Offset: 60"})
+	direct := directService(func(w http.ResponseWriter, r *http.Request) bool { return true })
+	for name, c := range map[string]struct {
+		send    func(*Client, context.Context, string) (string, error)
+		answers http.HandlerFunc
+	}{"tus": {(*Client).Upload, tus}, "direct": {(*Client).UploadDirect, direct}} {
+		t.Run(name, func(t *testing.T) {
+			tries := 0
+			inBubble(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					if tries++; tries <= 9 {
+						w.WriteHeader(http.StatusServiceUnavailable)
+						return
+					}
+				}
+				c.answers(w, r)
+			}, func(t *testing.T, s *Client) {
+				if _, err := c.send(s, t.Context(), local(t, string(make([]byte, 60)))); err != nil {
+					t.Errorf("%v after %d tries", err, tries)
+				}
+			})
+		})
+	}
+}

@@ -32,7 +32,7 @@ type upload struct {
 	reported  int64  // to Progress
 	sum       *digest
 	fileURL   string // as the service gave it
-	creations int    // how often the upload was created
+	created   int    // how often, by this call
 
 	path string // of the file, by which an unfinished upload is found again; empty: a stream
 	info fs.FileInfo
@@ -112,8 +112,8 @@ func (u *upload) report(offset int64) {
 
 // create creates the upload (tus 1.0.0, Creation).
 func (u *upload) create(ctx context.Context) error {
-	const maxCreations = 3 // a service that loses uploads at once will lose the next one, too
-	if u.creations++; u.creations > maxCreations {
+	const most = 3 // a service that loses uploads at once will lose the next one, too
+	if u.created == most {
 		return errors.New("the service forgets uploads that it has just begun")
 	}
 	r, err := u.request(ctx, http.MethodPost, u.Base+"/tus/", nil)
@@ -144,6 +144,7 @@ func (u *upload) create(ctx context.Context) error {
 		return fmt.Errorf("the service sends uploads to %s, which is not under %s: "+
 			"use the URL that it has for its files", at, u.Base)
 	}
+	u.created++
 	u.url, u.confirmed, u.offset = location.String(), true, 0
 	if u.path == "" {
 		return nil
