@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -218,4 +219,21 @@ func TestCreationsThatFailForNow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A service that finds an upload for HEAD, but not for PATCH, is not asked without a pause, nor for ever.
+func TestAnUploadThatIsThereAndIsNot(t *testing.T) {
+	tries := 0
+	answers := tusService(map[string]string{"POST": "Location: http://h/files/tus/1", "PATCH": notFound,
+		"HEAD": "Upload-Offset: 0\nUpload-Length: 5"})
+	inBubble(t, func(w http.ResponseWriter, r *http.Request) {
+		if tries++; tries > 1000 {
+			t.Error("requests without end")
+			runtime.Goexit()
+		}
+		answers(w, r)
+	}, func(t *testing.T, c *Client) {
+		_, err := c.Upload(t.Context(), local(t, "hello"))
+		wantError(t, err, ErrUnreachable, "not found")
+	})
 }

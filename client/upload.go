@@ -222,8 +222,8 @@ func (u *upload) send(ctx context.Context) error {
 	if fault := body.close(); fault != nil {
 		return fmt.Errorf("read the file: %w", fault)
 	}
-	if err = ofKnown(err); isGone(err) {
-		return nil // fetchOffset gets the same answer, and has the upload created again
+	if errors.Is(err, fs.ErrNotExist) {
+		err = temporaryError{err: err} // fetchOffset finds out whether it is gone
 	}
 	if err != nil {
 		return err
