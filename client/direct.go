@@ -76,12 +76,12 @@ func (u *directUpload) run(ctx context.Context) error {
 		return fmt.Errorf("read the file: %w", err)
 	}
 	return u.transfer(ctx, &u.flow, func() (bool, bool, error) {
-		before := u.reported
+		before, asks := u.reported, !u.known // and does nothing else
 		err := u.step(ctx)
 		if u.url != "" {
 			err = ofKnown(err)
 		}
-		if u.url != "" && isGone(err) {
+		if u.url != "" && (isGone(err) || asks && isForeign(err)) {
 			u.url, u.known = "", false // begin it again
 			u.warn(u.URLs.remove(u.endpoint(), u.path, u.info))
 			err = nil

@@ -1,8 +1,10 @@
 package client
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"strings"
@@ -75,4 +77,63 @@ func TestNotFoundByAProxyDuringADownload(t *testing.T) {
 	if got, _ := os.ReadFile(path); err != nil || string(got) != tenBytes || gets != 3 {
 		t.Errorf("%q %v after %d requests", got, err, gets)
 	}
+}
+
+// The service says so where a noted upload is another user's, and another one is begun. A proxy's 403 ends the command,
+// and the upload stays noted.
+func TestForbiddenByAProxy(t *testing.T) {
+	tus := tusService(map[string]string{"POST": "Location: http://h/files/tus/1", "PATCH": "Upload-Offset: 60"})
+	direct := directService(func(w http.ResponseWriter, r *http.Request) bool { return true })
+	for _, c := range []struct {
+		name, endpoint, url string // of the upload that is noted, under Base
+		send                func(*Client, context.Context, string) (string, error)
+		answers             http.HandlerFunc
+		by                  string // the type of the refusal
+		ends                bool
+	}{
+		{"tus, the service", "", "/tus/9", (*Client).Upload, tus, "application/json", false},
+		{"tus, a proxy", "", "/tus/9", (*Client).Upload, tus, "text/html", true},
+		{"direct, the service", "/direct", "/direct/9", (*Client).UploadDirect, direct, "application/json", false},
+		{"direct, a proxy", "/direct", "/direct/9", (*Client).UploadDirect, direct, "text/html", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			creations := 0
+			inBubble(t, func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/9") {
+					w.Header().Set("Content-Type", c.by)
+					w.WriteHeader(http.StatusForbidden)
+					return
+				}
+				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/") {
+					creations++
+				}
+				c.answers(w, r)
+			}, func(t *testing.T, s *Client) {
+				path, info := noted(t, s, s.Base+c.endpoint, s.Base+c.url)
+				_, err := c.send(s, t.Context(), path)
+				if c.ends {
+					wantError(t, err, new(Refusal), "forbidden (403)")
+				} else if err != nil || creations != 1 {
+					t.Errorf("%v after %d creations", err, creations)
+				}
+				if got := s.URLs.find(s.Base+c.endpoint, path, info); (got != "") != c.ends {
+					t.Errorf("%q is noted", got)
+				}
+			})
+		})
+	}
+}
+
+// noted makes a file of 60 bytes, an upload of which is noted.
+func noted(t *testing.T, c *Client, endpoint, url string) (path string, info fs.FileInfo) {
+	t.Helper()
+	path = local(t, string(make([]byte, 60)))
+	info, err := os.Stat(path)
+	if err == nil {
+		err = c.URLs.save(endpoint, path, info, url)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, info
 }

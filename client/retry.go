@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -35,6 +36,12 @@ func ofKnown(err error) error {
 func isGone(err error) bool {
 	var no *Refusal
 	return errors.As(err, &no) && no.Is(fs.ErrNotExist) && no.inJSON
+}
+
+// isForeign reports whether it is the service that says that an upload is not for the token's user.
+func isForeign(err error) bool {
+	var no *Refusal
+	return errors.As(err, &no) && no.Status == http.StatusForbidden && no.inJSON
 }
 
 // flow knows when the bytes of a transfer moved last.

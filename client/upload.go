@@ -155,7 +155,7 @@ func (u *upload) create(ctx context.Context) error {
 	return nil
 }
 
-// fetchOffset asks how far the upload is. One that is gone is created again.
+// fetchOffset asks how far the upload is. One that is gone, or another user's, is created again.
 func (u *upload) fetchOffset(ctx context.Context) error {
 	r, err := u.request(ctx, http.MethodHead, u.url, nil)
 	if err != nil {
@@ -164,8 +164,7 @@ func (u *upload) fetchOffset(ctx context.Context) error {
 	r.Header.Set("Tus-Resumable", "1.0.0")
 	res, err := u.do(r)
 	err = ofKnown(err)
-	var no *Refusal
-	if isGone(err) || errors.As(err, &no) && no.Status == http.StatusForbidden {
+	if isGone(err) || isForeign(err) {
 		u.url, u.offset = "", 0
 		if u.path == "" {
 			u.declared = false
