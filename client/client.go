@@ -93,7 +93,7 @@ func (r *Refusal) Error() string {
 type Client struct {
 	// Base is the base URL of the service's files, without a trailing slash.
 	Base string
-	// Token is sent to URLs under Base only; empty: none.
+	// Token is sent to URLs under Base only, also after redirects; empty: none.
 	Token string
 	// HTTP sends the requests. It must have no Timeout, which would end long transfers.
 	HTTP *http.Client
@@ -143,7 +143,10 @@ func CheckURL(s string) error {
 	return nil
 }
 
-// request makes a request. Only URLs under Base get the token, so that a URL of another host can't collect it.
+// trusts reports whether a URL is under Base. Only those get the token, so that a URL of another host can't collect it.
+func (c *Client) trusts(url string) bool { return url == c.Base || strings.HasPrefix(url, c.Base+"/") }
+
+// request makes a request.
 func (c *Client) request(ctx context.Context, method, to string, body io.Reader) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, method, to, body)
 	if err != nil {
@@ -153,15 +156,35 @@ func (c *Client) request(ctx context.Context, method, to string, body io.Reader)
 		return nil, err
 	}
 	r.Header.Set("User-Agent", "holdfast")
-	if c.Token != "" && (to == c.Base || strings.HasPrefix(to, c.Base+"/")) {
+	if c.Token != "" && c.trusts(to) {
 		r.Header.Set("Authorization", "Bearer "+c.Token)
 	}
 	return r, nil
 }
 
+// redirecting is HTTP, but takes the token away from requests that are redirected to URLs that are not under Base.
+// net/http would send it on to other ports and subdomains of the host, and from https to http.
+func (c *Client) redirecting() *http.Client {
+	const most = 10 // as net/http has it
+	h := *c.HTTP
+	h.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		if !c.trusts(next.URL.String()) {
+			next.Header.Del("Authorization")
+		}
+		switch {
+		case c.HTTP.CheckRedirect != nil:
+			return c.HTTP.CheckRedirect(next, via)
+		case len(via) >= most:
+			return fmt.Errorf("stopped after %d redirects", most)
+		}
+		return nil
+	}
+	return &h
+}
+
 // do sends a request. An answer of 400 or above is an error: a *Refusal, or a temporaryError.
 func (c *Client) do(r *http.Request) (*http.Response, error) {
-	res, err := c.HTTP.Do(r)
+	res, err := c.redirecting().Do(r)
 	if err != nil {
 		return nil, temporaryError{err: err}
 	}
