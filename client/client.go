@@ -192,6 +192,8 @@ func (c *Client) do(r *http.Request) (*http.Response, error) {
 		return res, nil
 	}
 	defer res.Body.Close()
+	stalled := time.AfterFunc(c.StallTimeout, func() { res.Body.Close() }) // the status is enough
+	defer stalled.Stop()
 	refusal := readRefusal(res)
 	switch s := res.StatusCode; {
 	case s >= 500, s == http.StatusConflict, s == http.StatusLocked, s == http.StatusTooManyRequests,

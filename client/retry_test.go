@@ -237,3 +237,23 @@ func TestAnUploadThatIsThereAndIsNot(t *testing.T) {
 		wantError(t, err, ErrUnreachable, "not found")
 	})
 }
+
+// stallingTransport answers with an error whose body never ends.
+type stallingTransport struct{}
+
+func (stallingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, _ := io.Pipe()
+	return &http.Response{StatusCode: http.StatusForbidden, Body: body, Request: r}, nil
+}
+
+func TestRefusalsThatStall(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, c *Client) {
+		c.HTTP.Transport = stallingTransport{}
+		begun := time.Now()
+		_, err := c.Upload(t.Context(), local(t, "hello"))
+		wantError(t, err, new(Refusal), "forbidden (403)")
+		if took := time.Since(begun); took != c.StallTimeout {
+			t.Errorf("after %s", took)
+		}
+	})
+}
