@@ -94,10 +94,10 @@ func (u *directUpload) run(ctx context.Context) error {
 func (u *directUpload) capabilities(ctx context.Context) error {
 	return u.retry(ctx, func() (bool, bool, error) {
 		err := u.once(ctx, http.MethodGet, u.endpoint()+"/", nil, nil)
-		if errors.Is(err, fs.ErrNotExist) {
+		if u.url == "" && errors.Is(err, fs.ErrNotExist) || isGone(err) {
 			err = ErrNoDirect
 		}
-		return true, false, err
+		return true, false, ofKnown(err)
 	})
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -136,4 +137,41 @@ func noted(t *testing.T, c *Client, endpoint, url string) (path string, info fs.
 		t.Fatal(err)
 	}
 	return path, info
+}
+
+// A proxy's 404 does not say that the service takes no direct uploads if one is noted.
+func TestNoDirectUploadsByAProxy(t *testing.T) {
+	direct := directService(func(w http.ResponseWriter, r *http.Request) bool { return true })
+	for _, c := range []struct {
+		name, by string
+		noted    bool
+		want     error
+	}{
+		{"a proxy", "text/html", true, nil},
+		{"the service", "application/json", true, ErrNoDirect},
+		{"a proxy, and nothing is noted", "text/html", false, ErrNoDirect},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked := 0
+			inBubble(t, func(w http.ResponseWriter, r *http.Request) {
+				if asked++; asked < 3 {
+					w.Header().Set("Content-Type", c.by)
+					w.WriteHeader(http.StatusNotFound)
+					return
+				}
+				r.URL.Path = strings.Replace(r.URL.Path, "/9", "/1", 1)
+				direct(w, r)
+			}, func(t *testing.T, s *Client) {
+				path, info := noted(t, s, s.Base+"/direct", s.Base+"/direct/9")
+				if !c.noted {
+					if err := s.URLs.remove(s.Base+"/direct", path, info); err != nil {
+						t.Error(err)
+					}
+				}
+				if _, err := s.UploadDirect(t.Context(), path); !errors.Is(err, c.want) {
+					t.Errorf("%v, want %v", err, c.want)
+				}
+			})
+		})
+	}
 }
