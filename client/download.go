@@ -202,8 +202,8 @@ func (d *download) step(ctx context.Context) (done, progress bool, err error) {
 	}
 	err = d.receive(body, func() { watch.Reset(d.StallTimeout); d.moved() })
 	progress = d.sum.at > from
-	if err == nil && !progress && d.size > 0 {
-		err = errors.New("an empty answer")
+	if err == nil && d.sum.at < d.size && (!progress || d.etag == "") {
+		err = errors.New("the answer ended early")
 	}
 	switch {
 	case errors.As(err, new(localError)):
@@ -212,7 +212,7 @@ func (d *download) step(ctx context.Context) (done, progress bool, err error) {
 		if restart := d.restart(); restart != nil {
 			return false, progress, errors.Join(restart, err)
 		}
-		return false, progress, temporaryError{err: err}
+		return false, false, temporaryError{err: err}
 	case err != nil:
 		return false, progress, temporaryError{err: err}
 	}
