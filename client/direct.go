@@ -12,7 +12,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -33,7 +32,7 @@ type directUpload struct {
 	flow
 	path     string
 	info     fs.FileInfo
-	source   *os.File
+	source   fileSource
 	sum      *digest
 	url      string // of the upload; empty before it is begun
 	partSize int64  // bytes
@@ -56,7 +55,7 @@ func (c *Client) UploadDirect(ctx context.Context, path string) (string, error) 
 	if info.Size() == 0 {
 		return "", fmt.Errorf("upload %s: %w of empty files", path, ErrNoDirect)
 	}
-	u := &directUpload{Client: c, path: path, info: info, source: f, sum: newDigest()}
+	u := &directUpload{Client: c, path: path, info: info, source: fileSource{f, info.Size()}, sum: newDigest()}
 	u.url = c.URLs.find(u.endpoint(), path, info)
 	if err := u.run(ctx); err != nil {
 		return "", fmt.Errorf("upload %s: %w", path, err)
@@ -258,6 +257,9 @@ func (u *directUpload) put(ctx context.Context, p signedPut) error {
 		var withURL *url.Error
 		if errors.As(err, &withURL) {
 			err = withURL.Err
+		}
+		if errors.Is(err, ErrChanged) {
+			return fmt.Errorf("read the file: %w", err)
 		}
 		return temporaryError{err: fmt.Errorf("send part %d to the store: %w", p.Number, err)}
 	}

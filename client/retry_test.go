@@ -28,10 +28,12 @@ func (h handlerTransport) RoundTrip(r *http.Request) (res *http.Response, err er
 	}
 	defer r.Body.Close()
 	defer func() {
-		if p := recover(); p == http.ErrAbortHandler {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
 			err = io.ErrUnexpectedEOF
-		} else if p != nil {
-			panic(p)
+		default:
+			err = p.(error) // as of the body
 		}
 	}()
 	w := httptest.NewRecorder()

@@ -22,6 +22,15 @@ type fileSource struct {
 	size int64
 }
 
+// ReadAt returns ErrChanged where the file has become shorter.
+func (f fileSource) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := f.File.ReadAt(p, offset)
+	if errors.Is(err, io.EOF) && offset+int64(n) < f.size {
+		err = ErrChanged
+	}
+	return n, err
+}
+
 func (f fileSource) load(context.Context, int64) (int64, bool, error) { return f.size, true, nil }
 
 // streamBuffer is how much of a stream is sent with one request and kept until the service has it, in bytes. It is
@@ -123,9 +132,6 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		b.watch.Reset(b.StallTimeout)
 		b.moved()
 		return n, nil
-	}
-	if errors.Is(err, io.EOF) { // the file has become shorter
-		err = io.ErrUnexpectedEOF
 	}
 	b.err = err
 	return 0, err

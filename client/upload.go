@@ -254,11 +254,7 @@ func (u *upload) noteFileURL(res *http.Response) {
 
 // verify compares what was stored with what the file holds.
 func (u *upload) verify(ctx context.Context) error {
-	err := u.sum.catchUp(u.source, u.size)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return ErrChanged // it is shorter now
-	}
-	if err != nil {
+	if err := u.sum.catchUp(u.source, u.size); err != nil {
 		return fmt.Errorf("read the file: %w", err)
 	}
 	if f, ok := u.source.(fileSource); ok {
