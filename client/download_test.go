@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"runtime"
 	"testing"
 )
 
@@ -25,13 +24,15 @@ func TestShortAnswersWithoutETag(t *testing.T) {
 					w.WriteHeader(http.StatusPreconditionFailed)
 				default:
 					if gets++; gets > 1000 {
-						t.Error("requests without end")
-						runtime.Goexit()
+						panic(http.ErrAbortHandler) // or the test would have no end
 					}
 					io.WriteString(w, tenBytes[:map[bool]int{true: 4, false: 10}[gets <= c.short]])
 				}
 			}, func(t *testing.T, s *Client) {
 				path, err := s.Download(t.Context(), s.Base+"/1", Target{Path: t.TempDir()})
+				if gets > 1000 {
+					t.Errorf("%d requests", gets)
+				}
 				if c.want != nil {
 					wantError(t, err, c.want, "the answer ended early")
 				} else if got, _ := os.ReadFile(path); err != nil || string(got) != tenBytes {
