@@ -835,8 +835,8 @@ export interface components {
         };
         Grant: {
             /**
-             * @description `private`: the owner and the account's programs. `public`: everybody, with a token or without. `account`: everybody of
-             *     the account. `restricted`: those named, of the account. Where a backend decides, the last two are not taken.
+             * @description `private`: the owner and the account's programs. `public`: everybody, with a token or without. `account`: every token of
+             *     the account, those of its forms too. `restricted`: those named, of the account. Where a backend decides, the last two are not taken.
              * @enum {unknown}
              */
             access: "private" | "public" | "account" | "restricted";
@@ -861,8 +861,8 @@ export interface components {
          */
         GrantRequest: {
             /**
-             * @description `private`: the owner and the account's programs. `public`: everybody, with a token or without. `account`: everybody of
-             *     the account. `restricted`: those named, of the account. Where a backend decides, the last two are not taken.
+             * @description `private`: the owner and the account's programs. `public`: everybody, with a token or without. `account`: every token of
+             *     the account, those of its forms too. `restricted`: those named, of the account. Where a backend decides, the last two are not taken.
              * @enum {unknown}
              */
             access: "private" | "public" | "account" | "restricted";

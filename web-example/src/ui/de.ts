@@ -107,7 +107,7 @@ export const de: Record<string, string> = {
   'Share “{name}”': '„{name}“ teilen',
   'Who may open it': 'Wer sie öffnen darf',
   'Only me': 'Nur ich',
-  'Everybody of my account': 'Alle meines Kontos',
+  'Everybody of my account and its forms': 'Alle meines Kontos und seiner Formulare',
   'Some people': 'Einige',
   'Everybody who has the address': 'Alle, die die Adresse haben',
   'Numbers of users, with commas': 'Nummern von Benutzern, mit Kommas',

@@ -6,7 +6,7 @@ import { explain, moment, t } from './language';
 
 const lifetimes: [label: string, seconds: number][] = [[t('One hour'), 3600], [t('One day'), 86_400], [t('One week'), 604_800]];
 const choices: [access: Access, label: string][] = [
-  ['private', t('Only me')], ['account', t('Everybody of my account')],
+  ['private', t('Only me')], ['account', t('Everybody of my account and its forms')],
   ['restricted', t('Some people')], ['public', t('Everybody who has the address')],
 ];
 
