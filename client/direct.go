@@ -39,7 +39,8 @@ type directUpload struct {
 	sums     bool   // each part comes with its CRC32
 	missing  []int64
 	known    bool // missing is what the service said last
-	begun    int  // how often, by this call
+	doubt    doubt
+	begun    int // how often, by this call
 	reported int64
 	fileURL  string
 }
@@ -77,16 +78,27 @@ func (u *directUpload) run(ctx context.Context) error {
 	return u.transfer(ctx, &u.flow, func() (bool, bool, error) {
 		before, asks := u.reported, !u.known // and does nothing else
 		err := u.step(ctx)
-		if u.url != "" {
-			err = ofKnown(err)
-		}
-		if u.url != "" && (isGone(err) || asks && isForeign(err)) {
+		gone, err := u.isOver(ctx, asks, err)
+		if gone {
 			u.url, u.known = "", false // begin it again
 			u.warn(u.URLs.remove(u.endpoint(), u.path, u.info))
 			err = nil
 		}
 		return u.fileURL != "", u.reported > before, err
 	})
+}
+
+// isOver decides by the error of a step whether the upload is no more, or another user's. Its state is what tells.
+func (u *directUpload) isOver(ctx context.Context, asked bool, err error) (bool, error) {
+	switch {
+	case u.url == "":
+		return false, err
+	case !asked:
+		return isGone(err), ofKnown(err)
+	case isForeign(err):
+		return true, nil
+	}
+	return u.doubt.gone(ctx, u.Client, err)
 }
 
 // capabilities asks whether the service takes direct uploads.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -172,6 +173,51 @@ func TestNoDirectUploadsByAProxy(t *testing.T) {
 					t.Errorf("%v, want %v", err, c.want)
 				}
 			})
+		})
+	}
+}
+
+// A proxy with a page of its own in the place of every 404 says "not found" in its own words of what is really gone.
+func TestNotFoundByAProxyThatSeesTheService(t *testing.T) {
+	for name, send := range map[string]func(*Client, string) (string, error){
+		"tus":    func(c *Client, path string) (string, error) { return c.Upload(t.Context(), path) },
+		"direct": func(c *Client, path string) (string, error) { return c.UploadDirect(t.Context(), path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked []string
+			c := service(t, func(w http.ResponseWriter, r *http.Request) {
+				what := r.Method + " " + r.URL.Path
+				asked = append(asked, what)
+				switch what {
+				case "OPTIONS /files/tus/":
+					w.Header().Set("Tus-Version", "1.0.0")
+				case "GET /files/direct/":
+				case "POST /files/tus/", "POST /files/direct/":
+					http.Error(w, "enough", http.StatusBadRequest)
+				default:
+					http.NotFound(w, r)
+				}
+			})
+			path := local(t, "hello")
+			info, err := os.Stat(path)
+			if err == nil {
+				err = c.URLs.save(c.Base, path, info, c.Base+"/tus/1")
+			}
+			if err == nil {
+				err = c.URLs.save(c.Base+"/direct", path, info, c.Base+"/direct/1")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = send(c, path)
+			state := map[string]string{"tus": "HEAD /files/tus/1", "direct": "GET /files/direct/1"}[name]
+			want := []string{state, "OPTIONS /files/tus/", state, "OPTIONS /files/tus/", "POST /files/" + name + "/"}
+			if asked[0] == "GET /files/direct/" {
+				asked = asked[1:]
+			}
+			if err == nil || !slices.Equal(asked, want) {
+				t.Errorf("%v after %q", err, asked)
+			}
 		})
 	}
 }

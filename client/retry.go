@@ -38,6 +38,43 @@ func isGone(err error) bool {
 	return errors.As(err, &no) && no.Is(fs.ErrNotExist) && no.inJSON
 }
 
+// doubt counts how often in a row a proxy has said of an upload that it is not there, while the service was seen.
+type doubt int
+
+// gone reports whether an upload is there no more. err is that of a request for its state. Some proxies put a page of
+// their own in the place of every 404, also the service's: it is believed if it is said twice, and the service is seen.
+func (d *doubt) gone(ctx context.Context, c *Client, err error) (bool, error) {
+	var no *Refusal
+	switch {
+	case isGone(err):
+		return true, nil
+	case !errors.As(err, &no) || !no.Is(fs.ErrNotExist) || !c.isSeen(ctx):
+		*d = 0
+	default:
+		*d++
+	}
+	if *d == 2 {
+		return true, nil
+	}
+	return false, ofKnown(err)
+}
+
+// isSeen reports whether the service answers (tus 1.0.0, OPTIONS).
+func (c *Client) isSeen(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, c.StallTimeout)
+	defer cancel()
+	r, err := c.request(ctx, http.MethodOptions, c.Base+"/tus/", nil)
+	if err != nil {
+		return false
+	}
+	res, err := c.do(r)
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.Header.Get("Tus-Version") != ""
+}
+
 // isForeign reports whether it is the service that says that an upload is not for the token's user.
 func isForeign(err error) bool {
 	var no *Refusal

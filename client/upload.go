@@ -28,8 +28,9 @@ type upload struct {
 	declared  bool   // the service knows size
 	url       string // of the upload; empty before it is created
 	confirmed bool   // offset is what the service said last
-	offset    int64  // bytes
-	reported  int64  // to Progress
+	doubt     doubt
+	offset    int64 // bytes
+	reported  int64 // to Progress
 	sum       *digest
 	fileURL   string // as the service gave it
 	created   int    // how often, by this call
@@ -163,8 +164,8 @@ func (u *upload) fetchOffset(ctx context.Context) error {
 	}
 	r.Header.Set("Tus-Resumable", "1.0.0")
 	res, err := u.do(r)
-	err = ofKnown(err)
-	if isGone(err) || isForeign(err) {
+	gone, err := u.doubt.gone(ctx, u.Client, err)
+	if gone || isForeign(err) {
 		u.url, u.offset = "", 0
 		if u.path == "" {
 			u.declared = false

@@ -4,6 +4,7 @@ import type { PreviousUpload } from 'tus-js-client';
 import { remove } from './api.js';
 import type { Claims } from './claims.js';
 import { crc32 } from './crc32.js';
+import { isBelieved, isFound } from './doubt.js';
 import { ask, json, type Service } from './http.js';
 import type { components } from './openapi.js';
 import { isGone, Problem } from './problem.js';
@@ -55,10 +56,13 @@ export async function createUpload(service: Service, { file, name }: NamedFile):
 /** What the service knows of an upload. `foreign`: it belongs to another user of this browser, who may continue it. */
 export async function fetchState(service: Service, url: string, signal?: AbortSignal): Promise<State | 'ended' | 'foreign'> {
   try {
-    return await json<State>(service, url, 'GET', undefined, signal);
+    const state = await json<State>(service, url, 'GET', undefined, signal);
+    isFound(url);
+    return state;
   } catch (error) {
     if (error instanceof Problem && error.status === 403 && error.code !== '') return 'foreign'; // not in a proxy's words
     if (isGone(error)) return 'ended';
+    if (error instanceof Problem && error.code === 'proxy' && (await isBelieved(service, url))) return 'ended';
     throw error;
   }
 }

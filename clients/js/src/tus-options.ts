@@ -2,6 +2,7 @@
 
 import type { DetailedError, HttpRequest, HttpResponse, UploadOptions } from 'tus-js-client';
 import { Claims } from './claims.js';
+import { isBelieved, isFound } from './doubt.js';
 import type { Service } from './http.js';
 import { isJson, isProxys, Problem, toProblem } from './problem.js';
 import { longestTurn, sleep, untilTurn } from './rate-limit.js';
@@ -18,7 +19,8 @@ export interface TusOptions extends Pick<UploadOptions, 'removeFingerprintOnSucc
 export const retryDelays = [0, 500, 1000, 2000, 3000, 5000, 5000, 5000, 10000, 10000];
 
 /** `onWait` is called when the rate limit refuses a request, with the milliseconds that the upload waits. */
-export function tusOptions({ base, credentials }: Service, onWait?: (delay: number) => void): TusOptions {
+export function tusOptions(service: Service, onWait?: (delay: number) => void): TusOptions {
+  const { base, credentials } = service;
   let last: Record<string, string> = {};
   const urlStorage = new Claims();
   const endpoint = `${base}/tus/`;
@@ -57,14 +59,18 @@ export function tusOptions({ base, credentials }: Service, onWait?: (delay: numb
         // has sent other requests, and finishing this one would start a second series of them.
         if (response.getStatus() !== status) return new Promise<never>(() => {});
       }
-      const [method, type] = [request.getMethod(), response.getHeader('Content-Type')];
-      if (method !== 'POST' && isProxys(status, type)) throw new Problem(status, 'proxy');
+      const [method, url, type] = [request.getMethod(), request.getURL(), response.getHeader('Content-Type')];
+      if (method !== 'POST' && isProxys(status, type)) {
+        if (method !== 'HEAD' || !(await isBelieved(service, url))) throw new Problem(status, 'proxy');
+      } else {
+        isFound(url);
+      }
       // tus-js-client takes every refused HEAD except 423 as "this upload is gone" and starts over at byte 0. A starting
       // server (503), an expired token or a firewall's page must not cost the user what was already sent: an error thrown
       // here makes it a failed request instead.
       if (method !== 'HEAD' || status < 400 || status === 423 || status === 404 || status === 410) return;
       if (status !== 403 || !isJson(type)) throw new Problem(status, '');
-      urlStorage.keep(request.getURL()); // another user's
+      urlStorage.keep(url); // another user's
     },
   };
 }

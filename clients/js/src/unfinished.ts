@@ -3,6 +3,7 @@
 import type { PreviousUpload } from 'tus-js-client';
 import { Claims } from './claims.js';
 import { discard, isDirect, fetchState } from './direct.js';
+import { isBelieved, isFound } from './doubt.js';
 import { ask, type Service } from './http.js';
 import { isGone, Problem, toProblem } from './problem.js';
 import { sleep } from './rate-limit.js';
@@ -93,9 +94,10 @@ async function offsetOf(service: Service, url: string): Promise<number | 'gone'>
   try {
     const offset = (await ask(service, url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } })).headers.get('Upload-Offset');
     if (offset === null) throw new Problem(0, 'unknown', { status: 200 }); // of something else, such as a captive portal
+    isFound(url);
     return Number(offset);
   } catch (error) {
-    if (isGone(error)) return 'gone';
+    if (isGone(error) || (toProblem(error).code === 'proxy' && (await isBelieved(service, url)))) return 'gone';
     throw error;
   }
 }

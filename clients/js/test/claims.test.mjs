@@ -129,11 +129,29 @@ async function headed(status, headers = {}) {
 }
 
 test('only the service’s own words end an upload', async () => {
+  globalThis.fetch = async () => { throw new TypeError('offline'); };
   for (const [status, headers, want] of [
     [200, {}, 'as it is'], [423, {}, 'as it is'], [404, json, 'as it is'], [410, json, 'as it is'], [403, json, 'as it is'],
     [404, { 'Content-Type': 'text/html' }, 'fails: 404 proxy'], [410, {}, 'fails: 410 proxy'], [403, { 'Content-Type': 'text/html' }, 'fails: 403 '],
     [400, json, 'fails: 400 '], [401, json, 'fails: 401 '], [407, {}, 'fails: 407 '], [412, json, 'fails: 412 '], [431, {}, 'fails: 431 '], [503, json, 'fails: 503 '],
   ]) assert.equal(await headed(status, headers), want, `${status} ${JSON.stringify(headers)}`);
+});
+
+test('a proxy’s “not found” is believed when it is said twice while the proxy sees the service', async () => {
+  let seen = true;
+  globalThis.fetch = async (to, { method }) => {
+    assert.deepEqual([to, method], [`${base}/tus/`, 'OPTIONS']);
+    return seen ? new Response(null, { status: 204, headers: { 'Tus-Version': '1.0.0' } }) : new Response('no', { status: 404 });
+  };
+  const said = async () => headed(404, { 'Content-Type': 'text/html' });
+  assert.equal(await said(), 'fails: 404 proxy');
+  await headed(200);
+  assert.equal(await said(), 'fails: 404 proxy', 'the upload was there meanwhile');
+  seen = false;
+  assert.equal(await said(), 'fails: 404 proxy');
+  seen = true;
+  assert.equal(await said(), 'fails: 404 proxy');
+  assert.equal(await said(), 'as it is');
 });
 
 test('a request that is aborted while its token is fetched is not sent', async () => {
