@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -153,9 +154,9 @@ func TestNoDirectUploadsByAProxy(t *testing.T) {
 		{"a proxy, and nothing is noted", "text/html", false, ErrNoDirect},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			asked := 0
+			var asked atomic.Int32 // parts are sent side by side
 			inBubble(t, func(w http.ResponseWriter, r *http.Request) {
-				if asked++; asked < 3 {
+				if asked.Add(1) < 3 {
 					w.Header().Set("Content-Type", c.by)
 					w.WriteHeader(http.StatusNotFound)
 					return
