@@ -8,8 +8,8 @@ import (
 	"holdfast/file"
 )
 
-// Each maker has room of its own for links to a file. Readers share room, too, but not that of the owner and of services
-// of the account.
+// Each maker has room of its own for links to a file. Readers share room, too, but not that of the owner and of
+// services of the account.
 func TestLinksOfAFileAreBounded(t *testing.T) {
 	user := func(id, account int64) file.Identity {
 		return file.Identity{Kind: file.KindUser, UserID: id, AccountID: account}
