@@ -65,7 +65,8 @@ func (r *reader) limits(m Mode) Limits {
 			"how many uploads an identity may begin in a window; a file that is put together "+
 				"of partial uploads counts once, and 16 parts may be begun for each; 0: no limit", 10, 0),
 		Downloads: rate("DOWNLOAD", "REQUESTS", "how many downloads an identity may begin in a window, including refused "+
-			"ones; ranges of a file count as one download up to the file's size; 0: no limit", 100, 0),
+			"ones; ranges of a file count as one download up to the file's size. So many links it may make, too, counted "+
+			"apart; services of the file's account any number. 0: no limit", 100, 0),
 		Failures: rate("AUTH", "FAILURES", "how many different wrong tokens may come from one address in a window; after "+
 			"that unknown tokens from there are refused without a lookup. At least 1: without this limit, tokens could be "+
 			"guessed", 100, 1),

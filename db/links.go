@@ -69,6 +69,20 @@ func (d *DB) Links(ctx context.Context, id file.ID) (all []file.Link, err error)
 	return all, err
 }
 
+// LinkCounts counts a file's valid links by their makers. A user's tokens are one maker.
+func (d *DB) LinkCounts(ctx context.Context, id file.ID) (all []file.LinkCount, err error) {
+	err = d.rows(ctx, "count links", `select kind, user_id, account_id, case when user_id = 0 then fingerprint else '' end,
+		count(*) from links where file_id = $1 and expires > {now} group by 1, 2, 3, 4`, []any{id},
+		func(scan func(...any) error) error {
+			var c file.LinkCount
+			m := &c.Maker
+			err := scan(&m.Kind, &m.UserID, &m.AccountID, &m.Fingerprint, &c.Links)
+			all = append(all, c)
+			return err
+		})
+	return all, err
+}
+
 // EndLink ends a link of a file; the error is file.ErrNotFound if there is no such valid link.
 func (d *DB) EndLink(ctx context.Context, id file.ID, link string) error {
 	n, err := d.exec(ctx, "end link", `delete from links where id = $1 and file_id = $2`, link, id)

@@ -1,6 +1,8 @@
 package db
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +55,7 @@ func TestKeptLinks(t *testing.T) {
 			}
 		}
 		testLinksOfAMaker(t, d)
+		testLinkCounts(t, d)
 		r, err := d.File(ctx, "two")
 		noErr(t, err)
 		noErr(t, d.DeleteFile(ctx, r))
@@ -102,5 +105,44 @@ func testLinksOfAMaker(t *testing.T, d *DB) {
 	slices.Sort(ids)
 	if got := strings.Join(ids, " "); got != "account c other" {
 		t.Errorf("left are %q", got)
+	}
+}
+
+// Links in force are counted by their makers: a user's whatever its tokens, others' by token.
+func testLinkCounts(t *testing.T, d *DB) {
+	t.Helper()
+	ctx := t.Context()
+	foreign(t, d, "counted", 4)
+	want := map[string]int{}
+	for i, c := range []struct {
+		maker   file.Identity
+		counted string
+	}{
+		{file.Identity{Kind: file.KindUser, UserID: 5_000_000_007, AccountID: 4, Fingerprint: "t1"}, "user 5000000007 4 "},
+		{file.Identity{Kind: file.KindUser, UserID: 5_000_000_007, AccountID: 4, Fingerprint: "t2"}, "user 5000000007 4 "},
+		{file.Identity{Kind: file.KindGuest, UserID: 5_000_000_007, AccountID: 4, Fingerprint: "t3"}, "guest 5000000007 4 "},
+		{file.Identity{Kind: file.KindUser, UserID: 5_000_000_007, AccountID: 5, Fingerprint: "t1"}, "user 5000000007 5 "},
+		{file.Identity{Kind: file.KindService, AccountID: 4, Fingerprint: "s1"}, "service 0 4 s1"},
+		{file.Identity{Kind: file.KindService, AccountID: 4, Fingerprint: "s1"}, "service 0 4 s1"},
+		{file.Identity{Kind: file.KindService, AccountID: 4, Fingerprint: "s2"}, "service 0 4 s2"},
+		{file.Identity{Kind: file.KindPublic, AccountID: 4, Fingerprint: "f"}, "public 0 4 f"},
+	} {
+		l := file.Link{ID: fmt.Sprint("counted", i), File: "counted", Maker: c.maker, ExpiresAt: time.Now().Add(time.Hour)}
+		noErr(t, d.CreateLink(ctx, l))
+		l.ID, l.ExpiresAt = "expired"+l.ID, time.Now().Add(-time.Minute)
+		noErr(t, d.CreateLink(ctx, l))
+		want[c.counted]++
+	}
+	counts, err := d.LinkCounts(ctx, "counted")
+	noErr(t, err)
+	got := map[string]int{}
+	for _, c := range counts {
+		got[fmt.Sprint(c.Maker.Kind, " ", c.Maker.UserID, " ", c.Maker.AccountID, " ", c.Maker.Fingerprint)] = c.Links
+	}
+	if !maps.Equal(got, want) || len(counts) != len(want) {
+		t.Errorf("%+v, want %+v", counts, want)
+	}
+	if none, err := d.LinkCounts(ctx, "one"); err != nil || len(none) != 0 {
+		t.Errorf("%+v, %v", none, err)
 	}
 }

@@ -57,6 +57,8 @@ type Links interface {
 type LinkRows interface {
 	Link(ctx context.Context, id string) (file.Link, error)
 	Links(ctx context.Context, id file.ID) ([]file.Link, error)
+	// LinkCounts says how many links of Links each maker has.
+	LinkCounts(ctx context.Context, id file.ID) ([]file.LinkCount, error)
 	EndLink(ctx context.Context, id file.ID, link string) error
 	EndLinks(ctx context.Context, id file.ID) error
 	EndLinksOf(ctx context.Context, m file.LinkMaker) (ids []string, err error)
@@ -69,6 +71,8 @@ type Limits interface {
 	// Download counts an answer with n bytes of a file of size bytes. If unsent is not nil, it must be called with the
 	// number of those bytes that were not sent.
 	Download(r *http.Request, who file.Identity, id file.ID, size, n int64) (unsent func(int64), err error)
+	// Link counts a link that the caller wants to make.
+	Link(r *http.Request, who file.Identity) error
 }
 
 // Options are how files are served.

@@ -17,8 +17,10 @@ const (
 	defaultLinkTTL = time.Hour
 	// maxLinkRequest is the longest request for a link, in bytes.
 	maxLinkRequest = 4 << 10
-	// maxLinks is how many links to one file may be in force.
+	// maxLinks is how many links to one file one maker may have in force.
 	maxLinks = 1000
+	// maxReadersLinks is how many all makers may have that read the file, but may not change it.
+	maxReadersLinks = 10 * maxLinks
 )
 
 // linkRequest is what a client asks for. All of it may be left out.
@@ -59,15 +61,13 @@ func (h *Handler) Link(w http.ResponseWriter, r *http.Request, id file.ID) {
 }
 
 func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link, error) {
-	if _, err := h.findReadable(r, id); err != nil {
+	rec, err := h.findReadable(r, id)
+	if err != nil {
 		return link{}, err
 	}
 	var asked linkRequest
 	const example = `{"expires_in": 3600, "disposition": "inline"}`
 	if err := reqbody.ReadJSON(w, r, maxLinkRequest, &asked, true, example); err != nil {
-		return link{}, err
-	}
-	if err := h.roomForLink(r, id); err != nil {
 		return link{}, err
 	}
 	ttl := min(defaultLinkTTL, h.LinkMaxTTL)
@@ -85,6 +85,9 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 	}
 	expires := time.Now().Add(ttl).Truncate(time.Second).UTC()
 	who, _ := auth.FromContext(r.Context())
+	if err := h.admitLink(r, who, rec); err != nil {
+		return link{}, err
+	}
 	query, name, err := h.Links.Make(r.Context(), id, who, expires, asked.Disposition)
 	if err != nil {
 		return link{}, err
@@ -92,15 +95,44 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, id file.ID) (link
 	return link{name, id.URL(h.Base(r)) + "?" + query, expires}, nil
 }
 
-// roomForLink refuses a new link to a file that has maxLinks already. Links that are created at the same moment may
-// exceed that by a few: the limit keeps the list short, and is not a guarantee.
-func (h *Handler) roomForLink(r *http.Request, id file.ID) error {
-	links, err := h.LinkRows.Links(r.Context(), id)
-	if err == nil && len(links) >= maxLinks {
-		return file.Refuse(file.ErrForbidden, "The file has %d links in force: end some of them, or wait until they expire",
-			maxLinks)
+// admitLink refuses a link that who makes too soon after others, or for which there is no room.
+func (h *Handler) admitLink(r *http.Request, who file.Identity, rec file.Record) error {
+	// A service of the account makes links for all visitors of its site, and several for each page that it shows.
+	ownService := who.Kind == file.KindService && who.AccountID == rec.AccountID
+	if h.Limits != nil && !ownService {
+		if err := h.Limits.Link(r, who); err != nil {
+			return err
+		}
+	}
+	counts, err := h.LinkRows.LinkCounts(r.Context(), rec.ID)
+	if err == nil {
+		err = roomForLink(who, rec, counts)
 	}
 	return err
+}
+
+// roomForLink refuses who's next link to a file if who has maxLinks to it, or if readers have maxReadersLinks: no maker
+// takes the room of another, and all readers together none of the owner's and the services'. Links that are created at
+// the same moment may exceed that by a few: the limits keep the list short, and are not a guarantee.
+func roomForLink(who file.Identity, rec file.Record, counts []file.LinkCount) error {
+	own, readers := 0, 0
+	for _, c := range counts {
+		if who.Same(c.Maker) {
+			own += c.Links
+		}
+		if access.Change(c.Maker, rec) != nil {
+			readers += c.Links
+		}
+	}
+	switch {
+	case own >= maxLinks:
+		return file.Refuse(file.ErrForbidden,
+			"You have %d links to the file in force: end some of them, or wait until they expire", own)
+	case readers >= maxReadersLinks && access.Change(who, rec) != nil:
+		return file.Refuse(file.ErrForbidden,
+			"Readers of the file have %d links to it in force: wait until some expire, or ask its owner to end some", readers)
+	}
+	return nil
 }
 
 // ListLinks answers with the links to the file id that are in force, for its owner and for

@@ -20,3 +20,9 @@ type LinkMaker struct {
 	Kind        Kind
 	Fingerprint string
 }
+
+// LinkCount is how many links to a file one maker has in force. A maker may be in several: by its kind.
+type LinkCount struct {
+	Maker Identity // who it is, as far as Same and access need it
+	Links int
+}

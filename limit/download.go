@@ -34,6 +34,15 @@ func (l *Limits) Download(r *http.Request, who file.Identity, id file.ID, size, 
 	return func(n int64) { l.counter.Spend(ctx, paid, -n) }, nil
 }
 
+// Link counts a link that the caller, who, wants to make. A caller may make as many as it may begin downloads; they are
+// counted apart from those.
+func (l *Limits) Link(r *http.Request, who file.Identity) error {
+	if l == nil {
+		return nil
+	}
+	return l.refuse("link", l.counter.Take(r.Context(), "link:"+l.name(r, who), l.Downloads))
+}
+
 // CheckDenials must be called before it is decided whether the caller, who, may read a file. A caller who was denied as
 // often as they may download gets file.ErrTooMany for a while, without a decision. done must be called with the result
 // of the decision. Denials of one caller must not affect others, so anonymous requests are not counted: the backend is

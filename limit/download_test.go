@@ -69,6 +69,37 @@ func TestDownloads(t *testing.T) {
 	}
 }
 
+// Links have the downloads' limit, by a count of their own.
+func TestLinks(t *testing.T) {
+	counters(t, func(t *testing.T, c Counter) {
+		l := New(c, Settings{Downloads: Rate{Count: 2, Window: time.Hour}})
+		one, two := file.Identity{Kind: file.KindUser, UserID: 1, AccountID: 1}, file.Identity{Kind: file.KindUser, UserID: 2,
+			AccountID: 1}
+		for range 2 {
+			if _, err := l.Download(from("192.0.2.1"), one, "film", 1, 1); err != nil {
+				t.Error(err)
+			}
+		}
+		for i, ok := range []bool{true, true, false, false} {
+			err := l.Link(from("192.0.2.1"), one)
+			if later := new(file.Later); (err == nil) != ok || err != nil && (!errors.Is(err, file.ErrTooMany) ||
+				!errors.As(err, &later) || later.After <= 0) {
+				t.Errorf("link %d: %v", i, err)
+			}
+		}
+		if err := l.Link(from("192.0.2.1"), two); err != nil {
+			t.Errorf("another user: %v", err)
+		}
+		if _, err := l.Download(from("192.0.2.1"), two, "film", 1, 1); err != nil {
+			t.Error(err)
+		}
+	})
+	var none *Limits
+	if err := none.Link(from("192.0.2.1"), file.Identity{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // Concurrent ranges can't spend more than the credit.
 func TestRangesTogether(t *testing.T) {
 	counters(t, func(t *testing.T, c Counter) {

@@ -1,5 +1,5 @@
-// Package limit limits the rate of new uploads, of downloads, of denied reads and of wrong
-// tokens. Authenticated callers are counted by identity, anonymous ones by address, and visitors
+// Package limit limits the rate of new uploads, of downloads, of new links, of denied reads and of
+// wrong tokens. Authenticated callers are counted by identity, anonymous ones by address, and visitors
 // of a public form by both, since they share one token.
 //
 // # Errors

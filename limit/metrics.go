@@ -13,10 +13,10 @@ type refusals struct{ *prometheus.CounterVec }
 
 func newRefused() refusals {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_rate_limit_refusals_total",
-		Help: "Requests over a rate limit (429), by limit: upload, download, denied, " +
-			"token."}, []string{"limit"})
+		Help: "Requests over a rate limit (429), by limit: upload, download, link, " +
+			"denied, token."}, []string{"limit"})
 	// so that the metrics exist before the first refusal
-	for _, name := range []string{"upload", "download", "denied", "token"} {
+	for _, name := range []string{"upload", "download", "link", "denied", "token"} {
 		refused.WithLabelValues(name)
 	}
 	return refusals{refused}
