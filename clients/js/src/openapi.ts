@@ -351,6 +351,8 @@ export interface paths {
         /**
          * Make a link that needs no token
          * @description For callers who may read the file. The link opens it until it expires or is ended, as long as its maker may read the file.
+         *     A maker has at most 1000 links to a file in force, and all makers who may not change it 10000: one more is 403. With rate
+         *     limits on, a caller makes as many in a window as it may begin downloads: one more is 429.
          */
         post: operations["createLink"];
         /**
@@ -1572,7 +1574,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description Rate limit exceeded: uploads begun, downloads, or wrong tokens, too many in a time. */
+        /** @description Rate limit exceeded: uploads begun, downloads, links made, or wrong tokens, too many in a time. */
         TooManyRequests: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
