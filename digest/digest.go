@@ -85,10 +85,13 @@ func Unwanted(values []string) bool {
 	return ok && item.Value == int64(0)
 }
 
+// Metadata is the field with a creation's metadata (tus 1.0.0, Creation), in which "sha256" is that of the file.
+const Metadata = "Upload-Metadata"
+
 // fields are the header fields and trailers that declare a digest of a body, or of the file that it is (RFC 9530, RFC
 // 3230, RFC 1864, tus 1.0.0).
 var fields = [...]string{"Content-Digest", "Repr-Digest", "Unencoded-Digest", "Digest", "Content-Md5",
-	"Upload-Checksum"}
+	"Upload-Checksum", Metadata}
 
 // IsClaim reports whether a header field or trailer declares a digest of a body, or of the file that it is. The name is
 // in the canonical form.
@@ -101,8 +104,8 @@ type Checked struct{ Headers, Trailers []string }
 // that is stored anyway would look like one that was compared.
 func (c Checked) Refuse(headers, trailers http.Header) error {
 	for _, field := range fields {
-		if len(headers.Values(field)) > 0 && !slices.Contains(c.Headers, field) {
-			return file.Refuse(file.ErrInvalid, "%s is not checked here: send %s, or leave it out", field,
+		if declares(headers, field) && !slices.Contains(c.Headers, field) {
+			return file.Refuse(file.ErrInvalid, "%s is not checked here: send %s, or leave it out", label(field),
 				strings.Join(c.Headers, " or "))
 		}
 		if _, announced := trailers[field]; announced && !slices.Contains(c.Trailers, field) {
@@ -111,4 +114,25 @@ func (c Checked) Refuse(headers, trailers http.Header) error {
 		}
 	}
 	return nil
+}
+
+// declares reports whether a field is there with a digest. Metadata may have none: a name may be all that is in it.
+func declares(h http.Header, field string) bool {
+	if field != Metadata {
+		return len(h.Values(field)) > 0
+	}
+	for pair := range strings.SplitSeq(strings.Join(h.Values(field), ","), ",") {
+		if words := strings.Fields(pair); len(words) > 1 && words[0] == "sha256" {
+			return true
+		}
+	}
+	return false
+}
+
+// label is how an error names a field.
+func label(field string) string {
+	if field == Metadata {
+		return "The sha256 in " + Metadata
+	}
+	return field
 }

@@ -41,3 +41,22 @@ func TestUnwanted(t *testing.T) {
 		t.Error("without the field")
 	}
 }
+
+// Metadata declare a digest if "sha256" in them has a value, whatever that is.
+func TestMetadata(t *testing.T) {
+	for value, want := range map[string]bool{"": false, "filename c2hhMjU2": false, "sha256": false, "sha256 ": false,
+		"xsha256 eA==,sha2567 eA==": false, "SHA256 eA==": false, "sha256 eA==": true, " a, sha256  !": true,
+		"a eA==,sha256\teA==": true} {
+		header := http.Header{Metadata: {"b eA==", value}}
+		err := Checked{Headers: []string{"Repr-Digest"}}.Refuse(header, nil)
+		if errors.Is(err, file.ErrInvalid) != want {
+			t.Errorf("%q: %v", value, err)
+		}
+		if err := (Checked{Headers: []string{Metadata}}).Refuse(header, nil); err != nil {
+			t.Errorf("%q, where it is checked: %v", value, err)
+		}
+	}
+	if !IsClaim(Metadata) || (Checked{Headers: []string{Metadata}}).Refuse(nil, http.Header{Metadata: nil}) == nil {
+		t.Error("as a trailer they are never read")
+	}
+}

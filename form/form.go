@@ -37,6 +37,8 @@ type Options struct {
 	// Receive makes a file of body, up to io.EOF, or stores nothing. interrupt ends a body that the service can't wait
 	// for. See upload.Engine.
 	Receive func(ctx context.Context, c upload.Creation, body io.Reader, interrupt func()) (*file.Upload, error)
+	// Whole refuses a request whose body may be a part of a form.
+	Whole func(*http.Request) error
 	// Fits refuses a size over the cap.
 	Fits func(size int64) error
 	// Limit refuses an upload if the identity has begun too many recently; nil: never.
@@ -81,6 +83,9 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (*file.Upload, error) {
 	boundary, err := parseContentType(r.Header.Get("Content-Type"))
 	if err != nil {
+		return nil, err
+	}
+	if err := h.Whole(r); err != nil {
 		return nil, err
 	}
 	if err := checked.Refuse(r.Header, r.Trailer); err != nil {

@@ -20,6 +20,9 @@ import (
 	"holdfast/upload"
 )
 
+// anyBody takes every body for whole. Package resumable has the rule.
+func anyBody(*http.Request) error { return nil }
+
 // FuzzForm sends any body under any Content-Type. It becomes a file or is refused; no more than is allowed is read
 // besides the file; and the file is the one that the standard library finds in the form.
 func FuzzForm(f *testing.F) {
@@ -43,7 +46,7 @@ func FuzzForm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		var got []byte
 		var name string
-		h := New(Options{Respond: problem.Responder{}, ReadTimeout: time.Minute,
+		h := New(Options{Respond: problem.Responder{}, ReadTimeout: time.Minute, Whole: anyBody,
 			Base: func(*http.Request) string { return "" },
 			Fits: func(int64) error { return nil },
 			Receive: func(_ context.Context, c upload.Creation, body io.Reader, _ func()) (*file.Upload, error) {
@@ -95,7 +98,7 @@ func stdlib(t *testing.T, contentType string, body []byte) (content []byte, ther
 // When the service stops, it ends an upload, and asks the client to retry.
 func TestInterrupt(t *testing.T) {
 	began, interrupted := make(chan func(), 1), make(chan struct{})
-	h := New(Options{ReadTimeout: time.Minute, Fits: func(int64) error { return nil },
+	h := New(Options{ReadTimeout: time.Minute, Whole: anyBody, Fits: func(int64) error { return nil },
 		Receive: func(_ context.Context, _ upload.Creation, body io.Reader, interrupt func()) (*file.Upload, error) {
 			began <- interrupt
 			defer close(interrupted)
@@ -124,7 +127,7 @@ func TestInterrupt(t *testing.T) {
 func TestLateInterrupt(t *testing.T) {
 	var interrupt func()
 	read := make(chan bool)
-	h := New(Options{ReadTimeout: time.Minute, Fits: func(int64) error { return nil },
+	h := New(Options{ReadTimeout: time.Minute, Whole: anyBody, Fits: func(int64) error { return nil },
 		Base: func(*http.Request) string { return "" },
 		Receive: func(_ context.Context, _ upload.Creation, body io.Reader, i func()) (*file.Upload, error) {
 			_, err := io.Copy(io.Discard, body)

@@ -28,7 +28,7 @@ type answered struct {
 
 func post(t *testing.T, contentType, body string, headers ...string) (a answered) {
 	t.Helper()
-	h := New(Options{ReadTimeout: time.Minute, Base: func(*http.Request) string { return "" },
+	h := New(Options{ReadTimeout: time.Minute, Whole: anyBody, Base: func(*http.Request) string { return "" },
 		Fits: func(int64) error { return nil },
 		Receive: func(_ context.Context, c upload.Creation, body io.Reader, _ func()) (*file.Upload, error) {
 			b, err := io.ReadAll(body)

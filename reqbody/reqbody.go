@@ -134,6 +134,15 @@ func CheckLength(r *http.Request) error {
 	return nil
 }
 
+// RefuseKey refuses an Idempotency-Key where none is read: its client would repeat the request in the belief that no
+// second file can come of it.
+func RefuseKey(h http.Header) error {
+	if len(h.Values("Idempotency-Key")) > 0 {
+		return file.Refuse(file.ErrInvalid, "Idempotency-Key is supported for forms only: leave it out")
+	}
+	return nil
+}
+
 // isMalformed reports whether an error of net/http's body means malformed chunks or trailers, and neither the end of
 // the body nor a broken connection.
 func isMalformed(err error) bool {

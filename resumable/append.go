@@ -1,6 +1,7 @@
 package resumable
 
 import (
+	"cmp"
 	"net/http"
 
 	"holdfast/digest"
@@ -34,7 +35,7 @@ func (x *exchange) create(path string) error {
 // readCreation reads the file's name, type and length from the headers. The length is Upload-Length, or Content-Length
 // with Upload-Complete: ?1; if both are given they must be equal (section 4.1.3).
 func (x *exchange) readCreation(path string) (c upload.Creation, err error) {
-	if err := x.readComplete(); err != nil {
+	if err := cmp.Or(reqbody.RefuseKey(x.r.Header), x.readComplete()); err != nil {
 		return c, err
 	}
 	if c.Name, c.Type, err = readName(x.r.Header, path); err != nil {

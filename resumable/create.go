@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"holdfast/access"
@@ -99,23 +98,13 @@ func (x *exchange) receivePlain(path string) error {
 
 // checkPlainBody refuses a request whose body is not the whole file, and one that asks for something unsupported.
 func (x *exchange) checkPlainBody() error {
-	h := x.r.Header
-	if err := x.checkWhole(); err != nil {
+	if err := x.h.CheckWhole(x.r); err != nil {
 		return err
 	}
-	mediaType, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	for _, field := range []string{uploadOffset, uploadLength, "Upload-Defer-Length", "Upload-Concat"} {
-		if h.Get(field) != "" {
-			return file.Refuse(file.ErrInvalid, "%s needs Upload-Complete here; create a tus upload at %s/tus/", field,
-				x.h.Base(x.r))
-		}
+	if err := reqbody.RefuseKey(x.r.Header); err != nil {
+		return err
 	}
-	switch {
-	case h.Get("Content-Range") != "": // RFC 9110, 14.4
-		return file.Refuse(file.ErrInvalid,
-			"Content-Range is not supported for uploads: send the whole file, or a resumable upload")
-	case h.Get("Idempotency-Key") != "":
-		return file.Refuse(file.ErrInvalid, "Idempotency-Key is supported for forms only: leave it out")
+	switch mediaType, _, _ := mime.ParseMediaType(x.r.Header.Get("Content-Type")); {
 	case mediaType == partial || mediaType == "application/offset+octet-stream":
 		return file.Refuse(file.ErrMediaType,
 			"A body of type %s is a part of an upload: send it by PATCH to the upload's URL", mediaType)
@@ -123,21 +112,6 @@ func (x *exchange) checkPlainBody() error {
 		return file.Refuse(file.ErrMediaType, "Send a form by POST to %s/upload", x.h.Base(x.r))
 	}
 	return reqbody.CheckLength(x.r)
-}
-
-// checkWhole refuses a body that may be a part of a file: its client speaks a version of the protocol, or sends one of
-// its fields, and does not say clearly that this is the whole file (section 4.1.2).
-func (x *exchange) checkWhole() error {
-	h := x.r.Header
-	if len(h.Values("Upload-Incomplete")) > 0 {
-		return file.Refuse(file.ErrInvalid, "Upload-Incomplete needs %s: 3, and no Tus-Resumable", interopVersion)
-	}
-	n, _ := integer(h, interopVersion)
-	speaks := x.version != final || slices.Contains(tusVersions[:], version(n))
-	if _, valid := isComplete(h); !valid && (speaks || len(h.Values(uploadComplete)) > 0) {
-		return errComplete
-	}
-	return nil
 }
 
 // plainBody is the body of a plain upload. It must not break off, and the client's permissions are checked again at its

@@ -137,6 +137,7 @@ func TestPlainUploadRefused(t *testing.T) {
 			"an offset":                   {[]string{"Upload-Offset", "5"}, 400},
 			"what can't be read":          {[]string{"Upload-Complete", "true"}, 400},
 			"what was version 3's":        {[]string{"Upload-Incomplete", "?1"}, 400},
+			"version 3's without it":      {[]string{"Upload-Incomplete", "?0"}, 400},
 			"a version only":              {[]string{"Upload-Draft-Interop-Version", "8"}, 400},
 			"an older version only":       {[]string{"Upload-Draft-Interop-Version", "5"}, 400},
 			"an unknown version":          {[]string{"Upload-Draft-Interop-Version", "99", "Upload-Complete", "?2"}, 400},

@@ -217,7 +217,7 @@ func (s *server) wire(ctx context.Context) error {
 	}
 	forms := form.New(form.Options{
 		Receive: s.engine.Receive, Fits: uploadHooks.Fits, Keys: p.Rows, Respond: respond, Base: s.base.Of,
-		ReadTimeout: c.ReadTimeout, Limit: limits.Upload,
+		ReadTimeout: c.ReadTimeout, Limit: limits.Upload, Whole: uploads.CheckWhole,
 	})
 	s.openConnections()
 	register(s.registry, rows, p.Objects, p.Disk, uploadHooks, s.engine, limits, s.connections, authenticator, decider,

@@ -64,7 +64,7 @@ func (x *exchange) readNothing() error {
 // readCreation reads everything about a new file, except its length, from the headers of a request.
 func readCreation(h http.Header) (upload.Creation, error) {
 	// tusd's own parser drops what it does not understand.
-	header := strings.Join(h.Values("Upload-Metadata"), ",")
+	header := strings.Join(h.Values(digest.Metadata), ",")
 	pairs, err := parseMetadata(header)
 	if err != nil {
 		return upload.Creation{}, err

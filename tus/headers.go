@@ -49,8 +49,14 @@ func short(s string) string {
 	return s
 }
 
-// checked are the digests that are compared here.
-var checked = digest.Checked{Headers: []string{"Upload-Checksum", "Repr-Digest"}, Trailers: []string{"Upload-Checksum"}}
+// checked returns the digests that are compared here: only a creation's metadata are read.
+func checked(method string) digest.Checked {
+	c := digest.Checked{Headers: []string{"Upload-Checksum", "Repr-Digest"}, Trailers: []string{"Upload-Checksum"}}
+	if method == http.MethodPost {
+		c.Headers = append(c.Headers, digest.Metadata)
+	}
+	return c
+}
 
 // readHeaders refuses headers that tusd would ignore or misread, and reads those that tusd does not know.
 func (x *exchange) readHeaders(r *http.Request) (err error) {
@@ -75,6 +81,11 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 			return err
 		}
 	}
+	if r.Method == http.MethodPost {
+		if err := reqbody.RefuseKey(r.Header); err != nil {
+			return err
+		}
+	}
 	for _, name := range []string{"Upload-Length", "Upload-Offset"} {
 		if _, _, err := parseLength(r.Header, name); err != nil {
 			return err
@@ -88,7 +99,7 @@ func (x *exchange) readHeaders(r *http.Request) (err error) {
 			return err
 		}
 	}
-	if err := checked.Refuse(r.Header, r.Trailer); err != nil {
+	if err := checked(r.Method).Refuse(r.Header, r.Trailer); err != nil {
 		return err
 	}
 	if x.check, err = readChecksum(r); err != nil || x.check == nil {
