@@ -21,7 +21,7 @@ export interface paths {
          * @description With `Upload-Length` or `Upload-Defer-Length`; the first bytes may come along as body. With `Upload-Concat: final;...` no
          *     length and no body: the parts are put together and gone then, and the same request again is answered the same.
          *     By a draft, the file's name and type stand in `Content-Disposition` and `Content-Type`, and the URL is told early in an
-         *     interim answer (104), unless a proxy stands between.
+         *     interim answer (104), unless a proxy stands between. `Idempotency-Key` is for forms, and `400` here.
          */
         post: operations["createUpload"];
         delete?: never;
@@ -192,6 +192,7 @@ export interface paths {
          * @description A body of another type than a form's is the file itself, as with `putFile`, which has the headers for it. The rest is about forms.
          *
          *     The file is the part `file`, and must have a name; other fields are skipped. The form streams. If it breaks off, nothing is left of it.
+         *     A request that has a form and does not say that it is all (`Upload-Complete: ?0`, a version alone, `Content-Range`, the fields of tus) is `400`.
          *     `Repr-Digest` or `Content-Digest` among the headers of that part is the SHA-256 of the file, among those of the request that of the whole
          *     form (RFC 9530): a wrong one is refused with UPLOAD_007, and nothing is left.
          *     With an `Idempotency-Key` the same form may be sent again: it makes one file.
@@ -1623,7 +1624,8 @@ export interface components {
         deferLength: 1;
         /**
          * @description Pairs of a key and a base64 text, divided by commas; 4 KiB at most. `filename` (or `name`) and `filetype` (or `type`) become the
-         *     file's name and type, cleaned; `sha256` (hexadecimal or base64) is compared with the content in the end.
+         *     file's name and type, cleaned; `sha256` (hexadecimal or base64) is compared with the content in the end. From version 7 of the
+         *     drafts on metadata are not read, and those with a `sha256` are `400`, as they are wherever this field is not described.
          * @example filename cmVwb3J0LnBkZg==,filetype YXBwbGljYXRpb24vcGRm
          */
         metadata: string;
@@ -1773,7 +1775,8 @@ export interface operations {
                 "Upload-Defer-Length"?: components["parameters"]["deferLength"];
                 /**
                  * @description Pairs of a key and a base64 text, divided by commas; 4 KiB at most. `filename` (or `name`) and `filetype` (or `type`) become the
-                 *     file's name and type, cleaned; `sha256` (hexadecimal or base64) is compared with the content in the end.
+                 *     file's name and type, cleaned; `sha256` (hexadecimal or base64) is compared with the content in the end. From version 7 of the
+                 *     drafts on metadata are not read, and those with a `sha256` are `400`, as they are wherever this field is not described.
                  * @example filename cmVwb3J0LnBkZg==,filetype YXBwbGljYXRpb24vcGRm
                  */
                 "Upload-Metadata"?: components["parameters"]["metadata"];
