@@ -55,6 +55,8 @@ type Options struct {
 	// changes; with 0 it is refused at once.
 	CacheTTL time.Duration
 	Guard    Guard // nil: no limit
+	// Visitor is the Visitor of an identity whose token came with a request; nil: none has one.
+	Visitor func(*http.Request, file.Identity) string
 }
 
 // Authenticator finds the identities of callers.
@@ -62,6 +64,7 @@ type Authenticator struct {
 	sources map[scheme][]source
 	cache   tokenCache
 	guard   Guard
+	visitor func(*http.Request, file.Identity) string
 }
 
 // New returns an Authenticator.
@@ -78,7 +81,10 @@ func New(o Options) *Authenticator {
 	if len(o.Guests) > 0 {
 		guests = append(guests, guestTokens(o.Guests))
 	}
-	return &Authenticator{guard: o.Guard, cache: newTokenCache(o.CacheTTL),
+	if o.Visitor == nil {
+		o.Visitor = func(*http.Request, file.Identity) string { return "" }
+	}
+	return &Authenticator{guard: o.Guard, visitor: o.Visitor, cache: newTokenCache(o.CacheTTL),
 		sources: map[scheme][]source{userScheme: users, guestScheme: guests, publicScheme: publics}}
 }
 
@@ -98,6 +104,7 @@ func (a *Authenticator) Identify(r *http.Request) (file.Identity, error) {
 		f, err := a.lookUp(r, p, reads, deadline)
 		switch {
 		case err == nil:
+			f.who.Visitor = a.visitor(r, f.who)
 			return f.who, nil
 		case errors.Is(err, file.ErrTooMany):
 			refused = err

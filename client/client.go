@@ -52,7 +52,7 @@ const (
 	CodeDenied          = "FILE_002"   // the file is not for the token's user
 	CodeNotFound        = "FILE_001"   // there is no such file
 	CodeTooLarge        = "FILE_003"   // the file is larger than the service takes
-	CodeQuota           = "QUOTA_001"  // the account's quota is exceeded
+	CodeQuota           = "QUOTA_001"  // a quota is exceeded: the account's, or of unfinished uploads
 	CodeInvalid         = "VAL_003"    // Reason says what is wrong with the request
 	CodeHarmful         = "UPLOAD_011" // the virus scanner found something
 )

@@ -222,7 +222,8 @@ func (r *reader) uploads(c *Config) {
 	c.UploadTTL = r.timeFrom("UPLOAD_TTL", "an unfinished upload is removed after this time without a byte", 24*time.Hour,
 		time.Millisecond, 365*24*time.Hour)
 	c.MaxUnfinished = r.int64("MAX_UNFINISHED_UPLOADS", "how many unfinished uploads one identity may have, with those "+
-		"whose URL a client never got because its connection broke; 0: no limit",
+		"whose URL a client never got because its connection broke; of a public form's, one visitor at most a tenth. "+
+		"See [Visitors of forms](#visitors-of-forms). 0: no limit",
 		1000, 0, 1<<40)
 	c.ReadTimeout = r.duration("READ_TIMEOUT",
 		"an upload request is ended after this time without a byte; the bytes that came are kept", 60*time.Second,

@@ -124,7 +124,7 @@ func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Re
 		}
 		// If a lease before this one has not settled, a write of its holder may still arrive.
 		err = fenced(ctx, tx, f, d.text(`state = $5, committed_offset = $6, hash_state = $7, etag = $8,
-			object_key = $9, reserved = 0, slots = 0,
+			object_key = $9, reserved = 0, slots = 0, visitor = '',
 			tidy_at = case when settled < lease_epoch - 1 then {now} + $10 end`)+releaseLease,
 			file.Recorded, u.Offset, u.HashState, u.ETag, u.Location.Key, lateWrites.Milliseconds())
 		if err != nil {

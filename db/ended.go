@@ -17,7 +17,7 @@ func (d *DB) DeleteUpload(ctx context.Context, f file.Fence, why string) error {
 		var reserved, slots int64
 		var expired bool
 		err := row(ctx, tx, "delete upload",
-			d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0, refusal = $4
+			d.text(`update uploads set state = $3, lease_epoch = lease_epoch + 1, lease_until = 0, refusal = $4, visitor = ''
 			where id = $1 and lease_epoch = $2 and state <> 'deleted'
 			returning id, account_id, user_id, name, type, size, reserved, slots, coalesce(ttl > 0 and expires < {now}, false)`),
 			[]any{f.ID, f.Epoch, file.Deleted, why},

@@ -58,7 +58,8 @@ var (
 	// ErrObjectChanged: the object in the store is not the one that was recorded, or is
 	// shorter.
 	ErrObjectChanged = fmt.Errorf("object is not what was uploaded: %w", ErrObjectMissing)
-	// ErrQuota: the account would exceed its quota. It is no ErrNoSpace, since clients retry that.
+	// ErrQuota: the account would exceed its quota, or somebody that of unfinished uploads. It is no ErrNoSpace, since
+	// clients retry that.
 	ErrQuota = fmt.Errorf("quota exceeded: %w", ErrTooLarge)
 	// ErrLink: the signed link was not made by this service, or not for this file.
 	ErrLink = fmt.Errorf("link is not valid: %w", ErrForbidden)

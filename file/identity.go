@@ -23,6 +23,7 @@ type Identity struct {
 	UserID      int64 // 0: none
 	AccountID   int64
 	Fingerprint string   // of the token, for identities without a user
+	Visitor     string   // of KindPublic: which of those who share the token. It gives no rights, and names no address
 	Groups      []string // of KindUser: what grants may name
 	File        ID       // of KindLink: the one file it opens
 	// Credential is the credential that the caller presented, if the backend knows it too.

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"holdfast/file"
 )
 
 // Proxies are the addresses of trusted proxies, whose X-Real-IP is believed.
@@ -21,6 +23,15 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 		}
 	}
 	return addr
+}
+
+// Visitor names the visitor of a public form who sends a request, by the form's token and the client's address: all
+// visitors share the token. Whatever is counted for a visitor is counted by this name. Other callers have none.
+func (p Proxies) Visitor(r *http.Request, who file.Identity) string {
+	if who.Kind != file.KindPublic {
+		return ""
+	}
+	return who.Principal() + "@" + address(p.Client(r))
 }
 
 // parseAddress reads an address as proxies write it: an IPv6 address may be in brackets, and some append the port.

@@ -9,6 +9,7 @@
 package limit
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -86,14 +87,10 @@ func (l *Limits) Part(r *http.Request, who file.Identity) error {
 
 // name is the key that a request is counted under.
 func (l *Limits) name(r *http.Request, who file.Identity) string {
-	p, from := who.Principal(), address(l.Proxies.Client(r))
-	switch {
-	case p == "":
-		return from
-	case who.Kind == file.KindPublic: // all visitors of a form share its token
-		return p + "@" + from
+	if visitor := l.Proxies.Visitor(r, who); visitor != "" {
+		return visitor
 	}
-	return p
+	return cmp.Or(who.Principal(), address(l.Proxies.Client(r)))
 }
 
 func (l *Limits) refuse(limit string, wait time.Duration) error {

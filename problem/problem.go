@@ -73,7 +73,7 @@ var table = []struct {
 	{file.ErrLinkExpired, Problem{Status: 410, Code: "LINK_002", Message: "Link has expired"}},
 	{file.ErrForbidden, Problem{Status: 403, Code: "PERM_001", Message: "Permission denied"}},
 	{file.ErrNotFound, Problem{Status: 404, Code: "FILE_001", Message: "File not found"}},
-	{file.ErrQuota, Problem{Status: 413, Code: "QUOTA_001", Message: "Quota of the account exceeded"}},
+	{file.ErrQuota, Problem{Status: 413, Code: "QUOTA_001", Message: "Quota of account or unfinished uploads exceeded"}},
 	{file.ErrTooLarge, Problem{Status: 413, Code: "FILE_003", Message: "File size exceeds limit"}},
 	{file.ErrRange, Problem{Status: 416, Code: "VAL_004", Message: "Range not satisfiable"}},
 	{file.ErrInvalid, Problem{Status: 400, Code: "VAL_003", Message: "Invalid request"}},

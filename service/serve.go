@@ -4,7 +4,6 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -193,11 +192,10 @@ func (s *server) wire(ctx context.Context) error {
 	}
 	s.engine = upload.NewEngine(rows, p.Objects, uploadHooks, upload.Settings{Memory: c.MemoryBudget, Room: p.Disk.Check},
 		s.log)
-	limits, err := openLimits(c, p, s.traces)
+	authenticator, limits, err := openCallers(ctx, c, p, s.traces)
 	if err != nil {
 		return err
 	}
-	authenticator := newAuthenticator(c.Auth, p, limits)
 	decider := p.newDecider(c, links, s.traces)
 	identify := edge.ObserveIdentity(authenticator.Identify)
 	toStore, err := redirect(c, p.Objects)
@@ -324,9 +322,7 @@ func (s *server) run(ctx context.Context) error {
 func openLinks(ctx context.Context, c config.Config, rows *db.CachedDB) (*auth.Links, error) {
 	keys := c.Links.Keys
 	if len(keys) == 0 {
-		fresh := make([]byte, 32)
-		rand.Read(fresh)
-		key, err := rows.Secret(ctx, "link key", fresh)
+		key, err := storedKey(ctx, rows.DB, "link key")
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"holdfast/internal/test/pgtest"
 )
 
 // The bytes that are sent decide what counts as a download, not a header. With a limit of four, the
@@ -111,5 +113,46 @@ func TestVisitorsOfAForm(t *testing.T) {
 				t.Errorf("visitor %d, download %d: %v, want %d", i, try, a, want)
 			}
 		}
+	}
+}
+
+// One visitor of a form who begins uploads and sends nothing does not lock out the others: a visitor has a share of the
+// form's unfinished uploads, by the address that the limits count by, with limits or without.
+func TestUnfinishedUploadsOfAVisitor(t *testing.T) {
+	t.Parallel()
+	d := startDjango(t)
+	visitor := d.public("abcdefgh", 1)
+	for name, env := range map[string][]string{"SQLite": {"RATE_LIMIT_ENABLED=on"},
+		"PostgreSQL": append(postgres(pgtest.Start(t)), "RATE_LIMIT_ENABLED=off")} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, append(append(d.tokens(), env...), "MAX_UNFINISHED_UPLOADS=25")...)
+			begin := func(address string, headers ...string) answer {
+				return s.do(t, "POST", "/files/tus/", nil, append([]string{anonymous, visitor, "X-Real-IP: " + address},
+					headers...)...)
+			}
+			part := []string{"Upload-Length: 5", "Upload-Concat: partial"}
+			for _, from := range []string{"198.51.100.1", "2001:db8::1", "203.0.113.9"} {
+				for range 2 {
+					if a := begin(from, part...); a.status != 201 {
+						t.Fatalf("%s: %v", from, a)
+					}
+				}
+				last := begin(from, "Upload-Length: 5")
+				if last.status != 201 {
+					t.Fatalf("%s: %v", from, last)
+				}
+				refused(t, begin(from, part...), "3 unfinished uploads of one visitor")
+				refused(t, begin(from, "Upload-Length: 5"), "3 unfinished uploads of one visitor")
+				refused(t, begin(from, "Tus-Resumable: -", "Upload-Draft-Interop-Version: 8", "Upload-Complete: ?0",
+					"Upload-Length: 5"), "3 unfinished uploads of one visitor")
+				if a := s.do(t, "DELETE", last.header.Get("Location"), nil, anonymous, visitor); a.status != 204 {
+					t.Errorf("%s, ending one: %v", from, a)
+				}
+				if a := begin(from, "Upload-Length: 5"); a.status != 201 {
+					t.Errorf("%s, when one is ended: %v", from, a)
+				}
+			}
+			refused(t, begin("2001:db8::2", part...), "3 unfinished uploads of one visitor") // of the same network
+		})
 	}
 }

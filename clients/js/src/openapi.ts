@@ -1219,7 +1219,7 @@ export interface components {
         };
         /**
          * @description - `FILE_003` File size exceeds limit.
-         *     - `QUOTA_001` Quota of the account exceeded.
+         *     - `QUOTA_001` Quota of account or unfinished uploads exceeded.
          */
         TooLarge: {
             headers: {
