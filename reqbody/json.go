@@ -8,15 +8,17 @@ import (
 	"net/http"
 	"strings"
 
+	"holdfast/auth"
 	"holdfast/file"
 )
 
-// ReadJSON reads a request's body into v. It must be one JSON object of at most limit bytes, and nothing else. If
-// optional is set, an empty body leaves v as it is. example is shown to clients that send something else.
+// ReadJSON reads a request's body into v, and asks for its caller again if that took long. The body must be one JSON
+// object of at most limit bytes, and nothing else. If optional is set, an empty body leaves v as it is. example is shown
+// to clients that send something else.
 func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, optional bool, example string) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil && optional && len(bytes.TrimSpace(body)) == 0 {
-		return nil
+		return auth.Again(r.Context(), auth.Moment)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -26,7 +28,10 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, option
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return file.Refuse(file.ErrInvalid, "want one JSON object, and nothing behind it")
 	}
-	return checkNames(json.NewDecoder(bytes.NewReader(body)))
+	if err := checkNames(json.NewDecoder(bytes.NewReader(body))); err != nil {
+		return err
+	}
+	return auth.Again(r.Context(), auth.Moment)
 }
 
 // letters are those of all names in our requests.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"holdfast/access"
 	"holdfast/digest"
 	"holdfast/file"
 	"holdfast/reqbody"
@@ -140,8 +139,7 @@ func (x *exchange) checkWhole() error {
 	return nil
 }
 
-// plainBody is the body of a plain upload. It must not break off, and the client's permissions are checked again at its
-// end.
+// plainBody is the body of a plain upload. It must not break off.
 type plainBody struct {
 	x     *exchange
 	check upload.Check // nil: no checksum
@@ -164,13 +162,6 @@ func (w plainBody) Read(p []byte) (int, error) {
 		if err := w.check.Verify(); err != nil {
 			return n, err
 		}
-	}
-	who, err := w.x.h.Identify(w.x.r)
-	if err == nil {
-		err = access.Upload(who, &file.Upload{Creator: w.x.who})
-	}
-	if err != nil {
-		return n, err
 	}
 	return n, io.EOF
 }
