@@ -13,12 +13,15 @@ import (
 )
 
 // ReadJSON reads a request's body into v, and asks for its caller again if that took long. The body must be one JSON
-// object of at most limit bytes, and nothing else. If optional is set, an empty body leaves v as it is. example is shown
-// to clients that send something else.
+// object of at most limit bytes, and nothing else. If optional is set, an empty body leaves v as it is. example is
+// shown to clients that send something else.
 func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, optional bool, example string) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err := auth.Again(r.Context(), auth.Moment); err != nil {
+		return err
+	}
 	if err == nil && optional && len(bytes.TrimSpace(body)) == 0 {
-		return auth.Again(r.Context(), auth.Moment)
+		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -28,10 +31,7 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, option
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return file.Refuse(file.ErrInvalid, "want one JSON object, and nothing behind it")
 	}
-	if err := checkNames(json.NewDecoder(bytes.NewReader(body))); err != nil {
-		return err
-	}
-	return auth.Again(r.Context(), auth.Moment)
+	return checkNames(json.NewDecoder(bytes.NewReader(body)))
 }
 
 // letters are those of all names in our requests.

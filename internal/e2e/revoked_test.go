@@ -133,8 +133,8 @@ func (s *server) continuesAfter(t *testing.T, how, file string, content []byte) 
 	for _, header := range []string{tus + "|Upload-Offset: 0", ietf, "Upload-Draft-Interop-Version: 5|" + ietf,
 		"Upload-Draft-Interop-Version: 8|" + ietf} {
 		at := s.create(t, len(content))
-		scenes = append(scenes, scene{"PATCH " + strings.TrimPrefix(at, strings.TrimSuffix(s.base, "/files")), header, content,
-			at})
+		path := strings.TrimPrefix(at, strings.TrimSuffix(s.base, "/files"))
+		scenes = append(scenes, scene{"PATCH " + path, header, content, at})
 	}
 	s.endsDuring(t, how, scenes)
 	for _, c := range scenes {
