@@ -40,7 +40,7 @@ func readCompleteRequest(w http.ResponseWriter, r *http.Request) (n completeRequ
 	if err != nil && !errors.Is(err, io.EOF) {
 		return n, file.Refuse(file.ErrInvalid, "want S3's CompleteMultipartUpload")
 	}
-	return n, nil
+	return n, auth.Again(r.Context(), auth.Moment)
 }
 
 // check compares the parts that a client names with those that the store has.

@@ -198,7 +198,7 @@ type fileHandler func(http.ResponseWriter, *http.Request, file.ID)
 // withIdentity passes a request on with its caller's identity. Unauthenticated requests get 401.
 func (o *Options) withIdentity(next fileHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		who, err := o.Identify(r)
+		r, _, err := auth.Enter(r, o.Identify)
 		if err != nil {
 			o.Respond.Write(w, r, err)
 			return
@@ -210,7 +210,7 @@ func (o *Options) withIdentity(next fileHandler) http.HandlerFunc {
 				return
 			}
 		}
-		next(w, r.WithContext(auth.NewContext(r.Context(), who)), id)
+		next(w, r, id)
 	}
 }
 

@@ -37,6 +37,7 @@ type Settings struct {
 	MaxSize int64         // of a file, in bytes
 	TTL     time.Duration // how long an unfinished upload is kept after its last byte
 	Now     func() time.Time
+	Moment  time.Duration // how old a request's identity may be: see auth.Again
 
 	// Room refuses an upload while there is no space for its bytes: 0 if their number is not known, or if they are there
 	// already. nil: there always is space.
@@ -62,7 +63,7 @@ func New(store Store, s Settings) *Hooks { return &Hooks{store, newMetrics(), s}
 // PreCreate checks whether ctx's identity may begin an upload, and writes its row.
 func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, error) {
 	who, _ := auth.FromContext(ctx)
-	if err := access.Create(who); err != nil {
+	if err := cmp.Or(access.Create(who), h.Confirm(ctx)); err != nil {
 		return file.Upload{}, err
 	}
 	size, longest := c.Size, c.Size
@@ -109,6 +110,9 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 	}
 	return u, nil
 }
+
+// Confirm refuses what the request that ctx belongs to is about to change, if its tokens are not good any more.
+func (h *Hooks) Confirm(ctx context.Context) error { return auth.Again(ctx, h.Moment) }
 
 // KeyTTL is how long an idempotency key stays assigned to an upload.
 const KeyTTL = 24 * time.Hour

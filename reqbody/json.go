@@ -8,13 +8,18 @@ import (
 	"net/http"
 	"strings"
 
+	"holdfast/auth"
 	"holdfast/file"
 )
 
-// ReadJSON reads a request's body into v. It must be one JSON object of at most limit bytes, and nothing else. If
-// optional is set, an empty body leaves v as it is. example is shown to clients that send something else.
+// ReadJSON reads a request's body into v, and asks for its caller again if that took long. The body must be one JSON
+// object of at most limit bytes, and nothing else. If optional is set, an empty body leaves v as it is. example is
+// shown to clients that send something else.
 func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, optional bool, example string) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err := auth.Again(r.Context(), auth.Moment); err != nil {
+		return err
+	}
 	if err == nil && optional && len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"holdfast/access"
 	"holdfast/digest"
 	"holdfast/file"
 	"holdfast/reqbody"
@@ -114,8 +113,7 @@ func (x *exchange) checkPlainBody() error {
 	return reqbody.CheckLength(x.r)
 }
 
-// plainBody is the body of a plain upload. It must not break off, and the client's permissions are checked again at its
-// end.
+// plainBody is the body of a plain upload. It must not break off.
 type plainBody struct {
 	x     *exchange
 	check upload.Check // nil: no checksum
@@ -138,13 +136,6 @@ func (w plainBody) Read(p []byte) (int, error) {
 		if err := w.check.Verify(); err != nil {
 			return n, err
 		}
-	}
-	who, err := w.x.h.Identify(w.x.r)
-	if err == nil {
-		err = access.Upload(who, &file.Upload{Creator: w.x.who})
-	}
-	if err != nil {
-		return n, err
 	}
 	return n, io.EOF
 }

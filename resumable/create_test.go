@@ -258,6 +258,25 @@ func TestRightsAreAskedForAgain(t *testing.T) {
 			c.T.Errorf("a plain upload: %d", a.status)
 		}
 		c.As(uploadtest.Alice)
+		for lost, status := range map[error]int{file.ErrUnauthenticated: 401, file.ErrRedis: 503} {
+			forgotten := func() io.Reader {
+				return io.MultiReader(strings.NewReader("56789"), after(func() { c.Identify.Store(&lost) }))
+			}
+			at := c.post("?0", []byte("01234"), "Upload-Length", "10").header.Get("Location")
+			if a := c.patch(at, 5, "?1", forgotten(), "Expect", "100-continue"); a.status != status {
+				c.T.Errorf("%d: %d %v", status, a.status, a.header)
+			}
+			c.Identify.Store(nil)
+			if a := c.do("HEAD", at, nil); a.offset() != 9 || a.header.Get("Content-Location") != "" {
+				c.T.Errorf("%d, after it: %d %v", status, a.status, a.header)
+			}
+			c.Check(c.file(c.patch(at, 9, "?1", strings.NewReader("9"))), []byte("0123456789"))
+			c.do("DELETE", at, nil)
+			a := plain(c.World).do("PUT", c.URL+"/files/a", forgotten(), "Expect", "100-continue")
+			if c.Identify.Store(nil); a.status != status {
+				c.T.Errorf("a plain upload: %d, want %d", a.status, status)
+			}
+		}
 		c.isEmpty("without rights")
 	})
 }

@@ -141,11 +141,8 @@ func (x *exchange) run(serve func(*exchange) error) {
 
 // identify authenticates the request.
 func (x *exchange) identify() (err error) {
-	if x.who, err = x.h.Identify(x.r); err != nil {
-		return err
-	}
-	x.r = x.r.WithContext(auth.NewContext(x.r.Context(), x.who))
-	return nil
+	x.r, x.who, err = auth.Enter(x.r, x.h.Identify)
+	return err
 }
 
 // serve handles a request at the upload endpoint.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"holdfast/access"
 	"holdfast/file"
 	"holdfast/upload"
 )
@@ -40,7 +39,7 @@ func (x *exchange) store(check upload.Check, progress *interim) error {
 	progress.startAt(u.Offset)
 	start := u.Offset
 	_, err := x.session.Append(start, upload.Body{
-		Reader:    &source{x: x, before: *u},
+		Reader:    source{x},
 		Length:    x.r.ContentLength,
 		Interrupt: x.body.Interrupt,
 		Cut:       x.body.Cut,
@@ -100,32 +99,12 @@ func (x *exchange) answerAppended(status int) error {
 
 // source is the body as the engine reads it. Where it breaks off it ends like any other body, so that the bytes that
 // arrived are kept; Cut tells the engine.
-type source struct {
-	x      *exchange
-	before file.Upload // as it was before the body: the engine reads ahead, and changes the row meanwhile
-}
+type source struct{ x *exchange }
 
-func (s *source) Read(p []byte) (int, error) {
+func (s source) Read(p []byte) (int, error) {
 	n, err := s.x.body.Read(p)
-	switch {
-	case err == nil || errors.Is(err, file.ErrInvalid):
+	if err == nil || errors.Is(err, file.ErrInvalid) {
 		return n, err
-	case s.x.body.Cut():
-		return n, io.EOF
-	case s.x.complete || s.before.Offset+s.x.body.Count() == s.before.Size && !s.before.Deferred:
-		if err := s.x.authorizeAgain(&s.before); err != nil {
-			return n, err
-		}
 	}
 	return n, io.EOF
-}
-
-// authorizeAgain checks again that the client may complete the upload: a long body may outlast its permissions (section
-// 12). The commit compares the quota.
-func (x *exchange) authorizeAgain(u *file.Upload) error {
-	who, err := x.h.Identify(x.r)
-	if err != nil {
-		return err
-	}
-	return access.Upload(who, u)
 }

@@ -181,7 +181,8 @@ func (s *server) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rules := hooks.Settings{Room: p.room, Layout: s.layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now}
+	rules := hooks.Settings{Room: p.room, Layout: s.layout, MaxSize: c.MaxFileSize, TTL: c.UploadTTL, Now: time.Now,
+		Moment: auth.Moment}
 	if err := addHooks(c, p.Objects, s.traces, &rules); err != nil {
 		return err
 	}

@@ -153,11 +153,10 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	if err := x.readHeaders(r); err != nil {
 		return err
 	}
-	who, err := h.Identify(r)
+	r, who, err := auth.Enter(r, h.Identify)
 	if err != nil {
 		return err
 	}
-	r = r.WithContext(auth.NewContext(r.Context(), who))
 	if name != "" {
 		id, err := file.ParseID(name)
 		if err != nil {

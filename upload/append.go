@@ -29,6 +29,7 @@ type appender struct {
 
 	start    int64         // where the body begins, in the file
 	hash     hash.Hash     // of all bytes before hashed
+	begun    []byte        // the state of hash before buf
 	hashed   int64         // bytes of buf that are hashed already
 	buf      memory.Buffer // read, and in no flight
 	borrowed bool          // the pump reads into the last slab of buf
@@ -56,7 +57,7 @@ func (e *Engine) append(ctx context.Context, u *file.Upload, b Body) (int64, err
 		return 0, fmt.Errorf("append to %s: %w", u.ID, err)
 	}
 	a := &appender{engine: e, u: u, body: b, share: e.memory.Join(), buf: e.memory.NewBuffer(), slabSize: memory.SmallSlab,
-		hash: sum, start: u.Offset, read: u.Offset, tails: u.Tails}
+		hash: sum, begun: u.HashState, start: u.Offset, read: u.Offset, tails: u.Tails}
 	if u.Offset == 0 && u.Multipart.ID == "" && b.Length < a.limit() {
 		// A client that sends the first bytes in a chunk is likely to send more chunks of that size. The row gets the
 		// part size with the first part.
@@ -152,6 +153,9 @@ func (a *appender) readAll(ctx context.Context) error {
 			if a.body.exceeded() {
 				return a.tooLarge()
 			}
+			if err := a.confirm(ctx); err != nil {
+				return a.saveAllButLast(ctx, err)
+			}
 			a.ended = true
 			return nil
 		case err != nil:
@@ -159,6 +163,19 @@ func (a *appender) readAll(ctx context.Context) error {
 		}
 	}
 }
+
+// confirm refuses bytes whose caller is not known any more: they do not complete the upload, and their client is not
+// told that they are kept. Nobody is told about a body that broke off. The bytes of a final upload are those of uploads
+// for which it was asked.
+func (a *appender) confirm(ctx context.Context) error {
+	if a.body.cut() && !a.completes() || len(a.u.Sources) > 0 {
+		return nil
+	}
+	return a.engine.hooks.Confirm(ctx)
+}
+
+// completes reports whether the upload has all its bytes with those that were read.
+func (a *appender) completes() bool { return !a.u.Deferred && a.read == a.u.Size }
 
 // tooLarge refuses a body that continues beyond the upload's end. Bytes that are not committed yet are dropped: a
 // client that sends more than it declared is wrong about them.
@@ -223,7 +240,7 @@ func (a *appender) end(ctx context.Context) error {
 			return err
 		}
 	}
-	last := !a.u.Deferred && a.read == a.u.Size
+	last := a.completes()
 	var err error
 	switch {
 	case a.buf.Size() == 0:

@@ -70,6 +70,9 @@ type Objects interface {
 type Hooks interface {
 	// PreCreate checks an upload that ctx's identity wants to begin, and writes its row.
 	PreCreate(ctx context.Context, c Creation) (file.Upload, error)
+	// Confirm refuses what the request that ctx belongs to is about to change, if its caller is not known any more: the
+	// request may have taken long. It is nil where there is no request.
+	Confirm(ctx context.Context) error
 	// PostFinish makes u, whose object is complete, a file, if its row still matches was. It can be repeated.
 	PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error
 	// Fits refuses a size over the cap, in bytes.

@@ -145,8 +145,8 @@ func (a *appender) giveBack(ctx context.Context) error {
 	return a.launchTail(ctx, maxTailsInHurry)
 }
 
-// save stores the bytes of a request that got no more memory. If clients had to send them again, all might send the
-// same bytes over and over.
+// save stores the bytes of a request that got no more memory, or was refused at its end. If clients had to send them
+// again, all might send the same bytes over and over.
 func (a *appender) save(ctx context.Context, err error) error {
 	if a.body.Check != nil {
 		return err
@@ -158,6 +158,25 @@ func (a *appender) save(ctx context.Context, err error) error {
 	}
 	a.wait()
 	return err
+}
+
+// saveAllButLast stores the bytes of a request that was refused at its end: another request may go on with them, and
+// their client may have needed longer for them than any of its tokens is good. It keeps one byte back that would
+// complete the upload. Of a file that comes whole nothing is stored.
+func (a *appender) saveAllButLast(ctx context.Context, err error) error {
+	if a.u.TTL == 0 {
+		return err
+	}
+	if a.completes() && a.buf.Size() > 0 {
+		sum, broken := file.ResumeHash(a.begun)
+		if broken != nil {
+			return fmt.Errorf("%w (and then: %v)", err, broken)
+		}
+		a.buf.Drop()
+		a.read--
+		a.hash, a.hashed = sum, 0
+	}
+	return a.save(ctx, err)
 }
 
 // fetch returns a payload of the tails from an index on.
@@ -180,6 +199,7 @@ func (a *appender) prepare(begin payload) (*flight, error) {
 		a.engine.release(&begin)
 		return nil, err
 	}
+	a.begun = state
 	f := &flight{offset: a.read, hash: state, body: begin, borrows: a.borrowed, landed: make(chan struct{})}
 	body := a.buf.Split(a.borrowed)
 	a.share.Leave(body.Held())

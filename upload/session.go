@@ -64,7 +64,14 @@ func (s *Session) Append(offset int64, b Body) (n int64, err error) {
 // Declare sets the length, in bytes, of an upload that was begun without one.
 // file.ErrTooLarge if it is over the cap.
 func (s *Session) Declare(length int64) error {
-	return s.do(func(ctx context.Context) error { return s.engine.declare(ctx, s.u, length) })
+	return s.do(func(ctx context.Context) error {
+		if length == s.u.Offset { // it completes the upload, and the draft's clients declare it after a body
+			if err := s.engine.hooks.Confirm(ctx); err != nil {
+				return err
+			}
+		}
+		return s.engine.declare(ctx, s.u, length)
+	})
 }
 
 // Claim stores the SHA-256 that the client declares for the whole file; nil: none. file.ErrInvalid if it declared
@@ -81,6 +88,9 @@ func (s *Session) Finish() error {
 
 // Terminate ends the upload for its client, or deletes the file that it became.
 func (s *Session) Terminate() error {
+	if err := s.engine.hooks.Confirm(s.lease.ctx); err != nil { // it may have waited long for the lease
+		return err
+	}
 	err := s.end(nil)
 	if err == nil {
 		s.engine.metrics.removed.Inc()

@@ -60,7 +60,7 @@ var arrows = map[string]string{
 	"hooks":         "access auth file storage upload",
 	"tus":           "access auth digest file problem reqbody upload",
 	"resumable":     "access auth digest file problem reqbody upload",
-	"reqbody":       "digest file",
+	"reqbody":       "auth digest file",
 	"download":      "access auth digest file internal/cache problem reqbody storage",
 	"client":        "internal/filelock internal/regular",
 	"form":          "auth digest file problem reqbody upload",

@@ -95,6 +95,16 @@ func (b *Buffer) Extend(n int) {
 	}
 }
 
+// Drop drops the last byte, which there must be.
+func (b *Buffer) Drop() {
+	i := len(b.slabs) - 1
+	for b.slabs[i].from == b.slabs[i].to {
+		i--
+	}
+	b.slabs[i].to--
+	b.size--
+}
+
 // Split takes the bytes out of b. With lent, a read into the space of the last slab is still under way: the slab stays
 // with b, and the result borrows its bytes. Neither writes to the other's.
 func (b *Buffer) Split(lent bool) Buffer {

@@ -26,8 +26,9 @@ func (w *World) mountDirect(mux *http.ServeMux, engine *upload.Engine, quiet *sl
 	h := direct.New(o)
 	with := func(next func(http.ResponseWriter, *http.Request, file.ID)) http.HandlerFunc {
 		return func(rw http.ResponseWriter, r *http.Request) {
-			if fail := w.Identify.Load(); fail != nil {
-				o.Respond.Write(rw, r, *fail)
+			r, _, err := auth.Enter(r, w.identify)
+			if err != nil {
+				o.Respond.Write(rw, r, err)
 				return
 			}
 			id, err := file.ParseID(cmp.Or(r.PathValue("id"), "none"))
@@ -35,7 +36,7 @@ func (w *World) mountDirect(mux *http.ServeMux, engine *upload.Engine, quiet *sl
 				o.Respond.Write(rw, r, err)
 				return
 			}
-			next(rw, r.WithContext(auth.NewContext(r.Context(), *w.who.Load())), id)
+			next(rw, r, id)
 		}
 	}
 	mux.HandleFunc("GET /files/direct/{$}", h.Capabilities)

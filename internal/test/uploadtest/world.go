@@ -200,7 +200,7 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 	h, err := tus.NewHandler(tus.Options{
 		Engine: engine, Respond: problem.Responder{Log: quiet}, Base: func(*http.Request) string { return w.URL + "/files" },
 		ReadTimeout:  readTimeout,
-		Identify:     func(*http.Request) (file.Identity, error) { return *w.who.Load(), nil },
+		Identify:     w.identify,
 		Download:     func(http.ResponseWriter, *http.Request, file.ID) { panic("not in this test") },
 		Precondition: func(*http.Request, file.ID) error { return nil },
 		Limits:       (*limit.Limits)(nil),
@@ -215,18 +215,20 @@ func (w *World) StartUnder(p *Plan) *upload.Engine {
 	return engine
 }
 
+func (w *World) identify(*http.Request) (file.Identity, error) {
+	if fail := w.Identify.Load(); fail != nil {
+		return file.Identity{}, *fail
+	}
+	return *w.who.Load(), nil
+}
+
 // mount puts the handlers of both protocols under the paths that the service has for them.
 func (w *World) mount(engine *upload.Engine, byTus http.Handler, quiet *slog.Logger) http.Handler {
 	h := resumable.New(resumable.Options{
 		Engine: engine, Respond: problem.Responder{Log: quiet}, Tus: byTus,
 		Base:        func(*http.Request) string { return w.URL + "/files" },
 		ReadTimeout: readTimeout, MaxAge: time.Hour,
-		Identify: func(*http.Request) (file.Identity, error) {
-			if fail := w.Identify.Load(); fail != nil {
-				return file.Identity{}, *fail
-			}
-			return *w.who.Load(), nil
-		},
+		Identify:     w.identify,
 		Download:     func(rw http.ResponseWriter, _ *http.Request, _ file.ID) { rw.WriteHeader(http.StatusTeapot) },
 		IsFile:       func(context.Context, file.ID) bool { return false },
 		Precondition: func(*http.Request, file.ID) error { return nil },
