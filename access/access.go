@@ -22,7 +22,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -68,9 +67,8 @@ func Create(who file.Identity) error {
 	if who.Kind == "" || who.AccountID == 0 {
 		return file.ErrUnauthenticated
 	}
-	// The table of files, which other programs share, has 32-bit columns for these ids.
-	if max(who.UserID, who.AccountID) > math.MaxInt32 {
-		return file.Refuse(file.ErrForbidden, "Numbers of users and accounts above %d can't own files", math.MaxInt32)
+	if max(who.UserID, who.AccountID) > file.MaxNumber {
+		return file.Refuse(file.ErrForbidden, "Numbers of users and accounts above %d can't own files", file.MaxNumber)
 	}
 	return nil
 }

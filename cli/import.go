@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/edge"
 	"holdfast/importer"
 	"holdfast/internal/regular"
 	"holdfast/service"
@@ -74,7 +75,8 @@ func (args *importFilesCommand) run(p *program) (err error) {
 	show := newImportProgress(p.stdout, p.stderr)
 	im := &importer.Importer{Rows: parts.Rows, Objects: parts.Objects,
 		Layout: storage.Layout{BucketPrefix: c.Storage.BucketPrefix}, Folder: args.folder, Proxy: c.Proxies.For,
-		Jobs: args.jobs, DryRun: args.dryRun, Again: args.again, Now: time.Now, Begin: show.begin, Report: show.report}
+		Jobs: args.jobs, DryRun: args.dryRun, Again: args.again, Now: time.Now, Begin: show.begin, Report: show.report,
+		Reserved: edge.Reserved(c)}
 	if from := c.Import; from.AccessKey != "" {
 		kind := s3.Plain
 		if from.Google {

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/db"
+	"holdfast/edge"
 	"holdfast/importer"
 	"holdfast/internal/regular"
 	"holdfast/service"
@@ -74,7 +75,8 @@ func (args *importLinksCommand) run(p *program) (err error) {
 	}
 	defer rows.Close()
 	base := cmp.Or(c.PublicURL, "http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))+"/files")
-	links := &importer.Links{Rows: rows, Hosts: args.hosts, Kept: args.buckets, Base: base}
+	links := &importer.Links{Rows: rows, Hosts: args.hosts, Kept: args.buckets, Base: base,
+		Reserved: edge.Reserved(c)}
 	defer func() { err = errors.Join(err, printLeft(p.stderr, links.Left)) }()
 	rewrite := func(name, text string) (string, error) {
 		now, changes, err := links.Rewrite(ctx, text)

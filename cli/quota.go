@@ -94,6 +94,9 @@ func setQuota(p *program, account int64, bytes, files *int64) error {
 	if wrong != nil || negative(bytes) || negative(files) || bytes == nil && files == nil {
 		wrong = wrongArguments("--account must be a positive number, and --bytes or --files must be given, as 0 or more")
 	}
+	if account > file.MaxNumber { // show and clear take such numbers: earlier versions have set quotas for them
+		wrong = wrongArguments("--account must be at most %d", file.MaxNumber)
+	}
 	return p.withDatabase(wrong, func(rows *db.DB) error { return rows.SetQuota(p.ctx, account, bytes, files) })
 }
 

@@ -97,6 +97,8 @@ func (c *tokenCreateCommand) token(now time.Time) (file.Token, error) {
 	case !c.service && c.user < 1 || c.account < 1 || !c.endless && c.ttl <= 0:
 		return file.Token{},
 			wrongArguments("--account and either --user or --service are required; numbers and --ttl must be positive")
+	case max(c.account, c.user) > file.MaxNumber:
+		return file.Token{}, wrongArguments("--account and --user must be at most %d", file.MaxNumber)
 	case slices.ContainsFunc(c.groups, func(name string) bool { return !file.ValidGroup(name) }):
 		return file.Token{}, wrongArguments("--group must be a name of 1 to %d bytes", file.MaxGroupName)
 	case !file.ValidTokenName(c.name):

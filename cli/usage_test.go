@@ -91,6 +91,10 @@ func TestWrongArguments(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"token create --account=1", "either --user or --service"},
 		{"token create --account -1 --user 1", "must be positive"},
+		{"token create --account=2147483648 --user=1", "must be at most 2147483647"},
+		{"token create --account=1 --user=2147483648", "must be at most 2147483647"},
+		{"token create --account=2147483648 --service", "must be at most 2147483647"},
+		{"quota set --account 2147483648 --files 1", "must be at most 2147483647"},
 		{"token create --account=1 --user=2 --ttl -1h", "must be positive"},
 		{"token create --account=1 --user=2 --ttl 0", "must be positive"},
 		{"token create --account=1 --user=2 --name " + strings.Repeat("a", 129), "at most 128 bytes"},

@@ -59,18 +59,24 @@ type Uploads interface {
 // New returns the service as an http.Handler. Each route answers under the path of Base and without it, because a
 // proxy may strip the prefix.
 func New(o Options) http.Handler {
+	router := o.routes()
+	router.Use(o.Metrics.recordRoute(o.Base.Prefix()))
+	router.NotFoundHandler = http.HandlerFunc(o.notFound)
+	return o.withMiddleware(router)
+}
+
+// routes returns all routes of the service.
+func (o *Options) routes() *mux.Router {
 	// Paths are matched as they are: a cleaned path would turn "/files/../x" into a redirect, and in a decoded path
 	// %2F would separate segments.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	router.Use(o.Metrics.recordRoute(o.Base.Prefix()))
-	router.NotFoundHandler = http.HandlerFunc(o.notFound)
 	if HasExample(o.Config.ExampleDir) {
 		addPages(router, o.Config, o.Base)
 	}
 	for _, prefix := range o.Base.prefixes() {
 		o.route(router, prefix)
 	}
-	return o.withMiddleware(router)
+	return router
 }
 
 // withMiddleware wraps h in the middleware that every request goes through, the outermost last.

@@ -28,6 +28,13 @@ type Record struct {
 	EntityTag string // the ETag that clients know, if it is neither the SHA-256 nor the store's tag; else empty
 }
 
+// ValidTime reports whether a record can have been created at t: both databases, JSON and cursors have room for the
+// years 1 to 9999 in UTC. The zero time stands for one that is not known.
+func ValidTime(t time.Time) bool {
+	year := t.UTC().Year()
+	return !t.IsZero() && year >= 1 && year <= 9999
+}
+
 // Owner is the identity that a file belongs to; see Identity.Same.
 func (r Record) Owner() Identity {
 	return Identity{UserID: r.UserID, AccountID: r.AccountID, Fingerprint: r.Uploader}

@@ -4,7 +4,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 )
+
+// MaxNumber is the greatest number of a user or an account that can own files: the table of files, which other programs
+// share, has 32-bit columns for these numbers.
+const MaxNumber = math.MaxInt32
 
 // Kind says how an identity was established.
 type Kind string

@@ -21,7 +21,7 @@ func (im *Importer) Copy(ctx context.Context, open func() (io.ReadCloser, error)
 			return err
 		}
 		defer r.Close()
-		return ReadManifest(r, each)
+		return ReadManifest(r, im.Reserved, each)
 	}
 	total := int64(0)
 	if err := read(func(Item) error { total++; return nil }); err != nil {

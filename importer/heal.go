@@ -77,8 +77,9 @@ func bestType(recorded string, o storage.Object) string {
 	return file.CleanType(recorded)
 }
 
+// earlier is the earlier of a and b, or a if no record can have b, as a source may say it that does not know better.
 func earlier(a, b time.Time) time.Time {
-	if !b.IsZero() && b.Before(a) {
+	if file.ValidTime(b) && b.Before(a) {
 		return b
 	}
 	return a

@@ -88,6 +88,8 @@ type Importer struct {
 	Proxy func(*url.URL) (*url.URL, error)
 	// Patience is how long a source that is a URL may send nothing; 0: DefaultPatience.
 	Patience time.Duration
+	// Reserved reports the ids that no file may have: those whose addresses are the service's own.
+	Reserved func(file.ID) bool
 	// Folder is the folder of sources without a scheme.
 	Folder string
 	Jobs   int // files at the same time

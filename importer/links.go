@@ -28,6 +28,8 @@ type Links struct {
 	Hosts []string
 	Kept  []string // buckets
 	Base  string   // URL under which files are seen, without a trailing slash
+	// Reserved reports the ids whose addresses are the service's own: a link to one would not lead to the file.
+	Reserved func(file.ID) bool
 
 	// Left counts the links that stay, since they name no file: each as it is written, up to where
 	// a key without spaces ends.
@@ -139,6 +141,9 @@ func (l *Links) find(ctx context.Context, bucket, text string) (id file.ID, leng
 		if lengths[key] > length {
 			id, length = as, lengths[key]
 		}
+	}
+	if l.Reserved(id) {
+		return "", 0, nil
 	}
 	return id, length, nil
 }

@@ -30,12 +30,17 @@ func (k known) among(keys []string) map[string]file.ID {
 	return found
 }
 
+// free is the list of reserved ids where there are none.
+func free(file.ID) bool { return false }
+
 func links() *Links {
 	return &Links{Base: "https://new/files", Kept: []string{"kept"},
-		Hosts: []string{"storage.googleapis.com", "storage.cloud.google.com"},
+		Reserved: func(id file.ID) bool { return id == "docs" },
+		Hosts:    []string{"storage.googleapis.com", "storage.cloud.google.com"},
 		Rows: known{"s3://acme/a.pdf": "1", "s3://acme/my file (2).pdf": "2", "s3://acme/dir/ü.txt": "3",
 			"s3://acme/report": "4",
-			"s3://acme/my":     "5", "s3://acme/50%.txt": "6", "old key.png": "old key.png", "a.pdf": "never: another bucket's"}}
+			"s3://acme/my":     "5", "s3://acme/50%.txt": "6", "old key.png": "old key.png", "docs": "docs",
+			"a.pdf": "never: another bucket's"}}
 }
 
 func TestLinks(t *testing.T) {
@@ -72,6 +77,8 @@ func TestLinks(t *testing.T) {
 			"https://new/files/old%20key.png https://new/files/old%20key.png"},
 		{g + "other/old%20key.png", g + "other/old%20key.png"},
 		{g + "kept/gone.png", g + "kept/gone.png"},
+		// There the service has something else.
+		{g + "kept/docs", g + "kept/docs"},
 		// What signed a link means nothing any more.
 		{`<a href="` + g + `acme/a.pdf?X-Goog-Signature=ab&x=1">`, `<a href="https://new/files/1">`},
 		{"Is it " + g + "acme/a.pdf?", "Is it https://new/files/1?"},
@@ -122,7 +129,7 @@ func TestManifest(t *testing.T) {
 	}
 	for kind, text := range good {
 		var items []Item
-		err := ReadManifest(strings.NewReader(text), func(it Item) error { items = append(items, it); return nil })
+		err := ReadManifest(strings.NewReader(text), free, func(it Item) error { items = append(items, it); return nil })
 		if err != nil || len(items) != 1 {
 			t.Fatal(kind, err, items)
 		}
@@ -155,7 +162,7 @@ func TestManifest(t *testing.T) {
 		"{" + strings.Repeat("x", maxLine+10):   "more than",
 		"account,path\n0,x\n1,\n":               "line 3: one source",
 	} {
-		err := ReadManifest(strings.NewReader(text), func(Item) error { return nil })
+		err := ReadManifest(strings.NewReader(text), free, func(Item) error { return nil })
 		if _, ok := err.(Faults); !ok || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60q: %v, want %q", text, err, want)
 		}
@@ -168,7 +175,7 @@ func TestAllFaultsOfAManifest(t *testing.T) {
 		"account,path\n0,a\n1,b,c\n1,\n1,b,c\n0,d\n1,\"e\"f\"\n":                                                        6,
 		"{\"account\":0,\"path\":\"a\"}\n{\"account\":\n{\"account\":[1]}\n{\"x\":1}\n{\"account\":0,\"path\":\"b\"}\n": 5,
 	} {
-		err := ReadManifest(strings.NewReader(text), func(it Item) error { t.Errorf("%+v", it); return nil })
+		err := ReadManifest(strings.NewReader(text), free, func(it Item) error { t.Errorf("%+v", it); return nil })
 		if faults, _ := err.(Faults); len(faults) != want {
 			t.Errorf("%q: %d faults: %v", text, len(faults), err)
 		}
@@ -179,7 +186,7 @@ func FuzzManifest(f *testing.F) {
 	f.Add("account,path\n1,x\n")
 	f.Add(`{"account":1,"url":"http://a/b?c"}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		_ = ReadManifest(strings.NewReader(text), func(it Item) error {
+		_ = ReadManifest(strings.NewReader(text), free, func(it Item) error {
 			if _, err := file.ParseID(string(it.ID)); err != nil || it.Account < 1 || it.Source == "" ||
 				!utf8.ValidString(it.Source+it.Name) || strings.ContainsRune(it.Source+it.Name, 0) {
 				t.Errorf("%+v", it)

@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"holdfast/file"
+	"holdfast/storage"
 )
 
 // Item is one file of a manifest.
@@ -43,8 +44,12 @@ func (f Faults) Error() string { return "the manifest is wrong:\n" + errors.Join
 // maxFaults is how many are reported.
 const maxFaults = 20
 
-// maxLine is the longest line of JSON, in bytes.
-const maxLine = 64 << 10
+const (
+	// maxLine is the longest line of JSON, in bytes.
+	maxLine = 64 << 10
+	// maxSource is the longest source, in bytes: PostgreSQL keeps sources in an index, whose entries have 2704 at most.
+	maxSource = 2680
+)
 
 // columns are the columns of a manifest; account and a source are required.
 var columns = []string{"account", "user", "source", "bucket", "key", "url", "path", "id", "name", "type", "created",
@@ -52,8 +57,8 @@ var columns = []string{"account", "user", "source", "bucket", "key", "url", "pat
 
 // ReadManifest calls each for every file of a manifest: CSV with a line of column names, or JSON Lines, which begin
 // with "{". Wrong lines are collected as Faults, and each is not called for them. An error of each ends the
-// reading.
-func ReadManifest(r io.Reader, each func(Item) error) error {
+// reading. reserved reports the ids that no file may have.
+func ReadManifest(r io.Reader, reserved func(file.ID) bool, each func(Item) error) error {
 	in := bufio.NewReader(r)
 	first, err := in.Peek(1)
 	if errors.Is(err, io.EOF) {
@@ -61,7 +66,7 @@ func ReadManifest(r io.Reader, each func(Item) error) error {
 	} else if err != nil {
 		return err
 	}
-	m := &reading{each: each}
+	m := &reading{reserved: reserved, each: each}
 	read := m.readCSV
 	if first[0] == '{' {
 		read = m.readJSON
@@ -77,8 +82,9 @@ func ReadManifest(r io.Reader, each func(Item) error) error {
 
 // reading is a manifest that is being read.
 type reading struct {
-	each   func(Item) error
-	faults Faults
+	reserved func(file.ID) bool
+	each     func(Item) error
+	faults   Faults
 }
 
 // wrong collects the fault of a line; an error if there are enough.
@@ -95,6 +101,9 @@ func (m *reading) ends(err error) error { return append(m.faults, err) }
 
 func (m *reading) item(line int, fields map[string]string) error {
 	it, err := parseItem(fields)
+	if m.reserved(it.ID) {
+		err = errors.Join(err, fmt.Errorf("%q can't be an id: that address is one of the service's own", it.ID))
+	}
 	if err != nil {
 		return m.wrong(line, err)
 	}
@@ -168,6 +177,9 @@ func (m *reading) readJSON(in io.Reader) error {
 
 // fieldsOf returns the fields of a line of JSON.
 func fieldsOf(line string) (map[string]string, error) {
+	if !utf8.ValidString(line) { // encoding/json would put other characters there
+		return nil, fmt.Errorf("it must be text in UTF-8, not %q", line)
+	}
 	var values map[string]any
 	d := json.NewDecoder(strings.NewReader(line))
 	d.UseNumber()
@@ -197,17 +209,19 @@ func parseItem(f map[string]string) (it Item, err error) {
 			err = errors.Join(err, fmt.Errorf("%s must be text in UTF-8 without control characters, not %q", name, v))
 		}
 	}
-	number := func(name string, least int64, otherwise int64) int64 {
+	number := func(name string, least, most, otherwise int64) int64 {
 		if f[name] == "" {
 			return otherwise
 		}
 		n, e := strconv.ParseInt(f[name], 10, 64)
-		if e != nil || n < least {
-			err = errors.Join(err, fmt.Errorf("%s must be a number of at least %d, not %q", name, least, f[name]))
+		if e != nil || n < least || n > most {
+			err = errors.Join(err, fmt.Errorf("%s must be a number of at least %d and at most %d, not %q", name, least, most,
+				f[name]))
 		}
 		return n
 	}
-	it.Account, it.User, it.Size = number("account", 1, 0), number("user", 1, 0), number("size", 0, -1)
+	it.Account, it.User = number("account", 1, file.MaxNumber, 0), number("user", 1, file.MaxNumber, 0)
+	it.Size = number("size", 0, storage.MaxObject, -1)
 	if f["account"] == "" {
 		err = errors.Join(err, errors.New("account is needed"))
 	}
@@ -221,8 +235,9 @@ func parseItem(f map[string]string) (it Item, err error) {
 		}
 	}
 	if f["created"] != "" {
-		if it.Created, e = time.Parse(time.RFC3339, f["created"]); e != nil {
-			err = errors.Join(err, fmt.Errorf("created must be a time such as 2024-05-31T12:00:00Z, not %q", f["created"]))
+		if it.Created, e = time.Parse(time.RFC3339, f["created"]); e != nil || !file.ValidTime(it.Created) {
+			err = errors.Join(err, fmt.Errorf("created must be a time of the years 1 to 9999, such as 2024-05-31T12:00:00Z, "+
+				"not %q", f["created"]))
 		}
 	}
 	if f["sha256"] != "" {
@@ -264,6 +279,9 @@ func parseSource(f map[string]string) (string, error) {
 	}
 	if len(given) != 1 {
 		return "", errors.New("one source is needed: source, or bucket and key, or url, or path")
+	}
+	if len(given[0]) > maxSource {
+		return "", fmt.Errorf("the source has %d bytes, at most %d are possible", len(given[0]), maxSource)
 	}
 	if rest, s3 := strings.CutPrefix(given[0], "s3://"); s3 {
 		if bucket, key, _ := strings.Cut(rest, "/"); bucket == "" || key == "" {

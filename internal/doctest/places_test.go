@@ -28,6 +28,8 @@ var places = []struct {
 		[]string{"auth/presented.go", "client/client.go"}},
 	{"keys in the store are made and read in one place", `"(objects|tails)/`, []string{"storage/layout.go"}},
 	{"a record's location is found in one place", `== \(?file\.Location\{\}`, []string{"storage/layout.go"}},
+	{"which numbers of users and accounts can own files is said in one place", `math\.MaxInt32\b|2147483647`,
+		[]string{"file/identity.go"}},
 	{"who is the same person is decided in one place", `[!=]= [\w.]+\.Principal\(\)`, []string{"file/identity.go"}},
 	{"and in SQL in one, too", `user_id <> 0 or`, []string{"db/principal.go"}},
 	{"SQL is in db", "(?i)[\"`]\\s*(select|insert into|update|delete from) [a-z*]", []string{"db/"}},
