@@ -35,7 +35,7 @@ func TestAgain(t *testing.T) {
 		}
 		time.Sleep(Moment - 1)
 		expect("within a moment", ctx, nil, 0)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		leave()
 		expect("after it, while its client is away", ctx, nil, 1)
 		c.tokens[string(Hash("hf_good"))] = file.Token{UserID: 8, AccountID: 1}
