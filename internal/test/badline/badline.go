@@ -8,6 +8,7 @@
 package badline
 
 import (
+	"errors"
 	"net"
 	"strconv"
 	"sync"
@@ -60,15 +61,18 @@ type hour struct {
 // New returns a good line to upstream, a host and port. It ends with the test.
 func New(t testing.TB, upstream string) *Line {
 	t.Helper()
-	port, err := testproc.FreePort() // a port for listening: Restore needs the same one after Cut
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &Line{Port: port, upstream: upstream, conns: map[*conn]struct{}{}}
+	l := &Line{upstream: upstream, conns: map[*conn]struct{}{}}
 	for d := range l.hours {
 		l.hours[d] = &hour{over: make(chan struct{})}
 	}
-	if err := l.Restore(); err != nil {
+	err := errors.New("not tried")
+	for try := 0; err != nil && try < 5; try++ { // a free port may be taken a moment later
+		// A port for listening: Restore needs the same one after Cut.
+		if l.Port, err = testproc.FreePort(); err == nil {
+			err = l.Restore()
+		}
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
