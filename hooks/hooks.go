@@ -63,7 +63,7 @@ func New(store Store, s Settings) *Hooks { return &Hooks{store, newMetrics(), s}
 // PreCreate checks whether ctx's identity may begin an upload, and writes its row.
 func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, error) {
 	who, _ := auth.FromContext(ctx)
-	if err := cmp.Or(access.Create(who), h.Confirm(ctx)); err != nil {
+	if err := cmp.Or(access.Create(who), h.Confirm(ctx, false)); err != nil {
 		return file.Upload{}, err
 	}
 	size, longest := c.Size, c.Size
@@ -112,7 +112,13 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 }
 
 // Confirm refuses what the request that ctx belongs to is about to change, if its tokens are not good any more.
-func (h *Hooks) Confirm(ctx context.Context) error { return auth.Again(ctx, h.Moment) }
+func (h *Hooks) Confirm(ctx context.Context, completes bool) error {
+	moment := h.Moment
+	if completes {
+		moment = 0
+	}
+	return auth.Again(ctx, moment)
+}
 
 // KeyTTL is how long an idempotency key stays assigned to an upload.
 const KeyTTL = 24 * time.Hour

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"holdfast/auth"
 	"holdfast/file"
@@ -91,6 +92,36 @@ func TestCallerIsLost(t *testing.T) {
 			}
 			w.nothingWhole(e, lost, content)
 		}
+	})
+}
+
+// What completes an upload is asked about also if its request took only a moment, and a piece is not.
+func TestCallerIsLostAtOnce(t *testing.T) {
+	content := uploadtest.Content(2 * smallPart)
+	worlds(t, func(w *world) {
+		w.Planned, w.Moment = smallPart, time.Hour
+		e := w.Start()
+		by, lost := newCaller(w.T), file.ErrUnauthenticated
+		s, err := e.Create(by.ctx, upload.Creation{Size: int64(len(content)), Name: "a"}, func() {})
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		defer s.Close()
+		by.err.Store(&lost)
+		for _, c := range []struct {
+			from, to, kept int64
+			err            error
+		}{
+			{0, smallPart, smallPart, nil},
+			{smallPart, 2 * smallPart, 2*smallPart - 1, lost},
+		} {
+			_, err := s.Append(c.from, upload.Body{Reader: bytes.NewReader(content[c.from:c.to]), Length: -1,
+				Interrupt: func() {}})
+			if !errors.Is(err, c.err) || s.Upload().Offset != c.kept {
+				w.T.Errorf("bytes %d to %d: %v, %d are kept", c.from, c.to, err, s.Upload().Offset)
+			}
+		}
+		w.nothingWhole(e, lost, content)
 	})
 }
 

@@ -171,7 +171,7 @@ func (a *appender) confirm(ctx context.Context) error {
 	if a.body.cut() && !a.completes() || len(a.u.Sources) > 0 {
 		return nil
 	}
-	return a.engine.hooks.Confirm(ctx)
+	return a.engine.hooks.Confirm(ctx, a.completes() || a.body.Last)
 }
 
 // completes reports whether the upload has all its bytes with those that were read.

@@ -71,8 +71,9 @@ type Hooks interface {
 	// PreCreate checks an upload that ctx's identity wants to begin, and writes its row.
 	PreCreate(ctx context.Context, c Creation) (file.Upload, error)
 	// Confirm refuses what the request that ctx belongs to is about to change, if its caller is not known any more: the
-	// request may have taken long. It is nil where there is no request.
-	Confirm(ctx context.Context) error
+	// request may have taken long. One that completes an upload is asked about also if it did not. It is nil where
+	// there is no request.
+	Confirm(ctx context.Context, completes bool) error
 	// PostFinish makes u, whose object is complete, a file, if its row still matches was. It can be repeated.
 	PostFinish(ctx context.Context, was file.Fence, u *file.Upload) error
 	// Fits refuses a size over the cap, in bytes.

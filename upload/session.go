@@ -66,7 +66,7 @@ func (s *Session) Append(offset int64, b Body) (n int64, err error) {
 func (s *Session) Declare(length int64) error {
 	return s.do(func(ctx context.Context) error {
 		if length == s.u.Offset { // it completes the upload, and the draft's clients declare it after a body
-			if err := s.engine.hooks.Confirm(ctx); err != nil {
+			if err := s.engine.hooks.Confirm(ctx, true); err != nil {
 				return err
 			}
 		}
@@ -88,7 +88,7 @@ func (s *Session) Finish() error {
 
 // Terminate ends the upload for its client, or deletes the file that it became.
 func (s *Session) Terminate() error {
-	if err := s.engine.hooks.Confirm(s.lease.ctx); err != nil { // it may have waited long for the lease
+	if err := s.engine.hooks.Confirm(s.lease.ctx, false); err != nil { // it may have waited long for the lease
 		return err
 	}
 	err := s.end(nil)

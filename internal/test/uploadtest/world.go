@@ -95,6 +95,7 @@ type World struct {
 	Client     *http.Client
 	Memory     int64                // of the engines, in bytes; 0 for the default
 	MemoryWait time.Duration        // 0 for the default
+	Moment     time.Duration        // how old the identity of a request may be
 	Planned    int64                // part size, in bytes
 	Objects    upload.Objects       // the store as the engines see it
 	Parts      storage.PartReceiver // if set, clients send parts to it themselves
@@ -194,7 +195,7 @@ func (w *World) Start() *upload.Engine { return w.StartUnder(NewPlan(None, 0)) }
 func (w *World) StartUnder(p *Plan) *upload.Engine {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	life := hooks.New(smallParts{w.Rows, w}, hooks.Settings{Layout: w.Layout, MaxSize: w.MaxSize, TTL: time.Hour,
-		Now: time.Now, Scan: w.Scan})
+		Now: time.Now, Moment: w.Moment, Scan: w.Scan})
 	engine := upload.NewEngine(rowsUnderFault{w.Rows, p}, objectsUnderFault{w.Objects, p}, hooksUnderFault{life, p},
 		upload.Settings{LeaseTTL: w.LeaseTTL, Memory: w.Memory, MemoryWait: w.MemoryWait}, quiet)
 	h, err := tus.NewHandler(tus.Options{
