@@ -195,14 +195,24 @@ func TestOnePartFails(t *testing.T) {
 	})
 }
 
+// way is how a client sends a file, and a service that takes one of 60 bytes so.
+type way struct {
+	send    func(*Client, context.Context, string) (string, error)
+	answers http.HandlerFunc
+}
+
+func ways() map[string]way {
+	return map[string]way{
+		"tus": {(*Client).Upload,
+			tusService(map[string]string{"POST": "Location: http://h/files/tus/1", "PATCH": "Upload-Offset: 60"})},
+		"direct": {(*Client).UploadDirect,
+			directService(func(w http.ResponseWriter, r *http.Request) bool { return true })},
+	}
+}
+
 // What fails for now is tried for as long as everything else, also the creation of an upload.
 func TestCreationsThatFailForNow(t *testing.T) {
-	tus := tusService(map[string]string{"POST": "Location: http://h/files/tus/1", "PATCH": "Upload-Offset: 60"})
-	direct := directService(func(w http.ResponseWriter, r *http.Request) bool { return true })
-	for name, c := range map[string]struct {
-		send    func(*Client, context.Context, string) (string, error)
-		answers http.HandlerFunc
-	}{"tus": {(*Client).Upload, tus}, "direct": {(*Client).UploadDirect, direct}} {
+	for name, c := range ways() {
 		t.Run(name, func(t *testing.T) {
 			tries := 0
 			inBubble(t, func(w http.ResponseWriter, r *http.Request) {

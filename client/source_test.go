@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"os"
@@ -10,12 +9,7 @@ import (
 
 // A file that becomes shorter while it is sent was changed.
 func TestFilesThatBecomeShorter(t *testing.T) {
-	tus := tusService(map[string]string{"POST": "Location: http://h/files/tus/1"})
-	direct := directService(func(w http.ResponseWriter, r *http.Request) bool { return true })
-	for name, c := range map[string]struct {
-		send    func(*Client, context.Context, string) (string, error)
-		answers http.HandlerFunc
-	}{"tus": {(*Client).Upload, tus}, "direct": {(*Client).UploadDirect, direct}} {
+	for name, c := range ways() {
 		t.Run(name, func(t *testing.T) {
 			path := local(t, string(make([]byte, 60)))
 			inBubble(t, func(w http.ResponseWriter, r *http.Request) {

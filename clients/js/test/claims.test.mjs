@@ -1,6 +1,8 @@
 // Who may continue and delete which upload, with the locks and the list of a browser that answer as they are told.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
 import { resolve } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import * as tus from 'tus-js-client';
@@ -170,4 +172,45 @@ test('a request that is aborted while its token is fetched is not sent', async (
 test('a “not found” to @uppy/aws-s3 is the service’s only in JSON', async () => {
   const of = (status, body) => lib.toProblem(Object.assign(new Error(), { status, body })).code;
   assert.deepEqual([of(404, '404 page not found'), of(404, '{"code":"FILE_001"}'), of(400, '<html>')], ['proxy', 'FILE_001', '']);
+});
+
+test('an upload that is started while it runs has one series of requests', async () => {
+  const { TusSender } = await vite.ssrLoadModule('/src/tus-sender.ts');
+  const asked = [];
+  const server = http.createServer((request, response) => {
+    asked.push(request.method);
+    request.resume().on('end', () => response.writeHead(request.method === 'POST' ? 201 : 204, request.method === 'POST'
+      ? { Location: `http://${request.headers.host}/files/tus/1` } : { 'Upload-Offset': '8' }).end());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    await new Promise((onSuccess, onError) => {
+      // tus-js-client for Node takes a buffer for a file.
+      const file = Object.assign(Buffer.from('12345678'), { name: 'a', type: '' });
+      const events = { onUrl: () => sender.start(), onFound() {}, onProgress() {}, onRetry() {}, onSuccess, onError };
+      const sender = new TusSender({ ...service(), base: `http://127.0.0.1:${server.address().port}/files` }, { file, name: 'a' }, Infinity, events);
+      sender.start();
+      sender.start();
+    });
+    assert.deepEqual(asked, ['POST', 'PATCH']);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test('a file that can no longer be read has no sum, and nobody waits for it', async () => {
+  const own = { addEventListener: globalThis.addEventListener, self: globalThis.self };
+  let listen;
+  let posted;
+  Object.assign(globalThis, { addEventListener: (_, listener) => { listen = listener; }, self: { postMessage: (sum) => { posted = sum; } } });
+  try {
+    await vite.ssrLoadModule('/src/checksum.worker.ts');
+    await listen({ data: new Blob(['abc']) });
+    assert.equal(posted, 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+    await listen({ data: { size: 3, slice: () => ({ arrayBuffer: () => Promise.reject(new DOMException('gone', 'NotReadableError')) }) } });
+    assert.equal(posted, null);
+  } finally {
+    Object.assign(globalThis, own);
+  }
 });

@@ -149,6 +149,25 @@ test('what the service takes is not known from a proxy’s “not found”', asy
   assert.equal(await modules.fetchOffer(service()), null);
 });
 
+test('a stop does not wait for an answer that does not come', async () => {
+  tus.defaultOptions.urlStorage = new Kept();
+  let asked;
+  const asks = new Promise((resolve) => { asked = resolve; });
+  globalThis.fetch = async (to, { method, signal }) => {
+    if (method === 'POST') return begun();
+    asked();
+    return new Promise((_, reject) => { signal.addEventListener('abort', () => reject(signal.reason)); });
+  };
+  const events = { onUrl() {}, onFound() {}, onProgress() {}, onRetry() {}, onSuccess() {}, onError: assert.fail };
+  const sender = new modules.DirectSender(service(), { file: new File(['12345678'], 'a.bin'), name: 'a.bin' }, events);
+  sender.start();
+  await asks;
+  let stopped = false;
+  sender.stop().then(() => { stopped = true; });
+  for (let turns = 100; turns > 0 && !stopped; turns--) await new Promise((next) => { setImmediate(next); });
+  assert.ok(stopped, 'not only after the minute in which an answer may come');
+});
+
 test('what was cancelled stays so', async () => {
   globalThis.fetch = async () => refused(503, 'INFRA_002');
   const task = lib.connect(service()).uploadFile(new File(['12345678'], 'a.bin'));
