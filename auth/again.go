@@ -9,8 +9,8 @@ import (
 )
 
 // Moment is how long the identity of a request counts before it changes something. One that runs for longer, as while
-// its body arrives, is asked for it again: its token may have been revoked, or have expired. Most requests that complete
-// no upload end within it, and are looked up once.
+// its body arrives, is asked for it again: its token may have been revoked, or have expired. Most requests that
+// complete no upload end within it, and are looked up once.
 const Moment = time.Second
 
 // entry is how a request was identified.

@@ -37,6 +37,9 @@ func TestConformance(t *testing.T) {
 	run := s.suite(t)
 	// The suite mostly waits, so three go over the versions side by side.
 	parts := []string{"tus,3,4,5,6,7", "8,9", "10,final"}
+	if help, _ := run("-h"); !strings.Contains(help, `default "`+strings.Join(parts, ",")+`"`) {
+		t.Errorf("these are not all versions: %s", help)
+	}
 	outputs := make([]string, len(parts))
 	var group sync.WaitGroup
 	for i, versions := range parts {
