@@ -153,7 +153,7 @@ test('a stop does not wait for an answer that does not come', async () => {
   tus.defaultOptions.urlStorage = new Kept();
   let asked;
   const asks = new Promise((resolve) => { asked = resolve; });
-  globalThis.fetch = async (to, { method, signal }) => {
+  globalThis.fetch = async (_, { method, signal }) => {
     if (method === 'POST') return begun();
     asked();
     return new Promise((_, reject) => { signal.addEventListener('abort', () => reject(signal.reason)); });
