@@ -44,13 +44,13 @@ func (c *CachedDB) EndLink(ctx context.Context, id file.ID, link string) error {
 
 // EndLinks is DB's. The file's links are invalidated even after an error; see DeleteFile.
 func (c *CachedDB) EndLinks(ctx context.Context, id file.ID) error {
-	all, err := c.DB.Links(ctx, id)
+	ids, err := c.DB.linkIDs(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		for _, l := range all {
-			c.links.Invalidate(l.ID)
+		for _, link := range ids {
+			c.links.Invalidate(link)
 		}
 	}()
 	return c.DB.EndLinks(ctx, id)

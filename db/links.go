@@ -57,16 +57,25 @@ func (d *DB) Link(ctx context.Context, id string) (file.Link, error) {
 	})
 }
 
-// Links lists a file's valid links, oldest first.
-func (d *DB) Links(ctx context.Context, id file.ID) (all []file.Link, err error) {
-	err = d.rows(ctx, "list links",
-		`select `+linkColumns+` from links where file_id = $1 and expires > {now} order by created, id`, []any{id},
+// Links lists at most limit of a file's valid links, oldest first: those after the link after, or with its zero value
+// from the first one on.
+func (d *DB) Links(ctx context.Context, id file.ID, after file.Link, limit int) (some []file.Link, err error) {
+	err = d.rows(ctx, "list links", `select `+linkColumns+` from links where file_id = $1 and expires > {now}
+			and (created, id) > ($2, $3) order by created, id limit $4`,
+		[]any{id, after.CreatedAt.UnixMilli(), after.ID, limit},
 		func(scan func(...any) error) error {
 			l, err := scanLink(scan)
-			all = append(all, l)
+			some = append(some, l)
 			return err
 		})
-	return all, err
+	return some, err
+}
+
+// linkIDs lists the ids of a file's valid links.
+func (d *DB) linkIDs(ctx context.Context, id file.ID) (ids []string, err error) {
+	err = d.rows(ctx, "list links", `select id from links where file_id = $1 and expires > {now}`, []any{id},
+		appendTo(&ids))
+	return ids, err
 }
 
 // LinkCounts counts a file's valid links by their makers. A user's tokens are one maker.

@@ -1,8 +1,10 @@
 package db
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -40,7 +42,7 @@ func TestKeptLinks(t *testing.T) {
 		wantErr(t, d.EndLink(ctx, "two", "a"), file.ErrNotFound) // of another file
 		noErr(t, d.EndLink(ctx, "one", "a"))
 		wantErr(t, d.EndLink(ctx, "one", "a"), file.ErrNotFound)
-		all, err := d.Links(ctx, "one")
+		all, err := d.Links(ctx, "one", file.Link{}, 10)
 		noErr(t, err)
 		if len(all) != 1 || all[0].ID != "b" {
 			t.Errorf("%+v", all)
@@ -56,6 +58,7 @@ func TestKeptLinks(t *testing.T) {
 		}
 		testLinksOfAMaker(t, d)
 		testLinkCounts(t, d)
+		testPiecesOfLinks(t, d)
 		r, err := d.File(ctx, "two")
 		noErr(t, err)
 		noErr(t, d.DeleteFile(ctx, r))
@@ -96,7 +99,7 @@ func testLinksOfAMaker(t *testing.T, d *DB) {
 			t.Errorf("%+v: %q, want %q", c.maker, got, c.ended)
 		}
 	}
-	left, err := d.Links(ctx, "two")
+	left, err := d.Links(ctx, "two", file.Link{}, 10)
 	noErr(t, err)
 	var ids []string
 	for _, l := range left {
@@ -105,6 +108,39 @@ func testLinksOfAMaker(t *testing.T, d *DB) {
 	slices.Sort(ids)
 	if got := strings.Join(ids, " "); got != "account c other" {
 		t.Errorf("left are %q", got)
+	}
+}
+
+// Pieces of any length add up to the whole list, in the same order, also of links that were made at the same time.
+func testPiecesOfLinks(t *testing.T, d *DB) {
+	t.Helper()
+	ctx := t.Context()
+	foreign(t, d, "listed", 4)
+	for i := range 7 {
+		noErr(t, d.CreateLink(ctx, file.Link{ID: fmt.Sprint("l", i*3%7), File: "listed",
+			ExpiresAt: time.Now().Add(time.Hour)}))
+	}
+	_, err := d.exec(ctx, "set times", `update links set created = created / 2 * 2 where file_id = 'listed'`)
+	noErr(t, err)
+	whole, err := d.Links(ctx, "listed", file.Link{}, 10)
+	noErr(t, err)
+	if len(whole) != 7 || !slices.IsSortedFunc(whole, func(a, b file.Link) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+	}) {
+		t.Errorf("%+v", whole)
+	}
+	for piece := range 8 {
+		var all []file.Link
+		for some := []file.Link{{}}; len(some) > 0; all = append(all, some...) {
+			some, err = d.Links(ctx, "listed", some[len(some)-1], piece+1)
+			noErr(t, err)
+			if len(some) > piece+1 {
+				t.Errorf("%d, want %d at most", len(some), piece+1)
+			}
+		}
+		if !reflect.DeepEqual(all, whole) {
+			t.Errorf("in pieces of %d: %+v", piece+1, all)
+		}
 	}
 }
 

@@ -56,7 +56,8 @@ type Links interface {
 // LinkRows are the rows of links: file.ErrNotFound for one that is not in force.
 type LinkRows interface {
 	Link(ctx context.Context, id string) (file.Link, error)
-	Links(ctx context.Context, id file.ID) ([]file.Link, error)
+	// Links lists at most limit of a file's, oldest first, after the link after; its zero value: from the first one on.
+	Links(ctx context.Context, id file.ID, after file.Link, limit int) ([]file.Link, error)
 	// LinkCounts says how many links of Links each maker has.
 	LinkCounts(ctx context.Context, id file.ID) ([]file.LinkCount, error)
 	EndLink(ctx context.Context, id file.ID, link string) error

@@ -135,31 +135,25 @@ func roomForLink(who file.Identity, rec file.Record, counts []file.LinkCount) er
 	return nil
 }
 
-// ListLinks answers with the links to the file id that are in force, for its owner and for
-// services.
+// ListLinks answers with the links to the file id that are in force, oldest first, for its owner and for services.
 func (h *Handler) ListLinks(w http.ResponseWriter, r *http.Request, id file.ID) {
-	_, err := h.find(r, id, access.Change)
-	var all []file.Link
-	if err == nil {
-		all, err = h.LinkRows.Links(r.Context(), id)
-	}
-	if err != nil {
+	if _, err := h.find(r, id, access.Change); err != nil {
 		h.Respond.Write(w, r, err)
 		return
 	}
-	shown := []listedLink{}
-	for _, l := range all {
-		one := listedLink{ID: l.ID, Kind: l.Maker.Kind, CreatedAt: l.CreatedAt, ExpiresAt: l.ExpiresAt}
-		if l.Maker.UserID != 0 {
-			one.User = &l.Maker.UserID
+	var last file.Link
+	writeList(w, r, h.Respond, "links", func() (shown []listedLink, err error) {
+		links, err := h.LinkRows.Links(r.Context(), id, last, piece)
+		for _, l := range links {
+			last = l
+			one := listedLink{ID: l.ID, Kind: l.Maker.Kind, CreatedAt: l.CreatedAt, ExpiresAt: l.ExpiresAt}
+			if l.Maker.UserID != 0 {
+				one.User = &l.Maker.UserID
+			}
+			shown = append(shown, one)
 		}
-		shown = append(shown, one)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	json.NewEncoder(w).Encode(struct {
-		Links []listedLink `json:"links"`
-	}{shown})
+		return shown, err
+	}, nil)
 }
 
 // EndLinks ends all links to the file id, also those of the version before.

@@ -2,7 +2,6 @@ package download
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -27,67 +26,84 @@ type listedFile struct {
 	URL       string    `json:"url"`
 }
 
-type filePage struct {
-	Files []listedFile `json:"files"`
-	// Next is the value of "after" for the next page; null on the last one.
-	Next *string `json:"next"`
-}
-
 // List answers with the files that the identity in r's context may list, newest first: at most "limit" of them,
-// starting after the cursor "after". A caller that may list none gets an empty list.
+// starting after the cursor "after". "next" is the value of "after" for the next page; null on the last one. A caller
+// that may list none gets an empty list.
 func (h *Handler) List(w http.ResponseWriter, r *http.Request) {
-	p, err := h.list(r)
+	l, err := h.listing(r)
 	if err != nil {
 		h.Respond.Write(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	json.NewEncoder(w).Encode(p)
+	writeList(w, r, h.Respond, "files", l.piece, l.next)
 }
 
-func (h *Handler) list(r *http.Request) (filePage, error) {
+// listing is a page of files that is read a piece at a time.
+type listing struct {
+	h             *Handler
+	ctx           context.Context
+	user, account int64
+	base          string
+	after         file.Cursor // of what was read; its zero value: nothing follows
+	left          int         // at most so many files follow
+}
+
+func (h *Handler) listing(r *http.Request) (*listing, error) {
 	who, ok := auth.FromContext(r.Context())
 	if !ok {
-		return filePage{}, file.ErrUnauthenticated
+		return nil, file.ErrUnauthenticated
 	}
 	q, err := parameters(r, "limit", "after")
 	if err != nil {
-		return filePage{}, err
+		return nil, err
 	}
 	limit := defaultPage
 	if s, given := q["limit"]; given {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > longestPage {
-			return filePage{}, file.Refuse(file.ErrInvalid, "limit must be a number from 1 to %d", longestPage)
+			return nil, file.Refuse(file.ErrInvalid, "limit must be a number from 1 to %d", longestPage)
 		}
 		limit = n
 	}
 	after, err := h.cursor(r.Context(), q["after"], who)
 	if err != nil {
-		return filePage{}, err
+		return nil, err
 	}
-	p := filePage{Files: []listedFile{}}
 	user, err := access.List(who)
 	if errors.Is(err, file.ErrForbidden) {
-		return p, nil
+		return &listing{}, nil
 	}
 	if err != nil {
-		return filePage{}, err
+		return nil, err
 	}
-	records, next, err := h.Records.Files(r.Context(), user, who.AccountID, after, limit)
+	return &listing{h, r.Context(), user, who.AccountID, h.Base(r), after, limit}, nil
+}
+
+func (l *listing) piece() ([]listedFile, error) {
+	if l.left == 0 {
+		return nil, nil
+	}
+	records, next, err := l.h.Records.Files(l.ctx, l.user, l.account, l.after, min(l.left, piece))
 	if err != nil {
-		return filePage{}, err
+		return nil, err
 	}
-	if next != (file.Cursor{}) {
-		p.Next = new(next.String())
+	if l.left -= len(records); next == (file.Cursor{}) {
+		l.left = 0
 	}
-	base := h.Base(r)
+	l.after = next
+	var files []listedFile
 	for _, rec := range records {
-		p.Files = append(p.Files, listedFile{rec.ID, rec.Name, rec.Size, file.BaseType(rec.Type), rec.CreatedAt,
-			rec.ID.URL(base)})
+		files = append(files, listedFile{rec.ID, rec.Name, rec.Size, file.BaseType(rec.Type), rec.CreatedAt,
+			rec.ID.URL(l.base)})
 	}
-	return p, nil
+	return files, nil
+}
+
+func (l *listing) next() *string {
+	if l.after == (file.Cursor{}) {
+		return nil
+	}
+	return new(l.after.String())
 }
 
 // cursor returns the cursor at which the page begins. "after" may also be the id of a listed file, which earlier

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"sync"
 	"testing"
 
@@ -39,6 +40,11 @@ func TestReadersLeaveRoomForLinks(t *testing.T) {
 				})
 			}
 			all.Wait()
+			listed := s.linkIDs(t, file) // in several pieces
+			slices.Sort(listed)
+			if n := len(slices.Compact(listed)); n != together*each {
+				t.Errorf("%d links are listed, want %d", n, together*each)
+			}
 			s.check(t, []line{
 				{"POST", links, stranger, "", 403, "PERM_001", "You have 1000 links to the file in force"},
 				{"POST", links, reader, "", 201, "", ""},
