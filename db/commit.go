@@ -118,6 +118,11 @@ func (d *DB) Advance(ctx context.Context, f file.Fence, to file.State, etag stri
 // row must be before: stored, or still open if the object was just put whole.
 func (d *DB) Record(ctx context.Context, f file.Fence, u *file.Upload, r file.Record) error {
 	return d.tx(ctx, "record file", func(tx *transaction) error {
+		if len(u.Sources) > 0 {
+			if err := d.lockUploads(ctx, tx, append([]file.ID{f.ID}, u.Sources...)); err != nil {
+				return err
+			}
+		}
 		account, reserved, slots, err := reservation(ctx, tx, f.ID)
 		if err != nil {
 			return lost(err)

@@ -89,7 +89,7 @@ func ConnectPostgres(ctx context.Context, dsn string) (*DB, error) {
 	c := &calls{metrics: newMetrics()}
 	shared := &pool{DB: conn, calls: c}
 	d := &DB{calls: c, sql: shared, write: shared, dsn: dsn,
-		dialect: dialect("(extract(epoch from clock_timestamp()) * 1000)::bigint", `"C"`),
+		dialect: dialect("(extract(epoch from clock_timestamp()) * 1000)::bigint", `"C"`, " for update"),
 		migrate: func(ctx context.Context) error { return migratePostgres(ctx, conn) }}
 	return d, d.pingOrClose(ctx)
 }
@@ -118,9 +118,9 @@ func (d *DB) Shared() bool { return d.dsn != "" }
 
 // dialect replaces what the two databases say differently: {now} is the SQL expression for the database's own clock, in
 // milliseconds, since leases of several replicas are compared on one clock; {bytes} is the collation that sorts texts
-// as S3 sorts keys.
-func dialect(now, bytes string) *strings.Replacer {
-	return strings.NewReplacer("{now}", now, "{bytes}", bytes)
+// as S3 sorts keys; {lock} locks the rows that are read, which SQLite need not: its transactions write one at a time.
+func dialect(now, bytes, lock string) *strings.Replacer {
+	return strings.NewReplacer("{now}", now, "{bytes}", bytes, "{lock}", lock)
 }
 
 // text is a query for this database.

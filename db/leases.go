@@ -40,11 +40,12 @@ func (d *DB) TakeLease(ctx context.Context, id file.ID, holder string, ttl time.
 }
 
 // RenewLeases extends all leases of a holder by ttl, and returns the epoch of each. A lease that is not among them
-// was lost, or released meanwhile.
+// was lost, or released meanwhile. It locks the rows in the order of lockUploads.
 func (d *DB) RenewLeases(ctx context.Context, holder string, ttl time.Duration) (map[file.ID]int64, error) {
 	held := make(map[file.ID]int64)
 	err := rows(ctx, d.write, "renew leases", d.text(`
-		update uploads set lease_until = {now} + $2 where lease_holder = $1 and lease_until > 0
+		update uploads set lease_until = {now} + $2 where id in (
+			select id from uploads where lease_holder = $1 and lease_until > 0 order by id{lock})
 		returning id, lease_epoch`), []any{holder, ttl.Milliseconds()}, func(scan func(...any) error) error {
 		var id file.ID
 		var epoch int64

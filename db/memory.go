@@ -70,7 +70,7 @@ func connectMemory(now func() time.Time) (*DB, error) {
 	c := &calls{metrics: newMetrics()}
 	shared := &pool{DB: conn, calls: c, prepare: true}
 	return &DB{calls: c, sql: shared, write: shared, groups: &groups{write: shared},
-		dialect: dialect(clock+"()", "binary"),
+		dialect: dialect(clock+"()", "binary", ""),
 		migrate: func(ctx context.Context) error { return migrateMemory(ctx, conn) }}, nil
 }
 

@@ -201,21 +201,32 @@ func (d *DB) Recount(ctx context.Context, accountID int64, fix bool) (counted, u
 	return counted, used, err
 }
 
+// lockUploads locks the rows of uploads, for a transaction that will change several. All statements that lock several
+// lock them in the order of their ids (here and RenewLeases): otherwise PostgreSQL would end one of two as a deadlock.
+func (d *DB) lockUploads(ctx context.Context, tx *transaction, ids []file.ID) error {
+	args, these := among(ids)
+	var locked []file.ID
+	return rows(ctx, tx, "lock uploads", d.text(`select id from uploads`+these+` order by id{lock}`), args,
+		appendTo(&locked))
+}
+
+// among is the condition that an id is one of these.
+func among(ids []file.ID) (args []any, condition string) {
+	places := make([]string, len(ids))
+	for i, id := range ids {
+		args, places[i] = append(args, id), "$"+strconv.Itoa(i+1)
+	}
+	return args, ` where id in (` + strings.Join(places, ", ") + `)`
+}
+
 // giveUp takes away what the sources of a final upload have reserved of their account's quota: the file counts from
-// now on, and the same bytes must not count twice until the sources are removed.
+// now on, and the same bytes must not count twice until the sources are removed. Their rows are locked: a concurrent
+// removal of a source gives back its reservation too.
 func giveUp(ctx context.Context, tx *transaction, sources []file.ID) (bytes, slots int64, err error) {
 	if len(sources) == 0 {
 		return 0, 0, nil
 	}
-	args, places := make([]any, len(sources)), make([]string, len(sources))
-	for i, id := range sources {
-		args[i], places[i] = id, "$"+strconv.Itoa(i+1)
-	}
-	these := ` where id in (` + strings.Join(places, ", ") + `)`
-	// Locked before they are read: a concurrent removal of a source gives back its reservation too.
-	if _, err := exec(ctx, tx, "lock sources", `update uploads set reserved = reserved`+these, args...); err != nil {
-		return 0, 0, err
-	}
+	args, these := among(sources)
 	err = row(ctx, tx, "read reservations",
 		`select coalesce(sum(reserved), 0), coalesce(sum(slots), 0) from uploads`+these, args, &bytes, &slots)
 	if err != nil {

@@ -47,7 +47,7 @@ func ConnectSQLite(ctx context.Context, path string) (*DB, error) {
 	c := &calls{metrics: newMetrics()}
 	write := &pool{DB: writer, calls: c, prepare: true}
 	d := &DB{calls: c, sql: &pool{DB: conn, calls: c, prepare: true}, write: write, groups: &groups{write: write},
-		dialect: dialect("cast(unixepoch('subsec') * 1000 as integer)", "binary"),
+		dialect: dialect("cast(unixepoch('subsec') * 1000 as integer)", "binary", ""),
 		migrate: func(ctx context.Context) error { return migrateSQLite(ctx, conn, path) }}
 	if err := useWAL(ctx, writer, busyTimeout); err != nil {
 		d.Close()
