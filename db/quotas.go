@@ -220,8 +220,8 @@ func among(ids []file.ID) (args []any, condition string) {
 }
 
 // giveUp takes away what the sources of a final upload have reserved of their account's quota: the file counts from
-// now on, and the same bytes must not count twice until the sources are removed. Their rows are locked: a concurrent
-// removal of a source gives back its reservation too.
+// now on, and the same bytes must not count twice until the sources are removed. The caller has locked their rows: a
+// concurrent removal of a source gives back its reservation too.
 func giveUp(ctx context.Context, tx *transaction, sources []file.ID) (bytes, slots int64, err error) {
 	if len(sources) == 0 {
 		return 0, 0, nil

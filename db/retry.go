@@ -14,12 +14,15 @@ import (
 func (d *DB) OnFull(relief func() bool) { d.relief = relief }
 
 // retry runs a statement or a transaction. It retries once if the first attempt changed nothing and a second one may
-// succeed: the disk was full and now there is room, or PostgreSQL has closed the connection. All retries of this
-// package are made here.
+// succeed: the disk was full and now there is room, or PostgreSQL has closed the connection, or ended the transaction
+// because it and another one waited for each other. All retries of this package are made here.
 func (d *DB) retry(ctx context.Context, do func() error) error {
 	err := do()
 	if ended(err) {
 		d.dropIdle() // they may be closed as well
+		return do()
+	}
+	if hasCode(err, deadlock) {
 		return do()
 	}
 	if !errors.Is(err, file.ErrNoSpace) || d.Shared() {
@@ -43,12 +46,21 @@ var errCommit = errors.New("commit")
 // transaction. A connection that breaks without such a message proves nothing: the statement may have been
 // executed.
 func ended(err error) bool {
-	const adminShutdown = "57P01" // PostgreSQL, appendix A
-	var pg *pgconn.PgError
 	if err == nil || errors.Is(err, errCommit) {
 		return false
 	}
-	return pgconn.SafeToRetry(err) || errors.As(err, &pg) && pg.Code == adminShutdown
+	return pgconn.SafeToRetry(err) || hasCode(err, adminShutdown)
+}
+
+// Error codes of PostgreSQL, from its appendix A.
+const (
+	adminShutdown = "57P01"
+	deadlock      = "40P01" // the transaction is rolled back, also if it was found by COMMIT
+)
+
+func hasCode(err error, code string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == code
 }
 
 // dropIdle closes the idle connections.
