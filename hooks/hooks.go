@@ -111,7 +111,7 @@ func (h *Hooks) PreCreate(ctx context.Context, c upload.Creation) (file.Upload, 
 	return u, nil
 }
 
-// Confirm refuses what the request that ctx belongs to is about to change, if its tokens are not good any more. A request
+// Confirm refuses what the request that ctx belongs to is about to change, if its tokens are not good any more. One
 // that completes an upload is identified anew in any case, others only if they have run for longer than a moment.
 func (h *Hooks) Confirm(ctx context.Context, completes bool) error {
 	moment := h.Moment
