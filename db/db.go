@@ -215,7 +215,7 @@ func rows(ctx context.Context, on queryer, doing, query string, args []any,
 	return wrap(ctx, doing, rows.Err())
 }
 
-// tx runs fn in a transaction and commits it if fn returns no error. fn may run twice.
+// tx runs fn in a transaction and commits it if fn returns no error. fn may run several times.
 func (d *DB) tx(ctx context.Context, doing string, fn func(tx *transaction) error) error {
 	if d.groups != nil {
 		return d.retry(ctx, func() error { return d.groups.run(ctx, doing, fn) })

@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -13,17 +15,20 @@ import (
 // made any. Call OnFull before the database is used.
 func (d *DB) OnFull(relief func() bool) { d.relief = relief }
 
-// retry runs a statement or a transaction. It retries once if the first attempt changed nothing and a second one may
-// succeed: the disk was full and now there is room, or PostgreSQL has closed the connection, or ended the transaction
-// because it and another one waited for each other. All retries of this package are made here.
+// retry runs a statement or a transaction. It retries if the first attempt changed nothing and another one may
+// succeed: once if the disk was full and now there is room, or PostgreSQL has closed the connection; more often if
+// PostgreSQL ended it because it and another one waited for each other. All retries of this package are made here.
 func (d *DB) retry(ctx context.Context, do func() error) error {
 	err := do()
 	if ended(err) {
 		d.dropIdle() // they may be closed as well
 		return do()
 	}
-	if hasCode(err, deadlock) {
-		return do()
+	for pause := deadlockPause; hasCode(err, deadlock) && pause < deadlockPause<<deadlockRetries; pause *= 2 {
+		if !sleep(ctx, pause/2+rand.N(pause/2)) {
+			return err
+		}
+		err = do()
 	}
 	if !errors.Is(err, file.ErrNoSpace) || d.Shared() {
 		return err
@@ -36,6 +41,23 @@ func (d *DB) retry(ctx context.Context, do func() error) error {
 		return err
 	}
 	return do()
+}
+
+// The other transaction of a deadlock gets its row only when it runs again. Without a pause the one that was ended
+// could be faster, lock the row a second time, and be ended again.
+const (
+	deadlockRetries = 4
+	deadlockPause   = 20 * time.Millisecond // at most; doubled after each retry
+)
+
+// sleep reports false if ctx ends before the time is over.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }
 
 // errCommit marks an error of COMMIT: the transaction may be committed all the same.
