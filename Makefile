@@ -44,10 +44,11 @@ deps:
 # Each step is a target; after the colon come the steps it depends on. Several run side by side, the earlier ones first:
 # many tests wait more than they compute, the longest begin before the others, and the linters use what the tests
 # compiled. All steps run, even after a failure, and a table of results is printed at the end. With FRESH=yes, set by CI,
-# it is also checked that everything can be fetched into empty caches.
+# everything is fetched into empty caches: the modules by a step of its own, packages by the steps that install them.
 STEPS := deps build page test-race:deps,page test-plain:deps,page test-browser:deps,build,page $(if $(FRESH),test-fresh) lint:page \
 	test-django:deps test-tus:build,page test-lib:page test-types:page test-bench:deps test-deploy test-release
 test:
+	@$(if $(FRESH),scripts/fresh.sh forget)
 	@LINT_RACE=yes MAKE="$(MAKE)" scripts/steps.sh $(STEPS)
 
 # For use while working: seconds after a small change, under two minutes in any case once everything is compiled.
@@ -116,9 +117,9 @@ test-fast:
 	@scripts/tools.sh go
 	go test -vet=off -short $$(go list ./... | grep -Ev '^holdfast/($(SLOW))$$') </dev/null
 
-# Fetches all modules and packages into empty caches and an empty home, as on a new machine.
+# Fetches all modules into an empty cache and an empty home, as on a new machine.
 test-fresh:
-	@scripts/fresh.sh
+	@scripts/fresh.sh modules
 
 # Compares with stock tusd, a direct PUT into the same store, and nginx: takes some minutes and a RAM disk. It is
 # a Go module of its own, so that its dependencies stay out of the service.

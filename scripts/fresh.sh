@@ -1,11 +1,24 @@
 #!/usr/bin/env bash
-# Checks that everything can be fetched on a new machine. Fetches what the Go modules, the linters and the page are made of
-# into empty caches and an empty home, and runs the tests that read a fetched module. On a machine that
-# was worked on, the caches hide a missing dependency. Takes about a minute, most of it for the network.
+# Checks that everything can be fetched on a new machine: where one was worked on, the caches hide a missing dependency.
+#
+#   fresh.sh modules  fetches what the Go modules and the linters are made of into an empty cache and an empty home, and
+#                     runs the tests that read a fetched module. Takes about a minute, most of it for the network.
+#   fresh.sh forget   makes the next steps fetch the packages of the pages and of Python, which they do into empty caches
+#                     if FRESH is set (scripts/packages.sh, scripts/python.sh)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case ${1-} in
+forget)
+  rm -f {clients/js,web-example}/node_modules/.installed-lock.json web-example/dist/.sources .cache/*/complete
+  exit
+  ;;
+modules) ;;
+*)
+  echo "fresh.sh modules|forget" >&2
+  exit 2
+  ;;
+esac
 scripts/tools.sh go
-scripts/tools.sh node
 
 empty=$(mktemp -d)
 modules=$empty/go
@@ -13,12 +26,11 @@ modules=$empty/go
 room=$(df --output=avail --block-size=1G /dev/shm 2>"$empty/said" | tail -n 1) || room=0
 if ((room >= 4)) && [[ -w /dev/shm ]]; then modules=$(mktemp -d /dev/shm/holdfast-fresh-XXXXXX); fi
 trap 'chmod -R u+w "$empty" "$modules"; rm -rf "$empty" "$modules"' EXIT
-mkdir -p "$empty/home" "$empty/page" "$modules"
+mkdir -p "$empty/home" "$modules"
 
-# Proxies and registries may be configured in the home folder only.
+# Proxies may be configured in the home folder only.
 settings=()
 for name in GOPROXY GOSUMDB GONOSUMDB GOPRIVATE GOTOOLCHAIN GOFLAGS; do settings+=("$name=$(go env "$name")"); done
-settings+=("npm_config_registry=$(npm config get registry)" "npm_config_cache=$empty/npm")
 # The build cache is kept, for nothing is to be compiled: that would take minutes, since Go compiles a library again
 # where its folder is another one.
 settings+=("HOME=$empty/home" "GOPATH=$modules" "GOMODCACHE=$modules/pkg/mod" "GOCACHE=$(go env GOCACHE)" GOENV=off)
@@ -41,26 +53,3 @@ step internal/test/s3server go list -deps tool >"$empty/said"
 
 step release go list -deps tool >"$empty/said"
 step scripts/lint go list -deps -test ./... tool >"$empty/said"
-
-# scripts/deps.sh installs Python where it is missing.
-if python3 -c 'import ensurepip, venv' 2>"$empty/said"; then
-  python3 -m venv "$empty/python"
-  pip=$empty/python/bin/pip
-  if index=$("$pip" config get global.index-url 2>"$empty/said"); then settings+=("PIP_INDEX_URL=$index"); fi
-  for list in internal/doctest/testdata/python.txt clients/django/requirements-{test,oldest}.txt; do
-    step . "$pip" download --quiet --no-deps --disable-pip-version-check --cache-dir "$empty/pip" --dest "$empty/wheels" -r "$list"
-  done
-else
-  echo "Python or its venv is missing: whether its packages can be fetched is not checked." >&2
-fi
-
-for folder in clients/js web-example; do
-  rm -rf "$empty/page"
-  mkdir "$empty/page"
-  cp "$folder"/{package.json,package-lock.json,.npmrc} "$empty/page"
-  step "$empty/page" npm ci 2>&1 | tee "$empty/said"
-  if grep -i '^npm warn' "$empty/said" >/dev/null; then
-    echo "npm warns: the packages of $folder ask for something else than is here." >&2
-    exit 1
-  fi
-done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a Python that has the libraries of a list: python.sh [LIST]. By default those of docs/CLIENTS.md.
-# Creates it first, in .cache, if it is missing or older than the list.
+# Creates it first, in .cache, if it is missing or older than the list. With FRESH, set by CI, pip reads no cache: all is
+# fetched, as on a new machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 list=${1:-internal/doctest/testdata/python.txt}
@@ -29,6 +30,7 @@ if [[ ! -e $home/complete || $list -nt $home/complete ]]; then
   python3 -m venv --without-pip "$home" >&2
   # A list names all that it needs, so that there is nothing to be resolved; check says what it lacks. Not compiled:
   # Python compiles what is imported, which is a small part.
+  if [[ -n ${FRESH-} ]]; then export PIP_NO_CACHE_DIR=1; fi
   export PYTHONPATH; PYTHONPATH=$(echo "$pip"/lib/python3*/site-packages)
   "$home/bin/python" -m pip install --quiet --no-deps --no-compile --disable-pip-version-check -r "$list" >&2
   "$home/bin/python" -m pip check --disable-pip-version-check >&2
