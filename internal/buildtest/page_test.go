@@ -96,8 +96,8 @@ func TestPageIsBuiltAgain(t *testing.T) {
 	}
 }
 
-// With FRESH, which CI sets, packages are fetched again, into an empty cache and an empty home, and a warning of npm is an
-// error.
+// With FRESH, which CI sets, packages are fetched again, into an empty cache and an empty home, and a warning of npm is
+// an error.
 func TestFreshPackages(t *testing.T) {
 	folder, put := pages(t)
 	put("scripts/fresh.sh", read(t, "scripts/fresh.sh"))
