@@ -45,7 +45,7 @@ deps:
 # many tests wait more than they compute, the longest begin before the others, and the linters use what the tests
 # compiled. All steps run, even after a failure, and a table of results is printed at the end. With FRESH=yes, set by CI,
 # everything is fetched into empty caches: the modules by a step of its own, packages by the steps that install them.
-STEPS := deps build page test-race:deps,page test-plain:deps,page test-browser:deps,build,page $(if $(FRESH),test-fresh) lint:page \
+STEPS := deps build page test-race:deps,page test-plain:deps,page test-browser:deps,build,page $(if $(FRESH),test-fresh) lint:deps,page \
 	test-django:deps test-tus:build,page test-lib:page test-types:page test-bench:deps test-deploy test-release
 test:
 	@$(if $(FRESH),scripts/fresh.sh forget)

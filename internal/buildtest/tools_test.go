@@ -265,6 +265,9 @@ func TestStepsAreTargets(t *testing.T) {
 				t.Errorf("%s is not run after %s, which it needs", name, need)
 			}
 		}
+		if usesC(t, text, name) && !slices.Contains(strings.Split(needs, ","), "deps") {
+			t.Errorf("%s compiles C, and does not wait for deps, which installs a compiler", name)
+		}
 		seen[name] = true
 	}
 	// These only group others, or are too short.
@@ -277,4 +280,15 @@ func TestStepsAreTargets(t *testing.T) {
 	if len(seen) < 10 {
 		t.Errorf("%d steps", len(seen))
 	}
+}
+
+// usesC reports whether a target of the Makefile, or a script that it runs, enables cgo.
+func usesC(t *testing.T, makefile, target string) bool {
+	t.Helper()
+	_, recipe, _ := strings.Cut(makefile, "\n"+target+":")
+	recipe, _, _ = strings.Cut(recipe, "\n\n")
+	for _, script := range regexp.MustCompile(`scripts/[a-z0-9-]+\.sh`).FindAllString(recipe, -1) {
+		recipe += read(t, script)
+	}
+	return strings.Contains(recipe, "CGO_ENABLED=1")
 }
