@@ -101,6 +101,9 @@ func deadlocked(t *testing.T, d *DB, tx *transaction, mine, theirs file.ID) erro
 		gone <- errors.Join(err, other.Rollback())
 	}()
 	for waits := false; !waits; time.Sleep(time.Millisecond) {
+		if len(gone) > 0 {
+			t.Fatalf("the other transaction did not wait: %v", <-gone)
+		}
 		noErr(t, d.sql.QueryRowContext(ctx, `select cardinality(pg_blocking_pids($1)) > 0`, backend).Scan(&waits))
 	}
 	err = d.lockUploads(ctx, tx, []file.ID{theirs})
